@@ -1,0 +1,209 @@
+"""A jointed 3D body: random proportions and forward kinematics.
+
+World frame: metres, z up, right-handed. A body with zero angles stands upright, faces +y, has its
+right side at +x and its arms hanging. Angles are radians; left and right share one sign
+convention (abduction is outward, flexion forward), so mirroring swaps sides and negates the few
+angles that have a direction.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+COCO17: tuple[str, ...] = (
+    "nose", "l_eye", "r_eye", "l_ear", "r_ear", "l_shoulder", "r_shoulder", "l_elbow", "r_elbow",
+    "l_wrist", "r_wrist", "l_hip", "r_hip", "l_knee", "r_knee", "l_ankle", "r_ankle",
+)  # fmt: skip
+FLIP: tuple[int, ...] = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+EXTRA: tuple[str, ...] = (
+    "pelvis", "waist", "neck", "head", "l_hand", "r_hand", "l_heel", "r_heel", "l_toe", "r_toe",
+)  # fmt: skip
+POINTS = COCO17 + EXTRA
+POINT = {name: index for index, name in enumerate(POINTS)}
+
+_SIDED = ("arm_flex", "arm_abduct", "arm_twist", "elbow", "hip_flex", "hip_abduct", "hip_twist",
+          "knee", "ankle")  # fmt: skip
+DEGREES_OF_FREEDOM: tuple[str, ...] = (
+    "x", "y", "lift", "yaw", "pitch", "roll", "spine_flex", "spine_side", "spine_twist",
+    "neck_nod", "neck_tilt", "neck_turn",
+    *(f"l_{name}" for name in _SIDED), *(f"r_{name}" for name in _SIDED),
+)  # fmt: skip
+DOF = {name: index for index, name in enumerate(DEGREES_OF_FREEDOM)}
+_DIRECTED = ("x", "yaw", "roll", "spine_side", "spine_twist", "neck_tilt", "neck_turn")
+
+
+@dataclass(frozen=True)
+class Body:
+    """Lengths and radii of one body in metres."""
+
+    hip_half: float
+    shoulder_half: float
+    lower_spine: float
+    upper_spine: float
+    neck: float
+    head_radius: float
+    upper_arm: float
+    forearm: float
+    hand: float
+    thigh: float
+    shin: float
+    foot: float
+    girth: float  # multiplies every limb radius
+
+
+def random_body(rng: np.random.Generator) -> Body:
+    """A body of 1.5-1.95 m; proportions after standard segment ratios, each varied by some 5 %."""
+    height = rng.uniform(1.5, 1.95)
+
+    def part(ratio: float) -> float:
+        return float(height * ratio * np.clip(rng.normal(1.0, 0.05), 0.87, 1.13))
+
+    return Body(
+        hip_half=part(0.055),
+        shoulder_half=part(0.108),
+        lower_spine=part(0.115),
+        upper_spine=part(0.185),
+        neck=part(0.05),
+        head_radius=0.061 * height**0.5 * 1.33 * float(np.clip(rng.normal(1.0, 0.05), 0.9, 1.1)),
+        upper_arm=part(0.172),
+        forearm=part(0.150),
+        hand=part(0.05),
+        thigh=part(0.245),
+        shin=part(0.240),
+        foot=part(0.105),
+        girth=float(height / 1.75 * rng.uniform(0.82, 1.3)),
+    )
+
+
+def pose_vector(**angle: float) -> Floats:
+    """Degrees of freedom (D,) with the named ones set (radians, metres) and zero elsewhere."""
+    vector = np.zeros(len(DEGREES_OF_FREEDOM))
+    for name, value in angle.items():
+        vector[DOF[name]] = value
+    return vector
+
+
+def mirror_pose(pose: Floats) -> Floats:
+    """The pose (..., D) seen in a mirror: sides swapped, directed angles negated."""
+    mirrored = pose.copy()
+    for name in _DIRECTED:
+        mirrored[..., DOF[name]] *= -1
+    for name in _SIDED:
+        left, right = DOF[f"l_{name}"], DOF[f"r_{name}"]
+        mirrored[..., left], mirrored[..., right] = pose[..., right], pose[..., left]
+    return mirrored
+
+
+def _rotation(axis: int, angle: Floats) -> Floats:
+    """Right-handed rotation matrices (..., 3, 3) about world axis 0, 1 or 2."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = np.zeros((*np.shape(angle), 3, 3))
+    matrix[..., axis, axis] = 1
+    matrix[..., first, first] = matrix[..., second, second] = cos
+    matrix[..., second, first] = sin
+    matrix[..., first, second] = -sin
+    return matrix
+
+
+def _about(axes: str, *angle: Floats) -> Floats:
+    """Product of rotations about the named axes, leftmost outermost."""
+    matrix = _rotation("xyz".index(axes[0]), angle[0])
+    for axis, value in zip(axes[1:], angle[1:], strict=True):
+        matrix = matrix @ _rotation("xyz".index(axis), value)
+    return matrix
+
+
+def forward_kinematics(body: Body, pose: Floats) -> Floats:
+    """World positions (..., P, 3) in metres of ``POINTS`` for ``pose`` (..., D).
+
+    The first 17 points are the COCO joints. The body rests on the floor z = 0 with its lowest
+    point, raised by the degree of freedom ``lift``.
+    """
+    dof = {name: pose[..., index] for name, index in DOF.items()}
+    point: dict[str, Floats] = {}
+
+    def offset(frame: Floats, x: float, y: float, z: float) -> Floats:
+        return frame @ np.array([x, y, z])
+
+    pelvis = _about("zxy", dof["yaw"], -dof["pitch"], dof["roll"])
+    half = pelvis @ _about("xyz", -dof["spine_flex"] / 2, dof["spine_side"] / 2, dof["spine_twist"])
+    chest = half @ _about("xy", -dof["spine_flex"] / 2, dof["spine_side"] / 2)
+    head = chest @ _about("zxy", dof["neck_turn"], -dof["neck_nod"], dof["neck_tilt"])
+
+    point["pelvis"] = np.zeros((*pose.shape[:-1], 3))
+    point["waist"] = point["pelvis"] + offset(half, 0, 0, body.lower_spine)
+    point["neck"] = point["waist"] + offset(chest, 0, 0, body.upper_spine)
+    radius = body.head_radius
+    point["head"] = (
+        point["neck"] + offset(chest, 0, 0.01, body.neck) + offset(head, 0, 0.02, 0.85 * radius)
+    )
+    for name, (x, y, z) in HEAD_POINTS.items():
+        point[name] = point["head"] + offset(head, x * radius, y * radius, z * radius)
+    for side, sign in (("l", -1), ("r", 1)):
+        point[f"{side}_shoulder"] = point["neck"] + offset(
+            chest, sign * body.shoulder_half, 0, -0.02
+        )
+        point[f"{side}_hip"] = point["pelvis"] + offset(pelvis, sign * body.hip_half, 0, 0)
+        _add_arm(point, body, chest, dof, side, sign)
+        _add_leg(point, body, pelvis, dof, side, sign)
+    world = np.stack([point[name] for name in POINTS], axis=-2)
+    floor = world[..., 2].min(axis=-1, keepdims=True)
+    world[..., 2] += dof["lift"][..., None] - floor + 0.02
+    world[..., 0] += dof["x"][..., None]
+    world[..., 1] += dof["y"][..., None]
+    return world
+
+
+HEAD_POINTS: dict[str, tuple[float, float, float]] = {
+    "nose": (0.0, 1.08, -0.08),
+    "l_eye": (-0.34, 0.90, 0.22),
+    "r_eye": (0.34, 0.90, 0.22),
+    "l_ear": (-0.98, -0.08, 0.02),
+    "r_ear": (0.98, -0.08, 0.02),
+}
+"""Face joints in the head frame (x right, y forward, z up), in head radii from its centre."""
+
+
+def _add_arm(
+    point: dict[str, Floats],
+    body: Body,
+    chest: Floats,
+    dof: dict[str, Floats],
+    side: str,
+    sign: int,
+) -> None:
+    shoulder = chest @ _about(
+        "yxz",
+        -sign * dof[f"{side}_arm_abduct"],
+        dof[f"{side}_arm_flex"],
+        -sign * dof[f"{side}_arm_twist"],
+    )
+    elbow = shoulder @ _about("x", dof[f"{side}_elbow"])
+    down = np.array([0.0, 0.0, -1.0])
+    point[f"{side}_elbow"] = point[f"{side}_shoulder"] + shoulder @ down * body.upper_arm
+    point[f"{side}_wrist"] = point[f"{side}_elbow"] + elbow @ down * body.forearm
+    point[f"{side}_hand"] = point[f"{side}_wrist"] + elbow @ down * body.hand
+
+
+def _add_leg(
+    point: dict[str, Floats], body: Body, pelvis: Floats, dof: dict[str, Floats], side: str,
+    sign: int,
+) -> None:  # fmt: skip
+    hip = pelvis @ _about(
+        "yxz",
+        -sign * dof[f"{side}_hip_abduct"],
+        dof[f"{side}_hip_flex"],
+        -sign * dof[f"{side}_hip_twist"],
+    )
+    knee = hip @ _about("x", -dof[f"{side}_knee"])
+    foot = knee @ _about("x", dof[f"{side}_ankle"])
+    down, forward = np.array([0.0, 0.0, -1.0]), np.array([0.0, 1.0, 0.0])
+    point[f"{side}_knee"] = point[f"{side}_hip"] + hip @ down * body.thigh
+    point[f"{side}_ankle"] = point[f"{side}_knee"] + knee @ down * body.shin
+    sole = point[f"{side}_ankle"] + foot @ down * 0.055
+    point[f"{side}_heel"] = sole - foot @ forward * 0.04
+    point[f"{side}_toe"] = sole + foot @ forward * body.foot

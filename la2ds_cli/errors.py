@@ -1,0 +1,47 @@
+"""Errors a user can act on, and the exit codes of the command line (docs/exit-codes.md).
+
+A `UserError` is printed as one sentence plus a hint; any other exception is a bug and keeps its
+traceback (exit code 1).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Process exit codes, one per failure mode."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    UNREADABLE = 3  # an input that cannot be read: missing, corrupt, no video stream
+    UNUSABLE = 4  # readable but of no use: no person, too short, nothing left in a batch
+    MISMATCH = 5  # inputs that do not belong together: skeletons, labels, runs; project locked
+    ENVIRONMENT = 6  # device, weights, offline, missing optional package
+    STORAGE = 7  # disk full, read-only folder
+    PARTIAL = 8  # a batch finished, some items failed
+    GATE = 9  # a quality gate asked for by the user was not met
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A problem the user can solve.
+
+    message: one sentence saying what is wrong; hint: the next thing to type or do (may be empty);
+    code: stable short code of the item status, e.g. `V001` (docs/exit-codes.md), may be empty.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        exit_code: ExitCode = ExitCode.USAGE,
+        code: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+        self.code = code

@@ -1,0 +1,77 @@
+"""Features computed from joints alone: the raw-pose baselines and the zero-training fallback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import FloatArray, PoseSequence
+
+
+def fill_gaps(xy: FloatArray) -> FloatArray:
+    """Fill NaN joints of xy (T, K, 2) linearly in time, ends held; a joint never seen gets the
+    centre of the joints that are seen in each frame (0 when none is)."""
+    filled = np.array(xy, dtype=np.float64)
+    clock = np.arange(len(xy))
+    seen = ~np.isnan(filled).any(axis=-1)
+    for k in range(filled.shape[1]):
+        if seen[:, k].any() and not seen[:, k].all():
+            for axis in range(2):
+                known = filled[seen[:, k], k, axis]
+                filled[:, k, axis] = np.interp(clock, clock[seen[:, k]], known)
+    never = ~seen.any(axis=0)
+    if never.any():
+        centre = filled[:, ~never].mean(axis=1) if (~never).any() else np.zeros((len(xy), 2))
+        filled[:, never] = centre[:, None]
+    return filled
+
+
+def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
+    """Root-centred joints (T, K, 2) in torso lengths, and the torso length in pixels.
+
+    The root (mean of the skeleton's root joints) is removed per frame; the scale is one number
+    per clip, the median torso length, so that crouching does not change it.
+    """
+    skeleton = get_skeleton(pose.skeleton)
+    xy = fill_gaps(pose.xy)
+    centred = xy - xy[:, list(skeleton.root)].mean(axis=1, keepdims=True)
+    ends = np.array(skeleton.torso)
+    length = np.linalg.norm(xy[:, ends[:, 0]] - xy[:, ends[:, 1]], axis=-1).mean(axis=1)
+    positive = length[length > 1e-6]
+    scale = float(np.median(positive)) if len(positive) else 1.0
+    return centred / scale, scale
+
+
+def raw_pose(pose: PoseSequence) -> FloatArray:
+    """(T, 2K) float64: root-centred, torso-scaled joints."""
+    return body_frame(pose)[0].reshape(len(pose), -1)
+
+
+def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -> FloatArray:
+    """(T, 4K) float64: raw_pose and `weight` times its central difference over +-reach frames."""
+    position = raw_pose(pose)
+    padded = np.pad(position, ((reach, reach), (0, 0)), mode="edge")
+    velocity = padded[2 * reach :] - padded[: len(position)]
+    return np.concatenate([position, weight * velocity], axis=1)
+
+
+def time_only(pose: PoseSequence) -> FloatArray:
+    """(T, 1) float64: normalised time in [0, 1], the clock every method must beat."""
+    span = pose.time[-1] - pose.time[0]
+    return ((pose.time - pose.time[0]) / (span if span > 0 else 1.0))[:, None]
+
+
+def mirror(pose: PoseSequence) -> PoseSequence:
+    """The sequence of the mirrored person: x negated, left and right joints swapped.
+
+    x is mirrored about the frame's vertical centre line, or about 0 where the size is unknown.
+    """
+    flip = list(get_skeleton(pose.skeleton).flip)
+    width = float(pose.size[0] - 1) if pose.size[0] else 0.0
+    xy = pose.xy[:, flip].copy()
+    xy[..., 0] = width - xy[..., 0]
+    box = pose.box.copy()
+    box[:, [0, 2]] = width - pose.box[:, [2, 0]]
+    return replace(pose, xy=xy, score=pose.score[:, flip], box=box)

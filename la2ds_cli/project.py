@@ -1,0 +1,295 @@
+"""The project directory: the only file that knows its paths, its video list and its labels.
+
+project.toml · videos.csv · phases.csv · subjects.csv · poses/ · heatmaps/ · checkpoints/<run>/ ·
+embeddings/<run>/ · results/{align,retrieve,evaluate,...}/ · logs/   (docs/file-formats.md)
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli import artifact
+from la2ds_cli.config import Config, load_config
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.types import EmbeddingSequence, Phase, PoseSequence
+
+PROJECT_FILE = "project.toml"
+DEFAULT_RUN = "default"
+
+
+@dataclass(frozen=True)
+class Video:
+    """One row of videos.csv.
+
+    path: the source file (a video or a label file), absolute, or relative to the project.
+    sha256: digest of the source. frames, fps, width, height: of the extracted sequence, 0 =
+    unknown. split: `train`, `test` or empty (= used for both). group: performer or session.
+    """
+
+    id: str
+    path: str
+    sha256: str
+    frames: int = 0
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+    split: str = ""
+    group: str = ""
+
+
+def slug(text: str) -> str:
+    """Lower-case ASCII letters, digits and single hyphens; never empty, at most 60 characters."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:60].strip("-") or "clip"
+
+
+def video_id(path: Path, digest: str) -> str:
+    """Project id of a source file: slug of `folder-stem` and 8 hex digits of its sha256.
+
+    Two files of one name in two folders get two ids; renaming the project changes none.
+    """
+    source = path.resolve()
+    return f"{slug(f'{source.parent.name}-{source.stem}')}-{digest[:8]}"
+
+
+class Project:
+    """A project directory that exists. Use `create` for a new one and `open` for an old one."""
+
+    def __init__(self, root: Path, settings: dict[str, Any]) -> None:
+        self.root = root
+        self.settings = settings
+
+    @classmethod
+    def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
+        """Make the directory and project.toml; opens the project where it already exists."""
+        root = root.resolve()
+        if not (root / PROJECT_FILE).exists():
+            import tomli_w
+
+            wanted = settings or {"preset": "default"}
+            load_config(wanted)  # refuse a bad file before it is written
+            artifact.write_text(root / PROJECT_FILE, tomli_w.dumps(wanted))
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, root: Path) -> Project:
+        """Open an existing project; UserError (exit 2) when there is no readable project.toml."""
+        root = root.resolve()
+        path = root / PROJECT_FILE
+        if not path.is_file():
+            raise UserError(
+                f"{root} is not a la2ds project (no {PROJECT_FILE})",
+                hint=f"la2ds init {root}, or name the project with --project DIR",
+            )
+        try:
+            settings = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not valid TOML: {error}") from error
+        return cls(root, settings)
+
+    def config(self, *, preset: str | None = None, overrides: Iterable[str] = ()) -> Config:
+        """The project's settings merged as described in la2ds_cli.config."""
+        return load_config(self.settings, preset=preset, overrides=overrides)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Exclusive use by one writing command; UserError (exit 5) when another holds it.
+
+        The operating system frees the lock when its process ends, so a killed run never
+        leaves the project locked.
+        """
+        from filelock import FileLock, Timeout
+
+        (self.root / "logs").mkdir(exist_ok=True)
+        lock = FileLock(self.root / "logs" / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise UserError(
+                f"another la2ds command is writing to {self.root}",
+                hint="wait for it to finish, then run the same command again",
+                exit_code=ExitCode.MISMATCH,
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # --- paths ---------------------------------------------------------------------------
+
+    def pose_path(self, video: str) -> Path:
+        return self.root / "poses" / f"{video}.safetensors"
+
+    def heatmap_path(self, video: str) -> Path:
+        return self.root / "heatmaps" / f"{video}.safetensors"
+
+    def run_dir(self, run: str) -> Path:
+        """Checkpoint folder of a run; UserError for a name that is not a plain word."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
+            raise UserError(
+                f"'{run}' is not a run name", hint="use letters, digits, '.', '_' and '-'"
+            )
+        return self.root / "checkpoints" / run
+
+    def embedding_path(self, run: str, video: str) -> Path:
+        return self.root / "embeddings" / self.run_dir(run).name / f"{video}.safetensors"
+
+    def results_dir(self, kind: str) -> Path:
+        return self.root / "results" / kind
+
+    @property
+    def phases_path(self) -> Path:
+        return self.root / "phases.csv"
+
+    # --- videos.csv ----------------------------------------------------------------------
+
+    def videos(self) -> list[Video]:
+        """Rows of videos.csv in file order; an empty list when there is none."""
+        path = self.root / "videos.csv"
+        if not path.exists():
+            return []
+        types = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Video)}
+        videos = []
+        with path.open(newline="", encoding="utf-8") as handle:
+            for number, row in enumerate(csv.DictReader(handle), start=2):
+                try:
+                    known = {k: types[k](v) for k, v in row.items() if k in types and v != ""}
+                    videos.append(Video(**known))
+                except (TypeError, ValueError) as error:
+                    raise UserError(
+                        f"{path} line {number} cannot be read: {error}",
+                        hint=f"columns: {','.join(types)}",
+                        exit_code=ExitCode.MISMATCH,
+                    ) from error
+        return videos
+
+    def add_videos(self, added: Iterable[Video]) -> None:
+        """Insert rows, or replace those with the same id; the order of old rows is kept.
+
+        A split or group that the user filled in is kept when the new row leaves it empty.
+        """
+        rows = {video.id: video for video in self.videos()}
+        for video in added:
+            values = asdict(video)
+            if video.id in rows:
+                old = asdict(rows[video.id])
+                values |= {k: old[k] for k in ("split", "group") if not values[k]}
+            rows[video.id] = Video(**values)
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, [f.name for f in fields(Video)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(video) for video in rows.values())
+        artifact.write_text(self.root / "videos.csv", buffer.getvalue())
+
+    def find(self, name: str) -> Video | None:
+        """The one video that `name` means: its id, an id prefix, its path, file name or stem.
+
+        None when nothing fits; UserError (exit 5) when several do.
+        """
+        videos = self.videos()
+        tests = (
+            lambda v: v.id == name,
+            lambda v: v.path == name or self.source(v) == Path(name).resolve(),
+            lambda v: Path(v.path).name == name,
+            lambda v: Path(v.path).stem == name,
+            lambda v: v.id.startswith(name),
+        )
+        for test in tests:
+            found = [video for video in videos if test(video)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise UserError(
+                    f"'{name}' fits {len(found)} videos of the project",
+                    hint=f"use one of the ids: {', '.join(v.id for v in found[:5])}",
+                    exit_code=ExitCode.MISMATCH,
+                )
+        return None
+
+    def source(self, video: Video) -> Path:
+        """Absolute path of the source file."""
+        return (self.root / video.path).resolve()
+
+    # --- artifacts of one video ----------------------------------------------------------
+
+    def read_pose(self, video: str) -> tuple[PoseSequence, artifact.Recipe]:
+        """Poses of a video id and their recipe; UserError (exit 4) when there are none."""
+        arrays, recipe, facts = self._read(self.pose_path(video), f"no poses for {video}")
+        return PoseSequence.from_arrays(arrays, facts), recipe
+
+    def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
+        arrays, facts = pose.to_arrays()
+        artifact.write_arrays(self.pose_path(video), arrays, recipe, facts)
+
+    def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
+        """Embedding of a video id; UserError (exit 4) when there is none."""
+        path = self.embedding_path(run, video)
+        arrays, recipe, facts = self._read(path, f"no embedding of {video} in run {run}")
+        return EmbeddingSequence.from_arrays(arrays, facts), recipe
+
+    def write_embedding(
+        self, run: str, video: str, embedding: EmbeddingSequence, recipe: artifact.Recipe
+    ) -> None:
+        arrays, facts = embedding.to_arrays()
+        artifact.write_arrays(self.embedding_path(run, video), arrays, recipe, facts)
+
+    def _read(self, path: Path, missing: str) -> Any:
+        try:
+            return artifact.read_arrays(path)
+        except FileNotFoundError as error:
+            raise UserError(
+                missing,
+                hint="la2ds status shows what has to run",
+                exit_code=ExitCode.UNUSABLE,
+            ) from error
+        except artifact.ArtifactError as error:
+            raise UserError(
+                str(error),
+                hint="delete the file and run its step again",
+                exit_code=ExitCode.UNREADABLE,
+            ) from error
+
+    # --- phases.csv ----------------------------------------------------------------------
+
+    def phases(self) -> dict[str, list[Phase]]:
+        """Phases of each video id, in time order; empty when there is no phases.csv.
+
+        The `video` column holds an id, a file name or a stem; rows of videos that are not in
+        the project are left out. UserError (exit 5) names the row that cannot be read.
+        """
+        if not self.phases_path.exists():
+            return {}
+        phases: dict[str, list[Phase]] = {}
+        for name, phase in read_phases(self.phases_path):
+            video = self.find(name)
+            if video is not None:
+                phases.setdefault(video.id, []).append(phase)
+        return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}
+
+
+def read_phases(path: Path) -> list[tuple[str, Phase]]:
+    """Rows of a `video,start,end,phase` CSV (frames, end exclusive), names as written."""
+    rows = []
+    with path.open(newline="", encoding="utf-8") as handle:
+        for number, row in enumerate(csv.DictReader(handle), start=2):
+            try:
+                phase = Phase(int(row["start"]), int(row["end"]), row["phase"])
+                if not 0 <= phase.start < phase.end:
+                    raise ValueError(f"start {phase.start} must lie before end {phase.end}")
+                rows.append((row["video"], phase))
+            except (KeyError, TypeError, ValueError) as error:
+                raise UserError(
+                    f"{path} line {number} cannot be read: {error}",
+                    hint="columns: video,start,end,phase (frame numbers, end exclusive)",
+                    exit_code=ExitCode.MISMATCH,
+                ) from error
+    return rows

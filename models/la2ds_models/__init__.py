@@ -1,0 +1,1 @@
+"""Networks of la2ds. Needs torch only; never imports la2ds_cli."""

@@ -1,0 +1,188 @@
+"""Top-down pose networks: HRNet's highest-resolution branch and a 1x1 heatmap head.
+
+The backbone is timm's ``HighResolutionNet`` (Sun et al., "Deep High-Resolution Representation
+Learning for Human Pose Estimation", CVPR 2019). Only the stride-4 branch leaves the last fusion,
+so the parameters are exactly those of the official and the OpenMMLab pose checkpoints.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from timm.models.hrnet import HighResolutionNetFeatures, cfg_cls
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+DEMO_WEIGHTS = Path(__file__).parent / "weights" / "demo_pose.safetensors"
+
+
+@dataclass(frozen=True)
+class PoseVariant:
+    """What a caller must know to feed a pose network and to read its heatmaps.
+
+    ``input_size`` is (H, W) in pixels, ``stride`` input pixels per heatmap pixel and ``sigma``
+    the standard deviation of the Gaussian targets in heatmap pixels.
+    """
+
+    input_size: tuple[int, int]
+    stride: int
+    skeleton: str
+    sigma: float
+
+
+POSE_VARIANTS: dict[str, PoseVariant] = {
+    "hrnet-w32": PoseVariant((256, 192), 4, "coco17", 2.0),
+    "hrnet-w48": PoseVariant((256, 192), 4, "coco17", 2.0),
+    "hrnet-demo": PoseVariant((128, 96), 4, "coco17", 1.25),
+}
+
+
+class PoseNetwork(nn.Module):
+    """HRNet backbone and heatmap head: (B, 3, H, W) -> (B, K, H/4, W/4)."""
+
+    def __init__(self, architecture: dict[str, Any], joints: int) -> None:
+        super().__init__()
+        self.backbone = HighResolutionNetFeatures(
+            architecture, feature_location="", out_indices=(1,)
+        )
+        # Pose uses the stride-4 branch alone, so the last fusion into the coarser branches would
+        # be dead weight; the published pose checkpoints do not hold it either.
+        last: Any = self.backbone.stage4[-1]
+        last.fuse_layers = last.fuse_layers[:1]
+        width = architecture["stage4"]["num_channels"][0]
+        self.final_layer = nn.Conv2d(width, joints, kernel_size=1)
+        nn.init.normal_(self.final_layer.weight, std=0.001)
+        nn.init.zeros_(self.final_layer.bias)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Heatmaps (B, K, H/4, W/4) of ``image`` (B, 3, H, W), float32 RGB, ImageNet-normalised.
+
+        H and W must be multiples of 32.
+        """
+        feature = self.backbone(image)[0]  # (B, width, H/4, W/4)
+        return self.final_layer(feature)
+
+
+def build_pose_network(variant: str, joints: int = 17) -> nn.Module:
+    """A pose network with random weights; ``variant`` is a key of ``POSE_VARIANTS``.
+
+    Raises ValueError for an unknown variant.
+    """
+    if variant not in POSE_VARIANTS:
+        raise ValueError(f"unknown pose network {variant!r}; known: {', '.join(POSE_VARIANTS)}")
+    if variant == "hrnet-demo":
+        return PoseNetwork(_demo_architecture(width=16), joints)
+    return PoseNetwork(cfg_cls[variant.replace("-", "_")], joints)
+
+
+def _demo_architecture(width: int) -> dict[str, Any]:
+    def stage(branches: int, block: str, blocks: int, channels: int) -> dict[str, Any]:
+        return {
+            "num_modules": 1,
+            "num_branches": branches,
+            "block_type": block,
+            "num_blocks": (blocks,) * branches,
+            "num_channels": tuple(channels * 2**branch for branch in range(branches)),
+            "fuse_method": "SUM",
+        }
+
+    return {
+        "stem_width": 2 * width,
+        "stage1": stage(1, "BOTTLENECK", 1, width),
+        "stage2": stage(2, "BASIC", 2, width),
+        "stage3": stage(3, "BASIC", 2, width),
+        "stage4": stage(4, "BASIC", 2, width),
+    }
+
+
+def load_pose_weights(network: nn.Module, path: str | Path) -> None:
+    """Load a checkpoint into ``network`` in place; parameters become float32.
+
+    Understands this package's safetensors, OpenMMLab checkpoints (``backbone.*`` and
+    ``head.final_layer.*`` or ``keypoint_head.final_layer.*``, bare or under ``state_dict``) and
+    the official ``pose_hrnet_*.pth`` naming (no prefix). Classification leftovers are ignored.
+    Nothing in the file is executed.
+
+    Raises ValueError, naming keys, where the file does not hold this network.
+    """
+    path = Path(path)
+    expected = network.state_dict()
+    found = {
+        name: value
+        for key, value in _read_tensors(path).items()
+        if (name := _network_name(key)) is not None
+    }
+    # Old checkpoints predate the step counter, which has no influence on the output.
+    for name, value in expected.items():
+        if name.endswith("num_batches_tracked"):
+            found.setdefault(name, value)
+    _check_keys(path, expected, found)
+    network.load_state_dict({name: value.to(expected[name].dtype) for name, value in found.items()})
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path.name} holds no state dict but a {type(content).__name__}")
+    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+_CLASSIFICATION = re.compile(
+    r"(incre_modules|downsamp_modules|classifier|fc|data_preprocessor)\."
+    r"|final_layer\.[012]\."  # the classifier's conv + norm; pose has final_layer.weight
+    r"|stage4\.\d+\.fuse_layers\.[123]\."  # fusion into branches that pose does not read
+)
+
+
+def _network_name(key: str) -> str | None:
+    """The name of a checkpoint's ``key`` in ``PoseNetwork``; None for classification leftovers."""
+    name = key.removeprefix("module.")
+    name = name.removeprefix("keypoint_head.").removeprefix("head.").removeprefix("backbone.")
+    if _CLASSIFICATION.match(name):
+        return None
+    return name if name.startswith("final_layer.") else f"backbone.{name}"
+
+
+def _check_keys(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    problem = []
+    if missing := [name for name in expected if name not in found]:
+        problem.append(f"{len(missing)} missing ({_some(missing)})")
+    if unknown := [name for name in found if name not in expected]:
+        problem.append(f"{len(unknown)} unknown ({_some(unknown)})")
+    mismatch = [
+        f"{name}: file {tuple(found[name].shape)}, network {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    if mismatch:
+        problem.append(f"{len(mismatch)} of another shape ({_some(mismatch)})")
+    if problem:
+        raise ValueError(f"{path.name} does not fit this pose network: {'; '.join(problem)}")
+
+
+def _some(names: list[str], limit: int = 4) -> str:
+    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+
+
+def gaussian_targets(xy: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
+    """Training heatmaps (B, K, H/stride, W/stride) with peak 1 for joints ``xy`` (B, K, 2).
+
+    ``xy`` is in input pixels, pixel centres at integers; heatmap pixel (u, v) stands for the
+    input pixel (stride * u, stride * v), the convention of the published HRNet decoders.
+    """
+    height, width = size[0] // stride, size[1] // stride
+    scale = -0.5 / sigma**2
+    u = torch.arange(width, dtype=xy.dtype, device=xy.device)
+    v = torch.arange(height, dtype=xy.dtype, device=xy.device)
+    across = torch.exp(scale * (u - xy[..., :1] / stride) ** 2)  # (B, K, W/stride)
+    down = torch.exp(scale * (v - xy[..., 1:] / stride) ** 2)  # (B, K, H/stride)
+    return down[..., :, None] * across[..., None, :]
