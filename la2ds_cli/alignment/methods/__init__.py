@@ -1,0 +1,85 @@
+"""Alignment methods: one file each, its name is the method's name.
+
+To add one, put `NAME.py` here with
+
+    def align(a, b, config):  # a (N, D), b (M, D) float features; la2ds_cli AlignConfig
+        return path           # (P, 2) int64 rows (index of A, index of B), ordered by A then B
+
+A method of your own package is named by its dotted path (`mypackage.mymodule`). Methods return
+pairs only; distances, confidence and times are computed from the path by the caller.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable
+from difflib import get_close_matches
+
+import numpy as np
+
+from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.errors import UserError
+from la2ds_cli.types import FloatArray, IntArray
+
+Method = Callable[[FloatArray, FloatArray, AlignConfig], IntArray]
+
+
+def method_names() -> list[str]:
+    """Names of the shipped methods, sorted; imports none of them."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def get_method(name: str) -> Method:
+    """The `align` function of a shipped method or of a dotted module path.
+
+    UserError (exit 2) for a name that is neither, with the nearest known one.
+    """
+    known = method_names()
+    if name in known:
+        return importlib.import_module(f"{__name__}.{name}").align
+    if "." in name:
+        return _foreign(name)
+    near = get_close_matches(name, known, n=1)
+    raise UserError(
+        f"unknown alignment method '{name}'",
+        hint=(f"did you mean '{near[0]}'? " if near else "") + f"methods: {', '.join(known)}",
+    )
+
+
+def _foreign(name: str) -> Method:
+    # Only the search may fail quietly: an error inside the user's module keeps its traceback.
+    try:
+        found = importlib.util.find_spec(name)
+    except (ModuleNotFoundError, ValueError):
+        found = None
+    if found is None:
+        raise UserError(
+            f"no module '{name}' for an alignment method",
+            hint=f"install it, or use one of: {', '.join(method_names())}",
+        )
+    module = importlib.import_module(name)
+    if not callable(getattr(module, "align", None)):
+        raise UserError(
+            f"module '{name}' has no function align(a, b, config)",
+            hint="an alignment method is a module with a function of that name",
+        )
+    return module.align
+
+
+def align_features(method: str, a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
+    """Pairs (P, 2) int64 of the frames of a (N, D) and b (M, D).
+
+    UserError (exit 2) for an unknown method; ValueError for features that do not fit together
+    and for a method that returns anything but such pairs.
+    """
+    path = np.asarray(get_method(method)(a, b, config))
+    limit = np.array([len(a), len(b)])
+    shaped = path.ndim == 2 and path.shape[1] == 2 and np.issubdtype(path.dtype, np.integer)
+    if not shaped or not len(path) or (path < 0).any() or (path >= limit).any():
+        raise ValueError(
+            f"method {method}: expected (P, 2) integer pairs within {len(a)} and {len(b)} frames, "
+            f"got {path.dtype} {path.shape}"
+        )
+    return path.astype(np.int64)

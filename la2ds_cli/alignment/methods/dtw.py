@@ -1,0 +1,136 @@
+"""Exact dynamic time warping: the monotone path of least summed Euclidean distance.
+
+Steps (1, 1), (1, 0) and (0, 1), each adding the distance of the cell it enters, unweighted
+("symmetric1", Sakoe and Chiba 1978). The costs come block by block from matrix products and are
+never held whole. Directions are kept while they fit DIRECTION_BYTES; beyond that only one row of
+accumulated cost per block is kept and each block is computed a second time on the way back.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.alignment import dtw_kernel
+from la2ds_cli.alignment.distance import BLOCK_ROWS, centred, mean_nearest_distance
+from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.types import FloatArray, IntArray
+
+DIRECTION_BYTES = 1 << 28
+
+
+def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
+    """Optimal path (P, 2) int64 of a (N, D) and b (M, D).
+
+    config.band > 0: only cells within that share of the longer clip from the diagonal.
+    config.open_ends: the path may begin at any frame of one clip and end at any frame of one
+    clip, every frame left out costing config.skip_cost mean nearest-neighbour distances.
+    """
+    with _one_blas_thread().limit(limits=1, user_api="blas"):
+        a, b = centred(a, b)
+        skip = math.inf
+        if config.open_ends:
+            skip = config.skip_cost * mean_nearest_distance(a, b)
+        return _Warping(a, b, skip, *band_limits(len(a), len(b), config.band)).path()
+
+
+@cache
+def _one_blas_thread() -> Any:
+    # Products of one block are too small for two threads: waiting at barriers costs more.
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def band_limits(rows: int, columns: int, band: float) -> tuple[IntArray, IntArray]:
+    """First and last column (N,) int64 of every row of a Sakoe-Chiba band.
+
+    band: half width as a share of the longer clip, 0 = no band. It is widened where needed, so
+    that both corners always stay connected.
+    """
+    if not band:
+        return np.zeros(rows, np.int64), np.full(rows, columns - 1, np.int64)
+    slope = (columns - 1) / max(rows - 1, 1)
+    # A half width of one slope lets the windows of neighbouring rows touch; a single row gets
+    # slope columns - 1 and so the whole row.
+    half = max(band * max(rows, columns), slope, 1.0)
+    centre = np.arange(rows) * slope
+    low = np.clip(np.ceil(centre - half), 0, columns - 1).astype(np.int64)
+    high = np.clip(np.floor(centre + half), 0, columns - 1).astype(np.int64)
+    return low, high
+
+
+class _Warping:
+    """One run of the recurrence over blocks of BLOCK_ROWS rows."""
+
+    def __init__(
+        self, a: FloatArray, b: FloatArray, skip: float, low: IntArray, high: IntArray
+    ) -> None:
+        self.a, self.b, self.skip = a, b, skip
+        self.low, self.high = low, high
+        self.square_a, self.square_b = ((x * x).sum(axis=1) for x in (a, b))
+        self.starts = range(0, len(a), BLOCK_ROWS)
+        self.keep = int((high - low + 1).sum()) <= DIRECTION_BYTES
+        self.directions: list[np.ndarray] = []
+        self.above: list[np.ndarray] = []
+
+    def path(self) -> IntArray:
+        end_a, end_b = self._forward()
+        path = np.empty((len(self.a) + len(self.b), 2), np.int64)
+        i, j, filled = end_a, end_b, 0
+        for number in reversed(range(len(self.starts))):
+            first = self.starts[number]
+            if i < first:
+                continue
+            direction = self.directions[number] if self.keep else self._again(number)
+            i, j, filled = dtw_kernel.walk_back(
+                direction, first, self.low[first], i, j, path, filled
+            )
+        return path[:filled][::-1].copy()
+
+    def _forward(self) -> tuple[int, int]:
+        """Fill the table; returns the cell in which the best path ends."""
+        above = np.full(len(self.b), np.inf)
+        column = np.empty(len(self.a))
+        for first in self.starts:
+            if not self.keep:
+                self.above.append(above.copy())
+            direction = self._block(first, above, column)
+            if self.keep:
+                self.directions.append(direction)
+        rows, columns = len(self.a), len(self.b)
+        if math.isinf(self.skip):
+            return rows - 1, columns - 1
+        by_row = column + self.skip * np.arange(rows - 1, -1, -1)
+        by_column = above + self.skip * np.arange(columns - 1, -1, -1)
+        if by_row.min() < by_column.min():
+            return int(by_row.argmin()), columns - 1
+        return rows - 1, int(by_column.argmin())
+
+    def _block(self, first: int, above: np.ndarray, column: np.ndarray) -> np.ndarray:
+        part = slice(first, first + BLOCK_ROWS)
+        low, high = self.low[part], self.high[part]
+        rows, offset = self.a[part], low[0]
+        gram = rows @ self.b[offset : high[-1] + 1].T
+        direction = np.empty(gram.shape, np.uint8)
+        dtw_kernel.advance(
+            gram,
+            self.square_a[part],
+            self.square_b,
+            first,
+            low,
+            high,
+            offset,
+            self.skip,
+            above,
+            column[part],
+            direction,
+        )
+        return direction
+
+    def _again(self, number: int) -> np.ndarray:
+        column = np.empty(len(self.a))
+        return self._block(self.starts[number], self.above[number], column)

@@ -1,0 +1,19 @@
+"""Nearest neighbour: every frame of A takes its closest frame of B, in any order.
+
+Not monotone: what the features say on their own, without the order of time. Open ends, skip
+cost and band have no meaning here and are ignored.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from la2ds_cli.alignment.distance import nearest
+from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.types import FloatArray, IntArray
+
+
+def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
+    """One pair per frame of a (N, D): path (N, 2) int64."""
+    index, _ = nearest(a, b)
+    return np.column_stack([np.arange(len(index)), index])

@@ -1,0 +1,99 @@
+"""Arithmetic on alignment paths: arrays in, arrays out, no features and no files.
+
+A path is (P, 2) int64, rows (i, j): frame i of clip A shows the same moment as frame j of clip B.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from la2ds_cli.types import FloatArray, IntArray
+
+SPEED_WINDOW = 0.5  # seconds of A over which speed_ratio fits its slope
+
+
+def check(path: IntArray) -> IntArray:
+    """The path as (P, 2) int64; ValueError when it is not that or holds negative indices."""
+    path = np.asarray(path)
+    if path.ndim != 2 or path.shape[1] != 2 or not np.issubdtype(path.dtype, np.integer):
+        raise ValueError(f"path: expected (P, 2) integers, got {path.dtype} {path.shape}")
+    if len(path) and path.min() < 0:
+        raise ValueError(f"path: expected indices >= 0, got {path.min()}")
+    return path.astype(np.int64, copy=False)
+
+
+def is_monotone(path: IntArray) -> bool:
+    """Whether time runs backwards in neither clip along the path."""
+    return bool((np.diff(check(path), axis=0) >= 0).all())
+
+
+def invert(path: IntArray) -> IntArray:
+    """The path of B against A, rows (j, i) sorted by j then i."""
+    swapped = check(path)[:, ::-1]
+    return np.ascontiguousarray(swapped[np.lexsort((swapped[:, 1], swapped[:, 0]))])
+
+
+def mean_match(path: IntArray, length: int) -> FloatArray:
+    """(length,) float64: for each frame of A the mean of the B indices it is paired with.
+
+    NaN where a frame of A has no pair. ValueError when the path exceeds `length`.
+    """
+    path = check(path)
+    if len(path) and path[:, 0].max() >= length:
+        raise ValueError(f"path: frames of A must lie below {length}, got {path[:, 0].max()}")
+    count = np.bincount(path[:, 0], minlength=length)
+    total = np.bincount(path[:, 0], weights=path[:, 1], minlength=length)
+    return np.divide(total, count, out=np.full(length, np.nan), where=count > 0)
+
+
+def carry(path: IntArray, index: IntArray) -> FloatArray:
+    """Positions (E,) float64 in B, in frames, of the frames `index` (E,) of A.
+
+    The mean of the matched B indices, so that a position may lie between two frames; NaN where
+    the frame of A has no pair. ValueError for a negative index.
+    """
+    index = np.asarray(index, np.int64)
+    path = check(path)
+    if index.size and index.min() < 0:
+        raise ValueError(f"index: expected frames >= 0, got {index.min()}")
+    length = 1 + max(index.max(initial=-1), path[:, 0].max(initial=-1))
+    return mean_match(path, int(length))[index]
+
+
+def matched_time(path: IntArray, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
+    """(N,) float64 seconds in B of every frame of A, NaN where unmatched."""
+    position = mean_match(path, len(time_a))
+    seconds = np.interp(position, np.arange(len(time_b)), time_b)
+    return np.where(np.isnan(position), np.nan, seconds)
+
+
+def speed_ratio(
+    path: IntArray, time_a: FloatArray, time_b: FloatArray, window: float = SPEED_WINDOW
+) -> FloatArray:
+    """(N,) float64 seconds of B that pass per second of A, around every frame of A.
+
+    0.5: B does this part in half the time; 2: B takes twice as long. Slope of a straight line
+    fitted to the matched times within +-window/2 seconds (at least the two frames on each side).
+    NaN for unmatched frames and where fewer than two frames are matched.
+    """
+    time_a = np.asarray(time_a, np.float64)
+    matched = matched_time(path, time_a, np.asarray(time_b, np.float64))
+    known = np.flatnonzero(~np.isnan(matched))
+    ratio = np.full(len(time_a), np.nan)
+    if len(known) < 2:
+        return ratio
+    # Times relative to the first keep the running sums of squares exact for late clips.
+    x = time_a[known] - time_a[known[0]]
+    y = matched[known] - matched[known[0]]
+    place = np.arange(len(known))
+    first = np.minimum(np.searchsorted(x, x - window / 2 - 1e-9), np.maximum(place - 2, 0))
+    last = np.maximum(
+        np.searchsorted(x, x + window / 2 + 1e-9, side="right"),
+        np.minimum(place + 3, len(known)),
+    )
+    sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (x, y, x * x, x * y)]
+    sum_x, sum_y, sum_xx, sum_xy = (s[last] - s[first] for s in sums)
+    count = last - first
+    spread = sum_xx - sum_x**2 / count
+    ratio[known] = (sum_xy - sum_x * sum_y / count) / spread
+    return ratio

@@ -1,0 +1,213 @@
+"""DTW against every possible path of small grids, against known cases and against a library."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.distance import distance, mean_nearest_distance
+from la2ds_cli.alignment.methods import dtw
+from la2ds_cli.alignment.path import is_monotone
+from la2ds_cli.config_sections import AlignConfig
+
+Cells = list[tuple[int, int]]
+CLOSED = AlignConfig()
+OPEN = AlignConfig(open_ends=True)
+
+
+def random_pair(rows: int, columns: int, seed: int, width: int = 3) -> tuple:
+    random = np.random.default_rng(seed)
+    return random.normal(size=(rows, width)), random.normal(size=(columns, width))
+
+
+def every_path(start: tuple[int, int], end: tuple[int, int]) -> Iterator[Cells]:
+    """All monotone paths from one cell to another, by plain enumeration."""
+    if start == end:
+        yield [end]
+        return
+    for step in ((1, 0), (0, 1), (1, 1)):
+        following = (start[0] + step[0], start[1] + step[1])
+        if following[0] <= end[0] and following[1] <= end[1]:
+            for rest in every_path(following, end):
+                yield [start, *rest]
+
+
+def path_cost(cost: np.ndarray, path: np.ndarray | Cells) -> float:
+    return float(sum(cost[i, j] for i, j in path))
+
+
+def assert_valid(path: np.ndarray, start: tuple[int, int], end: tuple[int, int]) -> None:
+    assert path.dtype == np.int64
+    assert tuple(path[0]) == start
+    assert tuple(path[-1]) == end
+    steps = np.diff(path, axis=0)
+    assert ((steps == 0) | (steps == 1)).all()
+    assert (steps.sum(axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 4), (4, 1), (3, 5), (5, 4), (5, 5)])
+def test_no_other_path_costs_less(rows: int, columns: int, seed: int) -> None:
+    a, b = random_pair(rows, columns, seed)
+    cost = distance(a, b)
+    end = (rows - 1, columns - 1)
+    best = min(path_cost(cost, path) for path in every_path((0, 0), end))
+    path = dtw.align(a, b, CLOSED)
+    assert_valid(path, (0, 0), end)
+    assert path_cost(cost, path) == pytest.approx(best, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (3, 5), (5, 3)])
+def test_open_ends_find_the_cheapest_of_all_starts_and_ends(
+    rows: int, columns: int, seed: int
+) -> None:
+    a, b = random_pair(rows, columns, seed)
+    cost = distance(a, b)
+    skip = mean_nearest_distance(a, b)
+    starts = [(0, j) for j in range(columns)] + [(i, 0) for i in range(rows)]
+    ends = [(rows - 1, j) for j in range(columns)] + [(i, columns - 1) for i in range(rows)]
+
+    def total(path: Cells) -> float:
+        left_out = sum(path[0]) + (rows - 1 - path[-1][0]) + (columns - 1 - path[-1][1])
+        return path_cost(cost, path) + skip * left_out
+
+    paths = [path for s in set(starts) for e in set(ends) for path in every_path(s, e)]
+    best = min(map(total, paths))
+    found = [(int(i), int(j)) for i, j in dtw.align(a, b, OPEN)]
+    assert total(found) == pytest.approx(best, abs=1e-9)
+    assert_valid(np.array(found), found[0], found[-1])
+    assert found[0] in starts
+    assert found[-1] in ends
+
+
+def test_hand_case_one_frame_held() -> None:
+    a = np.array([[0.0], [5.0], [9.0]])
+    b = np.array([[0.0], [5.0], [5.0], [5.0], [9.0]])
+    expected = [[0, 0], [1, 1], [1, 2], [1, 3], [2, 4]]
+    assert dtw.align(a, b, CLOSED).tolist() == expected
+
+
+def smooth_walk(length: int, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return np.cumsum(random.normal(size=(length, 8)), axis=0)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (12, 0), (0, 9), (12, 9)])
+def test_open_ends_find_the_cut_of_a_trimmed_copy(before: int, after: int) -> None:
+    a = smooth_walk(60)
+    b = a[before : 60 - after]
+    path = dtw.align(a, b, AlignConfig(open_ends=True, skip_cost=0.5))
+    expected = np.column_stack([np.arange(before, 60 - after), np.arange(len(b))])
+    assert path.tolist() == expected.tolist()
+
+
+def test_open_ends_of_clips_cut_at_opposite_ends() -> None:
+    whole = smooth_walk(70)
+    a, b = whole[:50], whole[15:]
+    path = dtw.align(a, b, AlignConfig(open_ends=True, skip_cost=0.5))
+    assert path.tolist() == np.column_stack([np.arange(15, 50), np.arange(35)]).tolist()
+
+
+def test_closed_ends_pair_every_frame() -> None:
+    a = smooth_walk(60)
+    path = dtw.align(a, a[12:], CLOSED)
+    assert set(path[:, 0]) == set(range(60))
+    assert set(path[:, 1]) == set(range(48))
+
+
+def test_skip_cost_of_infinity_closes_the_ends() -> None:
+    a = smooth_walk(30)
+    b = a[8:]
+    config = AlignConfig(open_ends=True, skip_cost=math.inf)
+    assert dtw.align(a, b, config).tolist() == dtw.align(a, b, CLOSED).tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_band_is_optimal_among_the_paths_inside_it(seed: int) -> None:
+    a, b = random_pair(5, 5, seed)
+    cost = distance(a, b)
+    inside = [
+        np.array(path)
+        for path in every_path((0, 0), (4, 4))
+        if all(abs(i - j) <= 1 for i, j in path)
+    ]
+    best = min(path_cost(cost, path) for path in inside)
+    path = dtw.align(a, b, AlignConfig(band=0.2))
+    assert np.abs(path[:, 0] - path[:, 1]).max() <= 1
+    assert path_cost(cost, path) == pytest.approx(best, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(1, 9), (9, 1), (2, 40), (40, 2), (300, 700), (700, 300)]
+)
+def test_band_always_connects_both_corners(rows: int, columns: int) -> None:
+    low, high = dtw.band_limits(rows, columns, 0.001)
+    assert low[0] == 0
+    assert high[-1] == columns - 1
+    assert (low[1:] <= high[:-1] + 1).all()
+    a, b = random_pair(rows, columns, 1)
+    path = dtw.align(a, b, AlignConfig(band=0.001))
+    assert_valid(path, (0, 0), (rows - 1, columns - 1))
+
+
+def test_wide_band_equals_no_band() -> None:
+    a, b = smooth_walk(300, 1), smooth_walk(280, 2)
+    assert dtw.align(a, b, AlignConfig(band=1.0)).tolist() == dtw.align(a, b, CLOSED).tolist()
+
+
+def test_common_mean_does_not_change_the_path() -> None:
+    random = np.random.default_rng(3)
+    a = np.cumsum(random.normal(size=(120, 16)), axis=0)
+    b = np.cumsum(random.normal(size=(100, 16)), axis=0)
+    exact = dtw.align(a, b, CLOSED)
+    # float32 keeps 1e-4 of a value near 1000: the offset itself must do no further harm.
+    far_a, far_b = (a + 1000).astype(np.float32), (b + 1000).astype(np.float32)
+    shifted = dtw.align(far_a, far_b, CLOSED)
+    cost = distance(a, b)
+    assert path_cost(cost, shifted) == pytest.approx(path_cost(cost, exact), rel=1e-5)
+
+
+@pytest.mark.parametrize("config", [CLOSED, OPEN, AlignConfig(band=0.3)])
+def test_blocks_equal_the_whole_matrix(config: AlignConfig, monkeypatch) -> None:
+    a, b = smooth_walk(130, 4), smooth_walk(110, 5)
+    whole = dtw.align(a, b, config)
+    monkeypatch.setattr(dtw, "BLOCK_ROWS", 7)
+    streamed = dtw.align(a, b, config)
+    monkeypatch.setattr(dtw, "DIRECTION_BYTES", 0)  # nothing kept, every block computed twice
+    recomputed = dtw.align(a, b, config)
+    assert streamed.tolist() == whole.tolist()
+    assert recomputed.tolist() == whole.tolist()
+
+
+def test_swapped_clips_give_the_swapped_path() -> None:
+    a, b = random_pair(40, 33, 8)
+    assert dtw.align(b, a, CLOSED)[:, ::-1].tolist() == dtw.align(a, b, CLOSED).tolist()
+
+
+def test_single_and_double_precision_agree() -> None:
+    a, b = smooth_walk(90, 6), smooth_walk(80, 7)
+    single = dtw.align(a.astype(np.float32), b.astype(np.float32), CLOSED)
+    cost = distance(a, b)
+    assert path_cost(cost, single) == pytest.approx(
+        path_cost(cost, dtw.align(a, b, CLOSED)), rel=1e-6
+    )
+    assert is_monotone(single)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("dtaidistance") is None, reason="dtaidistance is not installed"
+)
+@pytest.mark.parametrize("window", [None, 20])
+def test_cost_equals_dtaidistance(window: int | None) -> None:
+    from dtaidistance import dtw_ndim
+
+    a, b = smooth_walk(100, 9), smooth_walk(100, 10)
+    # Its window r + 1 is our half width of r frames.
+    config = AlignConfig(band=0.0 if window is None else (window - 1) / 100)
+    oracle = dtw_ndim.distance(a, b, window=window, inner_dist="euclidean")
+    assert path_cost(distance(a, b), dtw.align(a, b, config)) == pytest.approx(oracle, rel=1e-9)

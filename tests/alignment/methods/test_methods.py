@@ -1,0 +1,106 @@
+"""The contract of every alignment method, and how methods are found."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.methods import align_features, get_method, method_names
+from la2ds_cli.alignment.path import is_monotone
+from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.errors import ExitCode, UserError
+
+NAMES = method_names()
+MONOTONE = sorted(set(NAMES) - {"nearest"})
+
+
+def walk(length: int, seed: int) -> np.ndarray:
+    return np.cumsum(np.random.default_rng(seed).normal(size=(length, 5)), axis=0)
+
+
+def test_the_list_is_known() -> None:
+    assert {"dtw", "linear", "nearest"} <= set(NAMES)
+    assert not [name for name in NAMES if name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 7), (7, 1), (30, 45)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_method_returns_valid_pairs(name, rows, columns, dtype) -> None:
+    a, b = walk(rows, 1).astype(dtype), walk(columns, 2).astype(dtype)
+    before = a.copy(), b.copy()
+    path = align_features(name, a, b, AlignConfig())
+    assert path.dtype == np.int64
+    assert set(path[:, 0]) == set(range(rows))
+    assert ((path[:, 1] >= 0) & (path[:, 1] < columns)).all()
+    assert path.tolist() == sorted(path.tolist())
+    np.testing.assert_array_equal(a, before[0])
+    np.testing.assert_array_equal(b, before[1])
+
+
+@pytest.mark.parametrize("name", MONOTONE)
+def test_monotone_methods_run_from_end_to_end(name) -> None:
+    path = align_features(name, walk(30, 1), walk(45, 2), AlignConfig())
+    assert is_monotone(path)
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [29, 44]
+    assert set(path[:, 1]) == set(range(45))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "linear"])
+def test_a_clip_aligned_with_itself_is_the_diagonal(name) -> None:
+    a = walk(50, 3)
+    path = align_features(name, a, a, AlignConfig())
+    assert path.tolist() == [[i, i] for i in range(50)]
+
+
+def test_nearest_follows_the_features_back_in_time() -> None:
+    a = np.array([[0.0], [1.0], [0.0]])
+    b = np.array([[1.1], [0.1]])
+    assert align_features("nearest", a, b, AlignConfig()).tolist() == [[0, 1], [1, 0], [2, 1]]
+
+
+def test_linear_spreads_evenly() -> None:
+    path = align_features("linear", np.zeros((3, 1)), np.zeros((5, 1)), AlignConfig())
+    assert path.tolist() == [[0, 0], [0, 1], [1, 2], [2, 3], [2, 4]]
+
+
+def test_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(UserError) as caught:
+        get_method("dwt")
+    assert "did you mean 'dtw'?" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
+    package = tmp_path / "own_alignment"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "first.py").write_text(
+        "import numpy as np\n\ndef align(a, b, config):\n    return np.zeros((1, 2), int)\n"
+    )
+    (package / "empty.py").write_text("")
+    (package / "broken.py").write_text("def align(a, b, config):\n    return 3.5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert align_features(
+        "own_alignment.first", walk(3, 0), walk(4, 0), AlignConfig()
+    ).tolist() == [[0, 0]]
+    with pytest.raises(UserError, match="no function align"):
+        get_method("own_alignment.empty")
+    with pytest.raises(UserError, match="no module"):
+        get_method("own_alignment.absent")
+    with pytest.raises(ValueError, match="integer pairs"):
+        align_features("own_alignment.broken", a, b, AlignConfig())
+
+
+def test_listing_imports_no_method() -> None:
+    code = (
+        "import sys; from la2ds_cli.alignment.methods import method_names; method_names();"
+        "loaded = [m for m in sys.modules if m == 'numba' or m.startswith("
+        "'la2ds_cli.alignment.methods.')]; sys.exit(str(loaded) if loaded else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,93 @@
+"""Path arithmetic on paths whose answers are known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment import path as paths
+
+HELD = np.array([[1, 0], [2, 1], [2, 2], [2, 3], [3, 3]])  # A's frame 0 and 4 have no pair
+
+
+def test_carry_takes_the_mean_of_the_matched_frames() -> None:
+    np.testing.assert_array_equal(paths.carry(HELD, np.array([1, 2, 3])), [0.0, 2.0, 3.0])
+
+
+def test_carry_of_an_unmatched_frame_is_nan() -> None:
+    carried = paths.carry(HELD, np.array([0, 2, 4, 99]))
+    np.testing.assert_array_equal(carried, [np.nan, 2.0, np.nan, np.nan])
+
+
+def test_carry_of_nothing_is_empty() -> None:
+    assert paths.carry(HELD, np.array([], np.int64)).shape == (0,)
+
+
+def test_carry_refuses_negative_frames() -> None:
+    with pytest.raises(ValueError, match=">= 0"):
+        paths.carry(HELD, np.array([-1]))
+
+
+def test_mean_match_refuses_a_path_longer_than_the_clip() -> None:
+    with pytest.raises(ValueError, match="below 3"):
+        paths.mean_match(HELD, 3)
+
+
+def test_invert_swaps_and_sorts() -> None:
+    crossing = np.array([[0, 5], [1, 2], [2, 2]])
+    assert paths.invert(crossing).tolist() == [[2, 1], [2, 2], [5, 0]]
+    assert paths.invert(paths.invert(HELD)).tolist() == HELD.tolist()
+
+
+def test_monotone() -> None:
+    assert paths.is_monotone(HELD)
+    assert not paths.is_monotone(np.array([[0, 5], [1, 2]]))
+
+
+@pytest.mark.parametrize("bad", [np.zeros((3, 3), int), np.zeros((3, 2)), np.array([[0, -1]])])
+def test_check_refuses_what_is_no_path(bad: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="path"):
+        paths.check(bad)
+
+
+def test_matched_time_interpolates_between_frames() -> None:
+    time_b = np.array([10.0, 10.5, 11.5, 12.0])
+    matched = paths.matched_time(np.array([[0, 0], [1, 1], [1, 2], [2, 3]]), np.arange(4.0), time_b)
+    np.testing.assert_allclose(matched, [10.0, 11.0, 12.0, np.nan])
+
+
+def stretched(frames_a: int, frames_b: int) -> np.ndarray:
+    steps = max(frames_a, frames_b)
+    return np.rint(np.linspace([0, 0], [frames_a - 1, frames_b - 1], steps)).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("frames_b", "fps_b", "expected"),
+    [
+        (101, 30.0, 0.5),  # B played twice as fast
+        (401, 30.0, 2.0),  # B played at half the speed
+        (201, 30.0, 1.0),
+        (401, 60.0, 1.0),  # the same movement filmed at twice the frame rate
+    ],
+)
+def test_speed_ratio_of_a_constant_tempo(frames_b: int, fps_b: float, expected: float) -> None:
+    time_a = 100.0 + np.arange(201) / 30.0
+    time_b = np.arange(frames_b) / fps_b
+    ratio = paths.speed_ratio(stretched(201, frames_b), time_a, time_b)
+    np.testing.assert_allclose(ratio, expected, rtol=0.1)
+    assert np.median(ratio) == pytest.approx(expected, rel=0.01)
+
+
+def test_speed_ratio_of_a_pause_in_b() -> None:
+    path = np.array([[i, min(i, 50)] for i in range(101)])
+    ratio = paths.speed_ratio(path, np.arange(101) / 25.0, np.arange(51) / 25.0)
+    assert ratio[20] == pytest.approx(1.0)
+    assert ratio[80] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_speed_ratio_is_nan_where_nothing_is_matched() -> None:
+    path = np.column_stack([np.arange(5, 15), np.arange(10)])
+    ratio = paths.speed_ratio(path, np.arange(20) / 10.0, np.arange(10) / 10.0)
+    assert np.isnan(ratio[[0, 4, 15, 19]]).all()
+    np.testing.assert_allclose(ratio[5:15], 1.0)
+    assert np.isnan(paths.speed_ratio(path[:1], np.arange(20) / 10.0, np.arange(10) / 10.0)).all()
