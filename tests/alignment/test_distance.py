@@ -51,7 +51,7 @@ def test_blocks_make_up_the_matrix(pair, monkeypatch) -> None:
 def test_pair_distance(pair) -> None:
     path = np.array([[0, 0], [3, 5], [39, 32]])
     expected = plain(*pair)[path[:, 0], path[:, 1]]
-    np.testing.assert_allclose(distances.pair_distance(*pair, path), expected)
+    np.testing.assert_allclose(distances.pair_distance(pair[0], pair[1], path), expected)
 
 
 @pytest.mark.parametrize(

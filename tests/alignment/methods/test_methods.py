@@ -85,9 +85,8 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     (package / "empty.py").write_text("")
     (package / "broken.py").write_text("def align(a, b, config):\n    return 3.5\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert align_features(
-        "own_alignment.first", walk(3, 0), walk(4, 0), AlignConfig()
-    ).tolist() == [[0, 0]]
+    a, b = walk(3, 0), walk(4, 0)
+    assert align_features("own_alignment.first", a, b, AlignConfig()).tolist() == [[0, 0]]
     with pytest.raises(UserError, match="no function align"):
         get_method("own_alignment.empty")
     with pytest.raises(UserError, match="no module"):
