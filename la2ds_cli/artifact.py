@@ -172,10 +172,11 @@ def staleness(path: Path, recipe: Recipe) -> str | None:
         return "damaged"
     if found.key == recipe.key:
         return None
-    return _difference(found, recipe)
+    return difference(found, recipe)
 
 
-def _difference(old: Recipe, new: Recipe) -> str:
+def difference(old: Recipe, new: Recipe) -> str:
+    """What changed from one recipe to another, in words; empty when nothing did."""
     reasons = []
     if old.step != new.step:
         reasons.append(f"made by step {old.step}")

@@ -39,6 +39,7 @@ class AugmentConfig:
     """The augmented copy S' (paper sec. 3.2, A.1), plus trimming, which the paper lacks."""
 
     drop: float = 0.5  # temporal: up to this share of the frames is dropped
+    warp: float = 0.0  # smooth speed change, standard deviation of the log speed; 0 = the paper
     trim: float = 0.5  # up to this share is cut off the two ends together; 0 = the paper
     position_probability: float = 0.3
     position_std: float = 1.0  # heatmap cells

@@ -1,0 +1,84 @@
+"""Building the alignment network from a configuration, and batches of clips for it.
+
+The only file that turns numpy inputs into tensors for the alignment network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from la2ds_cli.config_sections import HeatmapConfig, ModelConfig
+from la2ds_cli.network_input import NetworkInput, joint_width, map_channels
+from la2ds_cli.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    import torch
+
+    from la2ds_models.alignment_network import AlignmentNetwork
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Clips of different lengths, without padded frames in the expensive arrays.
+
+    maps (F, C, S, S) and joints (F, J): the real frames of all clips one after the other, or
+    None. mask (B, T): True = a real frame; F = mask.sum().
+    """
+
+    maps: torch.Tensor | None
+    joints: torch.Tensor | None
+    mask: torch.Tensor
+
+
+def build_network(
+    model: ModelConfig, heatmap: HeatmapConfig, skeleton: Skeleton, seed: int
+) -> AlignmentNetwork:
+    """The network of these settings with random weights drawn from `seed`.
+
+    The global random state of torch is left as it was.
+    """
+    import torch
+
+    from la2ds_models.alignment_network import AlignmentNetwork
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AlignmentNetwork(
+            channels=map_channels(skeleton, heatmap, model),
+            joint_width=joint_width(skeleton, model),
+            size=heatmap.size,
+            patch=model.patch,
+            width=model.width,
+            heads=model.heads,
+            spatial_layers=model.spatial_layers,
+            temporal_layers=model.temporal_layers,
+            cross_layers=model.cross_layers,
+            mlp_ratio=model.mlp_ratio,
+            spatial_position=model.spatial_position == "learned",
+            temporal_position=model.temporal_position,
+            max_frames=model.max_frames,
+            projection_head=model.projection_head,
+            embed_at=model.embed_at,
+        )
+
+
+def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
+    """Pack clips into one batch on `device`."""
+    import torch
+
+    length = [len(item) for item in inputs]
+    mask = torch.arange(max(length))[None] < torch.tensor(length)[:, None]
+
+    def pack(parts: list[np.ndarray]) -> torch.Tensor:
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return torch.from_numpy(joined).to(device, non_blocking=True)
+
+    maps = [item.maps for item in inputs if item.maps is not None]
+    joints = [item.joints for item in inputs if item.joints is not None]
+    return ClipBatch(
+        pack(maps) if maps else None, pack(joints) if joints else None, mask.to(device)
+    )

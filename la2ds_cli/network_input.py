@@ -1,0 +1,89 @@
+"""From joints of a clip to what the alignment network reads: one border, train and test alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.config_sections import HeatmapConfig, ModelConfig
+from la2ds_cli.crop import clip_box, to_cells
+from la2ds_cli.heatmaps import channel_count, render_numpy
+from la2ds_cli.pose_features import fill_gaps
+from la2ds_cli.skeleton import Skeleton
+from la2ds_cli.types import FloatArray
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """maps (T, C, S, S) float32 in [0, 1] or None; joints (T, J) float32 or None."""
+
+    maps: FloatArray | None
+    joints: FloatArray | None
+
+    def __len__(self) -> int:
+        source = self.maps if self.maps is not None else self.joints
+        return 0 if source is None else len(source)
+
+
+def joint_feature_count(skeleton: Skeleton) -> int:
+    """Width J of `joint_features`: 2K in the crop, 2K about the root, K scores."""
+    return 5 * len(skeleton.joints)
+
+
+def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:
+    """Heatmap channels C that the network reads, 0 when it reads joints only."""
+    return 0 if model.input == "joints" else channel_count(skeleton, heatmap.channels)
+
+
+def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
+    """Joint features J that the network reads, 0 when it reads heatmaps only."""
+    return 0 if model.input == "heatmap" else joint_feature_count(skeleton)
+
+
+def joint_features(
+    xy_cells: FloatArray, score: FloatArray, skeleton: Skeleton, size: int
+) -> FloatArray:
+    """(T, 5K) float32: joints in the crop scaled to [-1, 1], the same about the body's root in
+    torso lengths, and the scores. Gaps are filled in time; their score 0 tells them apart."""
+    filled = fill_gaps(xy_cells)
+    root = filled[:, list(skeleton.root)].mean(axis=1, keepdims=True)
+    ends = np.array(skeleton.torso)
+    torso = np.linalg.norm(filled[:, ends[:, 0]] - filled[:, ends[:, 1]], axis=-1).mean(axis=1)
+    seen = torso[torso > 1e-6]
+    scale = float(np.median(seen)) if len(seen) else 1.0
+    in_crop = (filled + 0.5) * (2 / size) - 1
+    about_root = (filled - root) / scale
+    length = len(filled)
+    return np.concatenate(
+        [in_crop.reshape(length, -1), about_root.reshape(length, -1), score], axis=1
+    ).astype(np.float32)
+
+
+def network_input(
+    xy: FloatArray,
+    score: FloatArray,
+    skeleton: Skeleton,
+    heatmap: HeatmapConfig,
+    model: ModelConfig,
+) -> NetworkInput:
+    """Crop the clip by its own box (paper sec. 3.1) and render what `model.input` asks for.
+
+    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1].
+    """
+    box = clip_box(xy, heatmap.crop, heatmap.padding)
+    cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
+    maps = joints = None
+    if model.input != "joints":
+        maps = render_numpy(
+            cells,
+            score,
+            skeleton.limbs,
+            heatmap.size,
+            heatmap.sigma,
+            heatmap.channels,
+            heatmap.distance,
+        )
+    if model.input != "heatmap":
+        joints = joint_features(cells, score, skeleton, heatmap.size)
+    return NetworkInput(maps, joints)

@@ -1,0 +1,5 @@
+"""Self-supervised training of the alignment network (paper sec. 3.3).
+
+data: clips and seeded training pairs · loop: the optimisation · validate: label-free synthetic
+warp error · checkpoint: files of a run · card: the model card · train: the step.
+"""

@@ -1,0 +1,159 @@
+"""Training clips and pairs. A pair is a function of (seed, step, place in the batch) alone, so
+a resumed run draws exactly what an uninterrupted one would have drawn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from la2ds_cli.augment import augment
+from la2ds_cli.config import Config
+from la2ds_cli.crop import clip_box
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.network import ClipBatch, collate
+from la2ds_cli.network_input import NetworkInput, network_input
+from la2ds_cli.project import Project, Video
+from la2ds_cli.resample import resample_pose, time_grid
+from la2ds_cli.skeleton import Skeleton, get_skeleton
+from la2ds_cli.types import FloatArray, PoseSequence
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K)."""
+
+    video: str
+    xy: FloatArray
+    score: FloatArray
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Clips to learn from, clips held out for the label-free validation, and their digest."""
+
+    train: list[Clip]
+    validation: list[Clip]
+    skeleton: Skeleton
+    digest: str
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Original sequences S, augmented copies S' and, for each frame of S', its index in S."""
+
+    original: ClipBatch
+    augmented: ClipBatch
+    truth: torch.Tensor  # (B, M) float32, 0 at padding
+    videos: list[str]
+
+
+def training_videos(project: Project) -> list[Video]:
+    """Videos to train on: split `train`, or all of them when no split is set."""
+    videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
+    marked = [v for v in videos if v.split == "train"]
+    return marked or [v for v in videos if v.split != "test"]
+
+
+def load_training_set(project: Project, config: Config) -> TrainingSet:
+    """Read, check and split the training clips.
+
+    UserError (exit 4) for fewer than 2 clips, (exit 5) for mixed skeletons.
+    """
+    videos = training_videos(project)
+    if len(videos) < 2:
+        raise UserError(
+            f"training needs at least 2 clips with poses, found {len(videos)}",
+            hint="la2ds extract-poses FOLDER; two clips align on raw poses without any training",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    poses, keys = {}, []
+    for video in videos:
+        pose, recipe = project.read_pose(video.id)
+        poses[video.id] = pose
+        keys.append(f"{video.id}:{recipe.key}")
+    names = sorted({pose.skeleton for pose in poses.values()})
+    if len(names) > 1:
+        raise UserError(
+            f"the training clips mix the skeletons {', '.join(names)}",
+            hint="use one pose model, or one data set, per project",
+            exit_code=ExitCode.MISMATCH,
+        )
+    clips = [to_clip(video, pose, config.train.fps) for video, pose in poses.items()]
+    train, validation = _hold_out(clips, config.train.validation_share)
+    digest = hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+    return TrainingSet(train, validation, get_skeleton(names[0]), digest)
+
+
+def to_clip(video: str, pose: PoseSequence, fps: float) -> Clip:
+    """The clip at the model's rate."""
+    sampled = resample_pose(pose, time_grid(pose.time, fps))
+    return Clip(video, sampled.xy, sampled.score)
+
+
+def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
+    """Hold out round(share * n) clips, chosen by a hash of their ids; with fewer than 7 clips
+    all are trained on and also serve the validation."""
+    count = round(share * len(clips))
+    if count == 0 or len(clips) < 7:
+        return clips, clips
+    ordered = sorted(clips, key=lambda clip: hashlib.sha256(clip.video.encode()).hexdigest())
+    return ordered[count:], ordered[:count]
+
+
+def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
+    """At most `frames` frames: a random window of up to MAX_SPEED_UP * frames, evenly thinned."""
+    length = len(clip.xy)
+    if length <= frames:
+        return clip
+    window = int(rng.integers(frames, min(length, MAX_SPEED_UP * frames) + 1))
+    start = int(rng.integers(length - window + 1))
+    index = start + np.round(np.linspace(0, window - 1, frames)).astype(np.int64)
+    return Clip(clip.video, clip.xy[index], clip.score[index])
+
+
+def draw_pair(
+    clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
+) -> tuple[NetworkInput, NetworkInput, FloatArray]:
+    """S, S' and the index in S of each frame of S' (paper sec. 3.2).
+
+    S' is cropped by its own box, as a clip trimmed like it would be.
+    """
+    clip = limit_frames(clip, config.train.frames, rng)
+    box = clip_box(clip.xy, config.heatmap.crop, config.heatmap.padding)
+    cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
+    copy = augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
+    original = network_input(clip.xy, clip.score, skeleton, config.heatmap, config.model)
+    augmented = network_input(copy.xy, copy.score, skeleton, config.heatmap, config.model)
+    return original, augmented, copy.source
+
+
+def draw_batch(
+    clips: Sequence[Clip], skeleton: Skeleton, config: Config, step: int, device: torch.device
+) -> PairBatch:
+    """The batch of one step: clips in a seeded shuffled order, epoch after epoch."""
+    import torch
+
+    seed, size = config.train.seed, min(config.train.batch_size, 8 * len(clips))
+    pairs, videos = [], []
+    for place in range(size):
+        epoch, position = divmod(step * size + place, len(clips))
+        order = np.random.default_rng([seed, 1, epoch]).permutation(len(clips))
+        clip = clips[order[position]]
+        rng = np.random.default_rng([seed, 2, step, place])
+        pairs.append(draw_pair(clip, skeleton, config, rng))
+        videos.append(clip.video)
+    original = collate([pair[0] for pair in pairs], device)
+    augmented = collate([pair[1] for pair in pairs], device)
+    truth = torch.zeros(augmented.mask.shape, dtype=torch.float32)
+    for row, (_, _, source) in enumerate(pairs):
+        truth[row, : len(source)] = torch.from_numpy(source.astype(np.float32))
+    return PairBatch(original, augmented, truth.to(device), videos)

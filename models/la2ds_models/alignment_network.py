@@ -1,0 +1,217 @@
+"""The LA2DS alignment network (paper sec. 3.3, Fig. 2) and its matching loss (eq. 3-5).
+
+Shape legend: B clips, T (or N, M) frames, C channels, S heatmap cells per side, J joint
+features, D width. Masks are boolean (B, T), True = a real frame. Padded frames never influence
+real ones: a padded batch gives the same outputs as its clips one by one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from la2ds_models.vivit import Block, SpatialTransformer, TemporalPosition, rotary_angles
+
+
+class FrameEncoder(nn.Module):
+    """Frame tokens (F, D) from heatmaps, joint features, or the sum of both."""
+
+    def __init__(self, spatial: SpatialTransformer | None, joint_width: int, width: int) -> None:
+        super().__init__()
+        if spatial is None and joint_width == 0:
+            raise ValueError("the frame encoder needs heatmaps, joints or both")
+        self.spatial = spatial
+        self.joints = (
+            nn.Sequential(
+                nn.Linear(joint_width, width),
+                nn.GELU(),
+                nn.Linear(width, width),
+                nn.GELU(),
+                nn.Linear(width, width),
+            )
+            if joint_width
+            else None
+        )
+
+    def forward(self, maps: Tensor | None, joints: Tensor | None) -> Tensor:
+        tokens = []
+        if self.spatial is not None:
+            if maps is None:
+                raise ValueError("this network reads heatmaps, and none were given")
+            tokens.append(self.spatial(maps))
+        if self.joints is not None:
+            if joints is None:
+                raise ValueError("this network reads joint features, and none were given")
+            tokens.append(self.joints(joints))
+        return tokens[0] if len(tokens) == 1 else tokens[0] + tokens[1]
+
+
+class AlignmentNetwork(nn.Module):
+    """Heatmaps and/or joints of a clip -> per-frame features.
+
+    `encode` runs everything within one clip (up to the temporal transformer), `cross` adds
+    the context of a second clip, `project` is the head used by the loss only. `embed` gives
+    the features that later steps use; it pairs a clip with itself in the cross-attention, so
+    the embedding of a clip never depends on another clip.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        joint_width: int,
+        size: int,
+        patch: int,
+        width: int,
+        heads: int,
+        spatial_layers: int,
+        temporal_layers: int,
+        cross_layers: int,
+        mlp_ratio: int,
+        spatial_position: bool,
+        temporal_position: str,
+        max_frames: int,
+        projection_head: bool,
+        embed_at: str,
+    ) -> None:
+        """channels: 0 = no heatmap input; joint_width: 0 = no joint input; widths in features."""
+        super().__init__()
+        spatial = (
+            SpatialTransformer(
+                channels, size, patch, width, spatial_layers, heads, mlp_ratio, spatial_position
+            )
+            if channels
+            else None
+        )
+        self.head_width = width // heads
+        self.embed_at = embed_at
+        self.frame = FrameEncoder(spatial, joint_width, width)
+        self.position = TemporalPosition(temporal_position, max_frames, width)
+        self.temporal = nn.ModuleList(
+            Block(width, heads, mlp_ratio) for _ in range(temporal_layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.before_cross = (
+            nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+            if cross_layers
+            else nn.Identity()
+        )
+        self.cross_position = TemporalPosition(
+            temporal_position if cross_layers else "none", max_frames, width
+        )
+        self.cross_blocks = nn.ModuleList(
+            Block(width, heads, mlp_ratio) for _ in range(cross_layers)
+        )
+        self.head = (
+            nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+            if projection_head
+            else nn.Identity()
+        )
+
+    def encode(
+        self,
+        maps: Tensor | None,
+        joints: Tensor | None,
+        mask: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Features (B, T, D) after the temporal transformer.
+
+        maps: (F, C, S, S) and joints: (F, J) hold the real frames of all clips one after the
+        other, in the order of mask (B, T); F = mask.sum(). Padding costs no computation here.
+        """
+        frames = self.frame(maps, joints)  # (F, D)
+        tokens = frames.new_zeros(*mask.shape, frames.shape[-1])
+        tokens[mask] = frames  # (B, T, D)
+        tokens = self.position(tokens, generator)
+        key_mask = None if bool(mask.all()) else mask
+        rotary = self._rotary(tokens, tokens)
+        for block in self.temporal:
+            tokens = block(tokens, context_mask=key_mask, rotary=rotary)
+        return self.norm(tokens)
+
+    def cross(
+        self,
+        first: Tensor,
+        second: Tensor,
+        first_mask: Tensor,
+        second_mask: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Features (B, N, D) and (B, M, D) with the context of the other clip.
+
+        Both sides are updated at once, so swapping the clips swaps the outputs.
+        """
+        if not self.cross_blocks:
+            return first, second
+        first = self.cross_position(self.before_cross(first), generator)
+        second = self.cross_position(self.before_cross(second), generator)
+        forth, back = self._rotary(first, second), self._rotary(second, first)
+        for block in self.cross_blocks:
+            first, second = (
+                block(first, second, second_mask, forth),
+                block(second, first, first_mask, back),
+            )
+        return first, second
+
+    def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
+        """Embeddings (B, T, D): u of the paper, or the temporal features (config embed_at)."""
+        features = self.encode(maps, joints, mask)
+        if self.embed_at == "temporal":
+            return features
+        return self.cross(features, features, mask, mask)[0]
+
+    def project(self, features: Tensor) -> Tensor:
+        """Latent features z of the paper, used by the matching loss only."""
+        return self.head(features)
+
+    def _rotary(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor] | None:
+        if self.position.kind != "rotary":
+            return None
+        return (
+            rotary_angles(query.shape[1], self.head_width, query.device),
+            rotary_angles(key.shape[1], self.head_width, key.device),
+        )
+
+
+def match_probability(
+    first: Tensor, second: Tensor, first_mask: Tensor, temperature: float, scaling: str
+) -> Tensor:
+    """Matching probability w (B, N, M) of eq. 3: softmax over the N frames of `first`.
+
+    first (B, N, D), second (B, M, D) latent features. scaling `plain` divides the Euclidean
+    distance by the temperature (as printed); `casa` by temperature * D**1.5 (as CASA runs).
+    """
+    distance = torch.cdist(first.float(), second.float())  # (B, N, M)
+    divisor = temperature * (first.shape[-1] ** 1.5 if scaling == "casa" else 1.0)
+    logit = (-distance / divisor).masked_fill(~first_mask[:, :, None], float("-inf"))
+    return logit.softmax(dim=1)
+
+
+def expected_index(probability: Tensor) -> Tensor:
+    """Predicted frame index (B, M) of eq. 4, 0-based."""
+    index = torch.arange(probability.shape[1], device=probability.device, dtype=torch.float32)
+    return torch.einsum("bnm,n->bm", probability, index)
+
+
+def contrastive_regression(
+    first: Tensor,
+    second: Tensor,
+    first_mask: Tensor,
+    second_mask: Tensor,
+    truth: Tensor,
+    *,
+    temperature: float,
+    scaling: str,
+    normalised: bool,
+) -> Tensor:
+    """Loss (eq. 5): mean squared error of the predicted frame index over all real frames.
+
+    truth: (B, M) float, true index in `first` of each frame of `second`. normalised: indices
+    are divided by the length of `first` instead of being raw frame numbers.
+    """
+    predicted = expected_index(match_probability(first, second, first_mask, temperature, scaling))
+    error = predicted - truth
+    if normalised:
+        error = error / first_mask.sum(dim=1, keepdim=True)
+    return (error[second_mask] ** 2).mean()

@@ -1,0 +1,179 @@
+"""Transformer parts of the alignment network: a factorised video transformer (ViViT).
+
+Shape legend: B clips, T frames, F frames of a whole batch flattened, P patches, C channels,
+D width, H heads. Masks are boolean, True = a real frame, False = padding.
+
+The architecture follows the factorised encoder of ViViT (Arnab et al. 2021) as LA2DS uses it
+(paper sec. 3.3): a spatial transformer within each frame, average pooling, a temporal
+transformer over the frame tokens. Pre-norm, GELU, no dropout.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ROTARY_BASE = 100.0  # clips are tens to hundreds of frames, far shorter than texts
+
+
+def rotary_angles(length: int, head_width: int, device: torch.device) -> Tensor:
+    """Angles (T, head_width / 2) of the rotary position code (Su et al. 2021)."""
+    pair = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
+    frequency = ROTARY_BASE ** (-pair / head_width)
+    return torch.arange(length, device=device, dtype=torch.float32)[:, None] * frequency
+
+
+def rotate(x: Tensor, angle: Tensor) -> Tensor:
+    """Rotate the feature pairs of x (..., T, head_width) by angle (T, head_width / 2)."""
+    first, second = x.float().chunk(2, dim=-1)
+    cos, sin = angle.cos(), angle.sin()
+    rotated = torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return rotated.to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head attention of x to `context` (x itself for self-attention).
+
+    Scores of few tokens are computed plainly: fused kernels are slower at P = 9 on a CPU.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads or (width // heads) % 2:
+            raise ValueError(f"width {width} must be an even multiple of heads {heads}")
+        self.heads = heads
+        self.to_query = nn.Linear(width, width)
+        self.to_key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self,
+        x: Tensor,
+        context: Tensor,
+        context_mask: Tensor | None = None,
+        rotary: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        batch, length, width = x.shape  # (B, N, D)
+        query = self._split(self.to_query(x))  # (B, H, N, D/H)
+        key, value = (self._split(part) for part in self.to_key_value(context).chunk(2, dim=-1))
+        if rotary is not None:
+            query, key = rotate(query, rotary[0]), rotate(key, rotary[1])
+        mask = None if context_mask is None else context_mask[:, None, None, :]  # (B, 1, 1, M)
+        if mask is None and key.shape[2] <= 16:
+            weight = (query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5).softmax(dim=-1)
+            mixed = weight @ value
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, width))  # (B, N, D)
+
+    def _split(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        return x.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block; attends to itself, or to a second sequence."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_ratio * width), nn.GELU(), nn.Linear(mlp_ratio * width, width)
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        context_mask: Tensor | None = None,
+        rotary: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        query = self.norm_attention(x)
+        source = query if context is None else self.norm_attention(context)
+        x = x + self.attention(query, source, context_mask, rotary)
+        return x + self.mlp(self.norm_mlp(x))
+
+
+class PatchEmbedding(nn.Module):
+    """Cut maps (F, C, H, W) into P non-overlapping patches, each projected to D features."""
+
+    def __init__(self, channels: int, patch: int, width: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.project = nn.Linear(channels * patch * patch, width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        frames, channels, height, width = maps.shape
+        side = self.patch
+        cut = maps.view(frames, channels, height // side, side, width // side, side)
+        cut = cut.permute(0, 2, 4, 1, 3, 5).reshape(
+            frames, (height // side) * (width // side), channels * side * side
+        )  # (F, P, C * side * side)
+        return self.project(cut)  # (F, P, D)
+
+
+class SpatialTransformer(nn.Module):
+    """One token per frame from its heatmaps: patches -> self-attention -> average pooling."""
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        patch: int,
+        width: int,
+        layers: int,
+        heads: int,
+        mlp_ratio: int,
+        position: bool,
+    ) -> None:
+        super().__init__()
+        if size % patch:
+            raise ValueError(f"heatmap size {size} is not a multiple of the patch side {patch}")
+        self.embed = PatchEmbedding(channels, patch, width)
+        patches = (size // patch) ** 2
+        self.position = nn.Parameter(torch.randn(patches, width) * 0.02) if position else None
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        tokens = self.embed(maps)  # (F, P, D)
+        if self.position is not None:
+            tokens = tokens + self.position
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.norm(tokens).mean(dim=1)  # (F, D)
+
+
+class TemporalPosition(nn.Module):
+    """Position code of the temporal stage.
+
+    learned: a table added to the tokens (the paper); a clip longer than the table stretches it.
+    offset: the same table, read from a random start in training and from its middle otherwise,
+    so that the absolute index carries no information. rotary: relative, inside the attention.
+    none: no position code.
+    """
+
+    def __init__(self, kind: str, max_frames: int, width: int) -> None:
+        super().__init__()
+        self.kind = kind
+        table = kind in ("learned", "offset")
+        self.table = nn.Parameter(torch.randn(max_frames, width) * 0.02) if table else None
+
+    def forward(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """tokens (B, T, D) plus the code; `generator` draws the offset in training."""
+        if self.table is None:
+            return tokens
+        length, room = tokens.shape[1], len(self.table) - tokens.shape[1]
+        if room < 0:
+            stretched = F.interpolate(
+                self.table.t()[None], size=length, mode="linear", align_corners=True
+            )
+            return tokens + stretched[0].t()
+        start = 0
+        if self.kind == "offset":
+            drawn = torch.randint(room + 1, (1,), generator=generator) if self.training else None
+            start = room // 2 if drawn is None else int(drawn)
+        return tokens + self.table[start : start + length]
