@@ -1,4 +1,4 @@
-"""Euclidean distances between the frames of two sequences, from matrix products."""
+"""Distances between the frames of two sequences, from matrix products."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.types import FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
 
@@ -32,54 +32,48 @@ def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     return a, b
 
 
-def _square(x: FloatArray) -> FloatArray:
+def square_norm(x: FloatArray) -> FloatArray:
+    """(T,) squared Euclidean norm of every row of x (T, D)."""
     return np.einsum("td,td->t", x, x)
+
+
+def squared_blocks(a: FloatArray, b: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+    """(first row, squared distances (R, M)) with R <= BLOCK_ROWS: the matrix, never whole."""
+    a, b = centred(a, b)
+    square_b = square_norm(b)[None]
+    for first in range(0, len(a), BLOCK_ROWS):
+        rows = a[first : first + BLOCK_ROWS]
+        squared = square_norm(rows)[:, None] + square_b - 2 * (rows @ b.T)
+        yield first, np.maximum(squared, 0, out=squared)
 
 
 def squared_distance(a: FloatArray, b: FloatArray) -> FloatArray:
     """(N, M) squared Euclidean distances of a (N, D) and b (M, D); dtype and errors of centred."""
-    a, b = centred(a, b)
-    squared = _square(a)[:, None] + _square(b)[None] - 2 * (a @ b.T)
-    return np.maximum(squared, 0, out=squared)
+    return np.concatenate([block for _, block in squared_blocks(a, b)])
 
 
-def distance(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(N, M) Euclidean distances; dtype and errors of centred."""
-    return np.sqrt(squared_distance(a, b))
-
-
-def distance_blocks(a: FloatArray, b: FloatArray) -> Iterator[tuple[int, FloatArray]]:
-    """(first row, Euclidean distances (R, M)) with R <= BLOCK_ROWS: the matrix, never whole."""
-    a, b = centred(a, b)
-    square_b = _square(b)[None]
-    for first in range(0, len(a), BLOCK_ROWS):
-        rows = a[first : first + BLOCK_ROWS]
-        squared = _square(rows)[:, None] + square_b - 2 * (rows @ b.T)
-        yield first, np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
-
-
-def pair_distance(a: FloatArray, b: FloatArray, path: np.ndarray) -> FloatArray:
+def pair_distance(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
     """(P,) float64 Euclidean distance of every pair of path (P, 2), from plain differences."""
     difference = np.asarray(a, np.float64)[path[:, 0]] - np.asarray(b, np.float64)[path[:, 1]]
     return np.sqrt((difference**2).sum(axis=1))
 
 
-def nearest(a: FloatArray, b: FloatArray) -> tuple[np.ndarray, FloatArray]:
+def nearest(a: FloatArray, b: FloatArray) -> tuple[IntArray, FloatArray]:
     """For each frame of A the index (N,) int64 of its nearest frame of B and the distance (N,)."""
-    index, value = [], []
-    for _, block in distance_blocks(a, b):
+    index, squared = [], []
+    for _, block in squared_blocks(a, b):
         closest = block.argmin(axis=1)
         index.append(closest)
-        value.append(block[np.arange(len(block)), closest])
-    return np.concatenate(index), np.concatenate(value).astype(np.float64)
+        squared.append(block[np.arange(len(block)), closest])
+    return np.concatenate(index), np.sqrt(np.concatenate(squared).astype(np.float64))
 
 
-def mean_nearest_distance(a: FloatArray, b: FloatArray) -> float:
-    """Mean distance of a frame to the nearest frame of the other clip, over both clips' frames:
-    the unit in which skip costs and temperatures are given."""
+def mean_nearest_squared(a: FloatArray, b: FloatArray) -> float:
+    """Mean squared distance of a frame to the nearest frame of the other clip: the mean over A's
+    frames and the mean over B's, averaged. The unit of skip costs and of soft-DTW's gamma."""
     row = np.full(len(a), np.inf)
     column = np.full(len(b), np.inf)
-    for first, block in distance_blocks(a, b):
+    for first, block in squared_blocks(a, b):
         row[first : first + len(block)] = block.min(axis=1)
         np.minimum(column, block.min(axis=0), out=column)
     return float((row.mean() + column.mean()) / 2)

@@ -28,8 +28,7 @@ def advance(
     for r in range(len(gram)):
         start, stop = low[r], high[r] + 1
         for j in range(start, stop):
-            squared = square_a[r] + square_b[j] - 2 * gram[r, j - offset]
-            cost[j] = np.sqrt(max(squared, 0.0))
+            cost[j] = max(square_a[r] + square_b[j] - 2 * gram[r, j - offset], 0.0)
         # The two candidates of the row above need no order, so this loop becomes SIMD.
         for j in range(max(start, 1), stop):
             diagonal, up = above[j - 1], above[j]

@@ -21,31 +21,32 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 
 def test_hand_case() -> None:
     a, b = np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]])
-    np.testing.assert_allclose(distances.distance(a, b), [[4.0], [5.0]])
     np.testing.assert_allclose(distances.squared_distance(a, b), [[16.0], [25.0]])
     index, value = distances.nearest(a, b)
     assert index.tolist() == [0, 0]
     np.testing.assert_allclose(value, [4.0, 5.0])
     # A's frames lie 4 and 5 from B, B's frame lies 4 from A.
-    assert distances.mean_nearest_distance(a, b) == pytest.approx((4.5 + 4.0) / 2)
+    assert distances.mean_nearest_squared(a, b) == pytest.approx(((16 + 25) / 2 + 16) / 2)
 
 
 def test_double_precision(pair) -> None:
     a, b = pair
-    np.testing.assert_allclose(distances.distance(a, b), plain(a, b), rtol=1e-12)
+    np.testing.assert_allclose(distances.squared_distance(a, b), plain(a, b) ** 2, rtol=1e-12)
 
 
 def test_large_common_mean_in_single_precision(pair) -> None:
     a, b = (pair[0] + 300).astype(np.float32), (pair[1] + 300).astype(np.float32)
-    assert distances.distance(a, b).dtype == np.float32
-    np.testing.assert_allclose(distances.distance(a, b), plain(a, b), rtol=1e-4, atol=1e-4)
+    assert distances.squared_distance(a, b).dtype == np.float32
+    np.testing.assert_allclose(distances.squared_distance(a, b), plain(a, b) ** 2, atol=1e-4)
 
 
 def test_blocks_make_up_the_matrix(pair, monkeypatch) -> None:
     monkeypatch.setattr(distances, "BLOCK_ROWS", 7)
-    blocks = list(distances.distance_blocks(*pair))
+    blocks = list(distances.squared_blocks(*pair))
     assert [first for first, _ in blocks] == list(range(0, 40, 7))
-    np.testing.assert_allclose(np.concatenate([b for _, b in blocks]), plain(*pair), rtol=1e-12)
+    np.testing.assert_allclose(
+        np.concatenate([b for _, b in blocks]), plain(*pair) ** 2, rtol=1e-12
+    )
 
 
 def test_pair_distance(pair) -> None:
@@ -64,4 +65,4 @@ def test_pair_distance(pair) -> None:
 )
 def test_refuses_unfit_features(a: np.ndarray, b: np.ndarray, match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        distances.distance(a, b)
+        distances.squared_distance(a, b)

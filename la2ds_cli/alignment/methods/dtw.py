@@ -1,9 +1,10 @@
-"""Exact dynamic time warping: the monotone path of least summed Euclidean distance.
+"""Exact dynamic time warping: the monotone path of least summed squared Euclidean distance.
 
-Steps (1, 1), (1, 0) and (0, 1), each adding the distance of the cell it enters, unweighted
-("symmetric1", Sakoe and Chiba 1978). The costs come block by block from matrix products and are
-never held whole. Directions are kept while they fit DIRECTION_BYTES; beyond that only one row of
-accumulated cost per block is kept and each block is computed a second time on the way back.
+Steps (1, 1), (1, 0) and (0, 1), each adding the cost of the cell it enters, unweighted
+("symmetric1", Sakoe and Chiba 1978). Squared costs carried key events of Penn Action clips better
+than plain distances on all four actions tried. The costs come block by block from matrix products
+and are never held whole. Directions are kept while they fit DIRECTION_BYTES; beyond that only one
+row of accumulated cost per block is kept, and each block is computed again on the way back.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment import dtw_kernel
-from la2ds_cli.alignment.distance import BLOCK_ROWS, centred, mean_nearest_distance
+from la2ds_cli.alignment.distance import BLOCK_ROWS, centred, mean_nearest_squared, square_norm
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.types import FloatArray, IntArray
 
@@ -26,14 +27,14 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     """Optimal path (P, 2) int64 of a (N, D) and b (M, D).
 
     config.band > 0: only cells within that share of the longer clip from the diagonal.
-    config.open_ends: the path may begin at any frame of one clip and end at any frame of one
-    clip, every frame left out costing config.skip_cost mean nearest-neighbour distances.
+    config.open_ends: frames at the start of one clip and at the end of one clip may stay without
+    a pair, each costing config.skip_cost mean squared nearest-neighbour distances.
     """
     with _one_blas_thread().limit(limits=1, user_api="blas"):
         a, b = centred(a, b)
         skip = math.inf
         if config.open_ends:
-            skip = config.skip_cost * mean_nearest_distance(a, b)
+            skip = config.skip_cost * mean_nearest_squared(a, b)
         return _Warping(a, b, skip, *band_limits(len(a), len(b), config.band)).path()
 
 
@@ -71,7 +72,7 @@ class _Warping:
     ) -> None:
         self.a, self.b, self.skip = a, b, skip
         self.low, self.high = low, high
-        self.square_a, self.square_b = ((x * x).sum(axis=1) for x in (a, b))
+        self.square_a, self.square_b = square_norm(a), square_norm(b)
         self.starts = range(0, len(a), BLOCK_ROWS)
         self.keep = int((high - low + 1).sum()) <= DIRECTION_BYTES
         self.directions: list[np.ndarray] = []

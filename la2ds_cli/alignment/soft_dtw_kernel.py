@@ -1,0 +1,87 @@
+"""Compiled soft-DTW: the Gibbs distribution over all monotone paths of one cost matrix."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from la2ds_cli.types import FloatArray, IntArray
+
+
+@njit(cache=True)
+def _forward(cost, gamma):
+    """(N, M) soft minimum of the cost of all paths from (0, 0) to each cell, the cell included."""
+    rows, columns = cost.shape
+    total = np.empty((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            diagonal = total[i - 1, j - 1] if i > 0 and j > 0 else math.inf
+            up = total[i - 1, j] if i > 0 else math.inf
+            left = total[i, j - 1] if j > 0 else math.inf
+            least = min(diagonal, up, left)
+            if least == math.inf:
+                total[i, j] = cost[i, j]
+                continue
+            weight = (
+                math.exp((least - diagonal) / gamma)
+                + math.exp((least - up) / gamma)
+                + math.exp((least - left) / gamma)
+            )
+            total[i, j] = cost[i, j] + least - gamma * math.log(weight)
+    return total
+
+
+def posterior(cost: FloatArray, gamma: float) -> FloatArray:
+    """(N, M) float64 probability that a path passes each cell, P(path) ~ exp(-cost / gamma).
+
+    The expected alignment of Cuturi and Blondel (2017), soft-DTW, for paths from the first to
+    the last cell with steps (1, 1), (1, 0), (0, 1). gamma > 0, in the unit of cost.
+    """
+    cost = np.ascontiguousarray(cost, np.float64)
+    forward = _forward(cost, gamma)
+    backward = _forward(np.ascontiguousarray(cost[::-1, ::-1]), gamma)[::-1, ::-1]
+    return np.exp(np.minimum(forward[-1, -1] - forward - backward + cost, 0) / gamma)
+
+
+@njit(cache=True)
+def _cheapest(cost):
+    rows, columns = cost.shape
+    total = np.empty((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            least = math.inf
+            if i > 0 and j > 0:
+                least = total[i - 1, j - 1]
+            if i > 0:
+                least = min(least, total[i - 1, j])
+            if j > 0:
+                least = min(least, total[i, j - 1])
+            total[i, j] = cost[i, j] + (0.0 if least == math.inf else least)
+    path = np.empty((rows + columns, 2), np.int64)
+    i, j, length = rows - 1, columns - 1, 0
+    while True:
+        path[length, 0] = i
+        path[length, 1] = j
+        length += 1
+        if i == 0 and j == 0:
+            return path[:length][::-1].copy()
+        if i == 0:
+            j -= 1
+        elif j == 0:
+            i -= 1
+        else:
+            diagonal, up, left = total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]
+            if diagonal <= up and diagonal <= left:
+                i -= 1
+                j -= 1
+            elif up <= left:
+                i -= 1
+            else:
+                j -= 1
+
+
+def cheapest_path(cost: FloatArray) -> IntArray:
+    """(P, 2) int64 path of least summed cost between the corners of a whole matrix (N, M)."""
+    return _cheapest(np.ascontiguousarray(cost, np.float64))

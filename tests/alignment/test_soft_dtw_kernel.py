@@ -1,0 +1,53 @@
+"""The distribution over paths against plain enumeration of all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.soft_dtw_kernel import cheapest_path, posterior
+
+
+def every_path(i: int, j: int, rows: int, columns: int) -> list[list[tuple[int, int]]]:
+    if (i, j) == (rows - 1, columns - 1):
+        return [[(i, j)]]
+    steps = [(i + 1, j), (i, j + 1), (i + 1, j + 1)]
+    return [
+        [(i, j), *rest]
+        for p, q in steps
+        if p < rows and q < columns
+        for rest in every_path(p, q, rows, columns)
+    ]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 4), (4, 1), (3, 4), (4, 4)])
+@pytest.mark.parametrize("gamma", [0.05, 0.5, 5.0])
+def test_posterior_equals_the_sum_over_all_paths(rows: int, columns: int, gamma: float) -> None:
+    cost = np.random.default_rng(rows * 10 + columns).uniform(size=(rows, columns))
+    expected = np.zeros((rows, columns))
+    total = 0.0
+    for path in every_path(0, 0, rows, columns):
+        cells = tuple(np.array(path).T)
+        weight = np.exp(-cost[cells].sum() / gamma)
+        expected[cells] += weight
+        total += weight
+    np.testing.assert_allclose(posterior(cost, gamma), expected / total, rtol=1e-9)
+
+
+def test_small_gamma_leaves_the_cheapest_path() -> None:
+    cost = np.random.default_rng(1).uniform(size=(30, 25))
+    certain = posterior(cost, 1e-4)
+    path = cheapest_path(cost)
+    assert certain[tuple(path.T)].min() > 0.999
+    assert certain.sum() == pytest.approx(len(path), abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cheapest_path_costs_least(seed: int) -> None:
+    cost = np.random.default_rng(seed).uniform(size=(5, 4))
+    best = min(cost[tuple(np.array(p).T)].sum() for p in every_path(0, 0, 5, 4))
+    path = cheapest_path(cost)
+    assert cost[tuple(path.T)].sum() == pytest.approx(best)
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [4, 3]
+    assert (np.diff(path, axis=0).max(axis=1) == 1).all()
