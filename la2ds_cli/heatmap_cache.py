@@ -234,7 +234,7 @@ def estimate_bytes(project: Project, config: HeatmapConfig, videos: Sequence[Vid
         arrays, _ = compress_heatmaps(pose.cut(0, CHUNK), config)
         stored += arrays["data"].size
         frames += min(len(pose), CHUNK)
-    return round(stored / frames * sum(video.frames for video in ready))
+    return round(stored / max(frames, 1) * sum(video.frames for video in ready))
 
 
 def size_text(size: int, frames: int) -> str:

@@ -132,7 +132,8 @@ def read_clip(path: Path) -> Clip:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    # What scipy raises on cut or foreign files, found by cutting and flipping bytes.
+    # What scipy raises on cut or foreign files. The data set's files are compressed, so that zlib
+    # finds flipped bytes before scipy can trip over them.
     unreadable = (
         MatReadError,
         ArithmeticError,
