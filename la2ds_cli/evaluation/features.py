@@ -1,0 +1,133 @@
+"""The feature sets under evaluation, all through the same trims, pairs and arithmetic.
+
+A feature set is one variant (features of a clip and the way to align them) or several, of which
+the one with the lowest mean error is reported: a deliberately generous baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from la2ds_cli import pose_features
+from la2ds_cli.alignment.distance import pair_distance
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.errors import UserError
+from la2ds_cli.evaluation.event_transfer import PathFunction, ViewFunction, Views
+from la2ds_cli.types import FloatArray, IntArray, PoseSequence
+
+if TYPE_CHECKING:
+    from la2ds_cli.embedding import Embedder
+
+CLOSED = AlignConfig(method="dtw", open_ends=False)
+OPEN = AlignConfig(method="dtw", open_ends=True)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """views: features of clips. path: aligns two clips by them. name says both in words."""
+
+    name: str
+    views: ViewFunction
+    path: PathFunction
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """A row of the result table; description: one sentence for the protocol."""
+
+    name: str
+    description: str
+    variants: tuple[Variant, ...]
+
+
+def align_views(config: AlignConfig) -> PathFunction:
+    """Path by the method of `config`; of several views of B the one with the lowest mean
+    distance along its path."""
+
+    def path(a: FloatArray, views: Views) -> IntArray:
+        paths = [align_features(config.method, a, b, config) for b in views]
+        if len(paths) == 1:
+            return paths[0]
+        costs = [pair_distance(a, b, p).mean() for b, p in zip(views, paths, strict=True)]
+        return paths[int(np.argmin(costs))]
+
+    return path
+
+
+def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
+    """Views of a feature that is computed clip by clip."""
+    return lambda poses: [(feature(pose),) for pose in poses]
+
+
+def with_mirror(poses: Sequence[PoseSequence]) -> list[Views]:
+    """Raw pose of each clip and of the mirrored person."""
+    raw, mirror = pose_features.raw_pose, pose_features.mirror
+    return [(raw(pose), raw(mirror(pose))) for pose in poses]
+
+
+def raw_variants() -> tuple[Variant, ...]:
+    """Raw pose plain, with velocity and with mirror, each with closed and with open ends."""
+    views = {
+        "plain": single_view(pose_features.raw_pose),
+        "velocity": single_view(pose_features.raw_pose_velocity),
+        "mirror": with_mirror,
+    }
+    return tuple(
+        Variant(f"{name}, {ends} ends", view, align_views(config))
+        for name, view in views.items()
+        for ends, config in (("closed", CLOSED), ("open", OPEN))
+    )
+
+
+def baseline_sets() -> list[FeatureSet]:
+    """The sets that need no model: raw_pose, raw_pose_best and time_only."""
+    variants = raw_variants()
+    clock = Variant(
+        "linear", single_view(pose_features.time_only), align_views(AlignConfig(method="linear"))
+    )
+    return [
+        FeatureSet(
+            "raw_pose",
+            "joints, root-centred and in torso lengths, aligned by DTW with closed ends",
+            variants[:1],
+        ),
+        FeatureSet(
+            "raw_pose_best",
+            "the raw-pose variant with the lowest mean error on these very pairs: plain, with "
+            "velocity, or B or its mirror image, each with closed and with open ends",
+            variants,
+        ),
+        FeatureSet("time_only", "normalised time: clips stretched onto each other", (clock,)),
+    ]
+
+
+def embedder_set(name: str, description: str, embed: Embedder, align: AlignConfig) -> FeatureSet:
+    """The set of a network, aligned as the project's settings say."""
+
+    def views(poses: Sequence[PoseSequence]) -> list[Views]:
+        return [(value,) for value in embed(poses)]
+
+    ends = "open" if align.open_ends else "closed"
+    variant = Variant(f"{align.method}, {ends} ends", views, align_views(align))
+    return FeatureSet(name, f"{description}, aligned by {variant.name}", (variant,))
+
+
+FEATURE_NAMES = ("model", "raw_pose", "raw_pose_best", "time_only", "untrained")
+
+
+def check_names(names: Sequence[str]) -> None:
+    """UserError (exit 2) for a name that is no feature set, with the nearest known one."""
+    for name in names:
+        if name not in FEATURE_NAMES:
+            near = get_close_matches(name, FEATURE_NAMES, n=1)
+            raise UserError(
+                f"unknown feature set '{name}'",
+                hint=(f"did you mean '{near[0]}'? " if near else "")
+                + f"feature sets: {', '.join(FEATURE_NAMES)}",
+            )

@@ -1,0 +1,79 @@
+"""Kendall's tau of nearest neighbours, the temporal alignment metric of TCC, LAV, CASA and LA2DS.
+
+For every ordered pair of clips each frame of A (every `stride`-th) is sent to its nearest frame
+of B (smallest squared Euclidean distance, first one when equal); the value is tau-b of those
+indices against time, averaged over the pairs. Those codebases drop undefined pairs in silence;
+here they are counted, since a constant embedding makes every pair undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.types import FloatArray
+
+_BLOCK = 2**21  # float64 cells of the score matrix held at once (16 MB)
+
+
+@dataclass(frozen=True)
+class Tau:
+    """value: mean tau-b over the defined pairs, None when there is none. pairs: ordered pairs.
+    nan: undefined pairs. by_pair: (B, B) float64, tau of clip i against clip j, NaN where
+    undefined and on the diagonal."""
+
+    value: float | None
+    pairs: int
+    nan: int
+    by_pair: FloatArray
+
+
+def kendalls_tau(features: Sequence[FloatArray], stride: int = 1) -> Tau:
+    """Kendall's tau over all ordered pairs of clips.
+
+    features: per clip (T, D), T may differ. stride: every `stride`-th frame of both clips is
+    used. A clip with a feature that is not finite makes its pairs undefined.
+    Raises ValueError for fewer than two clips, an empty clip, or clips of different D.
+    """
+    rows = [np.asarray(clip, dtype=np.float64)[::stride] for clip in features]
+    if len(rows) < 2:
+        raise ValueError(f"kendalls_tau: expected at least 2 clips, got {len(rows)}")
+    widths = {clip.shape[1:] for clip in rows}
+    if len(widths) > 1 or any(clip.ndim != 2 or not len(clip) for clip in rows):
+        raise ValueError(
+            f"kendalls_tau: expected clips (T > 0, D) of one D, got {[c.shape for c in rows]}"
+        )
+    by_pair = np.full((len(rows), len(rows)), np.nan)
+    finite = np.flatnonzero([np.isfinite(clip).all() for clip in rows])
+    if len(finite):
+        by_pair[np.ix_(finite, finite)] = _all_pairs([rows[i] for i in finite])
+    np.fill_diagonal(by_pair, np.nan)
+    pairs = len(rows) * (len(rows) - 1)
+    defined = by_pair[np.isfinite(by_pair)]
+    value = float(defined.mean()) if len(defined) else None
+    return Tau(value, pairs, pairs - len(defined), by_pair)
+
+
+def _all_pairs(clips: list[FloatArray]) -> FloatArray:
+    from la2ds_cli.evaluation.tau_kernel import nearest, tau_against_order
+
+    offset = np.cumsum([0] + [len(clip) for clip in clips])
+    stacked = np.concatenate(clips)
+    # The product cancels for features far from the origin; distances do not change.
+    centred = stacked - stacked.mean(axis=0)
+    half_norm = 0.5 * (centred**2).sum(axis=1)
+    slack = 8 * np.finfo(np.float64).eps * (stacked.shape[1] + 4) * float(half_norm.max())
+    block = max(1, _BLOCK // len(stacked))
+    taus = np.empty((len(clips), len(clips)))
+    for a, clip in enumerate(clips):
+        found = []
+        for start in range(0, len(clip), block):
+            part = slice(offset[a] + start, offset[a] + min(start + block, len(clip)))
+            score = half_norm - centred[part] @ centred.T
+            found.append(nearest(score, stacked[part], stacked, offset, slack))
+        index = np.ascontiguousarray(np.concatenate(found).T)
+        for b, other in enumerate(clips):
+            taus[a, b] = tau_against_order(index[b], len(other))
+    return taus

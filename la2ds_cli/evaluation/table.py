@@ -1,0 +1,117 @@
+"""The result of an evaluation as a table with its definitions and a verdict in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LABELS = {
+    "model": "model",
+    "raw_pose": "raw pose",
+    "raw_pose_best": "best raw pose",
+    "time_only": "time only",
+    "untrained": "untrained network",
+}
+TAU_NEAR = 0.05  # tau this close to time only says little about the movement
+
+
+def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
+    """Rich renderable of the document that `evaluate` returns."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=_title(result), title_justify="left", box=None, pad_edge=False)
+    table.add_column("features")
+    for heading in ("median %", "95 %", "mean %", "p90 %", "median s", "tau"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, row in result["features"].items():
+        table.add_row(*_cells(name, row), style="bold" if name == "model" else None)
+    parts: list[RenderableType] = [table, Text()]
+    parts += [Text(line) for line in verdict(result)]
+    parts += [Text(f"note: {text}", style="yellow") for text in _notes(result)]
+    parts += [Text(), *(Text(line, style="dim") for line in _definitions(result["protocol"]))]
+    return Group(*parts)
+
+
+def verdict(result: Mapping[str, Any]) -> list[str]:
+    """Plain sentences: what beats what, by the median error of event transfer."""
+    return [_sentence(comparison, result["features"]) for comparison in result["comparisons"]]
+
+
+def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
+    mine, theirs = (
+        rows[comparison[side]]["event_transfer"]["median_percent"]
+        for side in ("features", "against")
+    )
+    who, whom = LABELS[comparison["features"]], LABELS[comparison["against"]]
+    figures = f"(median error {mine:.2f} % against {theirs:.2f} %"
+    if mine == theirs:
+        return f"The {who} ties with {whom} {figures})."
+    verb = "beats" if mine < theirs else "loses to"
+    low, high = sorted((mine, theirs))
+    factor = f" by {high / low:.1f}x" if low > 0 else ""
+    spread = comparison["interval_percent"]
+    chance = ""
+    if spread is not None and spread[0] <= 0 <= spread[1]:
+        chance = (
+            f"; difference {mine - theirs:+.2f}, 95 % interval {spread[0]:+.2f} to "
+            f"{spread[1]:+.2f}: may be chance"
+        )
+    return f"The {who} {verb} {whom}{factor} {figures}{chance})."
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    notes = list(result["warnings"])
+    rows = result["features"]
+    for name, row in rows.items():
+        for metric, label in (("event_transfer", "event transfer"), ("kendalls_tau", "tau")):
+            if row[metric]["reason"]:
+                notes.append(f"{LABELS[name]}, {label}: {row[metric]['reason']}")
+    clock = rows.get("time_only", {}).get("kendalls_tau", {}).get("value")
+    tau = rows.get("model", {}).get("kendalls_tau", {}).get("value")
+    if clock is not None and tau is not None and tau > clock - TAU_NEAR:
+        notes.append(
+            f"tau of the model ({tau:.3f}) is close to that of time only ({clock:.3f}): a clock "
+            "scores as well, so this tau says little; judge by event transfer"
+        )
+    return notes
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    split = "test clips" if result["split"] == "test" else "clips (all, no test split)"
+    return f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
+
+
+def _cells(name: str, row: Mapping[str, Any]) -> list[str]:
+    transfer, tau = row["event_transfer"], row["kendalls_tau"]
+    interval = transfer["interval_percent"]
+    label = LABELS[name] + (f" ({row['variant']})" if "variants" in row else "")
+    return [
+        label,
+        _number(transfer["median_percent"], 2),
+        "–" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
+        _number(transfer["mean_percent"], 2),
+        _number(transfer["p90_percent"], 2),
+        _number(transfer["median_seconds"], 3),
+        _number(tau["value"], 3) + (f" ({tau['nan']} undefined)" if tau["nan"] else ""),
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _definitions(protocol: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Event transfer: {protocol['event_transfer']}. "
+        f"{protocol['draws']} draws, at most {protocol['pairs_per_draw']} pairs each, "
+        f"seed {protocol['seed']}.",
+        f"Events: {protocol['events']}.",
+        f"Tau: {protocol['kendalls_tau']}.",
+        f"95 %: {protocol['interval']}.",
+        *(f"{LABELS[name]}: {text}." for name, text in protocol["features"].items()),
+    ]

@@ -1,0 +1,73 @@
+"""Bootstrap over videos for statistics of pairs of videos."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.evaluation.bootstrap import (
+    interval,
+    mean_interval,
+    resampled_medians,
+    video_counts,
+)
+
+
+def all_pairs(videos: int) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.nonzero(~np.eye(videos, dtype=bool))
+    return a, b
+
+
+def test_counts_draw_as_many_videos_as_there_are_and_repeat_with_the_seed() -> None:
+    counts = video_counts(7, seed=3)
+    assert (counts.sum(axis=1) == 7).all()
+    np.testing.assert_array_equal(counts, video_counts(7, seed=3))
+    assert (counts != video_counts(7, seed=4)).any()
+
+
+def test_medians_equal_those_of_the_repeated_values() -> None:
+    a, b = all_pairs(6)
+    value = np.random.default_rng(0).exponential(size=len(a))
+    counts = video_counts(6, seed=0, resamples=50)
+    expected = [np.median(np.repeat(value, count[a] * count[b])) for count in counts]
+    np.testing.assert_allclose(resampled_medians(value, a, b, counts), expected)
+
+
+def test_a_resample_without_any_pair_is_left_out() -> None:
+    a, b = np.array([0]), np.array([1])
+    counts = np.array([[2, 0], [1, 1], [0, 2]])
+    medians = resampled_medians(np.array([4.0]), a, b, counts)
+    np.testing.assert_array_equal(medians, [np.nan, 4.0, np.nan])
+    assert interval(medians) == (4.0, 4.0)
+    assert interval(np.full(3, np.nan)) is None
+
+
+def test_interval_contains_the_median_and_shrinks_with_agreement() -> None:
+    a, b = all_pairs(20)
+    noise = np.random.default_rng(1).normal(size=20)
+    counts = video_counts(20, seed=0)
+    widths = []
+    for spread in (0.0, 0.5, 2.0):
+        value = 10 + spread * (noise[a] + noise[b])
+        found = interval(resampled_medians(value, a, b, counts))
+        assert found is not None
+        assert found[0] <= np.median(value) <= found[1]
+        widths.append(found[1] - found[0])
+    assert widths[0] == 0
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_mean_interval_equals_the_loop_over_resamples() -> None:
+    by_pair = np.random.default_rng(2).normal(size=(5, 5))
+    np.fill_diagonal(by_pair, np.nan)
+    by_pair[0, 3] = np.nan
+    counts = video_counts(5, seed=0, resamples=200)
+    a, b = np.nonzero(np.isfinite(by_pair))
+    means = []
+    for count in counts:
+        weight = count[a] * count[b]
+        if weight.sum():
+            means.append((by_pair[a, b] * weight).sum() / weight.sum())
+    expected = np.percentile(means, [2.5, 97.5])
+    assert mean_interval(by_pair, counts) == pytest.approx(tuple(expected))
+    assert mean_interval(np.full((5, 5), np.nan), counts) is None

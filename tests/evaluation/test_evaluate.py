@@ -1,0 +1,284 @@
+"""The step from a project to its result files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from la2ds_cli.artifact import write_text
+from la2ds_cli.config import Config, load_config
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.evaluation.table import evaluation_table, verdict
+from la2ds_cli.project import Project
+from tests.movement import add_sequence, sequence, warped_phase
+
+SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+PENN = SHARED / "penn_action"
+TRANSFER_KEYS = {
+    "median_percent",
+    "mean_percent",
+    "p90_percent",
+    "interval_percent",
+    "median_seconds",
+    "mean_seconds",
+    "draw_median_percent",
+    "by_event",
+    "pairs",
+    "events",
+    "unmatched",
+    "reason",
+}
+HEADER = ["feature", "draw", "a", "b", "event", "error_frames", "error_percent", "error_seconds"]
+TINY = [
+    'model.input="joints"',
+    "model.width=24",
+    "model.heads=2",
+    "model.spatial_layers=1",
+    "model.temporal_layers=1",
+]
+
+
+def synthetic(root: Path, *, clips: int = 6, labels: bool = True, split: str = "") -> Project:
+    """Clips of one movement at known, different paces; phases begin at thirds of the movement."""
+    project = Project.create(root)
+    rows = ["video,start,end,phase"]
+    for n in range(clips):
+        phase = warped_phase(50 + 5 * n, seed=n)
+        add_sequence(project, f"clip{n}", sequence(phase, scale=50.0 + 5 * n), split)
+        first, second = (int(np.abs(phase - share).argmin()) for share in (0.35, 0.65))
+        bounds = zip((0, first, second), (first, second, len(phase)), strict=True)
+        for (start, end), name in zip(bounds, ("begin", "middle", "end"), strict=True):
+            rows.append(f"clip{n},{start},{end},{name}")
+    if labels:
+        write_text(project.phases_path, "\n".join(rows) + "\n")
+    return project
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Any]]:
+    project = synthetic(tmp_path_factory.mktemp("labelled"))
+    return project, evaluate(project, config=Config())
+
+
+def shown(result: dict[str, Any]) -> str:
+    console = Console(width=200, no_color=True)
+    with console.capture() as capture:
+        console.print(evaluation_table(result))
+    return capture.get()
+
+
+def test_document_has_its_keys_and_is_what_was_written(
+    labelled: tuple[Project, dict[str, Any]],
+) -> None:
+    project, result = labelled
+    assert set(result) == {
+        "schema_version",
+        "run",
+        "split",
+        "clips",
+        "events",
+        "protocol",
+        "features",
+        "comparisons",
+        "warnings",
+    }
+    assert (result["schema_version"], result["run"], result["clips"]) == (1, "default", 6)
+    assert (result["split"], result["events"]) == ("all", "phases")
+    assert list(result["features"]) == ["raw_pose", "raw_pose_best", "time_only"]
+    for row in result["features"].values():
+        assert set(row["event_transfer"]) == TRANSFER_KEYS
+        assert set(row["kendalls_tau"]) == {"value", "pairs", "nan", "interval", "reason"}
+        assert row["kendalls_tau"]["pairs"] == 30
+    written = json.loads((project.results_dir("evaluate") / "default.json").read_text())
+    assert written == result
+
+
+def test_warnings_say_what_limits_the_numbers(labelled: tuple[Project, dict[str, Any]]) -> None:
+    text = " ".join(labelled[1]["warnings"])
+    assert "has no model" in text
+    assert "no clip is marked split=test" in text
+
+
+def test_raw_pose_transfers_events_and_a_clock_does_not(
+    labelled: tuple[Project, dict[str, Any]],
+) -> None:
+    features = labelled[1]["features"]
+    raw, clock = (features[n]["event_transfer"] for n in ("raw_pose", "time_only"))
+    # The figure is the same person at every pace: only frame rounding is left.
+    assert raw["mean_percent"] < 2
+    assert clock["mean_percent"] > 3 * raw["mean_percent"]
+    assert features["raw_pose_best"]["event_transfer"]["mean_percent"] <= raw["mean_percent"]
+    # The same clock is nearly perfect by tau.
+    assert features["time_only"]["kendalls_tau"]["value"] > 0.98
+
+
+def test_best_raw_pose_reports_its_choice_and_all_candidates(
+    labelled: tuple[Project, dict[str, Any]],
+) -> None:
+    best = labelled[1]["features"]["raw_pose_best"]
+    means = {name: row["mean_percent"] for name, row in best["variants"].items()}
+    assert len(means) == 6
+    assert means[best["variant"]] == min(means.values()) == best["event_transfer"]["mean_percent"]
+    raw = labelled[1]["features"]["raw_pose"]["event_transfer"]
+    assert means["plain, closed ends"] == raw["mean_percent"]
+
+
+def test_all_features_carry_the_same_events_of_the_same_pairs(
+    labelled: tuple[Project, dict[str, Any]],
+) -> None:
+    project, result = labelled
+    path = project.results_dir("evaluate") / "default-events.csv"
+    with path.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert list(rows[0]) == HEADER
+    carried: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows:
+        carried.setdefault(row["feature"], []).append(
+            tuple(row[key] for key in ("draw", "a", "b", "event"))
+        )
+    assert set(carried) == set(result["features"])
+    assert len({tuple(events) for events in carried.values()}) == 1
+    assert len(carried["raw_pose"]) == result["features"]["raw_pose"]["event_transfer"]["events"]
+    errors = [float(r["error_percent"]) for r in rows if r["feature"] == "time_only"]
+    expected = result["features"]["time_only"]["event_transfer"]["median_percent"]
+    assert np.median(errors) == pytest.approx(expected, abs=1e-5)
+
+
+def test_evaluation_repeats_exactly(labelled: tuple[Project, dict[str, Any]]) -> None:
+    project, result = labelled
+    assert evaluate(project, config=Config()) == result
+
+
+def test_table_shows_figures_definitions_and_a_verdict(
+    labelled: tuple[Project, dict[str, Any]],
+) -> None:
+    result = labelled[1]
+    text = shown(result)
+    for part in ("time only", "best raw pose (", "Event transfer:", "Tau:", "note:"):
+        assert part in text
+    assert f"{result['features']['time_only']['event_transfer']['median_percent']:.2f}" in text
+    assert "The best raw pose beats time only" in verdict(result)[0]
+
+
+def test_without_labels_events_are_kinematic_and_flagged(tmp_path: Path) -> None:
+    result = evaluate(synthetic(tmp_path, labels=False), config=Config())
+    assert result["events"] == "kinematic"
+    raw = result["features"]["raw_pose"]["event_transfer"]
+    assert "hips lowest" in raw["by_event"]
+    assert raw["mean_percent"] < 3
+    assert "no human labels" in shown(result)
+
+
+def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    for n in range(3):
+        add_sequence(project, f"clip{n}", sequence(np.zeros(30)))
+    result = evaluate(project, config=Config())
+    raw = result["features"]["raw_pose"]
+    assert result["events"] is None
+    assert raw["event_transfer"]["median_percent"] is None
+    assert raw["event_transfer"]["reason"] == "no two clips share an event"
+    assert (raw["kendalls_tau"]["value"], raw["kendalls_tau"]["nan"]) == (None, 6)
+    assert "6 of 6 pairs" in raw["kendalls_tau"]["reason"]
+    assert "(6 undefined)" in shown(result)
+    assert verdict(result) == []
+
+
+def test_test_split_alone_is_used_where_there_is_one(tmp_path: Path) -> None:
+    project = synthetic(tmp_path, clips=3, split="test")
+    add_sequence(project, "seen", sequence(warped_phase(50, 9)), "train")
+    result = evaluate(project, config=Config(), features=["time_only"])
+    assert (result["split"], result["clips"]) == ("test", 3)
+    assert not any("split=test" in text for text in result["warnings"])
+
+
+@pytest.mark.parametrize("clips", [0, 1])
+def test_fewer_than_two_clips_are_refused(tmp_path: Path, clips: int) -> None:
+    with pytest.raises(UserError, match=f"at least 2 clips with poses, found {clips}") as caught:
+        evaluate(synthetic(tmp_path, clips=clips), config=Config())
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+def test_short_clips_and_videos_without_poses_are_left_out_and_named(tmp_path: Path) -> None:
+    project = synthetic(tmp_path, clips=3)
+    add_sequence(project, "short", sequence(warped_phase(7, 0)))
+    add_sequence(project, "gone", sequence(warped_phase(30, 0)))
+    project.pose_path("gone").unlink()
+    result = evaluate(project, config=Config(), features=["time_only"])
+    assert result["clips"] == 3
+    assert "videos without poses, left out: 1" in result["warnings"]
+    assert "clips of fewer than 8 frames, left out: 1" in result["warnings"]
+
+
+def test_a_named_model_that_does_not_exist_is_refused_when_nothing_is_left(tmp_path: Path) -> None:
+    project = synthetic(tmp_path, clips=2)
+    with pytest.raises(UserError, match="run later has no model") as caught:
+        evaluate(project, run="later", config=Config(), features=["model", "untrained"])
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    with pytest.raises(UserError, match="unknown feature set"):
+        evaluate(project, config=Config(), features=["modle"])
+
+
+def test_a_checkpoint_with_random_weights_scores_as_the_untrained_network(tmp_path: Path) -> None:
+    from la2ds_cli.network import build_network
+    from la2ds_cli.skeleton import get_skeleton
+    from la2ds_cli.training import checkpoint
+
+    project, config = synthetic(tmp_path, clips=3), load_config(overrides=TINY)
+    skeleton = get_skeleton("penn13")
+    network = build_network(config.model, config.heatmap, skeleton, config.evaluate.seed)
+    checkpoint.save_weights(
+        project.run_dir("random") / "best.safetensors",
+        network,
+        checkpoint.recipe(config, "digest"),
+        {"skeleton": "penn13"},
+    )
+    result = evaluate(project, run="random", config=config, device="cpu")
+    features = result["features"]
+    assert list(features) == ["model", "raw_pose", "raw_pose_best", "time_only", "untrained"]
+    assert features["model"] == features["untrained"]
+    assert features["model"]["event_transfer"]["events"] > 0
+    assert [row["against"] for row in result["comparisons"]] == [
+        "time_only",
+        "raw_pose_best",
+        "untrained",
+    ]
+    assert "The model ties with untrained network" in verdict(result)[2]
+
+
+def test_tau_close_to_a_clock_is_flagged(labelled: tuple[Project, dict[str, Any]]) -> None:
+    features = labelled[1]["features"]
+    clock = features["time_only"]
+    flagged = labelled[1] | {"features": features | {"model": clock}}
+    assert "judge by event transfer" in shown(flagged)
+    tau = clock["kendalls_tau"] | {"value": 0.7}
+    modest = labelled[1] | {"features": features | {"model": clock | {"kendalls_tau": tau}}}
+    assert "judge by event transfer" not in shown(modest)
+
+
+@pytest.mark.skipif(not PENN.exists(), reason="the shared Penn Action labels are absent")
+def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path) -> None:
+    """Reference: 2.63/4.80 raw DTW, 7.84/8.72 time only (median/mean percent), other trims."""
+    from la2ds_cli.importers.penn_action import import_penn_action
+
+    project = Project.create(tmp_path)
+    import_penn_action(project, PENN, "golf_swing", PENN / "phases_kinematic.csv")
+    config = load_config(overrides=["evaluate.pairs=150"])
+    features = evaluate(project, config=config)["features"]
+    raw, best, clock = (
+        features[n]["event_transfer"] for n in ("raw_pose", "raw_pose_best", "time_only")
+    )
+    assert raw["median_percent"] == pytest.approx(2.63, abs=0.8)
+    assert raw["mean_percent"] == pytest.approx(4.8, abs=1.2)
+    assert best["median_percent"] < 2.4
+    assert clock["median_percent"] == pytest.approx(7.84, abs=1.5)
+    assert clock["mean_percent"] == pytest.approx(8.72, abs=1.5)
+    assert features["time_only"]["kendalls_tau"]["value"] > 0.99

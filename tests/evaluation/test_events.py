@@ -1,0 +1,127 @@
+"""Events from phase labels, from joints, and the choice between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.evaluation.events import choose_events, phase_events
+from la2ds_cli.evaluation.kinematic_events import kinematic_events
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import Phase, PoseSequence
+from tests.movement import figure, sequence, warped_phase
+
+WRISTS = [get_skeleton("penn13").index(f"{side}_wrist") for side in ("left", "right")]
+
+
+def pose(length: int = 60) -> PoseSequence:
+    return sequence(np.linspace(0, 1, length))
+
+
+def test_events_are_the_starts_of_all_phases_but_the_first() -> None:
+    phases = [Phase(0, 20, "up"), Phase(20, 45, "down"), Phase(45, 60, "hold")]
+    assert phase_events(pose(), phases) == {"down": 20, "hold": 45}
+    assert phase_events(pose(), phases[:1]) == {}
+    assert phase_events(pose(), []) == {}
+
+
+def test_phases_are_in_source_frames_and_events_in_rows() -> None:
+    late = replace(pose(), frame=100 + 2 * np.arange(60))
+    phases = [Phase(0, 110, "up"), Phase(110, 150, "down"), Phase(300, 310, "hold")]
+    assert phase_events(late, phases) == {"down": 5}  # frame 300 lies outside 100..218
+
+
+def test_a_repeated_phase_is_numbered() -> None:
+    names = ["down", "up", "down", "up"]
+    phases = [Phase(10 * n, 10 * n + 10, name) for n, name in enumerate(names)]
+    assert phase_events(pose(), phases) == {"up": 10, "down#2": 20, "up#2": 30}
+
+
+def test_labels_come_first_and_clips_without_them_are_named() -> None:
+    poses = {"a": pose(), "b": pose(), "c": pose()}
+    phases = {v: [Phase(0, 20, "up"), Phase(20, 60, "down")] for v in ("a", "b")}
+    clips, source, warnings = choose_events(poses, phases)
+    assert source == "phases"
+    assert [clip.events for clip in clips] == [{"down": 20}, {"down": 20}, {}]
+    assert warnings == ["clips without a phase boundary, so without events: 1 of 3"]
+
+
+def test_one_labelled_clip_is_not_enough() -> None:
+    poses = {"a": pose(), "b": pose()}
+    phases = {"a": [Phase(0, 20, "up"), Phase(20, 60, "down")]}
+    clips, source, warnings = choose_events(poses, phases)
+    assert source == "kinematic"
+    assert all("hips lowest" in clip.events for clip in clips)
+    assert "not by people" in warnings[0]
+
+
+def test_no_events_at_all_is_none_with_a_reason() -> None:
+    still = sequence(np.zeros(60))
+    clips, source, warnings = choose_events({"a": still, "b": still}, {})
+    assert source is None
+    assert all(not clip.events for clip in clips)
+    assert "not computed" in warnings[0]
+
+
+def test_hips_are_lowest_where_the_figure_is_made_to_squat_deepest() -> None:
+    for seed in range(3):
+        phase = warped_phase(80, seed)
+        events = kinematic_events(sequence(phase))
+        deepest = int(np.abs(phase - 0.5).argmin())
+        assert abs(events["hips lowest"] - deepest) <= 1
+        # The arms end overhead: their highest moment is the clip's end, which is no event.
+        assert "wrist highest" not in events
+
+
+def test_wrist_highest_and_fastest_of_a_raised_and_lowered_arm() -> None:
+    t = np.linspace(0, 1, 101)
+    raised = 100 * np.exp(-(((t - 0.5) / 0.1) ** 2))  # fastest at 0.5 -+ 0.1 / sqrt(2), both alike
+    xy = figure(np.zeros(101))
+    xy[:, WRISTS[0], 1] -= raised
+    clip = replace(sequence(np.zeros(101)), xy=xy)
+    events = kinematic_events(clip)
+    assert events["wrist highest"] == 50
+    assert "wrist fastest" not in events  # two equal peaks: ambiguous
+
+    lifted = 50 * np.tanh((t - 0.5) / 0.1)  # one fastest moment, ends high
+    xy = figure(np.zeros(101))
+    xy[:, WRISTS[0], 1] -= lifted
+    events = kinematic_events(replace(clip, xy=xy))
+    assert events["wrist fastest"] == 50
+    assert "wrist highest" not in events
+
+
+def test_a_moving_camera_and_the_size_of_the_person_change_nothing() -> None:
+    phase = warped_phase(80, 4)
+    plain = kinematic_events(sequence(phase))
+    near = sequence(phase, scale=150.0)
+    pan = np.stack([np.linspace(0, 200, 80), np.linspace(0, -300, 80)], axis=-1)
+    assert kinematic_events(replace(near, xy=near.xy + pan[:, None])) == plain
+
+
+@pytest.mark.parametrize("gap", ["hip", "other"])
+def test_an_extremum_where_the_joint_was_not_seen_does_not_count(gap: str) -> None:
+    phase = warped_phase(80, 0)
+    clip = sequence(phase)
+    names = get_skeleton("penn13").joints
+    xy = clip.xy.copy()
+    joint = names.index("left_hip" if gap == "hip" else "head")
+    row = kinematic_events(clip)["hips lowest"]
+    xy[row - 3 : row + 4, joint] = np.nan
+    assert ("hips lowest" in kinematic_events(replace(clip, xy=xy))) == (gap == "other")
+
+
+def test_hands_have_no_body_events() -> None:
+    hand = PoseSequence(
+        xy=np.random.default_rng(0).normal(size=(30, 21, 2)),
+        score=np.ones((30, 21)),
+        box=np.full((30, 4), np.nan),
+        frame=np.arange(30),
+        time=np.arange(30) / 30,
+        fps=30.0,
+        size=(0, 0),
+        skeleton="hand21",
+    )
+    assert kinematic_events(hand) == {}
