@@ -15,7 +15,7 @@ def fill_gaps(xy: FloatArray) -> FloatArray:
     centre of the joints that are seen in each frame (0 when none is)."""
     filled = np.array(xy, dtype=np.float64)
     clock = np.arange(len(xy))
-    seen: FloatArray = ~np.isnan(filled).any(axis=-1)
+    seen = np.asarray(~np.isnan(filled).any(axis=-1))
     for k in range(filled.shape[1]):
         if seen[:, k].any() and not seen[:, k].all():
             for axis in range(2):

@@ -104,6 +104,8 @@ def run_loop(
         network.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
     )
     state = _resume(network, optimiser, run_dir)
+    if state.finished:
+        return state
     pairs = validation_pairs(data.validation, data.skeleton, config)
     limit = math.inf if max_minutes is None else max_minutes * 60
     progress.begin("training", train.steps)

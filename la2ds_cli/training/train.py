@@ -14,7 +14,8 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 
-FEW_CLIPS = 10
+FEW_CLIPS = 10  # below this the user is warned
+COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ def train(
         max_minutes=max_minutes,
         progress=progress,
     )
-    if state.rank < 1.5:
+    if state.best_error > COLLAPSED:
         warnings.append(
-            f"the embedding has collapsed to about {state.rank:.1f} dimensions: "
-            "its alignments cannot be trusted"
+            f"the embedding undoes synthetic warps with {state.best_error:.0f} % error, close to "
+            "chance: its alignments cannot be trusted"
         )
         progress.note(warnings[-1])
     card.write_card(run_dir, config, data, state, target.type, warnings)

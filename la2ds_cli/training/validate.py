@@ -26,8 +26,8 @@ COPIES = 2
 @dataclass(frozen=True)
 class Validation:
     """error: mean nearest-frame error in % of the clip length; a guess by chance gives about 33.
-    rank: effective number of embedding dimensions in use (participation ratio); near 1 means
-    that the embedding has collapsed to a line."""
+    rank: effective number of embedding dimensions in use (participation ratio); 0 = constant.
+    Between 1 and 2 is normal: one movement is a curve, and most of its spread lies along it."""
 
     error: float
     rank: float

@@ -1,0 +1,78 @@
+"""A small moving figure for tests: known joints, known phase, no video."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from la2ds_cli.artifact import Recipe
+from la2ds_cli.project import Project, Video
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import PoseSequence
+
+FPS = 20.0
+
+
+def figure(phase: np.ndarray, *, scale: float = 60.0, tilt: float = 0.0) -> np.ndarray:
+    """Joints (T, 13, 2) of penn13 in pixels: at phase 0 arms down, then a squat with the left arm
+    raised, at phase 1 standing with both arms overhead. Distinct at every phase."""
+    phase = np.asarray(phase, dtype=np.float64)
+    dip = 0.6 * np.sin(np.pi * phase) ** 2
+    left, right = np.pi * np.minimum(2 * phase, 1), np.pi * np.maximum(2 * phase - 1, 0)
+    hip_y, zero = 1.0 - dip, np.zeros_like(phase)
+    shoulder_y = hip_y + 1.0
+
+    def arm(side: float, angle: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        return side * (0.4 + reach * np.sin(angle)), shoulder_y - reach * np.cos(angle)
+
+    points = {
+        "head": (zero, shoulder_y + 0.4),
+        "left_shoulder": (zero + 0.4, shoulder_y),
+        "right_shoulder": (zero - 0.4, shoulder_y),
+        "left_elbow": arm(1, left, 0.5),
+        "right_elbow": arm(-1, right, 0.5),
+        "left_wrist": arm(1, left, 1.0),
+        "right_wrist": arm(-1, right, 1.0),
+        "left_hip": (zero + 0.25, hip_y),
+        "right_hip": (zero - 0.25, hip_y),
+        "left_knee": (0.3 + 0.4 * dip, 0.5 * hip_y),
+        "right_knee": (-0.3 - 0.4 * dip, 0.5 * hip_y),
+        "left_ankle": (zero + 0.3, zero),
+        "right_ankle": (zero - 0.3, zero),
+    }
+    xy = np.stack([np.stack(points[name], -1) for name in get_skeleton("penn13").joints], axis=1)
+    cos, sin = np.cos(tilt), np.sin(tilt)
+    turned = xy @ np.array([[cos, sin], [-sin, cos]])
+    return turned * np.array([scale, -scale]) + np.array([160.0, 200.0])
+
+
+def sequence(phase: np.ndarray, *, fps: float = FPS, **view: float) -> PoseSequence:
+    """PoseSequence of `figure`."""
+    xy = figure(phase, **view)
+    length = len(xy)
+    return PoseSequence(
+        xy=xy,
+        score=np.ones(xy.shape[:2]),
+        box=np.full((length, 4), np.nan),
+        frame=np.arange(length),
+        time=np.arange(length) / fps,
+        fps=fps,
+        size=(320, 240),
+        skeleton="penn13",
+    )
+
+
+def warped_phase(length: int, seed: int, start: float = 0.0, stop: float = 1.0) -> np.ndarray:
+    """A smooth strictly increasing phase (length,) from start to stop."""
+    rng = np.random.default_rng(seed)
+    speed = np.exp(np.interp(np.linspace(0, 3, length - 1), np.arange(4), rng.normal(0, 0.5, 4)))
+    passed = np.concatenate([[0], np.cumsum(speed)]) / speed.sum()
+    return start + (stop - start) * passed
+
+
+def add_sequence(project: Project, name: str, pose: PoseSequence, split: str = "") -> None:
+    """Put a pose sequence into a project as an imported clip would be."""
+    recipe = Recipe("import", 1, {"format": "test"}, {"labels": f"digest of {name}"})
+    project.write_pose(name, pose, recipe)
+    project.add_videos(
+        [Video(name, f"{name}.mat", "0" * 64, len(pose), pose.fps, *pose.size, split)]
+    )

@@ -1,0 +1,141 @@
+"""Embedding: one row per frame, alone, any length, by time, never of the wrong model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli import artifact
+from la2ds_cli.config import load_config
+from la2ds_cli.embedding import (
+    embed,
+    ensure_embedding,
+    has_model,
+    load_embedder,
+    triangle,
+    untrained_embedder,
+    window_starts,
+)
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.project import Project
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence, warped_phase
+
+SMALL = [
+    "model.width=24",
+    "model.spatial_layers=1",
+    "model.temporal_layers=1",
+    "train.steps=3",
+    "train.batch_size=2",
+    "train.validate_every=3",
+    "train.threads=1",
+]
+
+
+@pytest.fixture
+def embedder():
+    return untrained_embedder(load_config(overrides=SMALL), "penn13", device="cpu")
+
+
+def test_a_row_for_every_frame_and_none_depends_on_other_clips(embedder) -> None:
+    clips = [sequence(warped_phase(n, n)) for n in (20, 33, 8)]
+    together = embedder(clips)
+    assert [value.shape for value in together] == [(20, 24), (33, 24), (8, 24)]
+    np.testing.assert_array_equal(together[1], embedder([clips[1]])[0])
+
+
+@pytest.mark.parametrize("length", [1, 2, 127, 129, 700])
+def test_any_length_embeds(embedder, length: int) -> None:
+    value = embedder([sequence(np.linspace(0, 1, length))])[0]
+    assert value.shape == (length, 24)
+    assert np.isfinite(value).all()
+
+
+def test_windows_cover_every_frame_and_join_without_a_jump(embedder) -> None:
+    for length in (5, 128, 129, 200, 513):
+        covered = np.zeros(length)
+        for start in window_starts(length, 128):
+            covered[start : start + 128] += triangle(min(128, length))
+        assert (covered > 0).all()
+    # a slow periodic movement: steps across a seam are no larger than elsewhere
+    value = embedder([sequence(np.abs(np.sin(np.arange(400) / 40)))])[0]
+    step = np.linalg.norm(np.diff(value, axis=0), axis=1)
+    seams = [s for start in window_starts(400, 128) for s in (start, start + 128) if 0 < s < 399]
+    assert max(step[s - 2 : s + 2].max() for s in seams) < 2 * np.percentile(step, 95)
+
+
+def test_the_same_movement_at_two_frame_rates_embeds_alike(embedder) -> None:
+    slow = sequence(np.linspace(0, 1, 41), fps=20)
+    fast = sequence(np.linspace(0, 1, 121), fps=60)
+    first, second = embedder([slow, fast])
+    assert len(second) == 121
+    np.testing.assert_allclose(second[::3], first, atol=2e-3 * np.abs(first).max())
+
+
+def test_missing_joints_embed_to_finite_numbers(embedder) -> None:
+    pose = sequence(np.linspace(0, 1, 30))
+    xy = pose.xy.copy()
+    xy[5:9] = np.nan
+    xy[:, 3] = np.nan
+    assert np.isfinite(embedder([replace(pose, xy=xy)])[0]).all()
+    assert np.isfinite(embedder([replace(pose, xy=np.full_like(xy, np.nan))])[0]).all()
+
+
+def test_another_skeleton_is_refused(embedder) -> None:
+    pose = sequence(np.linspace(0, 1, 10))
+    other = replace(pose, xy=np.zeros((10, 17, 2)), score=np.ones((10, 17)), skeleton="coco17")
+    with pytest.raises(UserError, match="reads the skeleton penn13, the poses have coco17"):
+        embedder([other])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "project")
+    for n in range(3):
+        add_sequence(made, f"clip{n}", sequence(warped_phase(20, n)))
+    return made
+
+
+def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: Project) -> None:
+    config = project.config(overrides=SMALL)
+    train(project, config=config, device="cpu")
+    assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
+    assert [r.status for r in embed(project, device="cpu")] == ["cached"] * 3
+    add_sequence(project, "clip1", sequence(warped_phase(20, 77)))
+    pose, recipe = project.read_pose("clip1")
+    project.write_pose("clip1", pose, artifact.Recipe("import", 1, {}, {"labels": "changed"}))
+    assert [r.status for r in embed(project, device="cpu")] == ["cached", "ok", "cached"]
+    train(project, config=replace(config, train=replace(config.train, seed=5)), overwrite=True,
+          device="cpu")  # fmt: skip
+    assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
+    sequence_of_clip = ensure_embedding(project, "default", "clip0", "cpu")
+    assert sequence_of_clip.model == load_embedder(project, device="cpu").key
+    assert recipe.step == "import"
+
+
+def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
+    train(project, config=project.config(overrides=SMALL), device="cpu")
+    path = project.pose_path("clip1")
+    path.write_bytes(path.read_bytes()[:200])
+    results = embed(project, device="cpu")
+    assert [r.status for r in results] == ["ok", "failed", "ok"]
+    assert "damaged" in results[1].message
+
+
+def test_missing_and_wrong_checkpoints(project: Project) -> None:
+    assert not has_model(project)
+    with pytest.raises(UserError, match="no trained model") as caught:
+        load_embedder(project)
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    folder = project.run_dir("default")
+    folder.mkdir(parents=True)
+    (folder / "best.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match="not a usable checkpoint") as caught:
+        load_embedder(project)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    (folder / "best.safetensors").write_bytes(project.pose_path("clip0").read_bytes())
+    with pytest.raises(UserError, match="not a checkpoint but the output of step 'import'"):
+        load_embedder(project)

@@ -1,0 +1,119 @@
+"""Training pairs: seeded, correctly labelled, split without leaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.config import load_config
+from la2ds_cli.errors import UserError
+from la2ds_cli.project import Project
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.training.data import (
+    Clip,
+    draw_batch,
+    limit_frames,
+    load_training_set,
+    to_clip,
+    training_videos,
+)
+from tests.movement import add_sequence, figure, sequence, warped_phase
+
+CPU = torch.device("cpu")
+JOINTS = load_config(overrides=["model.input=joints", "train.batch_size=4", "train.frames=32"])
+NO_AUGMENT = load_config(
+    overrides=[
+        "model.input=joints",
+        "augment.trim=0.5",
+        "augment.drop=0.5",
+        "augment.position_probability=0",
+        "augment.orientation_probability=0",
+        "augment.flip_probability=0",
+        "heatmap.crop=smallest",
+    ]
+)
+PENN = get_skeleton("penn13")
+
+
+def _clips(count: int, length: int = 40) -> list[Clip]:
+    return [
+        to_clip(f"v{n}", sequence(warped_phase(length, n)), JOINTS.train.fps) for n in range(count)
+    ]
+
+
+def test_a_batch_is_a_function_of_its_step() -> None:
+    clips = _clips(6)
+    first, again = (draw_batch(clips, PENN, JOINTS, 3, CPU) for _ in range(2))
+    other = draw_batch(clips, PENN, JOINTS, 4, CPU)
+    assert first.augmented.joints is not None
+    assert again.augmented.joints is not None
+    torch.testing.assert_close(first.augmented.joints, again.augmented.joints)
+    torch.testing.assert_close(first.truth, again.truth)
+    assert first.truth.shape != other.truth.shape or not torch.equal(first.truth, other.truth)
+
+
+def test_every_epoch_shows_every_clip_once() -> None:
+    clips = _clips(8)
+    seen = [v for step in (0, 1) for v in draw_batch(clips, PENN, JOINTS, step, CPU).videos]
+    assert sorted(seen) == sorted(clip.video for clip in clips)
+
+
+def test_truth_points_at_the_same_pose_of_the_original() -> None:
+    """With geometry untouched, root-centred joints of S' equal those of S at the true index."""
+    batch = draw_batch(_clips(3), PENN, NO_AUGMENT, 0, CPU)
+    original, copy = batch.original.joints, batch.augmented.joints
+    assert original is not None
+    assert copy is not None
+    about_root = slice(26, 52)
+    start_original = start_copy = 0
+    for row in range(len(batch.truth)):
+        count = int(batch.augmented.mask[row].sum())
+        index = start_original + batch.truth[row, :count].long()
+        # the scale is the clip's own median torso, so compare directions
+        first = original[index, about_root]
+        second = copy[start_copy : start_copy + count, about_root]
+        cosine = torch.nn.functional.cosine_similarity(first, second)
+        torch.testing.assert_close(cosine, torch.ones(count), atol=1e-4, rtol=0)
+        start_original += int(batch.original.mask[row].sum())
+        start_copy += count
+
+
+def test_long_clips_are_thinned_within_bounds() -> None:
+    clip = Clip("v", figure(np.linspace(0, 1, 500)), np.ones((500, 13)))
+    for seed in range(5):
+        short = limit_frames(clip, 64, np.random.default_rng(seed))
+        assert len(short.xy) == 64
+    assert limit_frames(clip, 500, np.random.default_rng(0)) is clip
+
+
+def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    for n in range(12):
+        split = "test" if n >= 10 else "train"
+        add_sequence(project, f"clip{n}", sequence(warped_phase(30, n)), split)
+    data = load_training_set(project, project.config())
+    trained, held_out = ({c.video for c in part} for part in (data.train, data.validation))
+    assert len(trained) == 8
+    assert len(held_out) == 2
+    assert not trained & held_out
+    assert not {"clip10", "clip11"} & (trained | held_out)
+    assert len(training_videos(project)) == 10
+
+
+def test_too_few_clips_and_mixed_skeletons_are_refused(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    with pytest.raises(UserError, match="at least 2 clips"):
+        load_training_set(project, project.config())
+    add_sequence(project, "a", sequence(warped_phase(30, 0)))
+    pose = sequence(warped_phase(30, 1))
+    add_sequence(project, "b", pose)
+    from dataclasses import replace
+
+    xy = np.zeros((30, 17, 2))
+    other = replace(pose, xy=xy, score=np.ones((30, 17)), skeleton="coco17")
+    add_sequence(project, "c", other)
+    with pytest.raises(UserError, match="mix the skeletons coco17, penn13"):
+        load_training_set(project, project.config())
