@@ -1,0 +1,151 @@
+"""Heatmap rendering: la2ds against the per-joint numpy generator the field uses.
+
+    python benchmarks/heatmaps.py [--frames 512] [--rounds 5]
+
+COCO joints and limbs, 30 x 30 cells, sigma 0.6, one thread. The contenders take turns; figures are
+medians over the rounds of process CPU time. Errors are the largest difference from eq. 1 and 2
+in float64 without any cut, over joints and over limbs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from la2ds_cli.heatmaps import render_numpy, render_torch
+from la2ds_cli.skeleton import get_skeleton
+
+SIZE, SIGMA, CLIP = 30, 0.6, 64
+SKELETON = get_skeleton("coco17")
+JOINTS, LIMBS = len(SKELETON.joints), SKELETON.limbs
+
+
+def movement(frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """A body that fills most of the grid: xy (T, K, 2) in cells, score (T, K), float32."""
+    rng = np.random.default_rng(0)
+    rest = rng.uniform(4, SIZE - 5, (1, JOINTS, 2))
+    phase = rng.uniform(0, 2 * np.pi, (1, JOINTS, 2))
+    clock = np.arange(frames)[:, None, None] / 10
+    xy = rest + 3 * np.sin(clock + phase)
+    return xy.astype(np.float32), rng.uniform(0.4, 1, (frames, JOINTS)).astype(np.float32)
+
+
+def per_joint_numpy(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """One numpy expression per joint and per limb, cut at 3 sigma: the common generator."""
+    maps = np.zeros((len(xy), JOINTS + len(LIMBS), SIZE, SIZE), dtype=np.float32)
+    for t in range(len(xy)):
+        for k in range(JOINTS):
+            _numpy_point(maps[t, k], xy[t, k], score[t, k])
+        for limb, (a, b) in enumerate(LIMBS):
+            weight = min(score[t, a], score[t, b])
+            _numpy_segment(maps[t, JOINTS + limb], xy[t, a], xy[t, b], weight)
+    return maps
+
+
+def _window(low: float, high: float) -> np.ndarray:
+    first = max(int(low - 3 * SIGMA), 0)
+    return np.arange(first, min(int(high + 3 * SIGMA) + 1, SIZE), dtype=np.float32)
+
+
+def _numpy_point(plane: np.ndarray, point: np.ndarray, weight: float) -> None:
+    x, y = _window(point[0], point[0]), _window(point[1], point[1])
+    if len(x) and len(y):
+        squared = (x - point[0]) ** 2 + (y[:, None] - point[1]) ** 2
+        patch = np.exp(-squared / 2 / SIGMA**2) * weight
+        plane[int(y[0]) : int(y[-1]) + 1, int(x[0]) : int(x[-1]) + 1] = patch
+
+
+def _numpy_segment(plane: np.ndarray, a: np.ndarray, b: np.ndarray, weight: float) -> None:
+    x = _window(min(a[0], b[0]), max(a[0], b[0]))
+    y = _window(min(a[1], b[1]), max(a[1], b[1]))
+    if not (len(x) and len(y)):
+        return
+    along = b - a
+    right, down = np.meshgrid(x - a[0], y - a[1])
+    share = (right * along[0] + down * along[1]) / max(float(along @ along), 1e-12)
+    share = np.clip(share, 0, 1)
+    squared = (right - share * along[0]) ** 2 + (down - share * along[1]) ** 2
+    patch = np.exp(-squared / 2 / SIGMA**2) * weight
+    plane[int(y[0]) : int(y[-1]) + 1, int(x[0]) : int(x[-1]) + 1] = patch
+
+
+def reference(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Eq. 1 and 2 in float64, every cell."""
+    xy, score = xy.astype(np.float64), score.astype(np.float64)
+    limbs = np.array(LIMBS)
+    down, right = np.mgrid[:SIZE, :SIZE].astype(np.float64)
+
+    def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        x, y = right - a[..., 0, None, None], down - a[..., 1, None, None]
+        dx, dy = ((b - a)[..., axis, None, None] for axis in (0, 1))
+        share = np.clip((x * dx + y * dy) / np.maximum(dx**2 + dy**2, 1e-300), 0, 1)
+        return (x - share * dx) ** 2 + (y - share * dy) ** 2
+
+    a, b = limbs.T
+    d = np.concatenate([squared(xy, xy), squared(xy[:, a], xy[:, b])], axis=1)
+    weight = np.concatenate([score, np.minimum(score[:, a], score[:, b])], axis=1)
+    return np.exp(-d / (2 * SIGMA**2)) * weight[..., None, None]
+
+
+def contenders() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """Each renders one clip of at most CLIP frames."""
+    import torch
+
+    torch.set_num_threads(1)
+    buffer = np.empty((CLIP, JOINTS + len(LIMBS), SIZE, SIZE), dtype=np.float32)
+
+    def ours(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
+        return render_numpy(xy, score, LIMBS, SIZE, SIGMA, out=buffer[: len(xy)])
+
+    def ours_fresh(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
+        return render_numpy(xy, score, LIMBS, SIZE, SIGMA)
+
+    def on_torch(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
+        batch = torch.from_numpy(xy)[None], torch.from_numpy(score)[None]
+        return render_torch(*batch, LIMBS, SIZE, SIGMA)[0].numpy()
+
+    return {
+        "per-joint numpy, 3 sigma": per_joint_numpy,
+        "la2ds torch renderer": on_torch,
+        "la2ds numba, new buffer": ours_fresh,
+        "la2ds numba, reused buffer": ours,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--frames", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    xy, score = movement(options.frames)
+    clips = [slice(start, start + CLIP) for start in range(0, options.frames, CLIP)]
+    renderers = contenders()
+    exact = reference(xy[:CLIP], score[:CLIP])
+    errors = {}
+    for name, renderer in renderers.items():  # also compiles
+        off = np.abs(renderer(xy[:CLIP], score[:CLIP]) - exact)
+        errors[name] = off[:, :JOINTS].max(), off[:, JOINTS:].max()
+
+    seconds: dict[str, list[float]] = {name: [] for name in renderers}
+    for _ in range(options.rounds):
+        for name, renderer in renderers.items():
+            start = time.process_time()
+            for clip in clips:
+                renderer(xy[clip], score[clip])
+            seconds[name].append(time.process_time() - start)
+
+    slowest = np.array(seconds["per-joint numpy, 3 sigma"])
+    print(f"{JOINTS} joints + {len(LIMBS)} limbs, {SIZE} x {SIZE}, sigma {SIGMA}, 1 thread")
+    print(f"{'':28}{'frames/cpu-s':>14}{'ratio':>8}{'joint error':>13}{'limb error':>12}")
+    for name, spent in seconds.items():
+        rate = options.frames / float(np.median(spent))
+        ratio = float(np.median(slowest / np.array(spent)))
+        joint, limb = errors[name]
+        print(f"{name:28}{rate:14,.0f}{ratio:8.1f}{joint:13.1e}{limb:12.1e}")
+
+
+if __name__ == "__main__":
+    main()
