@@ -56,8 +56,8 @@ def render_numpy(
     are eq. 2 with the lower of the two scores; `printed` takes the distance to the segment as the
     paper prints it, `squared` its square, as in PoseC3D (whose limbs eq. 2 restates). A joint
     that is not seen or has score 0 gives a zero map, and so does each limb that ends in it; a
-    limb of length 0 is the map of a point. `out` is overwritten and returned; reusing one buffer
-    saves most of the time. Raises ValueError for shapes that do not fit.
+    limb of length 0 is the map of a point. `out` is overwritten and returned: a large batch
+    costs less in one reused buffer than in new memory. Raises ValueError for wrong shapes.
     """
     from la2ds_cli.heatmaps.numba_kernel import fill_joints, fill_limbs
 
