@@ -125,6 +125,8 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> tuple[Recip
     if not metadata or _HEADER not in metadata:
         raise ArtifactError(f"{path} was not written by la2ds")
     header = json.loads(metadata[_HEADER])
+    if not isinstance(header, dict):
+        raise ArtifactError(f"{path} was not written by la2ds")
     if header.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} has schema {header.get('schema')}, expected {SCHEMA}")
     return Recipe.from_json(header["recipe"]), header["facts"]
@@ -139,7 +141,7 @@ def read_header(path: Path) -> tuple[Recipe, dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as handle:
             return _parse_header(path, handle.metadata())
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged: {error}") from error
 
 
@@ -154,7 +156,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, An
             recipe, facts = _parse_header(path, handle.metadata())
             # safe_open is not iterable; keys() is its only listing.
             return {name: handle.get_tensor(name) for name in handle.keys()}, recipe, facts  # noqa: SIM118
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged: {error}") from error
 
 

@@ -112,7 +112,10 @@ def _apply_section(section: Any, values: Mapping[str, Any], origin: str) -> Any:
         if key not in hints:
             raise _unknown(key, list(hints), origin, "setting")
         checked[key] = _coerce(value, hints[key], f"{origin} {key}")
-    return dataclasses.replace(section, **checked)
+    try:
+        return dataclasses.replace(section, **checked)
+    except ValueError as error:
+        raise UserError(f"{origin} {error}") from error
 
 
 def _coerce(value: Any, hint: Any, where: str) -> Any:

@@ -5,8 +5,32 @@ Fields are plain str, int, float, bool or Literal, so that each maps to one TOML
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+
+def _check(section: Any, *, low: float, high: float = math.inf, names: str, open_low: bool) -> None:
+    """ValueError naming the first of the blank-separated fields outside [low, high], or
+    (low, high] with `open_low`; NaN is outside."""
+    for name in names.split():
+        value = getattr(section, name)
+        if not (low < value if open_low else low <= value) or not value <= high:
+            rule = f"{'more than' if open_low else 'at least'} {low:g}"
+            rule += f" and at most {high:g}" if math.isfinite(high) else ""
+            raise ValueError(f"{name} must be {rule}, got {value}")
+
+
+def _positive(section: Any, names: str) -> None:
+    _check(section, low=0, names=names, open_low=True)
+
+
+def _not_negative(section: Any, names: str) -> None:
+    _check(section, low=0, names=names, open_low=False)
+
+
+def _share(section: Any, names: str) -> None:
+    _check(section, low=0, high=1, names=names, open_low=False)
 
 
 @dataclass(frozen=True)
@@ -20,6 +44,10 @@ class PosesConfig:
     min_frames: int = 8  # shorter clips are skipped
     batch_size: int = 16  # crops per forward pass
 
+    def __post_init__(self) -> None:
+        _share(self, "detect_threshold joint_threshold")
+        _positive(self, "min_frames batch_size")
+
 
 @dataclass(frozen=True)
 class HeatmapConfig:
@@ -32,6 +60,10 @@ class HeatmapConfig:
     crop: Literal["robust", "smallest"] = "robust"  # robust: percentile box of the clip
     aspect: Literal["stretch", "keep"] = "keep"  # box to square: stretched, or padded
     padding: float = 0.1  # margin added to the box, share of its longer side
+
+    def __post_init__(self) -> None:
+        _positive(self, "size sigma")
+        _not_negative(self, "padding")
 
 
 @dataclass(frozen=True)
@@ -48,6 +80,11 @@ class AugmentConfig:
     flip_probability: float = 0.3
     geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper
     missing_probability: float = 0.0  # chance that a clip loses one limb in part of its frames
+
+    def __post_init__(self) -> None:
+        _share(self, "drop trim position_probability orientation_probability")
+        _share(self, "flip_probability missing_probability")
+        _not_negative(self, "warp position_std orientation_std geometry")
 
 
 @dataclass(frozen=True)
@@ -67,6 +104,10 @@ class ModelConfig:
     max_frames: int = 1024  # length of the learned temporal position table
     projection_head: bool = True
     embed_at: Literal["temporal", "cross"] = "temporal"  # where the embedding is taken
+
+    def __post_init__(self) -> None:
+        _positive(self, "width heads patch mlp_ratio max_frames")
+        _not_negative(self, "spatial_layers temporal_layers cross_layers")
 
 
 @dataclass(frozen=True)
@@ -91,6 +132,12 @@ class TrainConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int = 0  # torch threads on CPU; 0 = measured at start
 
+    def __post_init__(self) -> None:
+        _positive(self, "fps frames steps batch_size learning_rate clip_norm temperature")
+        _positive(self, "validate_every")
+        _not_negative(self, "warmup weight_decay seed threads")
+        _share(self, "validation_share")
+
 
 @dataclass(frozen=True)
 class AlignConfig:
@@ -100,6 +147,10 @@ class AlignConfig:
     open_ends: bool = False  # the clips may start and end at different moments
     skip_cost: float = 1.0  # cost of an unmatched end frame, in mean nearest-frame distances
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
+
+    def __post_init__(self) -> None:
+        _not_negative(self, "skip_cost")
+        _share(self, "band")
 
 
 @dataclass(frozen=True)
@@ -111,3 +162,8 @@ class EvaluateConfig:
     max_trim: float = 0.3  # largest share cut off each end, independently
     trim_draws: int = 3
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "tau_stride pairs trim_draws")
+        _not_negative(self, "seed")
+        _check(self, low=0, high=0.49, names="max_trim", open_low=False)

@@ -19,6 +19,7 @@ from typing import Any
 
 from la2ds_cli import artifact
 from la2ds_cli.config import Config, load_config
+from la2ds_cli.csv_table import read_rows
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.types import EmbeddingSequence, Phase, PoseSequence
 
@@ -158,19 +159,11 @@ class Project:
         if not path.exists():
             return []
         types = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Video)}
-        videos = []
-        with path.open(newline="", encoding="utf-8") as handle:
-            for number, row in enumerate(csv.DictReader(handle), start=2):
-                try:
-                    known = {k: types[k](v) for k, v in row.items() if k in types and v != ""}
-                    videos.append(Video(**known))
-                except (TypeError, ValueError) as error:
-                    raise UserError(
-                        f"{path} line {number} cannot be read: {error}",
-                        hint=f"columns: {','.join(types)}",
-                        exit_code=ExitCode.MISMATCH,
-                    ) from error
-        return videos
+
+        def parse(row: dict[str, str]) -> Video:
+            return Video(**{k: types[k](v) for k, v in row.items() if k in types and v})
+
+        return read_rows(path, parse, f"columns: {','.join(types)}")
 
     def add_videos(self, added: Iterable[Video]) -> None:
         """Insert rows, or replace those with the same id; the order of old rows is kept.
@@ -195,7 +188,11 @@ class Project:
 
         None when nothing fits; UserError (exit 5) when several do.
         """
-        videos = self.videos()
+        return self._find(name, self.videos())
+
+    def _find(self, name: str, videos: list[Video]) -> Video | None:
+        if not name:
+            return None
         tests = (
             lambda v: v.id == name,
             lambda v: v.path == name or self.source(v) == Path(name).resolve(),
@@ -268,9 +265,12 @@ class Project:
         """
         if not self.phases_path.exists():
             return {}
+        rows = read_phases(self.phases_path)
+        videos = self.videos()
+        found = {name: self._find(name, videos) for name in {name for name, _ in rows}}
         phases: dict[str, list[Phase]] = {}
-        for name, phase in read_phases(self.phases_path):
-            video = self.find(name)
+        for name, phase in rows:
+            video = found[name]
             if video is not None:
                 phases.setdefault(video.id, []).append(phase)
         return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}
@@ -278,18 +278,11 @@ class Project:
 
 def read_phases(path: Path) -> list[tuple[str, Phase]]:
     """Rows of a `video,start,end,phase` CSV (frames, end exclusive), names as written."""
-    rows = []
-    with path.open(newline="", encoding="utf-8") as handle:
-        for number, row in enumerate(csv.DictReader(handle), start=2):
-            try:
-                phase = Phase(int(row["start"]), int(row["end"]), row["phase"])
-                if not 0 <= phase.start < phase.end:
-                    raise ValueError(f"start {phase.start} must lie before end {phase.end}")
-                rows.append((row["video"], phase))
-            except (KeyError, TypeError, ValueError) as error:
-                raise UserError(
-                    f"{path} line {number} cannot be read: {error}",
-                    hint="columns: video,start,end,phase (frame numbers, end exclusive)",
-                    exit_code=ExitCode.MISMATCH,
-                ) from error
-    return rows
+
+    def parse(row: dict[str, str]) -> tuple[str, Phase]:
+        phase = Phase(int(row["start"]), int(row["end"]), row["phase"])
+        if not 0 <= phase.start < phase.end:
+            raise ValueError(f"start {phase.start} must lie before end {phase.end}")
+        return row["video"], phase
+
+    return read_rows(path, parse, "columns: video,start,end,phase (frame numbers, end exclusive)")

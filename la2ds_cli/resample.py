@@ -29,7 +29,7 @@ def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArr
 
     NaN spreads only to the grid points whose two neighbours it touches with weight > 0.
     """
-    if len(time) == 1:
+    if len(time) < 2:
         return np.repeat(value, len(at), axis=0)
     right = np.clip(np.searchsorted(time, at, side="left"), 1, len(time) - 1)
     left = right - 1
@@ -43,7 +43,10 @@ def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArr
 
 def resample_pose(pose: PoseSequence, at: FloatArray) -> PoseSequence:
     """The sequence sampled at seconds `at` (G,); `frame` is the nearest source frame."""
-    nearest = np.abs(pose.time[None] - at[:, None]).argmin(axis=1)
+    right = np.clip(np.searchsorted(pose.time, at), 1, max(len(pose.time) - 1, 1))
+    left = np.minimum(right - 1, len(pose.time) - 1)
+    right = np.minimum(right, len(pose.time) - 1)
+    nearest = np.where(at - pose.time[left] <= pose.time[right] - at, left, right)
     xy = interpolate(pose.xy, pose.time, at)
     score = interpolate(pose.score, pose.time, at)
     return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
@@ -114,3 +115,19 @@ def test_override_errors_name_their_origin():
         load_config(overrides=["train.step=3"])
     with pytest.raises(UserError, match="--set: unknown section 'trian'"):
         load_config(overrides=["trian.steps=3"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("heatmap.sigma=0", "sigma must be more than 0, got 0"),
+        ("heatmap.sigma=nan", "sigma must be more than 0, got nan"),
+        ("heatmap.size=-1", "size must be more than 0, got -1"),
+        ("augment.trim=1.5", "trim must be at least 0 and at most 1, got 1.5"),
+        ("train.steps=0", "steps must be more than 0, got 0"),
+        ("evaluate.max_trim=0.5", "max_trim must be at least 0 and at most 0.49, got 0.5"),
+    ],
+)
+def test_values_out_of_range_are_refused(setting: str, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_config(overrides=[setting])
