@@ -66,7 +66,7 @@ def evaluate(
     baselines alone are scored. features: names of la2ds_cli.evaluation.features.FEATURE_NAMES,
     None = all. Writes results/evaluate/<run>.json and <run>-events.csv (one row per carried
     event). UserError: fewer than two usable clips (exit 4), clips of different skeletons
-    (exit 5), an unknown feature set or a setting out of range (exit 2).
+    (exit 5), an unknown feature set (exit 2).
     """
     progress = progress or Progress()
     check_names(features or ())

@@ -47,17 +47,22 @@ class FeatureSet:
 
 
 def align_views(config: AlignConfig) -> PathFunction:
-    """Path by the method of `config`; of several views of B the one with the lowest mean
-    distance along its path."""
+    """Path by the method of `config`, to the nearest of several views of B."""
 
     def path(a: FloatArray, views: Views) -> IntArray:
-        paths = [align_features(config.method, a, b, config) for b in views]
-        if len(paths) == 1:
-            return paths[0]
-        costs = [pair_distance(a, b, p).mean() for b, p in zip(views, paths, strict=True)]
-        return paths[int(np.argmin(costs))]
+        b = views[0] if len(views) == 1 else nearest_view(a, views)
+        return align_features(config.method, a, b, config)
 
     return path
+
+
+def nearest_view(a: FloatArray, views: Views) -> FloatArray:
+    """The view of B with the lowest mean distance to A along the path with closed ends.
+
+    With open ends the mean would favour the view that leaves out more frames.
+    """
+    costs = [pair_distance(a, b, align_features("dtw", a, b, CLOSED)).mean() for b in views]
+    return views[int(np.argmin(costs))]
 
 
 def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:

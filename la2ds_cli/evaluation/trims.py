@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.config import EvaluateConfig
-from la2ds_cli.errors import UserError
 from la2ds_cli.types import IntArray, PoseSequence
 
 
@@ -59,15 +58,8 @@ def draw_trims(clips: Sequence[EvaluationClip], config: EvaluateConfig) -> list[
     """`config.trim_draws` draws of trims and pairs over clips; seed of draw d = seed + d.
 
     Pairs are ordered pairs of clips that share an event, at most `config.pairs` of them per
-    draw, chosen at random. Raises UserError for settings that leave nothing of a clip.
+    draw, chosen at random.
     """
-    if not 0 <= config.max_trim < 0.5:
-        raise UserError(
-            f"evaluate.max_trim must lie in [0, 0.5), got {config.max_trim}",
-            hint="--set evaluate.max_trim=0.3",
-        )
-    if config.pairs < 1 or config.trim_draws < 1:
-        raise UserError("evaluate.pairs and evaluate.trim_draws must be at least 1")
     candidates = _pairs_sharing_events(clips)
     draws = []
     for number in range(config.trim_draws):

@@ -48,6 +48,15 @@ def test_labels_come_first_and_clips_without_them_are_named() -> None:
     assert warnings == ["clips without a phase boundary, so without events: 1 of 3"]
 
 
+def test_clips_that_repeat_a_phase_are_pointed_out() -> None:
+    names = ["down", "up", "down", "up"]
+    repeated = [Phase(10 * n, 10 * n + 10, name) for n, name in enumerate(names)]
+    phases = {"a": repeated, "b": repeated[:2]}
+    _, source, warnings = choose_events({"a": pose(), "b": pose()}, phases)
+    assert source == "phases"
+    assert warnings == ["clips that repeat a phase: 1; the k-th time is compared with the k-th"]
+
+
 def test_one_labelled_clip_is_not_enough() -> None:
     poses = {"a": pose(), "b": pose()}
     phases = {"a": [Phase(0, 20, "up"), Phase(20, 60, "down")]}

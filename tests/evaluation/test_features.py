@@ -70,6 +70,17 @@ def test_of_several_views_the_nearer_one_is_aligned() -> None:
     np.testing.assert_array_equal(path(a, (far, near)), path(a, (near,)))
 
 
+def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
+    moment = np.arange(3.0)
+    a = np.concatenate([moment, np.linspace(1000, 1016, 17)])[:, None]
+    near = a + 0.2
+    # Ends with what A begins with: with open ends these frames alone match, at no distance.
+    far = np.concatenate([np.linspace(-1016, -1000, 17), moment])[:, None]
+    path = align_views(AlignConfig(open_ends=True))
+    np.testing.assert_array_equal(path(a, (far,)), [[0, 17], [1, 18], [2, 19]])
+    np.testing.assert_array_equal(path(a, (far, near)), path(a, (near,)))
+
+
 def test_time_only_stretches_one_clip_onto_the_other() -> None:
     clock = next(s for s in baseline_sets() if s.name == "time_only").variants[0]
     a, b = clock.views([sequence(warped_phase(21, 0)), sequence(warped_phase(41, 3))])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from la2ds_cli.config import EvaluateConfig
-from la2ds_cli.errors import UserError
 from la2ds_cli.evaluation.trims import Cut, EvaluationClip, draw_trims, trim
 from tests.movement import sequence, warped_phase
 
@@ -73,9 +71,3 @@ def test_only_clips_that_share_an_event_are_paired() -> None:
     ]
     pair = draw_trims(unlike, EvaluateConfig(trim_draws=1))[0].pair
     assert {tuple(row) for row in pair} == {(0, 2), (2, 0), (1, 2), (2, 1)}
-
-
-@pytest.mark.parametrize("setting", [{"max_trim": 0.5}, {"max_trim": -0.1}, {"pairs": 0}])
-def test_settings_that_leave_nothing_are_refused(setting: dict[str, float]) -> None:
-    with pytest.raises(UserError, match="evaluate"):
-        draw_trims(clips("a", "b"), EvaluateConfig(**setting))  # pyright: ignore[reportArgumentType]
