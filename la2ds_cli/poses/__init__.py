@@ -1,0 +1,1 @@
+"""Raw video to poses: people are found, followed, one is chosen, its joints are estimated."""

@@ -1,0 +1,72 @@
+"""Pose backends: a box in an image to joints. One file each; a new file is a new backend.
+
+A backend file declares `NAMES`, a literal tuple of the names it serves, and two functions:
+
+    identity(name) -> str
+        what the joints depend on (the name and the digest of its weights); part of the cache key,
+        so it must be cheap and load no network
+    build(name, device, batch_size) -> PoseBackend
+        device is `auto`, `cpu` or `cuda`
+
+Heavy imports go inside `build`. The same three in a module of your own work as a dotted name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Protocol
+
+from la2ds_cli.device import DeviceName
+from la2ds_cli.poses.onnx_session import is_onnx
+from la2ds_cli.poses.plugins import load_plugin, plugin_names
+from la2ds_cli.types import FloatArray
+from la2ds_cli.video import Image
+
+
+class PoseBackend(Protocol):
+    """What extraction needs of a pose network."""
+
+    @property
+    def skeleton(self) -> str:
+        """Name of the skeleton (la2ds_cli.skeleton) that orders the joints."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `cuda`: where it really runs."""
+        ...
+
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Joints of the person in boxes[i] (n, 4) xyxy of images[i], (H, W, 3) uint8 RGB.
+
+        Returns xy (n, K, 2) in pixels of the image and score (n, K) in [0, 1].
+        """
+        ...
+
+
+def backend_names() -> list[str]:
+    """Names that `--pose` takes besides an ONNX file."""
+    return sorted(name for name in plugin_names(__name__) if name != "onnx")
+
+
+def backend_identity(name_or_file: str) -> str:
+    """Cache identity of a backend name or ONNX file; UserError as `resolve_backend`."""
+    return _plugin(name_or_file).identity(name_or_file)
+
+
+def resolve_backend(
+    name_or_file: str, device: DeviceName = "auto", batch_size: int = 16
+) -> PoseBackend:
+    """The backend of a name, of an ONNX file, or of a dotted module.
+
+    Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
+    another interface (exit 5), missing weights or device (exit 6).
+    """
+    return _plugin(name_or_file).build(name_or_file, device, batch_size)
+
+
+def _plugin(name_or_file: str) -> ModuleType:
+    name = "onnx" if is_onnx(name_or_file) else name_or_file
+    hint = "or a pose model of your own with --pose FILE.onnx"
+    return load_plugin(__name__, name, what="pose network", hint=hint)

@@ -1,0 +1,81 @@
+"""Arithmetic of person boxes: arrays (..., 4) float, x1 y1 x2 y2 in pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from la2ds_cli.types import FloatArray
+
+
+def area(box: FloatArray) -> FloatArray:
+    """Area (...) of boxes (..., 4); 0 for a box turned inside out."""
+    return np.prod(np.maximum(box[..., 2:] - box[..., :2], 0), axis=-1)
+
+
+def intersection(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Common area of broadcastable boxes a, b (..., 4)."""
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., 2:], b[..., 2:])
+    return np.prod(np.maximum(high - low, 0), axis=-1)
+
+
+def iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of broadcastable boxes; 0 for two empty ones."""
+    common = intersection(a, b)
+    union = area(a) + area(b) - common
+    return np.where(union > 0, common / np.maximum(union, 1e-9), 0)
+
+
+def pairwise_iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """IoU (n, m) of boxes a (n, 4) and b (m, 4)."""
+    return iou(a[:, None], b[None])
+
+
+def centre(box: FloatArray) -> FloatArray:
+    """Centres (..., 2)."""
+    return (box[..., :2] + box[..., 2:]) / 2
+
+
+def clip(box: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Boxes cut to a frame of size (width, height)."""
+    width, height = size
+    return np.clip(box, 0, [width - 1, height - 1, width - 1, height - 1])
+
+
+def around_joints(
+    xy: FloatArray, score: FloatArray, threshold: float, margin: float = 0.1
+) -> FloatArray:
+    """Boxes (n, 4) around joints xy (n, K, 2) scored above `threshold` in score (n, K).
+
+    margin: share of the longer side added on every side, since joints lie inside the body.
+    NaN where fewer than three joints pass.
+    """
+    seen = score >= threshold
+    known = np.where(seen[..., None], xy, np.nan)
+    box = np.full((len(xy), 4), np.nan)
+    enough = seen.sum(axis=1) >= 3
+    if enough.any():
+        low, high = np.nanmin(known[enough], axis=1), np.nanmax(known[enough], axis=1)
+        grow = margin * (high - low).max(axis=1, keepdims=True)
+        box[enough] = np.concatenate([low - grow, high + grow], axis=1)
+    return box
+
+
+def union(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Smallest boxes holding both; a NaN box counts as absent."""
+    low = np.fmin(a[..., :2], b[..., :2])
+    high = np.fmax(a[..., 2:], b[..., 2:])
+    return np.concatenate([low, high], axis=-1)
+
+
+def smooth(box: FloatArray, window: int) -> FloatArray:
+    """Median over `window` frames (odd) of a gapless track of boxes (M, 4), ends repeated.
+
+    The median drops the frames in which a detector returned part of a body.
+    """
+    if window <= 1 or len(box) < 2:
+        return box
+    half = window // 2
+    padded = np.pad(box, ((half, half), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
+    return np.median(windows, axis=-1)

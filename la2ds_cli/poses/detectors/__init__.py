@@ -1,0 +1,72 @@
+"""Person detectors: an image to boxes. One file each; a new file is a new detector.
+
+A detector file declares `NAMES`, a literal tuple of the names it serves, and two functions:
+
+    identity(name) -> str
+        what the boxes depend on (the name and the digest of its weights); part of the cache key,
+        so it must be cheap and load no network
+    build(name, device, pose) -> Detector
+        device is `auto`, `cpu` or `cuda`; pose is the pose backend of the run, for detectors that
+        find people through their joints
+
+Heavy imports go inside `build`. The same three in a module of your own work as a dotted name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Protocol
+
+from la2ds_cli.device import DeviceName, resolve_device
+from la2ds_cli.poses.backends import PoseBackend
+from la2ds_cli.poses.onnx_session import is_onnx
+from la2ds_cli.poses.plugins import load_plugin, plugin_names
+from la2ds_cli.types import FloatArray
+from la2ds_cli.video import Image
+
+AUTO = {"cuda": "fasterrcnn", "cpu": "fasterrcnn-mobilenet"}
+
+
+class Detector(Protocol):
+    """What extraction needs of a person detector."""
+
+    def detect(self, images: Sequence[Image]) -> list[FloatArray]:
+        """For each image (H, W, 3) uint8 RGB the boxes (n, 5) float32 of people: x1 y1 x2 y2 in
+        pixels of the image and the score in [0, 1], low scores included."""
+        ...
+
+
+def detector_names() -> list[str]:
+    """Names that `--detector` takes besides `auto` and an ONNX file."""
+    return sorted(name for name in plugin_names(__name__) if name != "onnx")
+
+
+def detector_name(setting: str, device: DeviceName) -> str:
+    """What `auto` means on this device; any other setting is itself."""
+    return AUTO[resolve_device(device).type] if setting == "auto" else setting
+
+
+def detector_identities(setting: str) -> tuple[str, ...]:
+    """Cache identities that satisfy the setting.
+
+    `auto` takes poses made with any of the detectors it can mean, so that a project made on a
+    machine with a GPU stays current on one without.
+    """
+    names = tuple(AUTO.values()) if setting == "auto" else (setting,)
+    return tuple(_plugin(name).identity(name) for name in names)
+
+
+def resolve_detector(name_or_file: str, device: DeviceName, pose: PoseBackend) -> Detector:
+    """The detector of a name other than `auto`, of an ONNX file, or of a dotted module.
+
+    Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
+    another interface (exit 5), missing weights or device (exit 6).
+    """
+    return _plugin(name_or_file).build(name_or_file, device, pose)
+
+
+def _plugin(name_or_file: str) -> ModuleType:
+    name = "onnx" if is_onnx(name_or_file) else name_or_file
+    hint = "or a detector of your own with --detector FILE.onnx"
+    return load_plugin(__name__, name, what="detector", hint=hint)

@@ -1,0 +1,77 @@
+"""End-to-end detectors as ONNX files, post-processing included.
+
+Input (B, 3, H, W) RGB in [0, 1], B 1 or free, H and W fixed or free (then 640). Output (B, N, 6):
+x1 y1 x2 y2 score class in pixels of the input, class 0 is the person. The image is scaled with its
+aspect kept and centred on grey, as these networks see it in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.device import DeviceName
+from la2ds_cli.poses.backends import PoseBackend
+from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, unfit
+from la2ds_cli.types import FloatArray
+from la2ds_cli.video import Image
+
+NAMES = ("onnx",)
+
+_FREE_SIDE = 640  # pixels; the training size of most such exports
+_GREY = 114
+_PERSON = 0
+
+
+def identity(name: str) -> str:
+    """`onnx:` and the digest of the file."""
+    return onnx_identity(name)
+
+
+def build(name: str, device: DeviceName, pose: PoseBackend) -> OnnxDetector:
+    """Open the file and check its interface; UserError (exit 5) says what does not fit."""
+    session = open_session(name, device)
+    given, returned = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+    if len(given) != 4 or fixed(given[0]) > 1:
+        raise unfit(name, "an input (1, 3, H, W)", f"input {tuple(given)}")
+    if len(returned) != 3 or fixed(returned[2]) not in (0, 6):
+        raise unfit(name, "an output (1, N, 6)", f"output {tuple(returned)}")
+    return OnnxDetector(session, (fixed(given[2]) or _FREE_SIDE, fixed(given[3]) or _FREE_SIDE))
+
+
+class OnnxDetector:
+    """Runs one image at a time: exports with a free batch are rare, and CPUs gain nothing."""
+
+    def __init__(self, session: Any, input_size: tuple[int, int]) -> None:
+        self.session = session
+        self.input_name = session.get_inputs()[0].name
+        self.input_size = input_size
+
+    def detect(self, images: Sequence[Image]) -> list[FloatArray]:
+        return [self._detect(image) for image in images]
+
+    def _detect(self, image: Image) -> FloatArray:
+        canvas, scale, shift = letterbox(image, self.input_size)
+        feed = np.ascontiguousarray(canvas.astype(np.float32).transpose(2, 0, 1)[None] / 255)
+        found = self.session.run(None, {self.input_name: feed})[0][0]
+        person = found[found[:, 5] == _PERSON, :5].astype(np.float32)
+        person[:, :4] = (person[:, :4] - np.tile(shift, 2)) / scale
+        return person
+
+
+def letterbox(image: Image, size: tuple[int, int]) -> tuple[Image, float, FloatArray]:
+    """Image scaled into (H, W) with its aspect kept, on grey; the scale and the shift (x, y)."""
+    import cv2
+
+    height, width = size
+    scale = min(height / image.shape[0], width / image.shape[1])
+    inner = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas = np.full((height, width, 3), _GREY, np.uint8)
+    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+        image, inner, interpolation=interpolation
+    )
+    return canvas, scale, np.array([left, top], np.float32)

@@ -1,0 +1,127 @@
+"""Pictures to check poses by: the clip with its skeleton drawn in, and a sheet of all clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli import artifact
+from la2ds_cli.project import Project
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.video import Image, read_frames, write_video
+
+# RGB; the two sides differ in hue and in lightness, so that they read without colour vision.
+_LEFT, _RIGHT, _MIDDLE = (255, 140, 0), (0, 170, 255), (235, 235, 235)
+_BOX, _NOBODY = (120, 220, 120), (220, 60, 60)
+_SIDE = 720  # pixels of the longer side of an overlay video
+_SHEET_HEIGHT = 150
+
+
+def overlay_path(project: Project, video: str) -> Path:
+    """results/overlay/<id>.mp4"""
+    return project.results_dir("overlay") / f"{video}.mp4"
+
+
+def write_overlay(project: Project, video: str) -> Path:
+    """The clip with limbs by side (left orange, right blue), joints the darker the less certain,
+    box, time and frame number; UserError where poses or source are missing."""
+    pose, _ = project.read_pose(video)
+    path = overlay_path(project, video)
+    write_video(path, _drawn(project, video, pose), pose.fps)
+    return path
+
+
+def overlay_sheet(project: Project, videos: Sequence[str], path: Path, columns: int = 8) -> Path:
+    """PNG contact sheet: one row of `columns` evenly spaced frames for each video id."""
+    import cv2
+
+    rows = [_strip(project, video, columns) for video in videos]
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    encoded = cv2.imencode(".png", np.vstack(padded)[:, :, ::-1])[1]
+    artifact.write_bytes(path, encoded.tobytes())
+    return path
+
+
+def _strip(project: Project, video: str, columns: int) -> Image:
+    pose, _ = project.read_pose(video)
+    wanted = np.linspace(0, len(pose) - 1, columns + 2).round().astype(int)[1:-1]
+    drawn = list(_drawn(project, video, pose, frames=set(wanted.tolist()), side=360))
+    cells = [_resize(image, _SHEET_HEIGHT / image.shape[0]) for image in drawn]
+    return np.hstack(cells)
+
+
+def _drawn(
+    project: Project,
+    video: str,
+    pose: PoseSequence,
+    frames: set[int] | None = None,
+    side: int = _SIDE,
+) -> Iterator[Image]:
+    source = project.source(next(v for v in project.videos() if v.id == video))
+    for frame in read_frames(source):
+        if frame.index >= len(pose):
+            return
+        if frames is None or frame.index in frames:
+            scale = min(1.0, side / max(frame.image.shape[:2]))
+            yield draw_pose(_resize(frame.image, scale), pose, frame.index, scale)
+
+
+def _resize(image: Image, scale: float) -> Image:
+    import cv2
+
+    if scale == 1:
+        return image.copy()
+    size = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+    resized: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return resized
+
+
+def draw_pose(image: Image, pose: PoseSequence, t: int, scale: float = 1.0) -> Image:
+    """Draw row t of a sequence into image (H, W, 3) RGB, in place; scale: image over video
+    pixels."""
+    import cv2
+
+    skeleton = get_skeleton(pose.skeleton)
+    thick = max(1, round(max(image.shape[:2]) / 240))
+    xy = pose.xy[t] * scale
+    seen = np.isfinite(xy).all(axis=1)
+    label = f"{pose.time[t]:.2f} s  #{pose.frame[t]}"
+    if not seen.any():
+        _text(image, f"{label}  nobody", thick, _NOBODY)
+        return image
+    if np.isfinite(pose.box[t]).all():
+        x1, y1, x2, y2 = (round(float(v)) for v in pose.box[t] * scale)
+        cv2.rectangle(image, (x1, y1), (x2, y2), _BOX, max(1, thick // 2))
+    for a, b in skeleton.limbs:
+        if seen[a] and seen[b]:
+            sides = {_side(skeleton.joints[a]), _side(skeleton.joints[b])} - {_MIDDLE}
+            colour = sides.pop() if len(sides) == 1 else _MIDDLE
+            cv2.line(image, _point(xy[a]), _point(xy[b]), colour, thick, cv2.LINE_AA)
+    for k in np.flatnonzero(seen):
+        shade = tuple(int(c * float(pose.score[t, k])) for c in _side(skeleton.joints[k]))
+        cv2.circle(image, _point(xy[k]), thick + 1, shade, -1, cv2.LINE_AA)
+        cv2.circle(image, _point(xy[k]), thick + 1, (0, 0, 0), 1, cv2.LINE_AA)
+    _text(image, label, thick, _MIDDLE)
+    return image
+
+
+def _side(joint: str) -> tuple[int, int, int]:
+    return _LEFT if joint.startswith("left_") else _RIGHT if joint.startswith("right_") else _MIDDLE
+
+
+def _point(xy: FloatArray) -> tuple[int, int]:
+    return round(float(xy[0])), round(float(xy[1]))
+
+
+def _text(image: Image, text: str, thick: int, colour: tuple[int, int, int]) -> None:
+    import cv2
+
+    size, at = 0.25 + 0.12 * thick, (6, image.shape[0] - 8)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(image, text, at, font, size, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(image, text, at, font, size, colour, 1, cv2.LINE_AA)

@@ -1,0 +1,57 @@
+"""Plugins by file: every module of a plugin folder serves the names in its `NAMES` literal.
+
+Names are read from the source, so listing them imports no plugin. A dotted name that is no shipped
+plugin is a module of the user's own, with the same functions.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from functools import cache
+from importlib import resources
+from types import ModuleType
+
+from la2ds_cli.errors import UserError
+
+
+@cache
+def plugin_names(package: str) -> dict[str, str]:
+    """Plugin name -> dotted module, for every module of `package` that declares NAMES."""
+    found = {}
+    for item in sorted(resources.files(package).iterdir(), key=lambda item: item.name):
+        if item.name.endswith(".py") and item.name != "__init__.py":
+            for name in _declared(item.read_text("utf-8")):
+                found[name] = f"{package}.{item.name[:-3]}"
+    return found
+
+
+def _declared(source: str) -> tuple[str, ...]:
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "NAMES" for target in node.targets
+        ):
+            return ast.literal_eval(node.value)
+    return ()
+
+
+def load_plugin(package: str, name: str, *, what: str, hint: str) -> ModuleType:
+    """The module that serves `name`; UserError (exit 2) lists the known names.
+
+    what: the kind of plugin in the message, e.g. `pose network`; hint: added to the list.
+    """
+    names = plugin_names(package)
+    if name in names:
+        return importlib.import_module(names[name])
+    if "." in name and _importable(name):
+        return importlib.import_module(name)
+    known = ", ".join(sorted(names))
+    raise UserError(f"unknown {what} '{name}'", hint=f"known: {known}; {hint}")
+
+
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ModuleNotFoundError, ValueError):
+        return False
