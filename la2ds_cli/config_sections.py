@@ -145,7 +145,7 @@ class AlignConfig:
 
     method: str = "dtw"
     open_ends: bool = False  # the clips may start and end at different moments
-    skip_cost: float = 1.0  # cost of an unmatched end frame, in mean nearest-frame distances
+    skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
 
     def __post_init__(self) -> None:
