@@ -82,13 +82,7 @@ class _Extraction:
         return resolve_detector(self.detector_name, self.device, self.backend)
 
     def recipe(self, detector_identity: str, digest: str) -> Recipe:
-        config = {
-            "detector": detector_identity,
-            "pose": self.pose_identity,
-            "detect_threshold": self.config.detect_threshold,
-            "joint_threshold": self.config.joint_threshold,
-        }
-        return Recipe(STEP, VERSION, config, {"video": digest})
+        return _recipe(self.config, self.pose_identity, detector_identity, digest)
 
     def current(self, video: str, digest: str) -> dict[str, Any] | None:
         """Facts of the poses of a video id where they need no work, else None.
@@ -151,6 +145,25 @@ class _Extraction:
         old = {video.id: video for video in self.project.videos()}.get(row.id)
         if old is None or replace(old, split="", group="") != row:
             self.project.add_videos([row])
+
+
+def pose_recipes(config: PosesConfig, digest: str) -> list[Recipe]:
+    """Recipes of which current poses of a source have one: `auto` may mean several detectors.
+
+    digest: sha256 of the source. UserError as `extract_poses` for the detector and pose network.
+    """
+    pose = backend_identity(config.pose)
+    return [_recipe(config, pose, name, digest) for name in detector_identities(config.detector)]
+
+
+def _recipe(config: PosesConfig, pose: str, detector: str, digest: str) -> Recipe:
+    used = {
+        "detector": detector,
+        "pose": pose,
+        "detect_threshold": config.detect_threshold,
+        "joint_threshold": config.joint_threshold,
+    }
+    return Recipe(STEP, VERSION, used, {"video": digest})
 
 
 def extract_poses(
