@@ -9,7 +9,10 @@ import numpy as np
 
 from la2ds_cli.types import FloatArray, IntArray
 
-SPEED_WINDOW = 0.5  # seconds of A over which speed_ratio fits its slope
+
+def speed_window(time_a: FloatArray) -> float:
+    """Seconds of A over which speed_ratio fits its slope: 1/50 of the clip, at least 0.4."""
+    return max(0.4, float(time_a[-1] - time_a[0]) / 50)
 
 
 def check(path: IntArray) -> IntArray:
@@ -68,13 +71,13 @@ def matched_time(path: IntArray, time_a: FloatArray, time_b: FloatArray) -> Floa
 
 
 def speed_ratio(
-    path: IntArray, time_a: FloatArray, time_b: FloatArray, window: float = SPEED_WINDOW
+    path: IntArray, time_a: FloatArray, time_b: FloatArray, window: float | None = None
 ) -> FloatArray:
     """(N,) float64 seconds of B that pass per second of A, around every frame of A.
 
     0.5: B does this part in half the time; 2: B takes twice as long. Slope of a straight line
-    fitted to the matched times within +-window/2 seconds (at least the two frames on each side).
-    NaN for unmatched frames and where fewer than two frames are matched.
+    fitted to the matched times within +-window/2 seconds (at least the two frames on each side);
+    window None = speed_window. NaN for unmatched frames, and everywhere when only one is matched.
     """
     time_a = np.asarray(time_a, np.float64)
     matched = matched_time(path, time_a, np.asarray(time_b, np.float64))
@@ -82,6 +85,7 @@ def speed_ratio(
     ratio = np.full(len(time_a), np.nan)
     if len(known) < 2:
         return ratio
+    window = speed_window(time_a) if window is None else window
     # Times relative to the first keep the running sums of squares exact for late clips.
     x = time_a[known] - time_a[known[0]]
     y = matched[known] - matched[known[0]]

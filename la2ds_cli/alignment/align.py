@@ -1,0 +1,271 @@
+"""Step: which frame of one clip shows the same moment as which frame of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli import artifact
+from la2ds_cli.alignment import tables
+from la2ds_cli.alignment.clip_features import (
+    FeatureKind,
+    check_skeletons,
+    choose_features,
+    common_rate,
+    embedding_pair,
+    pose_feature,
+    views_of_b,
+)
+from la2ds_cli.alignment.confidence import confidence
+from la2ds_cli.alignment.distance import pair_distance
+from la2ds_cli.alignment.methods import align_features, get_method
+from la2ds_cli.alignment.path import is_monotone, matched_time, speed_ratio
+from la2ds_cli.config import Config
+from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import DEFAULT_RUN, Project, Video
+from la2ds_cli.types import Alignment, FloatArray, PoseSequence
+
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
+SUFFIXES = (*FIGURE_SUFFIXES, ".csv", ".json")
+
+
+@dataclass(frozen=True)
+class AlignResult:
+    """alignment: the dense correspondence. a, b: rows of videos.csv. speed_ratio: (N,) seconds of
+    B per second of A, NaN where unmatched and where the path is not monotone. reason: why these features were used, empty when they
+    were asked for or a model was there. settings: of the alignment. files: written, in order."""
+
+    a: Video
+    b: Video
+    alignment: Alignment
+    speed_ratio: FloatArray
+    run: str
+    reason: str
+    settings: AlignConfig
+    files: tuple[Path, ...] = ()
+
+    @property
+    def mean_confidence(self) -> float:
+        """Over the matched frames of A."""
+        return float(self.alignment.confidence[np.unique(self.alignment.path[:, 0])].mean())
+
+    @property
+    def overall_ratio(self) -> float:
+        """Seconds of B per second of A between the first and the last pair; NaN for one frame of A
+        and for paths that are not monotone."""
+        first, last = self.alignment.path[0], self.alignment.path[-1]
+        seconds_a = self.alignment.time_a[last[0]] - self.alignment.time_a[first[0]]
+        seconds_b = self.alignment.time_b[last[1]] - self.alignment.time_b[first[1]]
+        ordered = seconds_a > 0 and is_monotone(self.alignment.path)
+        return float(seconds_b / seconds_a) if ordered else float("nan")
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything there is, as JSON; None stands for "no counterpart"."""
+        found, path = self.alignment, self.alignment.path
+        sides = (
+            (self.a, found.frame_a, found.time_a, path[:, 0]),
+            (self.b, found.frame_b, found.time_b, path[:, 1]),
+        )
+        clips = {
+            side: {
+                "video": video.id,
+                "path": video.path,
+                "frames": len(frame),
+                "start": float(time[0]),
+                "end": float(time[-1]),
+                "unmatched": tables.unmatched_ends(index, time),
+            }
+            for side, (video, frame, time, index) in zip("ab", sides, strict=True)
+        }
+        return {
+            "schema_version": tables.SCHEMA_VERSION,
+            **clips,
+            "features": found.features,
+            "reason": self.reason,
+            "run": self.run if found.features == "model" else None,
+            "method": found.method,
+            "open_ends": self.settings.open_ends,
+            "skip_cost": self.settings.skip_cost,
+            "band": self.settings.band,
+            "mirrored": found.mirrored,
+            "mean_cost": float(found.cost.mean()),
+            "mean_confidence": self.mean_confidence,
+            "confidence_is": "relative, not calibrated",
+            "speed_ratio": tables.rounded([self.overall_ratio])[0],
+            "path": tables.path_json(found),
+            "frames_a": {
+                "index": list(range(len(found.time_a))),
+                "frame": found.frame_a.tolist(),
+                "time": tables.rounded(found.time_a),
+                "time_b": tables.rounded(matched_time(path, found.time_a, found.time_b)),
+                "confidence": tables.rounded(found.confidence),
+                "speed_ratio": tables.rounded(self.speed_ratio),
+            },
+            "files": [str(file) for file in self.files],
+        }
+
+
+@dataclass(frozen=True)
+class _Match:
+    """Features of both clips as they were compared, and the pairs found."""
+
+    a: FloatArray
+    b: FloatArray
+    path: np.ndarray
+    mirrored: bool = False
+
+
+def align(
+    project: Project,
+    a: str,
+    b: str,
+    *,
+    config: Config,
+    run: str = DEFAULT_RUN,
+    features: FeatureKind = "auto",
+    method: str | None = None,
+    out: Sequence[Path] = (),
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> AlignResult:
+    """Align clip `b` to clip `a`; poses and embeddings that are missing are made first.
+
+    a, b: video files, or names of clips of the project. features: `auto` uses the run's model
+    where there is one and raw poses otherwise, and says so. With raw poses B is also tried
+    mirrored and the cheaper of the two is kept. method: overrides config.align.method.
+    out: files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure and
+    a JSON file in results/align.
+
+    UserError: exit 2 for an unknown method or suffix, 4 for a clip without joints or a run
+    without weights, 5 for clips of different skeletons, and whatever making poses raises.
+    """
+    from la2ds_cli.poses.extract import ensure_pose
+
+    progress = progress or Progress()
+    settings = replace(config.align, method=method or config.align.method)
+    get_method(settings.method)
+    targets = [checked_target(Path(path)) for path in out]
+    choice = choose_features(project, run, features)
+    ids = [ensure_pose(project, name, config.poses, device, progress) for name in (a, b)]
+    videos = [_video(project, video) for video in ids]
+    poses = [project.read_pose(video)[0] for video in ids]
+    check_skeletons(poses[0], poses[1], (a, b))
+    if choice.reason:
+        progress.note(choice.reason)
+    if choice.kind == "model":
+        match = _by_model(project, run, (ids[0], ids[1]), settings, device, progress)
+    else:
+        match = _by_pose(poses, (a, b), settings)
+        if match.mirrored:
+            progress.note(f"{b} fits better mirrored (left and right swapped)")
+    result = AlignResult(
+        videos[0],
+        videos[1],
+        _alignment(match, poses, choice.kind, settings.method),
+        _tempo(match.path, poses[0].time, poses[1].time),
+        run,
+        choice.reason,
+        settings,
+    )
+    folder = project.results_dir("align")
+    targets = targets or [folder / f"{ids[0]}--{ids[1]}{suffix}" for suffix in (".png", ".json")]
+    return _write(project, result, match, targets, progress)
+
+
+def checked_target(path: Path) -> Path:
+    """The path itself; UserError (exit 2) when its suffix names no output format."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"cannot write an alignment to '{path}': unknown file type",
+            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
+        )
+    return path
+
+
+def _video(project: Project, video_id: str) -> Video:
+    found = project.find(video_id)
+    if found is None:
+        raise UserError(
+            f"videos.csv does not list {video_id}",
+            hint="extract or import the clip again",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return found
+
+
+def _by_model(
+    project: Project,
+    run: str,
+    videos: tuple[str, str],
+    settings: AlignConfig,
+    device: DeviceName,
+    progress: Progress,
+) -> _Match:
+    a, b = embedding_pair(project, run, videos, device, progress)
+    return _Match(a, b, align_features(settings.method, a, b, settings))
+
+
+def _by_pose(poses: list[PoseSequence], names: tuple[str, str], settings: AlignConfig) -> _Match:
+    """The better of B and mirrored B by mean squared distance along the path."""
+    fps = common_rate(poses)
+    a = pose_feature(poses[0], fps, names[0])
+    matches = []
+    for mirrored, b in enumerate(views_of_b(poses[1], fps, names[1])):
+        path = align_features(settings.method, a, b, settings)
+        cost = float((pair_distance(a, b, path) ** 2).mean())
+        matches.append((cost, mirrored, _Match(a, b, path, bool(mirrored))))
+    return min(matches, key=lambda item: item[:2])[2]
+
+
+def _alignment(match: _Match, poses: list[PoseSequence], kind: str, method: str) -> Alignment:
+    return Alignment(
+        path=match.path,
+        cost=pair_distance(match.a, match.b, match.path),
+        confidence=confidence(match.a, match.b, match.path),
+        time_a=poses[0].time,
+        time_b=poses[1].time,
+        frame_a=poses[0].frame,
+        frame_b=poses[1].frame,
+        features=kind,
+        method=method,
+        mirrored=match.mirrored,
+    )
+
+
+def _tempo(path: np.ndarray, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
+    if is_monotone(path):
+        return speed_ratio(path, time_a, time_b)
+    return np.full(len(time_a), np.nan)
+
+
+def _write(
+    project: Project,
+    result: AlignResult,
+    match: _Match,
+    targets: Sequence[Path],
+    progress: Progress,
+) -> AlignResult:
+    result = replace(result, files=tuple(targets))
+    figure = None
+    for path in targets:
+        kind = path.suffix.lower()
+        if kind == ".csv":
+            artifact.write_text(path, tables.csv_text(result.alignment))
+        elif kind == ".json":
+            artifact.write_json(path, result.to_json())
+        else:
+            from la2ds_cli.alignment import plot
+
+            if figure is None:
+                progress.begin("drawing")
+                figure = plot.draw(project, result, match.a, match.b)
+                progress.end()
+            artifact.write_bytes(path, plot.render(figure, kind[1:]))
+    return result

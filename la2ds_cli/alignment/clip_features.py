@@ -1,0 +1,104 @@
+"""Features by which two clips are compared: learned embeddings, or raw poses without a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.pose_features import mirror, raw_pose_velocity
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.types import FloatArray, PoseSequence
+
+FeatureKind = Literal["auto", "model", "pose"]
+
+
+@dataclass(frozen=True)
+class FeatureChoice:
+    """kind: `model` or `pose`. reason: one line for the user why, empty when it was asked for.
+    model: key of the weights, empty for poses."""
+
+    kind: Literal["model", "pose"]
+    reason: str
+
+
+def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
+    """`auto` takes the model where the run has one. UserError (exit 4) for a missing model that
+    was asked for, or for a run other than the default one that does not exist."""
+    from la2ds_cli.embedding import has_model
+
+    if wanted == "pose":
+        return FeatureChoice("pose", "")
+    if has_model(project, run):
+        return FeatureChoice("model", "")
+    if wanted == "model" or run != DEFAULT_RUN:
+        raise UserError(
+            f"run '{run}' has no trained model",
+            hint=f"la2ds train --run {run} trains it; --features pose needs no model",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return FeatureChoice("pose", "no trained model: aligned on raw poses")
+
+
+def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:
+    """UserError (exit 5) when two clips have different skeletons."""
+    if a.skeleton != b.skeleton:
+        raise UserError(
+            f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}",
+            hint="extract or import both with the same skeleton",
+            exit_code=ExitCode.MISMATCH,
+        )
+
+
+def common_rate(poses: list[PoseSequence]) -> float:
+    """The lowest median frame rate of the clips, frames per second."""
+    rates = [1 / float(np.median(np.diff(p.time))) for p in poses if len(p) > 1]
+    return min(rates, default=poses[0].fps)
+
+
+def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
+    """(T, 4K) float64: raw pose and velocity of every frame, the velocity at `fps` frames per
+    second, so that clips of different frame rates can be compared. Gaps are interpolated.
+
+    UserError (exit 4) for a clip in which no joint was ever seen.
+    """
+    if np.isnan(pose.xy).all():
+        raise UserError(
+            f"no joint was seen in {name}",
+            hint="la2ds status lists what was found in each clip",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    grid = time_grid(pose.time, fps)
+    sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
+    return interpolate(raw_pose_velocity(sampled), grid, pose.time)
+
+
+def views_of_b(b: PoseSequence, fps: float, name: str) -> tuple[FloatArray, FloatArray]:
+    """Pose features of a clip and of its mirror image: a left-hander may serve like that."""
+    return pose_feature(b, fps, name), pose_feature(mirror(b), fps, name)
+
+
+def embedding_pair(
+    project: Project,
+    run: str,
+    videos: tuple[str, str],
+    device: DeviceName,
+    progress: Progress,
+) -> tuple[FloatArray, FloatArray]:
+    """Current embeddings of two clips, made first where missing. UserError (exit 5) when they
+    come from different weights."""
+    from la2ds_cli.embedding import ensure_embedding
+
+    a, b = (ensure_embedding(project, run, video, device, progress) for video in videos)
+    if a.model != b.model:
+        raise UserError(
+            f"the embeddings of {videos[0]} and {videos[1]} come from different weights",
+            hint=f"la2ds embed --run {run} --overwrite",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return a.value, b.value

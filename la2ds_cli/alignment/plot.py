@@ -1,0 +1,97 @@
+"""The alignment figure: film strips joined by lines (paper Fig. 4), the distance matrix with the
+path, local speed ratio and confidence; everything in seconds."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from la2ds_cli.alignment import plot_panels as panels
+from la2ds_cli.alignment.plot_clip import DrawnClip, drawn_clip, phase_colours
+from la2ds_cli.project import Project
+from la2ds_cli.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from la2ds_cli.alignment.align import AlignResult
+
+
+def draw(
+    project: Project, result: AlignResult, feature_a: FloatArray, feature_b: FloatArray
+) -> Figure:
+    """The figure of an alignment; features (N, D) and (M, D) as they were compared."""
+    from matplotlib.figure import Figure
+
+    phases = project.phases()
+    a, b = (
+        drawn_clip(project, letter, video, result.alignment.path[:, side], phases.get(video.id, []))
+        for side, (letter, video) in enumerate((("A", result.a), ("B", result.b)))
+    )
+    colours = phase_colours(a, b)
+    heights = {
+        "title": 0.8,
+        "times of A": 0.4,
+        "strip A": panels.picture_height(a),
+        "lines": 1.3,
+        "strip B": panels.picture_height(b),
+        "times of B": 0.85,
+        "matrix and curves": 4.2,
+        "foot": 0.95 if colours else 0.6,
+    }
+    total = sum(heights.values())
+    figure = Figure(figsize=(panels.WIDTH, total), dpi=panels.DPI)
+    rows: dict[str, panels.Row] = {}
+    top = total
+    for name, height in heights.items():
+        top -= height
+        rows[name] = (top, height)
+    _title(figure, result, a, b)
+    panels.strip(figure, rows["strip A"], a, colours, above=True)
+    panels.lines(figure, rows["lines"], result.alignment, a, b)
+    panels.strip(figure, rows["strip B"], b, colours, above=False)
+    panels.matrix(figure, rows["matrix and curves"], result.alignment, a, b, feature_a, feature_b)
+    bottom, height = rows["matrix and curves"]
+    middle = bottom + height / 2
+    panels.speed(figure, (middle + 0.14, height / 2 - 0.14), result, a, colours)
+    panels.confidence(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
+    panels.legend(figure, colours)
+    return figure
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """The figure as a file of `kind` png, svg or pdf; the same figure gives the same bytes."""
+    import matplotlib as mpl
+
+    dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "la2ds"}):
+        figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+    return buffer.getvalue()
+
+
+def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
+    height = float(figure.get_figheight())
+
+    def line(text: str, down: float, **style: Any) -> None:
+        figure.text(panels.LEFT / panels.WIDTH, 1 - down / height, text, va="center", **style)
+
+    line(f"A  {a.name}     B  {b.name}", 0.25, fontsize=14, fontweight="bold")
+    line(summary(result), 0.55, fontsize=10.5, color="#404040")
+
+
+def summary(result: AlignResult) -> str:
+    """One line: how it was aligned, how sure it is, how the tempos compare."""
+    found = result.alignment
+    by = f"model, run {result.run}" if found.features == "model" else "raw poses"
+    missing = " (no trained model)" if result.reason else ""
+    parts = [f"{found.method} on {by}{missing}"]
+    if found.mirrored:
+        parts.append("B compared as its mirror image")
+    parts.append(f"mean confidence {result.mean_confidence:.2f}")
+    ratio = result.overall_ratio
+    if np.isfinite(ratio):
+        parts.append(f"matched part: B takes {ratio:.2f} × the time of A")
+    return "   ·   ".join(parts)

@@ -1,0 +1,93 @@
+"""What the alignment figure shows of one clip: name, pictures, times, phases, unmatched ends."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.film_strip import video_file
+from la2ds_cli.project import Project, Video
+from la2ds_cli.types import FloatArray, IntArray, Phase, PoseSequence
+
+# Okabe and Ito's palette, distinct for colour-blind eyes; its yellow is too pale on white.
+_PHASE_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#7a7a7a")
+
+
+@dataclass(frozen=True)
+class DrawnClip:
+    """One clip of the figure.
+
+    letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. span: first and
+    last row of its matched part. phases: (start, end, name), in seconds. source: the video file,
+    None where only joints are known.
+    """
+
+    letter: str
+    name: str
+    pose: PoseSequence
+    source: Path | None
+    edges: FloatArray
+    span: tuple[int, int]
+    phases: list[tuple[float, float, str]]
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Seconds at which the first frame begins and the last one ends."""
+        return float(self.edges[0]), float(self.edges[-1])
+
+    def unmatched(self) -> list[tuple[float, float]]:
+        """Spans in seconds of the ends that have no counterpart."""
+        start, end = self.limits
+        spans = [(start, self.edges[self.span[0]]), (self.edges[self.span[1] + 1], end)]
+        return [(float(low), float(high)) for low, high in spans if high > low]
+
+
+def drawn_clip(
+    project: Project, letter: str, video: Video, index: IntArray, phases: list[Phase]
+) -> DrawnClip:
+    """A project clip for the figure; index: (P,) its rows along the path."""
+    pose, recipe = project.read_pose(video.id)
+    edges = frame_edges(pose.time, pose.fps)
+
+    def seconds(frame: int) -> float:
+        return float(edges[np.searchsorted(pose.frame, frame)])
+
+    return DrawnClip(
+        letter,
+        printable(Path(video.path).name),
+        pose,
+        video_file(project, video, recipe),
+        edges,
+        (int(index.min()), int(index.max())),
+        [(seconds(p.start), seconds(p.end), p.name) for p in phases],
+    )
+
+
+def frame_edges(time: FloatArray, fps: float) -> FloatArray:
+    """(T + 1,) seconds at which the frames at `time` (T,) begin, and the last one ends."""
+    if len(time) == 1:
+        return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
+    middle = (time[1:] + time[:-1]) / 2
+    return np.concatenate([[2 * time[0] - middle[0]], middle, [2 * time[-1] - middle[-1]]])
+
+
+def printable(name: str, longest: int = 44) -> str:
+    """The name with its middle left out when long, and no character the font cannot show."""
+    from matplotlib import font_manager, ft2font
+
+    font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+    name = unicodedata.normalize("NFC", name)
+    name = "".join(c if c.isprintable() and font.get_char_index(ord(c)) else "□" for c in name)
+    if len(name) > longest:
+        half = (longest - 1) // 2
+        name = f"{name[:half]}…{name[-half:]}"
+    return name.replace("$", r"\$")  # matplotlib would read a formula
+
+
+def phase_colours(*clips: DrawnClip) -> dict[str, str]:
+    """A colour for every phase name of the clips, in order of appearance."""
+    names = dict.fromkeys(name for clip in clips for _, _, name in clip.phases)
+    return {name: _PHASE_COLOURS[k % len(_PHASE_COLOURS)] for k, name in enumerate(names)}
