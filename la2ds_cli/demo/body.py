@@ -9,19 +9,17 @@ angles that have a direction.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import FloatArray
 
-COCO17: tuple[str, ...] = (
-    "nose", "l_eye", "r_eye", "l_ear", "r_ear", "l_shoulder", "r_shoulder", "l_elbow", "r_elbow",
-    "l_wrist", "r_wrist", "l_hip", "r_hip", "l_knee", "r_knee", "l_ankle", "r_ankle",
-)  # fmt: skip
-FLIP: tuple[int, ...] = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+COCO17 = get_skeleton("coco17")
+SIDES = ("left", "right")
 EXTRA: tuple[str, ...] = (
-    "pelvis", "waist", "neck", "head", "l_hand", "r_hand", "l_heel", "r_heel", "l_toe", "r_toe",
+    "pelvis", "waist", "neck", "head", "left_hand", "right_hand", "left_heel", "right_heel",
+    "left_toe", "right_toe",
 )  # fmt: skip
-POINTS = COCO17 + EXTRA
+POINTS = COCO17.joints + EXTRA
 POINT = {name: index for index, name in enumerate(POINTS)}
 
 _SIDED = ("arm_flex", "arm_abduct", "arm_twist", "elbow", "hip_flex", "hip_abduct", "hip_twist",
@@ -78,7 +76,7 @@ def random_body(rng: np.random.Generator) -> Body:
     )
 
 
-def pose_vector(**angle: float) -> Floats:
+def pose_vector(**angle: float) -> FloatArray:
     """Degrees of freedom (D,) with the named ones set (radians, metres) and zero elsewhere."""
     vector = np.zeros(len(DEGREES_OF_FREEDOM))
     for name, value in angle.items():
@@ -86,7 +84,7 @@ def pose_vector(**angle: float) -> Floats:
     return vector
 
 
-def mirror_pose(pose: Floats) -> Floats:
+def mirror_pose(pose: FloatArray) -> FloatArray:
     """The pose (..., D) seen in a mirror: sides swapped, directed angles negated."""
     mirrored = pose.copy()
     for name in _DIRECTED:
@@ -97,7 +95,7 @@ def mirror_pose(pose: Floats) -> Floats:
     return mirrored
 
 
-def _rotation(axis: int, angle: Floats) -> Floats:
+def _rotation(axis: int, angle: FloatArray) -> FloatArray:
     """Right-handed rotation matrices (..., 3, 3) about world axis 0, 1 or 2."""
     cos, sin = np.cos(angle), np.sin(angle)
     first, second = (axis + 1) % 3, (axis + 2) % 3
@@ -109,7 +107,7 @@ def _rotation(axis: int, angle: Floats) -> Floats:
     return matrix
 
 
-def _about(axes: str, *angle: Floats) -> Floats:
+def _about(axes: str, *angle: FloatArray) -> FloatArray:
     """Product of rotations about the named axes, leftmost outermost."""
     matrix = _rotation("xyz".index(axes[0]), angle[0])
     for axis, value in zip(axes[1:], angle[1:], strict=True):
@@ -117,16 +115,16 @@ def _about(axes: str, *angle: Floats) -> Floats:
     return matrix
 
 
-def forward_kinematics(body: Body, pose: Floats) -> Floats:
+def forward_kinematics(body: Body, pose: FloatArray) -> FloatArray:
     """World positions (..., P, 3) in metres of ``POINTS`` for ``pose`` (..., D).
 
     The first 17 points are the COCO joints. The body rests on the floor z = 0 with its lowest
     point, raised by the degree of freedom ``lift``.
     """
     dof = {name: pose[..., index] for name, index in DOF.items()}
-    point: dict[str, Floats] = {}
+    point: dict[str, FloatArray] = {}
 
-    def offset(frame: Floats, x: float, y: float, z: float) -> Floats:
+    def offset(frame: FloatArray, x: float, y: float, z: float) -> FloatArray:
         return frame @ np.array([x, y, z])
 
     pelvis = _about("zxy", dof["yaw"], -dof["pitch"], dof["roll"])
@@ -143,7 +141,7 @@ def forward_kinematics(body: Body, pose: Floats) -> Floats:
     )
     for name, (x, y, z) in HEAD_POINTS.items():
         point[name] = point["head"] + offset(head, x * radius, y * radius, z * radius)
-    for side, sign in (("l", -1), ("r", 1)):
+    for side, sign in (("left", -1), ("right", 1)):
         point[f"{side}_shoulder"] = point["neck"] + offset(
             chest, sign * body.shoulder_half, 0, -0.02
         )
@@ -160,26 +158,27 @@ def forward_kinematics(body: Body, pose: Floats) -> Floats:
 
 HEAD_POINTS: dict[str, tuple[float, float, float]] = {
     "nose": (0.0, 1.08, -0.08),
-    "l_eye": (-0.34, 0.90, 0.22),
-    "r_eye": (0.34, 0.90, 0.22),
-    "l_ear": (-0.98, -0.08, 0.02),
-    "r_ear": (0.98, -0.08, 0.02),
+    "left_eye": (-0.34, 0.90, 0.22),
+    "right_eye": (0.34, 0.90, 0.22),
+    "left_ear": (-0.98, -0.08, 0.02),
+    "right_ear": (0.98, -0.08, 0.02),
 }
 """Face joints in the head frame (x right, y forward, z up), in head radii from its centre."""
 
 
 def _add_arm(
-    point: dict[str, Floats],
+    point: dict[str, FloatArray],
     body: Body,
-    chest: Floats,
-    dof: dict[str, Floats],
+    chest: FloatArray,
+    dof: dict[str, FloatArray],
     side: str,
     sign: int,
 ) -> None:
+    # Flexion outermost: abduction stays outward for raised arms and lifted legs too.
     shoulder = chest @ _about(
-        "yxz",
-        -sign * dof[f"{side}_arm_abduct"],
+        "xyz",
         dof[f"{side}_arm_flex"],
+        -sign * dof[f"{side}_arm_abduct"],
         -sign * dof[f"{side}_arm_twist"],
     )
     elbow = shoulder @ _about("x", dof[f"{side}_elbow"])
@@ -190,13 +189,17 @@ def _add_arm(
 
 
 def _add_leg(
-    point: dict[str, Floats], body: Body, pelvis: Floats, dof: dict[str, Floats], side: str,
+    point: dict[str, FloatArray],
+    body: Body,
+    pelvis: FloatArray,
+    dof: dict[str, FloatArray],
+    side: str,
     sign: int,
-) -> None:  # fmt: skip
+) -> None:
     hip = pelvis @ _about(
-        "yxz",
-        -sign * dof[f"{side}_hip_abduct"],
+        "xyz",
         dof[f"{side}_hip_flex"],
+        -sign * dof[f"{side}_hip_abduct"],
         -sign * dof[f"{side}_hip_twist"],
     )
     knee = hip @ _about("x", -dof[f"{side}_knee"])

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from la2ds_cli.types import FloatArray
 
 
 @dataclass(frozen=True)
@@ -17,22 +16,22 @@ class Camera:
     in pixels, pixel centres at integers; ``size`` is (W, H).
     """
 
-    rotation: Floats
-    position: Floats
+    rotation: FloatArray
+    position: FloatArray
     focal: tuple[float, float]
     centre: tuple[float, float]
     size: tuple[int, int]
 
-    def depth(self, world: Floats) -> Floats:
+    def depth(self, world: FloatArray) -> FloatArray:
         """Distance (...,) in metres of ``world`` (..., 3) along the optical axis."""
         return (world - self.position) @ self.rotation[2]
 
-    def project(self, world: Floats) -> Floats:
+    def project(self, world: FloatArray) -> FloatArray:
         """Pixels (..., 2) of ``world`` (..., 3), which must lie before the camera."""
         local = (world - self.position) @ self.rotation.T
         return local[..., :2] / local[..., 2:] * np.array(self.focal) + np.array(self.centre)
 
-    def crop(self, box: Floats, size: tuple[int, int]) -> "Camera":
+    def crop(self, box: FloatArray, size: tuple[int, int]) -> "Camera":
         """The camera that sees ``box`` (x0, y0, x1, y1 in pixels) enlarged to ``size`` (W, H)."""
         x0, y0, x1, y1 = (float(value) for value in box)
         scale_x, scale_y = size[0] / (x1 - x0), size[1] / (y1 - y0)
@@ -45,7 +44,7 @@ class Camera:
 
 
 def look_at(
-    target: Floats,
+    target: FloatArray,
     azimuth: float,
     elevation: float,
     distance: float,

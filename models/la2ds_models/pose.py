@@ -57,7 +57,7 @@ class PoseNetwork(nn.Module):
         width = architecture["stage4"]["num_channels"][0]
         self.final_layer = nn.Conv2d(width, joints, kernel_size=1)
         nn.init.normal_(self.final_layer.weight, std=0.001)
-        nn.init.zeros_(self.final_layer.bias)
+        self.final_layer.bias = nn.Parameter(torch.zeros(joints))
 
     def forward(self, image: Tensor) -> Tensor:
         """Heatmaps (B, K, H/4, W/4) of ``image`` (B, 3, H, W), float32 RGB, ImageNet-normalised.
@@ -186,3 +186,10 @@ def gaussian_targets(xy: Tensor, size: tuple[int, int], stride: int, sigma: floa
     across = torch.exp(scale * (u - xy[..., :1] / stride) ** 2)  # (B, K, W/stride)
     down = torch.exp(scale * (v - xy[..., 1:] / stride) ** 2)  # (B, K, H/stride)
     return down[..., :, None] * across[..., None, :]
+
+
+def normalise(image: Tensor) -> Tensor:
+    """Network input (B, 3, H, W) float32 of RGB ``image`` (B, H, W, 3) uint8."""
+    mean = torch.tensor(IMAGENET_MEAN, device=image.device)
+    std = torch.tensor(IMAGENET_STD, device=image.device)
+    return ((image.float() / 255 - mean) / std).permute(0, 3, 1, 2)

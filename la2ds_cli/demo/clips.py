@@ -1,0 +1,153 @@
+"""Short videos of different rendered people doing one movement, with the true correspondences.
+
+Every clip has its own body, style, clothes, place, camera, speed profile and trimming, so that
+aligning two clips is a real task whose answer is known: frames of equal phase correspond.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.demo.body import COCO17, POINT, Body, forward_kinematics, random_body
+from la2ds_cli.demo.camera import Camera, look_at
+from la2ds_cli.demo.movement import movement, phase_name, random_style
+from la2ds_cli.types import FloatArray
+from la2ds_cli.video import Image, write_video
+
+FPS = 30
+SIZE = (240, 320)  # (W, H), upright as filmed with a phone
+JOINTS = len(COCO17.joints)
+
+
+@dataclass(frozen=True)
+class DemoClip:
+    """One written video and its truth.
+
+    ``phase`` (T,) is strictly increasing in [0, 1]; ``time`` (T,) is in seconds from the first
+    frame; ``xy`` (T, 17, 2) float32 are the true COCO joints in pixels, never NaN; ``score``
+    (T, 17) is 1 where the joint lies in the image and 0 elsewhere.
+    """
+
+    path: Path
+    phase: FloatArray
+    time: FloatArray
+    xy: FloatArray
+    score: FloatArray
+
+
+def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
+    """Write ``n`` clips, ``truth.csv`` and ``phases.csv`` into ``folder`` (made where absent).
+
+    ``truth.csv``: video, frame, time (s), phase_value in [0, 1]. ``phases.csv``: video, start, end
+    (frames, end exclusive), phase name. Both name videos by file name. The same ``seed`` gives the
+    same frames. Raises ValueError for ``n`` < 1.
+    """
+    if n < 1:
+        raise ValueError(f"the number of demo clips must be at least 1, not {n}")
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = [_write_clip(folder, index, n, seed) for index in range(n)]
+    _write_table(folder / "phases.csv", ("video", "start", "end", "phase"), _phases(clips))
+    # Last, so that its presence tells that all the rest is there.
+    _write_table(folder / "truth.csv", ("video", "frame", "time", "phase_value"), _truth(clips))
+    return clips
+
+
+def random_phase(rng: np.random.Generator) -> FloatArray:
+    """Phase (T,) of a performance of 2-4 s: trimmed at both ends, sped up and slowed down.
+
+    The speed is the exponential of a few random sinusoids, so it varies smoothly by some factor
+    of two to either side and never stops.
+    """
+    start, end = rng.uniform(0.0, 0.14), rng.uniform(0.88, 1.0)
+    frames = round(rng.uniform(2.0, 4.0) * FPS)
+    clock = np.linspace(0, 1, frames)
+    log_speed = np.zeros(frames)
+    for cycles in (0.5, 1.0, 1.7):
+        log_speed += rng.normal(0, 0.4) * np.sin(2 * np.pi * (cycles * clock + rng.random()))
+    passed = np.concatenate([[0.0], np.cumsum(np.exp(log_speed[1:]))])
+    return start + (end - start) * passed / passed[-1]
+
+
+def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
+    rng = np.random.default_rng([seed, index])
+    body, phase = random_body(rng), random_phase(rng)
+    world = forward_kinematics(body, movement(phase, random_style(rng)))
+    camera = _camera(rng, world, (index + 0.5) / n)
+    path = folder / f"performer-{index + 1:02d}.mp4"
+    write_video(path, _frames(rng, world, body, camera), FPS)
+    xy = camera.project(world[:, :JOINTS]).astype(np.float32)
+    inside = np.all((xy >= 0) & (xy <= np.array(SIZE) - 1), axis=-1)
+    time = np.arange(len(phase)) / FPS
+    return DemoClip(path, phase, time, xy, np.asarray(inside, np.float32))
+
+
+def _camera(rng: np.random.Generator, world: FloatArray, share: float) -> Camera:
+    """A still camera that holds the whole performance ``world`` (T, P, 3) in the picture.
+
+    ``share`` in [0, 1] spreads the clips over viewpoints from the left to the right.
+    """
+    low, high = world.min(axis=(0, 1)), world.max(axis=(0, 1))
+    wide = look_at(
+        (low + high) / 2,
+        azimuth=-1.0 + 2.0 * share + rng.normal(0, 0.15),
+        elevation=float(rng.uniform(0.0, 0.25)),
+        distance=float(rng.uniform(3.8, 6.5)),
+        focal=400.0,
+        size=SIZE,
+        roll=float(rng.normal(0, 0.02)),
+    )
+    xy = wide.project(world).reshape(-1, 2)
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    extent = float(((high - low) / SIZE).max()) * rng.uniform(1.15, 1.35)
+    half = np.array(SIZE) * extent / 2
+    centre = (low + high) / 2 + rng.uniform(-0.1, 0.1, 2) * half
+    return wide.crop(np.concatenate([centre - half, centre + half]), SIZE)
+
+
+def _frames(
+    rng: np.random.Generator, world: FloatArray, body: Body, camera: Camera
+) -> Iterator[Image]:
+    from la2ds_cli.demo.look import random_look
+    from la2ds_cli.demo.render import draw_person
+    from la2ds_cli.demo.scene import add_shadow, random_background
+
+    feet = [POINT["left_ankle"], POINT["right_ankle"]]
+    floor = camera.project(world[:, feet].mean(axis=1) * (1, 1, 0))  # (T, 2)
+    metre = float(np.mean(camera.focal) / camera.depth(world.mean(axis=(0, 1))))
+    wall = float(floor[:, 1].min() - metre * rng.uniform(0.15, 0.5))
+    place = random_background(rng, SIZE, wall, calm=True)
+    look, grain = random_look(rng), rng.uniform(1.0, 4.0)
+    for t in range(len(world)):
+        image = place.copy()
+        add_shadow(image, floor[t], 0.35 * metre, 0.4)
+        draw_person(image, world[t], body, look, camera)
+        noise = rng.normal(0, grain, image.shape[:2]).astype(np.float32)[..., None]
+        yield np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def _truth(clips: list[DemoClip]) -> Iterator[tuple[object, ...]]:
+    for clip in clips:
+        for frame, (time, phase) in enumerate(zip(clip.time, clip.phase, strict=True)):
+            yield clip.path.name, frame, f"{time:.6f}", f"{phase:.6f}"
+
+
+def _phases(clips: list[DemoClip]) -> Iterator[tuple[object, ...]]:
+    for clip in clips:
+        name = [phase_name(value) for value in clip.phase]
+        start = 0
+        for frame in range(1, len(name) + 1):
+            if frame == len(name) or name[frame] != name[start]:
+                yield clip.path.name, start, frame, name[start]
+                start = frame
+
+
+def _write_table(path: Path, header: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> None:
+    part = path.with_name(f".part-{path.name}")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    part.replace(path)
