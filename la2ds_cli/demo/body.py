@@ -27,7 +27,7 @@ _SIDED = ("arm_flex", "arm_abduct", "arm_twist", "elbow", "hip_flex", "hip_abduc
 DEGREES_OF_FREEDOM: tuple[str, ...] = (
     "x", "y", "lift", "yaw", "pitch", "roll", "spine_flex", "spine_side", "spine_twist",
     "neck_nod", "neck_tilt", "neck_turn",
-    *(f"l_{name}" for name in _SIDED), *(f"r_{name}" for name in _SIDED),
+    *(f"{side}_{name}" for side in SIDES for name in _SIDED),
 )  # fmt: skip
 DOF = {name: index for index, name in enumerate(DEGREES_OF_FREEDOM)}
 _DIRECTED = ("x", "yaw", "roll", "spine_side", "spine_twist", "neck_tilt", "neck_turn")
@@ -90,7 +90,7 @@ def mirror_pose(pose: FloatArray) -> FloatArray:
     for name in _DIRECTED:
         mirrored[..., DOF[name]] *= -1
     for name in _SIDED:
-        left, right = DOF[f"l_{name}"], DOF[f"r_{name}"]
+        left, right = DOF[f"left_{name}"], DOF[f"right_{name}"]
         mirrored[..., left], mirrored[..., right] = pose[..., right], pose[..., left]
     return mirrored
 
