@@ -94,7 +94,7 @@ class ModelConfig:
     input: Literal["both", "heatmap", "joints"] = "both"
     width: int = 192
     heads: int = 3
-    spatial_layers: int = 4
+    spatial_layers: int = 2
     temporal_layers: int = 4
     cross_layers: int = 0
     mlp_ratio: int = 4
@@ -116,7 +116,7 @@ class TrainConfig:
 
     fps: float = 20.0  # clips are resampled by time to this rate
     frames: int = 64  # longest sequence of a training step; longer clips are sub-sampled
-    steps: int = 2000
+    steps: int = 1200
     batch_size: int = 8
     learning_rate: float = 1e-3
     warmup: int = 20  # steps
@@ -129,7 +129,7 @@ class TrainConfig:
     seed: int = 0
     validate_every: int = 200  # steps
     validation_share: float = 0.15  # training clips held out for the synthetic warp error
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it
     threads: int = 0  # torch threads on CPU; 0 = measured at start
 
     def __post_init__(self) -> None:

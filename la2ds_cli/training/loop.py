@@ -15,6 +15,7 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch
+from la2ds_cli.training.threads import available_cores, fastest_threads
 from la2ds_cli.training.validate import Validation, synthetic_warp_error, validation_pairs
 
 if TYPE_CHECKING:
@@ -80,6 +81,19 @@ def batch_loss(
     )
 
 
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether the network computes in bfloat16: `auto` does where the hardware has it."""
+    import torch
+
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Without these instructions bfloat16 is emulated and slower than float32.
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(found.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
 def run_loop(
     network: AlignmentNetwork,
     data: TrainingSet,
@@ -106,6 +120,23 @@ def run_loop(
     state = _resume(network, optimiser, run_dir)
     if state.finished:
         return state
+    use_bf16 = uses_bf16(train, device)
+
+    def forward_backward(step: int) -> tuple[PairBatch, torch.Tensor]:
+        batch = draw_batch(data.train, data.skeleton, config, step, device)
+        generator = torch.Generator().manual_seed(train.seed * 1_000_003 + step)
+        network.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16):
+            loss = batch_loss(network, batch, train, generator)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        return batch, loss.detach()
+
+    if device.type == "cpu":
+        if train.threads:
+            torch.set_num_threads(train.threads)
+        else:
+            fastest_threads(lambda: forward_backward(0), available_cores())
     pairs = validation_pairs(data.validation, data.skeleton, config)
     limit = math.inf if max_minutes is None else max_minutes * 60
     progress.begin("training", train.steps)
@@ -117,19 +148,13 @@ def run_loop(
         rate = learning_rate(train, state.step, share)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        batch = draw_batch(data.train, data.skeleton, config, state.step, device)
-        generator = torch.Generator().manual_seed(train.seed * 1_000_003 + state.step)
-        network.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bf16"):
-            loss = batch_loss(network, batch, train, generator)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        batch, loss = forward_backward(state.step)
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), train.clip_norm)
         if not torch.isfinite(norm):
             raise _diverged(run_dir, state.step, batch.videos)
         optimiser.step()
 
-        losses.append(float(loss.detach()))
+        losses.append(float(loss))
         state.step += 1
         state.seconds = time.monotonic() - started
         share = max(state.step / train.steps, state.seconds / limit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,6 @@ def train(
     artifact.write_json(run_dir / "recipe.json", made_from.to_json())
 
     network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
-    _set_threads(config.train.threads, target.type)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
     already = bool(saved and saved["state"]["finished"])
     state = run_loop(
@@ -133,13 +131,3 @@ def _refuse_drift(run_dir: Path, made_from: artifact.Recipe, run: str) -> None:
         hint="choose another name with --run NAME, or replace it with --overwrite",
         exit_code=ExitCode.MISMATCH,
     )
-
-
-def _set_threads(threads: int, device: str) -> None:
-    """Threads of torch on a CPU: the number asked for, or as many as there are free cores."""
-    import torch
-
-    from la2ds_cli.device import free_cores
-
-    if device == "cpu":
-        torch.set_num_threads(threads or min(free_cores(), math.ceil(torch.get_num_threads())))

@@ -1,0 +1,30 @@
+"""The thread count follows the measurement."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from la2ds_cli.training import threads
+
+
+@pytest.fixture(autouse=True)
+def _keep_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [({1: 1.0, 2: 0.5}, 2), ({1: 1.0, 2: 7.0}, 1), ({1: 1.0, 2: 0.95}, 1)]
+)
+def test_the_faster_count_wins_and_more_must_pay(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], expected: int
+) -> None:
+    monkeypatch.setattr(threads, "_timed", lambda run: seconds[torch.get_num_threads()])
+    assert threads.fastest_threads(lambda: None, 2) == expected
+    assert torch.get_num_threads() == expected
+
+
+def test_available_cores_is_positive() -> None:
+    assert threads.available_cores() >= 1
