@@ -56,6 +56,10 @@ def views(pose: PoseSequence) -> FloatArray:
     width = float(np.clip(side[0], _NARROWEST * side[1], None))
     height = max(float(side[1]), width / _WIDEST)
     half = np.array([width, height]) / 2
+    if pose.size[0] and pose.size[1]:  # show what the picture has rather than paper beside it
+        frame = np.array(pose.size, dtype=np.float64)
+        inside = np.clip(centre, half, frame - half)
+        centre = np.where(frame >= 2 * half, inside, frame / 2)
     return np.column_stack([centre - half, centre + half])
 
 

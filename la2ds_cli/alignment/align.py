@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli import artifact
+from la2ds_cli import artifact, figure
 from la2ds_cli.alignment import tables
 from la2ds_cli.alignment.clip_features import (
     FeatureKind,
@@ -17,6 +17,7 @@ from la2ds_cli.alignment.clip_features import (
     choose_features,
     common_rate,
     embedding_pair,
+    nearest_view,
     pose_feature,
     views_of_b,
 )
@@ -32,15 +33,15 @@ from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.types import Alignment, FloatArray, PoseSequence
 
-FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
-SUFFIXES = (*FIGURE_SUFFIXES, ".csv", ".json")
+SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
 
 
 @dataclass(frozen=True)
 class AlignResult:
     """alignment: the dense correspondence. a, b: rows of videos.csv. speed_ratio: (N,) seconds of
-    B per second of A, NaN where unmatched and where the path is not monotone. reason: why these features were used, empty when they
-    were asked for or a model was there. settings: of the alignment. files: written, in order."""
+    B per second of A, NaN where unmatched and for paths that are not monotone. reason: why raw
+    poses were used, empty when they were asked for or a model was used. settings: of the
+    alignment. files: written, in order."""
 
     a: Video
     b: Video
@@ -139,7 +140,7 @@ def align(
 
     a, b: video files, or names of clips of the project. features: `auto` uses the run's model
     where there is one and raw poses otherwise, and says so. With raw poses B is also tried
-    mirrored and the cheaper of the two is kept. method: overrides config.align.method.
+    mirrored and the nearer of the two is kept. method: overrides config.align.method.
     out: files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure and
     a JSON file in results/align.
 
@@ -213,15 +214,13 @@ def _by_model(
 
 
 def _by_pose(poses: list[PoseSequence], names: tuple[str, str], settings: AlignConfig) -> _Match:
-    """The better of B and mirrored B by mean squared distance along the path."""
+    """B as filmed, or mirrored where that is nearer."""
     fps = common_rate(poses)
     a = pose_feature(poses[0], fps, names[0])
-    matches = []
-    for mirrored, b in enumerate(views_of_b(poses[1], fps, names[1])):
-        path = align_features(settings.method, a, b, settings)
-        cost = float((pair_distance(a, b, path) ** 2).mean())
-        matches.append((cost, mirrored, _Match(a, b, path, bool(mirrored))))
-    return min(matches, key=lambda item: item[:2])[2]
+    views = views_of_b(poses[1], fps, names[1])
+    chosen = nearest_view(a, views)
+    path = align_features(settings.method, a, views[chosen], settings)
+    return _Match(a, views[chosen], path, mirrored=chosen == 1)
 
 
 def _alignment(match: _Match, poses: list[PoseSequence], kind: str, method: str) -> Alignment:
@@ -253,7 +252,7 @@ def _write(
     progress: Progress,
 ) -> AlignResult:
     result = replace(result, files=tuple(targets))
-    figure = None
+    drawn = None
     for path in targets:
         kind = path.suffix.lower()
         if kind == ".csv":
@@ -263,9 +262,9 @@ def _write(
         else:
             from la2ds_cli.alignment import plot
 
-            if figure is None:
+            if drawn is None:
                 progress.begin("drawing")
-                figure = plot.draw(project, result, match.a, match.b)
+                drawn = plot.draw(project, result, match.a, match.b)
                 progress.end()
-            artifact.write_bytes(path, plot.render(figure, kind[1:]))
+            artifact.write_bytes(path, figure.render(drawn, kind[1:]))
     return result

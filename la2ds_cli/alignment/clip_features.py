@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from la2ds_cli.alignment.distance import pair_distance
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror, raw_pose_velocity
@@ -20,8 +24,8 @@ FeatureKind = Literal["auto", "model", "pose"]
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """kind: `model` or `pose`. reason: one line for the user why, empty when it was asked for.
-    model: key of the weights, empty for poses."""
+    """reason: one line for the user why raw poses are used, empty when they were asked for or the
+    model is used."""
 
     kind: Literal["model", "pose"]
     reason: str
@@ -81,6 +85,17 @@ def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
 def views_of_b(b: PoseSequence, fps: float, name: str) -> tuple[FloatArray, FloatArray]:
     """Pose features of a clip and of its mirror image: a left-hander may serve like that."""
     return pose_feature(b, fps, name), pose_feature(mirror(b), fps, name)
+
+
+def nearest_view(a: FloatArray, views: Sequence[FloatArray]) -> int:
+    """Index of the view of B with the lowest mean distance to A along the DTW path.
+
+    The ends are closed for this: with open ends the mean would favour the view that leaves out
+    more frames.
+    """
+    closed = AlignConfig(method="dtw", open_ends=False)
+    means = [pair_distance(a, b, align_features("dtw", a, b, closed)).mean() for b in views]
+    return int(np.argmin(means))
 
 
 def embedding_pair(

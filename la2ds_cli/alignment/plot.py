@@ -3,7 +3,6 @@ path, local speed ratio and confidence; everything in seconds."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,17 +58,6 @@ def draw(
     panels.confidence(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
     panels.legend(figure, colours)
     return figure
-
-
-def render(figure: Figure, kind: str) -> bytes:
-    """The figure as a file of `kind` png, svg or pdf; the same figure gives the same bytes."""
-    import matplotlib as mpl
-
-    dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "la2ds"}):
-        figure.savefig(buffer, format=kind, metadata=dates.get(kind))
-    return buffer.getvalue()
 
 
 def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:

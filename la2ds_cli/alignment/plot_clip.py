@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, printable
 from la2ds_cli.film_strip import video_file
 from la2ds_cli.project import Project, Video
 from la2ds_cli.types import FloatArray, IntArray, Phase, PoseSequence
 
-# Okabe and Ito's palette, distinct for colour-blind eyes; its yellow is too pale on white.
-_PHASE_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#7a7a7a")
+# The palette's yellow is too pale on white.
+_PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,6 @@ def frame_edges(time: FloatArray, fps: float) -> FloatArray:
         return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
     middle = (time[1:] + time[:-1]) / 2
     return np.concatenate([[2 * time[0] - middle[0]], middle, [2 * time[-1] - middle[-1]]])
-
-
-def printable(name: str, longest: int = 44) -> str:
-    """The name with its middle left out when long, and no character the font cannot show."""
-    from matplotlib import font_manager, ft2font
-
-    font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
-    name = unicodedata.normalize("NFC", name)
-    name = "".join(c if c.isprintable() and font.get_char_index(ord(c)) else "□" for c in name)
-    if len(name) > longest:
-        half = (longest - 1) // 2
-        name = f"{name[:half]}…{name[-half:]}"
-    return name.replace("$", r"\$")  # matplotlib would read a formula
 
 
 def phase_colours(*clips: DrawnClip) -> dict[str, str]:

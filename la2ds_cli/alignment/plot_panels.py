@@ -9,6 +9,7 @@ import numpy as np
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.alignment.plot_clip import DrawnClip
+from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, RED
 from la2ds_cli.film_strip import aspect, pictures
 from la2ds_cli.types import Alignment, FloatArray
 
@@ -29,9 +30,6 @@ _PICTURE = 1.45  # wanted height of a picture, inches
 _LINES = 45  # joining lines
 _CELLS = 700  # longest side of the drawn distance matrix
 _PHASE_BAR = 0.09  # inches
-# Okabe and Ito's palette, distinct for colour-blind eyes.
-_BLUE, _ORANGE, _GREEN, _RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-_GREY = "#8a8a8a"
 _TICKS = (0.25, 0.5, 1, 2, 4)
 
 
@@ -68,7 +66,7 @@ def strip(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, *, above:
     axes.vlines(borders[1:-1], 0, 1, color="white", linewidth=1.5)
     for low, high in clip.unmatched():
         axes.axvspan(low, high, color="#e4e4e4", alpha=0.75, linewidth=0)
-        axes.axvspan(low, high, facecolor="none", edgecolor=_GREY, hatch="//", linewidth=0)
+        axes.axvspan(low, high, facecolor="none", edgecolor=GREY, hatch="//", linewidth=0)
     # Phases stand on the side of the joining lines.
     bar = _PHASE_BAR / row[1]
     _phase_bar(axes, clip, colours, -bar if above else 1.0, bar)
@@ -95,7 +93,7 @@ def lines(figure: Figure, row: Row, found: Alignment, a: DrawnClip, b: DrawnClip
     for i, j in found.path[:: -(-len(found.path) // _LINES)]:
         sure = float(found.confidence[i])
         ends = [_share(float(found.time_a[i]), a), _share(float(found.time_b[j]), b)]
-        axes.plot(ends, [1, 0], color=_BLUE, alpha=0.12 + 0.88 * sure, lw=1.4, clip_on=False)
+        axes.plot(ends, [1, 0], color=BLUE, alpha=0.12 + 0.88 * sure, lw=1.4, clip_on=False)
         axes.plot(ends, [1, 0], ".", color="black", ms=4, alpha=0.25 + 0.75 * sure, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.axis("off")
@@ -133,9 +131,9 @@ def matrix(
     axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
     if is_monotone(found.path):
         axes.plot(found.time_a[i], found.time_b[j], color="black", linewidth=4)
-        axes.plot(found.time_a[i], found.time_b[j], color=_ORANGE, linewidth=2.2)
+        axes.plot(found.time_a[i], found.time_b[j], color=ORANGE, linewidth=2.2)
     else:
-        axes.plot(found.time_a[i], found.time_b[j], ".", color=_ORANGE, markersize=4)
+        axes.plot(found.time_a[i], found.time_b[j], ".", color=ORANGE, markersize=4)
     _labelled_moments(axes, a, b)
     for span in a.unmatched():
         axes.axvspan(*span, color="white", alpha=0.6, linewidth=0)
@@ -166,7 +164,7 @@ def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
     if inside:
         x, y = zip(*inside, strict=True)
         axes.plot(x, y, "o", ms=11, markerfacecolor="none", color="white", mew=2.2)
-        axes.plot([], [], "o", ms=8, mfc="none", color=_GREY, mew=2, label="phase begins in both")
+        axes.plot([], [], "o", ms=8, mfc="none", color=GREY, mew=2, label="phase begins in both")
         axes.legend(loc="upper left", fontsize=8.5, framealpha=0.9)
 
 
@@ -190,8 +188,8 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
     time = result.alignment.time_a
     ratio = np.clip(result.speed_ratio, _TICKS[0], _TICKS[-1])
     style: dict[str, Any] = {"interpolate": True, "linewidth": 0, "alpha": 0.55}
-    axes.fill_between(time, 1, ratio, where=ratio > 1, color=_RED, **style)
-    axes.fill_between(time, 1, ratio, where=ratio < 1, color=_BLUE, **style)
+    axes.fill_between(time, 1, ratio, where=ratio > 1, color=RED, **style)
+    axes.fill_between(time, 1, ratio, where=ratio < 1, color=BLUE, **style)
     axes.plot(time, ratio, color="#333333", linewidth=1.3)
     axes.axhline(1, color="#333333", linewidth=0.8)
     axes.set_yscale("log", base=2)
@@ -202,7 +200,7 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
     if np.isnan(ratio).all():
         reason = "pairs run back and forth in time" if len(time) > 1 else "A has one frame"
         middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-        axes.text(0.5, 0.75, f"no tempo: {reason}", fontsize=10, color=_GREY, **middle)
+        axes.text(0.5, 0.75, f"no tempo: {reason}", fontsize=10, color=GREY, **middle)
 
 
 def confidence(figure: Figure, row: Row, found: Alignment, a: DrawnClip, colours: Colours) -> None:
@@ -210,8 +208,8 @@ def confidence(figure: Figure, row: Row, found: Alignment, a: DrawnClip, colours
     axes = _time_panel(figure, row, a, colours, "confidence of the match (relative)")
     matched = np.isin(np.arange(len(found.time_a)), found.path[:, 0])
     shown = np.where(matched, found.confidence, np.nan)
-    axes.fill_between(found.time_a, 0, shown, color=_GREEN, alpha=0.45, linewidth=0)
-    axes.plot(found.time_a, shown, color=_GREEN, linewidth=1.4)
+    axes.fill_between(found.time_a, 0, shown, color=GREEN, alpha=0.45, linewidth=0)
+    axes.plot(found.time_a, shown, color=GREEN, linewidth=1.4)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_xlabel("A, seconds", fontsize=10)

@@ -16,7 +16,7 @@ from la2ds_cli.config_sections import AlignConfig
 
 Cells = list[tuple[int, int]]
 CLOSED = AlignConfig()
-OPEN = AlignConfig(open_ends=True)
+OPEN = AlignConfig(open_ends=True, skip_cost=1.0)
 
 
 def random_pair(rows: int, columns: int, seed: int, width: int = 3) -> tuple:
@@ -111,6 +111,14 @@ def test_open_ends_of_clips_cut_at_opposite_ends() -> None:
     a, b = whole[:50], whole[15:]
     path = dtw.align(a, b, AlignConfig(open_ends=True, skip_cost=0.1))
     assert path.tolist() == np.column_stack([np.arange(15, 50), np.arange(35)]).tolist()
+
+
+def test_open_ends_of_a_clip_with_itself_leave_nothing_out() -> None:
+    a = smooth_walk(40)
+    a[:5] = a[5]  # a still start, which free skipping would drop
+    path = dtw.align(a, a.copy(), OPEN)
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [39, 39]
 
 
 def test_closed_ends_pair_every_frame() -> None:

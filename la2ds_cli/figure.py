@@ -1,0 +1,39 @@
+"""What all figures share: colours, names that can be printed, and files that do not vary."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, distinct for colour-blind eyes, and a grey.
+BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
+RED, PURPLE, GREY = "#D55E00", "#CC79A7", "#7a7a7a"
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """The figure as a file of `kind` png, svg or pdf; the same figure gives the same bytes."""
+    import matplotlib as mpl
+
+    dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "la2ds"}):
+        figure.savefig(buffer, format=kind, metadata=dates.get(kind))
+    return buffer.getvalue()
+
+
+def printable(name: str, longest: int = 44) -> str:
+    """The name with its middle left out when long, and no character the font cannot show."""
+    from matplotlib import font_manager, ft2font
+
+    font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
+    name = unicodedata.normalize("NFC", name)
+    name = "".join(c if c.isprintable() and font.get_char_index(ord(c)) else "□" for c in name)
+    if len(name) > longest:
+        half = (longest - 1) // 2
+        name = f"{name[:half]}…{name[-half:]}"
+    return name.replace("$", r"\$")  # matplotlib would read a formula

@@ -1,0 +1,229 @@
+"""The align step on synthetic clips whose correspondence is known."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.align import AlignResult, align
+from la2ds_cli.config import load_config
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.pose_features import mirror
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from tests.movement import add_sequence, sequence, warped_phase
+
+CONFIG = load_config()
+PHASE_A, PHASE_B = warped_phase(41, 0), warped_phase(61, 1)
+
+
+class Notes(Progress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path)
+    add_sequence(project, "anna", sequence(PHASE_A))
+    add_sequence(project, "ben", sequence(PHASE_B, fps=25.0, scale=45.0))
+    return project
+
+
+def run(project: Project, a: str = "anna", b: str = "ben", **options: Any) -> AlignResult:
+    options.setdefault("out", [project.root / "path.csv"])
+    return align(project, a, b, config=options.pop("config", CONFIG), **options)
+
+
+def phase_error(result: AlignResult, phase_a: np.ndarray, phase_b: np.ndarray) -> np.ndarray:
+    i, j = result.alignment.path.T
+    return np.abs(phase_a[i] - phase_b[j])
+
+
+def test_matched_frames_show_the_same_phase(project: Project) -> None:
+    result = run(project)
+    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
+    found = result.alignment
+    assert (found.features, found.method, found.mirrored) == ("pose", "dtw", False)
+    assert found.path[0].tolist() == [0, 0]
+    assert found.path[-1].tolist() == [40, 60]
+    np.testing.assert_allclose(found.time_b, np.arange(61) / 25.0)
+    assert (found.confidence > 0).all()
+    # 2.4 s against 2.0 s.
+    assert result.overall_ratio == pytest.approx(1.2)
+
+
+def test_says_that_no_model_was_used(project: Project) -> None:
+    progress = Notes()
+    result = run(project, progress=progress)
+    assert progress.lines == [result.reason]
+    assert "no trained model" in result.reason
+    asked = run(project, features="pose", progress=progress)
+    assert asked.reason == ""
+    assert len(progress.lines) == 1
+
+
+def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
+    for kind, name in (("model", "default"), ("auto", "absent")):
+        with pytest.raises(UserError, match="no trained model") as caught:
+            run(project, features=kind, run=name)
+        assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
+    from la2ds_cli import embedding
+    from la2ds_cli.types import EmbeddingSequence
+
+    def phases_as_embedding(project, run, video, device, progress) -> EmbeddingSequence:
+        pose = project.read_pose(video)[0]
+        phase = PHASE_A if video == "anna" else PHASE_B
+        return EmbeddingSequence(phase[:, None], pose.frame, pose.time, "weights")
+
+    monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(embedding, "ensure_embedding", phases_as_embedding)
+    progress = Notes()
+    result = run(project, run="tuned", progress=progress)
+    assert result.alignment.features == "model"
+    assert progress.lines == []
+    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.03
+    assert result.to_json()["run"] == "tuned"
+
+
+def test_a_mirrored_performer_is_recognised(project: Project) -> None:
+    add_sequence(project, "left-hander", mirror(sequence(PHASE_B)))
+    progress = Notes()
+    result = run(project, "anna", "left-hander", progress=progress)
+    assert result.alignment.mirrored
+    assert any("mirrored" in line for line in progress.lines)
+    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.08
+
+
+def test_frames_without_joints_are_bridged(project: Project) -> None:
+    pose = sequence(PHASE_B)
+    xy = pose.xy.copy()
+    xy[20:24] = np.nan
+    xy[40:, 5] = np.nan
+    add_sequence(project, "gaps", replace(pose, xy=xy))
+    result = run(project, "anna", "gaps")
+    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.08
+
+
+def test_a_clip_without_any_joint_is_refused(project: Project) -> None:
+    pose = sequence(PHASE_B)
+    add_sequence(project, "blind", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    with pytest.raises(UserError, match="no joint was seen in blind") as caught:
+        run(project, "anna", "blind")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+def test_open_ends_leave_out_what_b_lacks(project: Project) -> None:
+    steady = np.linspace(0, 1, 61)
+    add_sequence(project, "whole", sequence(steady))
+    add_sequence(project, "cut", sequence(steady[15:50]))
+    settings = replace(CONFIG, align=replace(CONFIG.align, open_ends=True, skip_cost=0.2))
+    result = run(project, "whole", "cut", config=settings)
+    assert abs(result.alignment.path[0][0] - 15) <= 1
+    assert abs(result.alignment.path[-1][0] - 49) <= 1
+    assert (result.alignment.confidence[:13] == 0).all()
+    unmatched = result.to_json()["a"]["unmatched"]
+    assert len(unmatched) == 2
+    assert unmatched[0][0] == 0
+    assert unmatched[0][1] == pytest.approx(0.7, abs=0.06)
+
+
+def test_different_skeletons_are_refused(project: Project) -> None:
+    pose = sequence(PHASE_B)
+    other = np.zeros((len(pose), 17, 2))
+    add_sequence(
+        project, "coco", replace(pose, xy=other, score=np.ones((len(pose), 17)), skeleton="coco17")
+    )
+    with pytest.raises(UserError, match="coco17") as caught:
+        run(project, "anna", "coco")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) -> None:
+    from la2ds_cli.poses import extract
+
+    def must_not_run(*_: object) -> str:
+        raise AssertionError("poses were asked for")
+
+    monkeypatch.setattr(extract, "ensure_pose", must_not_run)
+    with pytest.raises(UserError, match="dwt") as caught:
+        run(project, method="dwt")
+    assert caught.value.exit_code == ExitCode.USAGE
+    with pytest.raises(UserError, match=r"path\.xlsx") as caught:
+        run(project, out=[Path("path.xlsx")])
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_csv_holds_the_path(project: Project, tmp_path: Path) -> None:
+    target = tmp_path / "made" / "path.csv"
+    result = run(project, out=[target])
+    found = result.alignment
+    assert result.files == (target,)
+    with target.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [[int(r["index_a"]), int(r["index_b"])] for r in rows] == found.path.tolist()
+    for row, (i, j), cost in zip(rows, found.path, found.cost, strict=True):
+        assert int(row["frame_b"]) == found.frame_b[j]
+        assert float(row["time_a"]) == pytest.approx(found.time_a[i], abs=1e-6)
+        assert float(row["time_b"]) == pytest.approx(found.time_b[j], abs=1e-6)
+        assert float(row["cost"]) == pytest.approx(cost, abs=1e-5)
+        assert float(row["confidence"]) == pytest.approx(found.confidence[i], abs=1e-3)
+
+
+def test_json_holds_everything(project: Project, tmp_path: Path) -> None:
+    target = tmp_path / "path.json"
+    result = run(project, out=[target], method="soft_dtw")
+    data = json.loads(target.read_text())
+    assert data["schema_version"] == 1
+    assert data["method"] == "soft_dtw"
+    assert data["features"] == "pose"
+    assert data["run"] is None
+    assert data["a"]["video"] == "anna"
+    assert data["b"]["frames"] == 61
+    pairs = list(zip(data["path"]["index_a"], data["path"]["index_b"], strict=True))
+    assert pairs == [tuple(pair) for pair in result.alignment.path.tolist()]
+    assert len(data["frames_a"]["confidence"]) == 41
+    assert data["frames_a"]["time_b"][0] == pytest.approx(0, abs=0.05)
+    assert data["speed_ratio"] == pytest.approx(1.2)
+
+
+def test_existing_outputs_are_replaced(project: Project, tmp_path: Path) -> None:
+    target = tmp_path / "path.csv"
+    target.write_text("old")
+    run(project, out=[target])
+    assert target.read_text().startswith("index_a,")
+
+
+def test_default_outputs_are_a_figure_and_a_json_file(project: Project) -> None:
+    result = run(project, out=[])
+    folder = project.root / "results" / "align"
+    assert result.files == (folder / "anna--ben.png", folder / "anna--ben.json")
+    assert (folder / "anna--ben.png").read_bytes().startswith(b"\x89PNG")
+    written = json.loads((folder / "anna--ben.json").read_text())
+    assert written["files"] == [str(file) for file in result.files]
+
+
+def test_pairs_out_of_order_have_no_tempo(project: Project) -> None:
+    zigzag = np.concatenate([np.linspace(0, 1, 20), np.linspace(1, 0, 20)])
+    add_sequence(project, "zigzag", sequence(zigzag))
+    result = run(project, "zigzag", "anna", method="nearest")
+    assert np.isnan(result.speed_ratio).all()
+    assert result.to_json()["speed_ratio"] is None
+
+
+def test_a_clip_aligned_with_itself(project: Project) -> None:
+    result = run(project, "anna", "anna")
+    assert result.alignment.path.tolist() == [[i, i] for i in range(41)]
+    np.testing.assert_allclose(result.speed_ratio, 1.0)

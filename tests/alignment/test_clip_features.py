@@ -1,0 +1,42 @@
+"""Features of clips: frame rates, mirrors, choice of model or poses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.clip_features import common_rate, nearest_view, pose_feature, views_of_b
+from la2ds_cli.pose_features import mirror, raw_pose_velocity
+from tests.movement import sequence
+
+
+def test_a_clip_at_the_common_rate_is_left_alone() -> None:
+    pose = sequence(np.linspace(0, 1, 41))
+    np.testing.assert_allclose(pose_feature(pose, 20.0, "a"), raw_pose_velocity(pose))
+
+
+def test_velocity_does_not_depend_on_the_frame_rate() -> None:
+    slow = sequence(np.linspace(0, 1, 41), fps=20.0)
+    fast = sequence(np.linspace(0, 1, 121), fps=60.0)
+    assert common_rate([slow, fast]) == pytest.approx(20.0)
+    feature = pose_feature(fast, 20.0, "fast")
+    assert feature.shape == (121, 52)
+    reference = pose_feature(slow, 20.0, "slow")
+    spread = float(reference.std())
+    np.testing.assert_allclose(feature[::3], reference, atol=0.05 * spread)
+    # Per frame of its own, the fast clip moves a third as far.
+    assert np.abs(raw_pose_velocity(fast)[::3] - reference).max() > spread
+
+
+def test_the_mirrored_view_undoes_a_mirror() -> None:
+    pose = sequence(np.linspace(0, 1, 30))
+    plain = pose_feature(pose, 20.0, "a")
+    as_filmed, mirrored = views_of_b(mirror(pose), 20.0, "b")
+    np.testing.assert_allclose(mirrored, plain, atol=1e-5)
+    assert np.abs(as_filmed - plain).max() > 0.5
+    assert nearest_view(plain, (as_filmed, mirrored)) == 1
+    assert nearest_view(plain, (plain, mirrored)) == 0
+
+
+def test_single_frames_have_a_rate() -> None:
+    assert common_rate([sequence(np.array([0.5])), sequence(np.array([0.2]))]) == 20.0
