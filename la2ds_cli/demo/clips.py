@@ -42,8 +42,8 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
     """Write ``n`` clips, ``truth.csv`` and ``phases.csv`` into ``folder`` (made where absent).
 
     ``truth.csv``: video, frame, time (s), phase_value in [0, 1]. ``phases.csv``: video, start, end
-    (frames, end exclusive), phase name. Both name videos by file name. The same ``seed`` gives the
-    same frames. Raises ValueError for ``n`` < 1.
+    (frames, end exclusive), phase name. Both name videos by file name. The same ``n`` and ``seed``
+    give the same frames, before compression. Raises ValueError for ``n`` < 1.
     """
     if n < 1:
         raise ValueError(f"the number of demo clips must be at least 1, not {n}")

@@ -112,10 +112,11 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
     """
     path = Path(path)
     expected = network.state_dict()
+    renamed = {_network_name(key): value for key, value in _read_tensors(path).items()}
     found = {
         name: value
-        for key, value in _read_tensors(path).items()
-        if (name := _network_name(key)) is not None
+        for name, value in renamed.items()
+        if name in expected or not _CLASSIFICATION.match(name)
     }
     # Old checkpoints predate the step counter, which has no influence on the output.
     for name, value in expected.items():
@@ -137,18 +138,16 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 _CLASSIFICATION = re.compile(
-    r"(incre_modules|downsamp_modules|classifier|fc|data_preprocessor)\."
+    r"backbone\.(incre_modules|downsamp_modules|classifier|fc|data_preprocessor)\."
     r"|final_layer\.[012]\."  # the classifier's conv + norm; pose has final_layer.weight
-    r"|stage4\.\d+\.fuse_layers\.[123]\."  # fusion into branches that pose does not read
+    r"|backbone\.stage4\.\d+\.fuse_layers\.[123]\."  # fusion into branches pose does not read
 )
 
 
-def _network_name(key: str) -> str | None:
-    """The name of a checkpoint's ``key`` in ``PoseNetwork``; None for classification leftovers."""
+def _network_name(key: str) -> str:
+    """The name of a checkpoint's ``key`` in ``PoseNetwork``."""
     name = key.removeprefix("module.")
     name = name.removeprefix("keypoint_head.").removeprefix("head.").removeprefix("backbone.")
-    if _CLASSIFICATION.match(name):
-        return None
     return name if name.startswith("final_layer.") else f"backbone.{name}"
 
 

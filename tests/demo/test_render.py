@@ -1,0 +1,97 @@
+import cv2
+import numpy as np
+import pytest
+
+from la2ds_cli.demo.body import POINT, forward_kinematics, pose_vector, random_body
+from la2ds_cli.demo.camera import look_at
+from la2ds_cli.demo.look import random_look
+from la2ds_cli.demo.render import draw_person
+from la2ds_cli.demo.scene import add_shadow, degrade, random_background
+
+SIZE = (180, 240)
+GREEN = (0, 255, 0)
+
+
+def _picture(azimuth=0.0, seed=0, **angle):
+    rng = np.random.default_rng(seed)
+    body = random_body(rng)
+    world = forward_kinematics(body, pose_vector(**angle))
+    camera = look_at(np.array([0.0, 0.0, 0.9]), azimuth, 0.1, 4.0, 400.0, SIZE)
+    image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
+    draw_person(image, world, body, random_look(rng), camera)
+    return image, camera.project(world)
+
+
+def _drawn(image):
+    return (image != GREEN).any(axis=2)
+
+
+def test_rendering_is_deterministic():
+    np.testing.assert_array_equal(_picture()[0], _picture()[0])
+    assert (_picture(seed=1)[0] != _picture()[0]).any()
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 1.2, np.pi])
+def test_the_person_is_drawn_around_the_joints(azimuth):
+    image, xy = _picture(azimuth, left_arm_abduct=1.2, right_arm_flex=1.0)
+    drawn = _drawn(image)
+    for name in ("left_wrist", "right_knee", "left_ankle", "waist", "head"):
+        x, y = np.round(xy[POINT[name]]).astype(int)
+        assert drawn[y, x], name
+    rows, columns = np.nonzero(drawn)
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    assert abs(columns.min() - low[0]) < 25
+    assert abs(columns.max() - high[0]) < 25
+    assert abs(rows.min() - low[1]) < 25
+    assert abs(rows.max() - high[1]) < 25
+
+
+def test_front_and_back_look_different():
+    front, back = _picture(0.0)[0], _picture(np.pi)[0]
+    both = _drawn(front) & _drawn(back[:, ::-1])
+    assert both.sum() > 2000
+    face = np.abs(front.astype(int) - back[:, ::-1])[both]
+    assert (face.max(axis=1) > 30).sum() > 100
+
+
+def test_the_nearer_arm_hides_the_farther_one():
+    # From the body's right the right arm is nearer; moving the hidden left arm changes nothing.
+    apart = _picture(np.pi / 2, seed=3)[0]
+    moved = _picture(np.pi / 2, seed=3, left_elbow=0.02)[0]
+    moved_near = _picture(np.pi / 2, seed=3, right_elbow=1.0)[0]
+    assert (apart != moved).any(axis=2).sum() < 0.1 * (apart != moved_near).any(axis=2).sum()
+
+
+def test_a_person_outside_the_picture_draws_nothing():
+    rng = np.random.default_rng(0)
+    body = random_body(rng)
+    world = forward_kinematics(body, pose_vector()) + np.array([30.0, 0.0, 0.0])
+    camera = look_at(np.array([0.0, 0.0, 0.9]), 0.0, 0.0, 4.0, 400.0, SIZE)
+    image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
+    draw_person(image, world, body, random_look(rng), camera)
+    assert not _drawn(image).any()
+
+
+def test_backgrounds_are_deterministic_and_varied():
+    one, again, other = (random_background(np.random.default_rng(s), SIZE, 150) for s in (0, 0, 1))
+    assert one.shape == (SIZE[1], SIZE[0], 3)
+    assert one.dtype == np.uint8
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).mean() > 0.5
+
+
+def test_the_shadow_darkens_only_around_the_feet():
+    image = np.full((100, 100, 3), 200, np.uint8)
+    add_shadow(image, np.array([50.0, 80.0]), 10.0, 0.5)
+    assert image[80, 50, 0] == 100
+    assert (image[:40] == 200).all()
+
+
+def test_degrading_keeps_the_picture_recognisable():
+    image = random_background(np.random.default_rng(3), SIZE, 150, calm=True)
+    for seed in range(10):
+        worse = degrade(image, np.random.default_rng(seed))
+        assert worse.shape == image.shape
+        assert worse.dtype == np.uint8
+        grey, worse_grey = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (image, worse))
+        assert np.corrcoef(np.ravel(grey), np.ravel(worse_grey))[0, 1] > 0.6

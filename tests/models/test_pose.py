@@ -1,0 +1,150 @@
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from la2ds_models.pose import (
+    DEMO_WEIGHTS,
+    POSE_VARIANTS,
+    build_pose_network,
+    gaussian_targets,
+    load_pose_weights,
+    normalise,
+)
+
+
+@pytest.fixture(scope="module")
+def w32():
+    torch.manual_seed(0)
+    network = build_pose_network("hrnet-w32").eval()
+    # Norms as a trained network has them: random weights and running statistics.
+    for name, value in network.state_dict().items():
+        if "running_var" in name:
+            value.uniform_(0.5, 1.5)
+        elif "running_mean" in name:
+            value.normal_(0, 0.1)
+    return network
+
+
+def _official(network):
+    """The naming of pose_hrnet_w32_256x192.pth."""
+    return {
+        name.removeprefix("backbone."): value.clone()
+        for name, value in network.state_dict().items()
+    }
+
+
+def _same(first, second):
+    first, second = first.state_dict(), second.state_dict()
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_w32_has_the_published_names_and_output_size(w32):
+    # 1752 backbone tensors is the count of the official and OpenMMLab checkpoints.
+    backbone = [name for name in w32.state_dict() if name.startswith("backbone.")]
+    assert len(backbone) == 1752
+    assert {name for name in w32.state_dict() if name not in backbone} == {
+        "final_layer.weight",
+        "final_layer.bias",
+    }
+    with torch.inference_mode():
+        assert w32(torch.zeros(1, 3, 256, 192)).shape == (1, 17, 64, 48)
+
+
+def test_official_naming_loads(w32, tmp_path):
+    state = _official(w32)
+    state["incre_modules.0.0.conv1.weight"] = torch.zeros(32, 32, 1, 1)
+    state["classifier.weight"] = torch.zeros(1000, 2048)
+    torch.save(state, tmp_path / "pose_hrnet_w32_256x192.pth")
+    network = build_pose_network("hrnet-w32")
+    assert not _same(network, w32)
+    load_pose_weights(network, tmp_path / "pose_hrnet_w32_256x192.pth")
+    assert _same(network, w32)
+
+
+@pytest.mark.parametrize("head", ["head", "keypoint_head"])
+def test_openmmlab_naming_loads(w32, tmp_path, head):
+    state = {
+        name.replace("final_layer.", f"{head}.final_layer."): value
+        for name, value in w32.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    torch.save({"meta": {"epoch": 210}, "state_dict": state}, tmp_path / "mm.pth")
+    network = build_pose_network("hrnet-w32")
+    load_pose_weights(network, tmp_path / "mm.pth")
+    assert _same(network, w32)
+
+
+def test_half_precision_safetensors_load_as_float32(tmp_path):
+    source, network = build_pose_network("hrnet-demo"), build_pose_network("hrnet-demo")
+    half = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in source.state_dict().items()
+    }
+    save_file(half, tmp_path / "half.safetensors")
+    load_pose_weights(network, tmp_path / "half.safetensors")
+    for name, value in network.state_dict().items():
+        assert value.dtype == source.state_dict()[name].dtype
+        torch.testing.assert_close(value, source.state_dict()[name], rtol=1e-3, atol=1e-5)
+
+
+def test_weights_of_another_network_are_refused_by_name_and_shape(w32, tmp_path):
+    torch.save(_official(w32), tmp_path / "w32.pth")
+    network = build_pose_network("hrnet-w48")
+    before = network.state_dict()["final_layer.weight"].clone()
+    with pytest.raises(ValueError, match=r"w32\.pth .*of another shape \(.*file \(32, 256, 3, 3\)"):
+        load_pose_weights(network, tmp_path / "w32.pth")
+    assert torch.equal(network.state_dict()["final_layer.weight"], before)
+
+
+def test_missing_and_unknown_keys_are_named(tmp_path):
+    network = build_pose_network("hrnet-demo")
+    state = _official(network)
+    del state["final_layer.bias"]
+    state["surprise.weight"] = torch.zeros(1)
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(ValueError, match="1 missing") as error:
+        load_pose_weights(network, tmp_path / "odd.pth")
+    assert "final_layer.bias" in str(error.value)
+    assert "surprise.weight" in str(error.value)
+
+
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ValueError, match="holds no state dict but a list"):
+        load_pose_weights(build_pose_network("hrnet-demo"), tmp_path / "list.pth")
+
+
+def test_unknown_variant_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"hrnet-w64.*hrnet-w32, hrnet-w48, hrnet-demo"):
+        build_pose_network("hrnet-w64")
+
+
+def test_demo_network_is_small_and_its_output_fits_its_variant():
+    variant = POSE_VARIANTS["hrnet-demo"]
+    height, width = variant.input_size
+    network = build_pose_network("hrnet-demo", joints=5).eval()
+    with torch.inference_mode():
+        heatmap = network(torch.zeros(2, 3, height, width))
+    assert heatmap.shape == (2, 5, height // variant.stride, width // variant.stride)
+    assert sum(value.numel() for value in network.parameters()) < 1.3e6
+    assert DEMO_WEIGHTS.stat().st_size < 5e6
+
+
+def test_gaussian_targets_peak_at_the_joint_and_fall_off_as_stated():
+    xy = torch.tensor([[[40.0, 20.0], [-100.0, 20.0]]])
+    target = gaussian_targets(xy, (64, 96), stride=4, sigma=2.0)
+    assert target.shape == (1, 2, 16, 24)
+    assert target[0, 0, 5, 10] == 1  # 40 / 4, 20 / 4
+    # exp(-d^2 / (2 sigma^2)) with d = 2 and sigma = 2
+    torch.testing.assert_close(target[0, 0, 5, 12], torch.tensor(0.5).neg().exp())
+    torch.testing.assert_close(target[0, 0, 3, 12], torch.tensor(1.0).neg().exp())
+    assert target[0, 1].max() < 1e-6
+
+
+def test_normalise_applies_the_imagenet_statistics():
+    image = torch.zeros(1, 2, 3, 3, dtype=torch.uint8)
+    image[..., 0] = 255
+    pixel = normalise(image)
+    assert pixel.shape == (1, 3, 2, 3)
+    torch.testing.assert_close(pixel[0, 0, 0, 0], torch.tensor((1 - 0.485) / 0.229))
+    torch.testing.assert_close(pixel[0, 2, 0, 0], torch.tensor(-0.406 / 0.225))
