@@ -30,11 +30,12 @@ def test_the_movement_squats_then_reaches_up_then_throws_forward():
     assert reach[86] > 0.3 > reach[74]
 
 
-def test_place_and_speed_change_continuously():
+def test_angles_and_their_speed_change_continuously():
     """Four times finer sampling: steps shrink 4 times, and changes of speed nearly 16 times."""
+    style = random_style(np.random.default_rng(0))
 
     def largest(count, order):
-        return np.linalg.norm(np.diff(_performance(count), n=order, axis=0), axis=-1).max()
+        return np.abs(np.diff(movement(np.linspace(0, 1, count), style), order, axis=0)).max()
 
     assert largest(401, 1) < 0.3 * largest(101, 1)
     assert largest(1601, 2) < 0.1 * largest(401, 2)  # a jump in speed would give 0.25
