@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WIDTH = 12.0  # inches
 _DPI = 150
 _MARGIN, _GAP = 0.15, 0.12
-_PER_LINE = 8  # neighbours; more go on another line
+_PER_LINE = 10  # neighbours; more go on another line
 _TITLE = 0.85
 _CAPTION = 0.62
 _ANOTHER = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
@@ -48,7 +48,7 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
 
     images = _images(project, result)
     names = {video.id: Path(video.path).stem for video in project.videos()}
-    columns = min(result.k, _PER_LINE)
+    columns = -(-result.k // -(-result.k // _PER_LINE))  # lines of equal length
     width = (_WIDTH - 3 * _MARGIN - columns * _GAP) / (columns + 1)
     width = min(width, 2.2)
     shapes = [image.shape[0] / image.shape[1] for image in images.values()]
