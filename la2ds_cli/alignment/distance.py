@@ -24,10 +24,10 @@ def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     if not len(a) or not len(b):
         raise ValueError(f"features: expected at least one frame each, got {len(a)} and {len(b)}")
     both_single = a.dtype == np.float32 and b.dtype == np.float32
-    mean = a.mean(axis=0, dtype=np.float64)
     dtype = np.float32 if both_single else np.float64
-    a, b = (np.ascontiguousarray(x - mean, dtype=dtype) for x in (a, b))
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+    mean = a.mean(axis=0, dtype=np.float64).astype(dtype)
+    a, b = (np.ascontiguousarray(x, dtype=dtype) - mean for x in (a, b))
+    if not all(np.isfinite(square_norm(x)).all() for x in (a, b)):
         raise ValueError("features: expected finite values, got NaN or infinity")
     return a, b
 

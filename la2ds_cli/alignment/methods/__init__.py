@@ -16,6 +16,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,7 @@ def method_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+@cache
 def get_method(name: str) -> Method:
     """The `align` function of a shipped method or of a dotted module path.
 
