@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from la2ds_cli.types import FloatArray
@@ -68,14 +70,24 @@ def union(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.concatenate([low, high], axis=-1)
 
 
-def smooth(box: FloatArray, window: int) -> FloatArray:
-    """Median over `window` frames (odd) of a gapless track of boxes (M, 4), ends repeated.
+def steady(box: FloatArray, window: int) -> FloatArray:
+    """A gapless track of boxes (M, 4) made steady: what a pose network should be shown.
 
-    The median drops the frames in which a detector returned part of a body.
+    Outliers, such as half a body, are dropped by a short median. Centres are averaged and half
+    sides take their maximum over `window` frames, so that a raised arm does not change the scale
+    from one frame to the next and a person who runs by is still followed.
     """
-    if window <= 1 or len(box) < 2:
-        return box
+    short = max(window // 3, 1)
+    middle = _running(centre(box), short, np.median)
+    half = _running((box[:, 2:] - box[:, :2]) / 2, short, np.median)
+    middle = _running(middle, max(window // 2, 1), np.mean)
+    half = _running(_running(half, window, np.max), window, np.mean)
+    return np.concatenate([middle - half, middle + half], axis=1)
+
+
+def _running(value: FloatArray, window: int, reduce: Callable[..., FloatArray]) -> FloatArray:
+    """`reduce` over a centred window of value (M, C); the ends are repeated."""
     half = window // 2
-    padded = np.pad(box, ((half, half), (0, 0)), mode="edge")
+    padded = np.pad(value, ((half, half), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
-    return np.median(windows, axis=-1)
+    return reduce(windows, axis=-1)

@@ -21,11 +21,12 @@ from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.detectors import Detector
 from la2ds_cli.poses.tracking import (
-    Choice,
+    AMBIGUOUS_MARGIN,
     Track,
     choose_subject,
     contenders,
     fill_boxes,
+    follow_cuts,
     link,
 )
 from la2ds_cli.progress import Progress
@@ -36,7 +37,8 @@ _CHUNK_BYTES = 192 << 20  # of decoded frames held at once
 _CHUNK_FRAMES = 64
 _MAX_GAP = 1.0  # seconds without a detection after which a track is closed
 _HOLD = 0.5  # seconds that a lost person is still looked for
-_STEADY = 0.17  # seconds of the median over the boxes
+_LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts
+_STEADY = 0.5  # seconds over which boxes are made steady
 _CONTENDER_SHARE = 0.35  # of the best box score: people whose joints are worth estimating
 _MOST_CONTENDERS = 3
 _REFINE_IOU = 0.9  # a box that its joints change by more than this is looked at again
@@ -78,11 +80,13 @@ def pose_clip(
     size = (video.width, video.height)
     tracks = _tracks(path, detections, video, config)
     first = choose_subject(tracks, size, length)
+    subject, cuts = follow_cuts(first.index, tracks, least=_frames(_LEAST_PIECE, video))
+    tracks = [subject, *(track for i, track in enumerate(tracks) if i != first.index)]
+    first = choose_subject(tracks, size, length)
     chosen = contenders(first, tracks, share=_CONTENDER_SHARE, most=_MOST_CONTENDERS)
     posed = _estimate(path, video, [tracks[i] for i in chosen], length, backend, progress)
     choice = choose_subject(posed, size, length)
-    if len(posed) == 1:
-        choice = Choice(0, first.margin, choice.score)
+    margin = first.margin if len(posed) == 1 else choice.margin
     return _sequence(
         posed[choice.index],
         tracks[chosen[choice.index]],
@@ -90,7 +94,12 @@ def pose_clip(
         video,
         backend,
         config,
-        {"people": len(chosen), "margin": round(choice.margin, 3), "ambiguous": choice.ambiguous},
+        {
+            "people": len(chosen),
+            "margin": round(margin, 3),
+            "ambiguous": margin < AMBIGUOUS_MARGIN,
+            "cuts": cuts if chosen[choice.index] == 0 else 0,
+        },
     )
 
 
@@ -155,7 +164,7 @@ def _estimate(
             length,
             max_gap=_frames(_MAX_GAP, video),
             hold=_frames(_HOLD, video),
-            window=_frames(_STEADY, video) | 1,
+            window=_frames(_STEADY, video),
         )
         for track in tracks
     ]

@@ -18,7 +18,7 @@ from la2ds_cli.video import Image, read_frames, write_video
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 0), (0, 170, 255), (235, 235, 235)
 _BOX, _NOBODY = (120, 220, 120), (220, 60, 60)
 _SIDE = 720  # pixels of the longer side of an overlay video
-_SHEET_HEIGHT = 150
+_SHEET_HEIGHT = 260
 
 
 def overlay_path(project: Project, video: str) -> Path:
@@ -48,27 +48,46 @@ def overlay_sheet(project: Project, videos: Sequence[str], path: Path, columns: 
 
 
 def _strip(project: Project, video: str, columns: int) -> Image:
+    """Frames of one clip side by side, all cut to the place where the subject moves."""
     pose, _ = project.read_pose(video)
     wanted = np.linspace(0, len(pose) - 1, columns + 2).round().astype(int)[1:-1]
-    drawn = list(_drawn(project, video, pose, frames=set(wanted.tolist()), side=360))
-    cells = [_resize(image, _SHEET_HEIGHT / image.shape[0]) for image in drawn]
+    source = _source(project, video)
+    cells = []
+    for frame in read_frames(source):
+        if frame.index in wanted:
+            x1, y1, x2, y2 = _stage(pose, frame.image)
+            scale = _SHEET_HEIGHT / (y2 - y1)
+            whole = draw_pose(_resize(frame.image, scale), pose, frame.index, scale, label=False)
+            top, left = round(y1 * scale), round(x1 * scale)
+            cell = whole[top : top + _SHEET_HEIGHT, left : left + round((x2 - x1) * scale)]
+            cells.append(_label(np.ascontiguousarray(cell), pose, frame.index))
     return np.hstack(cells)
 
 
-def _drawn(
-    project: Project,
-    video: str,
-    pose: PoseSequence,
-    frames: set[int] | None = None,
-    side: int = _SIDE,
-) -> Iterator[Image]:
-    source = project.source(next(v for v in project.videos() if v.id == video))
-    for frame in read_frames(source):
+def _stage(pose: PoseSequence, image: Image) -> tuple[int, int, int, int]:
+    """The part of the frame, xyxy, that holds the subject's boxes of the whole clip."""
+    height, width = image.shape[:2]
+    seen = pose.box[np.isfinite(pose.box).all(axis=1)]
+    if not len(seen):
+        return 0, 0, width, height
+    x1, y1 = seen[:, :2].min(axis=0)
+    x2, y2 = seen[:, 2:].max(axis=0)
+    margin = 0.15 * max(x2 - x1, y2 - y1)
+    low = np.maximum([x1 - margin, y1 - margin], 0).astype(int)
+    high = np.minimum([x2 + margin + 1, y2 + margin + 1], [width, height]).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _drawn(project: Project, video: str, pose: PoseSequence) -> Iterator[Image]:
+    for frame in read_frames(_source(project, video)):
         if frame.index >= len(pose):
             return
-        if frames is None or frame.index in frames:
-            scale = min(1.0, side / max(frame.image.shape[:2]))
-            yield draw_pose(_resize(frame.image, scale), pose, frame.index, scale)
+        scale = min(1.0, _SIDE / max(frame.image.shape[:2]))
+        yield draw_pose(_resize(frame.image, scale), pose, frame.index, scale)
+
+
+def _source(project: Project, video: str) -> Path:
+    return project.source(next(v for v in project.videos() if v.id == video))
 
 
 def _resize(image: Image, scale: float) -> Image:
@@ -81,19 +100,19 @@ def _resize(image: Image, scale: float) -> Image:
     return resized
 
 
-def draw_pose(image: Image, pose: PoseSequence, t: int, scale: float = 1.0) -> Image:
-    """Draw row t of a sequence into image (H, W, 3) RGB, in place; scale: image over video
-    pixels."""
+def draw_pose(
+    image: Image, pose: PoseSequence, t: int, scale: float = 1.0, *, label: bool = True
+) -> Image:
+    """Draw row t of a sequence into image (H, W, 3) RGB, in place.
+
+    scale: pixels of the image over pixels of the video. label: time and frame number too.
+    """
     import cv2
 
     skeleton = get_skeleton(pose.skeleton)
     thick = max(1, round(max(image.shape[:2]) / 240))
     xy = pose.xy[t] * scale
     seen = np.isfinite(xy).all(axis=1)
-    label = f"{pose.time[t]:.2f} s  #{pose.frame[t]}"
-    if not seen.any():
-        _text(image, f"{label}  nobody", thick, _NOBODY)
-        return image
     if np.isfinite(pose.box[t]).all():
         x1, y1, x2, y2 = (round(float(v)) for v in pose.box[t] * scale)
         cv2.rectangle(image, (x1, y1), (x2, y2), _BOX, max(1, thick // 2))
@@ -106,7 +125,21 @@ def draw_pose(image: Image, pose: PoseSequence, t: int, scale: float = 1.0) -> I
         shade = tuple(int(c * float(pose.score[t, k])) for c in _side(skeleton.joints[k]))
         cv2.circle(image, _point(xy[k]), thick + 1, shade, -1, cv2.LINE_AA)
         cv2.circle(image, _point(xy[k]), thick + 1, (0, 0, 0), 1, cv2.LINE_AA)
-    _text(image, label, thick, _MIDDLE)
+    return _label(image, pose, t) if label else image
+
+
+def _label(image: Image, pose: PoseSequence, t: int) -> Image:
+    """Time and frame number at the bottom left; red where nobody is seen."""
+    import cv2
+
+    nobody = not np.isfinite(pose.xy[t]).all(axis=1).any()
+    text = f"{pose.time[t]:.2f} s  #{pose.frame[t]}" + ("  nobody" if nobody else "")
+    size = min(0.9, 0.3 + image.shape[0] / 1600)
+    font, colour = cv2.FONT_HERSHEY_SIMPLEX, _NOBODY if nobody else _MIDDLE
+    (width, height), below = cv2.getTextSize(text, font, size, 1)
+    top = image.shape[0] - height - below - 6
+    image[top:, : width + 12] //= 3
+    cv2.putText(image, text, (6, top + height + 2), font, size, colour, 1, cv2.LINE_AA)
     return image
 
 
@@ -116,12 +149,3 @@ def _side(joint: str) -> tuple[int, int, int]:
 
 def _point(xy: FloatArray) -> tuple[int, int]:
     return round(float(xy[0])), round(float(xy[1]))
-
-
-def _text(image: Image, text: str, thick: int, colour: tuple[int, int, int]) -> None:
-    import cv2
-
-    size, at = 0.25 + 0.12 * thick, (6, image.shape[0] - 8)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(image, text, at, font, size, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(image, text, at, font, size, colour, 1, cv2.LINE_AA)

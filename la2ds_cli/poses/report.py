@@ -18,7 +18,8 @@ _FACTS = ("coverage", "mean_score", "margin", "people", "detector", "pose")
 def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool) -> ItemResult:
     """Result of a clip that has poses; `info` is that of its PoseSequence.
 
-    V003 truncated file, V021 ambiguous subject, V022 subject in less than half of the frames.
+    V003 truncated file, V021 ambiguous subject, V022 subject in less than half of the frames,
+    V023 joined over cuts of the film.
     """
     code, message, hint = _weakness(info)
     status: Status = "cached" if cached else "degraded" if code else "ok"
@@ -38,6 +39,12 @@ def _weakness(info: Mapping[str, Any]) -> tuple[str, str, str]:
             "V021",
             f"ambiguous subject: another person fits nearly as well (margin {info['margin']:.2f})",
             "look at the overlay; crop the clip to the one person if the choice is wrong",
+        )
+    if info.get("cuts"):
+        return (
+            "V023",
+            f"the film has cuts; the subject was joined from {info['cuts'] + 1} pieces",
+            "cut the clip to one view if the alignment jumps",
         )
     if info.get("coverage", 1) < _LOW_COVERAGE:
         return (

@@ -16,6 +16,9 @@ from la2ds_cli.types import FloatArray, IntArray
 MIN_IOU = 0.25  # below this two boxes of neighbouring frames are two people
 CONTINUE_SHARE = 0.5  # a track goes on with detections of this share of the starting threshold
 AMBIGUOUS_MARGIN = 0.25
+_COMPARABLE = 0.3  # of the usual box area: what may be the subject in another view
+_TOGETHER = 0.2  # share of common frames above which two tracks are side by side
+_JUMP_IOU = 0.1  # below this neighbouring boxes of a track lie on two sides of a cut
 _INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
 
 
@@ -143,14 +146,14 @@ def _at_border(box: FloatArray, size: tuple[int, int]) -> bool:
     return bool(box[0] <= reach or box[2] >= size[0] - 1 - reach)
 
 
+def _arrays(track: Track) -> tuple[np.ndarray, ...]:
+    return track.frame, track.box, track.score, track.xy, track.joint_score
+
+
 def _concatenate(a: Track, b: Track) -> Track:
-    return Track(
-        np.concatenate([a.frame, b.frame]),
-        np.concatenate([a.box, b.box]),
-        np.concatenate([a.score, b.score]),
-        np.concatenate([a.xy, b.xy]),
-        np.concatenate([a.joint_score, b.joint_score]),
-    )
+    order = np.argsort(np.concatenate([a.frame, b.frame]), kind="stable")
+    pairs = zip(_arrays(a), _arrays(b), strict=True)
+    return Track(*(np.concatenate(pair)[order] for pair in pairs))
 
 
 def choose_subject(tracks: Sequence[Track], size: tuple[int, int], length: int) -> Choice:
@@ -159,8 +162,8 @@ def choose_subject(tracks: Sequence[Track], size: tuple[int, int], length: int) 
     Score = area x time x centrality x motion x confidence, each in [0, 1] and taken over the whole
     clip: side of the mean box over that of the frame; share of the frames; 1 in the middle to 0.5
     in a corner; 0.5 for a person who stands still to 1 for the one who moves most; mean score of
-    the joints, or of the boxes before joints are known. Tracks that lie inside the chosen one are
-    parts of the same person and are no runners-up. Raises ValueError without tracks.
+    the joints, or of the boxes before joints are known. Tracks that show a part of the chosen
+    person are no runners-up. Raises ValueError without tracks.
     """
     if not tracks:
         raise ValueError("choose_subject: no tracks")
@@ -170,7 +173,9 @@ def choose_subject(tracks: Sequence[Track], size: tuple[int, int], length: int) 
     score = (0.5 + 0.5 * share) * np.array([_still_score(t, size, length) for t in tracks])
     best = int(score.argmax())
     rivals = [
-        score[i] for i, track in enumerate(tracks) if i != best and not _inside(track, tracks[best])
+        score[i]
+        for i, track in enumerate(tracks)
+        if i != best and not _same_person(track, tracks[best])
     ]
     margin = 1 - max(rivals) / score[best] if rivals and score[best] > 0 else 1.0
     return Choice(best, float(margin), score)
@@ -193,12 +198,15 @@ def _motion(track: Track) -> float:
     return float(points.std(axis=0).mean() / max(height, 1e-6))
 
 
-def _inside(part: Track, whole: Track) -> bool:
-    _, a, b = np.intersect1d(part.frame, whole.frame, return_indices=True)
-    if len(a) < 0.5 * len(part):
+def _same_person(a: Track, b: Track) -> bool:
+    """Whether one track shows a part of the person of the other: most of the smaller box lies
+    inside the larger one, over most of the shorter track."""
+    _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
+    if len(i) < 0.5 * min(len(a), len(b)):
         return False
-    common = boxes.intersection(part.box[a], whole.box[b])
-    return bool((common / np.maximum(boxes.area(part.box[a]), 1e-6)).mean() > _INSIDE)
+    common = boxes.intersection(a.box[i], b.box[j])
+    smaller = np.minimum(boxes.area(a.box[i]), boxes.area(b.box[j]))
+    return bool((common / np.maximum(smaller, 1e-6)).mean() > _INSIDE)
 
 
 def contenders(choice: Choice, tracks: Sequence[Track], *, share: float, most: int) -> list[int]:
@@ -211,10 +219,39 @@ def contenders(choice: Choice, tracks: Sequence[Track], *, share: float, most: i
         if i == choice.index
         or (
             choice.score[i] >= share * choice.score[choice.index]
-            and not _inside(tracks[i], tracks[choice.index])
+            and not _same_person(tracks[i], tracks[choice.index])
         )
     ]
     return good[:most]
+
+
+def follow_cuts(index: int, tracks: Sequence[Track], *, least: int) -> tuple[Track, int]:
+    """The track `index` continued over cuts of the film; the number of pieces added.
+
+    Where the track has no detection, another track of at least `least` free frames takes over if
+    it shows the only person of a comparable size then: after a change of view, the same person.
+    """
+    chosen, added = tracks[index], 0
+    typical = np.median(boxes.area(chosen.box))
+    rest = [track for i, track in enumerate(tracks) if i != index]
+    rest = [t for t in rest if np.median(boxes.area(t.box)) >= _COMPARABLE * typical]
+    for track in sorted(rest, key=len, reverse=True):
+        piece = _select(track, ~np.isin(track.frame, chosen.frame))
+        others = [t for t in rest if t is not track and _share(piece, t) > _TOGETHER]
+        rival = any(not _same_person(piece, other) for other in others)
+        if len(piece) >= least and not rival:
+            chosen, added = _concatenate(chosen, piece), added + 1
+    return chosen, added
+
+
+def _select(track: Track, keep: np.ndarray) -> Track:
+    rows = np.flatnonzero(keep)
+    return Track(*(array[rows] for array in _arrays(track)))
+
+
+def _share(a: Track, b: Track) -> float:
+    """Share of the frames of `a` that `b` has too; 0 for an empty `a`."""
+    return float(np.isin(a.frame, b.frame).mean()) if len(a) else 0.0
 
 
 def fill_boxes(
@@ -222,17 +259,19 @@ def fill_boxes(
 ) -> tuple[IntArray, FloatArray]:
     """Frames (M,) and boxes (M, 4) to look at for a track, the detector's gaps closed.
 
-    Boxes are median-filtered over `window` frames, interpolated over gaps of at most `max_gap`
-    frames, and held for `hold` frames before and after each piece of the track, where the detector
-    may have lost a person that the pose network still sees.
+    Boxes are interpolated over gaps of at most `max_gap` frames, made steady over `window` frames
+    (boxes.steady), and held for `hold` frames before and after each piece of the track, where the
+    detector may have lost a person that the pose network still sees. A jump of the box ends a
+    piece too.
     """
-    cuts = np.flatnonzero(np.diff(track.frame) > max_gap) + 1
+    jump = boxes.iou(track.box[1:], track.box[:-1]) < _JUMP_IOU
+    cuts = np.flatnonzero((np.diff(track.frame) > max_gap) | jump) + 1
     box = np.full((length, 4), np.nan)
     for frame, found in zip(np.split(track.frame, cuts), np.split(track.box, cuts), strict=True):
         first, last = frame[0], frame[-1]
         span = np.arange(first, last + 1)
         dense = np.stack([np.interp(span, frame, found[:, c]) for c in range(4)], axis=1)
-        dense = boxes.smooth(dense, window)
+        dense = boxes.steady(dense, window)
         before, after = np.arange(max(first - hold, 0), first), np.arange(last + 1, last + 1 + hold)
         for rows, value in ((before, dense[0]), (after[after < length], dense[-1])):
             box[rows] = np.where(np.isnan(box[rows]), value, box[rows])
