@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from la2ds_cli import frame_search
 from la2ds_cli.frame_search import nearest_rows, search, spread
 
 
@@ -68,6 +69,16 @@ def test_goes_on_searching_past_many_frames_of_one_moment() -> None:
     time = {"q": np.zeros(1), "still": 1 + 1e-4 * np.arange(500), "far": np.zeros(1)}
     found = search(value, time, "q", [0], 2, 2, 0.25)[0]
     assert [(n.video, n.index) for n in found] == [("still", 0), ("far", 0)]
+
+
+def test_top_k_finds_the_same_frames_as_brute_force(monkeypatch) -> None:
+    monkeypatch.setattr(frame_search, "_QUERIES", 4)
+    random = np.random.default_rng(3)
+    base = random.normal(size=(400, 6)).astype(np.float32)
+    query = random.normal(size=(10, 6)).astype(np.float32)
+    _, expected = frame_search.nearest_rows(query, base, 5)
+    found = frame_search._nearest_on("cpu", query, base, 5)
+    assert np.sort(found, axis=1).tolist() == np.sort(expected, axis=1).tolist()
 
 
 @pytest.mark.gpu
