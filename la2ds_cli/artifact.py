@@ -71,6 +71,13 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def _umask() -> int:
+    """The permission mask of the process; it can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write whole or not at all: temporary file in the same folder, fsync, rename.
 
@@ -81,6 +88,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
         with os.fdopen(handle, "wb") as stream:
+            # mkstemp gives 0600, which no one else can read
+            Path(temporary).chmod(0o666 & ~_umask())
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

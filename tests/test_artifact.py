@@ -163,3 +163,10 @@ def test_digest_of_known_content(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, example B.1
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_digest(tmp_path / "abc") == digest
+
+
+def test_files_get_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    artifact.write_text(tmp_path / "table.csv", "a,b\n")
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert (tmp_path / "table.csv").stat().st_mode == plain.stat().st_mode
