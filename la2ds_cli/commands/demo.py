@@ -1,0 +1,60 @@
+"""`la2ds demo`: the whole chain on rendered clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from la2ds_cli.commands.options import DeviceOption, JsonOption, QuietOption
+
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.demo.run import DemoResult
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to make the demo project.")
+    ] = Path("la2ds-demo"),
+    minutes: Annotated[
+        float, typer.Option("--minutes", metavar="M", min=0.1, help="Longest time to train.")
+    ] = 1.5,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run the whole chain on rendered clips.
+
+    From video to joints, embedding, alignment, retrieval and evaluation in a few minutes on a
+    CPU, without any download. The clips are rendered, so the true answer is known and the
+    alignment is checked against it. Running it again goes on from what is done.
+
+    \b
+      la2ds demo
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.demo.run import run_demo
+    from la2ds_cli.evaluation.table import evaluation_table
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        result = run_demo(folder, minutes=minutes, device=device, progress=console.progress)
+        console.document("demo", result.to_json())
+        console.rendered(evaluation_table(result.evaluation))
+        _show(console, result)
+        console.next(f"la2ds status --project {folder}")
+
+
+def _show(console: Console, result: DemoResult) -> None:
+    truth, training = result.truth, result.training
+    console.line()
+    console.line(f"{result.clips} clips, {training.steps} training steps")
+    console.line(
+        f"alignment of {result.alignment.a.id} and {result.alignment.b.id}: median error "
+        f"{truth.median_error:.1f} frames of {truth.length} against the rendered truth "
+        f"(constant speed: {truth.clock_median_error:.1f})"
+    )
+    console.line("pictures:")
+    for picture in result.pictures:
+        console.line(f"  {picture}")

@@ -1,0 +1,30 @@
+"""`la2ds doctor`: what is installed, for people and for bug reports."""
+
+from __future__ import annotations
+
+import typer
+
+from la2ds_cli.commands.options import JsonOption
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Show what is installed and what works.
+
+    Versions, devices, weights, and a trial of the video decoder.
+
+    \b
+      la2ds doctor
+    """
+    from la2ds_cli import doctor as step
+    from la2ds_cli.console import Console
+    from la2ds_cli.errors import ExitCode
+
+    with Console(as_json=as_json) as console:
+        checks = step.examine()
+        console.table(
+            ("status", "what", "found"),
+            [("ok" if check.ok else "failed", check.name, check.found) for check in checks],
+        )
+        healthy = all(check.ok for check in checks)
+        console.document("doctor", {"healthy": healthy, "checks": checks})
+    raise typer.Exit(ExitCode.OK if healthy else ExitCode.ENVIRONMENT)

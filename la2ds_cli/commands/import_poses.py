@@ -1,0 +1,60 @@
+"""`la2ds import`: poses that exist already, one sub-command per source format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from la2ds_cli.commands.options import JsonOption, ProjectOption, QuietOption, open_or_create
+
+app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def _group(ctx: typer.Context) -> None:
+    """Bring in poses that exist already.
+
+    \b
+      la2ds import penn-action Penn_Action --action golf_swing --project golf
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@app.command("penn-action")
+def penn_action(
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder that holds labels/*.mat.")],
+    action: Annotated[
+        str | None, typer.Option("--action", metavar="NAME", help="Only clips of this action.")
+    ] = None,
+    phases: Annotated[
+        Path | None,
+        typer.Option("--phases", metavar="FILE.csv", help="Phases: video,start,end,phase."),
+    ] = None,
+    project: ProjectOption = Path(),
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The 13 hand-labelled joints of Penn Action, with its train and test split.
+
+    Makes the project where there is none.
+
+    \b
+      la2ds import penn-action Penn_Action --action golf_swing --project golf
+    """
+    from la2ds_cli.batch import batch_exit_code
+    from la2ds_cli.console import Console
+    from la2ds_cli.importers import penn_action as importer
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_or_create(project, console)
+        with opened.lock():
+            results = importer.import_penn_action(
+                opened, root, action=action, phases=phases, progress=console.progress
+            )
+        console.items(results)
+        console.document("import penn-action", {"project": opened.root, "items": results})
+        console.next(f"la2ds train --project {project}")
+    raise typer.Exit(batch_exit_code(results))

@@ -1,0 +1,49 @@
+"""`la2ds init`: make a project directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from la2ds_cli.commands.options import JsonOption, QuietOption
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", envvar="LA2DS_PROJECT", help="Where to make it.")
+    ] = Path(),
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", metavar="NAME", help="Settings to start from: docs/concepts.md."),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a project directory.
+
+    It holds a project.toml and all that la2ds makes. A project that exists is left as it is.
+
+    \b
+      la2ds init swings
+    """
+    from la2ds_cli.config import read_preset
+    from la2ds_cli.console import Console
+    from la2ds_cli.errors import UserError
+    from la2ds_cli.project import PROJECT_FILE, Project
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        existed = (folder / PROJECT_FILE).exists()
+        if preset is not None:
+            read_preset(preset)
+        project = Project.create(folder, {"preset": preset or "default"})
+        found = project.settings.get("preset", "default")
+        if preset not in (None, found):
+            raise UserError(
+                f"{project.root} is already a project, with preset {found}",
+                hint=f'write preset = "{preset}" in {project.root / PROJECT_FILE}',
+            )
+        console.document("init", {"project": project.root, "preset": found, "created": not existed})
+        console.line(f"{'project already in' if existed else 'new project in'} {project.root}")
+        console.next(f"la2ds extract-poses YOUR-VIDEOS --project {folder}")

@@ -1,0 +1,51 @@
+"""`la2ds status`: what the project holds, what is out of date and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, open_project
+
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.status import ProjectStatus
+
+
+def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Show what is done, what is out of date and why.
+
+    \b
+      la2ds status --project swings
+    """
+    from la2ds_cli import status as step
+    from la2ds_cli.console import Console
+
+    with Console(as_json=as_json) as console:
+        opened = open_project(project)
+        found = step.project_status(opened, opened.config())
+        console.document("status", vars(found))
+        _show(console, found)
+        console.next(f"{found.next} --project {project}")
+
+
+def _show(console: Console, found: ProjectStatus) -> None:
+    splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in found.splits.items())
+    console.line(f"{found.project}, preset {found.preset}")
+    console.line(f"{found.videos} clips ({splits}), {found.labelled} with phases\n")
+    rows = [
+        (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing)) for s in found.steps
+    ]
+    console.table(("step", "current", "stale", "missing"), rows)
+    for step in found.steps:
+        for reason, count in Counter(step.stale.values()).most_common():
+            console.line(f"{step.step} {step.run}".strip() + f": {count} stale: {reason}", "yellow")
+    for run in found.runs:
+        error = "" if run.validation_error is None else f", error {run.validation_error:.2f} %"
+        console.line(f"run {run.run}: step {run.step} of {run.steps}{error}")
+        if run.stale:
+            console.line(f"run {run.run} is stale: {run.stale}", "yellow")
+        if run.settings:
+            console.line(f"run {run.run} has settings of its own: {run.settings}")
+    for kind, files in found.results.items():
+        console.line(f"results/{kind}: {len(files)} files")

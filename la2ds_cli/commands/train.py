@@ -1,0 +1,70 @@
+"""`la2ds train`: learn an embedding from the project's own clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    DeviceOption,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    RunOption,
+    open_project,
+)
+
+
+def train(
+    project: ProjectOption = Path(),
+    run: RunOption = "default",
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="Instead of the project's.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of this run."),
+    ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option("--max-minutes", metavar="M", min=0.0, help="Stop in time, keep the best."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Train the run from the start again.")
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train the alignment network on the clips.
+
+    Needs no labels. An interrupted run goes on where it stopped. A run whose settings changed
+    is refused: choose another --run, or --overwrite.
+
+    \b
+      la2ds train --project swings --max-minutes 30
+      la2ds train --run wide --set model.width=256 --set train.steps=4000
+    """
+    from la2ds_cli.console import Console, seconds
+    from la2ds_cli.training import train as step
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_project(project)
+        with opened.lock():
+            result = step.train(
+                opened,
+                run=run,
+                config=opened.config(preset=preset, overrides=settings or []),
+                max_minutes=max_minutes,
+                device=device,
+                overwrite=overwrite,
+                progress=console.progress,
+            )
+        console.document("train", {"project": opened.root, **vars(result)})
+        console.line(f"run {result.run}: {result.steps} steps in {seconds(result.seconds)}")
+        for warning in result.warnings:
+            console.line(f"warning: {warning}", "yellow")
+        console.line(f"checkpoint: {result.checkpoint}")
+        console.next(f"la2ds evaluate --project {project} --run {run}")

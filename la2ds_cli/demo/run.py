@@ -1,0 +1,224 @@
+"""The whole chain on rendered clips, from videos to numbers, checked against the known truth."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from la2ds_cli.batch import ItemResult
+from la2ds_cli.config import Config
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+
+if TYPE_CHECKING:
+    from la2ds_cli.alignment.align import AlignResult
+    from la2ds_cli.retrieval import RetrievalResult
+    from la2ds_cli.training.train import TrainResult
+
+PRESET = "demo"
+CLIPS = 16
+TEST_CLIPS = 4  # every fourth clip: the clips are ordered by the side they are filmed from
+NEIGHBOURS = 7
+
+
+@dataclass(frozen=True)
+class TruthCheck:
+    """Median error of the alignment in frames of B, beside the same of a constant speed.
+
+    frames: of A that were compared; length: of B, in frames.
+    """
+
+    frames: int
+    length: int
+    median_error: float
+    clock_median_error: float
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made. pictures: files worth a look, in order."""
+
+    project: Path
+    clips: int
+    training: TrainResult
+    alignment: AlignResult
+    truth: TruthCheck
+    retrieval: RetrievalResult
+    evaluation: dict[str, Any]
+    pictures: list[Path]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict for `--json`."""
+        return {
+            "project": str(self.project),
+            "clips": self.clips,
+            "training": self.training.to_json(),
+            "truth": asdict(self.truth),
+            "evaluation": self.evaluation,
+            "pictures": [str(path) for path in self.pictures],
+        }
+
+
+def run_demo(
+    folder: Path,
+    *,
+    minutes: float = 1.5,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> DemoResult:
+    """Render clips into folder/videos and take them through every step.
+
+    minutes: longest training. Running it again goes on from what is current. UserError (exit 2)
+    when `folder` is a project of another kind; whatever the steps raise.
+    """
+    progress = progress or Progress()
+    project = _open(folder)
+    config = project.config()
+    _render(project, progress)
+    results = _poses(project, config, device, progress)
+    _split(project)
+    return _learn_and_measure(project, config, results, minutes, device, progress)
+
+
+def _open(folder: Path) -> Project:
+    project = Project.create(folder, {"preset": PRESET})
+    if project.settings.get("preset") != PRESET:
+        raise UserError(
+            f"{project.root} is a project of your own, not a demo",
+            hint="give the demo a folder of its own: la2ds demo DIR",
+        )
+    return project
+
+
+def _videos(project: Project) -> Path:
+    return project.root / "videos"
+
+
+def _render(project: Project, progress: Progress) -> None:
+    from la2ds_cli.demo.clips import write_demo_clips
+
+    folder = _videos(project)
+    if not (folder / "truth.csv").exists():  # written last, so the clips are whole
+        progress.begin(f"rendering {CLIPS} clips")
+        write_demo_clips(folder, CLIPS, seed=0)
+        progress.end()
+    shutil.copyfile(folder / "phases.csv", project.phases_path)
+
+
+def _poses(
+    project: Project, config: Config, device: DeviceName, progress: Progress
+) -> list[ItemResult]:
+    from la2ds_cli.heatmap_cache import cache_heatmaps
+    from la2ds_cli.poses.extract import extract_poses
+
+    results = extract_poses(
+        project, [str(_videos(project))], config.poses, device=device, progress=progress
+    )
+    cache_heatmaps(project, config.heatmap, progress=progress)
+    return results
+
+
+def _split(project: Project) -> None:
+    videos = sorted(project.videos(), key=lambda video: video.path)
+    every = CLIPS // TEST_CLIPS
+    project.add_videos(
+        replace(video, split="test" if number % every == every // 2 else "train")
+        for number, video in enumerate(videos)
+    )
+
+
+def _learn_and_measure(
+    project: Project,
+    config: Config,
+    results: Sequence[ItemResult],
+    minutes: float,
+    device: DeviceName,
+    progress: Progress,
+) -> DemoResult:
+    from la2ds_cli.alignment.align import align
+    from la2ds_cli.embedding import embed
+    from la2ds_cli.evaluation.evaluate import evaluate
+    from la2ds_cli.retrieval import retrieve
+
+    trained = _train(project, config, minutes, device, progress)
+    embed(project, run=trained.run, device=device, progress=progress)
+    a, b = _least_alike(project)
+    folder = project.results_dir("align")
+    aligned = align(
+        project,
+        a,
+        b,
+        config=config,
+        out=[folder / f"demo{suffix}" for suffix in (".png", ".csv", ".json")],
+        device=device,
+        progress=progress,
+    )
+    sheet = project.results_dir("retrieve") / "demo.png"
+    found = retrieve(
+        project, run=trained.run, k=NEIGHBOURS, query=a, out=sheet, device=device, progress=progress
+    )
+    return DemoResult(
+        project=project.root,
+        clips=len(results),
+        training=trained,
+        alignment=aligned,
+        truth=check_truth(project, aligned),
+        retrieval=found,
+        evaluation=evaluate(project, config=config, device=device, progress=progress),
+        pictures=[folder / "demo.png", sheet],
+    )
+
+
+def _train(
+    project: Project, config: Config, minutes: float, device: DeviceName, progress: Progress
+) -> TrainResult:
+    from la2ds_cli.training.train import train
+
+    options: dict[str, Any] = {"max_minutes": minutes, "device": device, "progress": progress}
+    try:
+        return train(project, config=config, **options)
+    except UserError as error:
+        if error.exit_code != ExitCode.MISMATCH:
+            raise
+        # Left by another version of la2ds; nobody has put work into the model of a demo.
+        progress.note(f"{error.message}: training again")
+        return train(project, config=config, overwrite=True, **options)
+
+
+def _least_alike(project: Project) -> tuple[str, str]:
+    """The two test clips whose speeds differ most, by the truth: a constant speed fails there."""
+    from la2ds_cli.demo.truth import counterpart_error, read_truth
+
+    phase = read_truth(_videos(project) / "truth.csv")
+    test = [video for video in project.videos() if video.split == "test"]
+    pairs = itertools.combinations([(v.id, phase[project.source(v).name]) for v in test], 2)
+
+    def difference(pair: Any) -> float:
+        (_, a), (_, b) = pair
+        return float(np.median(counterpart_error(np.linspace(0, len(b) - 1, len(a)), a, b)))
+
+    (a, _), (b, _) = max(pairs, key=difference)
+    return a, b
+
+
+def check_truth(project: Project, result: AlignResult) -> TruthCheck:
+    """Compare an alignment of two demo clips with the phases they were rendered from."""
+    from la2ds_cli.demo.truth import clock_error, frame_error, read_truth
+
+    phase = read_truth(_videos(project) / "truth.csv")
+    a, b = (phase[project.source(video).name] for video in (result.a, result.b))
+    error = frame_error(result.alignment, a, b)
+    return TruthCheck(
+        frames=len(error),
+        length=len(b),
+        median_error=float(np.median(error)),
+        clock_median_error=float(np.median(clock_error(result.alignment, a, b))),
+    )

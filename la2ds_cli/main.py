@@ -1,0 +1,112 @@
+"""The `la2ds` command: what each sub-command is called, and how errors leave the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from la2ds_cli import __version__, console
+from la2ds_cli.commands import (
+    align,
+    cache_heatmaps,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    extract_poses,
+    import_poses,
+    init,
+    retrieve,
+    status,
+    train,
+)
+from la2ds_cli.errors import ExitCode, UserError
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Commands(TyperGroup):
+    """Turns a UserError into two lines and its exit code; bugs keep their traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except UserError as error:
+            console.error(error)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            console.warn("\ninterrupted; run the same command again to go on")
+            raise typer.Exit(ExitCode.INTERRUPTED) from error
+        except BrokenPipeError as error:
+            # The reader (`| head`) has seen enough; nothing more may be flushed at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitCode.OK) from error
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of use; Typer itself puts groups last."""
+        names = [name for name in self.commands if name != "import"]
+        names.insert(names.index("extract-poses") + 1, "import")
+        return names
+
+
+app = typer.Typer(
+    cls=Commands,
+    context_settings=SETTINGS,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"la2ds {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Align videos of human movement in time.
+
+    \b
+    See it work on rendered clips (a few minutes, no download):
+      la2ds demo
+    \b
+    Your own clips, one movement per clip:
+      la2ds extract-poses clips/ --project swings
+      la2ds align clips/anna.mp4 clips/ben.mp4 --project swings --out ab.png
+      la2ds train --project swings
+      la2ds evaluate --project swings
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("extract-poses")(extract_poses.extract_poses)
+app.add_typer(import_poses.app, name="import")
+app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
+app.command("train")(train.train)
+app.command("embed")(embed.embed)
+app.command("align")(align.align)
+app.command("retrieve")(retrieve.retrieve)
+app.command("evaluate")(evaluate.evaluate)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="la2ds")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.main import app
+from la2ds_cli.project import Project
+from tests.movement import add_sequence, sequence, warped_phase
+
+# Small enough to train in a second.
+TINY = """
+[model]
+input = "joints"
+width = 16
+heads = 2
+temporal_layers = 1
+[train]
+steps = 4
+batch_size = 2
+validate_every = 2
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Four short clips with poses, two of them for testing."""
+    made = Project.create(tmp_path / "project")
+    (made.root / "project.toml").write_text('preset = "default"\n' + TINY)
+    for number, length in enumerate((40, 34, 46, 38)):
+        pose = sequence(warped_phase(length, seed=number))
+        add_sequence(made, f"clip-{number}", pose, split="test" if number % 2 else "train")
+    return Project.open(made.root)
+
+
+@pytest.fixture
+def run(project: Project) -> Callable[..., Result]:
+    """Call a command on the project, quietly."""
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(app, [*arguments, "--project", str(project.root)])
+
+    return call
+
+
+@pytest.fixture
+def document(run: Callable[..., Result]) -> Callable[..., dict[str, Any]]:
+    """The JSON document of a command that must succeed."""
+
+    def call(*arguments: str) -> dict[str, Any]:
+        result = run(*arguments, "--json")
+        assert result.exit_code == 0, result.stderr
+        parsed = json.loads(result.stdout)
+        assert parsed["schema_version"] == 1
+        return parsed
+
+    return call

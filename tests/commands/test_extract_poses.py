@@ -1,0 +1,87 @@
+"""extract-poses with a stand-in for the step: what the command adds is under test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli.batch import ItemResult
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.main import app
+from la2ds_cli.project import Project
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+
+    def extract_poses(project: Project, paths: list[str], config: Any, **options: Any) -> Any:
+        made.append({"project": project, "paths": paths, "config": config, **options})
+        if config.detector == "nonsense":
+            raise UserError("unknown detector 'nonsense'", hint="known: full-frame")
+        failed = ItemResult(paths[-1], "", "failed", 0, "V001", "not a readable video", "copy it")
+        return [*(ItemResult(path, f"id-{path}", "ok", 9) for path in paths[:-1]), failed]
+
+    monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", extract_poses)
+    return made
+
+
+def test_the_project_is_made_where_there_is_none_and_said_so(
+    calls: list[dict[str, Any]], tmp_path: Path
+):
+    root = tmp_path / "new"
+    result = RUNNER.invoke(app, ["extract-poses", "a.mp4", "b.mp4", "--project", str(root)])
+    assert result.exit_code == ExitCode.PARTIAL
+    assert f"new project in {root}" in result.stderr
+    assert result.stdout.splitlines()[-1] == "1 ok, 1 failed"
+    assert calls[0]["paths"] == ["a.mp4", "b.mp4"]
+    assert calls[0]["overwrite"] is False
+    again = RUNNER.invoke(app, ["extract-poses", "a.mp4", "--project", str(root)])
+    assert again.exit_code == ExitCode.UNUSABLE
+    assert "new project" not in again.stderr
+
+
+def test_a_url_reaches_the_step_as_it_was_typed(calls: list[dict[str, Any]], tmp_path: Path):
+    RUNNER.invoke(app, ["extract-poses", "http://x/a.mp4", "--project", str(tmp_path)])
+    assert calls[0]["paths"] == ["http://x/a.mp4"]
+
+
+def test_the_choice_of_networks_is_kept_for_later_steps(
+    calls: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["extract-poses", "a.mp4", "--detector", "full-frame", "--pose", "net.onnx"]
+    RUNNER.invoke(app, [*arguments, "--project", "p"])
+    assert calls[0]["config"].detector == "full-frame"
+    kept = Project.open(tmp_path / "p").config().poses
+    assert kept == calls[0]["config"]
+    assert kept.pose == str(tmp_path / "net.onnx")
+
+
+def test_an_unknown_network_is_not_kept(calls: list[dict[str, Any]], tmp_path: Path):
+    arguments = ["extract-poses", "a.mp4", "--detector", "nonsense", "--project", str(tmp_path)]
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert calls
+    assert Project.open(tmp_path).config().poses.detector == "auto"
+
+
+def test_json_is_the_only_thing_on_stdout(calls: list[dict[str, Any]], tmp_path: Path):
+    arguments = ["extract-poses", "a.mp4", "b.mp4", "--project", str(tmp_path), "--json"]
+    document = json.loads(RUNNER.invoke(app, arguments).stdout)
+    assert document["command"] == "extract-poses"
+    assert [item["status"] for item in document["items"]] == ["ok", "failed"]
+    assert len(calls) == 1
+
+
+def test_a_missing_file_is_a_failed_item(tmp_path: Path):
+    arguments = ["extract-poses", str(tmp_path / "no.mp4"), "--project", str(tmp_path / "p")]
+    result = RUNNER.invoke(app, [*arguments, "--detector", "full-frame", "--pose", "hrnet-demo"])
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "V006" in result.stdout

@@ -1,0 +1,151 @@
+"""How errors, interrupts and closed pipes leave the process, for all commands alike."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli import __version__
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.main import app
+
+ROOT = Path(__file__).parents[2]
+RUNNER = CliRunner()
+NEEDS_PROJECT = [
+    ["status"],
+    ["cache-heatmaps"],
+    ["train"],
+    ["embed"],
+    ["retrieve"],
+    ["evaluate"],
+    ["align", "one", "two"],
+]
+
+
+def test_no_arguments_show_help_with_examples():
+    result = RUNNER.invoke(app, [])
+    assert result.exit_code == 0
+    assert "la2ds extract-poses clips/" in result.stdout
+    assert result.stdout.index("extract-poses  ") < result.stdout.index("train  ")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("command", [[], ["train"], ["import"], ["import", "penn-action"]])
+def test_help_on_every_level(command: list[str], flag: str):
+    result = RUNNER.invoke(app, [*command, flag])
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
+
+
+def test_version():
+    assert RUNNER.invoke(app, ["--version"]).stdout == f"la2ds {__version__}\n"
+
+
+def test_an_unknown_command_gets_a_suggestion():
+    result = RUNNER.invoke(app, ["trian"])
+    assert result.exit_code == ExitCode.USAGE
+    assert "train" in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unknown_option_is_a_usage_error():
+    assert RUNNER.invoke(app, ["train", "--sett", "a.b=1"]).exit_code == ExitCode.USAGE
+
+
+def test_a_device_that_does_not_exist_is_a_usage_error():
+    result = RUNNER.invoke(app, ["train", "--device", "tpu"])
+    assert result.exit_code == ExitCode.USAGE
+    assert "cuda" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", NEEDS_PROJECT, ids=lambda a: a[0])
+def test_a_missing_project_is_named_with_the_way_to_make_it(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stdout == ""
+    error, hint = result.stderr.splitlines()[-2:]
+    assert error.startswith("error: ")
+    assert "not a la2ds project" in error
+    assert hint.startswith("hint: la2ds init ")
+
+
+def test_the_project_can_be_named_by_the_environment(tmp_path: Path):
+    RUNNER.invoke(app, ["init", str(tmp_path)])
+    result = RUNNER.invoke(app, ["status"], env={"LA2DS_PROJECT": str(tmp_path)})
+    assert result.exit_code == 0
+    assert str(tmp_path) in result.stdout
+
+
+def _raise(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def examine() -> list[object]:
+        raise error
+
+    monkeypatch.setattr("la2ds_cli.doctor.examine", examine)
+
+
+@pytest.mark.parametrize("code", [ExitCode.UNREADABLE, ExitCode.ENVIRONMENT, ExitCode.STORAGE])
+def test_a_user_error_leaves_with_its_own_code(code: ExitCode, monkeypatch: pytest.MonkeyPatch):
+    _raise(monkeypatch, UserError("it broke", hint="mend it", exit_code=code))
+    result = RUNNER.invoke(app, ["doctor"])
+    assert result.exit_code == code
+    assert result.stderr == "error: it broke\nhint: mend it\n"
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch):
+    _raise(monkeypatch, KeyboardInterrupt())
+    result = RUNNER.invoke(app, ["doctor"])
+    assert result.exit_code == ExitCode.INTERRUPTED == 130
+    assert "run the same command again to go on" in result.stderr
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
+    _raise(monkeypatch, ZeroDivisionError("a bug"))
+    result = RUNNER.invoke(app, ["doctor"])
+    assert result.exit_code == ExitCode.BUG
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_a_bug_prints_its_traceback_and_no_local_values():
+    script = (
+        "from la2ds_cli import doctor, main\n"
+        "def examine():\n"
+        "    password = 'never shown'\n"
+        "    raise ZeroDivisionError('a bug')\n"
+        "doctor.examine = examine\n"
+        "main.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "doctor"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == ExitCode.BUG
+    assert "ZeroDivisionError: a bug" in done.stderr
+    assert "line 4" not in done.stdout
+
+
+def test_a_closed_pipe_is_no_error():
+    script = "from la2ds_cli.main import main; main()"
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as stdout:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "init", "--help"],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert done.stderr == ""

@@ -1,0 +1,146 @@
+"""cache-heatmaps, embed, align, evaluate and status on a small project, with the real steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.main import app
+from la2ds_cli.project import Project
+
+Run = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def trained(run: Run) -> None:
+    assert run("train").exit_code == 0
+
+
+def test_cache_heatmaps_is_repeatable(run: Run):
+    first = run("cache-heatmaps")
+    assert first.exit_code == 0
+    assert first.stdout.splitlines()[-1] == "4 ok"
+    assert run("cache-heatmaps").stdout.splitlines()[-1] == "4 cached"
+    assert run("cache-heatmaps", "--overwrite").stdout.splitlines()[-1] == "4 ok"
+
+
+def test_a_batch_with_a_damaged_item_ends_with_8(run: Run, project: Project):
+    project.pose_path("clip-1").write_bytes(b"no poses")
+    result = run("cache-heatmaps")
+    assert result.exit_code == ExitCode.PARTIAL
+    assert "H002" in result.stdout
+    assert result.stdout.splitlines()[-1] == "3 ok, 1 failed"
+
+
+def test_embed_needs_a_trained_run(run: Run):
+    result = run("embed", "--run", "nope")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "la2ds train --run nope" in result.stderr
+
+
+@pytest.mark.usefixtures("trained")
+def test_embed_makes_an_item_per_clip(document: Document):
+    found = document("embed")
+    assert [item["status"] for item in found["items"]] == ["ok"] * 4
+    assert {item["status"] for item in document("embed")["items"]} == {"cached"}
+
+
+def test_a_run_name_with_a_path_in_it_is_refused(run: Run):
+    assert run("embed", "--run", "../x").exit_code == ExitCode.USAGE
+
+
+def test_align_without_a_model_uses_poses_and_says_so(run: Run, tmp_path: Path):
+    table = tmp_path / "ab.csv"
+    result = run("align", "clip-0", "clip-1", "--out", str(table))
+    assert result.exit_code == 0
+    assert "aligned by dtw on raw poses" in result.stdout
+    assert "no trained model" in result.stderr
+    assert result.stdout.splitlines()[-1] == str(table)
+    assert len(table.read_text().splitlines()) > 40
+
+
+@pytest.mark.usefixtures("trained")
+def test_align_with_a_model(document: Document, tmp_path: Path):
+    found = document("align", "clip-0", "clip-1", "--out", str(tmp_path / "ab.csv"))
+    assert found["features"] == "model"
+    assert found["a"]["video"] == "clip-0"
+    found = document(
+        "align", "clip-0", "clip-1", "--features", "pose", "--out", str(tmp_path / "ab.csv")
+    )
+    assert found["features"] == "pose"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["clip-0", "missing.mp4"], ExitCode.UNREADABLE),
+        (["clip-0", "clip-1", "--out", "ab.docx"], ExitCode.USAGE),
+        (["clip-0", "clip-1", "--method", "dwt"], ExitCode.USAGE),
+        (["clip-0", "clip-1", "--features", "model"], ExitCode.UNUSABLE),
+        (["clip-0", "clip"], ExitCode.MISMATCH),
+    ],
+)
+def test_what_cannot_be_aligned_leaves_with_its_code(
+    run: Run, arguments: list[str], code: ExitCode
+):
+    result = run("align", *arguments)
+    assert result.exit_code == code
+    assert "error: " in result.stderr
+    assert "hint: " in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("trained")
+def test_evaluate_prints_the_baselines_beside_the_model(run: Run, document: Document):
+    result = run("evaluate")
+    assert result.exit_code == 0
+    for name in ("model", "raw pose", "time only", "untrained network"):
+        assert name in result.stdout
+    found = document("evaluate")
+    assert found["split"] == "test"
+    assert set(found["features"]) >= {"model", "raw_pose", "time_only", "untrained"}
+
+
+def test_status_follows_the_work(run: Run, document: Document, project: Project):
+    found = document("status")
+    assert found["videos"] == 4
+    assert found["splits"] == {"test": 2, "train": 2}
+    assert found["next"] == "la2ds train"
+    run("train")
+    run("evaluate")
+    (project.root / "project.toml").write_text(
+        (project.root / "project.toml").read_text().replace("width = 16", "width = 32")
+    )
+    text = run("status").stdout
+    assert "run default: step 4 of 4" in text
+    assert "run default has settings of its own: model.width: 32 -> 16" in text
+    assert document("status")["results"]["evaluate"] == [
+        "results/evaluate/default-events.csv",
+        "results/evaluate/default.json",
+    ]
+
+
+def test_import_makes_the_project_and_names_a_wrong_folder(tmp_path: Path):
+    root = tmp_path / "new"
+    result = CliRunner().invoke(
+        app, ["import", "penn-action", str(tmp_path / "nowhere"), "--project", str(root)]
+    )
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert f"new project in {root}" in result.stderr
+
+
+def test_doctor_reports_as_a_table_and_as_json():
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0, result.stdout
+    assert "decoder" in result.stdout
+    found = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    names = {check["name"] for check in found["checks"]}
+    assert {"la2ds", "torch", "device", "onnxruntime providers", "weights hrnet-demo"} <= names
+    assert found["healthy"] is True

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.project import Project
+
+Run = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
+
+
+def test_train_makes_a_run_and_says_what_comes_next(run: Run, project: Project):
+    result = run("train", "--run", "mine")
+    assert result.exit_code == 0
+    assert "run mine: 4 steps" in result.stdout
+    assert "warning: only 2 clips" in result.stdout
+    assert "next: la2ds evaluate" in result.stderr
+    assert (project.run_dir("mine") / "best.safetensors").exists()
+
+
+def test_settings_of_the_command_line_reach_the_run(document: Document):
+    found = document("train", "--set", "train.steps=2", "--max-minutes", "5")
+    assert found["command"] == "train"
+    assert found["steps"] == 2
+    assert found["run"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("setting", "hint"),
+    [
+        ("train.step=3", "did you mean 'steps'?"),
+        ("trian.steps=3", "did you mean 'train'?"),
+        ("train.steps", "--set section.key=value"),
+        ("train.schedule=cosin", "one of: cosine"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_the_right_one(run: Run, setting: str, hint: str):
+    result = run("train", "--set", setting)
+    assert result.exit_code == ExitCode.USAGE
+    assert hint in result.stderr
+
+
+def test_a_changed_run_is_refused_and_overwritten_when_asked(run: Run):
+    assert run("train").exit_code == 0
+    refused = run("train", "--set", "train.steps=2")
+    assert refused.exit_code == ExitCode.MISMATCH
+    assert "--overwrite" in refused.stderr
+    assert run("train", "--set", "train.steps=2", "--overwrite").exit_code == 0
+
+
+def test_a_project_in_use_is_refused(run: Run, project: Project):
+    with project.lock():
+        result = run("train")
+    assert result.exit_code == ExitCode.MISMATCH
+    assert "another la2ds command" in result.stderr
+
+
+def test_cuda_is_never_replaced_in_silence(run: Run):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert run("train", "--device", "cuda").exit_code == ExitCode.ENVIRONMENT

@@ -1,0 +1,103 @@
+"""The documents that describe the command line say what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.main import get_command
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.main import app
+
+ROOT = Path(__file__).parents[1]
+COMMON = {"--json", "--project", "--quiet", "-q"}
+# Frozen: an option is for what changes from call to call. Everything else is a setting of
+# project.toml, and needs no entry here.
+OPTIONS = {
+    "la2ds": {"--version", "--install-completion", "--show-completion"},
+    "la2ds demo": {"--device", "--json", "--minutes", "--quiet", "-q"},
+    "la2ds init": {"--json", "--preset", "--quiet", "-q"},
+    "la2ds extract-poses": {"--detector", "--device", "--overlay", "--overwrite", "--pose"}
+    | COMMON,
+    "la2ds import": set(),
+    "la2ds import penn-action": {"--action", "--phases"} | COMMON,
+    "la2ds cache-heatmaps": {"--overwrite"} | COMMON,
+    "la2ds train": {"--device", "--max-minutes", "--overwrite", "--preset", "--run", "--set"}
+    | COMMON,
+    "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
+    "la2ds align": {"--device", "--features", "--method", "--out", "--run"} | COMMON,
+    "la2ds retrieve": {"--device", "--k", "--out", "--query", "--run"} | COMMON,
+    "la2ds evaluate": {"--device", "--run"} | COMMON,
+    "la2ds status": {"--json", "--project"},
+    "la2ds doctor": {"--json"},
+}
+
+
+@pytest.fixture(scope="module")
+def writer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "write_cli_docs", ROOT / "scripts" / "write_cli_docs.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_what_the_commands_say(writer: ModuleType):
+    written = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert written == writer.render(), "run: python scripts/write_cli_docs.py"
+
+
+def test_every_command_has_a_section(writer: ModuleType):
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    names = [name for name, _ in writer.walk(get_command(app), "la2ds")]
+    assert len(names) >= 14
+    for name in names:
+        assert f"\n## {name}\n" in page, name
+
+
+def test_the_options_are_the_frozen_ones(writer: ModuleType):
+    found = {
+        name: {opt for p in command.params if p.param_type_name == "option" for opt in p.opts}
+        for name, command in writer.walk(get_command(app), "la2ds")
+    }
+    assert found == OPTIONS
+
+
+def test_every_option_and_argument_says_what_it_is(writer: ModuleType):
+    for name, command in writer.walk(get_command(app), "la2ds"):
+        assert command.help, name
+        for param in command.params:
+            assert param.help, f"{name} {param.name}"
+            takes_value = param.param_type_name == "option" and not param.is_flag
+            assert param.metavar or not takes_value, f"{name} {param.name}"
+
+
+def test_exit_codes_are_documented():
+    page = (ROOT / "docs" / "exit-codes.md").read_text("utf-8")
+    documented = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE))
+    assert documented == {str(int(code)): code.name for code in ExitCode}
+
+
+def test_item_codes_are_documented():
+    page = (ROOT / "docs" / "exit-codes.md").read_text("utf-8")
+    documented = set(re.findall(r"^\| `([A-Z]\d{3})` \|", page, re.MULTILINE))
+    used: set[str] = set()
+    for path in (ROOT / "la2ds_cli").rglob("*.py"):
+        used |= set(re.findall(r"\"([A-Z]\d{3})\"", path.read_text("utf-8")))
+    assert "V001" in used
+    assert documented == used
+
+
+@pytest.mark.parametrize("page", ["README.md", *(p.name for p in (ROOT / "docs").glob("*.md"))])
+def test_links_to_other_pages_lead_somewhere(page: str):
+    path = ROOT / page if page == "README.md" else ROOT / "docs" / page
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (path.parent / target).exists(), f"{page} links to {target}"
