@@ -1,4 +1,4 @@
-"""The only decoder: what a video file holds, its upright frames with their times, and writing.
+"""The only decoder: what a video file holds, and its upright frames with their times.
 
 Frames come out in presentation order, RGB, upright (display matrix applied) and with square
 pixels (sample aspect ratio applied). Times are presentation time stamps in seconds from the start
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
@@ -23,9 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.video_writer import write_video
 
 if TYPE_CHECKING:
     import av
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "Frame",
+    "Image",
+    "VideoInfo",
+    "orient",
+    "probe",
+    "read_ahead",
+    "read_frames",
+    "refuse_url",
+    "write_video",
+]
 
 Image = NDArray[np.uint8]
 
@@ -152,13 +164,13 @@ def _open(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
     if not Path(name).is_file():
         folder = Path(name).is_dir()
         message = f"no video in the folder {name}" if folder else f"no such file: {name}"
-        raise unreadable(message, "check the spelling of the path", "V006")
+        raise _unreadable(message, "check the spelling of the path", "V006")
     if Path(name).stat().st_size == 0:
-        raise unreadable(f"{name} is empty (0 bytes)", "copy or record the file again", "V002")
+        raise _unreadable(f"{name} is empty (0 bytes)", "copy or record the file again", "V002")
     try:
         container = av.open(name, metadata_errors="replace")
     except (FFmpegError, OSError) as error:
-        raise unreadable(
+        raise _unreadable(
             f"{name} is not a readable video: {_reason(Path(name), error)}",
             "copy or export it again from where it was recorded",
             "V001",
@@ -174,10 +186,10 @@ def _video_stream(container: Any, name: str) -> Any:
     streams = [s for s in container.streams.video if s not in pictures]
     if not streams:
         what = "audio only" if container.streams.audio else "no picture in the file"
-        raise unreadable(f"{name} has no video stream ({what})", "give a video file", "V004")
+        raise _unreadable(f"{name} has no video stream ({what})", "give a video file", "V004")
     stream = streams[0]
     if stream.codec_context is None:
-        raise _unsupported(name, "unknown")
+        raise _unsupported(name, "")
     return stream
 
 
@@ -265,25 +277,25 @@ def _reason(path: Path, error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def unreadable(message: str, hint: str, code: str) -> UserError:
+def _unreadable(message: str, hint: str, code: str) -> UserError:
     """The error of an input that cannot be read (exit 3)."""
     return UserError(message, hint=hint, exit_code=ExitCode.UNREADABLE, code=code)
 
 
 def _empty(path: str | os.PathLike[str]) -> UserError:
-    return unreadable(
+    return _unreadable(
         f"no frame of {os.fspath(path)} can be decoded", "copy or record the file again", "V002"
     )
 
 
 def _unsupported(name: str, codec: str) -> UserError:
     convert = _CONVERT.format(name=Path(name).name)
-    return unreadable(
+    return _unreadable(
         f"{name} uses the unsupported codec {codec}", f"convert it: {convert}", "V005"
     )
 
 
-def read_ahead(frames: Iterator[Frame], depth: int) -> Iterator[Frame]:
+def read_ahead(frames: Iterator[Frame], depth: int) -> Generator[Frame, None, None]:
     """The same frames, decoded by a thread up to `depth` frames ahead of the consumer."""
     waiting: Queue[Frame | BaseException | None] = Queue(maxsize=depth)
     stop = Event()
@@ -315,47 +327,3 @@ def read_ahead(frames: Iterator[Frame], depth: int) -> Iterator[Frame]:
     finally:
         stop.set()
         worker.join()
-
-
-def write_video(path: str | os.PathLike[str], frames: Iterable[Image], fps: float) -> None:
-    """Write RGB frames (H, W, 3) as H.264, or MPEG-4 part 2 where H.264 is not built in.
-
-    The file appears whole or not at all. Odd sides get one black row or column, which 4:2:0
-    colour needs. Raises ValueError without frames, UserError (exit 7) when it cannot be written.
-    """
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-", suffix=target.suffix)
-        os.close(handle)
-        try:
-            _encode(name, frames, fps)
-            Path(name).replace(target)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {target}: {error.strerror or error}",
-            hint="free some space or choose a folder you may write to",
-            exit_code=ExitCode.STORAGE,
-        ) from error
-
-
-def _encode(name: str, frames: Iterable[Image], fps: float) -> None:
-    import av
-
-    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    options = {"crf": "23", "preset": "veryfast"} if codec == "libx264" else {"qscale": "5"}
-    with av.open(name, "w") as container:
-        stream: Any = None
-        for image in frames:
-            padded = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)))
-            if stream is None:
-                rate = Fraction(fps).limit_denominator(1001)
-                stream = container.add_stream(codec, rate=rate, options=options)
-                stream.height, stream.width = padded.shape[:2]
-                stream.pix_fmt = "yuv420p"
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
-        if stream is None:
-            raise ValueError("write_video: no frames")
-        container.mux(stream.encode(None))

@@ -94,11 +94,10 @@ class _Extraction:
             found, facts = artifact.read_header(path)
         except (FileNotFoundError, ArtifactError):
             return None
+        if found.step != STEP:
+            return facts
         wanted = {self.recipe(name, digest).key for name in self.detector_identities}
-        made_here = found.step == STEP
-        if made_here and (self.overwrite or found.key not in wanted):
-            return None
-        return facts
+        return facts if found.key in wanted and not self.overwrite else None
 
     def twin(self, source: _Source) -> str | None:
         """Id of a video of the same content whose poses are current."""
@@ -117,9 +116,8 @@ class _Extraction:
             name = Path(source.name).name
             frames = source.info.frames_declared
             self.progress.begin(name, 2 * frames if frames else None)
-            detector = self.detector
             pose = pose_clip(
-                source.path, source.info, detector, self.backend, self.config, self.progress
+                source.path, source.info, self.detector, self.backend, self.config, self.progress
             )
             pose = _with_facts(pose, source.info, self)
             identity = detector_identities(self.detector_name)[0]
@@ -129,15 +127,26 @@ class _Extraction:
         self.add_row(source)
         return pose
 
+    def imported(self, path: Path) -> str | None:
+        """Id of the video whose poses were imported from the file `path`."""
+        for video in self.project.videos():
+            if self.project.source(video) == path.resolve():
+                recipe, _ = artifact.read_header(self.project.pose_path(video.id))
+                return video.id if recipe.step != STEP else None
+        return None
+
     def add_row(self, source: _Source) -> None:
-        frames = artifact.read_header(self.project.pose_path(source.id))[1]["info"].get("frames", 0)
+        """Insert or correct the row of a source whose poses were made here."""
+        recipe, facts = artifact.read_header(self.project.pose_path(source.id))
+        if recipe.step != STEP:
+            return
         root = self.project.root
         inside = source.path.is_relative_to(root)
         row = Video(
             id=source.id,
             path=(source.path.relative_to(root) if inside else source.path).as_posix(),
             sha256=source.digest,
-            frames=frames,
+            frames=facts["info"]["frames"],
             fps=round(source.info.fps, 6),
             width=source.info.width,
             height=source.info.height,
@@ -187,13 +196,16 @@ def extract_poses(
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
     """
     run = _Extraction(project, config, device, progress or Progress(), overwrite)
-    probed = [_probe(name) for name in collect_sources(paths)]
+    names = collect_sources(paths)
+    run.progress.begin("checking files", len(names))
+    probed = [_probe(name, run.progress) for name in names]
+    run.progress.end()
     results, seconds = [], []
     for source in probed:
         start = time.perf_counter()
         result = _attempt(run, source) if isinstance(source, _Source) else source
         if overlay and result.usable:
-            _draw(project, result.video)
+            _draw(project, result)
         results.append(result)
         seconds.append(time.perf_counter() - start)
     if overlay:
@@ -216,7 +228,11 @@ def ensure_pose(
     code and exit code of what stands in the way; exit 3 for a name that is neither.
     """
     run = _Extraction(project, config, device, progress or Progress())
-    if not Path(path_or_id).is_file():
+    if Path(path_or_id).is_file():
+        imported = run.imported(Path(path_or_id))
+        if imported is not None:
+            return imported
+    else:
         video = project.find(path_or_id)
         if video is not None:
             if run.current(video.id, video.sha256) is not None:
@@ -236,11 +252,13 @@ def _load(name: str) -> _Source:
     return _Source(name, path, info, artifact.file_digest(path))
 
 
-def _probe(name: str) -> _Source | ItemResult:
+def _probe(name: str, progress: Progress) -> _Source | ItemResult:
     try:
         return _load(name)
     except UserError as error:
         return _failure(name, error)
+    finally:
+        progress.advance()
 
 
 def _attempt(run: _Extraction, source: _Source) -> ItemResult:
@@ -248,6 +266,7 @@ def _attempt(run: _Extraction, source: _Source) -> ItemResult:
     if facts is not None:
         run.add_row(source)
         return item_result(source.name, source.id, facts["info"], cached=True)
+    _ = run.detector  # a model that cannot be used ends the run, whatever the file
     try:
         pose = run.make(source)
     except UserError as error:
@@ -277,11 +296,11 @@ def _with_facts(pose: PoseSequence, info: VideoInfo, run: _Extraction) -> PoseSe
     return replace(pose, info={**facts, **pose.info})
 
 
-def _draw(project: Project, video: str) -> None:
+def _draw(project: Project, result: ItemResult) -> None:
     from la2ds_cli.poses.overlay import overlay_path, write_overlay
 
-    if not overlay_path(project, video).exists():
-        write_overlay(project, video)
+    if result.status != "cached" or not overlay_path(project, result.video).exists():
+        write_overlay(project, result.video)
 
 
 def _draw_sheet(project: Project, videos: Sequence[str]) -> None:
