@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.demo.clips import write_demo_clips
+from la2ds_cli.poses.backends import backend_identity, resolve_backend
+from la2ds_cli.poses.backends.hrnet import _Forward
+from la2ds_cli.video import read_frames
+from la2ds_models.pose import build_pose_network
+from la2ds_models.weight_files import WeightFile, bundled_path, zoo
+
+
+def test_the_demo_network_finds_the_joints_of_a_rendered_person(tmp_path: Path) -> None:
+    """Median error below 4 % of the height of the person, on frames it was not trained on."""
+    (clip,) = write_demo_clips(tmp_path, n=1, seed=11)
+    frames = list(read_frames(clip.path))[::12]
+    rows = [frame.index for frame in frames]
+    low, high = clip.xy[rows].min(axis=1), clip.xy[rows].max(axis=1)
+    margin = 0.1 * (high - low).max(axis=1, keepdims=True)
+    box = np.concatenate([low - margin, high + margin], axis=1)
+    backend = resolve_backend("hrnet-demo", "cpu")
+    xy, score = backend.estimate([frame.image for frame in frames], box)
+    error = np.linalg.norm(xy - clip.xy[rows], axis=-1) / (high - low)[:, None, 1]
+    assert float(np.median(error[clip.score[rows] > 0])) < 0.04
+    assert float(score.mean()) > 0.3
+
+
+def test_identity_of_the_demo_network_is_the_digest_of_its_file() -> None:
+    content = bundled_path(zoo()["hrnet-demo"]).read_bytes()
+    assert backend_identity("hrnet-demo") == f"hrnet-demo:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_w32_loads_a_checkpoint_from_the_weights_folder(tmp_path: Path, monkeypatch) -> None:
+    """A file in OpenMMLab's naming, with its hash in the list, put where a download would go."""
+    torch.manual_seed(0)
+    network = build_pose_network("hrnet-w32")
+    state = {
+        (f"head.{key}" if key.startswith("final_layer") else key): value
+        for key, value in network.state_dict().items()
+    }
+    path = tmp_path / "weights" / "w32.pth"
+    path.parent.mkdir()
+    torch.save({"state_dict": state}, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = WeightFile("hrnet-w32", "w32.pth", "none", "nothing", sha256=digest[:8])
+    monkeypatch.setattr("la2ds_models.weight_files.zoo", lambda: {"hrnet-w32": entry})
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    backend = resolve_backend("hrnet-w32", "cpu")
+    image = np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8)
+    xy, _ = backend.estimate([image], np.array([[20, 20, 180, 280.0]]))
+    assert xy.shape == (1, 17, 2)
+    assert np.isfinite(xy).all()
+    assert backend_identity("hrnet-w32") == f"hrnet-w32:{digest[:8]}"
+
+
+def test_out_of_memory_halves_the_batch() -> None:
+    sizes = []
+
+    class Network:
+        def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(batch))
+            if len(batch) > 2:
+                raise torch.OutOfMemoryError("no room")
+            return batch[:, :1]
+
+    crop = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1) * np.ones((5, 3, 4, 4), np.float32)
+    found = _Forward(Network(), torch.device("cpu"))(crop)
+    np.testing.assert_array_equal(found[:, 0, 0, 0], np.arange(5))
+    assert sizes == [5, 2, 3, 1, 2]
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_joints_of_the_cpu(tmp_path: Path) -> None:
+    (clip,) = write_demo_clips(tmp_path, n=1, seed=3)
+    images = [frame.image for frame in read_frames(clip.path)][:4]
+    box = np.tile([20, 20, 220, 300.0], (len(images), 1))
+    cpu = resolve_backend("hrnet-demo", "cpu").estimate(images, box)
+    cuda = resolve_backend("hrnet-demo", "cuda").estimate(images, box)
+    np.testing.assert_allclose(cuda[1], cpu[1], atol=1e-2)
+    assert float(np.median(np.abs(cuda[0] - cpu[0]))) < 0.5
