@@ -62,8 +62,12 @@ def train(
                 overwrite=overwrite,
                 progress=console.progress,
             )
-        console.document("train", {"project": opened.root, **vars(result)})
-        console.line(f"run {result.run}: {result.steps} steps in {seconds(result.seconds)}")
+        console.document("train", {"project": opened.root, **result.to_json()})
+        already = "finished already, " if result.already_finished else ""
+        console.line(
+            f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, "
+            f"validation error {result.validation_error:.2f} %"
+        )
         for warning in result.warnings:
             console.line(f"warning: {warning}", "yellow")
         console.line(f"checkpoint: {result.checkpoint}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PRESET = "demo"
 CLIPS = 16
-TEST_CLIPS = 4  # every fourth clip: the clips are ordered by the side they are filmed from
+TEST_EVERY = 4  # the clips are ordered by the side they are filmed from
 NEIGHBOURS = 7
 
 
@@ -70,19 +70,21 @@ class DemoResult:
 def run_demo(
     folder: Path,
     *,
+    clips: int = CLIPS,
     minutes: float = 1.5,
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> DemoResult:
     """Render clips into folder/videos and take them through every step.
 
-    minutes: longest training. Running it again goes on from what is current. UserError (exit 2)
-    when `folder` is a project of another kind; whatever the steps raise.
+    clips: at least 8, of which every fourth is kept for testing; minutes: longest training.
+    Running it again goes on from what is current. UserError (exit 2) when `folder` is a project
+    of another kind; whatever the steps raise.
     """
     progress = progress or Progress()
     project = _open(folder)
     config = project.config()
-    _render(project, progress)
+    _render(project, clips, progress)
     results = _poses(project, config, device, progress)
     _split(project)
     return _learn_and_measure(project, config, results, minutes, device, progress)
@@ -102,13 +104,13 @@ def _videos(project: Project) -> Path:
     return project.root / "videos"
 
 
-def _render(project: Project, progress: Progress) -> None:
+def _render(project: Project, clips: int, progress: Progress) -> None:
     from la2ds_cli.demo.clips import write_demo_clips
 
     folder = _videos(project)
     if not (folder / "truth.csv").exists():  # written last, so the clips are whole
-        progress.begin(f"rendering {CLIPS} clips")
-        write_demo_clips(folder, CLIPS, seed=0)
+        progress.begin(f"rendering {clips} clips")
+        write_demo_clips(folder, clips, seed=0)
         progress.end()
     shutil.copyfile(folder / "phases.csv", project.phases_path)
 
@@ -128,9 +130,8 @@ def _poses(
 
 def _split(project: Project) -> None:
     videos = sorted(project.videos(), key=lambda video: video.path)
-    every = CLIPS // TEST_CLIPS
     project.add_videos(
-        replace(video, split="test" if number % every == every // 2 else "train")
+        replace(video, split="test" if number % TEST_EVERY == TEST_EVERY // 2 else "train")
         for number, video in enumerate(videos)
     )
 

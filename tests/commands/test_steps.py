@@ -97,6 +97,49 @@ def test_what_cannot_be_aligned_leaves_with_its_code(
     assert result.stdout == ""
 
 
+def test_retrieve_lists_what_it_found_and_draws_a_sheet(run: Run, tmp_path: Path):
+    sheet = tmp_path / "sheet.png"
+    result = run("retrieve", "--query", "clip-0@0.5", "--k", "3", "--out", str(sheet))
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["query", "found", "distance", "phase"]
+    assert all(line.startswith("clip-0@0.50  clip-") for line in lines[1:4])
+    assert not any("  clip-0@" in line for line in lines[1:4])
+    assert "compared by raw poses" in result.stdout
+    assert lines[-1] == str(sheet)
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("trained")
+def test_retrieve_as_json_by_the_model(document: Document):
+    found = document("retrieve", "--query", "clip-0")
+    assert found["features"] == "model"
+    assert len(found["queries"]) == 5
+    assert {hit["video"] for query in found["queries"] for hit in query["hits"]} <= {
+        "clip-1",
+        "clip-2",
+        "clip-3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("clip-0@99", ExitCode.USAGE),
+        ("nobody", ExitCode.UNREADABLE),
+        ("nobody@1", ExitCode.UNREADABLE),
+    ],
+)
+def test_a_query_that_cannot_be_leaves_with_its_code(run: Run, query: str, code: ExitCode):
+    result = run("retrieve", "--query", query)
+    assert result.exit_code == code
+    assert "hint: " in result.stderr
+
+
+def test_zero_neighbours_are_a_usage_error(run: Run):
+    assert run("retrieve", "--k", "0").exit_code == ExitCode.USAGE
+
+
 @pytest.mark.usefixtures("trained")
 def test_evaluate_prints_the_baselines_beside_the_model(run: Run, document: Document):
     result = run("evaluate")
