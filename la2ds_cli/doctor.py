@@ -115,5 +115,7 @@ def _weights() -> list[Check]:
             checks.append(Check(f"weights {name}", f"{error}; {error.advice}", ok=False))
             continue
         place = "bundled" if entry.bundled else str(path or "not here, fetched when first used")
-        checks.append(Check(f"weights {name}", f"{place} ({entry.licence})"))
+        whole = not entry.bundled or (path is not None and path.is_file())
+        place = place if whole else f"missing from the package: {path}"
+        checks.append(Check(f"weights {name}", f"{place} ({entry.licence})", ok=whole))
     return checks

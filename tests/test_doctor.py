@@ -44,3 +44,10 @@ def test_damaged_weights_are_a_fault_and_absent_ones_are_not(
     damaged = {check.name: check for check in doctor._weights()}
     assert not damaged["weights fasterrcnn"].ok
     assert "delete the file" in damaged["weights fasterrcnn"].found
+
+
+def test_a_package_without_its_bundled_weights_is_broken(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("la2ds_models.weight_files.bundled_path", lambda entry: tmp_path / "gone")
+    found = {check.name: check for check in doctor._weights()}
+    assert not found["weights hrnet-demo"].ok
+    assert "missing from the package" in found["weights hrnet-demo"].found
