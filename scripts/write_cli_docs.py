@@ -21,8 +21,9 @@ progress, notes and errors go to stderr. Exit codes: [exit-codes.md](exit-codes.
 def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every command with its full name, groups before their members."""
     yield path, command
-    for name, child in getattr(command, "commands", {}).items():
-        yield from walk(child, f"{path} {name}")
+    children = getattr(command, "commands", {})
+    for name in command.list_commands(None) if children else ():
+        yield from walk(children[name], f"{path} {name}")
 
 
 def _help(text: str) -> str:
@@ -41,7 +42,8 @@ def _help(text: str) -> str:
 
 
 def _usage(path: str, command: Any) -> str:
-    names = [p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument"]
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    names = [p.metavar + ("..." if p.nargs == -1 else "") for p in arguments]
     if hasattr(command, "commands"):
         names.append("COMMAND ...")
     return " ".join([path, "[OPTIONS]", *names])
@@ -53,7 +55,12 @@ def _row(param: Any) -> str:
     default = param.default
     shown = "" if callable(default) or default in (None, False, ()) else f" Default: `{default}`."
     variable = f" Environment: `{param.envvar}`." if param.envvar else ""
-    return f"| {names}{takes} | {param.help}{shown}{variable} |".replace("NAME|", "NAME\\|")
+    text = f"{param.help}{shown}{variable}"
+    return f"| {_cell(names + takes)} | {_cell(text)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _options(command: Any) -> str:

@@ -19,7 +19,7 @@ def demo(
         Path, typer.Argument(metavar="[DIR]", help="Where to make the demo project.")
     ] = Path("la2ds-demo"),
     minutes: Annotated[
-        float, typer.Option("--minutes", metavar="M", min=0.1, help="Longest time to train.")
+        float, typer.Option("--minutes", metavar="M", min=0.1, help="Longest training, in minutes.")
     ] = 1.5,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -67,5 +67,7 @@ def extract_poses(
             )
         console.items(results)
         console.document("extract-poses", {"project": opened.root, "items": results})
+        if overlay:
+            console.note(f"overlays: {opened.results_dir('overlay')}")
         console.next(f"la2ds train --project {project}")
     raise typer.Exit(batch_exit_code(results))

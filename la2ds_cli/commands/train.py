@@ -29,7 +29,7 @@ def train(
     ] = None,
     max_minutes: Annotated[
         float | None,
-        typer.Option("--max-minutes", metavar="M", min=0.0, help="Stop in time, keep the best."),
+        typer.Option("--max-minutes", metavar="M", min=0.0, help="Longest training, in minutes."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Train the run from the start again.")
