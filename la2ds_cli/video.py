@@ -263,9 +263,13 @@ def _rate(stream: Any) -> float:
 
 
 def _duration(container: Any, stream: Any) -> float:
+    """Seconds of the video stream; 0 where only the length of all streams together is known."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / 1e6
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
+    if tag:
+        return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
+    return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
 
 
 def _reason(path: Path, error: Exception) -> str:

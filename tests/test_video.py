@@ -209,6 +209,22 @@ def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     assert [round(f.time, 3) for f in read_frames(path)] == [s / 1000 for s in stamps]
 
 
+def test_the_duration_is_that_of_the_picture(tmp_path: Path) -> None:
+    """Two seconds of sound beside one second of picture; Matroska keeps the length in a tag."""
+    path = tmp_path / "long sound.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        sound = container.add_stream("aac", rate=48000)
+        for image in grey_steps(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 96000), np.float32), "fltp", "mono")
+        samples.sample_rate = 48000
+        container.mux(sound.encode(samples))
+        container.mux([*stream.encode(None), *sound.encode(None)])
+    assert probe(path).duration == pytest.approx(1, abs=0.05)
+
+
 def test_times_start_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "late.ts"
     with av.open(str(path), "w") as container:

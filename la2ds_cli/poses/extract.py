@@ -23,6 +23,7 @@ from la2ds_cli.poses.detectors import (
     detector_name,
     resolve_detector,
 )
+from la2ds_cli.poses.overlay import refresh_overlay, refresh_sheet
 from la2ds_cli.poses.report import item_result, write_report
 from la2ds_cli.poses.sources import collect_sources
 from la2ds_cli.progress import Progress
@@ -205,11 +206,11 @@ def extract_poses(
         start = time.perf_counter()
         result = _attempt(run, source) if isinstance(source, _Source) else source
         if overlay and result.usable:
-            _draw(project, result)
+            refresh_overlay(project, result)
         results.append(result)
         seconds.append(time.perf_counter() - start)
     if overlay:
-        _draw_sheet(project, [result.video for result in results if result.usable])
+        refresh_sheet(project, results)
     write_report(project, results, seconds)
     return results
 
@@ -283,28 +284,17 @@ def _failure(name: str, error: UserError) -> ItemResult:
 
 def _with_facts(pose: PoseSequence, info: VideoInfo, run: _Extraction) -> PoseSequence:
     """The sequence with what a person wants to know about how it was made."""
-    covered = pose.time[-1] - pose.time[0] + 1 / pose.fps
-    short = len(pose) < _COMPLETE * info.frames_declared and covered < _COMPLETE * info.duration
+    seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
+    # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
+    counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared
     facts = {
         "frames": len(pose),
         "frames_declared": info.frames_declared,
-        "truncated": bool(short),
+        "seconds": round(seconds, 3),
+        "seconds_declared": round(info.duration, 3),
+        "truncated": counted and seconds < _COMPLETE * info.duration,
         "detector": run.detector_name,
         "pose": run.config.pose,
         "device": run.backend.device,
     }
     return replace(pose, info={**facts, **pose.info})
-
-
-def _draw(project: Project, result: ItemResult) -> None:
-    from la2ds_cli.poses.overlay import overlay_path, write_overlay
-
-    if result.status != "cached" or not overlay_path(project, result.video).exists():
-        write_overlay(project, result.video)
-
-
-def _draw_sheet(project: Project, videos: Sequence[str]) -> None:
-    from la2ds_cli.poses.overlay import overlay_sheet
-
-    if videos:
-        overlay_sheet(project, videos, project.results_dir("overlay") / "sheet.png")

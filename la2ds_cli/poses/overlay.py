@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli import artifact
+from la2ds_cli.batch import ItemResult
 from la2ds_cli.project import Project
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
@@ -33,6 +34,19 @@ def write_overlay(project: Project, video: str) -> Path:
     path = overlay_path(project, video)
     write_video(path, _drawn(project, video, pose), pose.fps)
     return path
+
+
+def refresh_overlay(project: Project, result: ItemResult) -> None:
+    """Draw the overlay of a usable result where its poses are new or the video is missing."""
+    if result.status != "cached" or not overlay_path(project, result.video).exists():
+        write_overlay(project, result.video)
+
+
+def refresh_sheet(project: Project, results: Sequence[ItemResult]) -> None:
+    """results/overlay/sheet.png of the usable results; nothing where there is none."""
+    videos = [result.video for result in results if result.usable]
+    if videos:
+        overlay_sheet(project, videos, project.results_dir("overlay") / "sheet.png")
 
 
 def overlay_sheet(project: Project, videos: Sequence[str], path: Path, columns: int = 8) -> Path:

@@ -31,7 +31,8 @@ def _weakness(info: Mapping[str, Any]) -> tuple[str, str, str]:
     if info.get("truncated"):
         return (
             "V003",
-            f"decoded {info['frames']} of {info['frames_declared']} declared frames",
+            f"decoded {info['frames']} frames, {info['seconds']:.1f} s of the "
+            f"{info['seconds_declared']:.1f} s that the file declares",
             "the file is cut off or damaged; copy or export it again if the rest matters",
         )
     if info.get("ambiguous"):

@@ -43,8 +43,8 @@ def _is_video(path: Path) -> bool:
 def natural_order(names: Iterable[str]) -> list[str]:
     """Sorted with numbers by value: clip2 before clip10."""
 
-    def key(name: str) -> list[tuple[int, str]]:
+    def key(name: str) -> list[tuple[bool, int, str]]:
         parts = re.findall(r"\d+|\D+", name)
-        return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts]
+        return [(False, int(p), "") if p.isdecimal() else (True, 0, p.lower()) for p in parts]
 
     return sorted(names, key=key)

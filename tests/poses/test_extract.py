@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.artifact import Recipe
+from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses import extract
+from la2ds_cli.poses.extract import ensure_pose, extract_poses, pose_recipes
+from la2ds_cli.project import Project, Video
+from la2ds_cli.types import PoseSequence
+from la2ds_cli.video import write_video
+from tests.poses import grey_people
+from tests.poses.grey_people import PLACES, SIZE, film
+
+ROOT = Path(__file__).parents[2]
+CONFIG = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")
+
+
+def walk(count: int, *, start: int = 40, step: int = 2, grey: int = 200) -> list[dict]:
+    """One person, 40 x 90, who walks to the right."""
+    return [{grey: (start + step * t, 40, start + step * t + 40, 130)} for t in range(count)]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """Two clips of one name in two folders."""
+    for name, start in (("anna", 40), ("ben", 60)):
+        (tmp_path / "clips" / name).mkdir(parents=True)
+        film(tmp_path / "clips" / name / "clip.mp4", walk(20, start=start))
+    return tmp_path / "clips"
+
+
+def no_networks(monkeypatch) -> None:
+    """Let any attempt to build a network fail."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a network was built")
+
+    monkeypatch.setattr(grey_people, "build", refuse)
+
+
+def test_joints_of_a_walk(project: Project, clips: Path) -> None:
+    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
+    assert (result.status, result.frames, result.code) == ("ok", 20, "")
+    pose, recipe = project.read_pose(result.video)
+    x1 = 40 + 2.0 * np.arange(20)
+    expected = np.stack([x1, np.full(20, 40)], axis=1)[:, None] + PLACES * [39, 89]
+    np.testing.assert_allclose(pose.xy, expected, atol=1.6)
+    np.testing.assert_allclose(pose.time, np.arange(20) / 25, atol=1e-6)
+    assert (pose.size, pose.skeleton, pose.fps) == (SIZE, "coco17", 25)
+    assert pose.info["coverage"] == 1
+    assert pose.info["margin"] == 1
+    assert pose.info["device"] == "cpu"
+    assert recipe.step == "poses"
+    (row,) = project.videos()
+    assert (row.id, row.frames, row.fps, row.width) == (result.video, 20, 25, SIZE[0])
+    assert project.source(row) == clips / "anna" / "clip.mp4"
+
+
+def test_one_name_in_two_folders_gives_two_clips(project: Project, clips: Path) -> None:
+    one, two = extract_poses(project, [str(clips)], CONFIG)
+    assert one.video != two.video
+    assert len(project.videos()) == 2
+    apart = project.read_pose(two.video)[0].xy - project.read_pose(one.video)[0].xy
+    np.testing.assert_allclose(apart[..., 0], 20, atol=1.6)
+
+
+def test_the_same_content_is_worked_on_once(project: Project, clips: Path, monkeypatch) -> None:
+    copy = clips / "anna" / "copy.mp4"
+    copy.write_bytes((clips / "anna" / "clip.mp4").read_bytes())
+    calls = []
+    original = extract.pose_clip
+    monkeypatch.setattr(extract, "pose_clip", lambda *a: (calls.append(a), original(*a))[1])
+    one, two = extract_poses(project, [str(clips / "anna")], CONFIG)
+    assert len(calls) == 1
+    assert one.video != two.video
+    np.testing.assert_array_equal(
+        project.read_pose(one.video)[0].xy, project.read_pose(two.video)[0].xy
+    )
+
+
+def test_paths_inside_the_project_are_relative(project: Project) -> None:
+    (project.root / "videos").mkdir()
+    film(project.root / "videos" / "a.mp4", walk(10))
+    extract_poses(project, [str(project.root / "videos")], CONFIG)
+    assert project.videos()[0].path == "videos/a.mp4"
+
+
+def test_a_second_run_loads_nothing(project: Project, clips: Path, monkeypatch) -> None:
+    first = extract_poses(project, [str(clips)], CONFIG)
+    stamps = [project.pose_path(r.video).stat().st_mtime_ns for r in first]
+    no_networks(monkeypatch)
+    second = extract_poses(project, [str(clips)], CONFIG)
+    assert [r.status for r in second] == ["cached", "cached"]
+    assert [r.frames for r in second] == [20, 20]
+    assert [project.pose_path(r.video).stat().st_mtime_ns for r in second] == stamps
+
+
+def test_a_changed_setting_makes_poses_anew(project: Project, clips: Path) -> None:
+    extract_poses(project, [str(clips)], CONFIG)
+    changed = replace(CONFIG, joint_threshold=0.95)
+    results = extract_poses(project, [str(clips)], changed)
+    # Every joint scores 0.9 and is now "not seen".
+    assert [(r.status, r.code) for r in results] == [("degraded", "V022")] * 2
+    assert np.isnan(project.read_pose(results[0].video)[0].xy).all()
+    assert [r.status for r in extract_poses(project, [str(clips)], changed)] == ["cached"] * 2
+
+
+def test_settings_without_influence_make_nothing_anew(project: Project, clips: Path) -> None:
+    extract_poses(project, [str(clips)], CONFIG)
+    changed = replace(CONFIG, batch_size=3, min_frames=4)
+    assert {r.status for r in extract_poses(project, [str(clips)], changed)} == {"cached"}
+
+
+def test_overwrite_makes_poses_anew(project: Project, clips: Path) -> None:
+    extract_poses(project, [str(clips)], CONFIG)
+    results = extract_poses(project, [str(clips)], CONFIG, overwrite=True)
+    assert [r.status for r in results] == ["ok", "ok"]
+
+
+def test_a_split_filled_in_by_hand_survives(project: Project, clips: Path) -> None:
+    extract_poses(project, [str(clips)], CONFIG)
+    project.add_videos([replace(v, split="train", group="g") for v in project.videos()])
+    extract_poses(project, [str(clips)], CONFIG, overwrite=True)
+    assert {(v.split, v.group) for v in project.videos()} == {("train", "g")}
+
+
+def test_a_lost_row_comes_back(project: Project, clips: Path) -> None:
+    extract_poses(project, [str(clips)], CONFIG)
+    rows = project.videos()
+    (project.root / "videos.csv").unlink()
+    assert {r.status for r in extract_poses(project, [str(clips)], CONFIG)} == {"cached"}
+    assert project.videos() == rows
+
+
+def test_a_damaged_pose_file_is_made_anew(project: Project, clips: Path) -> None:
+    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
+    path = project.pose_path(result.video)
+    path.write_bytes(path.read_bytes()[:100])
+    assert [r.status for r in extract_poses(project, [str(clips / "anna")], CONFIG)] == ["ok"]
+
+
+def test_auto_is_content_with_either_of_its_detectors(project: Project, clips: Path) -> None:
+    """Poses made where there is a GPU stay current where there is none."""
+    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
+    pose, _ = project.read_pose(result.video)
+    auto = replace(CONFIG, detector="auto")
+    digest = project.videos()[0].sha256
+    recipes = pose_recipes(auto, digest)
+    assert len(recipes) == 2
+    for recipe in recipes:
+        project.write_pose(result.video, pose, recipe)
+        assert [r.status for r in extract_poses(project, [str(clips / "anna")], auto)] == ["cached"]
+
+
+# --- bad files --------------------------------------------------------------------------
+
+
+def test_bad_files_do_not_end_a_batch(project: Project, clips: Path) -> None:
+    (clips / "0-empty.mp4").touch()
+    (clips / "1-text.mp4").write_text("no video\n" * 100)
+    with wave.open(str(clips / "2-sound.mp4"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(8000))
+    film(clips / "3-short.mp4", walk(5))
+    film(clips / "4-nobody.mp4", [{}] * 12)
+    results = extract_poses(project, [str(clips), str(clips / "gone.mp4")], CONFIG)
+    outcome = {Path(r.path).name: (r.status, r.code) for r in results}
+    assert outcome == {
+        "0-empty.mp4": ("failed", "V002"),
+        "1-text.mp4": ("failed", "V001"),
+        "2-sound.mp4": ("failed", "V004"),
+        "3-short.mp4": ("skipped", "V002"),
+        "4-nobody.mp4": ("skipped", "V020"),
+        "clip.mp4": ("ok", ""),
+        "gone.mp4": ("failed", "V006"),
+    }
+    assert sum(r.usable for r in results) == 2
+    assert all(r.message and r.hint for r in results if not r.usable)
+    report = json.loads((project.results_dir("extract") / "report.json").read_text())
+    assert report["schema_version"] == 1
+    assert [item["code"] for item in report["items"]] == [r.code for r in results]
+    with (project.results_dir("extract") / "report.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["status"] for row in rows] == [r.status for r in results]
+    good = next(row for row in rows if row["status"] == "ok")
+    assert (good["coverage"], good["margin"]) == ("1.0", "1.0")
+
+
+def test_the_best_score_is_told_when_nobody_is_found(project: Project, clips: Path) -> None:
+    strict = replace(CONFIG, detect_threshold=0.95)
+    (result,) = extract_poses(project, [str(clips / "anna")], strict)
+    assert result.code == "V020"
+    assert "20 frames" in result.message
+    assert "0.90" in result.message
+
+
+def test_a_truncated_file_gives_what_is_left(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mkv"
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 40, (60, SIZE[1], SIZE[0], 3), np.uint8)
+    images = [
+        np.maximum(grey_people.scene(people), dark)
+        for people, dark in zip(walk(60, step=1), noise, strict=True)
+    ]
+    write_video(path, images, 25)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    (result,) = extract_poses(project, [str(path)], CONFIG)
+    assert (result.status, result.code) == ("degraded", "V003")
+    assert 15 < result.frames < 45
+
+
+def test_two_equal_people_are_ambiguous(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "duet.mp4"
+    both = [{100: (40, 40, 80, 130), 200: (160, 40, 200, 130)}] * 15
+    film(path, both)
+    (result,) = extract_poses(project, [str(path)], CONFIG)
+    assert (result.status, result.code) == ("degraded", "V021")
+    assert result.usable
+    (again,) = extract_poses(project, [str(path)], CONFIG)
+    assert (again.status, again.code) == ("cached", "V021")
+
+
+def test_a_bystander_is_not_the_subject(project: Project, tmp_path: Path) -> None:
+    """Nearer and larger, but there for a fifth of the clip."""
+    path = tmp_path / "passer.mp4"
+    scenes = walk(50, step=1)
+    for t in range(20, 30):
+        scenes[t][100] = (170, 10, 235, 155)
+    film(path, scenes)
+    (result,) = extract_poses(project, [str(path)], CONFIG)
+    assert (result.status, result.code) == ("ok", "")
+    pose, _ = project.read_pose(result.video)
+    np.testing.assert_allclose(pose.xy[25, 0], [65, 40], atol=1.6)
+
+
+def test_frames_without_the_subject_are_nan(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "away.mp4"
+    scenes = [*walk(30, step=0), *[{}] * 60, *walk(30, step=0)]
+    film(path, scenes)
+    (result,) = extract_poses(project, [str(path)], CONFIG)
+    pose, _ = project.read_pose(result.video)
+    seen = np.isfinite(pose.xy).reshape(120, -1).sum(axis=1) == 34
+    assert seen[:30].all()
+    assert seen[90:].all()
+    assert not seen[30:90].any()
+    assert np.isnan(pose.box[30:90]).all()
+    assert not pose.score[30:90].any()
+    assert pose.info["coverage"] == 0.5
+
+
+def test_a_short_failure_of_the_detector_is_bridged(
+    project: Project, clips: Path, monkeypatch
+) -> None:
+    """The detector misses frames 8 to 11; the pose network looks where the person must be."""
+    count = iter(range(1000))
+    original = grey_people.GreyDetector.detect
+
+    def blink(self, images):
+        return [
+            np.zeros((0, 5), np.float32) if 8 <= next(count) < 12 else found
+            for found in original(self, images)
+        ]
+
+    monkeypatch.setattr(grey_people.GreyDetector, "detect", blink)
+    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
+    pose, _ = project.read_pose(result.video)
+    np.testing.assert_allclose(pose.xy[8:12, 4, 0], 60 + 2 * np.arange(8, 12), atol=2)
+    assert pose.info["coverage"] == 1
+
+
+def test_what_concerns_the_whole_run_is_raised(project: Project, clips: Path) -> None:
+    for config, code in (
+        (replace(CONFIG, pose="openpose"), ExitCode.USAGE),
+        (replace(CONFIG, detector="yolo"), ExitCode.USAGE),
+        (replace(CONFIG, pose="none.onnx"), ExitCode.UNREADABLE),
+    ):
+        with pytest.raises(UserError) as caught:
+            extract_poses(project, [str(clips)], config)
+        assert caught.value.exit_code == code
+    broken = clips / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with pytest.raises(UserError, match=r"broken\.onnx"):
+        extract_poses(project, [str(clips)], replace(CONFIG, pose=str(broken)))
+    with pytest.raises(UserError) as caught:
+        extract_poses(project, ["https://example.org/a.mp4"], CONFIG)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+# --- interruption -----------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = [".", "models"]
+from pathlib import Path
+from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from tests.poses.test_extract import CONFIG
+
+class Killer(Progress):
+    clips = 0
+    def begin(self, label, total=None):
+        self.clips += label.endswith(".mp4")
+    def advance(self, amount=1):
+        if self.clips == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+extract_poses(Project.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=Killer())
+"""
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, clips: Path) -> None:
+    (clips / "cleo").mkdir()
+    film(clips / "cleo" / "clip.mp4", walk(20, start=50))
+    killed, whole = Project.create(tmp_path / "killed"), Project.create(tmp_path / "whole")
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(killed.root), str(clips)], cwd=ROOT, check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert len(killed.videos()) == 1
+    assert len(list((killed.root / "poses").glob("*.safetensors"))) == 1
+    results = extract_poses(killed, [str(clips)], CONFIG)
+    assert [r.status for r in results] == ["cached", "ok", "ok"]
+    extract_poses(whole, [str(clips)], CONFIG)
+    assert killed.videos() == whole.videos()
+    for result in results:
+        kept = killed.pose_path(result.video).read_bytes()
+        assert kept == whole.pose_path(result.video).read_bytes()
+
+
+# --- one clip for a later step ----------------------------------------------------------
+
+
+def test_ensure_pose_takes_a_path_or_any_name_of_the_clip(
+    project: Project, clips: Path, monkeypatch
+) -> None:
+    path = str(clips / "anna" / "clip.mp4")
+    made = ensure_pose(project, path, CONFIG)
+    assert project.read_pose(made)[0].info["coverage"] == 1
+    no_networks(monkeypatch)
+    for name in (path, made, made[:12], "clip.mp4", "clip"):
+        assert ensure_pose(project, name, CONFIG) == made
+
+
+def test_ensure_pose_makes_stale_poses_anew(project: Project, clips: Path) -> None:
+    made = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
+    ensure_pose(project, made, replace(CONFIG, detect_threshold=0.5))
+    assert project.read_pose(made)[1].config["detect_threshold"] == 0.5
+
+
+def test_ensure_pose_without_the_source(project: Project, clips: Path) -> None:
+    path = clips / "anna" / "clip.mp4"
+    made = ensure_pose(project, str(path), CONFIG)
+    path.unlink()
+    assert ensure_pose(project, made, CONFIG) == made
+    with pytest.raises(UserError, match=r"clip\.mp4") as caught:
+        ensure_pose(project, made, replace(CONFIG, detect_threshold=0.5))
+    assert (caught.value.code, caught.value.exit_code) == ("V006", ExitCode.UNREADABLE)
+
+
+def test_ensure_pose_tells_what_stands_in_the_way(project: Project, tmp_path: Path) -> None:
+    film(tmp_path / "nobody.mp4", [{}] * 12)
+    with pytest.raises(UserError) as caught:
+        ensure_pose(project, str(tmp_path / "nobody.mp4"), CONFIG)
+    assert (caught.value.code, caught.value.exit_code) == ("V020", ExitCode.UNUSABLE)
+    with pytest.raises(UserError, match="nowhere") as caught:
+        ensure_pose(project, "nowhere", CONFIG)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeypatch) -> None:
+    path = clips / "anna" / "clip.mp4"
+    made = ensure_pose(project, str(path), CONFIG)
+    pose, _ = project.read_pose(made)
+    imported = Recipe("import", 1, {}, {"labels": "0" * 64})
+    bare = PoseSequence.from_arrays(*pose.to_arrays())
+    project.write_pose(made, replace(bare, info={}), imported)
+    labels = clips / "0001.mat"
+    labels.write_bytes(b"labels")
+    project.write_pose("penn-0001", bare, imported)
+    project.add_videos([Video("penn-0001", str(labels), "1" * 64, frames=20)])
+    rows = project.videos()
+    no_networks(monkeypatch)
+    changed = replace(CONFIG, detect_threshold=0.7)
+    assert ensure_pose(project, made, changed) == made
+    assert ensure_pose(project, str(path), changed) == made
+    assert ensure_pose(project, str(labels), changed) == "penn-0001"
+    assert ensure_pose(project, "penn-0001", changed) == "penn-0001"
+    (result,) = extract_poses(project, [str(path)], changed, overwrite=True)
+    assert result.status == "cached"
+    assert project.videos() == rows
+    assert project.read_pose(made)[1] == imported
