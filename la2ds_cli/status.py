@@ -219,7 +219,18 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
         return poses.command
     trained = [run.run for run in runs if run.step]
     if not trained:
-        return "la2ds train"
+        return after_poses(project)
     if not (project.results_dir("evaluate") / f"{trained[0]}.json").exists():
         return f"la2ds evaluate --run {trained[0]}"
     return "la2ds align A B --out ab.png"
+
+
+def after_poses(project: Project) -> str:
+    """Train where there are clips enough to learn from, else align on raw poses."""
+    from la2ds_cli.training.train import FEW_CLIPS
+
+    videos = project.videos()
+    if len(videos) >= FEW_CLIPS:
+        return "la2ds train"
+    names = [video.id for video in videos[:2]] if len(videos) > 1 else ["A", "B"]
+    return f"la2ds align {' '.join(names)}"

@@ -120,6 +120,9 @@ def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Projec
 
 def test_the_next_command_follows_the_work(project: Project):
     config = project.config(overrides=TINY)
+    assert project_status(project, config).next == "la2ds align clip-0 clip-1"
+    for number in range(3, 10):
+        add_sequence(project, f"clip-{number}", sequence(warped_phase(30, seed=number)))
     assert project_status(project, config).next == "la2ds train"
     train(project, run="one", config=config)
     assert project_status(project, config).next == "la2ds evaluate --run one"

@@ -32,6 +32,7 @@ def cache_heatmaps(
     from la2ds_cli import heatmap_cache
     from la2ds_cli.batch import batch_exit_code
     from la2ds_cli.console import Console
+    from la2ds_cli.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
@@ -41,5 +42,5 @@ def cache_heatmaps(
             )
         console.items(results)
         console.document("cache-heatmaps", {"project": opened.root, "items": results})
-        console.next(f"la2ds train --project {project}")
+        console.next(f"{after_poses(opened)} --project {project}")
     raise typer.Exit(batch_exit_code(results))

@@ -51,6 +51,7 @@ def extract_poses(
     from la2ds_cli.commands.remember import remembered
     from la2ds_cli.console import Console
     from la2ds_cli.poses import extract
+    from la2ds_cli.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)
@@ -69,5 +70,5 @@ def extract_poses(
         console.document("extract-poses", {"project": opened.root, "items": results})
         if overlay:
             console.note(f"overlays: {opened.results_dir('overlay')}")
-        console.next(f"la2ds train --project {project}")
+        console.next(f"{after_poses(opened)} --project {project}")
     raise typer.Exit(batch_exit_code(results))

@@ -47,6 +47,7 @@ def penn_action(
     from la2ds_cli.batch import batch_exit_code
     from la2ds_cli.console import Console
     from la2ds_cli.importers import penn_action as importer
+    from la2ds_cli.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)
@@ -56,5 +57,5 @@ def penn_action(
             )
         console.items(results)
         console.document("import penn-action", {"project": opened.root, "items": results})
-        console.next(f"la2ds train --project {project}")
+        console.next(f"{after_poses(opened)} --project {project}")
     raise typer.Exit(batch_exit_code(results))

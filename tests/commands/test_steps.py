@@ -155,7 +155,7 @@ def test_status_follows_the_work(run: Run, document: Document, project: Project)
     found = document("status")
     assert found["videos"] == 4
     assert found["splits"] == {"test": 2, "train": 2}
-    assert found["next"] == "la2ds train"
+    assert found["next"] == "la2ds align clip-0 clip-1"
     run("train")
     run("evaluate")
     (project.root / "project.toml").write_text(
