@@ -35,6 +35,7 @@ from la2ds_cli.video import Frame, VideoInfo, read_ahead, read_frames
 
 _CHUNK_BYTES = 192 << 20  # of decoded frames held at once
 _CHUNK_FRAMES = 64
+_AHEAD = 8  # frames decoded while the networks work
 _MAX_GAP = 1.0  # seconds without a detection after which a track is closed
 _HOLD = 0.5  # seconds that a lost person is still looked for
 _LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts
@@ -105,7 +106,7 @@ def pose_clip(
 
 def _chunks(path: Path, video: VideoInfo) -> Iterator[list[Frame]]:
     size = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // (video.width * video.height * 3)))
-    frames = read_ahead(read_frames(path), size)
+    frames = read_ahead(read_frames(path), min(size, _AHEAD))
     while chunk := list(itertools.islice(frames, size)):
         yield chunk
 
