@@ -87,7 +87,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         first = next(_decode(container, stream), None)
         if first is None:
             raise _empty(path)
-        height, width = _upright(first, stream).shape[:2]
+        height, width = _upright(first, stream, _display_matrix(first)).shape[:2]
         return VideoInfo(
             width=width,
             height=height,
@@ -109,10 +109,12 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[Frame]:
     with _open(path) as (container, stream):
         clock = _Clock(_rate(stream))
         start = (container.start_time or 0) / 1e6  # in FFmpeg's AV_TIME_BASE, microseconds
-        index = -1
+        index, matrix = -1, (1, 0, 0, 1)
         for index, frame in enumerate(_decode(container, stream)):
+            if index == 0:  # once: PyAV keeps every frame whose side data was asked for alive
+                matrix = _display_matrix(frame)
             stamp = None if frame.time is None else frame.time - start
-            yield Frame(index, clock.tick(stamp), _upright(frame, stream))
+            yield Frame(index, clock.tick(stamp), _upright(frame, stream, matrix))
         if index < 0:
             raise _empty(path)
 
@@ -218,14 +220,14 @@ def _flush(stream: Any) -> Iterator[av.VideoFrame]:
         return
 
 
-def _upright(frame: av.VideoFrame, stream: Any) -> Image:
+def _upright(frame: av.VideoFrame, stream: Any, matrix: tuple[int, int, int, int]) -> Image:
     """RGB pixels with square pixels and the display matrix applied."""
     aspect = stream.sample_aspect_ratio
     width = round(frame.width * aspect) if aspect else frame.width
     if width != frame.width:
         frame = frame.reformat(width=max(width, 1), height=frame.height, format="rgb24")
     image: Any = frame.to_ndarray(format="rgb24")
-    return orient(image, _display_matrix(frame))
+    return orient(image, matrix)
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import struct
 import wave
 from fractions import Fraction
@@ -66,6 +67,19 @@ def test_frames_come_in_order_with_their_times(clip: Path) -> None:
     np.testing.assert_allclose(brightness, 8 * np.arange(24), atol=3)
     assert frames[0].image.shape == (HEIGHT, WIDTH, 3)
     assert frames[0].image.dtype == np.uint8
+
+
+def test_frames_are_freed_as_they_go(clip: Path) -> None:
+    """Without waiting for the garbage collector, which would let gigabytes pile up first."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in read_frames(clip):
+            pass
+        alive = sum(isinstance(found, av.VideoFrame) for found in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 2
 
 
 def test_probe_tells_what_the_file_holds(clip: Path) -> None:
