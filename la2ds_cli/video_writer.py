@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,12 @@ def write_video(
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-", suffix=target.suffix)
-        os.close(handle)
+        temporary = target.with_name(f".tmp-{uuid4().hex}{target.suffix}")
         try:
-            _encode(name, frames, fps)
-            Path(name).replace(target)
+            _encode(str(temporary), frames, fps)
+            temporary.replace(target)
         finally:
-            Path(name).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot write {target}: {error.strerror or error}",

@@ -114,6 +114,11 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_others_may_read_what_was_written(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert clip.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_writing_no_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no frames"):
         write_video(tmp_path / "none.mp4", [], 25)

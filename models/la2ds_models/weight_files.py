@@ -9,7 +9,6 @@ import hashlib
 import http.client
 import os
 import socket
-import tempfile
 import tomllib
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from uuid import uuid4
 
 from platformdirs import user_cache_dir
 
@@ -135,10 +135,10 @@ def _download(
 ) -> None:
     """One attempt; OSError for the network and the disk, ValueError for a wrong hash."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".download-")
+    temporary = target.with_name(f".download-{uuid4().hex}")
     try:
         with (
-            os.fdopen(handle, "wb") as file,
+            temporary.open("xb") as file,
             urllib.request.urlopen(url, timeout=_TIMEOUT) as response,
         ):
             total, done = int(response.headers.get("Content-Length") or 0), 0
@@ -151,12 +151,12 @@ def _download(
             os.fsync(file.fileno())
         if total and done != total:
             raise ValueError(f"the transfer broke off after {done} of {total} bytes")
-        found = _digest(Path(name))
+        found = _digest(temporary)
         if not found.startswith(sha256):
             raise ValueError(f"wrong content, sha256 {found[:16]}… instead of {sha256}…")
-        Path(name).replace(target)
+        temporary.replace(target)
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:
