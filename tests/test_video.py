@@ -76,7 +76,7 @@ def test_frames_are_freed_as_they_go(clip: Path) -> None:
     try:
         for _ in read_frames(clip):
             pass
-        alive = sum(isinstance(found, av.VideoFrame) for found in gc.get_objects())
+        alive = sum(type(found) is av.VideoFrame for found in gc.get_objects())
     finally:
         gc.enable()
     assert alive <= 2

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,14 @@ def build(name: str, device: DeviceName, batch_size: int) -> TopDownBackend:
     path = fetch_weights(name)
     variant = POSE_VARIANTS[name]
     network = build_pose_network(name, len(get_skeleton(variant.skeleton).joints))
-    load_pose_weights(network, path)
+    try:
+        load_pose_weights(network, path)
+    except (ValueError, UnpicklingError) as error:
+        raise UserError(
+            f"{path} does not hold the weights of {name}: {str(error).splitlines()[0]}",
+            hint="delete the file and run the same command again",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
     network.eval().to(where)
     return TopDownBackend(
         forward=_Forward(network, where),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from la2ds_cli.demo.clips import write_demo_clips
+from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import _Forward
 from la2ds_cli.video import read_frames
@@ -56,6 +57,18 @@ def test_w32_loads_a_checkpoint_from_the_weights_folder(tmp_path: Path, monkeypa
     assert xy.shape == (1, 17, 2)
     assert np.isfinite(xy).all()
     assert backend_identity("hrnet-w32") == f"hrnet-w32:{digest[:8]}"
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "weights" / "w32.pth"
+    path.parent.mkdir()
+    torch.save({"state_dict": {"fc.weight": torch.zeros(2, 2)}}, path)
+    entry = WeightFile("hrnet-w32", "w32.pth", "none", "nothing")
+    monkeypatch.setattr("la2ds_models.weight_files.zoo", lambda: {"hrnet-w32": entry})
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"w32\.pth") as caught:
+        resolve_backend("hrnet-w32", "cpu")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 def test_out_of_memory_halves_the_batch() -> None:
