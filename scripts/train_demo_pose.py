@@ -35,6 +35,7 @@ from la2ds_models.pose import (
 
 VARIANT = "hrnet-demo"
 EMA_DECAY = 0.998
+SHARPNESS = 12.0  # heatmap height to log-odds of the place of the peak
 
 
 class RenderedPeople(IterableDataset):
@@ -96,6 +97,21 @@ def learning_rate(progress: float, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
 
+def heatmap_loss(heatmap: Tensor, target: Tensor) -> Tensor:
+    """Squared error, which scales the peaks to 1, and the cross-entropy of where the peak lies.
+
+    Squared error alone hardly punishes a second peak on the other arm or leg. Joints whose target
+    lies outside the crop take part in the squared error only.
+    """
+    squared = (heatmap - target).square().mean()
+    mass = target.flatten(2).sum(dim=2, keepdim=True)
+    shown = (target.flatten(2).amax(dim=2) > 0.5).float()
+    place = target.flatten(2) / mass.clamp_min(1e-6)
+    log_share = (SHARPNESS * heatmap).flatten(2).log_softmax(dim=2)
+    entropy = -(place * log_share).sum(dim=2)
+    return 100 * squared + 0.05 * (entropy * shown).sum() / shown.sum().clamp_min(1)
+
+
 def train_step(network: nn.Module, optimiser: torch.optim.Optimizer, batch, bf16: bool) -> float:
     image, xy = batch
     variant = POSE_VARIANTS[VARIANT]
@@ -103,7 +119,7 @@ def train_step(network: nn.Module, optimiser: torch.optim.Optimizer, batch, bf16
     pixel = normalise(image).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         heatmap = network(pixel)
-    loss = (heatmap.float() - target).square().mean() * 100
+    loss = heatmap_loss(heatmap.float(), target)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()

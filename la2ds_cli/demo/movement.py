@@ -127,7 +127,7 @@ def random_pose(rng: np.random.Generator) -> FloatArray:
     """One plausible pose (D,): standing, striding, squatting, bending, lying or tilted."""
     kind = rng.choice(
         ["movement", "stand", "stride", "squat", "bend", "sit", "lie"],
-        p=[0.2, 0.25, 0.17, 0.15, 0.1, 0.05, 0.08],
+        p=[0.4, 0.19, 0.13, 0.11, 0.08, 0.05, 0.04],
     )
     if kind == "movement":
         pose = movement(rng.uniform(0, 1, 1), random_style(rng))[0]

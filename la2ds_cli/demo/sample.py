@@ -64,8 +64,8 @@ def flip_sample(sample: PoseSample) -> PoseSample:
 
 def _random_camera(rng: np.random.Generator, world: FloatArray) -> Camera:
     middle = (world.min(axis=0) + world.max(axis=0)) / 2
-    # Side views hide half of the joints; they are kept but not favoured.
-    azimuth = rng.uniform(-np.pi, np.pi) if rng.random() < 0.55 else rng.normal(0, 0.7)
+    # Demo clips are filmed from the front half; views from behind are kept but not favoured.
+    azimuth = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else rng.normal(0, 0.8)
     return look_at(
         middle,
         azimuth=float(azimuth),
@@ -82,12 +82,12 @@ def _sloppy_box(rng: np.random.Generator, xy: FloatArray, size: tuple[int, int])
     low, high = xy.min(axis=0), xy.max(axis=0)
     extent = high - low
     height = max(extent[1], extent[0] * size[0] / size[1])
-    height *= np.exp(rng.uniform(np.log(0.95), np.log(2.3)))
-    if rng.random() < 0.06:
+    height *= np.exp(rng.uniform(np.log(1.0), np.log(1.9)))
+    if rng.random() < 0.03:
         height *= rng.uniform(0.6, 0.9)
     half = np.array([height * size[1] / size[0], height]) / 2
     slack = np.abs(half - extent / 2) + 0.06 * half
-    centre = (low + high) / 2 + rng.uniform(-0.8, 0.8, 2) * slack
+    centre = (low + high) / 2 + rng.uniform(-0.7, 0.7, 2) * slack
     return np.concatenate([centre - half, centre + half])
 
 

@@ -46,7 +46,7 @@ def _gradient(rng: np.random.Generator, height: int, width: int) -> FloatArray:
 
 
 def _texture(rng: np.random.Generator, size: tuple[int, int]) -> FloatArray:
-    strength = rng.choice([0.0, 6.0, 18.0, 40.0], p=[0.25, 0.35, 0.25, 0.15])
+    strength = rng.choice([0.0, 6.0, 16.0, 30.0], p=[0.25, 0.35, 0.25, 0.15])
     cells = int(rng.integers(3, 40))
     channels = 1 if rng.random() < 0.7 else 3
     noise = rng.normal(0, strength, (cells, cells, channels)).astype(np.float32)
@@ -95,7 +95,7 @@ def add_shadow(image: Image, feet: FloatArray, width: float, strength: float) ->
 
 def degrade(image: Image, rng: np.random.Generator) -> Image:
     """Exposure, blur, motion blur, sensor noise and JPEG blocks as in cheap footage."""
-    gain, bias = rng.uniform(0.65, 1.3), rng.normal(0, 12)
+    gain, bias = rng.uniform(0.75, 1.25), rng.normal(0, 10)
     tint = rng.normal(1, 0.04, 3)
     look_up = np.clip(np.arange(256)[:, None] * gain * tint + bias, 0, 255).astype(np.uint8)
     image = cv2.LUT(image, look_up[None])  # type: ignore[assignment]
@@ -104,7 +104,7 @@ def degrade(image: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.2:
         image = cv2.filter2D(image, -1, _motion_kernel(rng))  # type: ignore[assignment]
     if rng.random() < 0.5:
-        noise = rng.normal(0, rng.uniform(1, 10), image.shape).astype(np.float32)
+        noise = rng.normal(0, rng.uniform(1, 7), image.shape).astype(np.float32)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         quality = int(rng.integers(25, 95))
