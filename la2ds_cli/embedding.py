@@ -14,7 +14,7 @@ import numpy as np
 from la2ds_cli import artifact
 from la2ds_cli.batch import ItemResult
 from la2ds_cli.config import Config, load_config
-from la2ds_cli.device import DeviceName, resolve_device
+from la2ds_cli.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.network_input import NetworkInput, network_input
 from la2ds_cli.progress import Progress
@@ -54,6 +54,12 @@ class Embedder:
         key: str,
         device: torch.device,
     ) -> None:
+        import torch
+
+        if device.type == "cpu":
+            # Clips go through one by one; threads that wait for a busy core cost far more
+            # than they save.
+            torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
         self.network = network.to(device).eval()
         self.config = config
         self.skeleton = skeleton

@@ -8,6 +8,7 @@ so the parameters are exactly those of the official and the OpenMMLab pose check
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -129,12 +130,35 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_file(path)
-    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    with torch.serialization.safe_globals(_harmless_globals()):
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping):
         raise ValueError(f"{path.name} holds no state dict but a {type(content).__name__}")
     return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def _harmless_globals() -> list[Any]:
+    """numpy's array constructors, which OpenMMLab checkpoints need for their meta data.
+
+    They build arrays and numbers and run nothing, so allowing them keeps the load safe.
+    """
+    import numpy as np
+    from numpy import dtypes
+
+    try:
+        core = import_module("numpy._core.multiarray")
+    except ImportError:  # numpy 1
+        core = import_module("numpy.core.multiarray")
+    # Files written with numpy 1 and with numpy 2 name the same functions differently.
+    functions = [
+        (getattr(core, name), f"numpy.{package}.multiarray.{name}")
+        for name in ("_reconstruct", "scalar")
+        for package in ("core", "_core")
+    ]
+    kinds = [getattr(dtypes, name) for name in dtypes.__all__]
+    return [np.ndarray, np.dtype, *functions, *kinds]
 
 
 _CLASSIFICATION = re.compile(

@@ -1,3 +1,7 @@
+from pickle import UnpicklingError
+from zipfile import ZipFile
+
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -72,6 +76,36 @@ def test_openmmlab_naming_loads(w32, tmp_path, head):
     network = build_pose_network("hrnet-w32")
     load_pose_weights(network, tmp_path / "mm.pth")
     assert _same(network, w32)
+
+
+@pytest.mark.parametrize("package", ["numpy._core", "numpy.core"])
+def test_openmmlab_meta_with_numpy_arrays_loads(w32, tmp_path, package):
+    """MMPose 1.x stores its data set's statistics beside the weights, as arrays of numpy 1."""
+    meta = {"sigmas": np.linspace(0, 1, 17), "scale": np.float32(0.25)}
+    state = {f"head.{n}" if n.startswith("final") else n: v for n, v in w32.state_dict().items()}
+    torch.save({"meta": meta, "state_dict": state}, tmp_path / "saved.pth")
+    with (
+        ZipFile(tmp_path / "saved.pth") as saved,
+        ZipFile(tmp_path / "mm.pth", "w") as renamed,
+    ):
+        for name in saved.namelist():
+            content = saved.read(name)
+            if name.endswith("data.pkl"):
+                content = content.replace(b"numpy._core.", package.encode() + b".")
+            renamed.writestr(name, content)
+    network = build_pose_network("hrnet-w32")
+    load_pose_weights(network, tmp_path / "mm.pth")
+    assert _same(network, w32)
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (print, ("this must never run",))
+
+    torch.save({"state_dict": {}, "meta": Hostile()}, tmp_path / "hostile.pth")
+    with pytest.raises(UnpicklingError):
+        load_pose_weights(build_pose_network("hrnet-demo"), tmp_path / "hostile.pth")
 
 
 def test_half_precision_safetensors_load_as_float32(tmp_path):
