@@ -134,6 +134,27 @@ def test_a_bug_prints_its_traceback_and_no_local_values():
     assert "line 4" not in done.stdout
 
 
+@pytest.mark.parametrize(("chosen", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(chosen: str | None, used: str):
+    script = (
+        "import os\n"
+        "from la2ds_cli import doctor, main\n"
+        "doctor.examine = lambda: [doctor.Check('policy', os.environ['OMP_WAIT_POLICY'])]\n"
+        "main.main()\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": chosen} if chosen else {}
+    done = subprocess.run(
+        [sys.executable, "-c", script, "doctor"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1].split()[-1] == used
+
+
 def test_a_closed_pipe_is_no_error():
     script = "from la2ds_cli.main import main; main()"
     read, write = os.pipe()

@@ -24,11 +24,14 @@ class Notes(Progress):
         self.begun.append(label)
 
 
-def test_the_whole_chain_and_going_on_from_what_is_current(tmp_path: Path):
+def test_the_whole_chain_and_going_on_from_what_is_current(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("la2ds_cli.demo.clips.FPS", 12)  # fewer frames, the same movement
     first = run_demo(tmp_path, clips=8, minutes=0.05)
     assert first.clips == 8
     assert first.training.steps > 0
-    assert first.truth.frames > 30
+    assert first.truth.frames > 15
     assert first.truth.median_error < first.truth.length / 4
     assert first.evaluation["clips"] == 2
     assert {"model", "time_only", "raw_pose"} <= set(first.evaluation["features"])
