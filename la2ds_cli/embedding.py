@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from la2ds_models.alignment_network import AlignmentNetwork
 
 VERSION = 1
+WEAK = 10.0  # % synthetic warp error above which the user is warned; good runs reach 2 to 4
 
 
 def embed_input(network: AlignmentNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
@@ -118,6 +119,21 @@ def checkpoint_path(project: Project, run: str) -> Path:
 def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
     """Whether the run has weights."""
     return checkpoint_path(project, run).exists()
+
+
+def weakness(project: Project, run: str) -> str:
+    """One sentence when the run's model undoes synthetic warps badly, else an empty string."""
+    try:
+        facts = artifact.read_header(checkpoint_path(project, run))[1]
+    except (FileNotFoundError, artifact.ArtifactError):
+        return ""
+    error = float(facts.get("validation_error", 0.0))
+    if error <= WEAK:
+        return ""
+    return (
+        f"the model of run {run} is weak (it undoes warps of its own clips to {error:.0f} % of "
+        "their length only): compare with --features pose"
+    )
 
 
 def load_embedder(

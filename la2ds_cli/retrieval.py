@@ -68,6 +68,8 @@ def retrieve(
             hint=f"end the name in one of: {', '.join(SUFFIXES)}",
         )
     choice = choose_features(project, run, features)
+    if choice.warning:
+        progress.note(choice.warning)
     reason = choice.reason.replace("aligned", "compared")
     video, seconds = _parse(project, query, device, progress)
     poses = {v.id: project.read_pose(v.id)[0] for v in project.videos() if _has_pose(project, v.id)}

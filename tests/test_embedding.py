@@ -11,6 +11,7 @@ import pytest
 from la2ds_cli import artifact
 from la2ds_cli.config import load_config
 from la2ds_cli.embedding import (
+    checkpoint_path,
     embed,
     ensure_embedding,
     has_model,
@@ -139,3 +140,16 @@ def test_missing_and_wrong_checkpoints(project: Project) -> None:
     (folder / "best.safetensors").write_bytes(project.pose_path("clip0").read_bytes())
     with pytest.raises(UserError, match="not a checkpoint but the output of step 'import'"):
         load_embedder(project)
+
+
+@pytest.mark.parametrize(("error", "warned"), [(9.9, False), (15.0, True)])
+def test_a_weak_model_is_called_weak(project: Project, error: float, warned: bool) -> None:
+    from la2ds_cli.alignment.clip_features import choose_features
+
+    train(project, config=project.config(overrides=SMALL), device="cpu")
+    path = checkpoint_path(project, "default")
+    arrays, recipe, facts = artifact.read_arrays(path)
+    artifact.write_arrays(path, arrays, recipe, facts | {"validation_error": error})
+    choice = choose_features(project, "default", "auto")
+    assert choice.kind == "model"
+    assert ("compare with --features pose" in choice.warning) == warned

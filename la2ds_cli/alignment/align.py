@@ -154,6 +154,8 @@ def align(
     get_method(settings.method)
     targets = [checked_target(Path(path)) for path in out]
     choice = choose_features(project, run, features)
+    if choice.warning:
+        progress.note(choice.warning)
     ids = [ensure_pose(project, name, config.poses, device, progress) for name in (a, b)]
     videos = [_video(project, video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]

@@ -25,21 +25,22 @@ FeatureKind = Literal["auto", "model", "pose"]
 @dataclass(frozen=True)
 class FeatureChoice:
     """reason: one line for the user why raw poses are used, empty when they were asked for or the
-    model is used."""
+    model is used. warning: one line when the model is not to be relied on, else empty."""
 
     kind: Literal["model", "pose"]
     reason: str
+    warning: str = ""
 
 
 def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
     """`auto` takes the model where the run has one. UserError (exit 4) for a missing model that
     was asked for, or for a run other than the default one that does not exist."""
-    from la2ds_cli.embedding import has_model
+    from la2ds_cli.embedding import has_model, weakness
 
     if wanted == "pose":
         return FeatureChoice("pose", "")
     if has_model(project, run):
-        return FeatureChoice("model", "")
+        return FeatureChoice("model", "", weakness(project, run))
     if wanted == "model" or run != DEFAULT_RUN:
         raise UserError(
             f"run '{run}' has no trained model",
