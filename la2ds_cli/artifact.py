@@ -78,6 +78,16 @@ def _umask() -> int:
     return mask
 
 
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The UserError (exit 7) for a path that the operating system would not write."""
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}",
+        hint="free some space or choose a folder you may write to, then run the same command "
+        "again; finished items are kept",
+        exit_code=ExitCode.STORAGE,
+    )
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write whole or not at all: temporary file in the same folder, fsync, rename.
 
@@ -95,12 +105,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         Path(temporary).replace(path)
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="free some space or choose a folder you may write to, then run the same command "
-            "again; finished items are kept",
-            exit_code=ExitCode.STORAGE,
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)

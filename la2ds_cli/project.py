@@ -110,20 +110,25 @@ class Project:
         """
         from filelock import FileLock, Timeout
 
-        (self.root / "logs").mkdir(exist_ok=True)
         lock = FileLock(self.root / "logs" / "lock", timeout=0)
         try:
+            (self.root / "logs").mkdir(exist_ok=True)
             lock.acquire()
-        except Timeout as error:
-            raise UserError(
-                f"another la2ds command is writing to {self.root}",
-                hint="wait for it to finish, then run the same command again",
-                exit_code=ExitCode.MISMATCH,
-            ) from error
+        except OSError as error:
+            if isinstance(error, Timeout):
+                raise self._locked() from error
+            raise artifact.cannot_write(self.root / "logs", error) from error
         try:
             yield
         finally:
             lock.release()
+
+    def _locked(self) -> UserError:
+        return UserError(
+            f"another la2ds command is writing to {self.root}",
+            hint="wait for it to finish, then run the same command again",
+            exit_code=ExitCode.MISMATCH,
+        )
 
     # --- paths ---------------------------------------------------------------------------
 

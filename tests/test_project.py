@@ -299,3 +299,11 @@ def test_lock_is_freed_after_an_error(project):
         raise RuntimeError
     with project.lock():
         pass
+
+
+def test_a_project_that_cannot_be_written_ends_with_the_storage_code(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot write") as caught, project.lock():
+        pass
+    assert caught.value.exit_code == ExitCode.STORAGE

@@ -139,11 +139,11 @@ def run_loop(
             fastest_threads(lambda: forward_backward(0), available_cores())
     pairs = validation_pairs(data.validation, data.skeleton, config)
     limit = math.inf if max_minutes is None else max_minutes * 60
-    progress.begin("training", train.steps)
-    progress.advance(state.step)
+    progress.begin("training", 1.0)
     started = time.monotonic() - state.seconds
     losses: list[float] = []
     share = max(state.step / train.steps, state.seconds / limit)
+    progress.advance(share)
     while share < 1:
         rate = learning_rate(train, state.step, share)
         for group in optimiser.param_groups:
@@ -157,8 +157,8 @@ def run_loop(
         losses.append(float(loss))
         state.step += 1
         state.seconds = time.monotonic() - started
-        share = max(state.step / train.steps, state.seconds / limit)
-        progress.advance()
+        before, share = share, max(state.step / train.steps, state.seconds / limit)
+        progress.advance(share - before)
         if state.step % train.validate_every == 0 or share >= 1:
             state.finished = share >= 1
             found = _validate(network, pairs, device)
