@@ -41,8 +41,8 @@ SHARPNESS = 12.0  # heatmap height to log-odds of the place of the peak
 class RenderedPeople(IterableDataset):
     """Endless batches of (image (B, H, W, 3) uint8, xy (B, 17, 2) float32)."""
 
-    def __init__(self, seed: int, batch: int) -> None:
-        self.seed, self.batch = seed, batch
+    def __init__(self, seed: int, batch: int, movement: float) -> None:
+        self.seed, self.batch, self.movement = seed, batch, movement
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         cv2.setNumThreads(1)
@@ -51,7 +51,9 @@ class RenderedPeople(IterableDataset):
         rng = np.random.default_rng([self.seed, 0, info.id if info else 0])
         size = POSE_VARIANTS[VARIANT].input_size
         while True:
-            sample = [random_sample(rng, size) for _ in range(self.batch)]
+            sample = [
+                random_sample(rng, size, rng.random() < self.movement) for _ in range(self.batch)
+            ]
             yield (
                 torch.from_numpy(np.stack([one.image for one in sample])),
                 torch.from_numpy(np.stack([one.xy for one in sample])),
@@ -163,7 +165,7 @@ def train(options: argparse.Namespace) -> None:
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
     loader = DataLoader(
-        RenderedPeople(options.seed, options.batch // options.reuse),
+        RenderedPeople(options.seed, options.batch // options.reuse, options.movement),
         batch_size=None,
         num_workers=options.workers,
         prefetch_factor=8,
@@ -215,6 +217,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=36)
     parser.add_argument("--reuse", type=int, default=3, help="times each person is shown")
+    parser.add_argument(
+        "--movement", type=float, default=0.0, help="share of poses from the demo movement"
+    )
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
     parser.add_argument("--workers", type=int, default=1, help="rendering processes")
