@@ -29,14 +29,20 @@ def resolve_device(name: DeviceName) -> torch.device:
     return torch.device("cuda")
 
 
+def available_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def free_cores() -> int:
     """Cores this process may run on, less those the load average shows busy; at least 1.
 
     OpenMP barriers make two threads several times slower than one on a busy pair of cores.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
         busy = os.getloadavg()[0]
     except OSError:
         busy = 0.0
-    return max(1, int((allowed or 1) - busy + 0.5))
+    return max(1, int(available_cores() - busy + 0.5))

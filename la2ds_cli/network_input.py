@@ -9,7 +9,7 @@ import numpy as np
 from la2ds_cli.config_sections import HeatmapConfig, ModelConfig
 from la2ds_cli.crop import clip_box, to_cells
 from la2ds_cli.heatmaps import channel_count, render_numpy
-from la2ds_cli.pose_features import fill_gaps
+from la2ds_cli.pose_features import centre_and_scale, fill_gaps
 from la2ds_cli.skeleton import Skeleton
 from la2ds_cli.types import FloatArray
 
@@ -47,13 +47,8 @@ def joint_features(
     """(T, 5K) float32: joints in the crop scaled to [-1, 1], the same about the body's root in
     torso lengths, and the scores. Gaps are filled in time; their score 0 tells them apart."""
     filled = fill_gaps(xy_cells)
-    root = filled[:, list(skeleton.root)].mean(axis=1, keepdims=True)
-    ends = np.array(skeleton.torso)
-    torso = np.linalg.norm(filled[:, ends[:, 0]] - filled[:, ends[:, 1]], axis=-1).mean(axis=1)
-    seen = torso[torso > 1e-6]
-    scale = float(np.median(seen)) if len(seen) else 1.0
     in_crop = (filled + 0.5) * (2 / size) - 1
-    about_root = (filled - root) / scale
+    about_root, _ = centre_and_scale(filled, skeleton)
     length = len(filled)
     return np.concatenate(
         [in_crop.reshape(length, -1), about_root.reshape(length, -1), score], axis=1

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.skeleton import Skeleton, get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
 
 
@@ -28,20 +28,24 @@ def fill_gaps(xy: FloatArray) -> FloatArray:
     return filled
 
 
-def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
-    """Root-centred joints (T, K, 2) in torso lengths, and the torso length in pixels.
+def centre_and_scale(xy: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, float]:
+    """Root-centred joints (T, K, 2) in torso lengths, and the torso length in the units of xy.
 
-    The root (mean of the skeleton's root joints) is removed per frame; the scale is one number
-    per clip, the median torso length, so that crouching does not change it.
+    xy (T, K, 2) without gaps. The root (mean of the skeleton's root joints) is removed per frame;
+    the scale is one number per clip, the median torso length, so that crouching does not change
+    it; 1 where no torso has any length.
     """
-    skeleton = get_skeleton(pose.skeleton)
-    xy = fill_gaps(pose.xy)
     centred = xy - xy[:, list(skeleton.root)].mean(axis=1, keepdims=True)
     ends = np.array(skeleton.torso)
     length = np.linalg.norm(xy[:, ends[:, 0]] - xy[:, ends[:, 1]], axis=-1).mean(axis=1)
     positive = length[length > 1e-6]
     scale = float(np.median(positive)) if len(positive) else 1.0
     return centred / scale, scale
+
+
+def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
+    """`centre_and_scale` of a sequence whose gaps are filled; the torso length is in pixels."""
+    return centre_and_scale(fill_gaps(pose.xy), get_skeleton(pose.skeleton))
 
 
 def raw_pose(pose: PoseSequence) -> FloatArray:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from la2ds_cli.artifact import Recipe
 from la2ds_cli.config import Config
 from la2ds_cli.config_sections import TrainConfig
+from la2ds_cli.device import available_cores
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch
-from la2ds_cli.training.threads import available_cores, fastest_threads
+from la2ds_cli.training.threads import fastest_threads
 from la2ds_cli.training.validate import Validation, synthetic_warp_error, validation_pairs
 
 if TYPE_CHECKING:

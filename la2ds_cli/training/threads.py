@@ -6,16 +6,8 @@ one; on idle cores they are nearly twice as fast. Only a measurement tells.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-
-
-def available_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def fastest_threads(run_once: Callable[[], object], cores: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from la2ds_cli.device import available_cores
 from la2ds_cli.training import threads
 
 
@@ -27,4 +28,4 @@ def test_the_faster_count_wins_and_more_must_pay(
 
 
 def test_available_cores_is_positive() -> None:
-    assert threads.available_cores() >= 1
+    assert available_cores() >= 1
