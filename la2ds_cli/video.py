@@ -3,6 +3,9 @@
 Frames come out in presentation order, RGB, upright (display matrix applied) and with square
 pixels (sample aspect ratio applied). Times are presentation time stamps in seconds from the start
 of the file, as a player shows them, made strictly increasing.
+
+It is longer than most files because decoding, orienting and timing of a frame belong together: the
+order of rotation, pixel aspect and time repair is one fact, told once.
 """
 
 from __future__ import annotations

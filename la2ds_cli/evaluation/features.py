@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from la2ds_cli import pose_features
-from la2ds_cli.alignment.distance import pair_distance
+from la2ds_cli.alignment.clip_features import nearest_view
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.errors import UserError
@@ -50,19 +48,10 @@ def align_views(config: AlignConfig) -> PathFunction:
     """Path by the method of `config`, to the nearest of several views of B."""
 
     def path(a: FloatArray, views: Views) -> IntArray:
-        b = views[0] if len(views) == 1 else nearest_view(a, views)
+        b = views[0] if len(views) == 1 else views[nearest_view(a, views)]
         return align_features(config.method, a, b, config)
 
     return path
-
-
-def nearest_view(a: FloatArray, views: Views) -> FloatArray:
-    """The view of B with the lowest mean distance to A along the path with closed ends.
-
-    With open ends the mean would favour the view that leaves out more frames.
-    """
-    costs = [pair_distance(a, b, align_features("dtw", a, b, CLOSED)).mean() for b in views]
-    return views[int(np.argmin(costs))]
 
 
 def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
