@@ -37,12 +37,14 @@ def _share(section: Any, names: str) -> None:
 class PosesConfig:
     """Pose extraction: which detector and pose network, and what makes a clip usable."""
 
-    detector: str = "auto"  # auto: fasterrcnn on CUDA, fasterrcnn-mobilenet on CPU; or a .onnx file
-    pose: str = "hrnet-w32"  # backend name or a .onnx file
+    detector: str = "auto"  # auto: fasterrcnn on CUDA, fasterrcnn-mobilenet on CPU; or a model file
+    pose: str = "hrnet-w32"  # backend name or a model file
     detect_threshold: float = 0.3  # lowest detector score of a person box
     joint_threshold: float = 0.05  # joints scored below this are "not seen"
     min_frames: int = 8  # shorter clips are skipped
     batch_size: int = 16  # crops per forward pass
+    flip_test: bool = False  # average with the mirrored crop: twice the cost
+    decoder: Literal["auto", "quarter", "dark"] = "auto"  # auto: what the weights were made for
 
     def __post_init__(self) -> None:
         _share(self, "detect_threshold joint_threshold")

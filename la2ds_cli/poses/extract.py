@@ -72,7 +72,7 @@ class _Extraction:
 
     @cached_property
     def backend(self) -> PoseBackend:
-        return resolve_backend(self.config.pose, self.device, self.config.batch_size)
+        return resolve_backend(self.config.pose, self.device, self.config)
 
     @cached_property
     def detector_name(self) -> str:
@@ -80,7 +80,7 @@ class _Extraction:
 
     @cached_property
     def detector(self) -> Detector:
-        return resolve_detector(self.detector_name, self.device, self.backend)
+        return resolve_detector(self.detector_name, self.device, self.backend, self.config)
 
     def recipe(self, detector_identity: str, digest: str) -> Recipe:
         return _recipe(self.config, self.pose_identity, detector_identity, digest)
@@ -170,6 +170,8 @@ def _recipe(config: PosesConfig, pose: str, detector: str, digest: str) -> Recip
     used = {
         "detector": detector,
         "pose": pose,
+        "flip_test": config.flip_test,
+        "decoder": config.decoder,
         "detect_threshold": config.detect_threshold,
         "joint_threshold": config.joint_threshold,
     }

@@ -10,11 +10,6 @@ from la2ds_cli.device import DeviceName, free_cores
 from la2ds_cli.errors import ExitCode, UserError
 
 
-def is_onnx(name: str) -> bool:
-    """Whether a detector or pose setting means an ONNX file."""
-    return name.lower().endswith(".onnx")
-
-
 def onnx_identity(name: str) -> str:
     """`onnx:` and the sha256 of the file, so that renaming it changes no cache key."""
     return f"onnx:{artifact.file_digest(_existing(name))}"

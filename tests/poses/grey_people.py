@@ -82,6 +82,6 @@ def identity(name: str) -> str:
     return name
 
 
-def build(name: str, device: str, extra: object) -> object:
+def build(name: str, device: str, config: object, pose: object = None) -> object:
     """The detector when it is given the pose backend, else the pose backend."""
-    return GreyPose() if isinstance(extra, int) else GreyDetector()
+    return GreyPose() if pose is None else GreyDetector()

@@ -1,12 +1,14 @@
 """Pose backends: a box in an image to joints. One file each; a new file is a new backend.
 
-A backend file declares `NAMES`, a literal tuple of the names it serves, and two functions:
+A backend file declares `NAMES`, a literal tuple of the names it serves, or `SUFFIXES`, the endings
+of the model files it reads, and two functions that get the user's setting as it stands (a name,
+`name:more` or a file):
 
     identity(name) -> str
         what the joints depend on (the name and the digest of its weights); part of the cache key,
         so it must be cheap and load no network
-    build(name, device, batch_size) -> PoseBackend
-        device is `auto`, `cpu` or `cuda`
+    build(name, device, config) -> PoseBackend
+        device is `auto`, `cpu` or `cuda`; config is a PosesConfig (batch size, flip test, decoder)
 
 Heavy imports go inside `build`. The same three in a module of your own work as a dotted name.
 """
@@ -17,8 +19,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Protocol
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
-from la2ds_cli.poses.onnx_session import is_onnx
 from la2ds_cli.poses.plugins import load_plugin, plugin_names
 from la2ds_cli.types import FloatArray
 from la2ds_cli.video import Image
@@ -40,14 +42,16 @@ class PoseBackend(Protocol):
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Joints of the person in boxes[i] (n, 4) xyxy of images[i], (H, W, 3) uint8 RGB.
 
+        Called from several threads at once.
+
         Returns xy (n, K, 2) in pixels of the image and score (n, K) in [0, 1].
         """
         ...
 
 
 def backend_names() -> list[str]:
-    """Names that `--pose` takes besides an ONNX file."""
-    return sorted(name for name in plugin_names(__name__) if name != "onnx")
+    """Names that `--pose` takes besides a model file."""
+    return sorted(plugin_names(__name__))
 
 
 def backend_identity(name_or_file: str) -> str:
@@ -56,17 +60,16 @@ def backend_identity(name_or_file: str) -> str:
 
 
 def resolve_backend(
-    name_or_file: str, device: DeviceName = "auto", batch_size: int = 16
+    name_or_file: str, device: DeviceName = "auto", config: PosesConfig | None = None
 ) -> PoseBackend:
     """The backend of a name, of an ONNX file, or of a dotted module.
 
     Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
-    return _plugin(name_or_file).build(name_or_file, device, batch_size)
+    return _plugin(name_or_file).build(name_or_file, device, config or PosesConfig())
 
 
 def _plugin(name_or_file: str) -> ModuleType:
-    name = "onnx" if is_onnx(name_or_file) else name_or_file
     hint = "or a pose model of your own with --pose FILE.onnx"
-    return load_plugin(__name__, name, what="pose network", hint=hint)
+    return load_plugin(__name__, name_or_file, what="pose network", hint=hint)

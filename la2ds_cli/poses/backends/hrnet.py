@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.top_down import TopDownBackend
@@ -25,7 +26,7 @@ def identity(name: str) -> str:
     return weights_identity(name)
 
 
-def build(name: str, device: DeviceName, batch_size: int) -> TopDownBackend:
+def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
     """Network with its weights, fetched where they are missing; UserError (exit 6) offline."""
     from la2ds_models.pose import POSE_VARIANTS, build_pose_network, load_pose_weights
 
@@ -47,7 +48,8 @@ def build(name: str, device: DeviceName, batch_size: int) -> TopDownBackend:
         input_size=variant.input_size,
         skeleton=variant.skeleton,
         device=where.type,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
+        flip_test=config.flip_test,
     )
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, session_device, unfit
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray
 
-NAMES = ("onnx",)
+SUFFIXES = (".onnx",)
 
 
 def identity(name: str) -> str:
@@ -25,7 +26,7 @@ def identity(name: str) -> str:
     return onnx_identity(name)
 
 
-def build(name: str, device: DeviceName, batch_size: int) -> TopDownBackend:
+def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
     """Open the file and check its interface; UserError (exit 5) says what does not fit."""
     session = open_session(name, device)
     skeleton = session.get_modelmeta().custom_metadata_map.get("skeleton", "coco17")
@@ -43,7 +44,8 @@ def build(name: str, device: DeviceName, batch_size: int) -> TopDownBackend:
         input_size=(shape[2], shape[3]),
         skeleton=skeleton,
         device=session_device(session),
-        batch_size=batch_size,
+        batch_size=config.batch_size,
+        flip_test=config.flip_test,
     )
 
 

@@ -1,13 +1,15 @@
 """Person detectors: an image to boxes. One file each; a new file is a new detector.
 
-A detector file declares `NAMES`, a literal tuple of the names it serves, and two functions:
+A detector file declares `NAMES`, a literal tuple of the names it serves, or `SUFFIXES`, the endings
+of the model files it reads, and two functions that get the user's setting as it stands (a name,
+`name:more` or a file):
 
     identity(name) -> str
         what the boxes depend on (the name and the digest of its weights); part of the cache key,
         so it must be cheap and load no network
-    build(name, device, pose) -> Detector
-        device is `auto`, `cpu` or `cuda`; pose is the pose backend of the run, for detectors that
-        find people through their joints
+    build(name, device, config, pose) -> Detector
+        device is `auto`, `cpu` or `cuda`; config is a PosesConfig; pose is the pose backend of the
+        run, for detectors that find people through their joints
 
 Heavy imports go inside `build`. The same three in a module of your own work as a dotted name.
 """
@@ -18,9 +20,9 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Protocol
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName, resolve_device
 from la2ds_cli.poses.backends import PoseBackend
-from la2ds_cli.poses.onnx_session import is_onnx
 from la2ds_cli.poses.plugins import load_plugin, plugin_names
 from la2ds_cli.types import FloatArray
 from la2ds_cli.video import Image
@@ -33,13 +35,18 @@ class Detector(Protocol):
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
         """For each image (H, W, 3) uint8 RGB the boxes (n, 5) float32 of people: x1 y1 x2 y2 in
-        pixels of the image and the score in [0, 1], low scores included."""
+        pixels of the image and the score in [0, 1], low scores included.
+
+        Called from several threads at once. A detector that follows people itself sets
+        `sequential = True`: it then gets every frame of one clip in order, `reset()` before each
+        clip, and returns boxes (n, 6) whose last column is its id of the person, -1 = none.
+        """
         ...
 
 
 def detector_names() -> list[str]:
-    """Names that `--detector` takes besides `auto` and an ONNX file."""
-    return sorted(name for name in plugin_names(__name__) if name != "onnx")
+    """Names that `--detector` takes besides `auto` and a model file."""
+    return sorted(plugin_names(__name__))
 
 
 def detector_name(setting: str, device: DeviceName) -> str:
@@ -57,16 +64,17 @@ def detector_identities(setting: str) -> tuple[str, ...]:
     return tuple(_plugin(name).identity(name) for name in names)
 
 
-def resolve_detector(name_or_file: str, device: DeviceName, pose: PoseBackend) -> Detector:
+def resolve_detector(
+    name_or_file: str, device: DeviceName, pose: PoseBackend, config: PosesConfig | None = None
+) -> Detector:
     """The detector of a name other than `auto`, of an ONNX file, or of a dotted module.
 
     Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
-    return _plugin(name_or_file).build(name_or_file, device, pose)
+    return _plugin(name_or_file).build(name_or_file, device, config or PosesConfig(), pose)
 
 
 def _plugin(name_or_file: str) -> ModuleType:
-    name = "onnx" if is_onnx(name_or_file) else name_or_file
     hint = "or a detector of your own with --detector FILE.onnx"
-    return load_plugin(__name__, name, what="detector", hint=hint)
+    return load_plugin(__name__, name_or_file, what="detector", hint=hint)

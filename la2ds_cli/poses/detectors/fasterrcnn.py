@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import PoseBackend
@@ -25,7 +26,9 @@ def identity(name: str) -> str:
     return weights_identity(name)
 
 
-def build(name: str, device: DeviceName, pose: PoseBackend) -> FasterRcnnDetector:
+def build(
+    name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
+) -> FasterRcnnDetector:
     """Network with its weights, fetched where they are missing; UserError (exit 6) offline."""
     import torch
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
@@ -29,7 +30,9 @@ def identity(name: str) -> str:
     return f"{name}:{_VERSION}"
 
 
-def build(name: str, device: DeviceName, pose: PoseBackend) -> FullFrameDetector:
+def build(
+    name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
+) -> FullFrameDetector:
     return FullFrameDetector(pose)
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, unfit
 from la2ds_cli.types import FloatArray
 from la2ds_cli.video import Image
 
-NAMES = ("onnx",)
+SUFFIXES = (".onnx",)
 
 _FREE_SIDE = 640  # pixels; the training size of most such exports
 _GREY = 114
@@ -30,7 +31,7 @@ def identity(name: str) -> str:
     return onnx_identity(name)
 
 
-def build(name: str, device: DeviceName, pose: PoseBackend) -> OnnxDetector:
+def build(name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend) -> OnnxDetector:
     """Open the file and check its interface; UserError (exit 5) says what does not fit."""
     session = open_session(name, device)
     given, returned = session.get_inputs()[0].shape, session.get_outputs()[0].shape

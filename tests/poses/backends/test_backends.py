@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, backend_names, resolve_backend
 from la2ds_cli.poses.top_down import TopDownBackend
@@ -72,8 +73,12 @@ def test_an_onnx_file_finds_a_dot(tmp_path: Path, batch: int | str) -> None:
 def test_batches_change_nothing(tmp_path: Path) -> None:
     path = str(write_pose(tmp_path / "p.onnx", batch="n"))
     images = [dot(30 + 3 * i, 40) for i in range(7)]
-    whole = resolve_backend(path, "cpu", batch_size=16).estimate(images, np.repeat(BOX, 7, axis=0))
-    parts = resolve_backend(path, "cpu", batch_size=3).estimate(images, np.repeat(BOX, 7, axis=0))
+    whole = resolve_backend(path, "cpu", PosesConfig(batch_size=16)).estimate(
+        images, np.repeat(BOX, 7, axis=0)
+    )
+    parts = resolve_backend(path, "cpu", PosesConfig(batch_size=3)).estimate(
+        images, np.repeat(BOX, 7, axis=0)
+    )
     np.testing.assert_allclose(whole[0], parts[0])
     np.testing.assert_allclose(whole[1], parts[1])
 
