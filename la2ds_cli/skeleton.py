@@ -117,6 +117,15 @@ def _hand(side: str) -> tuple[str, str, dict[str, str]]:
     return joints, limbs, {name: " ".join(chain) for name, chain in chains.items()}
 
 
+def _with_tips(**tips: str) -> dict[str, str]:
+    """The body chains with one more joint at the end of the `arm` or the `leg`."""
+    chains = {}
+    for name, text in _BODY_CHAINS.items():
+        side, part = name.split("_")
+        chains[name] = f"{text} {side}_{tips[part]}" if part in tips else text
+    return chains
+
+
 def _registry() -> dict[str, Skeleton]:
     left, right, single = _hand("left"), _hand("right"), _hand("")
     built = [
@@ -151,12 +160,45 @@ def _registry() -> dict[str, Skeleton]:
                 "mid_hip-left_hip left_hip-left_knee left_knee-left_ankle left_ankle-left_big_toe "
                 "left_big_toe-left_small_toe left_ankle-left_heel nose-left_eye left_eye-left_ear"
             ),
-            {
-                name: text + (f" {name.split('_')[0]}_big_toe" if name.endswith("leg") else "")
-                for name, text in _BODY_CHAINS.items()
-            },
+            _with_tips(leg="big_toe"),
             "mid_hip",
             "neck-mid_hip",
+        ),
+        _build(  # body part of Halpe Full-Body (its Hip is our mid_hip), RTMPose "body8-halpe26"
+            "halpe26",
+            "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow "
+            "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee "
+            "left_ankle right_ankle head neck mid_hip left_big_toe right_big_toe left_small_toe "
+            "right_small_toe left_heel right_heel",
+            "head-neck nose-neck neck-mid_hip "
+            + _both_sides(
+                "neck-left_shoulder left_shoulder-left_elbow left_elbow-left_wrist "
+                "mid_hip-left_hip left_hip-left_knee left_knee-left_ankle left_ankle-left_big_toe "
+                "left_big_toe-left_small_toe left_ankle-left_heel nose-left_eye left_eye-left_ear"
+            ),
+            _with_tips(leg="big_toe"),
+            "mid_hip",
+            "neck-mid_hip",
+        ),
+        _build(  # MediaPipe Pose (BlazePose)
+            "mediapipe33",
+            "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye "
+            "right_eye_outer left_ear right_ear left_mouth right_mouth left_shoulder "
+            "right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky right_pinky "
+            "left_index right_index left_thumb right_thumb left_hip right_hip left_knee "
+            "right_knee left_ankle right_ankle left_heel right_heel left_foot_index "
+            "right_foot_index",
+            _BODY_LIMBS
+            + " left_mouth-right_mouth "
+            + _both_sides(
+                "nose-left_eye_inner left_eye_inner-left_eye left_eye-left_eye_outer "
+                "left_eye_outer-left_ear nose-left_shoulder left_wrist-left_pinky "
+                "left_wrist-left_index left_wrist-left_thumb left_pinky-left_index "
+                "left_ankle-left_heel left_ankle-left_foot_index left_heel-left_foot_index"
+            ),
+            _with_tips(arm="index", leg="foot_index"),
+            "left_hip right_hip",
+            _BODY_TORSO,
         ),
         _build("hand21", *single, "wrist", "wrist-middle1"),
         _build(

@@ -15,7 +15,7 @@ NAMES = sorted(SKELETONS)
 @pytest.mark.parametrize(
     ("name", "joints", "limbs"),
     [("coco17", 17, 18), ("penn13", 13, 14), ("body25", 25, 24), ("hand21", 21, 20),
-     ("hands42", 42, 40)],
+     ("hands42", 42, 40), ("halpe26", 26, 25), ("mediapipe33", 33, 37)],
 )  # fmt: skip
 def test_sizes(name, joints, limbs):
     skeleton = get_skeleton(name)
@@ -34,6 +34,24 @@ def test_orders_of_the_data_sets():
     assert (body[1], body[4], body[8], body[14], body[24]) == (
         "neck", "right_wrist", "mid_hip", "left_ankle", "right_heel",
     )  # fmt: skip
+
+
+def test_orders_of_halpe_and_mediapipe():
+    halpe, media = (get_skeleton(name).joints for name in ("halpe26", "mediapipe33"))
+    assert halpe[:17] == get_skeleton("coco17").joints
+    assert halpe[17:] == (
+        "head", "neck", "mid_hip", "left_big_toe", "right_big_toe", "left_small_toe",
+        "right_small_toe", "left_heel", "right_heel",
+    )  # fmt: skip
+    assert (media[0], media[6], media[8], media[9], media[12], media[16]) == (
+        "nose", "right_eye_outer", "right_ear", "left_mouth", "right_shoulder", "right_wrist",
+    )  # fmt: skip
+    assert (media[17], media[22], media[23], media[28], media[31], media[32]) == (
+        "left_pinky", "right_thumb", "left_hip", "right_ankle", "left_foot_index",
+        "right_foot_index",
+    )  # fmt: skip
+    assert get_skeleton("mediapipe33").chains["left_arm"][-1] == media.index("left_index")
+    assert get_skeleton("halpe26").chains["right_leg"][-1] == halpe.index("right_big_toe")
 
 
 @pytest.mark.parametrize("name", NAMES)
