@@ -20,6 +20,7 @@ from la2ds_cli.commands import (
     extract_poses,
     import_poses,
     init,
+    models,
     retrieve,
     status,
     train,
@@ -105,6 +106,7 @@ app.command("retrieve")(retrieve.retrieve)
 app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

@@ -1,35 +1,44 @@
 """Weight files: the list of them (zoo.toml), where they lie on disk, and fetching what is missing.
 
 Searched in this order: LA2DS_HOME/weights (or the user cache directory), then torch's own
-checkpoint cache, where other tools may have put the same file. A download goes to a temporary name,
-is checked against its hash and renamed; LA2DS_OFFLINE=1 forbids it.
+checkpoint cache, where other tools may have put the same file. `set_offline` or LA2DS_OFFLINE=1
+forbid the network. The transfer itself is la2ds_models.download.
 """
 
 import hashlib
-import http.client
 import os
-import socket
+import re
 import tomllib
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from uuid import uuid4
+from typing import Literal
 
 from platformdirs import user_cache_dir
 
-_TIMEOUT = 30  # seconds without a byte
-_BLOCK = 1 << 20
+from la2ds_models.download import (
+    PATIENCE,
+    DownloadFailed,
+    Patience,
+    Progress,
+    StorageProblem,
+    download,
+    exclusive,
+)
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # no folder, no drive, no "..", not hidden
 
 
 @dataclass(frozen=True)
 class WeightFile:
     """One entry of zoo.toml.
 
-    sha256: the digest in hex, or the start of it; empty for bundled files. ap: published COCO
-    average precision, 0 = none. bundled: ships inside the package.
+    sha256: the digest in hex, or the start of it. size: bytes, 0 = not known before the server is
+    asked. ap: published COCO average precision, 0 = none. bundled: ships inside the package, and
+    `file` is then a path in it. code: the software that runs the weights, and its licence.
+
+    Raises ValueError for a file name that could lead out of its folder.
     """
 
     name: str
@@ -40,6 +49,14 @@ class WeightFile:
     sha256: str = ""
     ap: float = 0.0
     bundled: bool = False
+    kind: Literal["pose", "detector"] = "pose"
+    size: int = 0
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        parts = self.file.split("/") if self.bundled else [self.file]
+        if not all(_PLAIN.fullmatch(part) for part in parts):
+            raise ValueError(f"{self.name}: {self.file!r} is not a plain file name")
 
 
 class WeightError(Exception):
@@ -55,7 +72,15 @@ class WeightsUnavailable(WeightError):
 
 
 class WeightsDamaged(WeightError):
-    """The file is on disk and its hash is wrong."""
+    """The file is on disk, its hash is wrong, and it cannot be fetched again."""
+
+
+class WeightsNotStored(WeightError):
+    """The folder cannot be written or is full. needed: bytes that do not fit, 0 = unknown."""
+
+    def __init__(self, message: str, advice: str, needed: int) -> None:
+        super().__init__(message, advice)
+        self.needed = needed
 
 
 def zoo() -> dict[str, WeightFile]:
@@ -65,6 +90,22 @@ def zoo() -> dict[str, WeightFile]:
         name: WeightFile(name=name, **{**entry, "urls": tuple(entry.get("urls", ()))})
         for name, entry in tomllib.loads(text).items()
     }
+
+
+_offline = False
+
+
+def set_offline(wanted: bool) -> None:
+    """Forbid the network for this process, or leave it to LA2DS_OFFLINE again."""
+    global _offline
+    _offline = wanted
+
+
+def offline_reason() -> str:
+    """Why the network may not be used; empty when it may."""
+    if _offline:
+        return "--offline"
+    return "LA2DS_OFFLINE is set" if os.environ.get("LA2DS_OFFLINE", "0") not in ("", "0") else ""
 
 
 def weights_dir() -> Path:
@@ -78,110 +119,142 @@ def bundled_path(entry: WeightFile) -> Path:
     return Path(__file__).parent / entry.file
 
 
+def own_path(entry: WeightFile) -> Path:
+    """Where the file of an entry lies, or would lie after a download."""
+    return bundled_path(entry) if entry.bundled else weights_dir() / entry.file
+
+
 def find(entry: WeightFile) -> Path | None:
     """The local file of an entry, checked; None when there is none.
 
     Raises WeightsDamaged for a file in the la2ds folder whose hash is wrong. A wrong file in
-    torch's cache is somebody else's and is passed over.
+    torch's cache is somebody else's and is passed over. A bundled file is not read.
     """
     if entry.bundled:
         return bundled_path(entry)
-    own = weights_dir() / entry.file
+    own = own_path(entry)
     if own.is_file():
-        found = _digest(own)
+        found = digest(own)
         if not found.startswith(entry.sha256):
             raise WeightsDamaged(
-                f"the weights {own} are damaged: sha256 {found[:16]}…, expected {entry.sha256}…",
+                f"the weights {own} are damaged: sha256 {found[:16]}…, expected {entry.sha256}",
                 "delete the file and run the same command again",
             )
         return own
     shared = _torch_cache() / entry.file
-    if shared.is_file() and _digest(shared).startswith(entry.sha256):
+    if shared.is_file() and digest(shared).startswith(entry.sha256):
         return shared
     return None
 
 
-def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path:
+def present(entry: WeightFile) -> Path | None:
+    """The local file of an entry without a look inside; None when there is none."""
+    places = [own_path(entry)] if entry.bundled else [own_path(entry), _torch_cache() / entry.file]
+    return next((path for path in places if path.is_file()), None)
+
+
+def fetch(
+    name: str,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+    *,
+    offline: bool = False,
+    patience: Patience = PATIENCE,
+) -> Path:
     """Local path of the weights `name`, downloaded where they are missing.
 
-    progress: called with bytes done and bytes in all (0 = unknown). Raises WeightsUnavailable,
-    naming hash, sources and the place to put the file by hand, WeightsDamaged, and KeyError for a
-    name that zoo.toml does not have.
+    progress: called with bytes done and bytes in all (0 = unknown); a transfer that broke off goes
+    on where it stopped. note: told one line about a damaged file, a wait or another attempt. A
+    damaged file in the la2ds folder is moved to FILE.damaged and fetched again. Two processes may
+    ask for the same file at once; one of them downloads it.
+
+    Raises WeightsUnavailable, naming hash, sources and the place to put the file by hand,
+    WeightsDamaged (offline), WeightsNotStored, and KeyError for a name that zoo.toml lacks.
     """
     entry = zoo()[name]
-    found = find(entry)
-    if found:
-        return found
-    target = weights_dir() / entry.file
-    if os.environ.get("LA2DS_OFFLINE", "0") not in ("", "0"):
-        raise _unavailable(entry, target, ["LA2DS_OFFLINE is set"])
-    failures = []
-    for url in _sources(entry):
-        try:
-            _download(url, target, entry.sha256, progress)
-            return target
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            failures.append(f"{url}: {_reason(error)}")
-    raise _unavailable(entry, target, failures)
-
-
-def _sources(entry: WeightFile) -> tuple[str, ...]:
-    mirror = os.environ.get("LA2DS_MIRROR")
-    return (f"{mirror.rstrip('/')}/{entry.file}", *entry.urls) if mirror else entry.urls
-
-
-def _download(
-    url: str, target: Path, sha256: str, progress: Callable[[int, int], None] | None
-) -> None:
-    """One attempt; OSError for the network and the disk, ValueError for a wrong hash."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".download-{uuid4().hex}")
+    urls = sources(entry)
+    reason = "--offline" if offline else offline_reason()
+    if reason or not urls:
+        found = find(entry)
+        if found:
+            return found
+        raise unavailable(entry, reason or "no source is known")
     try:
-        with (
-            temporary.open("xb") as file,
-            urllib.request.urlopen(url, timeout=_TIMEOUT) as response,
-        ):
-            total, done = int(response.headers.get("Content-Length") or 0), 0
-            while block := response.read(_BLOCK):
-                file.write(block)
-                done += len(block)
-                if progress:
-                    progress(done, total)
-            file.flush()
-            os.fsync(file.fileno())
-        if total and done != total:
-            raise ValueError(f"the transfer broke off after {done} of {total} bytes")
-        found = _digest(temporary)
-        if not found.startswith(sha256):
-            raise ValueError(f"wrong content, sha256 {found[:16]}… instead of {sha256}…")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        found = find(entry)
+        if found:
+            return found
+    except WeightsDamaged:
+        pass  # looked at again under the lock, where nobody else is replacing it
+    return _fetch(entry, urls, progress, note or (lambda text: None), patience)
 
 
-def _digest(path: Path) -> str:
+def _fetch(
+    entry: WeightFile,
+    urls: tuple[str, ...],
+    progress: Progress | None,
+    note: Callable[[str], None],
+    patience: Patience,
+) -> Path:
+    target = own_path(entry)
+    try:
+        with exclusive(target, note):
+            found = _find_or_move_aside(entry, note)
+            if found:
+                return found
+            download(urls, target, entry.sha256, entry.size, progress, note=note, patience=patience)
+            _damaged(target).unlink(missing_ok=True)
+            return target
+    except StorageProblem as error:
+        raise WeightsNotStored(
+            f"cannot store the weights of {entry.name}: {error}",
+            "free some space, or name another folder with LA2DS_HOME",
+            error.needed,
+        ) from error
+    except DownloadFailed as error:
+        raise unavailable(entry, str(error)) from error
+
+
+def _find_or_move_aside(entry: WeightFile, note: Callable[[str], None]) -> Path | None:
+    target = own_path(entry)
+    try:
+        return find(entry)
+    except WeightsDamaged as error:
+        try:
+            target.replace(_damaged(target))
+        except OSError as problem:
+            raise StorageProblem(f"{target}: {problem.strerror or problem}") from problem
+        note(f"{error}; moved to {_damaged(target).name}, fetching it again")
+        return None
+
+
+def _damaged(target: Path) -> Path:
+    return target.with_name(f"{target.name}.damaged")
+
+
+def sources(entry: WeightFile) -> tuple[str, ...]:
+    """Addresses in the order they are tried: the user's mirror first."""
+    mirror = os.environ.get("LA2DS_MIRROR")
+    if not mirror or entry.bundled:
+        return entry.urls
+    return (f"{mirror.rstrip('/')}/{entry.file}", *entry.urls)
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unavailable(entry: WeightFile, reason: str) -> WeightsUnavailable:
+    """The error for weights that are not here, with a sentence on how to bring them."""
+    return WeightsUnavailable(
+        f"the weights of {entry.name} are not on this machine and cannot be fetched ({reason})",
+        f"get {entry.file} (sha256 {entry.sha256}) from {' or '.join(sources(entry))} "
+        f"and put it at {own_path(entry)}",
+    )
 
 
 def _torch_cache() -> Path:
     home = os.environ.get("TORCH_HOME")
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return (Path(home) if home else Path(cache).expanduser() / "torch") / "hub" / "checkpoints"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code}"
-    if isinstance(error, urllib.error.URLError):
-        return "unreachable" if isinstance(error.reason, socket.gaierror) else str(error.reason)
-    return str(error) or type(error).__name__
-
-
-def _unavailable(entry: WeightFile, target: Path, failures: list[str]) -> WeightsUnavailable:
-    return WeightsUnavailable(
-        f"the weights of {entry.name} are not on this machine and cannot be fetched "
-        f"({'; '.join(failures)})",
-        f"get {entry.file} (sha256 {entry.sha256}…) from {' or '.join(entry.urls)} "
-        f"and put it at {target}",
-    )

@@ -1,69 +1,45 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from la2ds_models import weight_files
+from la2ds_models import download, weight_files
+from la2ds_models.download import Patience
 from la2ds_models.weight_files import (
     WeightFile,
     WeightsDamaged,
+    WeightsNotStored,
     WeightsUnavailable,
     bundled_path,
+    digest,
     fetch,
     find,
+    own_path,
+    present,
+    set_offline,
     weights_dir,
     zoo,
 )
+from tests.file_server import FileServer, Served
 
 CONTENT = b"weights " * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-class BreakingOff(Quiet):
-    """Promises the whole file and sends half of it."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
-        self.wfile.write(CONTENT[: len(CONTENT) // 2])
+NO_WAIT = Patience(sleep=lambda seconds: None)
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder and the loopback address that serves it."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with serving(partial(Quiet, directory=str(folder))) as url:
-        yield folder, url
-
-
-class serving:
-    def __init__(self, handler) -> None:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+def server() -> Iterator[FileServer]:
+    with FileServer() as running:
+        running.paths["/net.pth"] = Served(CONTENT)
+        yield running
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Own folders, no mirror, and no proxy between the test and the loopback."""
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
@@ -73,122 +49,219 @@ def home(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "home"
 
 
-def listed(monkeypatch, *urls: str, sha256: str = DIGEST[:8]) -> WeightFile:
+def listed(monkeypatch: pytest.MonkeyPatch, *urls: str, sha256: str = DIGEST[:8]) -> WeightFile:
     """Make `net` the only entry of the zoo."""
     entry = WeightFile("net", "net.pth", "MIT", "nothing", urls=urls, sha256=sha256)
     monkeypatch.setattr(weight_files, "zoo", lambda: {"net": entry})
     return entry
 
 
-def test_every_entry_can_be_fetched_or_is_bundled() -> None:
-    assert set(zoo()) == {
-        *("hrnet-w32", "hrnet-w48", "hrnet-demo", "fasterrcnn", "fasterrcnn-mobilenet")
+def put(content: bytes) -> Path:
+    """Place a file where a download would have put it."""
+    weights_dir().mkdir(parents=True, exist_ok=True)
+    path = weights_dir() / "net.pth"
+    path.write_bytes(content)
+    return path
+
+
+def names() -> set[str]:
+    return {path.name for path in weights_dir().iterdir() if path.suffix != ".lock"}
+
+
+# --- the list ------------------------------------------------------------------------------
+
+
+def test_the_listed_weights() -> None:
+    hrnet = {f"hrnet-{w}{v}" for w in ("w32", "w48") for v in ("", "-384", "-dark", "-v0")}
+    msra = {"hrnet-w32-msra", "hrnet-w48-384-msra"}
+    yolo = {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
+    assert set(zoo()) == hrnet | msra | yolo | {
+        *("hrnet-demo", "fasterrcnn", "fasterrcnn-mobilenet")
     }
-    for entry in zoo().values():
-        assert entry.licence
-        assert entry.trained_on
-        if entry.bundled:
-            assert bundled_path(entry).is_file()
-            continue
-        assert len(entry.sha256) >= 8
-        assert entry.sha256 in entry.file  # the publishers name their files by the hash
-        assert 0.2 < entry.ap < 0.8
-        assert all(url.startswith("https://") and url.endswith(entry.file) for url in entry.urls)
+    detectors = {name for name, entry in zoo().items() if entry.kind == "detector"}
+    assert detectors == {"fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n"}
 
 
-def test_a_download_lands_whole_in_the_weights_folder(served, home, monkeypatch) -> None:
-    folder, url = served
-    (folder / "net.pth").write_bytes(CONTENT)
-    entry = listed(monkeypatch, f"{url}/net.pth")
-    told: list[tuple[int, int]] = []
-    path = fetch("net", progress=lambda done, total: told.append((done, total)))
-    assert path == home / "weights" / "net.pth"
-    assert path.read_bytes() == CONTENT
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert list(weights_dir().iterdir()) == [path]
-    (folder / "net.pth").unlink()
-    assert fetch("net") == find(entry) == path  # no second download
+@pytest.mark.parametrize("entry", zoo().values(), ids=zoo())
+def test_an_entry_says_all_that_is_needed(entry: WeightFile) -> None:
+    assert entry.licence
+    assert entry.code
+    assert entry.trained_on
+    if entry.bundled:
+        assert digest(bundled_path(entry)) == entry.sha256, "new weights: correct zoo.toml"
+        assert bundled_path(entry).stat().st_size == entry.size
+        return
+    assert len(entry.sha256) >= 8
+    assert set(entry.sha256) <= set("0123456789abcdef")
+    if len(entry.sha256) < 64:  # not published whole: then it is in the name
+        assert entry.sha256[:8] in entry.file
+    assert 0.2 < entry.ap < 0.8
+    assert entry.urls
+    assert all(url.startswith("https://") and url.endswith(f"/{entry.file}") for url in entry.urls)
+    assert len(set(entry.urls)) == len(entry.urls)
 
 
-def test_the_next_source_is_tried(served, monkeypatch) -> None:
-    folder, url = served
-    (folder / "net.pth").write_bytes(CONTENT)
-    listed(monkeypatch, f"{url}/gone.pth", f"{url}/net.pth")
-    assert fetch("net").read_bytes() == CONTENT
+def test_the_code_of_agpl_weights_is_agpl() -> None:
+    agpl = {name for name, entry in zoo().items() if entry.licence == "AGPL-3.0"}
+    assert agpl == {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
+    assert agpl == {name for name, entry in zoo().items() if "AGPL" in entry.code}
 
 
-def test_a_mirror_of_the_user_goes_first(served, monkeypatch) -> None:
-    folder, url = served
-    (folder / "net.pth").write_bytes(CONTENT)
-    listed(monkeypatch, "http://127.0.0.1:9/net.pth")
-    monkeypatch.setenv("LA2DS_MIRROR", url + "/")
-    assert fetch("net").read_bytes() == CONTENT
+def test_no_two_entries_share_a_file() -> None:
+    assert len({entry.file for entry in zoo().values()}) == len(zoo())
 
 
-def test_wrong_content_is_refused_and_leaves_nothing(served, monkeypatch) -> None:
-    folder, url = served
-    (folder / "net.pth").write_bytes(b"an error page")
-    listed(monkeypatch, f"{url}/net.pth")
-    with pytest.raises(WeightsUnavailable, match="wrong content") as caught:
-        fetch("net")
-    assert DIGEST[:8] in caught.value.advice
-    assert list(weights_dir().iterdir()) == []
+@pytest.mark.parametrize(
+    "name", ["../net.pth", "/etc/net.pth", "a/net.pth", "a\\net.pth", "C:net.pth", "..", ".net", ""]
+)
+def test_a_file_name_cannot_leave_the_folder(name: str) -> None:
+    with pytest.raises(ValueError, match="not a plain file name"):
+        WeightFile("net", name, "MIT", "nothing")
 
 
-def test_a_transfer_that_breaks_off_leaves_nothing(monkeypatch) -> None:
-    with serving(BreakingOff) as url:
-        listed(monkeypatch, f"{url}/net.pth")
-        with pytest.raises(WeightsUnavailable, match="broke off"):
-            fetch("net")
-    assert list(weights_dir().iterdir()) == []
-
-
-def test_unreachable_sources_are_named(monkeypatch) -> None:
-    listed(monkeypatch, "http://127.0.0.1:9/net.pth")
-    with pytest.raises(WeightsUnavailable, match=r"127\.0\.0\.1:9") as caught:
-        fetch("net")
-    for text in ("net.pth", DIGEST[:8], "http://127.0.0.1:9", str(weights_dir() / "net.pth")):
-        assert text in caught.value.advice
-
-
-def test_offline_asks_nobody(served, monkeypatch) -> None:
-    folder, url = served
-    (folder / "net.pth").write_bytes(CONTENT)
-    listed(monkeypatch, f"{url}/net.pth")
-    monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    with pytest.raises(WeightsUnavailable, match="LA2DS_OFFLINE") as caught:
-        fetch("net")
-    assert str(weights_dir() / "net.pth") in caught.value.advice
-    assert not weights_dir().exists()
-
-
-def test_a_file_put_there_by_hand_is_used_offline(monkeypatch) -> None:
-    listed(monkeypatch)
-    monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    weights_dir().mkdir(parents=True)
-    (weights_dir() / "net.pth").write_bytes(CONTENT)
-    assert fetch("net") == weights_dir() / "net.pth"
-
-
-def test_a_damaged_file_is_named_and_refused(monkeypatch) -> None:
-    listed(monkeypatch)
-    weights_dir().mkdir(parents=True)
-    (weights_dir() / "net.pth").write_bytes(CONTENT[:-1])
-    with pytest.raises(WeightsDamaged, match=r"net\.pth") as caught:
-        fetch("net")
-    assert "delete" in caught.value.advice
-
-
-def test_the_cache_of_torch_is_used(tmp_path: Path, monkeypatch) -> None:
-    entry = listed(monkeypatch)
-    shared = tmp_path / "torch" / "hub" / "checkpoints" / "net.pth"
-    shared.parent.mkdir(parents=True)
-    shared.write_bytes(b"another net")
-    assert find(entry) is None
-    shared.write_bytes(CONTENT)
-    assert fetch("net") == shared
+def test_a_bundled_file_cannot_leave_the_package() -> None:
+    with pytest.raises(ValueError, match="not a plain file name"):
+        WeightFile("net", "weights/../../net.pth", "MIT", "nothing", bundled=True)
 
 
 def test_unknown_name() -> None:
     with pytest.raises(KeyError):
         fetch("hrnet-w64")
+
+
+# --- what is on disk -----------------------------------------------------------------------
+
+
+def test_the_cache_of_torch_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = listed(monkeypatch)
+    shared = tmp_path / "torch" / "hub" / "checkpoints" / "net.pth"
+    shared.parent.mkdir(parents=True)
+    shared.write_bytes(b"another net")
+    assert find(entry) is None
+    assert present(entry) == shared  # not looked into
+    shared.write_bytes(CONTENT)
+    assert fetch("net") == shared
+
+
+def test_a_damaged_file_is_named_and_refused_offline(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(monkeypatch, f"{server.url}/net.pth")
+    path = put(CONTENT[:-1])
+    with pytest.raises(WeightsDamaged, match=r"net\.pth are damaged") as caught:
+        fetch("net", offline=True)
+    assert "delete" in caught.value.advice
+    assert path.read_bytes() == CONTENT[:-1]
+    assert server.asked == []
+
+
+def test_a_damaged_file_is_fetched_again(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(monkeypatch, f"{server.url}/net.pth")
+    path = put(CONTENT[:-1])
+    notes: list[str] = []
+    assert fetch("net", note=notes.append) == path
+    assert path.read_bytes() == CONTENT
+    assert names() == {"net.pth"}
+    assert len(notes) == 1
+    assert f"{path} are damaged" in notes[0]
+
+
+def test_a_damaged_file_is_kept_aside_until_there_is_a_better_one(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(monkeypatch, f"{server.url}/gone.pth")
+    put(CONTENT[:-1])
+    with pytest.raises(WeightsUnavailable, match="HTTP 404"):
+        fetch("net")
+    assert names() == {"net.pth.damaged"}
+
+
+# --- fetching ------------------------------------------------------------------------------
+
+
+def test_a_download_lands_in_the_weights_folder(
+    server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = listed(monkeypatch, f"{server.url}/net.pth")
+    told: list[tuple[int, int]] = []
+    path = fetch("net", progress=lambda done, total: told.append((done, total)))
+    assert path == home / "weights" / "net.pth" == own_path(entry)
+    assert path.read_bytes() == CONTENT
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert fetch("net") == find(entry) == path
+    assert len(server.asked) == 1  # no second download
+
+
+def test_a_mirror_of_the_user_goes_first(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.paths["/own/net.pth"] = Served(CONTENT)
+    listed(monkeypatch, f"{server.url}/net.pth")
+    monkeypatch.setenv("LA2DS_MIRROR", f"{server.url}/own/")
+    assert fetch("net").read_bytes() == CONTENT
+    assert [asked.path for asked in server.asked] == ["/own/net.pth"]
+
+
+def test_a_mirror_off_the_web_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.pth").write_bytes(CONTENT)
+    listed(monkeypatch)
+    monkeypatch.setenv("LA2DS_MIRROR", f"file://{tmp_path}")
+    with pytest.raises(WeightsUnavailable, match="neither https nor http"):
+        fetch("net")
+
+
+def test_what_cannot_be_fetched_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(monkeypatch, "http://127.0.0.1:9/net.pth", "http://127.0.0.1:9/b/net.pth")
+    with pytest.raises(WeightsUnavailable, match=r"127\.0\.0\.1:9") as caught:
+        fetch("net", patience=NO_WAIT)
+    for text in ("net.pth", DIGEST[:8], "http://127.0.0.1:9/b/net.pth", str(weights_dir())):
+        assert text in caught.value.advice
+
+
+@pytest.mark.parametrize("way", ["variable", "function", "argument"])
+def test_offline_asks_nobody(server: FileServer, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    listed(monkeypatch, f"{server.url}/net.pth")
+    if way == "variable":
+        monkeypatch.setenv("LA2DS_OFFLINE", "1")
+    set_offline(way == "function")
+    try:
+        with pytest.raises(WeightsUnavailable, match=r"OFFLINE|--offline") as caught:
+            fetch("net", offline=way == "argument")
+    finally:
+        set_offline(False)
+    assert str(weights_dir() / "net.pth") in caught.value.advice
+    assert server.asked == []
+    assert not weights_dir().exists()
+    monkeypatch.setenv("LA2DS_OFFLINE", "0")
+    assert fetch("net").read_bytes() == CONTENT
+
+
+def test_a_file_put_there_by_hand_is_used_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed(monkeypatch)
+    monkeypatch.setenv("LA2DS_OFFLINE", "1")
+    path = put(CONTENT)
+    assert fetch("net") == path
+    assert names() == {"net.pth"}
+
+
+def test_a_full_disk_is_told_with_the_bytes_needed(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(monkeypatch, f"{server.url}/net.pth")
+    free = SimpleNamespace(free=10)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: free)
+    with pytest.raises(WeightsNotStored, match=r"8,000 bytes") as caught:
+        fetch("net")
+    assert caught.value.needed == len(CONTENT)
+
+
+def test_a_folder_that_cannot_be_made(
+    server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed(monkeypatch, f"{server.url}/net.pth")
+    home.write_text("a file where the folder should be")
+    with pytest.raises(WeightsNotStored, match="cannot store the weights of net"):
+        fetch("net")
+    assert server.asked == []

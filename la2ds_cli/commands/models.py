@@ -1,0 +1,217 @@
+"""`la2ds models`: the weight files, ahead of their use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from la2ds_cli.commands.options import JsonOption, QuietOption, open_project
+
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.poses.licences import Licence
+    from la2ds_cli.poses.weight_store import WeightRow
+
+_WIDTH = 96  # of wrapped text: fits a window of 100 columns
+
+app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def _group(ctx: typer.Context) -> None:
+    """List, fetch and check weight files; show their licences.
+
+    Weights are otherwise fetched when they are first used.
+
+    \b
+      la2ds models ls
+      la2ds models pull hrnet-w32 fasterrcnn-mobilenet
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@app.command("ls")
+def ls(as_json: JsonOption = False) -> None:
+    """All weights: size, accuracy, licence, training data, and whether they are here.
+
+    AP is the average precision on COCO val2017 as published: of joints for pose networks, of
+    boxes for detectors.
+
+    \b
+      la2ds models ls
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.poses import weight_store
+    from la2ds_models.weight_files import weights_dir
+
+    with Console(as_json=as_json) as console:
+        rows = weight_store.listing()
+        folder = weights_dir()
+        console.document("models ls", {"folder": folder, "models": rows})
+        _show_rows(console, rows, folder)
+
+
+@app.command("pull")
+def pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Names as `la2ds models ls` has.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are not here.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use no network: only say what is here.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch weights ahead of their use.
+
+    A download that broke off goes on where it stopped. Size and licence are told first. To bring
+    weights to a machine without network, pull them elsewhere and copy the folder that `la2ds
+    models ls` names.
+
+    \b
+      la2ds models pull hrnet-w32 fasterrcnn-mobilenet
+    """
+    from la2ds_cli.console import Console, summary
+    from la2ds_cli.errors import UserError
+    from la2ds_cli.poses import weight_store
+
+    if bool(names) == everything:
+        raise UserError(
+            "name the weights to fetch, or give --all", hint="la2ds models ls shows the names"
+        )
+    with Console(as_json=as_json, quiet=quiet) as console:
+        wanted = [row.name for row in weight_store.listing()] if everything else names or []
+        results = weight_store.pull(wanted, console.progress, offline=offline)
+        console.document("models pull", {"items": results})
+        console.table(
+            ("status", "name", "message"),
+            [(r.status, r.path, f"{r.code} {r.message}".strip()) for r in results],
+        )
+        for result in results:
+            if result.hint:
+                console.note(f"{result.path}: {result.hint}")
+        console.line(summary(results))
+    raise typer.Exit(weight_store.pull_exit_code(results))
+
+
+@app.command("verify")
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Which weights; none means all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the hash of every weight file on this machine with the published one.
+
+    \b
+      la2ds models verify
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.errors import ExitCode
+    from la2ds_cli.poses import weight_store
+
+    with Console(as_json=as_json) as console:
+        states = weight_store.verify(names or ())
+        damaged = any(state.state == "damaged" for state in states)
+        console.document("models verify", {"healthy": not damaged, "models": states})
+        console.table(
+            ("status", "name", "file"),
+            [(s.state, s.name, weight_store.state_in_words(s)) for s in states],
+        )
+        if any(state.state == "missing" for state in states):
+            console.note("what is missing is fetched when first used, or by la2ds models pull NAME")
+    raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.OK)
+
+
+@app.command("licences")
+def licences(
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            "--project",
+            envvar="LA2DS_PROJECT",
+            metavar="DIR",
+            help="Only what the poses of this project were made with.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Licences of code and weights, training data, and known restrictions.
+
+    States what the publishers say; it is no legal advice.
+
+    \b
+      la2ds models licences --project swings
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.poses import licences as step
+
+    with Console(as_json=as_json) as console:
+        opened = open_project(project) if project else None
+        found = step.project_licences(opened) if opened else step.all_licences()
+        root = opened.root if opened else None
+        console.document("models licences", {"project": root, "licences": found})
+        if opened and not found:
+            console.line("no clip of the project has poses yet")
+        _show_licences(console, found)
+
+
+def _show_rows(console: Console, rows: list[WeightRow], folder: Path) -> None:
+    from la2ds_cli.poses.weights import megabytes
+
+    console.table(
+        ("name", "kind", "size", "AP", "licence", "here"),
+        [
+            (
+                row.name,
+                row.kind,
+                megabytes(row.size) if row.size else "not stated",
+                f"{row.ap:.3f}" if row.ap else "-",
+                row.licence,
+                "yes" if row.path else "no",
+            )
+            for row in rows
+        ],
+    )
+    console.line(f"\nfiles, in {folder} unless another place is given")
+    elsewhere = {row.name: row.path for row in rows if row.path and row.path.parent != folder}
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        console.line(f"{row.name:<{width}}  {elsewhere.get(row.name, row.file)}")
+    console.line("\ntrained on")
+    for data in dict.fromkeys(row.trained_on for row in rows):
+        console.line(f"  {data}:")
+        _wrapped(console, "", ", ".join(row.name for row in rows if row.trained_on == data), 4)
+
+
+def _show_licences(console: Console, found: list[Licence]) -> None:
+    """A block for all parts that stand on the same terms."""
+    groups: dict[tuple, list[Licence]] = {}
+    for part in found:
+        groups.setdefault(
+            (part.role, part.code, part.weights, part.trained_on, part.terms), []
+        ).append(part)
+    for (role, code, weights, trained_on, terms), parts in groups.items():
+        names = [f"{p.name} ({p.videos} clips)" if p.videos else p.name for p in parts]
+        _wrapped(console, role, ", ".join(names), style="bold")
+        _wrapped(console, "  code", code)
+        _wrapped(console, "  weights", weights)
+        _wrapped(console, "  trained on", trained_on)
+        for number, text in enumerate(terms):
+            _wrapped(console, "" if number else "  terms", text)
+        console.line()
+
+
+def _wrapped(
+    console: Console, label: str, text: str, indent: int = 14, style: str | None = None
+) -> None:
+    """`label  text`, with the text in a column of its own."""
+    import textwrap
+
+    lines = textwrap.wrap(text, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        console.line(f"{'' if number else label:<{indent}}{line}", style)

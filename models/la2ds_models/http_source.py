@@ -1,0 +1,105 @@
+"""A file on the web, opened with care: https and http alone, errors that say what to do next."""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+_SCHEMES = ("https", "http")
+_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # answers that may be better in a second
+
+
+class Refused(Exception):
+    """This address is of no use; the next one may be."""
+
+
+class BrokenOff(Exception):
+    """The transfer did not begin or ended early; it is worth another attempt."""
+
+
+def open_address(url: str, headers: Mapping[str, str], timeout: float) -> Any:
+    """The answer to a GET, an http.client.HTTPResponse of status 2xx or 416.
+
+    timeout: seconds to connect, and the longest without a byte. Follows redirects, and proxies as
+    the environment names them. Raises Refused and BrokenOff.
+    """
+    if urlsplit(url).scheme not in _SCHEMES:
+        raise Refused(f"{url}: neither https nor http")
+    with network_errors(url):
+        request = urllib.request.Request(url, headers=dict(headers))
+        return _opener().open(request, timeout=timeout)
+
+
+@contextlib.contextmanager
+def network_errors(url: str) -> Iterator[None]:
+    """Errors of the network, sorted into those worth another attempt and those that are not."""
+    name = host(url)
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        kind = BrokenOff if error.code in _TRY_AGAIN else Refused
+        moved = f" ({error.reason})" if error.code < 400 else ""
+        raise kind(f"{name}: HTTP {error.code}{moved}") from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, socket.gaierror):
+            raise Refused(f"{name}: unreachable") from error
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise Refused(f"{name}: {error.reason.verify_message}") from error
+        raise BrokenOff(f"{name}: {_in_words(error.reason)}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenOff(f"{name}: {_in_words(error)}") from error
+    except ValueError as error:  # not an address at all
+        raise Refused(f"{url}: {error}") from error
+
+
+def _in_words(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error) or type(error).__name__
+
+
+def host(url: str) -> str:
+    return urlsplit(url).netloc or url
+
+
+class _Errors(urllib.request.HTTPErrorProcessor):
+    """Lets 416 (no such range) through: it says something about the part, not the address."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response if response.status == 416 else super().http_response(request, response)
+
+    https_response = http_response
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Stays on the web, and on https where it began there: half a hash is no signature."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        scheme = urlsplit(newurl).scheme
+        if scheme not in _SCHEMES or (req.type == "https" and scheme != "https"):
+            raise Refused(f"{host(req.full_url)}: sends on to {newurl}, which is refused")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """http and https alone; the usual opener would read file: and ftp: addresses as well."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        _Errors(),
+        _Redirects(),
+    ):
+        opener.add_handler(handler)
+    return opener

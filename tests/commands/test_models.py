@@ -1,0 +1,219 @@
+"""`la2ds models`, against a server on the loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.main import app
+from la2ds_cli.project import Project
+from la2ds_models import weight_files
+from la2ds_models.weight_files import WeightFile, bundled_path, weights_dir, zoo
+from tests.file_server import FileServer, Served
+
+CONTENT = b"weights " * 1000
+REAL = zoo()
+
+
+@pytest.fixture(autouse=True)
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """Three entries: `a` and `b` are served here, `demo` is bundled."""
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("no_proxy", "*")
+    for name in ("LA2DS_MIRROR", "LA2DS_OFFLINE", "LA2DS_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    with FileServer() as running:
+        running.paths = {"/a.pth": Served(CONTENT), "/b.pth": Served(CONTENT)}
+        entries = {
+            name: WeightFile(
+                *(name, f"{name}.pth", "MIT", "photographs"),
+                urls=(f"{running.url}/{name}.pth",),
+                sha256=hashlib.sha256(CONTENT).hexdigest(),
+                ap=0.5,
+                code="some code (MIT)",
+            )
+            for name in ("a", "b")
+        }
+        monkeypatch.setattr(
+            weight_files, "zoo", lambda: {**entries, "hrnet-demo": REAL["hrnet-demo"]}
+        )
+        yield running
+
+
+def models(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["models", *arguments])
+
+
+def document(*arguments: str, code: int = 0) -> dict[str, Any]:
+    result = models(*arguments, "--json")
+    assert result.exit_code == code, result.stderr
+    parsed = json.loads(result.stdout)
+    assert parsed["schema_version"] == 1
+    assert parsed["command"] == f"models {arguments[0]}"
+    return parsed
+
+
+def test_the_group_explains_itself_and_comes_after_doctor() -> None:
+    assert "la2ds models pull" in models().stdout
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    assert text.index("\n  doctor ") < text.index("\n  models ")
+
+
+def test_ls_says_what_is_here() -> None:
+    assert models("pull", "a").exit_code == 0
+    rows = {row["name"]: row for row in document("ls")["models"]}
+    assert rows["a"]["path"] == str(weights_dir() / "a.pth")
+    assert rows["a"]["size"] == len(CONTENT)
+    assert (rows["b"]["path"], rows["b"]["size"]) == (None, 0)
+    assert rows["hrnet-demo"]["path"] == str(bundled_path(REAL["hrnet-demo"]))
+    lines = models("ls").stdout.splitlines()
+    assert lines[0].split() == ["name", "kind", "size", "AP", "licence", "here"]
+    assert lines[1].split() == ["a", "pose", "0.0", "MB", "0.500", "MIT", "yes"]
+    assert lines[2].split() == ["b", "pose", "not", "stated", "0.500", "MIT", "no"]
+    assert "  photographs:" in lines
+
+
+def test_ls_of_the_real_list_fits_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_files, "zoo", lambda: REAL)
+    paths = [str(weights_dir()), str(bundled_path(REAL["hrnet-demo"]))]
+    lines = models("ls").stdout.splitlines() + models("licences").stdout.splitlines()
+    wide = [s for s in lines if len(s) > 100 and not any(path in s for path in paths)]
+    assert wide == []
+    assert {line.split()[0] for line in lines if line} >= set(REAL)
+
+
+def test_pull_announces_fetches_and_is_done_the_second_time(server: FileServer) -> None:
+    result = models("pull", "a", "b")
+    assert result.exit_code == 0
+    assert "fetching a: 0.0 MB, licence MIT, trained on photographs" in result.stderr
+    assert [line.split()[:2] for line in result.stdout.splitlines()[1:3]] == [
+        ["ok", "a"],
+        ["ok", "b"],
+    ]
+    assert result.stdout.endswith("2 ok\n")
+    again = document("pull", "a", "b", "a")
+    assert [item["status"] for item in again["items"]] == ["cached", "cached"]
+    assert len(server.asked) == 2
+
+
+def test_pull_all_includes_what_is_bundled() -> None:
+    items = document("pull", "--all")["items"]
+    assert {item["path"]: item["status"] for item in items} == {
+        "a": "ok",
+        "b": "ok",
+        "hrnet-demo": "cached",
+    }
+
+
+def test_pull_goes_on_after_a_failure(server: FileServer) -> None:
+    del server.paths["/a.pth"]
+    items = document("pull", "a", "b", code=ExitCode.PARTIAL)["items"]
+    assert [item["status"] for item in items] == ["failed", "ok"]
+    assert items[0]["code"] == "W001"
+    assert "HTTP 404" in items[0]["message"]
+    assert f"{server.url}/a.pth" in items[0]["hint"]
+
+
+def test_pull_of_nothing_that_can_be_had(server: FileServer) -> None:
+    server.paths.clear()
+    result = models("pull", "a")
+    assert result.exit_code == ExitCode.ENVIRONMENT
+    assert "W001" in result.stdout
+    assert str(weights_dir() / "a.pth") in result.stderr
+
+
+def test_pull_offline_only_looks(server: FileServer) -> None:
+    models("pull", "a")
+    items = document("pull", "a", "b", "--offline", code=ExitCode.PARTIAL)["items"]
+    assert [item["status"] for item in items] == ["cached", "failed"]
+    assert "--offline" in items[1]["message"]
+    assert [asked.path for asked in server.asked] == ["/a.pth"]
+
+
+def test_pull_mends_what_is_damaged(server: FileServer) -> None:
+    models("pull", "a")
+    (weights_dir() / "a.pth").write_bytes(CONTENT[1:])
+    result = models("pull", "a")
+    assert result.exit_code == 0
+    assert "damaged" in result.stderr
+    assert (weights_dir() / "a.pth").read_bytes() == CONTENT
+
+
+def test_pull_says_that_a_damaged_file_is_damaged_when_offline() -> None:
+    models("pull", "a")
+    (weights_dir() / "a.pth").write_bytes(CONTENT[1:])
+    (item,) = document("pull", "a", "--offline", code=ExitCode.ENVIRONMENT)["items"]
+    assert "damaged" in item["message"]
+
+
+def test_pull_into_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the folder should be")
+    result = models("pull", "a", "b")
+    assert result.exit_code == ExitCode.STORAGE
+    assert "cannot store the weights of a" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "--all"]])
+def test_pull_wants_names_or_all(arguments: list[str]) -> None:
+    result = models("pull", *arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert "--all" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["pull", "verify"])
+def test_an_unknown_name_gets_a_suggestion(command: str, server: FileServer) -> None:
+    result = models(command, "a", "hrnet-dem")
+    assert result.exit_code == ExitCode.USAGE
+    assert "did you mean hrnet-demo?" in result.stderr
+    assert server.asked == []
+
+
+def test_verify_tells_whole_from_damaged_from_missing(server: FileServer) -> None:
+    models("pull", "a")
+    assert [s["state"] for s in document("verify")["models"]] == ["ok", "missing", "ok"]
+    (weights_dir() / "a.pth").write_bytes(CONTENT[1:])
+    result = models("verify")
+    assert result.exit_code == ExitCode.ENVIRONMENT
+    assert result.stdout.splitlines()[1].split()[:2] == ["damaged", "a"]
+    assert "la2ds models pull a fetches it again" in result.stdout
+    assert document("verify", "hrnet-demo")["healthy"] is True
+    assert len(server.asked) == 1
+
+
+def test_verify_reads_the_bundled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "demo.safetensors"
+    copy.write_bytes(bundled_path(REAL["hrnet-demo"]).read_bytes()[1:])
+    monkeypatch.setattr(weight_files, "bundled_path", lambda entry: copy)
+    (state,) = document("verify", "hrnet-demo", code=ExitCode.ENVIRONMENT)["models"]
+    assert (state["state"], state["hint"]) == ("damaged", "install la2ds again")
+
+
+def test_verify_shows_a_download_that_broke_off(server: FileServer) -> None:
+    weights_dir().mkdir(parents=True)
+    (weights_dir() / "a.pth.part").write_bytes(bytes(2_500_000))
+    assert "not here but 2.5 MB of it" in models("verify", "a").stdout
+
+
+def test_licences_of_all_and_of_a_project(project: Project, run: Callable[..., Result]) -> None:
+    parts = document("licences")["licences"]
+    assert {part["name"] for part in parts} == {
+        *("a", "b", "hrnet-demo", "full-frame", "mediapipe")
+    }
+    result = run("models", "licences")
+    assert result.exit_code == 0
+    assert "(4 clips)" in result.stdout
+    assert "imported" in result.stdout
+    empty = Project.create(project.root.parent / "empty")
+    assert "no clip of the project" in models("licences", "--project", str(empty.root)).stdout
+
+
+def test_licences_of_what_is_no_project(tmp_path: Path) -> None:
+    assert models("licences", "--project", str(tmp_path)).exit_code == ExitCode.USAGE

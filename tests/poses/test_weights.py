@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses.weights import (
+    fetch_weights,
+    megabytes,
+    missing_hint,
+    report_to,
+    weights_identity,
+)
+from la2ds_cli.progress import Progress
+from la2ds_models import weight_files
+from la2ds_models.weight_files import WeightFile, own_path, zoo
+from tests.file_server import FileServer, Served
+
+CONTENT = b"weights " * 50_000
+
+
+class Told(Progress):
+    """Everything a progress is told, in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, object]] = []
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        self.calls.append(("begin", (label, total)))
+
+    def advance(self, amount: float = 1) -> None:
+        self.calls.append(("advance", amount))
+
+    def end(self) -> None:
+        self.calls.append(("end", None))
+
+    def note(self, text: str) -> None:
+        self.calls.append(("note", text))
+
+    def all(self, kind: str) -> list[object]:
+        return [value for name, value in self.calls if name == kind]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("LA2DS_MIRROR", raising=False)
+    monkeypatch.delenv("LA2DS_OFFLINE", raising=False)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """Serves the only entry of the list."""
+    with FileServer() as running:
+        running.paths["/net.pth"] = Served(CONTENT)
+        entry = WeightFile(
+            *("net", "net.pth", "MIT", "photographs"),
+            urls=(f"{running.url}/net.pth",),
+            sha256=hashlib.sha256(CONTENT).hexdigest(),
+        )
+        monkeypatch.setattr(weight_files, "zoo", lambda: {"net": entry})
+        yield running
+
+
+def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
+    told = Told()
+    path = fetch_weights("net", told)
+    kinds = [kind for kind, _ in told.calls]
+    assert kinds[:2] == ["note", "begin"]
+    assert kinds[-1] == "end"
+    (note,) = told.all("note")
+    assert isinstance(note, str)
+    for text in ("fetching net", "0.4 MB", "licence MIT", "trained on photographs", str(path)):
+        assert text in note
+    assert told.all("begin") == [("net", len(CONTENT))]
+    assert sum(n for n in told.all("advance") if isinstance(n, int)) == len(CONTENT)
+
+
+def test_nothing_is_told_of_what_is_here(server: FileServer) -> None:
+    fetch_weights("net")
+    told = Told()
+    fetch_weights("net", told)
+    assert told.calls == []
+
+
+def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:
+    told = Told()
+    with report_to(told):
+        fetch_weights("net")
+    assert told.all("begin")
+    path = own_path(weight_files.zoo()["net"])
+    path.unlink()
+    before = len(told.calls)
+    fetch_weights("net")
+    assert len(told.calls) == before
+
+
+def test_the_bar_follows_a_server_that_starts_over(server: FileServer) -> None:
+    half = len(CONTENT) // 2
+    server.paths["/net.pth"] = Served(CONTENT, ranges=False, cut=[half])
+    told = Told()
+    from la2ds_models import download
+
+    no_wait = download.Patience(sleep=lambda seconds: None)
+    fetch = weight_files.fetch
+
+    def quick(*arguments: object, **keywords: object) -> Path:
+        return fetch(*arguments, **keywords, patience=no_wait)  # pyright: ignore
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weight_files, "fetch", quick)
+        fetch_weights("net", told)
+    assert told.all("begin") == [("net", len(CONTENT))] * 2
+    assert sum(n for n in told.all("advance") if isinstance(n, int)) == half + len(CONTENT)
+    assert len([n for n in told.all("note") if "fetching" in str(n)]) == 1
+
+
+def test_missing_weights_name_every_way_out() -> None:
+    with pytest.raises(UserError, match="hrnet-w32-v0 are not on this machine") as caught:
+        fetch_weights("hrnet-w32-v0", offline=True)
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert "\n" not in caught.value.message
+    entry = zoo()["hrnet-w32-v0"]
+    hint = caught.value.hint
+    for text in (entry.file, entry.sha256, *entry.urls, str(own_path(entry))):
+        assert text in hint
+    assert len(entry.urls) == 2
+    assert "la2ds models pull hrnet-w32-v0" in hint
+    assert "pip install 'la2ds[mediapipe]'" in hint
+    assert "--pose mediapipe --detector full-frame" in hint
+    assert "--pose FILE.onnx" in hint
+
+
+def test_the_hint_names_the_mirror_and_suits_the_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LA2DS_MIRROR", "https://example.org/weights")
+    hint = missing_hint(zoo()["fasterrcnn"])
+    assert f"https://example.org/weights/{zoo()['fasterrcnn'].file}" in hint
+    assert "--detector FILE.onnx" in hint
+    assert "--pose FILE.onnx" not in hint
+
+
+def test_no_room_is_a_matter_of_storage(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cannot store the weights of net") as caught:
+        fetch_weights("net")
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert "LA2DS_HOME" in caught.value.hint
+
+
+def test_an_identity_outlives_a_longer_hash() -> None:
+    assert weights_identity("fasterrcnn") == "fasterrcnn:258fb6c6"
+    assert weights_identity("hrnet-w48") == "hrnet-w48:0e67c616"
+    assert len(weights_identity("hrnet-demo")) == len("hrnet-demo:") + 64
+
+
+def test_sizes_for_people() -> None:
+    assert megabytes(0) == "size unknown"
+    assert megabytes(114_721_619) == "114.7 MB"
