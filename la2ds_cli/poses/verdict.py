@@ -1,0 +1,192 @@
+"""What the facts of a clip mean for its use: every weakness by code, the most serious first.
+
+A verdict is made anew from the facts whenever it is asked for, so that a limit changed here holds
+for clips that were extracted long ago. Facts that a clip lacks (imported joints) raise nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# The limits. "Clean" are the clips of real videos whose drawn joints look right (golf, yoga,
+# squats; a small network that scores 0.52 AP on COCO) and hand-labelled joints of Penn Action.
+_COVERAGE = 0.5  # less is more missing than there
+_SCORE = 0.4  # clean clips score 0.67 to 0.84, people upside down 0.32 to 0.37
+_CROP = 0.25  # clean clips 0.01 at most, clips cut at the thighs 0.6 to 1
+_HEIGHT = 64.0  # pixels; networks look at 192 or more, so that smaller people are mostly blur
+_JITTER = 0.03  # torso lengths, 1.5 cm; clean clips 0.016 at most, hand labels 0.025
+_SWAPS = 0.05  # of the frames; clean clips and hand labels 0 but for two of 0.03 and 0.047
+_TILT = 60.0  # degrees from the ankles to the shoulders; clean clips 21 at most, turned ones 63 up
+_TILT_SCORE = 0.7  # lying people whom the network knows score more; clips turned by hand 0.32-0.72
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """A reason to look at a clip: code of docs/exit-codes.md, one sentence, and what to do."""
+
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of a clip; code, message and hint are those of the most serious weakness and
+    empty without one. all: every weakness, in that order."""
+
+    status: Literal["ok", "degraded"]
+    code: str
+    message: str
+    hint: str
+    all: tuple[Weakness, ...]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of every weakness."""
+        return [weakness.code for weakness in self.all]
+
+
+def verdict(info: Mapping[str, Any]) -> Verdict:
+    """The judgement from the facts in a PoseSequence's `info`: those of quality.assess and those
+    of the extraction (truncated, ambiguous, cuts)."""
+    found = tuple(weakness for check in _CHECKS if (weakness := check(info)) is not None)
+    if not found:
+        return Verdict("ok", "", "", "", ())
+    first = found[0]
+    return Verdict("degraded", first.code, first.message, first.hint, found)
+
+
+def _truncated(info: Mapping[str, Any]) -> Weakness | None:
+    if not info.get("truncated"):
+        return None
+    return Weakness(
+        "V003",
+        f"decoded {info['frames']} frames, {info['seconds']:.1f} s of the "
+        f"{info['seconds_declared']:.1f} s that the file declares",
+        "the file is cut off or damaged; copy or export it again if the rest matters",
+    )
+
+
+def _rotated(info: Mapping[str, Any]) -> Weakness | None:
+    tilt = _number(info, "tilt")
+    if tilt is None or abs(tilt) < _TILT or info.get("mean_score", 1) >= _TILT_SCORE:
+        return None
+    # A clockwise turn by R adds R to the direction of the body; the picture is to show 0.
+    turn = int(-round(tilt / 90) * 90 % 360)
+    where = {90: "left", 180: "bottom", 270: "right"}[turn]
+    return Weakness(
+        "V031",
+        f"looks rotated: the head points to the {where} of the picture, and the pose network is "
+        f"unsure (score {info['mean_score']:.2f})",
+        f"try --rotate {turn}; leave it as it is if the person lies down",
+    )
+
+
+def _ambiguous(info: Mapping[str, Any]) -> Weakness | None:
+    if not info.get("ambiguous"):
+        return None
+    return Weakness(
+        "V021",
+        f"ambiguous subject: another person fits nearly as well (margin {info['margin']:.2f})",
+        "look at the overlay; crop the clip to the one person if the choice is wrong",
+    )
+
+
+def _seldom_seen(info: Mapping[str, Any]) -> Weakness | None:
+    coverage = _number(info, "coverage")
+    if coverage is None or coverage >= _COVERAGE:
+        return None
+    return Weakness(
+        "V022",
+        f"the subject is seen in {coverage:.0%} of the frames",
+        "cut the clip to the movement, or film with the whole body in the picture",
+    )
+
+
+def _unrecognised(info: Mapping[str, Any]) -> Weakness | None:
+    score, coverage = _number(info, "mean_score"), _number(info, "coverage")
+    if score is None or score >= _SCORE or not coverage:  # V022 says that nothing is seen
+        return None
+    return Weakness(
+        "V024",
+        f"the pose network hardly recognises the person (mean score {score:.2f})",
+        "look at the overlay; film nearer, brighter or less covered, or use a stronger --pose",
+    )
+
+
+def _cut_off(info: Mapping[str, Any]) -> Weakness | None:
+    share = _number(info, "crop_share")
+    if share is None or share <= _CROP:
+        return None
+    return Weakness(
+        "V025",
+        f"the border of the picture cuts the subject off in {share:.0%} of the frames",
+        "film with the whole body in the picture; joints outside it are guesses",
+    )
+
+
+def _small(info: Mapping[str, Any]) -> Weakness | None:
+    height = _number(info, "person_height")
+    if height is None or height >= _HEIGHT:
+        return None
+    return Weakness(
+        "V027",
+        f"the person is {height:.0f} pixels tall, less than {_HEIGHT:.0f}",
+        "film nearer or in a higher resolution",
+    )
+
+
+def _swapped(info: Mapping[str, Any]) -> Weakness | None:
+    swaps, frames = _number(info, "swaps"), _number(info, "frames")
+    if swaps is None or not frames or swaps <= _SWAPS * frames:
+        return None
+    return Weakness(
+        "V029",
+        f"left and right are mistaken for each other in {swaps:.0f} of {frames:.0f} frames",
+        "look at the overlay; film from where both sides show, or use a stronger --pose",
+    )
+
+
+def _cuts(info: Mapping[str, Any]) -> Weakness | None:
+    if not info.get("cuts"):
+        return None
+    return Weakness(
+        "V023",
+        f"the film has cuts; the subject was joined from {info['cuts'] + 1} pieces",
+        "cut the clip to one view if the alignment jumps",
+    )
+
+
+def _jittery(info: Mapping[str, Any]) -> Weakness | None:
+    jitter = _number(info, "jitter")
+    if jitter is None or jitter <= _JITTER:
+        return None
+    return Weakness(
+        "V028",
+        f"the joints tremble by {jitter:.1%} of the torso from frame to frame",
+        "use a stronger --pose, film brighter, or --set poses.smooth=savgol",
+    )
+
+
+def _number(info: Mapping[str, Any], name: str) -> float | None:
+    value = info.get(name)
+    return None if value is None else float(value)
+
+
+# The most serious first: a wrong file or person before joints that are missing, those before
+# joints that are wrong, and those before joints that are rough. A turned picture is named before
+# what it causes.
+_CHECKS: tuple[Callable[[Mapping[str, Any]], Weakness | None], ...] = (
+    _truncated,
+    _rotated,
+    _ambiguous,
+    _seldom_seen,
+    _unrecognised,
+    _cut_off,
+    _small,
+    _swapped,
+    _cuts,
+    _jittery,
+)

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.poses.quality import FACTS, assess
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import PoseSequence
+from tests.movement import figure
+
+SKELETON = get_skeleton("penn13")
+TORSO = 60.0  # pixels, of tests.movement.figure at its default scale
+
+
+def standing(length: int = 60, fps: float = 30, **changes) -> PoseSequence:
+    """A person who does not move, whole in a picture of 320 x 240; box 40 x 150 pixels."""
+    xy = figure(np.zeros(length))
+    pose = PoseSequence(
+        xy=xy,
+        score=np.full(xy.shape[:2], 0.8),
+        box=np.tile([140.0, 50, 180, 200], (length, 1)),
+        frame=np.arange(length),
+        time=np.arange(length) / fps,
+        fps=fps,
+        size=(320, 240),
+        skeleton="penn13",
+    )
+    return replace(pose, **changes)
+
+
+def noisy(pose: PoseSequence, deviation: float, seed: int = 0) -> PoseSequence:
+    noise = np.random.default_rng(seed).normal(0, deviation, pose.xy.shape)
+    return replace(pose, xy=pose.xy + noise)
+
+
+def without(pose: PoseSequence, rows: slice, joints: int | slice = slice(None)) -> PoseSequence:
+    xy = pose.xy.copy()
+    xy[rows, joints] = np.nan
+    return replace(pose, xy=xy)
+
+
+def exchanged(pose: PoseSequence, rows: slice, joints: list[str] | None = None) -> PoseSequence:
+    """Left and right names exchanged, of all joints or of some."""
+    flip = np.array(SKELETON.flip)
+    if joints is not None:
+        at = [SKELETON.index(name) for name in joints]
+        flip = np.where(np.isin(np.arange(len(flip)), at), flip, np.arange(len(flip)))
+    xy = pose.xy.copy()
+    xy[rows] = xy[rows][:, flip]
+    return replace(pose, xy=xy)
+
+
+def test_a_person_who_stands_still() -> None:
+    assert assess(standing()) == {
+        "coverage": 1.0,
+        "joint_coverage": 1.0,
+        "mean_score": 0.8,
+        "longest_gap": 0.0,
+        "interpolated": 0.0,
+        "jitter": 0.0,
+        "swaps": 0,
+        "jumps": 0,
+        "crop_share": 0.0,
+        "person_height": 150.0,
+        "tilt": 0.0,
+    }
+
+
+# --- who is seen ------------------------------------------------------------------------
+
+
+def test_coverage_and_gaps() -> None:
+    """Nobody in 15 of 60 frames, and one of 13 joints missing in 9 of the other 45."""
+    facts = assess(without(without(standing(), slice(10, 25)), slice(30, 39), 5))
+    assert facts["coverage"] == 0.75
+    assert facts["joint_coverage"] == pytest.approx(1 - 9 / (45 * 13), abs=1e-4)
+    assert facts["longest_gap"] == 0.5  # 15 frames at 30 per second
+    assert facts["mean_score"] == pytest.approx(0.8 * (1 - 9 / (45 * 13)), abs=1e-4)
+
+
+def test_a_gap_is_measured_in_time() -> None:
+    """Ten frames of 0.1 s are missing in a clip whose other frames last 0.02 s."""
+    time = np.cumsum(np.r_[0, np.full(20, 0.02), np.full(10, 0.1), np.full(29, 0.02)])
+    assert assess(without(standing(time=time), slice(20, 30)))["longest_gap"] == pytest.approx(1.0)
+
+
+def test_the_end_of_a_clip_may_be_a_gap() -> None:
+    assert assess(without(standing(), slice(45, None)))["longest_gap"] == 0.5
+
+
+def test_interpolated_joints_are_not_seen() -> None:
+    """A finite joint of score 0 was put there by gaps.bridge."""
+    pose = standing()
+    score = pose.score.copy()
+    score[:6] = 0
+    facts = assess(replace(pose, score=score))
+    assert facts["interpolated"] == 0.1
+    assert facts["coverage"] == 0.9
+    assert facts["longest_gap"] == 0.2
+
+
+# --- noise ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deviation", [0.6, 3.0])
+def test_jitter_is_the_deviation_of_the_noise(deviation: float) -> None:
+    facts = assess(noisy(standing(600), deviation))
+    assert facts["jitter"] == pytest.approx(deviation / TORSO, rel=0.05)
+
+
+@pytest.mark.parametrize("fps", [15, 30, 60, 120])
+def test_jitter_does_not_depend_on_the_frame_rate(fps: int) -> None:
+    """The same two squats, filmed at different rates, with the same noise in each frame."""
+    phase = np.linspace(0, 1, 8 * fps)
+    moving = standing(len(phase), fps, xy=figure(phase))
+    assert assess(moving)["jitter"] < 0.002
+    assert assess(noisy(moving, 1.2))["jitter"] == pytest.approx(0.02, rel=0.1)
+
+
+def test_jitter_at_irregular_times() -> None:
+    """A steady run across the picture is no noise, whatever the time between its frames."""
+    time = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.06, 400))
+    run = figure(np.zeros(400)) + (400 * time)[:, None, None] * [1, 0]
+    pose = standing(400, time=time, xy=run)
+    assert assess(pose)["jitter"] < 1e-3
+    assert assess(noisy(pose, 1.2))["jitter"] == pytest.approx(0.02, rel=0.1)
+
+
+def test_jitter_leaves_out_gaps_and_cuts() -> None:
+    """A person who is elsewhere after every cut, seen for five frames at a time."""
+    xy = figure(np.zeros(60)) + 100 * (np.arange(60) // 5 % 2)[:, None, None]
+    cuts = list(range(5, 60, 5))
+    assert assess(standing(xy=xy))["jitter"] > 0.1
+    assert assess(standing(xy=xy, info={"cut_rows": cuts}))["jitter"] == 0
+    far = np.arange(60) / 30 + np.arange(60) // 5
+    assert assess(standing(xy=xy, time=far))["jitter"] == 0
+
+
+# --- left and right ---------------------------------------------------------------------
+
+
+def test_swapped_frames_are_counted() -> None:
+    pose = noisy(standing(), 1)
+    assert assess(pose)["swaps"] == 0
+    assert assess(exchanged(pose, slice(20, 24)))["swaps"] == 4
+    assert assess(exchanged(exchanged(pose, slice(20, 24)), slice(40, 41)))["swaps"] == 5
+    assert assess(exchanged(pose, slice(20, 24), ["left_wrist", "right_wrist"]))["swaps"] == 4
+
+
+def test_swaps_of_several_pairs_are_counted_by_frame() -> None:
+    pose = exchanged(standing(), slice(20, 24), ["left_wrist", "right_wrist"])
+    assert assess(exchanged(pose, slice(22, 28), ["left_ankle", "right_ankle"]))["swaps"] == 8
+
+
+def test_what_does_not_swap_back_is_a_turn() -> None:
+    assert assess(exchanged(standing(), slice(20, None)))["swaps"] == 0
+    assert assess(exchanged(standing(120), slice(20, 60)))["swaps"] == 0  # for 1.3 s
+
+
+def test_a_swap_at_a_cut_is_another_view() -> None:
+    pose = exchanged(standing(), slice(20, 24))
+    assert assess(replace(pose, info={"cut_rows": [20, 24]}))["swaps"] == 0
+
+
+def test_swaps_of_joints_that_lie_together_cannot_be_told() -> None:
+    """From the side left and right coincide but for noise."""
+    xy = figure(np.zeros(60)) * [0.02, 1] + [157, 0]
+    assert assess(exchanged(noisy(standing(xy=xy), 1), slice(20, 24)))["swaps"] == 0
+
+
+# --- the box ----------------------------------------------------------------------------
+
+
+def test_jumps_of_the_box() -> None:
+    """Away and back by more than half of the 150 pixels of its longer side, once by less."""
+    box = standing().box.copy()
+    box[20:25, [0, 2]] += 80
+    box[40:45, [0, 2]] += 70
+    assert assess(standing(box=box))["jumps"] == 2
+    assert assess(standing(box=box, info={"cut_rows": [20, 25]}))["jumps"] == 0
+
+
+def test_the_border_cuts_the_feet_off() -> None:
+    """The picture ends at the knees in 15 frames: joints below are missing, or lie on it."""
+    pose = standing()
+    xy, box = pose.xy.copy(), pose.box.copy()
+    feet = [SKELETON.index(f"{side}_ankle") for side in ("left", "right")]
+    xy[:, feet, 1] = 190
+    box[:15, 3] = 199
+    cut = replace(pose, xy=xy, box=box, size=(320, 200))
+    assert assess(cut)["crop_share"] == 0  # the box ends at the border, the feet are seen
+    missing = cut.xy.copy()
+    missing[:12, feet] = np.nan
+    assert assess(replace(cut, xy=missing))["crop_share"] == 0.2
+    pressed = cut.xy.copy()
+    pressed[:15, feet, 1] = 198
+    assert assess(replace(cut, xy=pressed))["crop_share"] == 0.25
+    assert assess(replace(cut, xy=pressed, size=(0, 0)))["crop_share"] == 0
+
+
+def test_height_of_people_who_lie_or_have_no_box() -> None:
+    lying = standing(box=np.tile([40.0, 100, 190, 140], (60, 1)))
+    assert assess(lying)["person_height"] == 150
+    bare = standing(box=np.full((60, 4), np.nan))
+    assert assess(bare)["person_height"] == 144  # head to ankles: 2.4 torso lengths
+
+
+# --- which way is up --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("turned", "tilt"), [(0, 0), (np.pi / 2, -90), (-np.pi / 2, 90), (np.pi, 180), (0.5, -28.6479)]
+)
+def test_tilt_is_clockwise_in_the_picture(turned: float, tilt: float) -> None:
+    """figure() turns counter-clockwise about its own y up."""
+    xy = figure(np.zeros(60), tilt=turned)
+    found = assess(standing(xy=xy))["tilt"]
+    assert abs((found - tilt + 180) % 360 - 180) < 0.01
+    head = (xy[0, 0] - xy[0, -2:].mean(axis=0))[0]
+    assert np.sign(round(head, 3)) == np.sign(np.sin(np.radians(tilt)).round(3))
+
+
+def test_a_bow_is_no_tilt() -> None:
+    """A trunk that hangs to the side over upright legs."""
+    pose = standing()
+    xy = pose.xy.copy()
+    upper = [k for k, name in enumerate(SKELETON.joints) if name.endswith(("shoulder", "head"))]
+    hip = xy[:, [7, 8]].mean(axis=1, keepdims=True)
+    lever = xy[:, upper] - hip
+    xy[:, upper] = hip + np.stack([-lever[..., 1], lever[..., 0]], axis=-1)  # by 90 degrees
+    assert 30 < assess(replace(pose, xy=xy))["tilt"] < 50
+
+
+# --- little to measure ------------------------------------------------------------------
+
+
+def test_nobody() -> None:
+    facts = assess(without(standing(), slice(None)))
+    assert facts["coverage"] == 0
+    assert facts["longest_gap"] == 2
+    assert [name for name in FACTS if facts[name] is None] == ["jitter", "person_height", "tilt"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 4])
+def test_short_sequences(length: int) -> None:
+    facts = assess(standing(length))
+    assert set(facts) == set(FACTS)
+    assert (facts["swaps"], facts["jumps"]) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["coco17", "body25", "hand21", "hands42"])
+def test_every_skeleton_is_measured(name: str) -> None:
+    joints = len(get_skeleton(name).joints)
+    rng = np.random.default_rng(0)
+    xy = np.tile(rng.uniform(50, 150, (1, joints, 2)), (40, 1, 1))
+    pose = PoseSequence(
+        xy=xy + rng.normal(0, 1, xy.shape),
+        score=np.ones((40, joints)),
+        box=np.tile([40.0, 40, 160, 160], (40, 1)),
+        frame=np.arange(40),
+        time=np.arange(40) / 30,
+        fps=30,
+        size=(320, 240),
+        skeleton=name,
+    )
+    facts = assess(pose)
+    assert 0 < facts["jitter"] < 0.2
+    assert (facts["tilt"] is None) == ("hand" in name)

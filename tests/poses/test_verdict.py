@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from la2ds_cli.poses.verdict import verdict
+
+GOOD: dict[str, Any] = {
+    "frames": 100,
+    "seconds": 4.0,
+    "seconds_declared": 4.0,
+    "truncated": False,
+    "ambiguous": False,
+    "margin": 0.8,
+    "cuts": 0,
+    "coverage": 0.5,
+    "joint_coverage": 1.0,
+    "mean_score": 0.7,
+    "longest_gap": 0.0,
+    "interpolated": 0.0,
+    "jitter": 0.03,
+    "swaps": 5,
+    "jumps": 0,
+    "crop_share": 0.25,
+    "person_height": 64.0,
+    "tilt": 59.0,
+}
+# The facts that make each weakness, the most serious first.
+WEAK: dict[str, dict[str, Any]] = {
+    "V003": {"truncated": True, "seconds": 1.5},
+    "V031": {"tilt": 61.0, "mean_score": 0.69},
+    "V021": {"ambiguous": True, "margin": 0.1},
+    "V022": {"coverage": 0.49},
+    "V024": {"mean_score": 0.39},
+    "V025": {"crop_share": 0.26},
+    "V027": {"person_height": 63.0},
+    "V029": {"swaps": 6},
+    "V023": {"cuts": 1},
+    "V028": {"jitter": 0.031},
+}
+
+
+def test_a_clip_just_inside_the_limits_is_ok() -> None:
+    found = verdict(GOOD)
+    assert (found.status, found.code, found.message, found.hint) == ("ok", "", "", "")
+    assert found.all == ()
+
+
+@pytest.mark.parametrize("code", WEAK)
+def test_each_weakness_alone(code: str) -> None:
+    found = verdict({**GOOD, **WEAK[code]})
+    assert (found.status, found.code, found.codes) == ("degraded", code, [code])
+    assert found.message
+    assert found.hint
+
+
+def test_the_most_serious_comes_first_and_all_are_named() -> None:
+    info = dict(GOOD)
+    for code in reversed(WEAK):
+        info |= WEAK[code]
+        assert verdict(info).code == code
+    info["mean_score"] = 0.39  # low enough for both V031 and V024
+    assert verdict(info).codes == list(WEAK)
+    assert verdict(info).all[0].message == verdict(info).message
+
+
+def test_messages_say_what_was_measured() -> None:
+    found = {w.code: w for code in WEAK for w in verdict({**GOOD, **WEAK[code]}).all}
+    assert found["V003"].message.startswith("decoded 100 frames, 1.5 s of the 4.0 s")
+    assert "49%" in found["V022"].message
+    assert "26%" in found["V025"].message
+    assert "63 pixels" in found["V027"].message
+    assert "6 of 100 frames" in found["V029"].message
+    assert "2 pieces" in found["V023"].message
+    assert "3.1% of the torso" in found["V028"].message
+
+
+@pytest.mark.parametrize(
+    ("tilt", "turn", "where"),
+    [
+        (90, 270, "right"),
+        (66, 270, "right"),
+        (-90, 90, "left"),
+        (-120, 90, "left"),
+        (180, 180, "bottom"),
+        (-140, 180, "bottom"),
+    ],
+)
+def test_the_turn_that_puts_a_person_upright(tilt: float, turn: int, where: str) -> None:
+    """--rotate turns clockwise: a head that points to the right (90) is upright after 270 more."""
+    (weakness,) = verdict({**GOOD, "tilt": tilt, "mean_score": 0.5}).all
+    assert weakness.code == "V031"
+    assert f"--rotate {turn}" in weakness.hint
+    assert f"the {where} of" in weakness.message
+    assert abs((tilt + turn + 180) % 360 - 180) <= 45
+
+
+def test_a_person_who_lies_down_and_is_recognised_is_ok() -> None:
+    assert verdict({**GOOD, "tilt": 90.0, "mean_score": 0.9}).status == "ok"
+
+
+def test_nobody_is_one_weakness() -> None:
+    """Without a single joint there is no score to complain about, nor a height."""
+    unknown = {"coverage": 0.0, "mean_score": 0.0, "jitter": None, "person_height": None}
+    assert verdict({**GOOD, **unknown, "tilt": None}).codes == ["V022"]
+
+
+def test_facts_that_are_not_known_raise_nothing() -> None:
+    assert verdict({}).status == "ok"
+    assert verdict({"frames": 30, "coverage": 0.2}).codes == ["V022"]
