@@ -49,16 +49,20 @@ class Licence:
     videos: int = 0
 
 
+_GOOGLE = ("mediapipe (Apache-2.0)", "Apache-2.0", "images that Google has not published")
 # Parts without an entry in the list of weights.
-_OTHERS = {
-    ("full-frame", "detector"): Licence("full-frame", "detector", _PYTHON, "none", "nothing"),
-    ("mediapipe", "pose"): Licence(
-        "mediapipe",
-        "pose",
-        "mediapipe (Apache-2.0)",
-        "Apache-2.0",
-        "images that Google has not published",
-    ),
+_OTHERS = (
+    Licence("full-frame", "detector", _PYTHON, "none", "nothing"),
+    Licence("mediapipe", "pose", *_GOOGLE),
+    Licence("mediapipe", "detector", *_GOOGLE),
+)
+# What runs a model that is in no list, by the start of its name or the end of its file name.
+_RUNNERS = {
+    "yolo": _ULTRALYTICS,
+    ".pt": _ULTRALYTICS,
+    "mmpose": "mmpose (Apache-2.0)",
+    "mmdet": "mmdet (Apache-2.0)",
+    ".onnx": "onnxruntime (MIT)",
 }
 
 
@@ -67,7 +71,7 @@ def all_licences() -> list[Licence]:
     from la2ds_models.weight_files import zoo
 
     listed = [_of_entry(entry) for entry in zoo().values()]
-    return [*listed, *_OTHERS.values()]
+    return [*listed, *_OTHERS]
 
 
 def project_licences(project: Project) -> list[Licence]:
@@ -103,11 +107,14 @@ def _licence(name: str, role: str) -> Licence:
     for called in (name, *name.split(":"), *_entries_of_file(name)):
         if (called, role) in known:
             return replace(known[called, role], name=name)
-    if name.endswith(".pt") or name.startswith("yolo"):
-        terms = (_AGPL, "weights of your own, or unknown to la2ds: see where they are from")
-        return Licence(name, role, _ULTRALYTICS, "unknown", "unknown", terms)
-    terms = ("a model of your own: la2ds knows nothing of its terms",)
-    return Licence(name, role, _PYTHON, "unknown", "unknown", terms)
+    code = next((c for key, c in _RUNNERS.items() if _runs(key, name)), _PYTHON)
+    own = "a model of your own: la2ds knows nothing of its terms"
+    terms = (_AGPL, own) if code == _ULTRALYTICS else (own,)
+    return Licence(name, role, code, "unknown", "unknown", terms)
+
+
+def _runs(key: str, name: str) -> bool:
+    return name.endswith(key) if key.startswith(".") else name.startswith(key)
 
 
 def _entries_of_file(name: str) -> list[str]:

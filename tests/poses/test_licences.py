@@ -23,9 +23,9 @@ def add(project: Project, name: str, step: str = "poses", **info: str) -> None:
 
 
 def test_everything_that_la2ds_can_use_is_covered() -> None:
-    names = [part.name for part in all_licences()]
-    assert set(names) == {*zoo(), "full-frame", "mediapipe"}
-    assert len(names) == len(set(names))
+    parts = [(part.name, part.role) for part in all_licences()]
+    assert {name for name, _ in parts} == {*zoo(), "full-frame", "mediapipe"}
+    assert len(parts) == len(set(parts))
     for part in all_licences():
         assert part.code
         assert part.weights
@@ -68,6 +68,7 @@ def test_names_with_more_and_files_are_recognised(tmp_path: Path) -> None:
     assert found["yolo:yolo11n"].weights == "AGPL-3.0"
     assert found["/somewhere/yolo11n-pose.pt"].trained_on == "COCO 2017 keypoints"
     assert found["mine.onnx"].weights == "unknown"
+    assert found["mine.onnx"].code == "onnxruntime (MIT)"
     assert "a model of your own" in found["mine.onnx"].terms[0]
     assert found["best.pt"].code == "ultralytics (AGPL-3.0)"
     assert "AGPL" in found["best.pt"].terms[0]
