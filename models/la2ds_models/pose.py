@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file
@@ -26,20 +26,38 @@ DEMO_WEIGHTS = Path(__file__).parent / "weights" / "demo_pose.safetensors"
 class PoseVariant:
     """What a caller must know to feed a pose network and to read its heatmaps.
 
-    ``input_size`` is (H, W) in pixels, ``stride`` input pixels per heatmap pixel and ``sigma``
-    the standard deviation of the Gaussian targets in heatmap pixels.
+    ``architecture`` is a name of timm's HRNet configurations or ``demo``, ``input_size`` is (H, W)
+    in pixels, ``stride`` input pixels per heatmap pixel and ``sigma`` the standard deviation of
+    the Gaussian targets in heatmap pixels. ``decoder`` says how the published figures of the
+    weights were decoded, ``udp`` whether they were trained with unbiased data processing, and
+    ``kernel`` is the side, in heatmap pixels, of the Gaussian of DARK decoding for that sigma.
     """
 
+    architecture: str
     input_size: tuple[int, int]
-    stride: int
-    skeleton: str
-    sigma: float
+    sigma: float = 2.0
+    kernel: int = 11
+    decoder: Literal["quarter", "dark"] = "quarter"
+    udp: bool = False
+    stride: int = 4
+    skeleton: str = "coco17"
 
 
+_SMALL, _LARGE = (256, 192), (384, 288)
+
+# Names without a suffix are OpenMMLab's 1.x weights, -v0 their 0.x ones, -msra the authors' own.
 POSE_VARIANTS: dict[str, PoseVariant] = {
-    "hrnet-w32": PoseVariant((256, 192), 4, "coco17", 2.0),
-    "hrnet-w48": PoseVariant((256, 192), 4, "coco17", 2.0),
-    "hrnet-demo": PoseVariant((128, 96), 4, "coco17", 1.25),
+    "hrnet-w32": PoseVariant("hrnet_w32", _SMALL),
+    "hrnet-w48": PoseVariant("hrnet_w48", _SMALL),
+    "hrnet-w32-384": PoseVariant("hrnet_w32", _LARGE, sigma=3.0, kernel=17),
+    "hrnet-w48-384": PoseVariant("hrnet_w48", _LARGE, sigma=3.0, kernel=17),
+    "hrnet-w32-dark": PoseVariant("hrnet_w32", _SMALL, decoder="dark"),
+    "hrnet-w48-dark": PoseVariant("hrnet_w48", _SMALL, decoder="dark"),
+    "hrnet-w32-v0": PoseVariant("hrnet_w32", _SMALL),
+    "hrnet-w48-v0": PoseVariant("hrnet_w48", _SMALL),
+    "hrnet-w32-msra": PoseVariant("hrnet_w32", _SMALL),
+    "hrnet-w48-384-msra": PoseVariant("hrnet_w48", _LARGE, sigma=3.0, kernel=17),
+    "hrnet-demo": PoseVariant("demo", (128, 96), sigma=1.25, kernel=7),
 }
 
 
@@ -76,9 +94,10 @@ def build_pose_network(variant: str, joints: int = 17) -> nn.Module:
     """
     if variant not in POSE_VARIANTS:
         raise ValueError(f"unknown pose network {variant!r}; known: {', '.join(POSE_VARIANTS)}")
-    if variant == "hrnet-demo":
+    architecture = POSE_VARIANTS[variant].architecture
+    if architecture == "demo":
         return PoseNetwork(_demo_architecture(width=16), joints)
-    return PoseNetwork(cfg_cls[variant.replace("-", "_")], joints)
+    return PoseNetwork(cfg_cls[architecture], joints)
 
 
 def _demo_architecture(width: int) -> dict[str, Any]:
@@ -113,7 +132,7 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
     """
     path = Path(path)
     expected = network.state_dict()
-    renamed = {_network_name(key): value for key, value in _read_tensors(path).items()}
+    renamed = {_network_name(key): value for key, value in read_checkpoint(path)[0].items()}
     found = {
         name: value
         for name, value in renamed.items()
@@ -127,16 +146,25 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
     network.load_state_dict({name: value.to(expected[name].dtype) for name, value in found.items()})
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
+    """The tensors of a checkpoint by name, and the ``meta`` that OpenMMLab stores beside them.
+
+    Reads safetensors and torch files, bare or under ``state_dict``. Nothing in the file is
+    executed: ``pickle.UnpicklingError`` for one that asks for it, ValueError for a file that
+    holds no tensors by name.
+    """
+    path = Path(path)
     if path.suffix == ".safetensors":
-        return load_file(path)
+        return load_file(path), {}
     with torch.serialization.safe_globals(_harmless_globals()):
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    meta: Any = {}
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+        meta, content = content.get("meta"), content["state_dict"]
     if not isinstance(content, Mapping):
         raise ValueError(f"{path.name} holds no state dict but a {type(content).__name__}")
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    return tensors, meta if isinstance(meta, Mapping) else {}
 
 
 def _harmless_globals() -> list[Any]:

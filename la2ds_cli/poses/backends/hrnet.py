@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import nullcontext
 from pickle import UnpicklingError
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -13,12 +16,25 @@ import numpy as np
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.decode import HeatmapDecoder
+from la2ds_cli.poses.top_down import DEFAULT_BATCH, TopDownBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray
 
-NAMES = ("hrnet-w32", "hrnet-w48", "hrnet-demo")
+NAMES = (
+    "hrnet-w32",
+    "hrnet-w48",
+    "hrnet-w32-384",
+    "hrnet-w48-384",
+    "hrnet-w32-dark",
+    "hrnet-w48-dark",
+    "hrnet-w32-v0",
+    "hrnet-w48-v0",
+    "hrnet-w32-msra",
+    "hrnet-w48-384-msra",
+    "hrnet-demo",
+)
 
 
 def identity(name: str) -> str:
@@ -44,33 +60,77 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         ) from error
     network.eval().to(where)
     return TopDownBackend(
-        forward=_Forward(network, where),
+        forward=Forward(network, where, may_leave=device == "auto"),
         input_size=variant.input_size,
         skeleton=variant.skeleton,
         device=where.type,
-        batch_size=config.batch_size,
+        batch_size=config.batch_size or DEFAULT_BATCH[where.type],
         flip_test=config.flip_test,
+        decoder=HeatmapDecoder(
+            refinement=variant.decoder if config.decoder == "auto" else config.decoder,
+            udp=variant.udp,
+            kernel=variant.kernel,
+        ),
     )
 
 
-class _Forward:
-    def __init__(self, network: Any, device: Any) -> None:
+class Forward:
+    """A torch network on arrays, in parts that fit the memory of its device.
+
+    network: (n, 3, H, W) to (n, K, h, w) tensors. may_leave: move to the CPU, for good, where the
+    GPU has no room for a single crop; otherwise that is a UserError (exit 6).
+    """
+
+    def __init__(self, network: Any, device: Any, *, may_leave: bool = False) -> None:
         self.network = network
         self.device = device
+        self.may_leave = may_leave
+        self.most: int | None = None  # crops that fit; None = no limit met so far
+        self.lock = RLock()
 
     def __call__(self, crop: FloatArray) -> FloatArray:
+        # One thread at a time on a GPU, so that none has crops there when the network leaves it.
+        with nullcontext() if self.device.type == "cpu" else self.lock:
+            return self._in_parts(crop)
+
+    def _in_parts(self, crop: FloatArray) -> FloatArray:
         import torch
 
-        try:
-            with torch.inference_mode():
-                return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            if len(crop) == 1:
-                raise UserError(
-                    "the GPU has too little free memory for one crop",
-                    hint="close other programs that use the GPU, or use --device cpu",
-                    exit_code=ExitCode.ENVIRONMENT,
-                ) from error
+        done = []
+        start = 0
+        while start < len(crop):
+            part = crop[start : start + (self.most or len(crop))]
+            try:
+                done.append(self._run(part))
+                start += len(part)
+            except torch.OutOfMemoryError as error:
+                self._make_room(len(part), error)
+        return np.concatenate(done)
+
+    def _run(self, crop: FloatArray) -> FloatArray:
+        import torch
+
+        with torch.inference_mode():
+            return self.network(torch.from_numpy(crop).to(self.device)).float().cpu().numpy()
+
+    def _make_room(self, crops: int, error: Exception) -> None:
+        """Smaller parts from now on, or the CPU, or UserError, after `crops` did not fit."""
+        import torch
+
+        if crops > 1:
+            self.most = crops // 2
+        elif self.may_leave and self.device.type != "cpu":
+            warnings.warn(
+                "the GPU has too little free memory for one crop; the pose network goes on, "
+                "slower, on the CPU",
+                stacklevel=2,
+            )
+            self.device, self.most = torch.device("cpu"), None
+            self.network.to(self.device)
+        else:
+            raise UserError(
+                "the GPU has too little free memory for one crop",
+                hint="close other programs that use the GPU, or use --device cpu",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
         torch.cuda.empty_cache()
-        half = len(crop) // 2
-        return np.concatenate([self(crop[:half]), self(crop[half:])])

@@ -1,8 +1,14 @@
-"""Any top-down heatmap network as an ONNX file.
+"""Any top-down pose network as an ONNX file: heatmaps, or SimCC profiles as RTMPose exports them.
 
-Input (B, 3, H, W) ImageNet-normalised RGB, output (B, K, H/s, W/s), B 1 or free, H and W fixed.
-The joints are those of the skeleton named in the model's metadata (`skeleton`), else coco17; K must
-match, since an order of joints cannot be guessed from their number.
+Input (B, 3, H, W) RGB, B 1 or free, H and W fixed. Output (B, K, H/s, W/s), or two outputs
+(B, K, W r) and (B, K, H r) for r bins per pixel. Metadata of the model, all optional:
+
+    skeleton   orders the K joints, else coco17; K must match, since an order of joints cannot be
+               guessed from their number
+    decoder    `quarter` (else) or `dark`: how heatmaps are read under `--decoder auto`
+    udp        `true` for a network trained with unbiased data processing, else `false`
+    mean, std  of the channels, three numbers `r,g,b` each in pixel values 0 to 255, else those of
+               ImageNet; `0,0,0` and `255,255,255` is an image in [0, 1]
 """
 
 from __future__ import annotations
@@ -13,8 +19,15 @@ import numpy as np
 
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
+from la2ds_cli.poses.decode import Decoder, HeatmapDecoder
 from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, session_device, unfit
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.simcc import SimccDecoder
+from la2ds_cli.poses.top_down import (
+    DEFAULT_BATCH,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    TopDownBackend,
+)
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray
 
@@ -29,40 +42,104 @@ def identity(name: str) -> str:
 def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
     """Open the file and check its interface; UserError (exit 5) says what does not fit."""
     session = open_session(name, device)
-    skeleton = session.get_modelmeta().custom_metadata_map.get("skeleton", "coco17")
+    metadata = session.get_modelmeta().custom_metadata_map
+    skeleton = metadata.get("skeleton", "coco17")
     given, returned = session.get_inputs(), session.get_outputs()
     shape = given[0].shape
     if len(given) != 1 or len(shape) != 4 or not (fixed(shape[2]) and fixed(shape[3])):
         raise unfit(name, "one input (B, 3, H, W) of fixed H and W", f"input {_shapes(given)}")
+    input_size = (shape[2], shape[3])
     joints = len(get_skeleton(skeleton).joints)
-    heatmap = returned[0].shape
-    if len(heatmap) != 4 or fixed(heatmap[1]) not in (0, joints):
-        expected = f"heatmaps (B, {joints}, H/4, W/4) of the {joints} joints of {skeleton}"
-        raise unfit(name, expected, f"output {_shapes(returned)}")
+    simcc = len(returned) == 2 and all(len(node.shape) == 3 for node in returned)
+    if not simcc:
+        returned = returned[:1]  # what else a heatmap network returns is not read
+    if len(returned[0].shape) != (3 if simcc else 4) or any(
+        fixed(node.shape[1]) not in (0, joints) for node in returned
+    ):
+        expected = f"heatmaps (B, {joints}, H/4, W/4) or profiles of the {joints} joints"
+        raise unfit(name, f"{expected} of {skeleton}", f"output {_shapes(session.get_outputs())}")
+    if simcc:
+        _check_bins(name, tuple(fixed(node.shape[2]) for node in returned), input_size)
+    where = session_device(session)
     return TopDownBackend(
-        forward=_Forward(session, one_by_one=fixed(shape[0]) == 1, joints=joints, name=name),
-        input_size=(shape[2], shape[3]),
+        forward=_Forward(session, fixed(shape[0]) == 1, joints, simcc, input_size, name),
+        input_size=input_size,
         skeleton=skeleton,
-        device=session_device(session),
-        batch_size=config.batch_size,
+        device=where,
+        batch_size=config.batch_size or DEFAULT_BATCH[where],
         flip_test=config.flip_test,
+        decoder=_decoder(name, metadata, simcc=simcc, setting=config.decoder),
+        mean=_channels(name, metadata, "mean", IMAGENET_MEAN),
+        std=_channels(name, metadata, "std", IMAGENET_STD),
     )
 
 
+def _check_bins(name: str, bins: tuple[int, ...], input_size: tuple[int, int]) -> None:
+    """Both profiles have the same number of bins per pixel; 0 = not known yet."""
+    height, width = input_size
+    if all(bins) and bins[0] * height != bins[1] * width:
+        expected = f"the same number of bins per pixel for {width} and {height} pixels"
+        raise unfit(name, expected, f"profiles of {bins[0]} and {bins[1]} bins")
+
+
+def _decoder(name: str, metadata: dict[str, str], *, simcc: bool, setting: str) -> Decoder:
+    asked = metadata.get("decoder", "quarter") if setting == "auto" else setting
+    udp = metadata.get("udp", "false").strip().lower()
+    if simcc:
+        if setting != "auto" or "decoder" in metadata or udp != "false":
+            raise unfit(name, "heatmaps, which a decoder or UDP is for", "SimCC profiles")
+        return SimccDecoder()
+    if asked not in ("quarter", "dark"):
+        raise unfit(name, "`quarter` or `dark`", f"the decoder `{asked}` in its metadata")
+    if udp not in ("true", "false"):
+        raise unfit(name, "`true` or `false`", f"udp `{udp}` in its metadata")
+    return HeatmapDecoder(refinement=asked, udp=udp == "true")
+
+
+def _channels(
+    name: str, metadata: dict[str, str], key: str, default: tuple[float, ...]
+) -> tuple[float, ...]:
+    if key not in metadata:
+        return default
+    try:
+        value = tuple(float(number) / 255 for number in metadata[key].split(","))
+    except ValueError:
+        value = ()
+    if len(value) != 3 or not np.isfinite(value).all() or (key == "std" and min(value) <= 0):
+        raise unfit(name, "three numbers `r,g,b`", f"{key} `{metadata[key]}` in its metadata")
+    return value
+
+
 class _Forward:
-    def __init__(self, session: Any, *, one_by_one: bool, joints: int, name: str) -> None:
+    def __init__(
+        self,
+        session: Any,
+        one_by_one: bool,
+        joints: int,
+        simcc: bool,
+        input_size: tuple[int, int],
+        name: str,
+    ) -> None:
         self.session = session
         self.input_name = session.get_inputs()[0].name
+        self.output_names = [node.name for node in session.get_outputs()[: 2 if simcc else 1]]
         self.one_by_one = one_by_one
         self.joints = joints
+        self.simcc = simcc
+        self.input_size = input_size
         self.name = name
 
-    def __call__(self, crop: FloatArray) -> FloatArray:
+    def __call__(self, crop: FloatArray) -> FloatArray | tuple[FloatArray, ...]:
         parts = np.split(crop, len(crop)) if self.one_by_one else [crop]
-        heatmap = [self.session.run(None, {self.input_name: part})[0] for part in parts]
-        if heatmap[0].shape[1] != self.joints:  # only models with a free K get here
-            raise unfit(self.name, f"{self.joints} heatmaps", f"{heatmap[0].shape[1]}")
-        return np.concatenate(heatmap)
+        answers = [self.session.run(self.output_names, {self.input_name: part}) for part in parts]
+        outputs = tuple(np.concatenate(output) for output in zip(*answers, strict=True))
+        # Only models with a free K or free numbers of bins can fail here.
+        if outputs[0].shape[1] != self.joints:
+            raise unfit(self.name, f"{self.joints} joints", f"{outputs[0].shape[1]}")
+        if not self.simcc:
+            return outputs[0]
+        _check_bins(self.name, tuple(output.shape[2] for output in outputs), self.input_size)
+        return outputs
 
 
 def _shapes(nodes: Any) -> str:

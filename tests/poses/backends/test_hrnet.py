@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
-from la2ds_cli.poses.backends.hrnet import _Forward
+from la2ds_cli.poses.backends.hrnet import NAMES, Forward, build
+from la2ds_cli.poses.decode import HeatmapDecoder
 from la2ds_cli.video import read_frames
-from la2ds_models.pose import build_pose_network
+from la2ds_models.pose import POSE_VARIANTS, build_pose_network
 from la2ds_models.weight_files import WeightFile, bundled_path, zoo
 
 
@@ -82,9 +86,77 @@ def test_out_of_memory_halves_the_batch() -> None:
             return batch[:, :1]
 
     crop = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1) * np.ones((5, 3, 4, 4), np.float32)
-    found = _Forward(Network(), torch.device("cpu"))(crop)
+    found = Forward(Network(), torch.device("cpu"))(crop)
     np.testing.assert_array_equal(found[:, 0, 0, 0], np.arange(5))
-    assert sizes == [5, 2, 3, 1, 2]
+    assert sizes == [5, 2, 2, 1]
+
+
+class Crowded:
+    """A network for which a full GPU, here the device `meta`, has no room at all."""
+
+    def __init__(self) -> None:
+        self.moves: list[str] = []
+
+    def to(self, device: torch.device) -> None:
+        self.moves.append(device.type)
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        if batch.is_meta:
+            raise torch.OutOfMemoryError("no room")
+        return batch[:, :1]
+
+
+def test_out_of_memory_at_one_crop_leaves_the_gpu_once_where_the_device_is_auto() -> None:
+    crop = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1) * np.ones((3, 3, 4, 4), np.float32)
+    network = Crowded()
+    forward = Forward(network, torch.device("meta"), may_leave=True)
+    with pytest.warns(UserWarning, match="goes on, slower, on the CPU") as warned:
+        found = forward(crop), forward(crop)
+    np.testing.assert_array_equal(np.stack(found)[:, :, 0, 0, 0], [[0, 1, 2], [0, 1, 2]])
+    assert network.moves == ["cpu"]
+    assert len(warned) == 1
+
+
+def test_threads_share_the_move_to_the_cpu() -> None:
+    crop = np.ones((2, 3, 4, 4), np.float32)
+    network = Crowded()
+    forward = Forward(network, torch.device("meta"), may_leave=True)
+    with pytest.warns(UserWarning, match="on the CPU"), ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(forward, [crop] * 8))
+    assert network.moves == ["cpu"]
+    np.testing.assert_array_equal(found, np.ones((8, 2, 1, 4, 4)))
+
+
+def test_out_of_memory_at_one_crop_ends_the_run_where_cuda_was_named() -> None:
+    network = Crowded()
+    with pytest.raises(UserError, match="too little free memory") as caught:
+        Forward(network, torch.device("meta"))(np.ones((4, 3, 4, 4), np.float32))
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert network.moves == []
+
+
+def test_every_name_has_its_variant() -> None:
+    assert set(NAMES) == set(POSE_VARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "refinement"),
+    [
+        ("hrnet-w32", "auto", "quarter"),
+        ("hrnet-w32-dark", "auto", "dark"),
+        ("hrnet-w32-dark", "quarter", "quarter"),
+        ("hrnet-w32", "dark", "dark"),
+    ],
+)
+def test_the_decoder_is_the_one_of_the_weights_unless_named(
+    monkeypatch, name: str, setting: Any, refinement: Any
+) -> None:
+    monkeypatch.setattr("la2ds_cli.poses.backends.hrnet.fetch_weights", lambda name: name)
+    monkeypatch.setattr("la2ds_models.pose.build_pose_network", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr("la2ds_models.pose.load_pose_weights", lambda *_: None)
+    backend = build(name, "cpu", PosesConfig(decoder=setting))
+    assert backend.decoder == HeatmapDecoder(refinement, udp=False, kernel=11)
+    assert backend.input_size == (256, 192)
 
 
 @pytest.mark.gpu

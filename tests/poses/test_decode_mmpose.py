@@ -1,0 +1,79 @@
+"""Crops and joints are those of MMPose, on boxes and maps of every kind.
+
+The answers of MMPose are stored; the heavy test asks it again where it is installed.
+"""
+
+# pyright: reportMissingImports=false
+# (MMPose is an optional package)
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.poses.decode import HeatmapDecoder, crop_matrix, to_image, unflip
+from la2ds_cli.skeleton import get_skeleton
+from tests.poses import mmpose_reference as reference
+
+OURS = {
+    "quarter": HeatmapDecoder("quarter"),
+    "dark": HeatmapDecoder("dark", kernel=11),
+    "dark17": HeatmapDecoder("dark", kernel=17),
+    "udp": HeatmapDecoder("dark", udp=True, kernel=11),
+}
+
+
+def matrices(*, udp: bool) -> np.ndarray:
+    return np.stack([crop_matrix(box, reference.INPUT_SIZE, udp=udp) for box in reference.BOXES])
+
+
+def joints(decoder: HeatmapDecoder) -> tuple[np.ndarray, np.ndarray]:
+    heatmap = reference.seeded_heatmaps()
+    matrix = matrices(udp=decoder.udp)[np.arange(len(heatmap)) % len(reference.BOXES)]
+    xy, score = decoder.joints(heatmap, reference.INPUT_SIZE)
+    return to_image(xy, matrix), score
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, np.ndarray]:
+    return reference.load_fixture()[0]
+
+
+@pytest.mark.parametrize(("name", "udp"), [("biased", False), ("udp", True)])
+def test_crop_matrices_are_those_of_mmpose(stored, name: str, udp: bool) -> None:
+    # MMPose makes them in float32.
+    np.testing.assert_allclose(matrices(udp=udp), stored[f"matrix.{name}"], rtol=1e-5, atol=2e-4)
+
+
+@pytest.mark.parametrize("decoder", list(OURS))
+def test_joints_are_those_that_mmpose_decoded(stored, decoder: str) -> None:
+    xy, score = joints(OURS[decoder])
+    np.testing.assert_allclose(xy, stored[f"xy.{decoder}"], rtol=0, atol=1e-3)  # pixels
+    np.testing.assert_allclose(score, np.clip(stored[f"score.{decoder}"], 0, 1), atol=1e-6)
+
+
+def test_the_decoders_differ_on_these_maps(stored) -> None:
+    """Else the comparison above would not tell them apart."""
+    for one, other in (("quarter", "dark"), ("dark", "dark17"), ("dark", "udp")):
+        assert np.abs(stored[f"xy.{one}"] - stored[f"xy.{other}"]).max() > 0.05
+
+
+@pytest.mark.heavy
+def test_joints_and_flips_are_those_that_mmpose_makes() -> None:
+    pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
+    import torch
+
+    for name, decoder in OURS.items():
+        xy, score = joints(decoder)
+        expected = reference.mmpose_joints(reference.seeded_heatmaps(), name)
+        np.testing.assert_allclose(xy, expected[0], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-6)
+    for udp in (False, True):
+        expected = [reference.mmpose_matrix(box, udp=udp) for box in reference.BOXES]
+        np.testing.assert_allclose(matrices(udp=udp), expected, rtol=1e-5, atol=2e-4)
+    from mmpose.models.utils.tta import flip_heatmaps
+
+    maps, flip = reference.seeded_heatmaps(), get_skeleton("coco17").flip
+    for shift in (True, False):
+        expected = flip_heatmaps(torch.from_numpy(maps), list(flip), shift_heatmap=shift)
+        np.testing.assert_array_equal(unflip(maps, flip, shift=shift), expected.numpy())
