@@ -1,280 +1,258 @@
-"""Who is the subject of a clip: detections linked into tracks, one track chosen over all frames.
+"""Detections linked into tracks, and the boxes between detections. Numpy and scipy only.
 
-Numpy only. A frame here is a row of the clip, 0..T-1, in decoding order.
+A frame here is a row of the clip, 0..T-1, in decoding order.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.poses import boxes
+from la2ds_cli.poses.rejoin import join_returns
+from la2ds_cli.poses.track import Track, make_track, reach
 from la2ds_cli.types import FloatArray, IntArray
 
-MIN_IOU = 0.25  # below this two boxes of neighbouring frames are two people
+MIN_IOU = 0.25  # below this two boxes are two people
 CONTINUE_SHARE = 0.5  # a track goes on with detections of this share of the starting threshold
-AMBIGUOUS_MARGIN = 0.25
-_COMPARABLE = 0.3  # of the usual box area: what may be the subject in another view
-_TOGETHER = 0.2  # share of common frames above which two tracks are side by side
-_JUMP_IOU = 0.1  # below this neighbouring boxes of a track lie on two sides of a cut
-_INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
+_BASELINE = 4  # the motion of a box is measured over max_gap / _BASELINE frames, against jitter
+_MOST_GROWTH = 0.3  # in log size, that is predicted at most
+_SAME_SIZE = 1.5  # ratio of heights up to which a detection out of the predicted box may be it
+_JUMP_IOU = 0.1  # below this neighbouring boxes of a track may lie on two sides of a cut
 
 
-@dataclass(frozen=True)
-class Track:
-    """One person followed over M of the frames of a clip.
+class _OpenTrack:
+    """A track under construction: its detections and where its box is going."""
 
-    frame: (M,) int64, increasing. box: (M, 4) xyxy pixels. score: (M,) of the detector.
-    xy, joint_score: (M, K, 2) pixels and (M, K) in [0, 1], empty until joints are estimated.
-    """
+    def __init__(self) -> None:
+        self.frame: list[int] = []
+        self.row: list[tuple[float, ...]] = []
+        self.ids: set[int] = set()
+        self._state: list[tuple[float, ...]] = []
+        self._velocity = (0.0, 0.0, 0.0, 0.0)
 
-    frame: IntArray
-    box: FloatArray
-    score: FloatArray
-    xy: FloatArray
-    joint_score: FloatArray
+    def append(self, t: int, row: tuple[float, ...], max_gap: int) -> None:
+        x1, y1, x2, y2 = row[:4]
+        size = math.log(max(x2 - x1, 1e-3)), math.log(max(y2 - y1, 1e-3))
+        state = ((x1 + x2) / 2, (y1 + y2) / 2, *size)
+        if self.frame:
+            start = len(self.frame) - 1
+            while start > 0 and t - self.frame[start] < max_gap / _BASELINE:
+                start -= 1
+            pairs = zip(state, self._state[start], strict=True)
+            span = t - self.frame[start]
+            self._velocity = tuple((new - old) / span for new, old in pairs)  # type: ignore[assignment]
+        self.frame.append(t)
+        self.row.append(row)
+        self._state.append(state)
 
-    def __len__(self) -> int:
-        return len(self.frame)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The chosen track, by index; margin over the runner-up in [0, 1] (0 = equal, 1 = alone);
-    score: (n,) of every track."""
-
-    index: int
-    margin: float
-    score: FloatArray
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether another person would have been nearly as good a choice."""
-        return self.margin < AMBIGUOUS_MARGIN
-
-
-def make_track(frame: IntArray, box: FloatArray, score: FloatArray) -> Track:
-    """A track without joints."""
-    frame = np.asarray(frame, np.int64)
-    joints = np.zeros((len(frame), 0, 2)), np.zeros((len(frame), 0))
-    return Track(frame, np.asarray(box, np.float64), np.asarray(score, np.float64), *joints)
+    def predict(self, t: int, max_gap: int) -> tuple[float, float, float, float]:
+        """Box at frame t: constant velocity, damped over max_gap frames."""
+        x, y, width, height = self._state[-1]
+        ahead = max_gap * (1 - math.exp(-(t - self.frame[-1]) / max_gap))
+        vx, vy, *growth = self._velocity
+        x, y = x + vx * ahead, y + vy * ahead
+        bounded = [min(max(g * ahead, -_MOST_GROWTH), _MOST_GROWTH) for g in growth]
+        half = math.exp(width + bounded[0]) / 2, math.exp(height + bounded[1]) / 2
+        return x - half[0], y - half[1], x + half[0], y + half[1]
 
 
-def with_joints(track: Track, xy: FloatArray, joint_score: FloatArray) -> Track:
-    """The track with joints xy (M, K, 2) and their scores (M, K)."""
-    return replace(track, xy=xy, joint_score=joint_score)
+class _Linker:
+    """The tracks of one clip, built frame by frame."""
+
+    def __init__(self, threshold: float, max_gap: int, apart: dict[int, set[int]]) -> None:
+        self.threshold, self.max_gap, self.apart = threshold, max(max_gap, 1), apart
+        self.tracks: list[_OpenTrack] = []
+        self.open: list[_OpenTrack] = []
+        self.owner: dict[int, _OpenTrack] = {}
+
+    def cut(self) -> None:
+        self.open, self.owner = [], {}
+
+    def step(self, t: int, found: FloatArray) -> None:
+        self.open = [track for track in self.open if t - track.frame[-1] <= self.max_gap]
+        rows = [
+            tuple(row) for row in found[found[:, 4] >= self.threshold * CONTINUE_SHARE].tolist()
+        ]
+        rows.sort(key=lambda row: -row[4])
+        left = [row for row in rows if not self._extend_owner(t, row)]
+        waiting = [track for track in self.open if track.frame[-1] < t]
+        if left and waiting:
+            left = self._extend(t, waiting, left)
+        for row in left:
+            if row[4] >= self.threshold:
+                track = _OpenTrack()
+                self.tracks.append(track)
+                self.open.append(track)
+                self._append(track, t, row)
+
+    def _append(self, track: _OpenTrack, t: int, row: tuple[float, ...]) -> None:
+        track.append(t, row[:5], self.max_gap)
+        if (name := _id(row)) >= 0 and name not in self.owner:
+            self.owner[name] = track
+            track.ids.add(name)
+
+    def _extend_owner(self, t: int, row: tuple[float, ...]) -> bool:
+        track = self.owner.get(_id(row))
+        if track is None or track.frame[-1] == t:
+            return False
+        if track not in self.open:
+            self.open.append(track)
+        self._append(track, t, row)
+        return True
+
+    def _extend(
+        self, t: int, waiting: list[_OpenTrack], rows: list[tuple[float, ...]]
+    ) -> list[tuple[float, ...]]:
+        """Give each waiting track its detection, if there is one; the rows left over."""
+        found = np.array([row[:5] for row in rows])
+        predicted = np.array([track.predict(t, self.max_gap) for track in waiting])
+        free = np.array([[self._may_be(track, row) for row in rows] for track in waiting])
+        overlap = boxes.pairwise_iou(predicted, found[:, :4])
+        taken = assign(np.where(free & (overlap >= MIN_IOU), overlap * found[:, 4], 0))
+        tracks = [i for i in range(len(waiting)) if i not in dict(taken)]
+        columns = [n for n in range(len(rows)) if n not in {n for _, n in taken}]
+        if tracks and columns:
+            near = self._nearness(
+                t, [waiting[i] for i in tracks], predicted[tracks], found[columns]
+            )
+            pairs = assign(near * free[np.ix_(tracks, columns)])
+            taken += [(tracks[i], columns[n]) for i, n in pairs]
+        for i, n in taken:
+            self._append(waiting[i], t, rows[n])
+        used = {n for _, n in taken}
+        return [row for n, row in enumerate(rows) if n not in used]
+
+    def _may_be(self, track: _OpenTrack, row: tuple[float, ...]) -> bool:
+        """Whether the detector's own tracker never saw both at the same time."""
+        name = _id(row)
+        return name < 0 or not (track.ids & self.apart.get(name, set()))
+
+    def _nearness(
+        self, t: int, tracks: list[_OpenTrack], predicted: FloatArray, found: FloatArray
+    ) -> FloatArray:
+        """(n, m) in [0, 1], 0 where a person cannot have got: boxes of a fast start do not
+        overlap. Half the way is allowed where the direction is known."""
+        apart, ratio = _apart(predicted[:, None], found[None, :, :4])
+        known = np.array([0.5 if len(track.frame) > 1 else 1.0 for track in tracks])
+        way = np.array([reach(t - track.frame[-1], self.max_gap) for track in tracks]) * known
+        strong = found[:, 4] >= self.threshold
+        near = np.maximum(1 - apart / np.maximum(way, 1e-9)[:, None], 0)
+        return near * (ratio <= _SAME_SIZE) * strong
+
+
+def _id(row: tuple[float, ...]) -> int:
+    return int(row[5]) if len(row) > 5 else -1
+
+
+def _apart(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Distance of the centres in mean heights, and ratio of the heights, >= 1; broadcasting."""
+    tall = [np.maximum(box[..., 3] - box[..., 1], 1e-6) for box in (a, b)]
+    way = np.linalg.norm(boxes.centre(a) - boxes.centre(b), axis=-1)
+    return way / ((tall[0] + tall[1]) / 2), np.exp(np.abs(np.log(tall[0] / tall[1])))
+
+
+def assign(value: FloatArray) -> list[tuple[int, int]]:
+    """Pairs (row, column) of value (n, m) >= 0 with the largest total; pairs of 0 are left out."""
+    from scipy.optimize import linear_sum_assignment
+
+    if value.shape == (1, 1):
+        return [(0, 0)] if value[0, 0] > 0 else []
+    pairs = zip(*linear_sum_assignment(value, maximize=True), strict=True)
+    return [(int(i), int(n)) for i, n in pairs if value[i, n] > 0]
 
 
 def link(
-    detections: Sequence[FloatArray], *, threshold: float, max_gap: int, size: tuple[int, int]
+    detections: Sequence[FloatArray],
+    *,
+    threshold: float,
+    max_gap: int,
+    size: tuple[int, int],
+    cuts: Sequence[int] = (),
 ) -> list[Track]:
-    """Tracks of the detections (n_t, 5) of every frame: x1 y1 x2 y2 score, pixels.
+    """Tracks of the detections of every frame: x1 y1 x2 y2 score, pixels, and maybe an id.
 
-    Frame by frame the pair of open track and detection with the highest IoU times score is joined
-    first, so that a whole body wins over a part of it. A detection scored `threshold` or more that
-    is left over starts a track; a track without a detection for `max_gap` frames is closed. Pieces
-    of one person who left and came back are joined at the end.
+    detections: (n_t, 5) or (n_t, 6) for each frame; frames the detector did not look at are
+    empty. Column 6 is the identity given by the detector's own tracker, -1 = none: detections of
+    one identity within a shot are one track, and identities that were never seen at the same time
+    may be one, too.
+
+    Boxes are predicted with constant velocity; the pairs of open track and detection with the
+    largest sum of IoU times score are joined, so that a whole body wins over a part of it. What
+    is left is joined to what is near enough for a person to have got there. A detection scored
+    `threshold` or more that is left over starts a track. A track without a detection for `max_gap`
+    frames (about one second) is closed. cuts: frames where a new shot begins; tracks end there.
+    Pieces of one person who left and came back are joined at the end (rejoin.join_returns).
     """
-    open_tracks: list[list[tuple[int, FloatArray]]] = []
-    closed: list[list[tuple[int, FloatArray]]] = []
+    linker = _Linker(threshold, max_gap, _seen_together(detections))
+    shots = set(cuts)
     for t, found in enumerate(detections):
-        still_open = [track for track in open_tracks if t - track[-1][0] <= max_gap]
-        closed += [track for track in open_tracks if t - track[-1][0] > max_gap]
-        open_tracks = still_open
-        candidate = found[found[:, 4] >= threshold * CONTINUE_SHARE]
-        taken = _extend(open_tracks, candidate, t)
-        for n in np.flatnonzero(~taken & (candidate[:, 4] >= threshold)):
-            open_tracks.append([(t, candidate[n])])
-    return _join_returns([_pack(track) for track in closed + open_tracks], size)
+        if t in shots:
+            linker.cut()
+        if len(found):
+            linker.step(t, found)
+    packed = [_pack(track) for track in linker.tracks]
+    return join_returns(packed, size, max_gap=max_gap, cuts=cuts)
 
 
-def _extend(
-    tracks: list[list[tuple[int, FloatArray]]], candidate: FloatArray, t: int
-) -> np.ndarray:
-    """Append the best candidate to each open track, in place; (n,) bool of those used."""
-    taken = np.zeros(len(candidate), bool)
-    if not tracks or not len(candidate):
-        return taken
-    last = np.stack([track[-1][1][:4] for track in tracks])
-    overlap = boxes.pairwise_iou(last, candidate[:, :4])
-    value = np.where(overlap >= MIN_IOU, overlap * candidate[:, 4], -1)
-    while value.max() >= 0:
-        i, n = np.unravel_index(value.argmax(), value.shape)
-        tracks[i].append((t, candidate[n]))
-        taken[n] = True
-        value[i], value[:, n] = -1, -1
-    return taken
+def _seen_together(detections: Sequence[FloatArray]) -> dict[int, set[int]]:
+    """The identities that share a frame with each identity."""
+    together: dict[int, set[int]] = {}
+    for found in detections:
+        if found.shape[1] > 5:
+            names = {int(name) for name in found[:, 5] if name >= 0}
+            for name in names:
+                together.setdefault(name, set()).update(names - {name})
+    return together
 
 
-def _pack(track: list[tuple[int, FloatArray]]) -> Track:
-    rows = np.stack([row for _, row in track]).astype(np.float64)
-    return make_track(np.array([t for t, _ in track]), rows[:, :4], rows[:, 4])
-
-
-def _join_returns(tracks: list[Track], size: tuple[int, int]) -> list[Track]:
-    """Join each track to the earlier one that it continues, nearest in time first."""
-    tracks = sorted(tracks, key=lambda track: track.frame[0])
-    joined: list[Track] = []
-    for track in tracks:
-        earlier = [
-            i
-            for i, old in enumerate(joined)
-            if old.frame[-1] < track.frame[0] and _continues(old, track, size)
-        ]
-        if earlier:
-            i = max(earlier, key=lambda i: joined[i].frame[-1])
-            joined[i] = _concatenate(joined[i], track)
-        else:
-            joined.append(track)
-    return joined
-
-
-def _continues(old: Track, new: Track, size: tuple[int, int]) -> bool:
-    """Same size, and in the same place or out and in across the border of the frame."""
-    before, after = old.box[-1], new.box[0]
-    height = before[3] - before[1], after[3] - after[1]
-    if not 0.67 < height[0] / max(height[1], 1e-6) < 1.5:
-        return False
-    apart = np.linalg.norm(boxes.centre(before) - boxes.centre(after))
-    return bool(apart < sum(height) / 4) or (_at_border(before, size) and _at_border(after, size))
-
-
-def _at_border(box: FloatArray, size: tuple[int, int]) -> bool:
-    reach = 0.02 * size[0]
-    return bool(box[0] <= reach or box[2] >= size[0] - 1 - reach)
-
-
-def _arrays(track: Track) -> tuple[np.ndarray, ...]:
-    return track.frame, track.box, track.score, track.xy, track.joint_score
-
-
-def _concatenate(a: Track, b: Track) -> Track:
-    order = np.argsort(np.concatenate([a.frame, b.frame]), kind="stable")
-    pairs = zip(_arrays(a), _arrays(b), strict=True)
-    return Track(*(np.concatenate(pair)[order] for pair in pairs))
-
-
-def choose_subject(tracks: Sequence[Track], size: tuple[int, int], length: int) -> Choice:
-    """The subject of a clip of `length` frames of size (width, height).
-
-    Score = area x time x centrality x motion x confidence, each in [0, 1] and taken over the whole
-    clip: side of the mean box over that of the frame; share of the frames; 1 in the middle to 0.5
-    in a corner; 0.5 for a person who stands still to 1 for the one who moves most; mean score of
-    the joints, or of the boxes before joints are known. Tracks that show a part of the chosen
-    person are no runners-up. Raises ValueError without tracks.
-    """
-    if not tracks:
-        raise ValueError("choose_subject: no tracks")
-    motion = np.array([_motion(track) for track in tracks])
-    fastest = motion.max()
-    share = motion / fastest if fastest > 1e-6 else np.ones(len(tracks))
-    score = (0.5 + 0.5 * share) * np.array([_still_score(t, size, length) for t in tracks])
-    best = int(score.argmax())
-    rivals = [
-        score[i]
-        for i, track in enumerate(tracks)
-        if i != best and not _same_person(track, tracks[best])
-    ]
-    margin = 1 - max(rivals) / score[best] if rivals and score[best] > 0 else 1.0
-    return Choice(best, float(margin), score)
-
-
-def _still_score(track: Track, size: tuple[int, int], length: int) -> float:
-    frame_size = np.array(size, np.float64)
-    extent = np.sqrt(boxes.area(track.box).mean() / frame_size.prod())
-    offset = np.abs(boxes.centre(track.box) / frame_size * 2 - 1)
-    centrality = 1 - 0.5 * np.clip(np.linalg.norm(offset, axis=1) / np.sqrt(2), 0, 1).mean()
-    known = track.joint_score.size > 0
-    confidence = track.joint_score.mean() if known else track.score.mean()
-    return float(min(extent, 1) * (len(track) / length) * centrality * confidence)
-
-
-def _motion(track: Track) -> float:
-    """Mean standard deviation of the joints (or box corners) over time, in box heights."""
-    points = track.xy if track.xy.size else track.box.reshape(-1, 2, 2)
-    height = np.median(track.box[:, 3] - track.box[:, 1])
-    return float(points.std(axis=0).mean() / max(height, 1e-6))
-
-
-def _same_person(a: Track, b: Track) -> bool:
-    """Whether one track shows a part of the person of the other: most of the smaller box lies
-    inside the larger one, over most of the shorter track."""
-    _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
-    if len(i) < 0.5 * min(len(a), len(b)):
-        return False
-    common = boxes.intersection(a.box[i], b.box[j])
-    smaller = np.minimum(boxes.area(a.box[i]), boxes.area(b.box[j]))
-    return bool((common / np.maximum(smaller, 1e-6)).mean() > _INSIDE)
-
-
-def contenders(choice: Choice, tracks: Sequence[Track], *, share: float, most: int) -> list[int]:
-    """Indices of the tracks worth estimating joints for, best first: the chosen one and those
-    that reach `share` of its score and are no part of it."""
-    order = np.argsort(-choice.score, kind="stable")
-    good = [
-        int(i)
-        for i in order
-        if i == choice.index
-        or (
-            choice.score[i] >= share * choice.score[choice.index]
-            and not _same_person(tracks[i], tracks[choice.index])
-        )
-    ]
-    return good[:most]
-
-
-def follow_cuts(index: int, tracks: Sequence[Track], *, least: int) -> tuple[Track, int]:
-    """The track `index` continued over cuts of the film; the number of pieces added.
-
-    Where the track has no detection, another track of at least `least` free frames takes over if
-    it shows the only person of a comparable size then: after a change of view, the same person.
-    """
-    chosen, added = tracks[index], 0
-    typical = np.median(boxes.area(chosen.box))
-    rest = [track for i, track in enumerate(tracks) if i != index]
-    rest = [t for t in rest if np.median(boxes.area(t.box)) >= _COMPARABLE * typical]
-    for track in sorted(rest, key=len, reverse=True):
-        piece = _select(track, ~np.isin(track.frame, chosen.frame))
-        others = [t for t in rest if t is not track and _share(piece, t) > _TOGETHER]
-        rival = any(not _same_person(piece, other) for other in others)
-        if len(piece) >= least and not rival:
-            chosen, added = _concatenate(chosen, piece), added + 1
-    return chosen, added
-
-
-def _select(track: Track, keep: np.ndarray) -> Track:
-    rows = np.flatnonzero(keep)
-    return Track(*(array[rows] for array in _arrays(track)))
-
-
-def _share(a: Track, b: Track) -> float:
-    """Share of the frames of `a` that `b` has too; 0 for an empty `a`."""
-    return float(np.isin(a.frame, b.frame).mean()) if len(a) else 0.0
+def _pack(track: _OpenTrack) -> Track:
+    rows = np.array(track.row, np.float64)
+    return make_track(np.array(track.frame), rows[:, :4], rows[:, 4])
 
 
 def fill_boxes(
-    track: Track, length: int, *, max_gap: int, hold: int, window: int
+    track: Track,
+    length: int,
+    *,
+    max_gap: int,
+    hold: int,
+    window: int,
+    cuts: Sequence[int] = (),
 ) -> tuple[IntArray, FloatArray]:
     """Frames (M,) and boxes (M, 4) to look at for a track, the detector's gaps closed.
 
-    Boxes are interpolated over gaps of at most `max_gap` frames, made steady over `window` frames
-    (boxes.steady), and held for `hold` frames before and after each piece of the track, where the
-    detector may have lost a person that the pose network still sees. A jump of the box ends a
-    piece too.
+    Boxes are interpolated over gaps of at most `max_gap` frames (about one second), made steady
+    over `window` frames (boxes.steady), and held for `hold` frames before and after each piece of
+    the track, where the detector may have lost a person that the pose network still sees. A jump
+    of the box, farther than a person gets in that time, ends a piece, and so does one of the
+    `cuts`: nothing is interpolated or held across it.
     """
-    jump = boxes.iou(track.box[1:], track.box[:-1]) < _JUMP_IOU
-    cuts = np.flatnonzero((np.diff(track.frame) > max_gap) | jump) + 1
+    edges = np.array(sorted({0, length, *cuts}))
     box = np.full((length, 4), np.nan)
-    for frame, found in zip(np.split(track.frame, cuts), np.split(track.box, cuts), strict=True):
+    for rows in np.split(np.arange(len(track)), _breaks(track, max_gap, edges)):
+        frame, found = track.frame[rows], track.box[rows]
         first, last = frame[0], frame[-1]
         span = np.arange(first, last + 1)
         dense = np.stack([np.interp(span, frame, found[:, c]) for c in range(4)], axis=1)
         dense = boxes.steady(dense, window)
-        before, after = np.arange(max(first - hold, 0), first), np.arange(last + 1, last + 1 + hold)
-        for rows, value in ((before, dense[0]), (after[after < length], dense[-1])):
-            box[rows] = np.where(np.isnan(box[rows]), value, box[rows])
+        shot = edges[edges <= first].max(), edges[edges > last].min()
+        before = np.arange(max(first - hold, shot[0]), first)
+        after = np.arange(last + 1, min(last + 1 + hold, shot[1]))
+        for held, value in ((before, dense[0]), (after, dense[-1])):
+            box[held] = np.where(np.isnan(box[held]), value, box[held])
         box[span] = dense
     seen = np.flatnonzero(~np.isnan(box).any(axis=1))
     return seen, box[seen]
+
+
+def _breaks(track: Track, max_gap: int, edges: np.ndarray) -> np.ndarray:
+    """Rows at which a new piece of the track begins."""
+    gap = np.diff(track.frame)
+    apart, _ = _apart(track.box[1:], track.box[:-1])
+    way = np.array([reach(frames, max_gap) for frames in gap])
+    jump = (boxes.iou(track.box[1:], track.box[:-1]) < _JUMP_IOU) & (apart > way)
+    shot = np.searchsorted(edges, track.frame, side="right")
+    return np.flatnonzero((gap > max_gap) | jump | (np.diff(shot) > 0)) + 1

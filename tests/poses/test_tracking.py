@@ -3,44 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.tracking import (
-    Track,
-    choose_subject,
-    contenders,
-    fill_boxes,
-    follow_cuts,
-    link,
-    make_track,
-    with_joints,
-)
+from la2ds_cli.poses.track import Track, make_track
+from la2ds_cli.poses.tracking import assign, fill_boxes, link
+from tests.poses.simulated_people import SIZE, frames, person
 
-SIZE = (640, 480)
 SETTINGS = {"threshold": 0.3, "max_gap": 10, "size": SIZE}
 
 
-def person(x: float, height: float = 200, score: float = 0.9, y: float = 240) -> list[float]:
-    """A detection of width height / 3 centred on (x, y)."""
-    return [x - height / 6, y - height / 2, x + height / 6, y + height / 2, score]
-
-
-def frames(*rows: list[list[float]]) -> list[np.ndarray]:
-    return [np.array(row, np.float32).reshape(-1, 5) for row in rows]
-
-
-def moving(x: float, height: float, count: int, sway: float, start: int = 0) -> Track:
-    """A track whose joints sway by `sway` heights."""
-    at = np.arange(start, start + count)
-    box = np.array([person(x, height)[:4]] * count)
-    xy = np.tile([x, 240.0], (count, 3, 1))
-    xy[:, :, 0] += sway * height * np.sin(at / 3)[:, None]
-    return with_joints(make_track(at, box, np.full(count, 0.9)), xy, np.full((count, 3), 0.8))
+def centre(track: Track) -> np.ndarray:
+    return track.box[:, [0, 2]].mean(axis=1)
 
 
 def test_two_people_give_two_tracks() -> None:
     found = link(frames(*[[person(100 + t), person(500 - t)] for t in range(20)]), **SETTINGS)
     assert sorted(len(track) for track in found) == [20, 20]
-    centre = [track.box[:, [0, 2]].mean(axis=1) for track in found]
-    assert all(np.abs(np.diff(c)).max() < 2 for c in centre)
+    assert all(np.abs(np.diff(centre(track))).max() < 2 for track in found)
 
 
 def test_a_gap_is_bridged() -> None:
@@ -64,102 +41,107 @@ def test_a_whole_body_wins_over_a_part_of_it() -> None:
     assert np.ptp(found.box[:, 3] - found.box[:, 1]) == 0
 
 
-def test_leave_and_return_is_one_person() -> None:
-    """Out over the right border, back half a clip later: one track with a hole."""
-    rows = [[person(500 + 8 * t)] for t in range(15)]
-    rows += [[] for _ in range(40)]
-    rows += [[person(612 - 8 * t)] for t in range(15)]
-    (track,) = link(frames(*rows), **SETTINGS)
-    assert track.frame.tolist() == [*range(15), *range(55, 70)]
-
-
-def test_someone_else_elsewhere_is_another_person() -> None:
-    rows = [[person(150)] for _ in range(10)] + [[] for _ in range(20)]
-    rows += [[person(450)] for _ in range(10)]
-    assert len(link(frames(*rows), **SETTINGS)) == 2
-
-
 def test_nobody_gives_no_tracks() -> None:
     assert link(frames([], [], [person(100, score=0.1)]), **SETTINGS) == []
 
 
-def test_a_larger_bystander_for_a_fifth_of_the_clip_is_not_the_subject() -> None:
-    subject, bystander = moving(320, 200, 100, 0.1), moving(480, 300, 20, 0.0, start=40)
-    choice = choose_subject([bystander, subject], SIZE, 100)
-    assert choice.index == 1
-    assert choice.margin > 0.5
-    assert not choice.ambiguous
+@pytest.mark.parametrize("stride", [3, 6])
+def test_a_sprinter_is_followed_where_few_frames_are_looked_at(stride: int) -> None:
+    """12 pixels a frame, 72 between looks, with boxes 67 wide: no two boxes overlap."""
+    rows = [[person(60 + 12 * t)] if t % stride == 0 else [] for t in range(46)]
+    (track,) = link(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
+    assert track.frame.tolist() == list(range(0, 46, stride))
 
 
-def test_the_score_is_the_product_of_its_factors() -> None:
-    """In the middle, half of the frames, the only mover: every factor is known."""
-    track = moving(320, 240, 50, 0.1)
-    expected = np.sqrt(80 * 240 / (640 * 480)) * 0.5 * 1.0 * 1.0 * 0.8
-    assert choose_subject([track], SIZE, 100).score[0] == pytest.approx(expected)
+def test_two_sprinters_one_behind_the_other_are_not_mixed_up() -> None:
+    """At each look the second is where the first was at the last one."""
+    rows = [[person(40 + 10 * t), person(100 + 10 * t)] if t % 6 == 0 else [] for t in range(49)]
+    rows = [[]] * 6 + rows
+    for t in range(6):  # the first look is followed by two near ones, which tell the speed
+        rows[t] = [person(-20 + 10 * t), person(40 + 10 * t)]
+    found = link(frames(*rows), threshold=0.3, max_gap=30, size=(700, 480))
+    long = [track for track in found if len(track) > 10]
+    assert len(long) == 2
+    for track in long:
+        np.testing.assert_allclose(np.diff(centre(track)) / np.diff(track.frame), 10, atol=0.1)
 
 
-def test_two_equal_people_are_ambiguous() -> None:
-    choice = choose_subject([moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)], SIZE, 50)
-    assert choice.margin == pytest.approx(0, abs=1e-6)
-    assert choice.ambiguous
+def test_the_box_of_somebody_who_comes_nearer_is_predicted_to_grow() -> None:
+    rows = [[person(300, 80 * 1.03**t)] if t % 6 == 0 else [] for t in range(49)]
+    (track,) = link(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
+    assert len(track) == 9
 
 
-def test_of_two_alike_the_one_who_moves_is_the_subject() -> None:
-    choice = choose_subject([moving(220, 200, 50, 0.0), moving(420, 200, 50, 0.2)], SIZE, 50)
-    assert choice.index == 1
-    assert choice.margin == pytest.approx(0.5, abs=0.02)
+def test_nobody_jumps_to_somebody_else_far_away() -> None:
+    rows = [[person(100)] for _ in range(10)] + [[person(400)] for _ in range(10)]
+    assert len(link(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)) == 2
 
 
-def test_of_two_alike_the_one_in_the_middle_is_the_subject() -> None:
-    choice = choose_subject([moving(60, 200, 50, 0.1), moving(320, 200, 50, 0.1)], SIZE, 50)
-    assert choice.index == 1
+def test_the_best_pairs_together_win_over_the_best_single_pair() -> None:
+    """The best single pair, 0.7, would leave the second row with nothing."""
+    value = np.array([[0.6, 0.7], [0.0, 0.6]])
+    assert assign(value) == [(0, 0), (1, 1)]
+    assert assign(np.array([[0.0, 0.5], [0.0, 0.4]])) == [(0, 1)]
+    assert assign(np.zeros((1, 1))) == []
 
 
-def test_a_part_of_the_subject_is_no_rival() -> None:
-    whole = moving(320, 300, 50, 0.1)
-    upper = make_track(whole.frame, whole.box * [1, 1, 1, 0] + [5, 0, -5, 250], whole.score)
-    larger = make_track(whole.frame, whole.box + np.array([-150, -20, 20, 20]), whole.score / 2)
-    choice = choose_subject([whole, upper, larger], SIZE, 50)
-    assert choice.index == 0
-    assert choice.margin == 1
-    assert contenders(choice, [whole, upper, larger], share=0.1, most=3) == [0]
+def test_where_one_box_fits_two_people_both_keep_one() -> None:
+    """Both step to the right; the left one's best box is the right one's only one."""
+    rows = [[person(300), person(330)]] * 5 + [
+        [person(322, score=0.95), person(290, score=0.6)]
+    ] * 5
+    found = link(frames(*rows), **SETTINGS)
+    assert sorted(len(track) for track in found) == [10, 10]
 
 
-def test_one_person_alone_is_certain() -> None:
-    assert choose_subject([moving(320, 200, 50, 0.1)], SIZE, 50).margin == 1
-    with pytest.raises(ValueError, match="no tracks"):
-        choose_subject([], SIZE, 50)
+def with_id(x: float, name: int) -> list[float]:
+    return [*person(x), float(name)]
 
 
-def test_contenders_are_sorted_and_few() -> None:
-    tracks = [moving(60 + 120 * i, 100 + 20 * i, 50, 0.1) for i in range(5)]
-    choice = choose_subject(tracks, SIZE, 50)
-    picked = contenders(choice, tracks, share=0.35, most=3)
-    assert len(picked) == 3
-    assert picked[0] == choice.index
-    assert np.all(np.diff(choice.score[picked]) <= 0)
+def test_an_identity_of_the_detector_is_one_track() -> None:
+    """The two change places in one step: only the identities tell."""
+    rows = [[with_id(200, 4), with_id(280, 9)]] * 10 + [[with_id(280, 4), with_id(200, 9)]] * 10
+    found = link(frames(*rows), **SETTINGS)
+    assert len(found) == 2
+    for track in found:
+        assert abs(centre(track)[0] - centre(track)[-1]) == pytest.approx(80, abs=0.1)
 
 
-def test_a_cut_to_another_view_goes_on_with_the_same_person() -> None:
-    front, side = moving(320, 200, 40, 0.1), moving(200, 320, 30, 0.1, start=40)
-    joined, pieces = follow_cuts(0, [front, side], least=9)
-    assert pieces == 1
-    assert joined.frame.tolist() == list(range(70))
+def test_an_identity_is_kept_over_a_long_absence() -> None:
+    rows = [[with_id(100, 4)]] * 10 + [[]] * 40 + [[with_id(500, 4)]] * 10
+    (track,) = link(frames(*rows), **SETTINGS)
+    assert len(track) == 20
 
 
-def test_after_a_cut_to_two_people_neither_is_taken() -> None:
-    subject = moving(320, 200, 40, 0.1)
-    others = [moving(150, 200, 30, 0.1, start=40), moving(500, 200, 30, 0.1, start=40)]
-    joined, pieces = follow_cuts(0, [subject, *others], least=9)
-    assert pieces == 0
-    assert len(joined) == 40
+def test_a_new_identity_goes_on_with_the_track_it_continues() -> None:
+    rows = [[with_id(300 + t, 4 if t < 10 else 7)] for t in range(20)]
+    (track,) = link(frames(*rows), **SETTINGS)
+    assert len(track) == 20
 
 
-def test_a_bystander_beside_the_subject_is_not_joined() -> None:
-    joined, pieces = follow_cuts(
-        0, [moving(320, 200, 40, 0.1), moving(500, 200, 38, 0.1, start=4)], least=9
-    )
-    assert (pieces, len(joined)) == (0, 40)
+def test_identities_seen_at_the_same_time_are_two_people() -> None:
+    """4 is lost and 7 stands where it was; later both are seen."""
+    rows = [[with_id(300, 4)]] * 5 + [[with_id(305, 7)]] * 5 + [[with_id(300, 4), with_id(330, 7)]]
+    found = link(frames(*rows), **SETTINGS)
+    assert sorted(len(track) for track in found) == [6, 6]
+
+
+def test_rows_without_an_identity_are_linked_by_place() -> None:
+    rows = [[with_id(300 + t, 4 if t % 3 else -1)] for t in range(12)]
+    (track,) = link(frames(*rows), **SETTINGS)
+    assert len(track) == 12
+
+
+def test_an_identity_does_not_outlive_a_cut() -> None:
+    rows = [[with_id(100, 4)]] * 10 + [[with_id(500, 4)]] * 10
+    assert len(link(frames(*rows), cuts=[10], **SETTINGS)) == 2
+
+
+def test_a_track_ends_at_a_cut() -> None:
+    """After the cut somebody else stands beside the place; without it, it would be one track."""
+    rows = [[person(300)]] * 10 + [[person(325)]] * 10
+    assert [len(track) for track in link(frames(*rows), **SETTINGS)] == [20]
+    assert [len(track) for track in link(frames(*rows), cuts=[10], **SETTINGS)] == [10, 10]
 
 
 def test_gaps_are_filled_in_a_straight_line_and_ends_are_held() -> None:
@@ -185,3 +167,22 @@ def test_a_jump_of_the_box_is_not_bridged() -> None:
     )
     assert seen.tolist() == list(range(10))
     np.testing.assert_allclose(filled, box)
+
+
+def test_the_way_of_a_sprinter_between_two_looks_is_no_jump() -> None:
+    frame = np.arange(0, 31, 6)
+    box = np.array([person(60 + 12 * t)[:4] for t in range(0, 31, 6)])
+    track = make_track(frame, box, np.ones(len(frame)))
+    seen, filled = fill_boxes(track, 31, max_gap=30, hold=0, window=1)
+    assert seen.tolist() == list(range(31))
+    np.testing.assert_allclose(filled[:, [0, 2]].mean(axis=1), 60 + 12 * np.arange(31))
+
+
+def test_nothing_is_interpolated_or_held_over_a_cut() -> None:
+    frame = np.array([5, 6, 7, 12, 13, 14])
+    box = np.array([person(300)[:4]] * 3 + [person(340)[:4]] * 3)
+    track = make_track(frame, box, np.ones(6))
+    seen, filled = fill_boxes(track, 20, max_gap=10, hold=4, window=1, cuts=[9])
+    assert seen.tolist() == list(range(1, 19))
+    middle = (filled[:, 0] + filled[:, 2]) / 2
+    np.testing.assert_allclose(middle, [300] * 8 + [340] * 10)

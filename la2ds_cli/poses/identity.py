@@ -1,0 +1,209 @@
+"""Posed people whose identities were exchanged where they met, put right. Numpy only.
+
+Two people can be exchanged in two ways. In a single frame: the poses jump from one to the other.
+Or while they cannot be told apart: the poses coincide, or one is hidden behind the other. The
+first is seen in the frame itself, by IoU and OKS against the pose extrapolated from the last
+frames. The second is decided afterwards: who came out is compared with where each person who went
+in was heading, how tall they were and how they held themselves, with a tolerance that grows with
+the time unseen. Without clear evidence nothing is changed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.poses import boxes
+from la2ds_cli.poses.copies import drop_copies
+from la2ds_cli.poses.people_grid import PeopleGrid, step_median
+from la2ds_cli.poses.similarity import joint_sigmas, pose_oks
+from la2ds_cli.poses.track import Track
+from la2ds_cli.skeleton import Skeleton
+from la2ds_cli.types import FloatArray, IntArray
+
+_JUMP = 0.6  # of at most 4: gain in IoU + OKS of two people that an exchange must bring
+_ALIKE_OKS = 0.5  # from which two poses cannot be told apart
+_ALIKE_IOU = 0.6
+_HIDDEN = 0.3  # share of a lost person's box that another's covers: hidden behind them
+_NEAR = 2.0  # sides of the larger box: farther apart nobody is exchanged in a single frame
+_MERGE = 0.2  # seconds between two meetings that are one
+_WINDOW = 0.35  # seconds before and after a meeting that are compared
+_LEAST = 3  # frames of a person that say where they are heading
+_POSITION, _DRIFT = 0.06, 0.4  # tolerance in body heights, at once and per squared second unseen
+_TALL = 0.12  # tolerance in log height
+_POSTURE, _FORGET = 2.0, 0.5  # weight of the posture; seconds in which it loses 63 % of it
+_EVIDENCE = 2.0  # difference in cost from which an exchange is believed
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """Slots a and b, alike in the frames first..last, where they may have been exchanged; `at`:
+    the frame from which they are if so. jump: seen in that frame, which needs no more evidence."""
+
+    first: int
+    last: int
+    a: int
+    b: int
+    at: int
+    jump: bool = False
+
+
+def untangle(
+    tracks: Sequence[Track], skeleton: Skeleton, *, fps: float = 30.0
+) -> tuple[list[Track], int]:
+    """Tracks (with joints) of one clip, each of one person; the number of exchanges mended.
+
+    Where two identities were exchanged, their rows from there on are exchanged back. Of two tracks
+    that show the same pose (OKS > 0.9) over most of their common frames the worse is dropped and
+    what only it has is given to the better; where that is so for a part of the time, the rows are
+    taken from the one they fit worse. Order of the tracks is kept. ValueError without joints.
+    """
+    if not all(track.posed for track in tracks):
+        raise ValueError("untangle: a track has no joints")
+    if len(tracks) < 2:
+        return list(tracks), 0
+    sigmas = joint_sigmas(skeleton)
+    grid = PeopleGrid.of(tracks)
+    slots = PeopleGrid.of(tracks)
+    owner = np.arange(len(tracks))  # which person the rows of a slot belong to by now
+    mended = 0
+    for meeting in _meetings(slots, sigmas, fps):
+        a, b = (int(owner[slot]) for slot in (meeting.a, meeting.b))
+        if meeting.jump or _exchanged(grid, meeting, (a, b), sigmas, fps):
+            grid.exchange(a, b, meeting.at)
+            owner[[meeting.a, meeting.b]] = owner[[meeting.b, meeting.a]]
+            mended += 1
+    return drop_copies(grid.tracks(), sigmas, fps), mended
+
+
+def _meetings(slots: PeopleGrid, sigmas: FloatArray, fps: float) -> list[_Meeting]:
+    """All places where people may have been exchanged, in the order of time."""
+    expected = _Extrapolation(slots)
+    found = []
+    for a, b in itertools.combinations(range(len(slots.present)), 2):
+        step, gain = _gains(slots, expected, a, b, sigmas)
+        alike = []
+        for first, last in _alike_spans(slots, a, b, sigmas, fps):
+            inside = np.flatnonzero((step >= first - 1) & (step <= last))
+            at = int(step[inside[gain[inside].argmax()]]) + 1 if len(inside) else last + 1
+            alike.append(_Meeting(first, last, a, b, at))
+        found += alike
+        for t in step[gain > _JUMP].tolist():
+            if not any(m.first - 2 <= t <= m.last + 2 for m in alike):
+                found.append(_Meeting(t, t + 1, a, b, t + 1, jump=True))
+    return sorted(found, key=lambda m: (m.last, m.a, m.b))
+
+
+class _Extrapolation:
+    """Box (n, T, 4) and joints (n, T, K, 2) expected at the frame after each; steps are the
+    median of the last three, so that one jump does not throw the next frame off."""
+
+    def __init__(self, slots: PeopleGrid) -> None:
+        self.box = slots.box + step_median(slots.box, slots.present)
+        self.xy = slots.xy + step_median(slots.xy, slots.present)
+
+
+def _gains(
+    slots: PeopleGrid, expected: _Extrapolation, a: int, b: int, sigmas: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Frames t (m,) at which two people are near each other, and how much better they go on at
+    t + 1 the other way round: gain (m,) in IoU + OKS of the two, in [-4, 4]."""
+    both = slots.present[a] & slots.present[b]
+    size = np.sqrt(np.maximum(boxes.area(slots.box[a]), boxes.area(slots.box[b])))
+    apart = np.linalg.norm(boxes.centre(slots.box[a]) - boxes.centre(slots.box[b]), axis=1)
+    t = np.flatnonzero(both[:-1] & both[1:] & (apart < _NEAR * size)[:-1])
+
+    def alike(before: int, after: int) -> FloatArray:
+        ahead = expected.xy[before, t], slots.joint_score[before, t], expected.box[before, t]
+        seen = slots.pose(after, t + 1)
+        return boxes.iou(ahead[2], seen[2]) + np.nan_to_num(pose_oks(ahead, seen, sigmas))
+
+    return t, alike(a, b) + alike(b, a) - alike(a, a) - alike(b, b)
+
+
+def _alike_spans(
+    slots: PeopleGrid, a: int, b: int, sigmas: FloatArray, fps: float
+) -> Iterator[tuple[int, int]]:
+    """First and last frame of each time in which two people cannot be told apart."""
+    box, known = slots.bridged(a, fps), slots.bridged(b, fps)
+    common = boxes.intersection(box, known)
+    overlap = boxes.iou(box, known)
+    both = slots.present[a] & slots.present[b]
+    one = slots.present[a] ^ slots.present[b]
+    alike = both & (overlap >= _ALIKE_IOU)
+    near = np.flatnonzero(both & (overlap > 0.1))
+    if len(near):
+        pose = pose_oks(slots.pose(a, near), slots.pose(b, near), sigmas)
+        alike[near] |= np.nan_to_num(pose) >= _ALIKE_OKS
+    lost = np.where(slots.present[a], boxes.area(known), boxes.area(box))
+    alike |= one & (common > _HIDDEN * np.maximum(lost, 1e-6))
+    frames = np.flatnonzero(alike)
+    for run in np.split(frames, np.flatnonzero(np.diff(frames) > _MERGE * fps) + 1):
+        if len(run):
+            yield int(run[0]), int(run[-1])
+
+
+def _exchanged(
+    grid: PeopleGrid, meeting: _Meeting, pair: tuple[int, int], sigmas: FloatArray, fps: float
+) -> bool:
+    """Whether those who come out of a meeting are more likely the other way round."""
+    window = max(round(_WINDOW * fps), _LEAST)
+    before = [grid.last_rows(person, meeting.first, window) for person in pair]
+    after = [grid.next_rows(person, meeting.last, window) for person in pair]
+    went_in = [n for n in (0, 1) if len(before[n]) >= _LEAST]
+    came_out = [n for n in (0, 1) if len(after[n]) >= _LEAST]
+    if not went_in or not came_out or len(went_in) + len(came_out) < 3:
+        return False
+    cost = np.zeros((2, 2))
+    for i, o in itertools.product(went_in, came_out):
+        cost[i, o] = _cost(grid, (pair[i], before[i]), (pair[o], after[o]), sigmas, fps)
+    kept, turned = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
+    return bool(kept - turned > _EVIDENCE)
+
+
+def _cost(
+    grid: PeopleGrid,
+    before: tuple[int, IntArray],
+    after: tuple[int, IntArray],
+    sigmas: FloatArray,
+    fps: float,
+) -> float:
+    """How badly the rows after a meeting fit the person before: squared deviations over their
+    tolerances, of the place, the height and the posture."""
+    (person, rows), (other, later) = before, after
+    box, seen = grid.box[person, rows], grid.box[other, later]
+    tall = [np.median(part[:, 3] - part[:, 1]) for part in (box, seen)]
+    height = max(float(np.mean(tall)), 1e-6)
+    start, centre = rows.mean(), boxes.centre(box)
+    slope = _slope(rows, centre)
+    expected = centre.mean(axis=0) + slope * (later - start)[:, None]
+    apart = np.linalg.norm(boxes.centre(seen) - expected, axis=1) / height
+    unseen = (later - rows[-1]) / fps
+    place = ((apart / (_POSITION + _DRIFT * unseen**2)) ** 2).mean()
+    size = (np.log(max(tall[0], 1e-6) / max(tall[1], 1e-6)) / _TALL) ** 2
+    recent = _POSTURE * np.exp(-unseen[0] / _FORGET)
+    return float(place + min(size, 9) + recent * (1 - _posture(grid, before, after, sigmas)))
+
+
+def _slope(rows: IntArray, value: FloatArray) -> FloatArray:
+    """Least-squares change of value (n, C) per frame."""
+    offset = rows - rows.mean()
+    return offset @ (value - value.mean(axis=0)) / max(float(offset @ offset), 1e-9)
+
+
+def _posture(
+    grid: PeopleGrid,
+    before: tuple[int, IntArray],
+    after: tuple[int, IntArray],
+    sigmas: FloatArray,
+) -> float:
+    """OKS of the last pose before with the first one after, both about their box centres."""
+    poses = []
+    for who, t in ((before[0], int(before[1][-1])), (after[0], int(after[1][0]))):
+        xy, score, box = grid.pose(who, t)
+        size = np.sqrt(max(float(boxes.area(box)), 1e-6))
+        poses.append(((xy - boxes.centre(box)) / size, score, np.array([0.0, 0.0, 1.0, 1.0])))
+    return float(np.nan_to_num(pose_oks(poses[0], poses[1], sigmas)))

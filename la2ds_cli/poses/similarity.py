@@ -1,0 +1,93 @@
+"""How alike two poses are, and whether two tracks show one person. Numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from la2ds_cli.poses import boxes
+from la2ds_cli.poses.track import Track
+from la2ds_cli.skeleton import Skeleton
+from la2ds_cli.types import FloatArray, IntArray
+
+# Spread of human annotators per joint, as published with the COCO keypoint evaluation.
+_COCO_SIGMA = {
+    **{"nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072},
+    **{"wrist": 0.062, "hip": 0.107, "knee": 0.087, "ankle": 0.089},
+}
+DEFAULT_SIGMA = 0.07  # of a joint that COCO does not have: about the mean of its 17
+BODY_SHARE = 0.53  # of a person box that the person fills, on average over COCO
+SEEN = 0.2  # joints scored below this are guesses and are not compared
+_INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
+_PART_AREA = 0.2  # of the whole's box: what is smaller is somebody farther away
+_SAME_POSE = 0.5  # mean OKS from which two tracks are one person
+
+
+def joint_sigmas(skeleton: Skeleton) -> FloatArray:
+    """OKS sigma of every joint, (K,): COCO's for joints with a COCO name, else DEFAULT_SIGMA."""
+    names = [joint.removeprefix("left_").removeprefix("right_") for joint in skeleton.joints]
+    return np.array([_COCO_SIGMA.get(name, DEFAULT_SIGMA) for name in names])
+
+
+def oks(
+    a: FloatArray,
+    b: FloatArray,
+    score_a: FloatArray,
+    score_b: FloatArray,
+    area: FloatArray | float,
+    sigmas: FloatArray | float,
+) -> FloatArray:
+    """Object keypoint similarity of the COCO evaluation, (...) in [0, 1].
+
+    Mean over the joints of exp(-d^2 / (2 area (2 sigma)^2)), d the distance of a and b
+    (..., K, 2). A joint counts where both scores (..., K) are above 0 and both places are finite;
+    NaN where no joint counts. area: (...) square pixels of the person, not of the box
+    (BODY_SHARE). sigmas: (K,) or one for all.
+    """
+    squared = ((a - b) ** 2).sum(axis=-1)
+    scale = 2 * np.maximum(np.asarray(area, np.float64), 1e-6)[..., None] * (2 * sigmas) ** 2
+    counts = (score_a > 0) & (score_b > 0) & np.isfinite(squared)
+    alike = np.exp(-np.where(counts, squared, 0) / scale) * counts
+    number = counts.sum(axis=-1)
+    return np.where(number > 0, alike.sum(axis=-1) / np.maximum(number, 1), np.nan)
+
+
+def pose_oks(
+    a: tuple[FloatArray, FloatArray, FloatArray],
+    b: tuple[FloatArray, FloatArray, FloatArray],
+    sigmas: FloatArray | float,
+) -> FloatArray:
+    """OKS (...) of two people, each given as joints (..., K, 2), scores (..., K) and box (..., 4).
+
+    Joints that are mere guesses are left out; NaN where none is left to compare.
+    """
+    area = BODY_SHARE * np.sqrt(boxes.area(a[2]) * boxes.area(b[2]))
+    scores = [np.where(score >= SEEN, score, 0) for _, score, _ in (a, b)]
+    return oks(a[0], b[0], scores[0], scores[1], area, sigmas)
+
+
+def track_oks(a: Track, b: Track, sigmas: FloatArray | float) -> tuple[IntArray, FloatArray]:
+    """The frames (n,) that two tracks with joints share, and their OKS (n,) there."""
+    frame, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
+    pose = [(t.xy[at], t.joint_score[at], t.box[at]) for t, at in ((a, i), (b, j))]
+    return frame, pose_oks(pose[0], pose[1], sigmas)
+
+
+def same_person(a: Track, b: Track) -> bool:
+    """Whether two tracks show one person, or one a part of the person of the other.
+
+    They share at least half of the frames of the shorter one. With joints: their mean OKS there
+    is at least 0.5, so that somebody in front of a larger person is not taken for a part of them.
+    Without: most of the smaller box lies inside the larger one and is no tiny part of it.
+    """
+    _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
+    if len(i) == 0 or len(i) < 0.5 * min(len(a), len(b)):
+        return False
+    if a.posed and b.posed:
+        _, alike = track_oks(a, b, DEFAULT_SIGMA)
+        if np.isfinite(alike).mean() >= 0.5:
+            return bool(np.nanmean(alike) >= _SAME_POSE)
+    common = boxes.intersection(a.box[i], b.box[j])
+    areas = boxes.area(a.box[i]), boxes.area(b.box[j])
+    smaller, larger = np.minimum(*areas), np.maximum(*areas)
+    inside = (common / np.maximum(smaller, 1e-6)).mean() > _INSIDE
+    return bool(inside and np.median(smaller / np.maximum(larger, 1e-6)) >= _PART_AREA)

@@ -1,0 +1,281 @@
+"""Who is the subject of a clip: one track chosen over all frames, by score or by a named rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses import boxes
+from la2ds_cli.poses.similarity import same_person
+from la2ds_cli.poses.track import Track, concatenate, seen_together, select_rows
+from la2ds_cli.types import FloatArray, IntArray, Json
+
+POLICIES = ("auto", "largest", "central", "moving", "first")
+AMBIGUOUS_MARGIN = 0.25
+_CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody counts as larger
+_STILL = 0.3  # factor of a person who does not move at all
+_LIVELY = 0.05  # spread of the joints in body heights that makes 63 % of a moving person
+_SEEN = 0.3  # joints scored below this are not seen
+_WORTH = 0.1  # of the best score: who is a person of the clip at all
+_SETTLED = 0.5  # share of the frames from which a named rule asks no longer how long
+_LATE = 0.1  # of the clip: coming so much later makes 63 % of a newcomer
+_COMPARABLE = 0.3  # of the usual box area: what may be the subject in another view
+_TOGETHER = 0.2  # share of common frames above which two tracks are side by side
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen track, by index; margin over the runner-up in [0, 1] (0 = equal, 1 = alone, or
+    named by the user); score: (n,) of every track under the policy."""
+
+    index: int
+    margin: float
+    score: FloatArray
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether another person would have been nearly as good a choice."""
+        return self.margin < AMBIGUOUS_MARGIN
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of a track over the whole clip; every field but motion is in [0, 1].
+
+    share: of the frames. side: of the mean box over that of the frame. closeness: 1 in the middle,
+    0 in a corner. motion: spread of the joints, or of the box corners, in body heights.
+    confidence: mean score, less where few joints are seen at all.
+    """
+
+    share: float
+    side: float
+    closeness: float
+    motion: float
+    confidence: float
+    first: int
+
+    @property
+    def score(self) -> float:
+        liveliness = _STILL + (1 - _STILL) * (1 - np.exp(-self.motion / _LIVELY))
+        area = min(self.side, _CLOSE_UP)
+        return float(
+            area * self.share * (0.5 + 0.5 * self.closeness) * liveliness * self.confidence
+        )
+
+
+def check_policy(policy: str) -> None:
+    """UserError (exit 2) unless the text is one of POLICIES or the rank of a person, 1, 2, ..."""
+    if policy in POLICIES or _rank(policy):
+        return
+    raise UserError(
+        f"unknown subject '{policy}'",
+        hint=f"one of {', '.join(POLICIES)}, or the number of the person: 1, 2, ...",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def _rank(policy: str) -> int:
+    """The number of the person that the policy names, 0 where it names none."""
+    return int(policy) if policy.isascii() and policy.isdecimal() else 0
+
+
+def choose_subject(
+    tracks: Sequence[Track], size: tuple[int, int], length: int, policy: str = "auto"
+) -> Choice:
+    """The subject of a clip of `length` frames of size (width, height).
+
+    auto: area x time x centrality x motion x confidence, taken over the whole clip. Area: side of
+    the mean box over that of the frame, at most 0.5, so that a close-up does not win by size;
+    time: share of the frames; centrality: 1 in the middle to 0.5 in a corner; motion: 0.3 for a
+    person who stands still, towards 1 for one whose joints move; confidence: mean score of the
+    joints, or of the boxes before joints are known.
+
+    largest, central, moving, first: by that alone, among the people of the clip; who is seen in
+    less than half of the frames counts for less (first: of two who come together the better by
+    auto). "1", "2", ...: that rank in the order of `people`, with margin 1, since nothing is left
+    open. Tracks that show a part of the chosen person are no runners-up.
+
+    Raises ValueError without tracks; UserError for an unknown policy (exit 2) and, with code
+    V026, for a rank that the clip does not have (exit 4).
+    """
+    check_policy(policy)
+    facts = _all_facts(tracks, size, length)
+    auto = np.array([fact.score for fact in facts])
+    if policy == "auto":
+        best = int(auto.argmax())
+        others = [i for i in range(len(tracks)) if i != best]
+        rivals = [i for i in others if not same_person(tracks[i], tracks[best])]
+        return Choice(best, _margin(auto, best, rivals), auto)
+    persons = _distinct(tracks, auto)
+    if rank := _rank(policy):
+        if rank > len(persons):
+            raise _no_such_person(rank, len(persons))
+        return Choice(persons[rank - 1], 1.0, auto)
+    score = np.zeros(len(tracks))
+    score[persons] = _named_score([facts[i] for i in persons], auto[persons], length, policy)
+    best = max(persons, key=lambda i: score[i])
+    return Choice(best, _margin(score, best, [i for i in persons if i != best]), score)
+
+
+def _margin(score: FloatArray, best: int, rivals: Sequence[int]) -> float:
+    if not rivals:
+        return 1.0
+    return float(1 - score[rivals].max() / score[best]) if score[best] > 0 else 0.0
+
+
+def _no_such_person(rank: int, number: int) -> UserError:
+    shown = "1 person" if number == 1 else f"{number} people"
+    return UserError(
+        f"the clip shows {shown}, there is no person {rank}",
+        hint=f"give a number from 1 to {number}, or one of {', '.join(POLICIES)}",
+        exit_code=ExitCode.UNUSABLE,
+        code="V026",
+    )
+
+
+def _named_score(facts: Sequence[_Facts], auto: FloatArray, length: int, policy: str) -> FloatArray:
+    settled = np.minimum([fact.share / _SETTLED for fact in facts], 1)
+    if policy == "first":
+        first = np.array([fact.first for fact in facts], np.float64)
+        late = (first - first.min()) / (_LATE * length)
+        return np.exp(-late) * (0.9 + 0.1 * auto / max(auto.max(), 1e-12))
+    rules = {
+        "largest": [fact.side for fact in facts],
+        "central": [fact.closeness for fact in facts],
+        "moving": [fact.motion * fact.confidence for fact in facts],
+    }
+    return settled * rules[policy]
+
+
+def _all_facts(tracks: Sequence[Track], size: tuple[int, int], length: int) -> list[_Facts]:
+    if not tracks:
+        raise ValueError("choose_subject: no tracks")
+    return [_facts(track, size, length) for track in tracks]
+
+
+def _facts(track: Track, size: tuple[int, int], length: int) -> _Facts:
+    frame_size = np.array(size, np.float64)
+    side = np.sqrt(boxes.area(track.box).mean() / frame_size.prod())
+    offset = np.abs(boxes.centre(track.box) / frame_size * 2 - 1)
+    away = np.clip(np.linalg.norm(offset, axis=1) / np.sqrt(2), 0, 1).mean()
+    confidence = track.score.mean()
+    if track.posed:
+        seen = (track.joint_score >= _SEEN).mean()
+        confidence = track.joint_score.mean() * min(1, 2 * seen)
+    return _Facts(
+        share=len(track) / length,
+        side=min(float(side), 1.0),
+        closeness=float(1 - away),
+        motion=_motion(track),
+        confidence=float(confidence),
+        first=int(track.frame[0]),
+    )
+
+
+def _motion(track: Track) -> float:
+    """Spread of the joints over time, weighted by their scores, in body heights.
+
+    The spread is a standard deviation taken from the middle 80 % of the frames, so that a few
+    frames of nonsense are not movement.
+    """
+    points = track.xy if track.posed else track.box.reshape(-1, 2, 2)
+    weight = track.joint_score.mean(axis=0) if track.posed else np.ones(2)
+    height = np.median(track.box[:, 3] - track.box[:, 1])
+    low, high = np.percentile(points, [10, 90], axis=0)
+    spread = np.linalg.norm(high - low, axis=1) / 2.56 / np.sqrt(2)
+    return float((spread * weight).sum() / max(weight.sum(), 1e-6) / max(height, 1e-6))
+
+
+def people(
+    tracks: Sequence[Track], size: tuple[int, int], length: int, policy: str = "auto"
+) -> list[int]:
+    """Indices of the tracks that are distinct people worth reporting, best first.
+
+    No two show parts of one another, and each reaches a tenth of the best score. The order is that
+    of the policy; with a rank, that person comes first and the others follow in the order of auto.
+    [] without tracks; raises as choose_subject.
+    """
+    check_policy(policy)
+    if not tracks:
+        return []
+    auto = np.array([fact.score for fact in _all_facts(tracks, size, length)])
+    persons = _distinct(tracks, auto)
+    if policy == "auto":
+        return persons
+    choice = choose_subject(tracks, size, length, policy)
+    ordered = persons if _rank(policy) else sorted(persons, key=lambda i: -choice.score[i])
+    return [choice.index, *(i for i in ordered if i != choice.index)]
+
+
+def _distinct(tracks: Sequence[Track], auto: FloatArray) -> list[int]:
+    """Distinct people in the order of their scores."""
+    order = np.argsort(-auto, kind="stable")
+    persons: list[int] = []
+    for i in order[auto[order] >= _WORTH * auto.max()]:
+        if not any(same_person(tracks[i], tracks[j]) for j in persons):
+            persons.append(int(i))
+    return persons
+
+
+def describe(track: Track, size: tuple[int, int], length: int) -> dict[str, Json]:
+    """JSON facts of a track for a report.
+
+    share: of the frames. side: of the mean box over that of the frame. centrality: 1 in the
+    middle of the frame, 0 in a corner. motion: spread of the joints in body heights. mean_score:
+    of the joints, else of the boxes. first, last: frames. box: mean, xyxy pixels.
+    """
+    facts = _facts(track, size, length)
+    score = track.joint_score.mean() if track.posed else track.score.mean()
+    return {
+        "share": round(facts.share, 4),
+        "side": round(facts.side, 4),
+        "centrality": round(facts.closeness, 4),
+        "motion": round(facts.motion, 4),
+        "mean_score": round(float(score), 4),
+        "first": int(track.frame[0]),
+        "last": int(track.frame[-1]),
+        "box": [round(float(side), 1) for side in track.box.mean(axis=0)],
+    }
+
+
+def follow_cuts(
+    index: int, tracks: Sequence[Track], *, least: int, cuts: Sequence[int] | None = None
+) -> tuple[Track, int]:
+    """The track `index` continued over cuts of the film; the number of pieces added.
+
+    Where the track has no detection, another track of at least `least` free frames takes over if
+    it shows the only person of a comparable size then: after a change of view, the same person.
+    Who was seen beside the track is somebody else and never takes over. cuts: frames where a new
+    shot begins, if known: without one in between nobody takes over.
+    """
+    chosen, added = tracks[index], 0
+    typical = np.median(boxes.area(chosen.box))
+    rest = [track for i, track in enumerate(tracks) if i != index]
+    rest = [t for t in rest if np.median(boxes.area(t.box)) >= _COMPARABLE * typical]
+    for track in sorted(rest, key=len, reverse=True):
+        beside = seen_together(track, chosen) and not same_person(track, chosen)
+        piece = select_rows(track, ~np.isin(track.frame, chosen.frame))
+        if beside or len(piece) < least or not _cut_between(piece, chosen, cuts):
+            continue
+        others = [t for t in rest if t is not track and _share(piece.frame, t.frame) > _TOGETHER]
+        if all(same_person(piece, other) for other in others):
+            chosen, added = concatenate(chosen, piece), added + 1
+    return chosen, added
+
+
+def _cut_between(piece: Track, chosen: Track, cuts: Sequence[int] | None) -> bool:
+    """Whether a new shot begins at one end of the piece at least, before the chosen track."""
+    if cuts is None:
+        return True
+    first, last = piece.frame[0], piece.frame[-1]
+    sides = [(frame, first) for frame in chosen.frame[chosen.frame < first][-1:]]
+    sides += [(last, frame) for frame in chosen.frame[chosen.frame > last][:1]]
+    return any(a < cut <= b for a, b in sides for cut in cuts)
+
+
+def _share(frame: IntArray, other: IntArray) -> float:
+    """Share of the frames of the first that the second has, too."""
+    return float(np.isin(frame, other).mean())

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses.subject import (
+    check_policy,
+    choose_subject,
+    describe,
+    follow_cuts,
+    people,
+)
+from la2ds_cli.poses.track import Track, make_track, with_joints
+from tests.poses.simulated_people import SIZE, moving
+
+
+def liveliness(motion: float) -> float:
+    return 0.3 + 0.7 * (1 - np.exp(-motion / 0.05))
+
+
+def test_a_larger_bystander_for_a_fifth_of_the_clip_is_not_the_subject() -> None:
+    subject, bystander = moving(320, 200, 100, 0.1), moving(480, 300, 20, 0.1, start=40)
+    choice = choose_subject([bystander, subject], SIZE, 100)
+    assert choice.index == 1
+    assert choice.margin > 0.5
+    assert not choice.ambiguous
+
+
+def test_somebody_who_walks_by_right_before_the_camera_is_not_the_subject() -> None:
+    """Fills the picture for a fifth of the clip: five times as large as the athlete."""
+    athlete = moving(320, 150, 100, 0.1)
+    at = np.arange(40, 60)
+    box = np.stack([at * 40 - 1700, at * 0, at * 40 - 1300, at * 0 + 479], axis=1)
+    box = np.clip(box, 0, [639, 479, 639, 479]).astype(float)
+    passer = make_track(at, box, np.full(20, 0.9))
+    places = np.concatenate([box, box[:, :2]], axis=1).reshape(20, 3, 2)
+    passer = with_joints(passer, places, np.full((20, 3), 0.8))
+    assert choose_subject([passer, athlete], SIZE, 100).index == 1
+
+
+def test_a_spectator_who_stands_still_and_large_in_front_is_not_the_subject() -> None:
+    athlete, spectator = moving(320, 170, 100, 0.1), moving(520, 400, 100, 0.0)
+    choice = choose_subject([spectator, athlete], SIZE, 100)
+    assert choice.index == 1
+    assert people([spectator, athlete], SIZE, 100) == [1, 0]
+
+
+def test_a_coach_beside_the_athlete_is_not_the_subject() -> None:
+    athlete, coach = moving(300, 200, 100, 0.15), moving(420, 220, 100, 0.015)
+    choice = choose_subject([coach, athlete], SIZE, 100)
+    assert choice.index == 1
+    assert not choice.ambiguous
+
+
+def test_a_track_with_few_joints_is_no_subject() -> None:
+    """Three quarters of its joints are not there: something that looks like a person."""
+    athlete, thing = moving(320, 150, 100, 0.1), moving(420, 300, 100, 0.1)
+    score = np.tile([0.9, 0.1, 0.1], (100, 1))
+    thing = with_joints(thing, thing.xy, score)
+    assert choose_subject([thing, athlete], SIZE, 100).index == 1
+
+
+def test_the_score_is_the_product_of_its_factors() -> None:
+    """In the middle, half of the frames: every factor is known. Joints go to and fro over 40
+    pixels of 200, evenly: the middle 80 % are 32, which makes a spread of 32 / 2.56 / sqrt 2."""
+    track = moving(320, 200, 50, 0.0)
+    xy = track.xy.copy()
+    xy[:, :, 0] += np.linspace(-20, 20, 50)[:, None]
+    track = with_joints(track, xy, track.joint_score)
+    side = np.sqrt(200 / 3 * 200 / (640 * 480))
+    expected = side * 0.5 * 1.0 * liveliness(32 / 2.56 / np.sqrt(2) / 200) * 0.8
+    choice = choose_subject([track], SIZE, 100)
+    assert choice.score[0] == pytest.approx(expected)
+    assert choice.margin == 1
+
+
+def test_two_equal_people_are_ambiguous() -> None:
+    choice = choose_subject([moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)], SIZE, 50)
+    assert choice.margin == pytest.approx(0, abs=1e-6)
+    assert choice.ambiguous
+
+
+def test_of_two_alike_the_one_who_moves_is_the_subject() -> None:
+    choice = choose_subject([moving(220, 200, 50, 0.0), moving(420, 200, 50, 0.3)], SIZE, 50)
+    assert choice.index == 1
+    assert choice.margin == pytest.approx(0.7, abs=0.02)
+
+
+def test_some_frames_of_nonsense_are_not_movement() -> None:
+    still, athlete = moving(220, 200, 50, 0.0), moving(420, 200, 50, 0.05)
+    xy = still.xy.copy()
+    xy[[10, 25, 40]] += 300
+    still = with_joints(still, xy, still.joint_score)
+    assert choose_subject([still, athlete], SIZE, 50, "moving").index == 1
+
+
+def test_of_two_alike_the_one_in_the_middle_is_the_subject() -> None:
+    choice = choose_subject([moving(60, 200, 50, 0.1), moving(320, 200, 50, 0.1)], SIZE, 50)
+    assert choice.index == 1
+
+
+def test_a_part_of_the_subject_is_no_rival_and_no_person() -> None:
+    whole = moving(320, 300, 50, 0.1)
+    upper = make_track(whole.frame, whole.box * [1, 1, 1, 0] + [5, 0, -5, 250], whole.score)
+    larger = make_track(whole.frame, whole.box + np.array([-50, -20, 20, 20]), whole.score / 2)
+    choice = choose_subject([whole, upper, larger], SIZE, 50)
+    assert choice.index == 0
+    assert choice.margin == 1
+    assert people([whole, upper, larger], SIZE, 50) == [0]
+
+
+def test_no_tracks_are_a_fault_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="no tracks"):
+        choose_subject([], SIZE, 50)
+    assert people([], SIZE, 50) == []
+
+
+@pytest.fixture
+def crowd() -> list[Track]:
+    """Large at the left and still; central; moving at the right; early and small."""
+    return [
+        moving(120, 300, 60, 0.02, start=40),
+        moving(320, 180, 60, 0.05, start=40),
+        moving(520, 200, 60, 0.3, start=40),
+        moving(440, 120, 80, 0.1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "index"), [("largest", 0), ("central", 1), ("moving", 2), ("first", 3)]
+)
+def test_each_named_rule_has_its_person(crowd: list[Track], policy: str, index: int) -> None:
+    choice = choose_subject(crowd, SIZE, 100, policy)
+    assert choice.index == index
+    assert not choice.ambiguous
+    order = people(crowd, SIZE, 100, policy)
+    assert order[0] == index
+    assert sorted(order) == [0, 1, 2, 3]
+    assert np.all(np.diff(choice.score[order]) <= 0)
+
+
+def test_largest_means_more_than_a_glimpse() -> None:
+    athlete, glimpse = moving(320, 200, 100, 0.1), moving(480, 300, 20, 0.1, start=40)
+    assert choose_subject([athlete, glimpse], SIZE, 100, "largest").index == 0
+
+
+def test_the_first_of_two_who_come_together_is_the_better_one() -> None:
+    pair = [moving(120, 150, 100, 0.05), moving(320, 200, 100, 0.1)]
+    choice = choose_subject(pair, SIZE, 100, "first")
+    assert choice.index == 1
+    assert choice.ambiguous
+
+
+def test_a_rank_is_that_of_the_people_and_leaves_nothing_open(crowd: list[Track]) -> None:
+    order = people(crowd, SIZE, 100)
+    for rank, index in enumerate(order, start=1):
+        choice = choose_subject(crowd, SIZE, 100, str(rank))
+        assert choice.index == index
+        assert choice.margin == 1
+    third = people(crowd, SIZE, 100, "3")
+    assert third == [order[2], order[0], order[1], order[3]]
+
+
+def test_a_rank_beyond_the_people_is_named() -> None:
+    pair = [moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)]
+    with pytest.raises(UserError, match="shows 2 people, there is no person 3") as caught:
+        choose_subject(pair, SIZE, 50, "3")
+    assert (caught.value.code, caught.value.exit_code) == ("V026", ExitCode.UNUSABLE)
+    with pytest.raises(UserError, match="shows 1 person, there is no person 2"):
+        people(pair[:1], SIZE, 50, "2")
+
+
+@pytest.mark.parametrize("policy", ["biggest", "0", "-1", "1.5", "", "²"])
+def test_an_unknown_policy_is_refused(policy: str) -> None:
+    with pytest.raises(UserError, match="unknown subject") as caught:
+        check_policy(policy)
+    assert caught.value.exit_code == ExitCode.USAGE
+    with pytest.raises(UserError, match="unknown subject"):
+        people([], SIZE, 50, policy)
+
+
+def test_what_is_hardly_there_is_no_person() -> None:
+    """A hundredth of the clip, small and in a corner."""
+    noise = moving(30, 60, 2, 0.1)
+    assert people([noise, moving(320, 200, 200, 0.1)], SIZE, 200) == [1]
+
+
+def test_the_facts_of_a_track_are_those_of_its_boxes() -> None:
+    facts = describe(moving(320, 240, 50, 0.0, start=25), SIZE, 100)
+    assert facts == {
+        "share": 0.5,
+        "side": 0.25,
+        "centrality": 1.0,
+        "motion": 0.0,
+        "mean_score": 0.8,
+        "first": 25,
+        "last": 74,
+        "box": [280.0, 120.0, 360.0, 360.0],
+    }
+
+
+def test_a_cut_to_another_view_goes_on_with_the_same_person() -> None:
+    front, side = moving(320, 200, 40, 0.1), moving(200, 320, 30, 0.1, start=40)
+    joined, pieces = follow_cuts(0, [front, side], least=9)
+    assert pieces == 1
+    assert joined.frame.tolist() == list(range(70))
+
+
+def test_where_the_cuts_are_known_nobody_takes_over_without_one() -> None:
+    front, side = moving(320, 200, 40, 0.1), moving(200, 320, 30, 0.1, start=42)
+    assert follow_cuts(0, [front, side], least=9, cuts=[41])[1] == 1
+    assert follow_cuts(0, [front, side], least=9, cuts=[10, 60])[1] == 0
+    assert follow_cuts(1, [front, side], least=9, cuts=[41])[1] == 1
+
+
+def test_after_a_cut_to_two_people_neither_is_taken() -> None:
+    subject = moving(320, 200, 40, 0.1)
+    others = [moving(150, 200, 30, 0.1, start=40), moving(500, 200, 30, 0.1, start=40)]
+    joined, pieces = follow_cuts(0, [subject, *others], least=9)
+    assert pieces == 0
+    assert len(joined) == 40
+
+
+def test_a_bystander_beside_the_subject_is_not_joined() -> None:
+    joined, pieces = follow_cuts(
+        0, [moving(320, 200, 40, 0.1), moving(500, 200, 38, 0.1, start=4)], least=9
+    )
+    assert (pieces, len(joined)) == (0, 40)
+
+
+def test_a_coach_who_stays_when_the_subject_has_left_does_not_become_the_subject() -> None:
+    joined, pieces = follow_cuts(0, [moving(320, 200, 40, 0.1), moving(500, 200, 90, 0.0)], least=9)
+    assert (pieces, len(joined)) == (0, 40)
