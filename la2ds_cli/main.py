@@ -17,6 +17,7 @@ from la2ds_cli.commands import (
     doctor,
     embed,
     evaluate,
+    export_poses,
     extract_poses,
     import_poses,
     init,
@@ -98,6 +99,7 @@ app.command("demo")(demo.demo)
 app.command("init")(init.init)
 app.command("extract-poses")(extract_poses.extract_poses)
 app.add_typer(import_poses.app, name="import")
+app.command("export")(export_poses.export_poses)
 app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
 app.command("train")(train.train)
 app.command("embed")(embed.embed)

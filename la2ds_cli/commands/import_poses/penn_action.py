@@ -1,4 +1,4 @@
-"""`la2ds import`: poses that exist already, one sub-command per source format."""
+"""`la2ds import penn-action`: the label files of a data set."""
 
 from __future__ import annotations
 
@@ -9,21 +9,7 @@ import typer
 
 from la2ds_cli.commands.options import JsonOption, ProjectOption, QuietOption, open_or_create
 
-app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
-
-@app.callback()
-def _group(ctx: typer.Context) -> None:
-    """Bring in poses that exist already.
-
-    \b
-      la2ds import penn-action Penn_Action --action golf_swing --project golf
-    """
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
-
-
-@app.command("penn-action")
 def penn_action(
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder that holds labels/*.mat.")],
     action: Annotated[

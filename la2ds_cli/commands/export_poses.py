@@ -1,0 +1,65 @@
+"""`la2ds export`: poses of the project for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    open_project,
+)
+
+
+def export_poses(
+    format_name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            help="coco-json, openpose-json, wide-csv, dlc-csv, trc, sleap, or a dotted path.",
+        ),
+    ],
+    videos: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="VIDEO", help="Clips by file or id; all where none is named."),
+    ] = None,
+    project: ProjectOption = HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder; else results/export of the project."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there already.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write poses as files of other tools.
+
+    One file, or for openpose-json one folder, per clip, named after its id. What each format
+    keeps is told in docs/formats.md. Prints the paths written.
+
+    \b
+      la2ds export coco-json --project swings --out poses/
+      la2ds export trc anna.mp4 ben.mp4 --project swings --out trc/
+    """
+    from la2ds_cli.batch import batch_exit_code
+    from la2ds_cli.console import Console
+    from la2ds_cli.exporters._batch import export_poses as export
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_project(project)
+        results = export(
+            opened, format_name, videos or [], out, overwrite=overwrite, progress=console.progress
+        )
+        console.items(results)
+        for result in results:
+            if result.usable:
+                console.line(result.path)
+        console.document("export", {"project": opened.root, "items": results})
+    raise typer.Exit(batch_exit_code(results))

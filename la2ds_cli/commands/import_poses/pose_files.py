@@ -1,0 +1,163 @@
+"""The sub-commands of `la2ds import` for pose files of other tools: one per format, all alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    open_or_create,
+)
+from la2ds_cli.errors import UserError
+
+_NOTE = "Makes the project where there is none."
+
+# Format -> what it is and an example; the help of the sub-command.
+POSE_FILES = {
+    "coco-json": f"""COCO keypoint JSON: a data set or a list of results, also of AlphaPose.
+
+    {_NOTE}
+
+    \b
+      la2ds import coco-json anna.json --video anna.mp4 --project swings
+    """,
+    "openpose-json": f"""Folders of OpenPose: one NAME_000000000000_keypoints.json per frame.
+
+    {_NOTE} PATH is the folder of one clip, or holds one folder for each.
+
+    \b
+      la2ds import openpose-json output_json/ --fps 30 --size 1920x1080 --project swings
+    """,
+    "mmpose-json": f"""Predictions of MMPose for videos, as MMPoseInferencer saves them.
+
+    {_NOTE}
+
+    \b
+      la2ds import mmpose-json predictions/ --fps 25 --skeleton halpe26 --project swings
+    """,
+    "ultralytics": f"""Pose results of Ultralytics: JSON, or a folder of txt label files.
+
+    {_NOTE}
+
+    \b
+      la2ds import ultralytics runs/pose/track/labels --video anna.mp4 --project swings
+    """,
+    "wide-csv": f"""CSV with frame,time,<joint>_x,<joint>_y,<joint>_score, as la2ds exports it.
+
+    {_NOTE}
+
+    \b
+      la2ds import wide-csv anna.csv --size 1920x1080 --project swings
+    """,
+    "dlc-csv": f"""CSV of DeepLabCut, of one or several individuals.
+
+    {_NOTE} Body parts are matched by name; --map tells the others.
+
+    \b
+      la2ds import dlc-csv annaDLC_resnet50.csv --fps 60 --map hand_r=right_wrist --project runs
+    """,
+    "sleap": f"""SLEAP .slp and analysis .h5 files; needs the package sleap-io.
+
+    {_NOTE}
+
+    \b
+      la2ds import sleap anna.slp --video anna.mp4 --project runs
+    """,
+    "trc": f"""TRC files with 2D joints in pixels, as Sports2D writes them.
+
+    {_NOTE}
+
+    \b
+      la2ds import trc anna_px_person00.trc --size 1920x1080 --project swings
+    """,
+}
+
+
+def pose_file_command(format_name: str) -> Callable[..., None]:
+    """The function behind `la2ds import <format_name>`."""
+
+    def run(
+        path: Annotated[
+            Path, typer.Argument(metavar="PATH", help="File, or folder of files, to import.")
+        ],
+        fps: Annotated[
+            float | None,
+            typer.Option(
+                "--fps", metavar="N", min=0.001, help="Frames per second, where PATH has no times."
+            ),
+        ] = None,
+        size: Annotated[
+            str | None,
+            typer.Option("--size", metavar="WxH", help="Frame size in pixels, such as 1920x1080."),
+        ] = None,
+        skeleton: Annotated[
+            str | None,
+            typer.Option("--skeleton", metavar="NAME", help="Joints to fill, or their order."),
+        ] = None,
+        video: Annotated[
+            Path | None,
+            typer.Option(
+                "--video",
+                metavar="FILE|DIR",
+                help="The video of the poses, or a folder with one for each clip.",
+            ),
+        ] = None,
+        joint_map: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--map", metavar="THEIRS=OURS", help="Which of their joints is which; repeatable."
+            ),
+        ] = None,
+        project: ProjectOption = HERE,
+        as_json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        from la2ds_cli.batch import batch_exit_code
+        from la2ds_cli.console import Console
+        from la2ds_cli.importers import load_importer
+        from la2ds_cli.importers._options import ImportOptions
+        from la2ds_cli.status import after_poses
+
+        options = ImportOptions(
+            fps=fps,
+            size=_size(size),
+            skeleton=skeleton,
+            video=video,
+            renamed=dict(_pair(text) for text in joint_map or []),
+        )
+        with Console(as_json=as_json, quiet=quiet) as console:
+            opened = open_or_create(project, console)
+            with opened.lock():
+                results = load_importer(format_name)(
+                    opened, path, options, progress=console.progress
+                )
+            console.items(results)
+            console.document(f"import {format_name}", {"project": opened.root, "items": results})
+            console.next(f"{after_poses(opened)} --project {project}")
+        raise typer.Exit(batch_exit_code(results))
+
+    return run
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,5})[xX×]([1-9]\d{0,5})", text.strip())
+    if match is None:
+        raise UserError(f"'{text}' is no frame size", hint="give --size 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    theirs, sign, ours = (part.strip() for part in text.partition("="))
+    if not (theirs and sign and ours):
+        raise UserError(f"--map {text} is not of the form THEIRS=OURS", hint="--map snout=nose")
+    return theirs, ours

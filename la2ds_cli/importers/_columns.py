@@ -1,0 +1,45 @@
+"""Tables of one person per row group: columns of text to joints, for the CSV formats and TRC."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.importers._problems import PoseFileError
+from la2ds_cli.importers._values import read_text, shown
+from la2ds_cli.types import FloatArray
+
+
+def read_table(path: Path, delimiter: str = ",") -> list[list[str]]:
+    """Rows of cells, blank lines left out; raises PoseFileError."""
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise PoseFileError(f"it is not a table: {error}") from error
+    return [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
+
+
+def cell_number(cell: str, where: str) -> float:
+    """The number in a cell; NaN where it is empty or says nan."""
+    if not cell or cell.lower() in ("nan", "na"):
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise PoseFileError(f"{where} should be a number, not {shown(cell)}") from error
+
+
+def cell_numbers(rows: Sequence[Sequence[str]], first_line: int, width: int) -> FloatArray:
+    """(T, width) of rows of text; first_line: line of the first row, for messages."""
+    value = np.full((len(rows), width), np.nan)
+    for t, row in enumerate(rows):
+        if len(row) > width:
+            raise PoseFileError(f"row {first_line + t} has {len(row)} columns, the header {width}")
+        for c, cell in enumerate(row):
+            value[t, c] = cell_number(cell, f"row {first_line + t}, column {c + 1}")
+    return value
