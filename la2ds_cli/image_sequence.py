@@ -6,7 +6,6 @@ applied. All images of a folder have one size.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,15 +169,6 @@ def _animation(path: str | os.PathLike[str]) -> Any:
         name = os.fspath(path)
         hint = "copy or export it again"
         raise unreadable(f"{name} is not a readable video: {error}", hint, "V001") from error
-
-
-def folder_digest(folder: str | os.PathLike[str]) -> str:
-    """sha256 hex digest of the names and contents of the images of a folder."""
-    digest = hashlib.sha256()
-    for path in image_files(Path(folder)):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.name}\n{content}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 def _mixed(one: Path, size: tuple[int, ...], other: Path, other_size: tuple[int, ...]) -> UserError:

@@ -18,17 +18,18 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".
 
 def is_video_file(path: Path) -> bool:
     """Whether a path names a video, by its suffix and, for WebP, by being animated."""
-    if path.name.startswith(".") or not path.is_file():
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix not in VIDEO_SUFFIXES | {".webp"}:
         return False
-    return path.suffix.lower() in VIDEO_SUFFIXES or is_animated_webp(path)
+    return path.is_file() and (suffix != ".webp" or is_animated_webp(path))
 
 
 def is_image_file(path: Path) -> bool:
     """Whether a path names a still image."""
-    hidden = path.name.startswith(".")
-    if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix not in IMAGE_SUFFIXES:
         return False
-    return not is_animated_webp(path)
+    return path.is_file() and not (suffix == ".webp" and is_animated_webp(path))
 
 
 def is_animated_webp(path: Path) -> bool:

@@ -23,6 +23,29 @@ def test_only_what_differs_from_the_defaults_is_written() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("options", "text", "part"),
+    [
+        (ClipOptions(), "", ""),
+        (ClipOptions(rotate=90, mirror=True), "rotate=90 mirror=true", ""),
+        (ClipOptions(start=1.5, end=4), "start=1.5 end=4", "1.5-4"),
+        (ClipOptions(start=0.123456789, slowmo=8), "start=0.123456789 slowmo=8", "0.123456789-"),
+        (ClipOptions(end=2, fps=29.97), "end=2 fps=29.97", "0-2"),
+    ],
+)
+def test_the_text_of_options(options: ClipOptions, text: str, part: str) -> None:
+    assert options.to_text() == text
+    assert ClipOptions.from_text(text) == options
+    assert options.part == part
+
+
+def test_a_text_that_is_none() -> None:
+    with pytest.raises(ValueError, match="zoom"):
+        ClipOptions.from_text("zoom=2")
+    with pytest.raises(ValueError, match="fast"):
+        ClipOptions.from_text("slowmo=fast")
+
+
 def test_turns_that_are_equal_are_one() -> None:
     assert ClipOptions(rotate=-90) == ClipOptions(rotate=270) == ClipOptions(rotate=630)
 

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.image_sequence import folder_digest, read_image
+from la2ds_cli.image_sequence import read_image
 from la2ds_cli.orientation import EXIF_MATRICES
 from la2ds_cli.video import is_image_folder, probe, read_frames
 from tests.drawn_clips import HEIGHT, WIDTH, corner_colours, grey_steps, quadrants
@@ -163,18 +163,6 @@ def test_it_ends_before_an_image_that_cannot_be_read(folder: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:30])
     assert levels(folder) == list(range(6))
     assert probe(folder, TEN).frames_declared == 12  # so that the gap can be told
-
-
-def test_the_digest_is_that_of_all_images(folder: Path) -> None:
-    whole = folder_digest(folder)
-    assert len(whole) == 64
-    (folder / "notes.txt").write_text("filmed on Tuesday")
-    assert folder_digest(folder) == whole
-    PillowImage.fromarray(quadrants()).save(folder / "img5.png")
-    changed = folder_digest(folder)
-    assert changed != whole
-    (folder / "img5.png").rename(folder / "img50.png")
-    assert folder_digest(folder) not in (whole, changed)
 
 
 # --- animations -------------------------------------------------------------------------
