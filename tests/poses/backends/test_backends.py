@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.poses.backends import backend_identity, backend_names, resolve_backend
+from la2ds_cli.poses.backends import backend_identity, backend_names, hrnet, resolve_backend
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_models.weight_files import zoo
@@ -26,10 +26,10 @@ def dot(x: int, y: int, size: tuple[int, int] = (100, 120)) -> np.ndarray:
 
 
 def test_the_shipped_backends() -> None:
-    assert backend_names() == ["hrnet-demo", "hrnet-w32", "hrnet-w48"]
+    assert {"hrnet-demo", "hrnet-w32", "hrnet-w48-384", "hrnet-w48-dark"} <= set(backend_names())
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", hrnet.NAMES)
 def test_identities_name_the_weights(name: str) -> None:
     identity = backend_identity(name)
     assert identity.startswith(f"{name}:")

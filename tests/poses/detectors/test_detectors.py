@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_shipped_detectors() -> None:
-    assert detector_names() == ["fasterrcnn", "fasterrcnn-mobilenet", "full-frame"]
+    assert detector_names() == ["fasterrcnn", "fasterrcnn-mobilenet", "full-frame", "mediapipe"]
 
 
 @pytest.mark.parametrize("name", detector_names())

@@ -1,0 +1,42 @@
+"""Silence for native libraries that write to the error stream past any setting."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+_STDERR = 2
+_LOCK = Lock()
+
+
+@contextmanager
+def without_lines(patterns: Sequence[str]) -> Iterator[None]:
+    """Keep lines that begin with one of the regular expressions from the process's error stream.
+
+    Everything else that anybody writes there in the meantime follows when the block ends.
+    """
+    with _LOCK, tempfile.TemporaryFile() as caught:
+        sys.stderr.flush()
+        real = os.dup(_STDERR)
+        os.dup2(caught.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, _STDERR)
+            os.close(real)
+            caught.seek(0)
+            kept = without(caught.read(), patterns)
+            if kept:
+                os.write(_STDERR, kept)
+
+
+def without(text: bytes, patterns: Sequence[str]) -> bytes:
+    """The text less its lines that begin with one of the regular expressions."""
+    noise = re.compile("|".join(f"(?:{pattern})" for pattern in patterns).encode())
+    return b"".join(line for line in text.splitlines(keepends=True) if not noise.match(line))
