@@ -75,7 +75,7 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
         "jitter": _jitter(pose, seen, shot, torso),
         "swaps": _swaps(pose, seen, shot, torso, skeleton),
         "jumps": _jumps(box, pose.time, shot),
-        "crop_share": _share(_cut_off(pose, seen, box, skeleton)[subject]),
+        "crop_share": _share(_cut_off(pose, finite, box, skeleton)[subject]),
         "person_height": height,
         "tilt": _tilt(pose.xy, seen, skeleton),
     }
@@ -253,7 +253,7 @@ def _jumps(box: FloatArray, time: FloatArray, shot: np.ndarray) -> int:
 
 
 def _cut_off(
-    pose: PoseSequence, seen: np.ndarray, box: FloatArray, skeleton: Skeleton
+    pose: PoseSequence, finite: np.ndarray, box: FloatArray, skeleton: Skeleton
 ) -> np.ndarray:
     """(T,) frames whose box ends at the picture's border where limbs are missing or end too."""
     if not all(pose.size):
@@ -265,6 +265,6 @@ def _cut_off(
     with np.errstate(invalid="ignore"):
         sides = np.concatenate([box[:, :2] <= reach, box[:, 2:] >= far], axis=1)  # (T, 4)
         at_side = np.concatenate([xy <= reach, xy >= far], axis=2)  # (T, limbs, 4)
-    ends = (at_side & seen[:, limbs, None]).any(axis=1) & sides
-    missing = sides.any(axis=1) & ~seen[:, limbs].all(axis=1)
+    ends = (at_side & finite[:, limbs, None]).any(axis=1) & sides
+    missing = sides.any(axis=1) & ~finite[:, limbs].all(axis=1)
     return np.asarray(ends.any(axis=1) | missing)
