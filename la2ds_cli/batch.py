@@ -37,9 +37,14 @@ class ItemResult:
         return asdict(self)
 
 
-def batch_exit_code(results: Sequence[ItemResult]) -> ExitCode:
-    """0 when every item is usable, 8 when some are not, 4 when none is."""
+def batch_exit_code(results: Sequence[ItemResult], *, strict: bool = False) -> ExitCode:
+    """0 when every item is usable, 8 when some are not, 4 when none is.
+
+    strict: an item with a weakness is not good enough either, and makes an 8.
+    """
     usable = sum(result.usable for result in results)
+    if strict and usable and any(result.code for result in results):
+        return ExitCode.PARTIAL
     if usable == len(results) and results:
         return ExitCode.OK
     return ExitCode.PARTIAL if usable else ExitCode.UNUSABLE

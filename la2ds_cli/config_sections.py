@@ -40,15 +40,23 @@ class PosesConfig:
     detector: str = "auto"  # auto: fasterrcnn on CUDA, fasterrcnn-mobilenet on CPU; or a model file
     pose: str = "hrnet-w32"  # backend name or a model file
     detect_threshold: float = 0.3  # lowest detector score of a person box
+    detect_rate: float = 10.0  # looks of the detector per second of film; 0 = every frame
     joint_threshold: float = 0.05  # joints scored below this are "not seen"
+    subject: str = "auto"  # auto, largest, central, moving, first, or the number of a person
+    subjects: int = 1  # people kept from each clip
+    bridge: float = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 0
+    smooth: Literal["none", "savgol", "one-euro"] = "none"  # smoothing of the joints over time
+    smooth_seconds: float = 0.3  # window of the smoothing
     min_frames: int = 8  # shorter clips are skipped
-    batch_size: int = 16  # crops per forward pass
+    max_duration: float = 600.0  # seconds; longer clips are skipped, or cut with --time-range
+    batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 32 on CUDA
     flip_test: bool = False  # average with the mirrored crop: twice the cost
     decoder: Literal["auto", "quarter", "dark"] = "auto"  # auto: what the weights were made for
 
     def __post_init__(self) -> None:
         _share(self, "detect_threshold joint_threshold")
-        _positive(self, "min_frames batch_size")
+        _positive(self, "min_frames subjects max_duration smooth_seconds")
+        _not_negative(self, "detect_rate bridge batch_size")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.figure import GREEN, GREY, RED, printable
-from la2ds_cli.film_strip import aspect, pictures, video_file
+from la2ds_cli.film_strip import aspect, pictures
 from la2ds_cli.project import Project
 from la2ds_cli.video import Image
+from la2ds_cli.video_file import video_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,9 +92,9 @@ def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], 
     for video in project.videos():
         rows = sorted(wanted.get(video.id, ()))
         if rows:
-            pose, recipe = project.read_pose(video.id)
+            pose, _ = project.read_pose(video.id)
             tall = round(1.6 * _DPI * max(1.0, 1 / aspect(pose)))
-            found = pictures(video_file(project, video, recipe), pose, rows, tall)
+            found = pictures(video_file(project, video), pose, rows, tall)
             images |= {(video.id, row): image for row, image in zip(rows, found, strict=True)}
     return images
 

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.artifact import Recipe
 from la2ds_cli.crop import clip_box
-from la2ds_cli.project import Project, Video
 from la2ds_cli.skeleton import Skeleton, get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
-from la2ds_cli.video import VIDEO_SUFFIXES, Image, read_frames
+from la2ds_cli.video import Image
+from la2ds_cli.video_file import VideoFile
 
 _PADDING = 0.12  # margin around the body, share of its longer side
 _FOLLOW = 1.7  # the view follows the body when the clip's box is that many times larger than it
 _NARROWEST, _WIDEST = 0.55, 1.5  # width / height of a picture
 _PAPER = (246, 246, 244)
 _INK = {"left": (0, 114, 178), "right": (213, 94, 0), "": (90, 90, 90)}
-
-
-def video_file(project: Project, video: Video, recipe: Recipe) -> Path | None:
-    """The file that frames can be cut from; None for imported joints and when it is gone.
-
-    recipe: of the clip's poses.
-    """
-    source = project.source(video)
-    usable = recipe.step != "import" and source.suffix.lower() in VIDEO_SUFFIXES
-    return source if usable and source.is_file() else None
 
 
 def views(pose: PoseSequence) -> FloatArray:
@@ -70,11 +58,11 @@ def aspect(pose: PoseSequence) -> float:
 
 
 def pictures(
-    source: Path | None, pose: PoseSequence, rows: Sequence[int], height: int
+    source: VideoFile | None, pose: PoseSequence, rows: Sequence[int], height: int
 ) -> list[Image]:
     """One RGB picture (height, W, 3) for each row of `pose`, all of the clip's own aspect.
 
-    source: a video file, read once up to the last frame asked for, or None for drawings of the
+    source: the video, read once up to the last frame asked for, or None for drawings of the
     joints. A frame that the file no longer holds is drawn as well.
     """
     boxes = views(pose)
@@ -83,11 +71,11 @@ def pictures(
     cut: dict[int, Image] = {}
     if source is not None and wanted:
         row_of = {int(frame): row for row, frame in enumerate(pose.frame)}
-        for frame in read_frames(source):
-            if frame.index in wanted:
-                box = boxes[row_of[frame.index]]
-                cut[frame.index] = _cut(frame.image, box, width, height)
-            if frame.index >= max(wanted):
+        for frame in source.frames():
+            if frame.source in wanted:
+                box = boxes[row_of[frame.source]]
+                cut[frame.source] = _cut(frame.image, box, width, height)
+            if frame.source >= max(wanted):
                 break
     skeleton = get_skeleton(pose.skeleton)
     return [

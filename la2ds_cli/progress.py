@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 
 class Progress:
     """Silent progress; la2ds_cli.console subclasses it with a bar, and steps default to it."""
@@ -17,3 +19,27 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Say one line that the user should keep: a choice made, a warning."""
+
+
+class SharedProgress(Progress):
+    """A progress that several threads may tell; begin and end are left to one of them."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._lock = Lock()
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        with self._lock:
+            self._shown.begin(label, total)
+
+    def advance(self, amount: float = 1) -> None:
+        with self._lock:
+            self._shown.advance(amount)
+
+    def end(self) -> None:
+        with self._lock:
+            self._shown.end()
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._shown.note(text)

@@ -11,7 +11,7 @@ import io
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -34,6 +34,8 @@ class Video:
     path: the source file (a video or a label file), absolute, or relative to the project.
     sha256: digest of the source. frames, fps, width, height: of the extracted sequence, 0 =
     unknown. split: `train`, `test` or empty (= used for both). group: performer or session.
+    person: which of the people in the video, 1 = its subject. options: how the file is read, as
+    ClipOptions.to_text writes it, empty = as it is.
     """
 
     id: str
@@ -45,6 +47,8 @@ class Video:
     height: int = 0
     split: str = ""
     group: str = ""
+    person: int = 1
+    options: str = ""
 
 
 def slug(text: str) -> str:
@@ -53,13 +57,18 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:60].strip("-") or "clip"
 
 
-def video_id(path: Path, digest: str) -> str:
-    """Project id of a source file: slug of `folder-stem` and 8 hex digits of its sha256.
+def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str:
+    """Project id of a clip: slug of `folder-stem` and 8 hex digits of the sha256 of its source.
 
-    Two files of one name in two folders get two ids; renaming the project changes none.
+    Two files of one name in two folders get two ids; renaming the project changes none. part: the
+    seconds that the clip takes from its source, such as `1.5-4`; person: the number of the person,
+    which is named from the second on.
     """
     source = path.resolve()
-    return f"{slug(f'{source.parent.name}-{source.stem}')}-{digest[:8]}"
+    parts = [slug(f"{source.parent.name}-{source.stem}"), digest[:8]]
+    parts += [f"t{part}"] if part else []
+    parts += [f"p{person}"] if person > 1 else []
+    return "-".join(parts)
 
 
 class Project:
@@ -102,15 +111,28 @@ class Project:
         return load_config(self.settings, preset=preset, overrides=overrides)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Exclusive use by one writing command; UserError (exit 5) when another holds it.
+    def lock(self, wait: float = 0) -> Iterator[None]:
+        """Exclusive use by one writing command; UserError (exit 5) when another holds it for more
+        than `wait` seconds.
 
         The operating system frees the lock when its process ends, so a killed run never
         leaves the project locked.
         """
+        with self._locked_by("lock", wait):
+            yield
+
+    @contextmanager
+    def shard_lock(self, number: int, count: int) -> Iterator[None]:
+        """Exclusive use of one part of a list that several processes share; they take `lock` for
+        each moment in which they write the project's tables. UserError (exit 5) as `lock`."""
+        with self._locked_by(f"shard-{number}-of-{count}.lock", 0):
+            yield
+
+    @contextmanager
+    def _locked_by(self, name: str, wait: float) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.root / "logs" / "lock", timeout=0)
+        lock = FileLock(self.root / "logs" / name, timeout=wait)
         try:
             (self.root / "logs").mkdir(exist_ok=True)
             lock.acquire()
@@ -156,6 +178,10 @@ class Project:
     def phases_path(self) -> Path:
         return self.root / "phases.csv"
 
+    @property
+    def subjects_path(self) -> Path:
+        return self.root / "subjects.csv"
+
     # --- videos.csv ----------------------------------------------------------------------
 
     def videos(self) -> list[Video]:
@@ -170,8 +196,9 @@ class Project:
 
         return read_rows(path, parse, f"columns: {','.join(types)}")
 
-    def add_videos(self, added: Iterable[Video]) -> None:
-        """Insert rows, or replace those with the same id; the order of old rows is kept.
+    def add_videos(self, added: Iterable[Video], removed: Collection[str] = ()) -> None:
+        """Insert rows, or replace those with the same id; the order of old rows is kept. Rows of
+        the ids `removed` are taken out.
 
         A split or group that the user filled in is kept when the new row leaves it empty.
         """
@@ -182,6 +209,7 @@ class Project:
                 old = asdict(rows[video.id])
                 values |= {k: old[k] for k in ("split", "group") if not values[k]}
             rows[video.id] = Video(**values)
+        rows = {name: video for name, video in rows.items() if name not in removed}
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, [f.name for f in fields(Video)], lineterminator="\n")
         writer.writeheader()
@@ -191,13 +219,19 @@ class Project:
     def find(self, name: str) -> Video | None:
         """The one video that `name` means: its id, an id prefix, its path, file name or stem.
 
-        None when nothing fits; UserError (exit 5) when several do.
+        `NAME#2` is the second person of a video that several people were taken from. None when
+        nothing fits; UserError (exit 5) when several do.
         """
         return self._find(name, self.videos())
 
     def _find(self, name: str, videos: list[Video]) -> Video | None:
         if not name:
             return None
+        person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
+        if person and not any(video.id == name or video.path == name for video in videos):
+            name, videos = person[1], [v for v in videos if v.person == int(person[2])]
+        elif not any(video.id == name for video in videos):
+            videos = [video for video in videos if video.person == 1]
         tests = (
             lambda v: v.id == name,
             lambda v: v.path == name or self.source(v) == Path(name).resolve(),

@@ -120,7 +120,7 @@ def _poses(project: Project, config: Config, videos: list[Video]) -> StepStatus:
             if artifact.read_header(path)[0].step == "import":  # the user's own: always current
                 reasons[video.id] = None
                 continue
-            recipes = pose_recipes(config.poses, video.sha256)
+            recipes = pose_recipes(project, config.poses, video)
         except FileNotFoundError:
             reasons[video.id] = "missing"
         except ArtifactError:

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from la2ds_cli import film_strip
-from la2ds_cli.artifact import Recipe
-from la2ds_cli.project import Project, Video
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.video import write_video
+from la2ds_cli.video_file import VideoFile
 from tests.movement import sequence
 
 PAPER = np.array(film_strip._PAPER)
@@ -83,7 +82,7 @@ def coloured_video(path: Path, count: int = 6) -> Path:
 def test_pictures_are_cut_from_the_right_frames(tmp_path: Path) -> None:
     pose = sequence(np.linspace(0, 1, 6), fps=10.0)
     source = coloured_video(tmp_path / "clip.mp4")
-    found = film_strip.pictures(source, pose, [4, 0, 4, 2], 90)
+    found = film_strip.pictures(VideoFile(source), pose, [4, 0, 4, 2], 90)
     width = round(90 * film_strip.aspect(pose))
     assert [image.shape for image in found] == [(90, width, 3)] * 4
     middle = [int(np.median(image[40:50, width // 2 - 4 : width // 2 + 4])) for image in found]
@@ -102,17 +101,6 @@ def test_a_cut_keeps_positions(tmp_path: Path) -> None:
 def test_frames_that_the_file_does_not_hold_are_drawn(tmp_path: Path) -> None:
     pose = sequence(np.linspace(0, 1, 9), fps=10.0)
     source = coloured_video(tmp_path / "clip.mp4", count=6)
-    cut, drawn = film_strip.pictures(source, pose, [5, 8], 60)
+    cut, drawn = film_strip.pictures(VideoFile(source), pose, [5, 8], 60)
     assert (cut[0, 0] != PAPER).any()
     assert (drawn[0, 0] == PAPER).all()
-
-
-def test_only_extracted_clips_with_a_video_have_a_file(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    path = coloured_video(tmp_path / "clip.mp4")
-    video = Video("clip", str(path), "0" * 64)
-    made, brought = Recipe("poses", 1, {}, {}), Recipe("import", 1, {}, {})
-    assert film_strip.video_file(project, video, made) == path.resolve()
-    assert film_strip.video_file(project, video, brought) is None
-    gone = replace(video, path=str(tmp_path / "gone.mp4"))
-    assert film_strip.video_file(project, gone, made) is None

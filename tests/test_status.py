@@ -53,9 +53,10 @@ def test_imported_poses_are_always_current(project: Project):
 def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
     names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
     config = project.config(overrides=names).poses
-    recipe = pose_recipes(config, "d" * 64)[0]
-    project.write_pose("filmed-1", sequence(warped_phase(30, seed=9)), recipe)
-    project.add_videos([Video("filmed-1", "films/one.mp4", "d" * 64, 30)])
+    video = Video("filmed-1", "films/one.mp4", "d" * 64, 30)
+    recipe = pose_recipes(project, config, video)[0]
+    project.write_pose(video.id, sequence(warped_phase(30, seed=9)), recipe)
+    project.add_videos([video])
     assert _step(project, "poses", *names).current == 4
     changed = _step(project, "poses", *names, "poses.joint_threshold=0.2")
     assert changed.stale == {"filmed-1": "joint_threshold: 0.05 -> 0.2"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, printable
-from la2ds_cli.film_strip import video_file
 from la2ds_cli.project import Project, Video
 from la2ds_cli.types import FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.video_file import VideoFile, video_file
 
 # The palette's yellow is too pale on white.
 _PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
@@ -28,7 +28,7 @@ class DrawnClip:
     letter: str
     name: str
     pose: PoseSequence
-    source: Path | None
+    source: VideoFile | None
     edges: FloatArray
     span: tuple[int, int]
     phases: list[tuple[float, float, str]]
@@ -49,7 +49,7 @@ def drawn_clip(
     project: Project, letter: str, video: Video, index: IntArray, phases: list[Phase]
 ) -> DrawnClip:
     """A project clip for the figure; index: (P,) its rows along the path."""
-    pose, recipe = project.read_pose(video.id)
+    pose, _ = project.read_pose(video.id)
     edges = frame_edges(pose.time, pose.fps)
 
     def seconds(frame: int) -> float:
@@ -59,7 +59,7 @@ def drawn_clip(
         letter,
         printable(Path(video.path).name),
         pose,
-        video_file(project, video, recipe),
+        video_file(project, video),
         edges,
         (int(index.min()), int(index.max())),
         [(seconds(p.start), seconds(p.end), p.name) for p in phases],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,23 +17,80 @@ from la2ds_cli.commands.options import (
     QuietOption,
     open_or_create,
 )
+from la2ds_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from la2ds_cli.clip_options import ClipOptions
 
 
 def extract_poses(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATHS", help="Videos, folders, or quoted patterns.")
+        list[str],
+        typer.Argument(
+            metavar="PATHS",
+            help="Videos, folders of videos or images, quoted patterns, CSV manifests.",
+        ),
     ],
     project: ProjectOption = HERE,
     detector: Annotated[
         str | None,
-        typer.Option("--detector", metavar="NAME|FILE.onnx", help="Person detector to use."),
+        typer.Option("--detector", metavar="NAME|FILE", help="Person detector to use."),
     ] = None,
     pose: Annotated[
         str | None,
-        typer.Option("--pose", metavar="NAME|FILE.onnx", help="Pose network to use."),
+        typer.Option("--pose", metavar="NAME|FILE", help="Pose network to use."),
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject",
+            metavar="auto|largest|central|moving|first|N",
+            help="Whom to follow; N is a number of the clip's people, best first.",
+        ),
+    ] = None,
+    subjects: Annotated[
+        int | None,
+        typer.Option("--subjects", metavar="N", min=1, help="Keep N people of each clip."),
+    ] = None,
+    time_range: Annotated[
+        str | None,
+        typer.Option(
+            "--time-range", metavar="START:END", help="Only these seconds; 2.5: or :8 too."
+        ),
+    ] = None,
+    rotate: Annotated[
+        int | None,
+        typer.Option("--rotate", metavar="DEGREES", help="Turn clockwise by 90, 180 or 270."),
+    ] = None,
+    mirror: Annotated[
+        bool | None, typer.Option("--mirror", help="Exchange left and right (selfie camera).")
+    ] = None,
+    slowmo: Annotated[
+        float | None,
+        typer.Option("--slowmo", metavar="FACTOR", help="The film is slowed down FACTOR times."),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option("--fps", metavar="N", help="Images per second, for folders of images."),
     ] = None,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also write videos with the joints drawn in.")
+        Path | None,
+        typer.Option("--overlay", metavar="FILE.png", help="Also write a sheet to check poses by."),
+    ] = None,
+    overlay_videos: Annotated[
+        bool,
+        typer.Option("--overlay-videos", help="Also write the clips with the joints drawn in."),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the list."),
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", metavar="local|ray", help="Where the clips are worked on."),
+    ] = "local",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 8 when a clip is degraded, too.")
     ] = False,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
@@ -41,10 +100,12 @@ def extract_poses(
     """Find the person and the joints in videos.
 
     Makes the project where there is none. Clips that are done are skipped; one bad file does
-    not stop the others. A --detector or --pose given here is kept in project.toml.
+    not stop the others. The detector, the pose network and the subject given here are kept in
+    project.toml.
 
     \b
-      la2ds extract-poses clips/ --project swings
+      la2ds extract-poses clips/ --project swings --overlay sheet.png
+      la2ds extract-poses a.mp4 --time-range 2:6.5 --rotate 90
       la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
     """
     from la2ds_cli.batch import batch_exit_code
@@ -53,22 +114,60 @@ def extract_poses(
     from la2ds_cli.poses import extract
     from la2ds_cli.status import after_poses
 
+    options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
+    part = _shard(shard)
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)
-        networks = {"detector": detector, "pose": pose}
-        with opened.lock(), remembered(opened, "poses", networks) as config:
+        chosen = {"detector": detector, "pose": pose, "subject": subject, "subjects": subjects}
+        lock = opened.shard_lock(*part) if part else opened.lock()
+        with lock, remembered(opened, "poses", chosen) as config:
             results = extract.extract_poses(
                 opened,
                 paths,
                 config.poses,
+                options=options,
                 device=device,
                 overlay=overlay,
+                overlay_videos=overlay_videos,
                 overwrite=overwrite,
+                shard=part,
+                engine=engine,
                 progress=console.progress,
             )
         console.items(results)
         console.document("extract-poses", {"project": opened.root, "items": results})
-        if overlay:
+        if overlay_videos:
             console.note(f"overlays: {opened.results_dir('overlay')}")
-        console.next(f"{after_poses(opened)} --project {project}")
-    raise typer.Exit(batch_exit_code(results))
+        if any(result.usable for result in results):
+            console.next(f"{after_poses(opened)} --project {project}")
+    raise typer.Exit(batch_exit_code(results, strict=strict))
+
+
+def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:
+    """The options given, None where none was: clips are then read as before."""
+    from la2ds_cli.clip_options import ClipOptions
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if time_range is not None:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)?:(\d+(?:\.\d+)?)?", time_range.strip())
+        if not found or time_range.strip() == ":":
+            raise UserError(
+                f"--time-range takes START:END in seconds, not '{time_range}'",
+                hint="for example --time-range 2.5:8, or 2.5: for everything from there",
+            )
+        start, end = found.groups()
+        values |= {"start": float(start)} if start else {}
+        values |= {"end": float(end)} if end else {}
+    return ClipOptions(**values) if values else None  # pyright: ignore[reportArgumentType]
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UserError(
+            f"--shard takes I/N with I from 1 to N, not '{text}'",
+            hint="for example --shard 3/8 in the third of eight jobs",
+        )
+    return int(found[1]), int(found[2])

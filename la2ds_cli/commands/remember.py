@@ -16,7 +16,7 @@ from la2ds_cli.project import PROJECT_FILE, Project
 
 @contextmanager
 def remembered(
-    project: Project, section: str, chosen: Mapping[str, str | None]
+    project: Project, section: str, chosen: Mapping[str, str | int | None]
 ) -> Iterator[Config]:
     """The configuration with `chosen` in `section`, also written to project.toml.
 
@@ -27,7 +27,7 @@ def remembered(
     path = project.root / PROJECT_FILE
     wanted = {key: _absolute(value) for key, value in chosen.items() if value is not None}
     before = path.read_text("utf-8")
-    after = set_strings(before, section, wanted)
+    after = set_values(before, section, wanted)
     config = load_config(tomllib.loads(after))
     _write(path, before, after)
     project.settings.update(tomllib.loads(after))
@@ -39,8 +39,9 @@ def remembered(
         raise
 
 
-def _absolute(value: str) -> str:
-    return str(Path(value).resolve()) if Path(value).suffix == ".onnx" else value
+def _absolute(value: str | int) -> str | int:
+    is_file = isinstance(value, str) and Path(value).suffix in (".onnx", ".pt")
+    return str(Path(value).resolve()) if is_file else value
 
 
 def _write(path: Path, old: str, new: str) -> None:
@@ -48,8 +49,8 @@ def _write(path: Path, old: str, new: str) -> None:
         artifact.write_text(path, new)
 
 
-def set_strings(text: str, section: str, values: Mapping[str, str]) -> str:
-    """TOML text with string `values` set in [section]; comments and other lines are kept.
+def set_values(text: str, section: str, values: Mapping[str, str | int]) -> str:
+    """TOML text with `values` set in [section]; comments and other lines are kept.
 
     Text laid out in a way that a line edit cannot follow is written anew, without comments.
     """

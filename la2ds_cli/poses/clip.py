@@ -1,251 +1,275 @@
-"""One clip to one pose sequence, in two passes over its frames.
+"""One clip to the pose sequences of its people, in two passes over its frames.
 
-First pass: boxes of every frame; the whole clip then decides who may be the subject and what the
-detector missed. Second pass: joints of those people only, on boxes made steady over time. Frames
-are read in chunks of bounded size, so memory does not grow with the clip.
+First pass: boxes; the whole clip then decides who may be the subject and what the detector missed.
+Second pass: joints of those people only, on boxes made steady over time. Frames are read in chunks
+of bounded size, so memory does not grow with the clip.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
+from la2ds_cli.poses.detection import Detections, detect_people
 from la2ds_cli.poses.detectors import Detector
-from la2ds_cli.poses.tracking import (
+from la2ds_cli.poses.estimation import estimate_people
+from la2ds_cli.poses.frame_chunks import ClipFrames
+from la2ds_cli.poses.gaps import bridge
+from la2ds_cli.poses.identity import untangle
+from la2ds_cli.poses.partial import Partial
+from la2ds_cli.poses.quality import assess
+from la2ds_cli.poses.smoothing import smooth
+from la2ds_cli.poses.subject import (
     AMBIGUOUS_MARGIN,
-    Track,
     choose_subject,
-    contenders,
-    fill_boxes,
+    describe,
     follow_cuts,
-    link,
+    people,
 )
+from la2ds_cli.poses.track import Track, make_track
+from la2ds_cli.poses.tracking import fill_boxes, link
 from la2ds_cli.progress import Progress
+from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.video import Frame, VideoInfo, read_ahead, read_frames
+from la2ds_cli.video import VideoInfo, read_frames
 
-_CHUNK_BYTES = 192 << 20  # of decoded frames held at once
-_CHUNK_FRAMES = 64
-_AHEAD = 8  # frames decoded while the networks work
 _MAX_GAP = 1.0  # seconds without a detection after which a track is closed
 _HOLD = 0.5  # seconds that a lost person is still looked for
 _LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts
 _STEADY = 0.5  # seconds over which boxes are made steady
 _CONTENDER_SHARE = 0.35  # of the best box score: people whose joints are worth estimating
 _MOST_CONTENDERS = 3
-_REFINE_IOU = 0.9  # a box that its joints change by more than this is looked at again
 _LOST_SHARE = 0.5  # of the clip's usual joint score, below which a frame shows nobody
+_REPORTED = 6  # people described in the facts of a clip
 
 
 @dataclass(frozen=True)
-class _Detections:
-    """First pass: boxes (n_t, 5) of each frame and times (T,) in seconds."""
+class ClipTask:
+    """One clip to work on. subject: policy or rank (poses.subject); persons: how many to keep;
+    workers: threads; stop: set when the run is to end early."""
 
-    found: list[FloatArray]
-    time: FloatArray
+    path: Path
+    video: VideoInfo
+    config: PosesConfig
+    partial: Partial
+    options: ClipOptions = field(default_factory=ClipOptions)
+    subject: str = "auto"
+    persons: int = 1
+    workers: int = 1
+    stop: Event = field(default_factory=Event)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(W, H) of the frames in pixels."""
+        return self.video.width, self.video.height
+
+    def frames(self, seconds: float) -> int:
+        """A time as a number of frames, at least 1."""
+        return max(1, round(seconds * self.video.fps))
 
 
 def pose_clip(
-    path: Path,
-    video: VideoInfo,
+    task: ClipTask,
     detector: Detector,
     backend: PoseBackend,
-    config: PosesConfig,
     progress: Progress | None = None,
-) -> PoseSequence:
-    """Joints of the subject of a clip; frames without the subject are NaN.
+) -> list[PoseSequence]:
+    """Joints of the subject of a clip and of the next best people, best first.
 
-    Joints scored below config.joint_threshold are NaN. info: people, margin, ambiguous, coverage
-    (share of the frames with the subject), mean_score, decoded. Raises UserError (exit 4): V002
-    fewer than config.min_frames frames, V020 nobody found.
+    At least one sequence and at most task.persons; frames without the person are NaN, as are
+    joints scored below config.joint_threshold in gaps too long to bridge. info of each: people,
+    persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts of
+    quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
+    nobody found, V026 fewer people than the subject's rank.
     """
     progress = progress or Progress()
-    detections = _detect(path, video, detector, progress)
-    length = len(detections.time)
-    if length < config.min_frames:
+    frames = ClipFrames(lambda: read_frames(task.path, task.options), task.size, stop=task.stop)
+    detections = detect_people(
+        frames,
+        detector,
+        every=_detect_every(task),
+        threshold=task.config.detect_threshold,
+        stage=task.partial.stage("detect"),
+        progress=progress,
+        workers=task.workers,
+    )
+    length = len(detections)
+    if length < task.config.min_frames:
         raise UserError(
-            f"{path} has {length} frames, fewer than the {config.min_frames} a clip needs",
+            f"{task.path} has {length} frames, and a clip needs {task.config.min_frames}",
             hint="film longer, or lower it with --set poses.min_frames=N",
             exit_code=ExitCode.UNUSABLE,
             code="V002",
         )
-    size = (video.width, video.height)
-    tracks = _tracks(path, detections, video, config)
-    first = choose_subject(tracks, size, length)
-    subject, cuts = follow_cuts(first.index, tracks, least=_frames(_LEAST_PIECE, video))
-    tracks = [subject, *(track for i, track in enumerate(tracks) if i != first.index)]
-    first = choose_subject(tracks, size, length)
-    chosen = contenders(first, tracks, share=_CONTENDER_SHARE, most=_MOST_CONTENDERS)
-    posed = _estimate(path, video, [tracks[i] for i in chosen], length, backend, progress)
-    choice = choose_subject(posed, size, length)
-    margin = first.margin if len(posed) == 1 else choice.margin
-    return _sequence(
-        posed[choice.index],
-        tracks[chosen[choice.index]],
-        detections.time,
-        video,
-        backend,
-        config,
-        {
-            "people": len(chosen),
-            "margin": round(margin, 3),
-            "ambiguous": margin < AMBIGUOUS_MARGIN,
-            "cuts": cuts if chosen[choice.index] == 0 else 0,
-        },
+    tracks, others, pieces = _candidates(task, detections)
+    places = [_places(task, track, length, detections.cuts) for track in tracks]
+    posed = estimate_people(
+        frames, places, backend, partial=task.partial, progress=progress, workers=task.workers
     )
+    posed, mended = untangle(posed, get_skeleton(backend.skeleton), fps=task.video.fps)
+    chosen = _ranking(task, posed, length)
+    if len(posed) > 1:
+        margin = choose_subject(posed, task.size, length, task.subject).margin
+    else:
+        margin = choose_subject(tracks, task.size, length, "auto").margin
+    everybody = [*(posed[i] for i in chosen), *others]
+    facts = {
+        "people": len(chosen) + len(others),
+        "margin": round(margin, 3),
+        "ambiguous": margin < AMBIGUOUS_MARGIN,
+        "cuts": pieces,
+        "cut_rows": list(detections.cuts),
+        "exchanges_mended": mended,
+        "candidates": [describe(track, task.size, length) for track in everybody[:_REPORTED]],
+        "persons_wanted": task.persons,
+    }
+    kept = chosen[: task.persons]
+    sequences = []
+    for number, i in enumerate(kept, start=1):
+        detected = min(tracks, key=lambda track, i=i: _distance(track, posed[i]))
+        info = {**facts, "person": number, "persons": len(kept)}
+        sequences.append(_sequence(task, posed[i], detected, detections, backend, info))
+    return sequences
 
 
-def _chunks(path: Path, video: VideoInfo) -> Iterator[list[Frame]]:
-    size = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // (video.width * video.height * 3)))
-    frames = read_ahead(read_frames(path), min(size, _AHEAD))
-    while chunk := list(itertools.islice(frames, size)):
-        yield chunk
+def _detect_every(task: ClipTask) -> int:
+    rate = task.config.detect_rate
+    return max(1, round(task.video.fps / rate)) if rate else 1
 
 
-def _detect(path: Path, video: VideoInfo, detector: Detector, progress: Progress) -> _Detections:
-    found: list[FloatArray] = []
-    time: list[float] = []
-    for chunk in _chunks(path, video):
-        found += detector.detect([frame.image for frame in chunk])
-        time += [frame.time for frame in chunk]
-        progress.advance(len(chunk))
-    return _Detections(found, np.array(time))
+def _candidates(task: ClipTask, detections: Detections) -> tuple[list[Track], list[Track], int]:
+    """Tracks of the people worth estimating joints for, best first; those of the other people; and
+    the number of pieces that the subject was joined from over cuts of the film, less one."""
+    length = len(detections)
+    tracks = _tracks(task, detections)
+    choice = choose_subject(tracks, task.size, length, task.subject)
+    least = task.frames(_LEAST_PIECE)
+    subject, pieces = follow_cuts(choice.index, tracks, least=least, cuts=detections.cuts)
+    tracks = [subject, *(track for i, track in enumerate(tracks) if i != choice.index)]
+    order = people(tracks, task.size, length, _policy(task.subject))
+    score = choose_subject(tracks, task.size, length, _policy(task.subject)).score
+    wanted = max(task.persons, _rank(task.subject))
+    good = [i for i in order if score[i] >= _CONTENDER_SHARE * score[order[0]]][:_MOST_CONTENDERS]
+    chosen = order[: max(wanted, len(good))]
+    if 0 not in chosen:
+        chosen = [0, *chosen]
+    others = [tracks[i] for i in order if i not in chosen]
+    return [tracks[i] for i in chosen], others, pieces
 
 
-def _tracks(
-    path: Path, detections: _Detections, video: VideoInfo, config: PosesConfig
-) -> list[Track]:
-    size = (video.width, video.height)
+def _ranking(task: ClipTask, posed: list[Track], length: int) -> list[int]:
+    """Indices of the distinct people, the one asked for first."""
+    order = people(posed, task.size, length, _policy(task.subject))
+    first = choose_subject(posed, task.size, length, task.subject).index
+    return [first, *(i for i in order if i != first)]
+
+
+def _rank(subject: str) -> int:
+    return int(subject) if subject.isdecimal() else 1
+
+
+def _policy(subject: str) -> str:
+    """The policy that ranks the people: a rank is one of the automatic order."""
+    return "auto" if subject.isdecimal() else subject
+
+
+def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
     clipped = [
-        np.concatenate([boxes.clip(found[:, :4], size), found[:, 4:]], axis=1)
+        np.concatenate([boxes.clip(found[:, :4], task.size), found[:, 4:]], axis=1)
         for found in detections.found
     ]
     tracks = link(
         clipped,
-        threshold=config.detect_threshold,
-        max_gap=_frames(_MAX_GAP, video),
-        size=size,
+        threshold=task.config.detect_threshold,
+        max_gap=task.frames(_MAX_GAP),
+        size=task.size,
+        cuts=detections.cuts,
     )
     if not tracks:
         best = max((found[:, 4].max() for found in clipped if len(found)), default=0.0)
         raise UserError(
-            f"no person found in the {len(clipped)} frames of {path} (best score {best:.2f})",
-            hint="check the clip, or lower --set poses.detect_threshold=0.3",
+            f"no person found in the {len(clipped)} frames of {task.path} (best score {best:.2f})",
+            hint="check the clip, or lower --set poses.detect_threshold=0.2",
             exit_code=ExitCode.UNUSABLE,
             code="V020",
         )
-    return tracks
+    return [_dense(track, _detect_every(task), detections.cuts) for track in tracks]
 
 
-def _frames(seconds: float, video: VideoInfo) -> int:
-    return max(1, round(seconds * video.fps))
-
-
-def _estimate(
-    path: Path,
-    video: VideoInfo,
-    tracks: Sequence[Track],
-    length: int,
-    backend: PoseBackend,
-    progress: Progress,
-) -> list[Track]:
-    """Second pass: the tracks with joints, on every frame that fill_boxes names."""
-    wanted = [
-        fill_boxes(
-            track,
-            length,
-            max_gap=_frames(_MAX_GAP, video),
-            hold=_frames(_HOLD, video),
-            window=_frames(_STEADY, video),
-        )
-        for track in tracks
+def _dense(track: Track, every: int, cuts: Sequence[int]) -> Track:
+    """The track with the frames between two looks of the detector filled in."""
+    shot = np.searchsorted(np.sort(np.array(cuts, int)), track.frame, side="right")
+    near = (np.diff(track.frame) <= every) & (np.diff(shot) == 0)
+    between = [
+        np.arange(a + 1, b)
+        for a, b in zip(track.frame[:-1][near], track.frame[1:][near], strict=True)
     ]
-    parts: list[list[Any]] = [[] for _ in tracks]
-    for chunk in _chunks(path, video):
-        low, high = chunk[0].index, chunk[-1].index
-        inside = [np.flatnonzero((frame >= low) & (frame <= high)) for frame, _ in wanted]
-        rows = np.concatenate([wanted[i][0][at] for i, at in enumerate(inside)])
-        box = np.concatenate([wanted[i][1][at] for i, at in enumerate(inside)])
-        estimated = estimate_refined(backend, [chunk[t - low].image for t in rows], box)
-        borders = np.cumsum([len(at) for at in inside])[:-1]
-        for i, part in enumerate(zip(*(np.split(a, borders) for a in estimated), strict=True)):
-            parts[i].append(part)
-        progress.advance(len(chunk))
-    posed = []
-    for (frame, _), part in zip(wanted, parts, strict=True):
-        box, xy, score = (np.concatenate(arrays) for arrays in zip(*part, strict=True))
-        frame = frame[: len(box)]  # a damaged file may decode shorter the second time
-        posed.append(Track(frame, box, np.ones(len(box)), xy, score))
-    return posed
+    row = np.sort(np.concatenate([track.frame, *between]))
+    value = np.column_stack([track.box, track.score])
+    dense = np.stack([np.interp(row, track.frame, column) for column in value.T], axis=1)
+    return make_track(row, dense[:, :4], dense[:, 4])
 
 
-def estimate_refined(
-    backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Box (n, 4), joints (n, K, 2) and scores (n, K) after a second look where it is needed.
+def _places(
+    task: ClipTask, track: Track, length: int, cuts: Sequence[int]
+) -> tuple[IntArray, FloatArray]:
+    return fill_boxes(
+        track,
+        length,
+        max_gap=task.frames(_MAX_GAP),
+        hold=task.frames(_HOLD),
+        window=task.frames(_STEADY),
+        cuts=cuts,
+    )
 
-    Detectors cut off raised arms and bent bodies. Where the joints found reach out of the box, the
-    box that holds both is tried, and the joints of the better total score are kept.
-    """
-    if not len(box):
-        xy, score = backend.estimate([], box)
-        return box, xy, score
-    xy, score = backend.estimate(images, box)
-    box = np.array(box)
-    size = (images[0].shape[1], images[0].shape[0])
-    around = boxes.around_joints(xy, score, threshold=0.3)
-    wider = boxes.clip(boxes.union(box, around), size)
-    again = np.flatnonzero(boxes.iou(wider, box) < _REFINE_IOU)
-    if len(again):
-        new_xy, new_score = backend.estimate([images[int(i)] for i in again], wider[again])
-        better = new_score.sum(axis=1) >= score[again].sum(axis=1)
-        kept = again[better]
-        xy[kept], score[kept], box[kept] = new_xy[better], new_score[better], wider[kept]
-    return box, xy, score
+
+def _distance(track: Track, posed: Track) -> float:
+    """How far the boxes of a detected track lie from those of a person with joints."""
+    _, i, j = np.intersect1d(track.frame, posed.frame, return_indices=True)
+    return float(1 - boxes.iou(track.box[i], posed.box[j]).mean()) if len(i) else 2.0
 
 
 def _sequence(
+    task: ClipTask,
     posed: Track,
     detected: Track,
-    time: FloatArray,
-    video: VideoInfo,
+    detections: Detections,
     backend: PoseBackend,
-    config: PosesConfig,
     info: dict[str, Any],
 ) -> PoseSequence:
-    length, joints = len(time), posed.xy.shape[1]
+    length, joints = len(detections), posed.xy.shape[1]
     mean = posed.joint_score.mean(axis=1)
-    by_detector = np.isin(posed.frame, detected.frame)
-    usual = float(np.median(mean[by_detector]))
-    keep = by_detector | (mean >= _LOST_SHARE * usual)
-    rows: IntArray = posed.frame[keep]
+    looked = np.isin(posed.frame, detected.frame)
+    usual = float(np.median(mean[looked] if looked.any() else mean))
+    rows = posed.frame[looked | (mean >= _LOST_SHARE * usual)]
+    keep = np.isin(posed.frame, rows)
     xy = np.full((length, joints, 2), np.nan, np.float32)
     score = np.zeros((length, joints), np.float32)
     box = np.full((length, 4), np.nan, np.float32)
     xy[rows], score[rows], box[rows] = posed.xy[keep], posed.joint_score[keep], posed.box[keep]
-    xy[score < config.joint_threshold] = np.nan
-    seen = np.isfinite(xy).all(axis=2).sum(axis=1) > 0
-    facts = {
-        "coverage": round(float(seen.mean()), 4),
-        "mean_score": round(float(score[seen].mean()), 4) if seen.any() else 0.0,
-    }
-    return PoseSequence(
+    xy[score < task.config.joint_threshold] = np.nan
+    cuts, config = info["cut_rows"], task.config
+    xy, score, box, _ = bridge(xy, score, detections.time, box, config.bridge, cuts)
+    xy = smooth(xy, detections.time, config.smooth, config.smooth_seconds, cuts)
+    pose = PoseSequence(
         xy=xy,
         score=score,
         box=box,
-        frame=np.arange(length),
-        time=time,
-        fps=video.fps,
-        size=(video.width, video.height),
+        frame=detections.source,
+        time=detections.time,
+        fps=task.video.fps,
+        size=task.size,
         skeleton=backend.skeleton,
-        info={**info, **facts},
+        info=info,
     )
+    return PoseSequence(**{**vars(pose), "info": {**info, **assess(pose)}})

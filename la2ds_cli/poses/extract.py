@@ -2,180 +2,66 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from la2ds_cli import artifact
 from la2ds_cli.artifact import ArtifactError, Recipe
 from la2ds_cli.batch import ItemResult
+from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.poses.backends import PoseBackend, backend_identity, resolve_backend
-from la2ds_cli.poses.clip import pose_clip
-from la2ds_cli.poses.detectors import (
-    Detector,
-    detector_identities,
-    detector_name,
-    resolve_detector,
+from la2ds_cli.errors import UserError
+from la2ds_cli.poses.backends import backend_identity
+from la2ds_cli.poses.clip_source import ClipSource, content_digest, load_source
+from la2ds_cli.poses.clip_subjects import ClipSubjects
+from la2ds_cli.poses.detectors import detector_identities
+from la2ds_cli.poses.extraction import (
+    STEP,
+    Extraction,
+    Made,
+    failure,
+    pose_recipe,
+    stored_options,
 )
+from la2ds_cli.poses.manifest import Entry
 from la2ds_cli.poses.overlay import refresh_overlay, refresh_sheet
+from la2ds_cli.poses.overlay_sheet import check_sheet_path
+from la2ds_cli.poses.parallel import ordered_map
 from la2ds_cli.poses.report import item_result, write_report
-from la2ds_cli.poses.sources import collect_sources
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video, video_id
-from la2ds_cli.types import PoseSequence
-from la2ds_cli.video import VideoInfo, probe
+from la2ds_cli.poses.sources import collect_entries
+from la2ds_cli.progress import Progress, SharedProgress
+from la2ds_cli.project import Project, Video
 
-STEP = "poses"
-VERSION = 1  # raised when the same settings give other joints
-_COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
-_BATCH_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
+__all__ = ["STEP", "Engine", "ensure_pose", "extract_poses", "pose_recipes"]
 
-
-@dataclass(frozen=True)
-class _Source:
-    """A video file that passed the probe."""
-
-    name: str
-    path: Path
-    info: VideoInfo
-    digest: str
-
-    @property
-    def id(self) -> str:
-        return video_id(self.path, self.digest)
+Engine = Literal["local", "ray"]
+Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
+_LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
 
-class _Extraction:
-    """Settings of a run, and the networks, built when the first clip needs them."""
+def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
+    """Recipes of which current poses of a clip have one: `auto` may mean several detectors.
 
-    def __init__(
-        self,
-        project: Project,
-        config: PosesConfig,
-        device: DeviceName,
-        progress: Progress,
-        overwrite: bool = False,
-    ) -> None:
-        self.project = project
-        self.config = config
-        self.device: DeviceName = device
-        self.progress = progress
-        self.overwrite = overwrite
-        self.pose_identity = backend_identity(config.pose)
-        self.detector_identities = detector_identities(config.detector)
-
-    @cached_property
-    def backend(self) -> PoseBackend:
-        return resolve_backend(self.config.pose, self.device, self.config)
-
-    @cached_property
-    def detector_name(self) -> str:
-        return detector_name(self.config.detector, self.device)
-
-    @cached_property
-    def detector(self) -> Detector:
-        return resolve_detector(self.detector_name, self.device, self.backend, self.config)
-
-    def recipe(self, detector_identity: str, digest: str) -> Recipe:
-        return _recipe(self.config, self.pose_identity, detector_identity, digest)
-
-    def current(self, video: str, digest: str) -> dict[str, Any] | None:
-        """Facts of the poses of a video id where they need no work, else None.
-
-        Poses that were imported are the user's own and always current.
-        """
-        path = self.project.pose_path(video)
-        try:
-            found, facts = artifact.read_header(path)
-        except (FileNotFoundError, ArtifactError):
-            return None
-        if found.step != STEP:
-            return facts
-        wanted = {self.recipe(name, digest).key for name in self.detector_identities}
-        return facts if found.key in wanted and not self.overwrite else None
-
-    def twin(self, source: _Source) -> str | None:
-        """Id of a video of the same content whose poses are current."""
-        for video in self.project.videos():
-            same = video.sha256 == source.digest and video.id != source.id
-            if same and self.current(video.id, source.digest) is not None:
-                return video.id
-        return None
-
-    def make(self, source: _Source) -> PoseSequence:
-        """Poses of a source, written to the project together with its row."""
-        twin = self.twin(source)
-        if twin is not None:
-            pose, recipe = self.project.read_pose(twin)
-        else:
-            name = Path(source.name).name
-            frames = source.info.frames_declared
-            self.progress.begin(name, 2 * frames if frames else None)
-            pose = pose_clip(
-                source.path, source.info, self.detector, self.backend, self.config, self.progress
-            )
-            pose = _with_facts(pose, source.info, self)
-            identity = detector_identities(self.detector_name)[0]
-            recipe = self.recipe(identity, source.digest)
-            self.progress.end()
-        self.project.write_pose(source.id, pose, recipe)
-        self.add_row(source)
-        return pose
-
-    def imported(self, path: Path) -> str | None:
-        """Id of the video whose poses were imported from the file `path`."""
-        for video in self.project.videos():
-            if self.project.source(video) == path.resolve():
-                recipe, _ = artifact.read_header(self.project.pose_path(video.id))
-                return video.id if recipe.step != STEP else None
-        return None
-
-    def add_row(self, source: _Source) -> None:
-        """Insert or correct the row of a source whose poses were made here."""
-        recipe, facts = artifact.read_header(self.project.pose_path(source.id))
-        if recipe.step != STEP:
-            return
-        root = self.project.root
-        inside = source.path.is_relative_to(root)
-        row = Video(
-            id=source.id,
-            path=(source.path.relative_to(root) if inside else source.path).as_posix(),
-            sha256=source.digest,
-            frames=facts["info"]["frames"],
-            fps=round(source.info.fps, 6),
-            width=source.info.width,
-            height=source.info.height,
-        )
-        old = {video.id: video for video in self.project.videos()}.get(row.id)
-        if old is None or replace(old, split="", group="") != row:
-            self.project.add_videos([row])
-
-
-def pose_recipes(config: PosesConfig, digest: str) -> list[Recipe]:
-    """Recipes of which current poses of a source have one: `auto` may mean several detectors.
-
-    digest: sha256 of the source. UserError as `extract_poses` for the detector and pose network.
+    UserError as `extract_poses` for the detector and the pose network.
     """
     pose = backend_identity(config.pose)
-    return [_recipe(config, pose, name, digest) for name in detector_identities(config.detector)]
-
-
-def _recipe(config: PosesConfig, pose: str, detector: str, digest: str) -> Recipe:
-    used = {
-        "detector": detector,
-        "pose": pose,
-        "flip_test": config.flip_test,
-        "decoder": config.decoder,
-        "detect_threshold": config.detect_threshold,
-        "joint_threshold": config.joint_threshold,
-    }
-    return Recipe(STEP, VERSION, used, {"video": digest})
+    subject = ClipSubjects.read(project).of(video)
+    return [
+        pose_recipe(
+            config,
+            pose,
+            name,
+            video.sha256,
+            options=video.options,
+            subject=subject,
+            person=video.person,
+        )
+        for name in detector_identities(config.detector)
+    ]
 
 
 def extract_poses(
@@ -183,38 +69,153 @@ def extract_poses(
     paths: Sequence[str],
     config: PosesConfig,
     *,
+    options: ClipOptions | None = None,
     device: DeviceName = "auto",
-    overlay: bool = False,
+    overlay: Path | None = None,
+    overlay_videos: bool = False,
     overwrite: bool = False,
+    shard: Shard | None = None,
+    engine: Engine = "local",
     progress: Progress | None = None,
 ) -> list[ItemResult]:
-    """Poses of video files, folders (recursive) and patterns; one result for each file.
+    """Poses of videos, folders (recursive), image folders, patterns and manifests; one result for
+    each clip.
 
     Every file is probed before a network is loaded. Clips whose poses are current are left alone;
-    a finished clip is on disk with its row in videos.csv before the next begins, so a killed run
-    loses one clip at most. A file that cannot be used gets its row and does not end the batch.
-    Writes results/extract/report.json and .csv, and with `overlay` results/overlay/.
+    a finished clip is on disk before its row enters videos.csv, and a long one is kept in pieces
+    while it is worked on, so a killed run loses seconds. A file that cannot be used gets its row
+    and does not end the batch. Writes results/extract/report.json and .csv, with `overlay` a
+    contact sheet at that path and in results/overlay/, and with `overlay_videos` results/overlay/.
+
+    options: how the clips are read; None = as the project read them before, else as they are.
+    shard: work on one part of the list only; shards of one project may run at the same time, on
+    several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
+    folder.
 
     Raises UserError for what concerns the whole run: a URL or an unknown detector or pose network
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
     """
-    run = _Extraction(project, config, device, progress or Progress(), overwrite)
-    names = collect_sources(paths)
-    run.progress.begin("checking files", len(names))
-    probed = [_probe(name, run.progress) for name in names]
-    run.progress.end()
-    results, seconds = [], []
-    for source in probed:
-        start = time.perf_counter()
-        result = _attempt(run, source) if isinstance(source, _Source) else source
-        if overlay and result.usable:
-            refresh_overlay(project, result)
-        results.append(result)
-        seconds.append(time.perf_counter() - start)
-    if overlay:
-        refresh_sheet(project, results)
-    write_report(project, results, seconds)
+    progress = SharedProgress(progress or Progress())
+    if overlay is not None:
+        check_sheet_path(overlay)
+    run = Extraction(project, config, device, progress, overwrite)
+    entries = collect_entries(paths, options or ClipOptions())
+    if shard is not None:
+        entries = entries[shard[0] - 1 :: shard[1]]
+    subjects = ClipSubjects.read(project)
+    progress.begin("checking files", len(entries))
+    probed = [_probe(run, entry, subjects, options) for entry in entries]
+    progress.end()
+    named = {
+        source.id(): entry.subject
+        for entry, source in zip(entries, probed, strict=True)
+        if entry.subject and isinstance(source, ClipSource)
+    }
+    if named:
+        with _rows_lock(project, shard):
+            ClipSubjects.read(project).add(named)
+    made: list[Made] = []
+    for place, result in _work(run, probed, engine):
+        source = probed[place]
+        if result.result.usable and isinstance(source, ClipSource):
+            with _rows_lock(project, shard):
+                run.add_rows([(source, result.persons)])
+            if overlay_videos:
+                refresh_overlay(project, result.result)
+        made.append(result)
+    progress.end()
+    results = [m.result for m in made]
+    if overlay is not None:
+        refresh_sheet(project, results, overlay)
+    name = f"-shard-{shard[0]}-of-{shard[1]}" if shard else ""
+    write_report(project, results, [m.seconds for m in made], name)
     return results
+
+
+def _rows_lock(project: Project, shard: Shard | None):
+    """Shards of one project take turns at its tables; a run alone holds the project anyway."""
+    return project.lock(wait=_LOCK_WAIT) if shard else nullcontext()
+
+
+def _probe(
+    run: Extraction, entry: Entry, subjects: ClipSubjects, options: ClipOptions | None
+) -> ClipSource | ItemResult:
+    chosen = entry.options
+    if options is None and chosen == ClipOptions():
+        chosen = stored_options(run.project, Path(entry.name)) or chosen
+    try:
+        source = load_source(
+            entry.name,
+            chosen,
+            max_duration=run.config.max_duration,
+            group=entry.group,
+            split=entry.split,
+        )
+        return replace(source, subject=entry.subject or subjects.of(source.row(run.project, 1, 0)))
+    except UserError as error:
+        return failure(entry.name, error)
+    finally:
+        run.progress.advance()
+
+
+def _work(
+    run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
+) -> Iterator[tuple[int, Made]]:
+    """(place, outcome) of every clip, in the order given; equal content is worked on once."""
+    made: dict[int, Made] = {}
+    first: dict[tuple[str, str, str], int] = {}
+    todo: list[int] = []
+    for place, source in enumerate(probed):
+        if not isinstance(source, ClipSource):
+            made[place] = Made(source, 0, 0.0)
+            continue
+        facts = run.current(source)
+        if facts is not None:
+            result = item_result(source.name, source.id(), facts["info"], cached=True)
+            made[place] = Made(result, int(facts["info"].get("persons", 1)), 0.0)
+        elif source.content not in first:
+            todo.append(place)
+        first.setdefault(source.content, place)
+    sources = {place: source for place, source in enumerate(probed) if place in todo}
+    outcomes = _outcomes(run, sources, engine) if todo else iter(())
+    for place, source in enumerate(probed):
+        if place in todo:
+            made[place] = next(outcomes)
+        elif place not in made and isinstance(source, ClipSource):
+            twin = probed[first[source.content]]
+            made[place] = _copied(run, source, twin, made[first[source.content]])
+        yield place, made[place]
+
+
+def _outcomes(run: Extraction, sources: dict[int, ClipSource], engine: Engine) -> Iterator[Made]:
+    frames = sum(source.info.frames_declared for source in sources.values())
+    known = all(source.info.frames_declared for source in sources.values())
+    names = [Path(source.name).name for source in sources.values()]
+    label = names[0] if len(names) == 1 else f"{len(names)} clips"
+    run.progress.begin(label, 2 * frames if known else None)
+    if engine == "ray":
+        from la2ds_cli.poses.ray_engine import ray_outcomes
+
+        yield from ray_outcomes(run, list(sources.values()))
+        return
+    with run.networks():
+        yield from ordered_map(run.attempt, sources.values(), run.clips_at_once, run.stop)
+
+
+def _copied(run: Extraction, source: ClipSource, twin: object, made: Made) -> Made:
+    """The outcome of a source whose content is that of an earlier one in the same run."""
+    if made.result.usable and isinstance(twin, ClipSource):
+        return run.attempt(source, twin)
+    return Made(replace(made.result, path=source.name), 0, 0.0)
+
+
+@contextmanager
+def _alone(run: Extraction) -> Iterator[None]:
+    try:
+        with run.networks():
+            yield
+    finally:
+        run.progress.end()
 
 
 def ensure_pose(
@@ -224,79 +225,41 @@ def ensure_pose(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> str:
-    """Id of a video whose poses are current, made first where they are not.
+    """Id of a clip whose poses are current, made first where they are not.
 
-    path_or_id: a video file, or any name that Project.find understands. A project video whose
-    source file is gone keeps the poses it has, if these are current. Raises UserError with the
-    code and exit code of what stands in the way; exit 3 for a name that is neither.
+    path_or_id: a video file, or any name that Project.find understands, `NAME#2` for the second
+    person. A clip whose source file is gone keeps the poses it has, if these are current. Raises
+    UserError with the code and exit code of what stands in the way; exit 3 for a name that is
+    neither.
     """
-    run = _Extraction(project, config, device, progress or Progress())
-    if Path(path_or_id).is_file():
-        imported = run.imported(Path(path_or_id))
-        if imported is not None:
-            return imported
+    run = Extraction(project, config, device, SharedProgress(progress or Progress()))
+    video = project.find(path_or_id)
+    if video is not None:
+        if _is_current(project, config, video, path_or_id):
+            return video.id
+        name, options = str(project.source(video)), ClipOptions.from_text(video.options)
     else:
-        video = project.find(path_or_id)
-        if video is not None:
-            if run.current(video.id, video.sha256) is not None:
-                return video.id
-            path_or_id = str(project.source(video))
-    source = _load(path_or_id)
-    if run.current(source.id, source.digest) is None:
-        run.make(source)
-    else:
-        run.add_row(source)
-    return source.id
+        name, options = path_or_id, ClipOptions()
+    source = load_source(name, options, max_duration=config.max_duration)
+    source = replace(source, subject=ClipSubjects.read(project).of(source.row(project, 1, 0)))
+    facts = run.current(source)
+    if facts is None:
+        run.progress.begin(Path(source.name).name, 2 * source.info.frames_declared or None)
+        with _alone(run):
+            facts = {"info": run.make(source).info}
+    run.add_rows([(source, int(facts["info"].get("persons", 1)))])
+    return video.id if video is not None and video.person > 1 else source.id()
 
 
-def _load(name: str) -> _Source:
-    info = probe(name)
-    path = Path(name).resolve()
-    return _Source(name, path, info, artifact.file_digest(path))
-
-
-def _probe(name: str, progress: Progress) -> _Source | ItemResult:
+def _is_current(project: Project, config: PosesConfig, video: Video, name: str) -> bool:
+    """Whether the poses of a clip were imported, or made with these settings from the content that
+    the file `name` has, where the user named a file."""
     try:
-        return _load(name)
-    except UserError as error:
-        return _failure(name, error)
-    finally:
-        progress.advance()
-
-
-def _attempt(run: _Extraction, source: _Source) -> ItemResult:
-    facts = run.current(source.id, source.digest)
-    if facts is not None:
-        run.add_row(source)
-        return item_result(source.name, source.id, facts["info"], cached=True)
-    _ = run.detector  # a model that cannot be used ends the run, whatever the file
-    try:
-        pose = run.make(source)
-    except UserError as error:
-        if error.exit_code in _BATCH_ENDS_WITH:
-            raise
-        return _failure(source.name, error)
-    return item_result(source.name, source.id, pose.info, cached=False)
-
-
-def _failure(name: str, error: UserError) -> ItemResult:
-    status = "failed" if error.exit_code == ExitCode.UNREADABLE else "skipped"
-    return ItemResult(name, "", status, code=error.code, message=error.message, hint=error.hint)
-
-
-def _with_facts(pose: PoseSequence, info: VideoInfo, run: _Extraction) -> PoseSequence:
-    """The sequence with what a person wants to know about how it was made."""
-    seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
-    # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
-    counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared
-    facts = {
-        "frames": len(pose),
-        "frames_declared": info.frames_declared,
-        "seconds": round(seconds, 3),
-        "seconds_declared": round(info.duration, 3),
-        "truncated": counted and seconds < _COMPLETE * info.duration,
-        "detector": run.detector_name,
-        "pose": run.config.pose,
-        "device": run.backend.device,
-    }
-    return replace(pose, info={**facts, **pose.info})
+        found, _ = artifact.read_header(project.pose_path(video.id))
+    except (FileNotFoundError, ArtifactError):
+        return False
+    if found.step != STEP:
+        return True
+    if Path(name).exists() and content_digest(project.source(video)) != video.sha256:
+        return False
+    return found.key in {recipe.key for recipe in pose_recipes(project, config, video)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli import artifact
-from la2ds_cli.device import DeviceName, free_cores
+from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
 
 
@@ -32,7 +32,7 @@ def open_session(name: str, device: DeviceName) -> Any:
         providers.insert(0, "CUDAExecutionProvider")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # failures come back as exceptions
-    options.intra_op_num_threads = free_cores()
+    options.intra_op_num_threads = 1  # each call comes from a thread of its own
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime raises its own classes straight below Exception

@@ -94,6 +94,17 @@ def _ambiguous(info: Mapping[str, Any]) -> Weakness | None:
     )
 
 
+def _fewer_people(info: Mapping[str, Any]) -> Weakness | None:
+    persons, wanted = _number(info, "persons"), _number(info, "persons_wanted")
+    if persons is None or wanted is None or persons >= wanted:
+        return None
+    return Weakness(
+        "V026",
+        f"the clip shows {persons:.0f} of the {wanted:.0f} people asked for",
+        "look at the overlay; lower --subjects, or poses.detect_threshold if somebody is missed",
+    )
+
+
 def _seldom_seen(info: Mapping[str, Any]) -> Weakness | None:
     coverage = _number(info, "coverage")
     if coverage is None or coverage >= _COVERAGE:
@@ -182,6 +193,7 @@ _CHECKS: tuple[Callable[[Mapping[str, Any]], Weakness | None], ...] = (
     _truncated,
     _rotated,
     _ambiguous,
+    _fewer_people,
     _seldom_seen,
     _unrecognised,
     _cut_off,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.commands.remember import remembered, set_strings
+from la2ds_cli.commands.remember import remembered, set_values
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.project import Project
 
@@ -23,7 +23,7 @@ from la2ds_cli.project import Project
 )
 def test_a_setting_is_set_in_any_layout_and_the_others_stay(text: str):
     before = tomllib.loads(text)
-    after = tomllib.loads(set_strings(text, "poses", {"detector": 'fu"ll', "pose": "p.onnx"}))
+    after = tomllib.loads(set_values(text, "poses", {"detector": 'fu"ll', "pose": "p.onnx"}))
     assert after["poses"].pop("detector") == 'fu"ll'
     assert after["poses"].pop("pose") == "p.onnx"
     expected = {**before, "poses": {**before.get("poses", {})}}
@@ -33,14 +33,14 @@ def test_a_setting_is_set_in_any_layout_and_the_others_stay(text: str):
 
 def test_comments_and_order_survive():
     text = '# my project\npreset = "demo"\n\n[poses]\nmin_frames = 9  # short clips\n'
-    edited = set_strings(text, "poses", {"pose": "hrnet-demo"})
+    edited = set_values(text, "poses", {"pose": "hrnet-demo"})
     assert edited == text.replace("[poses]\n", '[poses]\npose = "hrnet-demo"\n')
 
 
 def test_nothing_to_change_changes_nothing():
     text = '[poses]\npose   =   "x"'
-    assert set_strings(text, "poses", {"pose": "x"}) == text
-    assert set_strings(text, "poses", {}) == text
+    assert set_values(text, "poses", {"pose": "x"}) == text
+    assert set_values(text, "poses", {}) == text
 
 
 def test_a_model_file_is_kept_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
-import subprocess
-import sys
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +12,7 @@ import pytest
 from la2ds_cli.artifact import Recipe
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.poses import extract
+from la2ds_cli.poses import extraction
 from la2ds_cli.poses.extract import ensure_pose, extract_poses, pose_recipes
 from la2ds_cli.project import Project, Video
 from la2ds_cli.types import PoseSequence
@@ -23,7 +20,6 @@ from la2ds_cli.video import write_video
 from tests.poses import grey_people
 from tests.poses.grey_people import PLACES, SIZE, film
 
-ROOT = Path(__file__).parents[2]
 CONFIG = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")
 
 
@@ -85,14 +81,14 @@ def test_the_same_content_is_worked_on_once(project: Project, clips: Path, monke
     copy = clips / "anna" / "copy.mp4"
     copy.write_bytes((clips / "anna" / "clip.mp4").read_bytes())
     calls = []
-    original = extract.pose_clip
-    monkeypatch.setattr(extract, "pose_clip", lambda *a: (calls.append(a), original(*a))[1])
+    original = extraction.pose_clip
+    monkeypatch.setattr(extraction, "pose_clip", lambda *a: (calls.append(a), original(*a))[1])
     one, two = extract_poses(project, [str(clips / "anna")], CONFIG)
     assert len(calls) == 1
     assert one.video != two.video
-    np.testing.assert_array_equal(
-        project.read_pose(one.video)[0].xy, project.read_pose(two.video)[0].xy
-    )
+    poses = [project.read_pose(result.video)[0] for result in (one, two)]
+    np.testing.assert_array_equal(poses[0].xy, poses[1].xy)
+    assert poses[1].info["duplicate_of"] == one.video
 
 
 def test_paths_inside_the_project_are_relative(project: Project) -> None:
@@ -161,8 +157,7 @@ def test_auto_is_content_with_either_of_its_detectors(project: Project, clips: P
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     pose, _ = project.read_pose(result.video)
     auto = replace(CONFIG, detector="auto")
-    digest = project.videos()[0].sha256
-    recipes = pose_recipes(auto, digest)
+    recipes = pose_recipes(project, auto, project.videos()[0])
     assert len(recipes) == 2
     for recipe in recipes:
         project.write_pose(result.video, pose, recipe)
@@ -304,48 +299,6 @@ def test_what_concerns_the_whole_run_is_raised(project: Project, clips: Path) ->
     with pytest.raises(UserError) as caught:
         extract_poses(project, ["https://example.org/a.mp4"], CONFIG)
     assert caught.value.exit_code == ExitCode.USAGE
-
-
-# --- interruption -----------------------------------------------------------------------
-
-KILLED = """
-import os, signal, sys
-sys.path[:0] = [".", "models"]
-from pathlib import Path
-from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
-from tests.poses.test_extract import CONFIG
-
-class Killer(Progress):
-    clips = 0
-    def begin(self, label, total=None):
-        self.clips += label.endswith(".mp4")
-    def advance(self, amount=1):
-        if self.clips == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-extract_poses(Project.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=Killer())
-"""
-
-
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, clips: Path) -> None:
-    (clips / "cleo").mkdir()
-    film(clips / "cleo" / "clip.mp4", walk(20, start=50))
-    killed, whole = Project.create(tmp_path / "killed"), Project.create(tmp_path / "whole")
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, str(killed.root), str(clips)], cwd=ROOT, check=False
-    )
-    assert ended.returncode == -signal.SIGKILL
-    assert len(killed.videos()) == 1
-    assert len(list((killed.root / "poses").glob("*.safetensors"))) == 1
-    results = extract_poses(killed, [str(clips)], CONFIG)
-    assert [r.status for r in results] == ["cached", "ok", "ok"]
-    extract_poses(whole, [str(clips)], CONFIG)
-    assert killed.videos() == whole.videos()
-    for result in results:
-        kept = killed.pose_path(result.video).read_bytes()
-        assert kept == whole.pose_path(result.video).read_bytes()
 
 
 # --- one clip for a later step ----------------------------------------------------------

@@ -16,6 +16,7 @@ Heavy imports go inside `build`. The same three in a module of your own work as 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Protocol
 
@@ -24,6 +25,8 @@ from la2ds_cli.device import DeviceName
 from la2ds_cli.poses.plugins import load_plugin, plugin_names
 from la2ds_cli.types import FloatArray
 from la2ds_cli.video import Image
+
+BATCH_SIZE = {"cpu": 4, "cuda": 32}  # crops, where none is set; a CPU gains nothing from more
 
 
 class PoseBackend(Protocol):
@@ -67,7 +70,10 @@ def resolve_backend(
     Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
-    return _plugin(name_or_file).build(name_or_file, device, config or PosesConfig())
+    config = config or PosesConfig()
+    if not config.batch_size:
+        config = replace(config, batch_size=BATCH_SIZE["cpu"])
+    return _plugin(name_or_file).build(name_or_file, device, config)
 
 
 def _plugin(name_or_file: str) -> ModuleType:

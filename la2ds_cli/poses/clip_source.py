@@ -1,0 +1,91 @@
+"""One input of an extraction: the file, how to read it, and which clips of the project it gives."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from la2ds_cli import artifact
+from la2ds_cli.clip_options import ClipOptions
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.media_files import image_files
+from la2ds_cli.project import Project, Video, video_id
+from la2ds_cli.video import VideoInfo, probe
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A file that passed the probe. name: as the user gave it. subject: policy or rank for this
+    clip alone, empty = that of the settings. group, split: for videos.csv, empty = as they are."""
+
+    name: str
+    path: Path
+    info: VideoInfo
+    digest: str
+    options: ClipOptions = field(default_factory=ClipOptions)
+    subject: str = ""
+    group: str = ""
+    split: str = ""
+
+    def id(self, person: int = 1) -> str:
+        """Project id of a person of this clip."""
+        return video_id(self.path, self.digest, part=self.options.part, person=person)
+
+    @property
+    def content(self) -> tuple[str, str, str]:
+        """Equal for two sources that give equal poses."""
+        return self.digest, self.options.to_text(), self.subject
+
+    def row(self, project: Project, person: int, frames: int) -> Video:
+        """The row of videos.csv for a person of this clip."""
+        inside = self.path.is_relative_to(project.root)
+        return Video(
+            id=self.id(person),
+            path=(self.path.relative_to(project.root) if inside else self.path).as_posix(),
+            sha256=self.digest,
+            frames=frames,
+            fps=round(self.info.fps, 6),
+            width=self.info.width,
+            height=self.info.height,
+            split=self.split,
+            group=self.group,
+            person=person,
+            options=self.options.to_text(),
+        )
+
+
+def load_source(
+    name: str,
+    options: ClipOptions,
+    *,
+    max_duration: float,
+    subject: str = "",
+    group: str = "",
+    split: str = "",
+) -> ClipSource:
+    """Probe and digest a file; UserError with the code of what is wrong with it.
+
+    V032 (exit 4): the part to be read is longer than `max_duration` seconds.
+    """
+    info = probe(name, options)
+    if info.duration > max_duration:
+        raise UserError(
+            f"{name} is {info.duration / 60:.1f} min long, more than {max_duration / 60:g} min",
+            hint="take the movement alone with --time-range START:END, or raise "
+            "--set poses.max_duration=SECONDS",
+            exit_code=ExitCode.UNUSABLE,
+            code="V032",
+        )
+    path = Path(name).resolve()
+    return ClipSource(name, path, info, content_digest(path), options, subject, group, split)
+
+
+def content_digest(path: Path) -> str:
+    """sha256 of a file, or of the names and contents of a folder of images."""
+    if path.is_file():
+        return artifact.file_digest(path)
+    digest = hashlib.sha256()
+    for file in image_files(path):
+        digest.update(f"{file.name}\0{artifact.file_digest(file)}\0".encode())
+    return digest.hexdigest()

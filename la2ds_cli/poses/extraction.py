@@ -1,0 +1,306 @@
+"""A run of the extraction: its settings, its networks, what is current and what has to be made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+from la2ds_cli import artifact
+from la2ds_cli.artifact import ArtifactError, Recipe
+from la2ds_cli.batch import ItemResult
+from la2ds_cli.clip_options import ClipOptions
+from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.device import DeviceName, available_cores
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses.backends import BATCH_SIZE, PoseBackend, backend_identity, resolve_backend
+from la2ds_cli.poses.batching import FullBatches, MergedBatches
+from la2ds_cli.poses.clip import ClipTask, pose_clip
+from la2ds_cli.poses.clip_source import ClipSource
+from la2ds_cli.poses.detectors import (
+    Detector,
+    detector_identities,
+    detector_name,
+    resolve_detector,
+)
+from la2ds_cli.poses.parallel import one_thread_each
+from la2ds_cli.poses.partial import Partial
+from la2ds_cli.poses.report import item_result
+from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.weights import report_to
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from la2ds_cli.types import PoseSequence
+from la2ds_cli.video import VideoInfo
+
+STEP = "poses"
+VERSION = 2  # raised when the same settings give other joints
+_COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
+_VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
+_ALL = 1 << 20  # crops; the batches are formed below the backend
+RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
+
+
+def pose_recipe(
+    config: PosesConfig,
+    pose: str,
+    detector: str,
+    digest: str,
+    *,
+    options: str = "",
+    subject: str = "",
+    person: int = 1,
+) -> Recipe:
+    """What poses are made from. pose, detector: identities; options: ClipOptions.to_text;
+    subject: of this clip alone, empty = that of the settings."""
+    used = {
+        "detector": detector,
+        "pose": pose,
+        **{name: getattr(config, name) for name in _SETTINGS},
+        "subject": subject or config.subject,
+    }
+    used |= {"smooth_seconds": config.smooth_seconds} if config.smooth != "none" else {}
+    used |= {"options": options} if options else {}
+    used |= {"person": person} if person > 1 else {}
+    return Recipe(STEP, VERSION, used, {"video": digest})
+
+
+_SETTINGS = (
+    *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
+    *("bridge", "smooth"),
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of one source: its result, the persons kept, and the seconds it took."""
+
+    result: ItemResult
+    persons: int
+    seconds: float
+
+
+class Extraction:
+    """Settings of a run, and the networks, built when the first clip needs them.
+
+    workers: threads for one clip, 0 = as many as are useful. Its methods may be called from
+    several threads, each with sources of its own.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        config: PosesConfig,
+        device: DeviceName,
+        progress: Progress,
+        overwrite: bool = False,
+        workers: int = 0,
+    ) -> None:
+        self.project = project
+        self.config = config
+        self.device: DeviceName = device
+        self.progress = progress
+        self.overwrite = overwrite
+        self.stop = Event()
+        self._workers = workers
+        self.pose_identity = backend_identity(config.pose)
+        self.detector_identities = detector_identities(config.detector)
+        self._lock = Lock()
+
+    @cached_property
+    def _own_backend(self) -> PoseBackend:
+        return resolve_backend(self.config.pose, self.device, self.config)
+
+    @cached_property
+    def backend(self) -> PoseBackend:
+        """The pose network, its crops in full batches; on CUDA those of all clips together."""
+        backend = self._own_backend
+        if not isinstance(backend, TopDownBackend):
+            return backend
+        batches = MergedBatches if backend.device == "cuda" else FullBatches
+        size = self.config.batch_size or BATCH_SIZE[backend.device]
+        forward = batches(backend.forward, size)
+        return replace(backend, forward=forward, batch_size=_ALL)
+
+    @cached_property
+    def detector_name(self) -> str:
+        return detector_name(self.config.detector, self.device)
+
+    @cached_property
+    def detector(self) -> Detector:
+        return resolve_detector(self.detector_name, self.device, self.backend, self.config)
+
+    @contextmanager
+    def networks(self) -> Iterator[None]:
+        """The networks, built before the threads need them, and closed in the end."""
+        with report_to(self.progress):
+            for network in (self.backend, self.detector):
+                if notice := getattr(network, "notice", ""):
+                    self.progress.note(notice)
+        try:
+            with one_thread_each(self.workers):
+                yield
+        finally:
+            forward = getattr(self.backend, "forward", None)
+            if isinstance(forward, MergedBatches):
+                forward.close()
+
+    @property
+    def workers(self) -> int:
+        """Threads that work on one clip: as many as asked for, else the cores, or two to keep a
+        GPU busy."""
+        if self._workers:
+            return self._workers
+        return 2 if self.backend.device == "cuda" else available_cores()
+
+    @property
+    def clips_at_once(self) -> int:
+        """Clips in work together, so that the end of one and the start of the next overlap."""
+        if getattr(self.detector, "sequential", False):
+            return 1
+        return 4 if self.backend.device == "cuda" else 2
+
+    def recipe(self, detector_identity: str, source: ClipSource, person: int = 1) -> Recipe:
+        return pose_recipe(
+            self.config,
+            self.pose_identity,
+            detector_identity,
+            source.digest,
+            options=source.options.to_text(),
+            subject=source.subject,
+            person=person,
+        )
+
+    def current(self, source: ClipSource) -> dict[str, Any] | None:
+        """Facts of the poses of a source where they need no work, else None.
+
+        Poses that were imported are the user's own and always current.
+        """
+        facts = self.header(source, 1)
+        if facts is None:
+            return None
+        persons = int(facts["info"].get("persons", 1))
+        whole = all(self.header(source, p) is not None for p in range(2, persons + 1))
+        return facts if whole else None
+
+    def header(self, source: ClipSource, person: int) -> dict[str, Any] | None:
+        try:
+            found, facts = artifact.read_header(self.project.pose_path(source.id(person)))
+        except (FileNotFoundError, ArtifactError):
+            return None
+        if found.step != STEP:
+            return facts
+        wanted = {self.recipe(name, source, person).key for name in self.detector_identities}
+        return facts if found.key in wanted and not self.overwrite else None
+
+    def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> Made:
+        """Poses of a source, made or copied from its twin; what is wrong with the clip itself is a
+        result, what ends the run is raised."""
+        start = time.perf_counter()
+        try:
+            pose = self.copy(twin, source) if twin is not None else self.make(source)
+        except UserError as error:
+            if error.exit_code in RUN_ENDS_WITH:
+                raise
+            return Made(failure(source.name, error), 0, time.perf_counter() - start)
+        result = item_result(source.name, source.id(), pose.info, cached=False)
+        return Made(result, int(pose.info["persons"]), time.perf_counter() - start)
+
+    def make(self, source: ClipSource) -> PoseSequence:
+        """Poses of a source, written to the project, the subject last; its sequence."""
+        identity = detector_identities(self.detector_name)[0]
+        folder = self.project.root / "poses" / "partial" / source.id()
+        partial = Partial(folder, self.recipe(identity, source).key)
+        task = ClipTask(
+            path=source.path,
+            video=source.info,
+            config=self.config,
+            partial=partial,
+            options=source.options,
+            subject=source.subject or self.config.subject,
+            persons=self.config.subjects,
+            workers=self.workers,
+            stop=self.stop,
+        )
+        poses = pose_clip(task, self.detector, self.backend, self.progress)
+        poses = [_with_facts(pose, source.info, self) for pose in poses]
+        for person in range(len(poses), 0, -1):
+            recipe = self.recipe(identity, source, person)
+            self.project.write_pose(source.id(person), poses[person - 1], recipe)
+        partial.clear()
+        return poses[0]
+
+    def copy(self, twin: ClipSource, source: ClipSource) -> PoseSequence:
+        """The poses of another file of the same content, under the names of `source`."""
+        persons = int(self.project.read_pose(twin.id())[0].info.get("persons", 1))
+        for person in range(persons, 0, -1):
+            pose, recipe = self.project.read_pose(twin.id(person))
+            pose = replace(pose, info={**pose.info, "duplicate_of": twin.id(person)})
+            self.project.write_pose(source.id(person), pose, recipe)
+        return self.project.read_pose(source.id())[0]
+
+    def add_rows(self, sources: list[tuple[ClipSource, int]]) -> None:
+        """Rows of videos.csv for sources whose poses are there, each with its number of persons;
+        rows and poses of persons that are no longer kept are removed."""
+        rows, gone = [], set()
+        known = {video.id: video for video in self.project.videos()}
+        for source, persons in sources:
+            for person in range(1, persons + 1):
+                found, facts = artifact.read_header(self.project.pose_path(source.id(person)))
+                if found.step == STEP:
+                    rows.append(source.row(self.project, person, facts["info"]["frames"]))
+            person = persons + 1
+            while source.id(person) in known:
+                gone.add(source.id(person))
+                person += 1
+        changed = [row for row in rows if _differs(known.get(row.id), row)]
+        if changed or gone:
+            self.project.add_videos(changed, removed=gone)
+        for video in gone:
+            self.project.pose_path(video).unlink(missing_ok=True)
+
+
+def _differs(old: Any, new: Any) -> bool:
+    if old is None:
+        return True
+    kept = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
+    return replace(new, **kept) != old
+
+
+def failure(name: str, error: UserError) -> ItemResult:
+    """The result of a file that gave no poses."""
+    status = "failed" if error.exit_code == ExitCode.UNREADABLE else "skipped"
+    return ItemResult(name, "", status, code=error.code, message=error.message, hint=error.hint)
+
+
+def _with_facts(pose: PoseSequence, info: VideoInfo, run: Extraction) -> PoseSequence:
+    """The sequence with what a person wants to know about how it was made."""
+    steps = pose.time[1:] - pose.time[:-1]
+    seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
+    # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
+    counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared
+    usual = float(sorted(steps)[len(steps) // 2])
+    facts = {
+        "frames": len(pose),
+        "frames_declared": info.frames_declared,
+        "seconds": round(seconds, 3),
+        "seconds_declared": round(info.duration, 3),
+        "truncated": counted and seconds < _COMPLETE * info.duration,
+        "variable_rate": bool(steps.max() - steps.min() > _VARIABLE * usual),
+        "detector": run.detector_name,
+        "pose": run.config.pose,
+        "device": run.backend.device,
+    }
+    facts |= {"hdr": info.hdr} if info.hdr else {}
+    return replace(pose, info={**facts, **pose.info})
+
+
+def stored_options(project: Project, path: Path) -> ClipOptions | None:
+    """How the project reads a file of its own, None for a file it does not know or knows twice."""
+    rows = [v for v in project.videos() if v.person == 1 and project.source(v) == path.resolve()]
+    return ClipOptions.from_text(rows[0].options) if len(rows) == 1 else None

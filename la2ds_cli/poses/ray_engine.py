@@ -1,0 +1,127 @@
+"""Extraction spread over a Ray cluster: a pool of actors, each with its own networks.
+
+Every node must see the project's folder and the videos under the same paths. An actor writes the
+poses of a clip as a local run does, whole or not at all and byte for byte the same; the driver
+alone writes tables. A worker that dies is replaced and its clip is given to another; a driver that
+dies leaves the clips that were done.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.batch import ItemResult
+from la2ds_cli.clip_options import ClipOptions
+from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses.clip_source import ClipSource
+from la2ds_cli.poses.extraction import Extraction, Made
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from la2ds_cli.video import VideoInfo
+
+
+def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
+    """Outcomes of the sources in their order, each as soon as it and those before it are done.
+
+    Joins the cluster of RAY_ADDRESS, or starts one on this machine. Raises UserError (exit 6)
+    where Ray is not installed, and what an actor found to concern the whole run.
+    """
+    ray = _ray()
+    if not ray.is_initialized():
+        quiet = {"log_to_driver": False, "include_dashboard": False}
+        ray.init(os.environ.get("RAY_ADDRESS"), **({} if "RAY_ADDRESS" in os.environ else quiet))
+    rows = [{"place": place, **_row(source)} for place, source in enumerate(sources)]
+    gpus = int(ray.cluster_resources().get("GPU", 0)) if run.device != "cpu" else 0
+    actors = min(len(rows), gpus or max(int(ray.cluster_resources().get("CPU", 1)), 1))
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    # One clip per block: Ray hands out blocks, and a clip is the unit that a worker may lose.
+    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        ClipWorker,
+        fn_constructor_args=(str(run.project.root), run.config, run.device, run.overwrite),
+        concurrency=actors,
+        num_cpus=1,
+        num_gpus=1 if gpus else 0,
+        max_restarts=-1,
+        max_task_retries=-1,
+    )
+    waiting: dict[int, Made] = {}
+    place = 0
+    for row in done.iter_rows():
+        waiting[row["place"]] = _made(row)
+        while place in waiting:
+            made = waiting.pop(place)
+            run.progress.advance(2 * made.result.frames)
+            yield made
+            place += 1
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise UserError(
+            "--engine ray needs the package ray, which is not installed",
+            hint="pip install 'la2ds[ray]', or use --shard I/N in as many jobs",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    return ray
+
+
+class ClipWorker:
+    """One actor: networks of its own, one clip at a time. Rows in and out are plain dicts."""
+
+    def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
+        project = Project.open(Path(root))
+        self.run = Extraction(project, config, device, Progress(), overwrite, workers=1)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        source = _source(row)
+        try:
+            with self.run.networks():
+                made = self.run.attempt(source)
+        except UserError as error:
+            return {
+                "place": row["place"],
+                "error": error.message,
+                "hint": error.hint,
+                "exit_code": int(error.exit_code),
+            }
+        result = made.result.to_json()
+        return {"place": row["place"], **result, "persons": made.persons, "seconds": made.seconds}
+
+
+def _row(source: ClipSource) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "path": str(source.path),
+        "digest": source.digest,
+        "options": source.options.to_text(),
+        "subject": source.subject,
+        **{f"video_{name}": value for name, value in vars(source.info).items()},
+    }
+
+
+def _source(row: dict[str, Any]) -> ClipSource:
+    info = {name[6:]: value for name, value in row.items() if name.startswith("video_")}
+    return ClipSource(
+        name=row["name"],
+        path=Path(row["path"]),
+        info=VideoInfo(**info),
+        digest=row["digest"],
+        options=ClipOptions.from_text(row["options"]),
+        subject=row["subject"],
+    )
+
+
+def _made(row: dict[str, Any]) -> Made:
+    if row.get("error") is not None:
+        raise UserError(row["error"], hint=row["hint"], exit_code=ExitCode(row["exit_code"]))
+    fields = {name: row[name] for name in ItemResult("", "", "ok").to_json()}
+    return Made(ItemResult(**fields), row["persons"], row["seconds"])

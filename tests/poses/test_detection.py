@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.poses.detection import Detections, detect_people
+from la2ds_cli.poses.frame_chunks import ClipFrames
+from la2ds_cli.poses.partial import Partial
+from la2ds_cli.progress import Progress
+from la2ds_cli.video import Frame
+from tests.poses.grey_people import SIZE, GreyDetector, scene
+
+STANDING = {200: (100, 40, 140, 130)}
+
+
+class Counting(GreyDetector):
+    """Remembers how many frames it was shown."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def detect(self, images):
+        self.seen += len(images)
+        return super().detect(images)
+
+
+def detect(
+    scenes: list[dict], detector=None, *, every: int = 1, partial: Partial | None = None
+) -> Detections:
+    frames = ClipFrames(
+        lambda: (Frame(t, t / 25, scene(people), t) for t, people in enumerate(scenes)), SIZE
+    )
+    partial = partial or Partial(Path("nowhere"), "", every=1e9)
+    return detect_people(
+        frames,
+        detector or Counting(),
+        every=every,
+        threshold=0.3,
+        stage=partial.stage("detect"),
+        progress=Progress(),
+        workers=2,
+    )
+
+
+def looked_at(found: Detections) -> list[int]:
+    return [t for t, boxes in enumerate(found.found) if len(boxes)]
+
+
+def test_every_frame_when_asked(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = detect([STANDING] * 20)
+    assert looked_at(found) == list(range(20))
+    np.testing.assert_allclose(found.time, np.arange(20) / 25)
+    np.testing.assert_array_equal(found.source, np.arange(20))
+    np.testing.assert_allclose(found.found[7][0, :4], [100, 40, 139, 129], atol=1)
+
+
+def test_who_stands_still_is_looked_at_now_and_then(tmp_path: Path, monkeypatch) -> None:
+    """Chunks of 16 frames, the first and the last of each always."""
+    monkeypatch.chdir(tmp_path)
+    detector = Counting()
+    found = detect([STANDING] * 32, detector, every=5)
+    assert looked_at(found) == [0, 5, 10, 15, 16, 21, 26, 31]
+    assert detector.seen == 8
+
+
+def test_where_somebody_comes_the_frames_between_are_looked_at(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scenes = [{}] * 8 + [STANDING] * 8
+    found = detect(scenes, every=5)
+    assert looked_at(found) == [8, 9, 10, 15]
+
+
+def test_a_fast_runner_is_looked_at_in_every_frame(tmp_path: Path, monkeypatch) -> None:
+    """Ten pixels a frame, a quarter of the width: nothing of the box is common after four."""
+    monkeypatch.chdir(tmp_path)
+    scenes = [{200: (10 + 10 * t, 40, 50 + 10 * t, 130)} for t in range(16)]
+    assert looked_at(detect(scenes, every=5)) == list(range(16))
+
+
+def test_cuts_of_the_film(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = {100: (0, 0, 240, 100), 200: (20, 60, 60, 150)}
+    assert detect([STANDING] * 20 + [other] * 20).cuts == (20,)
+
+
+def test_a_detector_that_follows_people_sees_every_frame_in_order(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    class Sequential(Counting):
+        sequential = True
+        resets = 0
+
+        def reset(self) -> None:
+            self.resets += 1
+
+        def detect(self, images):
+            return [np.append(b, np.full((len(b), 1), 7), axis=1) for b in super().detect(images)]
+
+    detector = Sequential()
+    found = detect([STANDING] * 20, detector, every=5)
+    assert looked_at(found) == list(range(20))
+    assert found.found[3].shape == (1, 6)
+    assert found.found[3][0, 5] == 7
+    assert detector.resets == 1
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
+    scenes = [{200: (40 + t, 40, 80 + t, 130)} for t in range(40)]
+    first, second = Counting(), Counting()
+    whole = detect(scenes, first, partial=Partial(tmp_path, "key", every=0))
+    again = detect(scenes, second, partial=Partial(tmp_path, "key", every=0))
+    assert (first.seen, second.seen) == (40, 0)
+    for a, b in zip(whole.found, again.found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_clip_without_frames(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(detect([])) == 0

@@ -1,0 +1,206 @@
+"""Runs that are killed, stopped or shut out: nothing done is lost, nothing half-done is taken."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli import artifact
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses import partial
+from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from tests.poses import grey_people
+from tests.poses.grey_people import film
+from tests.poses.test_extract import CONFIG, walk
+
+ROOT = Path(__file__).parents[2]
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = [".", "models"]
+from pathlib import Path
+from la2ds_cli.poses import extraction, partial
+from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from tests.poses.test_extract import CONFIG
+
+frames = int(sys.argv[3])
+
+class Killer(Progress):
+    done = 0
+    def advance(self, amount=1):
+        self.done += amount if amount > 1 else 0
+        if self.done >= frames:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+partial._EVERY = 0.0
+extraction.Extraction.clips_at_once = 1
+partial.Partial.__init__.__defaults__ = (0.0, partial.time.monotonic)
+extract_poses(Project.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=Killer())
+"""
+
+
+def kill_after(frames: int, project: Project, path: Path) -> None:
+    """Extract and die once `frames` frames were counted, over both passes."""
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(project.root), str(path), str(frames)],
+        cwd=ROOT,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+
+
+def same_poses(a: Project, b: Project, ids: list[str]) -> None:
+    for video in ids:
+        assert a.pose_path(video).read_bytes() == b.pose_path(video).read_bytes()
+
+
+def test_a_killed_batch_keeps_the_clips_that_were_done(tmp_path: Path) -> None:
+    for number in range(3):
+        film(tmp_path / "clips" / f"{number}.mp4", walk(20, start=40 + 10 * number))
+    killed, whole = Project.create(tmp_path / "killed"), Project.create(tmp_path / "whole")
+    kill_after(50, killed, tmp_path / "clips")
+    assert len(killed.videos()) == 1
+    results = extract_poses(killed, [str(tmp_path / "clips")], CONFIG)
+    assert [r.status for r in results] == ["cached", "ok", "ok"]
+    extract_poses(whole, [str(tmp_path / "clips")], CONFIG)
+    assert killed.videos() == whole.videos()
+    same_poses(killed, whole, [r.video for r in results])
+    assert not list((killed.root / "poses" / "partial").iterdir())
+
+
+@pytest.mark.parametrize("frames", [70, 160])
+def test_a_killed_run_goes_on_inside_a_long_clip(tmp_path: Path, monkeypatch, frames: int) -> None:
+    """Killed in the pass of the detector, and in that of the pose network."""
+    film(tmp_path / "long.mp4", walk(100, step=1))
+    killed, whole = Project.create(tmp_path / "killed"), Project.create(tmp_path / "whole")
+    (expected,) = extract_poses(whole, [str(tmp_path / "long.mp4")], CONFIG)
+    kill_after(frames, killed, tmp_path / "long.mp4")
+    assert not killed.videos()
+    seen = {"detect": 0, "estimate": 0}
+    for kind, name in ((grey_people.GreyDetector, "detect"), (grey_people.GreyPose, "estimate")):
+        original = getattr(kind, name)
+
+        def counted(self, images, *rest, original=original, name=name):
+            seen[name] += len(images)
+            return original(self, images, *rest)
+
+        monkeypatch.setattr(kind, name, counted)
+    (result,) = extract_poses(killed, [str(tmp_path / "long.mp4")], CONFIG)
+    assert result == expected
+    same_poses(killed, whole, [result.video])
+    if frames < 100:
+        assert 0 < seen["detect"] < 30
+        assert seen["estimate"] >= 100
+    else:
+        assert seen["detect"] == 0
+        assert 0 < seen["estimate"] < 90
+
+
+def test_ctrl_c_keeps_what_is_done_inside_a_clip(tmp_path: Path, monkeypatch) -> None:
+    film(tmp_path / "long.mp4", walk(100, step=1))
+    project = Project.create(tmp_path / "project")
+
+    class Interrupting(Progress):
+        done = 0.0
+
+        def advance(self, amount: float = 1) -> None:
+            self.done += amount
+            if self.done > 60:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract_poses(project, [str(tmp_path / "long.mp4")], CONFIG, progress=Interrupting())
+    assert list((project.root / "poses" / "partial").rglob("detect-*.safetensors"))
+    (result,) = extract_poses(project, [str(tmp_path / "long.mp4")], CONFIG)
+    assert result.status == "ok"
+
+
+def test_two_runs_on_one_project_are_refused(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    hold = (
+        "import sys\n"
+        "sys.path[:0] = ['.', 'models']\n"
+        "from pathlib import Path\n"
+        "from la2ds_cli.project import Project\n"
+        "with Project.open(Path(sys.argv[1])).lock():\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(project.root)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match="another la2ds command") as caught, project.lock():
+            pass
+        assert caught.value.exit_code == ExitCode.MISMATCH
+        other.kill()
+    with project.lock():
+        pass
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_done(tmp_path: Path, monkeypatch) -> None:
+    for number in range(3):
+        film(tmp_path / "clips" / f"{number}.mp4", walk(20, start=40 + 10 * number))
+    project = Project.create(tmp_path / "project")
+    written = []
+    original = os.fsync
+
+    def fsync(handle: int) -> None:
+        written.append(handle)
+        if len(written) > 3:  # the poses of one clip and the tables around it
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(handle)
+
+    monkeypatch.setattr(artifact.os, "fsync", fsync)
+    with pytest.raises(UserError, match="No space left") as caught:
+        extract_poses(project, [str(tmp_path / "clips")], CONFIG)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert not list(project.root.rglob(".tmp-*"))
+    monkeypatch.setattr(artifact.os, "fsync", original)
+    results = extract_poses(project, [str(tmp_path / "clips")], CONFIG)
+    assert "cached" in [r.status for r in results]
+    assert all(r.usable for r in results)
+
+
+def test_a_project_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch) -> None:
+    film(tmp_path / "a.mp4", walk(20))
+    project = Project.create(tmp_path / "project")
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(artifact.tempfile, "mkstemp", refuse)
+    with pytest.raises(UserError, match="Permission denied") as caught:
+        extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert "choose a folder you may write to" in caught.value.hint
+
+
+def test_read_only_clips_are_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    film(tmp_path / "clips" / "a.mp4", walk(20))
+    (tmp_path / "clips" / "a.mp4").chmod(0o444)
+    (tmp_path / "clips").chmod(0o555)
+    try:
+        project = Project.create(tmp_path / "project")
+        (result,) = extract_poses(project, [str(tmp_path / "clips")], CONFIG)
+        assert result.status == "ok"
+        assert np.isfinite(project.read_pose(result.video)[0].xy).all()
+    finally:
+        (tmp_path / "clips").chmod(0o755)

@@ -1,0 +1,116 @@
+"""Whom extraction follows when it is told, and clips that give several people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses.extract import ensure_pose, extract_poses
+from la2ds_cli.project import Project
+from tests.poses.grey_people import film
+from tests.poses.test_extract import CONFIG
+
+SMALL, LARGE = 100, 200
+TWO = replace(CONFIG, subjects=2)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+@pytest.fixture
+def duet(tmp_path: Path) -> str:
+    """A large person who walks in the middle and a small one who stands on the right."""
+    scenes = [{SMALL: (180, 70, 200, 120), LARGE: (60 + t, 20, 110 + t, 150)} for t in range(30)]
+    film(tmp_path / "duet.mp4", scenes)
+    return str(tmp_path / "duet.mp4")
+
+
+def left_edge(project: Project, video: str) -> float:
+    """Where the first joint is in the first frame."""
+    return float(project.read_pose(video)[0].xy[0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("subject", "left"), [("auto", 60), ("largest", 60), ("moving", 60), ("2", 180)]
+)
+def test_whom_the_setting_names(project: Project, duet: str, subject: str, left: float) -> None:
+    (result,) = extract_poses(project, [duet], replace(CONFIG, subject=subject))
+    assert left_edge(project, result.video) == pytest.approx(left, abs=2)
+
+
+def test_subjects_csv_has_the_last_word(project: Project, duet: str) -> None:
+    (first,) = extract_poses(project, [duet], CONFIG)
+    project.subjects_path.write_text("video,subject\nduet,2\n")
+    (result,) = extract_poses(project, [duet], CONFIG)
+    assert result.status != "cached"
+    assert result.video == first.video
+    assert left_edge(project, result.video) == pytest.approx(180, abs=2)
+    assert ensure_pose(project, duet, CONFIG) == result.video
+    assert left_edge(project, result.video) == pytest.approx(180, abs=2)
+
+
+def test_a_bad_row_of_subjects_csv_names_itself(project: Project, duet: str) -> None:
+    project.subjects_path.write_text("video,subject\nduet,tallest\n")
+    with pytest.raises(UserError, match="tallest") as caught:
+        extract_poses(project, [duet], CONFIG)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_person_who_is_not_there(project: Project, duet: str) -> None:
+    (result,) = extract_poses(project, [duet], replace(CONFIG, subject="3"))
+    assert (result.status, result.code) == ("skipped", "V026")
+
+
+def test_two_people_become_two_clips(project: Project, duet: str) -> None:
+    (result,) = extract_poses(project, [duet], TWO)
+    one, two = project.videos()
+    assert (one.id, one.person) == (result.video, 1)
+    assert (two.id, two.person) == (f"{result.video}-p2", 2)
+    assert left_edge(project, one.id) == pytest.approx(60, abs=2)
+    assert left_edge(project, two.id) == pytest.approx(180, abs=2)
+    assert project.read_pose(two.id)[0].info["person"] == 2
+    assert [r.status for r in extract_poses(project, [duet], TWO)] == ["cached"]
+
+
+def test_the_second_person_by_name(project: Project, duet: str) -> None:
+    extract_poses(project, [duet], TWO)
+    one, two = project.videos()
+    assert project.find(duet) == project.find("duet") == one
+    assert project.find(f"{duet}#2") == project.find("duet#2") == project.find(two.id) == two
+    assert project.find(f"{one.id}#2") == two
+    assert project.find("duet#3") is None
+    assert ensure_pose(project, "duet#2", TWO) == two.id
+    # Made anew when it is gone.
+    project.pose_path(two.id).unlink()
+    assert ensure_pose(project, "duet#2", TWO) == two.id
+    assert left_edge(project, two.id) == pytest.approx(180, abs=2)
+
+
+def test_a_clip_with_fewer_people_says_so(project: Project, duet: str) -> None:
+    (result,) = extract_poses(project, [duet], replace(CONFIG, subjects=3))
+    assert result.usable
+    assert result.code == "V026"
+    assert len(project.videos()) == 2
+
+
+def test_a_person_no_longer_kept_is_removed(project: Project, duet: str) -> None:
+    extract_poses(project, [duet], TWO)
+    (result,) = extract_poses(project, [duet], CONFIG)
+    assert [video.id for video in project.videos()] == [result.video]
+    assert not project.pose_path(f"{result.video}-p2").exists()
+
+
+def test_the_people_of_a_clip_are_described(project: Project, duet: str) -> None:
+    (result,) = extract_poses(project, [duet], CONFIG)
+    info = project.read_pose(result.video)[0].info
+    assert info["people"] == 2
+    large, small = info["candidates"]
+    assert large["side"] > small["side"]
+    assert large["share"] == small["share"] == 1
+    np.testing.assert_allclose(small["box"], [180, 70, 200, 120], atol=3)

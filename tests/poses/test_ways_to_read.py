@@ -1,0 +1,128 @@
+"""Parts of files, turned and slowed films, manifests, shards: what becomes of them in a project."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.clip_options import ClipOptions
+from la2ds_cli.poses.extract import ensure_pose, extract_poses
+from la2ds_cli.project import Project
+from tests.poses.grey_people import film
+from tests.poses.test_extract import CONFIG, walk
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> str:
+    """50 frames at 25 fps."""
+    film(tmp_path / "clip.mp4", walk(50, step=1))
+    return str(tmp_path / "clip.mp4")
+
+
+def test_a_part_of_a_file(project: Project, clip: str) -> None:
+    options = ClipOptions(start=0.4, end=1.2)
+    (result,) = extract_poses(project, [clip], CONFIG, options=options)
+    pose, _ = project.read_pose(result.video)
+    assert result.video.endswith("-t0.4-1.2")
+    np.testing.assert_array_equal(pose.frame, np.arange(10, 30))
+    np.testing.assert_allclose(pose.time, np.arange(10, 30) / 25, atol=1e-6)
+    np.testing.assert_allclose(pose.xy[0, 0], [50, 40], atol=1.6)
+    assert not pose.info["truncated"]
+
+
+def test_parts_of_one_file_are_clips_of_their_own(project: Project, clip: str) -> None:
+    for options in (ClipOptions(end=0.8), ClipOptions(start=0.8)):
+        extract_poses(project, [clip], CONFIG, options=options)
+    one, two = project.videos()
+    assert one.sha256 == two.sha256
+    assert (one.frames, two.frames) == (20, 30)
+
+
+def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> None:
+    turned = ClipOptions(rotate=90, slowmo=2)
+    (result,) = extract_poses(project, [clip], CONFIG, options=turned)
+    pose, _ = project.read_pose(result.video)
+    assert pose.size == (160, 240)
+    assert pose.time[-1] == pytest.approx(49 / 50)
+    before = project.pose_path(result.video).stat().st_mtime_ns
+    assert ensure_pose(project, clip, CONFIG) == result.video
+    assert [r.status for r in extract_poses(project, [clip], CONFIG)] == ["cached"]
+    assert project.pose_path(result.video).stat().st_mtime_ns == before
+    ensure_pose(project, clip, replace(CONFIG, detect_threshold=0.5))
+    assert project.read_pose(result.video)[0].size == (160, 240)
+    (back,) = extract_poses(project, [clip], CONFIG, options=ClipOptions())
+    assert back.video == result.video
+    assert project.read_pose(result.video)[0].size == (240, 160)
+
+
+def test_a_manifest(project: Project, tmp_path: Path, clip: str) -> None:
+    duet = [{100: (180, 70, 200, 120), 200: (60 + t, 20, 110 + t, 150)} for t in range(30)]
+    film(tmp_path / "duet.mp4", duet)
+    (tmp_path / "clips.csv").write_text(
+        "path,start,end,subject,group,split\n"
+        "clip.mp4,0,1,,anna,train\n"
+        "clip.mp4,1,2,,anna,test\n"
+        "duet.mp4,,,2,ben,\n"
+        "gone.mp4,,,,,\n"
+    )
+    results = extract_poses(project, [str(tmp_path / "clips.csv")], CONFIG)
+    assert [(r.status, r.code) for r in results[:2]] == [("ok", ""), ("ok", "")]
+    assert results[3].code == "V006"
+    rows = {row.id: row for row in project.videos()}
+    assert [rows[r.video].split for r in results[:3]] == ["train", "test", ""]
+    assert [rows[r.video].group for r in results[:3]] == ["anna", "anna", "ben"]
+    pose, _ = project.read_pose(results[2].video)
+    assert pose.xy[0, 0, 0] == pytest.approx(180, abs=2)
+    # The choice of the manifest is kept where later steps look for it.
+    assert ensure_pose(project, "duet", CONFIG) == results[2].video
+    assert project.read_pose(results[2].video)[0].xy[0, 0, 0] == pytest.approx(180, abs=2)
+
+
+def test_a_long_video_asks_for_the_part_that_matters(project: Project, clip: str) -> None:
+    short = replace(CONFIG, max_duration=1.5)
+    (result,) = extract_poses(project, [clip], short)
+    assert (result.status, result.code) == ("skipped", "V032")
+    assert "--time-range" in result.hint
+    (part,) = extract_poses(project, [clip], short, options=ClipOptions(end=1))
+    assert part.usable
+
+
+def test_shards_together_are_the_whole(tmp_path: Path) -> None:
+    for number in range(5):
+        film(tmp_path / "clips" / f"{number}.mp4", walk(12, start=20 + 10 * number))
+    whole, parts = Project.create(tmp_path / "whole"), Project.create(tmp_path / "parts")
+    expected = extract_poses(whole, [str(tmp_path / "clips")], CONFIG)
+    found = []
+    for number in (1, 2):
+        with parts.shard_lock(number, 2):
+            found += extract_poses(parts, [str(tmp_path / "clips")], CONFIG, shard=(number, 2))
+    assert sorted(r.video for r in found) == sorted(r.video for r in expected)
+    assert sorted(parts.videos(), key=lambda v: v.id) == sorted(whole.videos(), key=lambda v: v.id)
+    for result in expected:
+        one, other = whole.pose_path(result.video), parts.pose_path(result.video)
+        assert one.read_bytes() == other.read_bytes()
+    reports = sorted(path.name for path in parts.results_dir("extract").glob("*.json"))
+    assert reports == ["report-shard-1-of-2.json", "report-shard-2-of-2.json"]
+    report = json.loads((parts.results_dir("extract") / reports[1]).read_text())
+    assert len(report["items"]) == 2
+
+
+def test_clips_in_work_together_give_the_same_as_alone(tmp_path: Path) -> None:
+    for number in range(4):
+        film(tmp_path / "clips" / f"{number}.mp4", walk(40, start=20 + 5 * number, step=1))
+    together, alone = Project.create(tmp_path / "together"), Project.create(tmp_path / "alone")
+    results = extract_poses(together, [str(tmp_path / "clips")], CONFIG)
+    for number in range(4):
+        extract_poses(alone, [str(tmp_path / "clips" / f"{number}.mp4")], CONFIG)
+    for result in results:
+        paths = [project.pose_path(result.video) for project in (together, alone)]
+        assert paths[0].read_bytes() == paths[1].read_bytes()
