@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.track import Track, concatenate, seen_together
+from la2ds_cli.poses.similarity import side_by_side
+from la2ds_cli.poses.track import Track, concatenate
 
 _RETURN_SIZE = 1.5  # ratio of heights up to which somebody who comes back may be the same
 _CLEARLY = 0.1  # difference in log height that tells two people apart
@@ -54,7 +55,7 @@ def _continued(
     kind, off, _, best = min(fits)
     for other_kind, other_off, _, i in fits:
         rival = i != best and other_kind == kind and other_off - off < _CLEARLY
-        if rival and seen_together(joined[i], joined[best]):
+        if rival and side_by_side(joined[i], joined[best]):
             return None
     # Of pieces that fit alike and were never seen together, the latest.
     alike = [fit for fit in fits if fit[0] == kind and fit[1] - off < _CLEARLY]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.track import Track
+from la2ds_cli.poses.track import BRIEFLY, Track
 from la2ds_cli.skeleton import Skeleton
 from la2ds_cli.types import FloatArray, IntArray
 
@@ -19,6 +19,7 @@ BODY_SHARE = 0.53  # of a person box that the person fills, on average over COCO
 SEEN = 0.2  # joints scored below this are guesses and are not compared
 _INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
 _PART_AREA = 0.2  # of the whole's box: what is smaller is somebody farther away
+_BESIDE = 0.2  # share of common frames from which two tracks are two people
 _SAME_POSE = 0.5  # mean OKS from which two tracks are one person
 
 
@@ -86,8 +87,22 @@ def same_person(a: Track, b: Track) -> bool:
         _, alike = track_oks(a, b, DEFAULT_SIGMA)
         if np.isfinite(alike).mean() >= 0.5:
             return bool(np.nanmean(alike) >= _SAME_POSE)
-    common = boxes.intersection(a.box[i], b.box[j])
     areas = boxes.area(a.box[i]), boxes.area(b.box[j])
-    smaller, larger = np.minimum(*areas), np.maximum(*areas)
-    inside = (common / np.maximum(smaller, 1e-6)).mean() > _INSIDE
-    return bool(inside and np.median(smaller / np.maximum(larger, 1e-6)) >= _PART_AREA)
+    ratio = np.minimum(*areas) / np.maximum(np.maximum(*areas), 1e-6)
+    return bool(_inside(a, b, i, j).mean() > _INSIDE and np.median(ratio) >= _PART_AREA)
+
+
+def side_by_side(a: Track, b: Track) -> bool:
+    """Whether two tracks show two people: in at least a fifth of the shorter one, and not for a
+    blink only, both are in the picture and neither box lies in the other. Less is what a film
+    dissolving from one view into the next shows of one person."""
+    _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
+    apart = np.count_nonzero(_inside(a, b, i, j) <= _INSIDE)
+    return bool(apart >= max(BRIEFLY, _BESIDE * min(len(a), len(b))))
+
+
+def _inside(a: Track, b: Track, i: IntArray, j: IntArray) -> FloatArray:
+    """Share (n,) of the smaller box that lies inside the larger one, in rows i of a, j of b."""
+    common = boxes.intersection(a.box[i], b.box[j])
+    smaller = np.minimum(boxes.area(a.box[i]), boxes.area(b.box[j]))
+    return common / np.maximum(smaller, 1e-6)

@@ -9,8 +9,8 @@ import numpy as np
 
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.similarity import same_person
-from la2ds_cli.poses.track import Track, concatenate, seen_together, select_rows
+from la2ds_cli.poses.similarity import same_person, side_by_side
+from la2ds_cli.poses.track import Track, concatenate, select_rows
 from la2ds_cli.types import FloatArray, IntArray, Json
 
 POLICIES = ("auto", "largest", "central", "moving", "first")
@@ -256,9 +256,12 @@ def follow_cuts(
     rest = [track for i, track in enumerate(tracks) if i != index]
     rest = [t for t in rest if np.median(boxes.area(t.box)) >= _COMPARABLE * typical]
     for track in sorted(rest, key=len, reverse=True):
-        beside = seen_together(track, chosen) and not same_person(track, chosen)
         piece = select_rows(track, ~np.isin(track.frame, chosen.frame))
-        if beside or len(piece) < least or not _cut_between(piece, chosen, cuts):
+        if (
+            side_by_side(track, chosen)
+            or len(piece) < least
+            or not _cut_between(piece, chosen, cuts)
+        ):
             continue
         others = [t for t in rest if t is not track and _share(piece.frame, t.frame) > _TOGETHER]
         if all(same_person(piece, other) for other in others):

@@ -9,7 +9,7 @@ import numpy as np
 from la2ds_cli.types import FloatArray, IntArray
 
 SPEED = 6.0  # body heights per second: a sprinter, seen from the side
-_BRIEFLY = 3  # frames: a track may be seen beside itself where a detector blinks
+BRIEFLY = 3  # frames: a track may be seen beside itself where a detector blinks
 _MOST_REACH = 1.5  # body heights: the longest way that is still followed without a detection
 
 
@@ -70,8 +70,3 @@ def concatenate(a: Track, b: Track) -> Track:
 def reach(frames: float, second: float) -> float:
     """How far a person gets in so many frames, in body heights; `second`: frames per second."""
     return min(SPEED * frames / max(second, 1), _MOST_REACH)
-
-
-def seen_together(a: Track, b: Track) -> bool:
-    """Whether two tracks were in the picture at the same time, and not for a blink only."""
-    return len(np.intersect1d(a.frame, b.frame)) >= _BRIEFLY

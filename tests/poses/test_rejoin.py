@@ -45,8 +45,9 @@ def test_who_left_on_the_same_side_comes_before_who_left_on_the_other() -> None:
 
 
 def test_two_alike_who_left_together_leave_it_open_who_returns() -> None:
-    ways = standing(607, 0, 10), standing(609, 0, 12)
-    assert join(*ways, standing(608, 30, 40)) == [[0, 9], [0, 11], [30, 39]]
+    way = np.linspace(400, 609, 12)
+    walks = make_track(np.arange(12), np.array([person(x)[:4] for x in way]), np.ones(12))
+    assert join(standing(607, 0, 10), walks, standing(608, 30, 40)) == [[0, 9], [0, 11], [30, 39]]
 
 
 def test_over_a_cut_the_same_place_says_nothing() -> None:

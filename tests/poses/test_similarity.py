@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.similarity import DEFAULT_SIGMA, joint_sigmas, oks, same_person
+from la2ds_cli.poses.similarity import (
+    DEFAULT_SIGMA,
+    joint_sigmas,
+    oks,
+    same_person,
+    side_by_side,
+)
 from la2ds_cli.poses.track import make_track
 from la2ds_cli.skeleton import get_skeleton
 from tests.poses.simulated_people import moving, walker
@@ -61,3 +67,10 @@ def test_joints_tell_two_people_whose_boxes_lie_in_each_other() -> None:
 
 def test_people_of_different_times_are_not_compared() -> None:
     assert not same_person(moving(320, 300, 50, 0.1), moving(320, 300, 50, 0.1, start=40))
+
+
+def test_who_stands_beside_is_somebody_else() -> None:
+    subject = moving(200, 200, 50, 0.1)
+    assert side_by_side(subject, moving(400, 200, 50, 0.1))
+    assert not side_by_side(subject, moving(400, 200, 50, 0.1, start=42))
+    assert not side_by_side(subject, moving(200, 120, 50, 0.1))

@@ -232,3 +232,10 @@ def test_a_bystander_beside_the_subject_is_not_joined() -> None:
 def test_a_coach_who_stays_when_the_subject_has_left_does_not_become_the_subject() -> None:
     joined, pieces = follow_cuts(0, [moving(320, 200, 40, 0.1), moving(500, 200, 90, 0.0)], least=9)
     assert (pieces, len(joined)) == (0, 40)
+
+
+def test_a_dissolve_between_two_views_of_one_person_is_a_cut() -> None:
+    """For six frames both views are seen."""
+    front, side = moving(320, 200, 46, 0.1), moving(200, 320, 40, 0.1, start=40)
+    joined, pieces = follow_cuts(0, [front, side], least=9)
+    assert (pieces, len(joined)) == (1, 80)
