@@ -1,0 +1,160 @@
+"""Where a film changes from one shot to the next: hard cuts, and fades through white or black.
+
+Hard cuts are found as by PySceneDetect's AdaptiveDetector (BSD-3-Clause): the difference between
+neighbouring frames in HSV must be large and several times that of the frames around it, so that
+fast movement and camera pans are no cuts. Otherwise than there, it is compared with the largest
+difference around it and not with their mean, so that repeated frames do no harm; all frames before
+must differ from all after, so that a flash is no cut; and chroma takes the place of saturation and
+weighs the hue, since both are noise in black, white and grey.
+
+Fades are found by their arithmetic: all of a picture that fades in grows by one factor. Dissolves
+from picture to picture are not found.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from la2ds_cli.orientation import Image
+
+_SIDE = 64  # pixels of the longer side of a thumbnail
+_WINDOW = 4  # frames looked at before and after a cut; what lasts less is a flash
+_LEAST = 3.0  # mean difference of hue, chroma and value, of 255, that a cut makes
+_RATIO = 3.0  # of that difference to the largest of those around it
+
+_FAINT = 12  # of 255; less is coding noise on white or black
+_LEAST_PIXELS = 20
+_STEP = 4  # frames between two that are compared for a fade
+_GAIN = 0.95  # brightness of the earlier by the later, in a fade in
+# Cosine of the picture with its change, and with what it was before: 1 where all grows by one
+# factor. What enters a plain picture cannot have both above the root of a half.
+_LIKENESS = 0.72
+_RUN = _STEP + 1  # frames that a fade lasts; a flash of _STEP frames would look like a shorter one
+_DEPTH = 0.5  # brightness that a fade starts from; automatic exposure never goes that far
+
+_Thumbnail = NDArray[np.float32]  # (h, w, 3): hue 0 to 180, chroma and value 0 to 255
+
+
+class CutDetector:
+    """Takes the frames of a film in order; `rows` are those where a new shot begins.
+
+    Keeps nine thumbnails and a few numbers for each frame, so it may run beside other work.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._size: tuple[int, int] | None = None
+        self._recent: deque[_Thumbnail] = deque(maxlen=2 * _WINDOW + 1)
+        self._cuts: list[int] = []
+        self._white, self._black = _FadeWatch(), _FadeWatch()
+
+    def add(self, image: Image) -> None:
+        """The next frame, (H, W, 3) RGB."""
+        thumbnail = self._thumbnail(image)
+        self._recent.append(thumbnail)
+        self._count += 1
+        _, chroma, brightest = np.moveaxis(thumbnail, -1, 0)
+        self._white.add(255 - (brightest - chroma))  # least of the three colours
+        self._black.add(brightest)
+        place = len(self._recent) - 1 - _WINDOW
+        if place > 0 and self._is_cut(place):
+            self._cuts.append(self._count - 1 - _WINDOW)
+
+    def rows(self) -> list[int]:
+        """Rows (frames counted from 0) that begin a new shot; the first frame is none."""
+        length = len(self._recent)
+        late = [p for p in range(max(length - _WINDOW, 1), length) if self._is_cut(p)]
+        cuts = self._cuts + [self._count - length + place for place in late]
+        for row in sorted({*self._white.rows(), *self._black.rows()}):
+            if all(abs(row - cut) > 2 * _WINDOW for cut in cuts):
+                cuts.append(row)
+        return sorted(cuts)
+
+    def _thumbnail(self, image: Image) -> _Thumbnail:
+        import cv2
+
+        if self._size is None:
+            height, width = image.shape[:2]
+            scale = _SIDE / max(height, width)
+            self._size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        hsv = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2HSV), np.float32)
+        hsv[..., 1] *= hsv[..., 2] / 255
+        return hsv
+
+    def _is_cut(self, place: int) -> bool:
+        """Whether a shot begins at a place of the recent thumbnails."""
+        frames = list(self._recent)
+        before, after = frames[max(place - _WINDOW, 0) : place], frames[place:][: _WINDOW + 1]
+        step = _difference(before[-1], after[0])
+        if step < _LEAST:
+            return False
+        around = [_difference(a, b) for side in (before, after) for a, b in pairwise(side)]
+        if step < _RATIO * max(around, default=0.0):
+            return False
+        across = min(_difference(a, b) for a in before for b in after)
+        return across >= max(_LEAST, step / 2)
+
+
+def _difference(a: _Thumbnail, b: _Thumbnail) -> float:
+    """Mean difference of hue (by chroma), chroma and value of two thumbnails, 0 to 255."""
+    hue = np.abs(a[..., 0] - b[..., 0])
+    hue = np.minimum(hue, 180 - hue) / 90 * np.minimum(a[..., 1], b[..., 1])
+    rest = np.abs(a[..., 1:] - b[..., 1:])
+    return float(hue.mean() + 2 * rest.mean()) / 3
+
+
+class _FadeWatch:
+    """Finds where pictures come up out of one plain colour, from their distance to that colour."""
+
+    def __init__(self) -> None:
+        self._recent: deque[NDArray[np.float32]] = deque(maxlen=_STEP + 1)
+        self._level: list[float] = []
+        self._gain: list[float] = []  # of frame t by frame t + _STEP; 1 where it is no fade
+
+    def add(self, picture: NDArray[np.float32]) -> None:
+        """The next frame as distance (h, w) to white or black, 0 to 255."""
+        self._recent.append(picture)
+        self._level.append(float(picture.mean()))
+        if len(self._recent) == _STEP + 1:
+            self._gain.append(_fade_gain(self._recent[0], picture))
+
+    def rows(self) -> list[int]:
+        """The first frame of each picture that fades in after another picture."""
+        fading = np.array(self._gain) < _GAIN
+        borders = np.flatnonzero(np.diff(np.concatenate([[False], fading, [False]]).astype(int)))
+        rows = []
+        for start, stop in borders.reshape(-1, 2).tolist():
+            depth = float(np.prod(self._gain[start:stop:_STEP]))
+            if stop - start < _RUN or depth > _DEPTH:
+                continue
+            first = max(start - 2 * _STEP, 0)
+            # Old and new meet where least is left of either.
+            row = first + int(np.argmin(self._level[first : start + _STEP + 1])) + 1
+            if self._was_picture(row - 1):
+                rows.append(row)
+        return rows
+
+    def _was_picture(self, row: int) -> bool:
+        """Whether anything was seen before `row`: a film may begin with a fade."""
+        return max(self._level[:row], default=0.0) > self._level[row] + 1
+
+
+def _fade_gain(early: NDArray[np.float32], late: NDArray[np.float32]) -> float:
+    """Factor from a later to an earlier frame that shows it fainter; 1 where it does not."""
+    seen = late > _FAINT
+    if np.count_nonzero(seen) < _LEAST_PIXELS:
+        return 1.0
+    old, new = early[seen], late[seen]
+    if _cosine(new - old, new) < _LIKENESS or _cosine(old, new) < _LIKENESS:
+        return 1.0
+    return float(old @ new) / float(new @ new)
+
+
+def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / size if size else 0.0

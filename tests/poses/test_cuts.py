@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from la2ds_cli.poses.cuts import CutDetector
+from la2ds_cli.video import read_frames
+
+DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+VIDEOS = DATA / "videos"
+
+
+def room(seed: int, width: int = 320, height: int = 180) -> np.ndarray:
+    """A background of soft random shapes."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(30, 220, (9, 16, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def with_person(background: np.ndarray, x: float, grey: int = 15) -> np.ndarray:
+    image = background.copy()
+    image[40:160, max(round(x), 0) : round(x) + 45] = grey
+    return image
+
+
+def shot(seed: int, count: int, start: float = 60, step: float = 3) -> list[np.ndarray]:
+    """A person who walks through one view."""
+    return [with_person(room(seed), start + step * t) for t in range(count)]
+
+
+def rows(images: Iterable[np.ndarray]) -> list[int]:
+    detector = CutDetector()
+    noise = np.random.default_rng(0)
+    for image in images:
+        grain = noise.integers(-4, 5, image.shape)
+        detector.add(np.clip(image + grain, 0, 255).astype(np.uint8))
+    return detector.rows()
+
+
+def mixed(image: np.ndarray, colour: int, share: float) -> np.ndarray:
+    return np.rint(image * share + colour * (1 - share)).astype(np.uint8)
+
+
+# --- cuts -------------------------------------------------------------------------------
+
+
+def test_a_change_of_view_is_a_cut() -> None:
+    assert rows([*shot(1, 20), *shot(2, 30), *shot(3, 12)]) == [20, 50]
+
+
+def test_the_same_person_before_the_same_white_wall() -> None:
+    """Two views of a studio: only the person changes, and its clothes fill a tenth."""
+    wall = np.full((180, 320, 3), 250, np.uint8)
+    front = [with_person(wall, 100 + t, 40) for t in range(20)]
+    side = [np.roll(with_person(wall, 100 + t, 40), 70, axis=1) for t in range(20)]
+    assert rows([*front, *side]) == [20]
+
+
+def test_cuts_near_the_ends() -> None:
+    assert rows([*shot(1, 2), *shot(2, 20), *shot(3, 2)]) == [2, 22]
+
+
+def test_short_shots() -> None:
+    shots = [shot(seed, 6) for seed in range(6)]
+    assert rows(itertools.chain(*shots)) == [6, 12, 18, 24, 30]
+
+
+def test_a_cut_in_fast_movement() -> None:
+    assert rows([*shot(1, 20, 0, 14), *shot(2, 20, 0, 14)]) == [20]
+
+
+def test_the_rows_may_be_asked_for_at_any_time() -> None:
+    detector = CutDetector()
+    assert detector.rows() == []
+    for image in [*shot(1, 10), *shot(2, 3)]:
+        detector.add(image)
+    assert detector.rows() == detector.rows() == [10]
+    for image in shot(2, 10, 69):
+        detector.add(image)
+    assert detector.rows() == [10]
+
+
+# --- no cuts ----------------------------------------------------------------------------
+
+
+def test_one_shot_has_no_cut() -> None:
+    assert rows(shot(1, 60)) == []
+    assert rows([room(1)] * 20) == []
+    assert rows([room(1)]) == []
+
+
+@pytest.mark.parametrize("step", [10, 25, 60])
+def test_fast_movement_is_no_cut(step: float) -> None:
+    there = [with_person(room(1), x) for x in np.arange(-40, 320, step)]
+    assert rows([*[room(1)] * 10, *there, *there[::-1], *[room(1)] * 10]) == []
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_flash_is_no_cut(length: int) -> None:
+    images = shot(1, 40)
+    for t in range(20, 20 + length):
+        images[t] = mixed(images[t], 255, 0.1)
+    assert rows(images) == []
+
+
+def test_a_pan_of_the_camera_is_no_cut() -> None:
+    wide = room(1, 320 * 8)
+    places = [*[0] * 15, *range(0, 320 * 6, 80), *[320 * 6] * 15]
+    assert rows(wide[:, x : x + 320] for x in places) == []
+
+
+def test_repeated_frames_are_no_cuts() -> None:
+    """24 frames per second of fast movement in a file of 60."""
+    images = shot(1, 20, 0, 14)
+    assert rows(images[t * 24 // 60] for t in range(50)) == []
+
+
+def test_a_person_who_enters_and_leaves_is_no_cut() -> None:
+    wall = np.full((180, 320, 3), 250, np.uint8)
+    there = [with_person(wall, x, 40) for x in range(-40, 320, 8)]
+    assert rows([*[wall] * 10, *there, *[wall] * 10, *there[::-1]]) == []
+
+
+# --- fades ------------------------------------------------------------------------------
+
+
+def fade(images: list[np.ndarray], colour: int, *, length: int, up: bool) -> list[np.ndarray]:
+    shares = np.arange(1, length + 1) / (length + 1)
+    shares = shares if up else shares[::-1]
+    part = images[:length] if up else images[-length:]
+    faded = [mixed(image, colour, share) for image, share in zip(part, shares, strict=True)]
+    return [*faded, *images[length:]] if up else [*images[:-length], *faded]
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+@pytest.mark.parametrize("length", [8, 20])
+def test_fades_are_cuts(colour: int, length: int) -> None:
+    first = fade(shot(1, 40, 60, 1), colour, length=length, up=False)
+    second = fade(shot(2, 40, 60, 1), colour, length=length, up=True)
+    (row,) = rows([*first, np.full_like(first[0], colour), *second])
+    assert 40 <= row <= 43
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_film_that_begins_or_ends_with_a_fade_has_no_cut(colour: int) -> None:
+    blank = [np.full((180, 320, 3), colour, np.uint8)] * 5
+    begun = fade(shot(1, 40, 60, 1), colour, length=15, up=True)
+    assert rows([*blank, *begun]) == []
+    assert rows([*fade(shot(1, 40, 60, 1), colour, length=15, up=False), *blank]) == []
+
+
+def test_automatic_exposure_is_no_fade() -> None:
+    """One stop brighter within half a second, and back."""
+    gains = np.concatenate([np.ones(10), np.linspace(1, 0.72, 15), np.linspace(0.72, 1, 15)])
+    images = shot(1, 40, 60, 1)
+    assert rows(mixed(image, 0, gain) for image, gain in zip(images, gains, strict=True)) == []
+
+
+# --- real footage -----------------------------------------------------------------------
+
+
+def film(name: str, start: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
+    path = VIDEOS / name
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    stop = None if count is None else start + count
+    return (frame.image for frame in itertools.islice(read_frames(path), start, stop))
+
+
+def detected(images: Iterable[np.ndarray]) -> list[int]:
+    detector = CutDetector()
+    for image in images:
+        detector.add(image)
+    return detector.rows()
+
+
+def test_fades_of_a_real_film() -> None:
+    """Front, side, front and a logo; looked at frame by frame: 208, 634 and 946 are blank."""
+    assert detected(film("squat/squat_1.mp4")) == [209, 635, 947]
+
+
+@pytest.mark.parametrize("name", ["squat/squat_3.mp4", "squat/squat_4.mp4", "golf/swing6.mp4"])
+def test_real_films_without_cuts(name: str) -> None:
+    assert detected(film(name)) == []
+
+
+def test_real_films_joined() -> None:
+    """Thirty frames of each, from the middle of the movement."""
+    names = ["squat/squat_3.mp4", "squat/squat_4.mp4", "golf/swing6.mp4", "golf/swing1.mp4"]
+    names += ["trikonasana/trikonasana_13.mp4", "squat/squat_4.mp4", "other/two_people.mp4"]
+    parts = [film(name, start=20, count=30) for name in names]
+    assert detected(itertools.chain(*parts)) == [30, 60, 90, 120, 150, 180]
