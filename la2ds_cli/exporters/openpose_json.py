@@ -32,8 +32,8 @@ def export_openpose_json(pose: PoseSequence, name: str, path: Path) -> None:
     BODY_25 does not have. FormatError when it has none of the shoulders and hips.
     """
     triple = body25(pose)
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tmp-") as folder:
             for t, frame in enumerate(pose.frame):
                 file_name = f"{name}_{frame:012d}_keypoints.json"

@@ -1,10 +1,13 @@
 """Importers: pose data of other data sets and tools into a project, one file each.
 
-To add one, write `importers/NAME.py` (a file that starts with `_` is no importer):
+To add one, write `importers/NAME.py` (a file that starts with `_` is no importer). Pose files of
+a tool need `read_clips(path, options) -> list[FileClip]` only, which says what the people of each
+frame are and raises PoseFileError; `_clips.import_files` does the rest: frames, times, the subject,
+the video, rows and failed files. dlc_csv.py is a short one to start from. In full:
 
 1. One function `import_NAME(project, root, ..., progress=None) -> list[ItemResult]`, where `root`
-   is the folder as the source lays it out. Its docstring says which files it reads and what is
-   dropped.
+   is the file or folder as the source lays it out. Its docstring says which files it reads and
+   what is dropped.
 2. Read every clip into a `PoseSequence`: original pixels with (0, 0) at the centre of the first
    pixel, NaN for a joint that is not there (never 0 or -1), score in [0, 1], seconds that rise. A
    joint order the project does not know yet goes into la2ds_cli/skeleton.py, by name.
@@ -14,7 +17,8 @@ To add one, write `importers/NAME.py` (a file that starts with `_` is no importe
 4. A file that cannot be read fails alone (`ItemResult(status="failed")`); the others go on. A
    wrong folder or an unknown choice is a `UserError`.
 5. Phase labels go through `_phase_labels`, which checks them before anything is written.
-6. tests/importers/test_NAME.py writes a small file of the format and reads it back.
+6. tests/importers/test_NAME.py writes a small file of the format and reads it back; a file with
+   something wrong in it gives a sentence that says what and where.
 
 A module outside this package serves as well: give its dotted path as the name.
 """

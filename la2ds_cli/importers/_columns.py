@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,22 @@ def cell_number(cell: str, where: str) -> float:
         raise PoseFileError(f"{where} should be a number, not {shown(cell)}") from error
 
 
-def cell_numbers(rows: Sequence[Sequence[str]], first_line: int, width: int) -> FloatArray:
-    """(T, width) of rows of text; first_line: line of the first row, for messages."""
+def cell_numbers(
+    rows: Sequence[Sequence[str]],
+    first_row: int,
+    width: int,
+    columns: Collection[int] | None = None,
+) -> FloatArray:
+    """(T, width) of rows of text, NaN where a row is short.
+
+    first_row: number of the first one, for messages. columns: those that hold numbers, None = all;
+    the others become NaN.
+    """
     value = np.full((len(rows), width), np.nan)
-    for t, row in enumerate(rows):
+    for number, (row, found) in enumerate(zip(rows, value, strict=True), start=first_row):
         if len(row) > width:
-            raise PoseFileError(f"row {first_line + t} has {len(row)} columns, the header {width}")
+            raise PoseFileError(f"row {number} has {len(row)} columns, the header {width}")
         for c, cell in enumerate(row):
-            value[t, c] = cell_number(cell, f"row {first_line + t}, column {c + 1}")
+            if columns is None or c in columns:
+                found[c] = cell_number(cell, f"row {number}, column {c + 1}")
     return value

@@ -8,7 +8,7 @@ from la2ds_cli.batch import ItemResult
 from la2ds_cli.errors import ExitCode, UserError
 
 
-class PoseFileError(ValueError):
+class PoseFileError(Exception):
     """I001: the file is not what its format says. The message says where and what, not the file."""
 
     code = "I001"

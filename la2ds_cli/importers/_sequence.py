@@ -19,6 +19,7 @@ from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 
 _SPARSE = 20  # frame numbers may run over so many times the frames listed, and ...
 _ALWAYS_FINE = 1000  # ... over so many in any case
+_FAR = 1e6  # pixels: no place in or near a picture, so the joint is missing
 _SLACK = 1  # frames by which a video and its poses may differ
 
 
@@ -198,8 +199,9 @@ def _arrays(
             xy[t, ours] = person.xy[theirs]
             score[t, ours] = person.score[theirs]
             box[t] = person.box
-    xy[~np.isfinite(xy).all(axis=2)] = np.nan
-    box[~np.isfinite(box).all(axis=1)] = np.nan
+    with np.errstate(invalid="ignore"):
+        xy[~(np.abs(xy) < _FAR).all(axis=2)] = np.nan
+        box[~(np.abs(box) < _FAR).all(axis=1)] = np.nan
     score = np.clip(np.nan_to_num(score, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
     return xy, score, box
 

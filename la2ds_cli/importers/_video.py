@@ -39,8 +39,8 @@ def read_source(path: Path) -> SourceVideo:
 def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | None:
     """The video of a clip: the file `video`, or in the folder `video` the file of that stem.
 
-    None without `video` or without such a file. only: whether it is the only clip, as it must be
-    for a file. Raises VideoError for a file that cannot be read or that two clips would share.
+    None without `video`. only: whether it is the only clip, as it must be for a file. Raises
+    VideoError for a file that is not there or cannot be read, or that two clips would share.
     """
     if video is None:
         return None
@@ -51,7 +51,10 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
             if path.stem == clip and path.suffix.lower() in VIDEO_SUFFIXES
         ]
         if not found:
-            return None
+            raise VideoError(
+                f"there is no video called {clip} in {video}",
+                f"name it {clip}.mp4, or import this clip without --video",
+            )
         video = found[0]
     elif not only:
         raise VideoError(

@@ -51,9 +51,11 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             "its header has no columns <joint>_x and <joint>_y",
             "is it a DeepLabCut file? then use dlc-csv",
         )
-    value = cell_numbers(rows[1:], 2, len(header))
     frame = _frames(rows[1:], at.get("frame"))
-    x, y = (value[:, [at[f"{n.lower()}_{axis}"] for n in paired]] for axis in "xy")
+    wanted = [f"{name.lower()}_{part}" for name in paired for part in ("x", "y", "score")]
+    columns = {at[name] for name in ("time", *wanted) if name in at}
+    value = cell_numbers(rows[1:], 2, len(header), columns)
+    x, y = (value[:, [at[f"{name.lower()}_{axis}"] for name in paired]] for axis in "xy")
     score = np.ones_like(x)
     for k, name in enumerate(paired):
         column = at.get(f"{name.lower()}_score")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def skip_without(name: str) -> None:
         pytest.skip("SLEAP files need the optional package sleap-io (la2ds[sleap])")
 
 
-def round_trip(name: str, pose: PoseSequence, folder: Path, **told: object) -> PoseSequence:
+def round_trip(name: str, pose: PoseSequence, folder: Path, **told: Any) -> PoseSequence:
     skip_without(name)
     source = Project.create(folder / "from")
     add(source, "clip-1", pose)
@@ -58,7 +59,7 @@ def round_trip(name: str, pose: PoseSequence, folder: Path, **told: object) -> P
     kept = KEPT[name]
     options = ImportOptions(
         fps=None if kept.time else pose.fps, size=None if kept.size else SIZE, **told
-    )  # type: ignore[arg-type]
+    )
     target = Project.create(folder / "to")
     (read,) = load_importer(name)(target, Path(written.path), options)
     assert read.usable, read

@@ -1,0 +1,150 @@
+"""`la2ds import FORMAT` and `la2ds export`, through the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.commands.import_poses.pose_files import POSE_FILES
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.exporters import exporter_names
+from la2ds_cli.importers import importer_names
+from la2ds_cli.main import app
+from la2ds_cli.project import Project
+from la2ds_cli.video_writer import write_video
+from tests.importers.file_samples import (
+    dlc_rows,
+    mmpose_frames,
+    write_json,
+    write_openpose,
+    write_rows,
+)
+
+Run = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
+
+
+def test_every_importer_has_a_command():
+    found = {name.replace("_", "-") for name in importer_names()}
+    assert set(POSE_FILES) | {"penn-action"} == found
+
+
+@pytest.mark.parametrize("name", sorted(POSE_FILES))
+def test_help_shows_an_example(name: str):
+    result = CliRunner().invoke(app, ["import", name, "--help"])
+    assert result.exit_code == 0
+    assert f"la2ds import {name} " in result.stdout
+    assert "--map THEIRS=OURS" in result.stdout
+
+
+def test_import_makes_a_project_and_names_the_next_step(tmp_path: Path):
+    folder = write_openpose(tmp_path / "out" / "anna")
+    write_openpose(tmp_path / "out" / "ben")
+    (folder / "clip_000000000001_keypoints.json").write_text("{")
+    arguments = ["import", "openpose-json", str(folder.parent), "--fps", "30"]
+    project = str(tmp_path / "project")
+    result = CliRunner().invoke(
+        app, [*arguments, "--size", "640x480", "--project", project, "--json"]
+    )
+    assert result.exit_code == ExitCode.PARTIAL
+    items = json.loads(result.stdout)["items"]
+    assert [(Path(i["path"]).name, i["status"], i["code"]) for i in items] == [
+        ("anna", "failed", "I001"),
+        ("ben", "ok", ""),
+    ]
+    (video,) = Project.open(Path(project)).videos()
+    assert (video.width, video.height, video.fps) == (640, 480, 30)
+    result = CliRunner().invoke(app, [*arguments, "--project", project])
+    assert "1 ok, 1 failed" in result.stdout  # another size makes other poses
+    assert "anna: clip_000000000001_keypoints.json" in result.stdout
+    assert "next: la2ds" in result.stderr
+
+
+def test_names_told_on_the_command_line(run: Run, project: Project, tmp_path: Path):
+    joints = ["snout", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow"]
+    joints += ["left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"]
+    joints += ["foot_l", "foot_r"]
+    path = write_rows(tmp_path / "run.csv", dlc_rows(joints))
+    told = ["--map", "snout=nose", "--map", "foot_l=left_ankle", "--map", "foot_r=right_ankle"]
+    result = run("import", "dlc-csv", str(path), "--fps", "25", *told)
+    assert result.exit_code == 0, result.stderr
+    assert "not in the file: left_eye" in result.stderr
+    pose, _ = project.read_pose(project.videos()[-1].id)
+    assert np.isfinite(pose.xy[:, 15]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--size", "640"], ExitCode.USAGE, "'640' is no frame size"),
+        (["--size", "0x480"], ExitCode.USAGE, "no frame size"),
+        (["--map", "nose"], ExitCode.USAGE, "not of the form THEIRS=OURS"),
+        (["--fps", "0"], ExitCode.USAGE, "--fps"),
+        ([], ExitCode.USAGE, "does not hold the frame rate"),
+        (["--fps", "25", "--skeleton", "coco"], ExitCode.MISMATCH, "did you mean 'coco17'"),
+        (["--fps", "25", "--skeleton", "body25"], ExitCode.MISMATCH, "(I002)"),
+        (["--video", "no.mp4"], ExitCode.UNREADABLE, "there is no video no.mp4"),
+    ],
+)
+def test_options_that_make_no_sense(
+    run: Run, tmp_path: Path, arguments: list[str], code: ExitCode, said: str
+):
+    path = write_json(tmp_path / "a.json", mmpose_frames())
+    result = run("import", "mmpose-json", str(path), *arguments)
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_path_that_is_not_there(run: Run, tmp_path: Path):
+    result = run("import", "trc", str(tmp_path / "a.trc"))
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert "there is no file" in result.stderr
+
+
+def test_align_uses_the_imported_poses_of_a_video(run: Run, project: Project, tmp_path: Path):
+    for name, frames in (("anna", 12), ("ben", 15)):
+        images = [np.full((240, 320, 3), 5 * t, np.uint8) for t in range(frames)]
+        write_video(tmp_path / f"{name}.mp4", images, 20)
+        path = write_json(tmp_path / f"{name}.json", mmpose_frames(frames))
+        told = ["--video", str(tmp_path / f"{name}.mp4")]
+        assert run("import", "mmpose-json", str(path), *told).exit_code == 0
+    out = tmp_path / "ab.csv"
+    videos = [str(tmp_path / "anna.mp4"), str(tmp_path / "ben.mp4")]
+    result = run("align", *videos, "--features", "pose", "--out", str(out))
+    assert result.exit_code == 0, result.stderr
+    assert len(out.read_text().splitlines()) > 12
+
+
+def test_export_prints_what_it_wrote(run: Run, document: Document, tmp_path: Path):
+    result = run("export", "trc", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.stderr
+    paths = [Path(line) for line in result.stdout.splitlines()[-4:]]
+    assert [path.name for path in paths] == [f"clip-{n}.trc" for n in range(4)]
+    assert all(path.is_file() for path in paths)
+    result = run("export", "trc", "clip-1", "--out", str(tmp_path / "out"))
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "E001" in result.stdout
+    items = document("export", "trc", "clip-1", "--out", str(tmp_path / "out"), "--overwrite")
+    assert [(i["status"], i["video"]) for i in items["items"]] == [("ok", "clip-1")]
+
+
+def test_the_help_of_export_lists_the_formats():
+    page = CliRunner().invoke(app, ["export", "--help"]).stdout
+    for name in exporter_names():
+        assert name.replace("_", "-") in page
+
+
+def test_export_of_an_unknown_format_or_clip(run: Run):
+    result = run("export", "csv")
+    assert result.exit_code == ExitCode.USAGE
+    assert "wide-csv" in result.stderr
+    result = run("export", "trc", "clip-9")
+    assert result.exit_code == ExitCode.USAGE
+    assert "there is no clip 'clip-9'" in result.stderr
