@@ -1,0 +1,149 @@
+"""One movement, filmed at different rates and turned in different ways: one pose over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from la2ds_cli.clip_options import ClipOptions
+from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.project import Project
+from la2ds_cli.resample import resample_pose, time_grid
+from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.video import write_video
+from tests.drawn_clips import turned, write_stamped
+from tests.poses.grey_people import PLACES, SIZE, scene
+
+CONFIG = PosesConfig(
+    detector="tests.poses.grey_people", pose="tests.poses.grey_people", detect_rate=0
+)
+SECONDS = 2.0
+TOLERANCE = 2.0  # pixels: drawn on whole pixels, encoded, and the box found in the result
+
+
+def corner(time: FloatArray) -> FloatArray:
+    """Top left corner (T, 2) of a person who goes to the right and back within two seconds."""
+    swing = 0.5 - 0.5 * np.cos(np.pi * np.asarray(time))
+    return np.stack([30 + 130 * swing, 20 + 30 * swing], axis=-1)
+
+
+def joints(time: FloatArray) -> FloatArray:
+    """Joints (T, K, 2) as grey_people places them."""
+    return corner(time)[:, None] + PLACES * [39, 89]
+
+
+def drawn(time: Sequence[float] | FloatArray) -> list[np.ndarray]:
+    places = np.rint(corner(np.asarray(time))).astype(int)
+    return [scene({200: (x, y, x + 40, y + 90)}) for x, y in places.tolist()]
+
+
+def varied(rate: float, seed: int) -> FloatArray:
+    """Times at `rate` frames per second on average, with gaps from a half to twice the usual."""
+    rng = np.random.default_rng(seed)
+    gaps = rng.uniform(0.5, 1.5, round(SECONDS * rate)) / rate
+    gaps[rng.random(len(gaps)) < 0.1] = 2 / rate
+    time = np.concatenate([[0], np.cumsum(gaps)])
+    return np.round(time[time < SECONDS], 3)
+
+
+def poses(folder: Path, path: Path, options: ClipOptions | None = None) -> PoseSequence:
+    project = Project.create(folder / "project")
+    (result,) = extract_poses(project, [str(path)], CONFIG, options=options)
+    assert (result.status, result.code) == ("ok", "")
+    return project.read_pose(result.video)[0]
+
+
+def assert_is_the_movement(pose: PoseSequence, least: float) -> None:
+    """The joints at 20 regular times per second are those of the movement."""
+    at = time_grid(pose.time, 20)
+    assert at[-1] - at[0] >= least
+    sampled = resample_pose(pose, at)
+    np.testing.assert_allclose(sampled.xy, joints(at), atol=TOLERANCE)
+    np.testing.assert_allclose(sampled.time, at)
+
+
+@pytest.mark.parametrize("rate", [24, 30, 60])
+def test_a_constant_rate(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "clip.mp4"
+    write_video(path, drawn(np.arange(SECONDS * rate) / rate), rate)
+    pose = poses(tmp_path, path)
+    assert pose.fps == rate
+    assert_is_the_movement(pose, SECONDS - 2 / rate)
+
+
+@pytest.mark.parametrize("rate", [30, 60])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_a_variable_rate(tmp_path: Path, rate: int, suffix: str) -> None:
+    time = varied(rate, seed=rate)
+    path = tmp_path / f"clip.{suffix}"
+    write_stamped(path, drawn(time), time)
+    pose = poses(tmp_path, path)
+    np.testing.assert_allclose(pose.time, time, atol=2e-3)
+    assert np.std(np.diff(pose.time)) > 0.2 / rate
+    assert_is_the_movement(pose, SECONDS - 4 / rate)
+
+
+def test_the_frame_number_would_be_wrong(tmp_path: Path) -> None:
+    """The variable rates above do tell time stamps from frames counted at a constant rate."""
+    time = varied(30, seed=30)
+    counted = np.arange(len(time)) / 30
+    assert np.abs(joints(counted) - joints(time)).max() > 3 * TOLERANCE
+
+
+def test_slow_motion(tmp_path: Path) -> None:
+    """Filmed at 120 frames per second, saved at 30."""
+    path = tmp_path / "slow.mp4"
+    write_video(path, drawn(np.arange(SECONDS * 120) / 120), 30)
+    pose = poses(tmp_path, path, ClipOptions(slowmo=4))
+    assert pose.fps == 120
+    assert_is_the_movement(pose, SECONDS - 0.05)
+
+
+def test_a_part_of_a_clip(tmp_path: Path) -> None:
+    """It keeps the times that a player shows."""
+    path = tmp_path / "clip.mp4"
+    write_video(path, drawn(np.arange(SECONDS * 30) / 30), 30)
+    pose = poses(tmp_path, path, ClipOptions(start=0.5, end=1.5))
+    assert pose.time[0] == pytest.approx(0.5)
+    assert len(pose) == 30
+    assert_is_the_movement(pose, 0.95)
+
+
+def test_a_folder_of_images(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for t, image in enumerate(drawn(np.arange(SECONDS * 30) / 30)):
+        PillowImage.fromarray(image).save(tmp_path / "frames" / f"{t}.png")
+    pose = poses(tmp_path, tmp_path / "frames", ClipOptions(fps=30))
+    assert_is_the_movement(pose, SECONDS - 0.05)
+
+
+# --- turned -----------------------------------------------------------------------------
+
+# What the file asks for, and the quarter turns counter-clockwise of the stored picture.
+TURNS = {90: ((0, 1, -1, 0), 1), 180: ((-1, 0, 0, -1), 2), 270: ((0, -1, 1, 0), 3)}
+
+
+@pytest.mark.parametrize("clockwise", list(TURNS))
+@pytest.mark.parametrize("by", ["display matrix", "option"])
+def test_a_turned_file_gives_upright_poses(tmp_path: Path, clockwise: int, by: str) -> None:
+    matrix, quarters = TURNS[clockwise]
+    path = tmp_path / "clip.mp4"
+    stored = [np.rot90(image, quarters) for image in drawn(np.arange(SECONDS * 30) / 30)]
+    write_video(path, stored, 30)
+    if by == "display matrix":
+        turned(path, matrix)
+    pose = poses(tmp_path, path, ClipOptions(rotate=clockwise) if by == "option" else None)
+    assert pose.size == SIZE
+    assert_is_the_movement(pose, SECONDS - 0.05)
+
+
+def test_a_mirrored_file(tmp_path: Path) -> None:
+    path = tmp_path / "selfie.mp4"
+    write_video(path, [image[:, ::-1] for image in drawn(np.arange(SECONDS * 30) / 30)], 30)
+    pose = poses(tmp_path, path, ClipOptions(mirror=True))
+    assert_is_the_movement(pose, SECONDS - 0.05)
