@@ -1,0 +1,132 @@
+"""YOLO pose networks of Ultralytics (AGPL-3.0): `FILE.pt`, `ultralytics:FILE.pt` or
+`ultralytics:NAME`.
+
+They find people by themselves. Here they are shown the surroundings of each box, and of the people
+they find there the one counts whose box overlaps the given one most. Joints are the 17 of COCO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses import boxes as box_arithmetic
+from la2ds_cli.poses.decode import crop_matrix, to_image
+from la2ds_cli.poses.ultralytics_model import (
+    NOTICE,
+    YoloModel,
+    load_model,
+    model_identity,
+    parse_setting,
+)
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import FloatArray
+from la2ds_cli.video import Image
+
+NAMES = ("ultralytics",)
+SUFFIXES = (".pt",)
+
+_DEFAULT = "yolo11n-pose"
+_JOINTS = len(get_skeleton("coco17").joints)
+_ASPECT = 0.75  # width over height of a crop, as for the other networks
+_STRIDE = 32
+_GREY = 114  # around the picture, as in training
+_LEAST_SCORE = 0.25  # of a person, Ultralytics' own default
+_LEAST_OVERLAP = 0.1  # IoU with the given box below which it is somebody else
+
+
+def identity(name: str) -> str:
+    """The digest of the weights."""
+    return model_identity(parse_setting(name, _DEFAULT))
+
+
+def build(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBackend:
+    """The backend; UserError as load_model, and exit 5 for a network without COCO's joints."""
+    setting = parse_setting(name, _DEFAULT)
+    if setting.tracker:
+        raise UserError(
+            f"a pose network takes no tracker: '{name}'",
+            hint=f"give it to the detector: --detector {name}",
+        )
+    if config.flip_test:
+        raise UserError(
+            "ultralytics has no flip test", hint="leave it out with --set poses.flip_test=false"
+        )
+    model = load_model(setting, device, config.batch_size)
+    if model.joints is None or model.joints[0] != _JOINTS:
+        found = f"{model.joints[0]} joints" if model.joints else "boxes alone"
+        raise UserError(
+            f"{setting.model} finds {found}, where the {_JOINTS} joints of coco17 are needed",
+            hint=f"take a pose network, such as --pose ultralytics:{_DEFAULT}",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return UltralyticsBackend(model)
+
+
+class UltralyticsBackend:
+    """least_score: of a person in a crop; below it nobody is found there."""
+
+    skeleton = "coco17"
+    notice = NOTICE
+
+    def __init__(self, model: YoloModel, least_score: float = _LEAST_SCORE) -> None:
+        self.model = model
+        self.least_score = least_score
+        height = model.image_size
+        self.input_size = height, -(-round(height * _ASPECT) // _STRIDE) * _STRIDE
+
+    @property
+    def device(self) -> str:
+        return self.model.device
+
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """As PoseBackend.estimate; score is the network's visibility, 0 where nobody is found."""
+        xy = np.zeros((len(boxes), _JOINTS, 2), np.float32)
+        score = np.zeros((len(boxes), _JOINTS), np.float32)
+        matrix = [crop_matrix(box, self.input_size) for box in boxes]
+        crop = [self._crop(image, m) for image, m in zip(images, matrix, strict=True)]
+        for i, found in enumerate(self.model.find(crop, self.least_score)):
+            wanted = to_crop(boxes[i], matrix[i])
+            place = best_match(found, wanted)
+            if place >= 0:
+                joint, score[i] = read_joints(found[place])
+                xy[i] = to_image(joint[None], matrix[i][None])[0]
+        return xy, score
+
+    def _crop(self, image: Image, matrix: FloatArray) -> Image:
+        import cv2
+
+        height, width = self.input_size
+        grey = (_GREY, _GREY, _GREY)
+        cut = cv2.warpAffine(
+            image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=grey
+        )
+        return np.asarray(cut, np.uint8)
+
+
+def to_crop(box: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Box (4,) xyxy in pixels of the image to pixels of the crop with the affine matrix (2, 3)."""
+    corners = np.asarray(box, np.float64).reshape(2, 2)
+    return (corners @ matrix[:, :2].T + matrix[:, 2]).reshape(4)
+
+
+def best_match(found: FloatArray, wanted: FloatArray) -> int:
+    """Row of `found` (n, 5 or more) whose box overlaps the box `wanted` (4,) most; -1 for none."""
+    if not len(found):
+        return -1
+    overlap = box_arithmetic.iou(found[:, :4], wanted[None])
+    place = int(overlap.argmax())
+    return place if overlap[place] >= _LEAST_OVERLAP else -1
+
+
+def read_joints(row: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Joints (K, 2) and scores (K,) of a person's row; the person's score where joints have
+    none."""
+    values = row[5:].reshape(_JOINTS, -1)
+    if values.shape[1] == 2:
+        return values, np.full(_JOINTS, row[4], np.float32)
+    return values[:, :2], np.clip(values[:, 2], 0, 1)

@@ -1,0 +1,155 @@
+"""YOLO detectors: pictures in and boxes back, people numbered by a tracker."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli import artifact
+from la2ds_cli.poses.detectors import detector_identities, resolve_detector
+from la2ds_cli.poses.detectors import ultralytics as detectors
+from la2ds_cli.poses.detectors.ultralytics import (
+    TrackingDetector,
+    UltralyticsDetector,
+    follow,
+    input_size,
+    make_tracker,
+)
+
+POSE: Any = None
+
+
+class SquareFinder:
+    """Stands for the network: the box of what is bright, of score 0.9, and joints to ignore."""
+
+    image_size = 64
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def find(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        self.seen += [picture.shape for picture in pictures]
+        return [self._box(picture[:, :, 0] > 200) for picture in pictures]
+
+    @staticmethod
+    def _box(bright: np.ndarray) -> np.ndarray:
+        y, x = np.nonzero(bright)
+        if not len(x):
+            return np.zeros((0, 8), np.float32)
+        row = [x.min(), y.min(), x.max() + 1, y.max() + 1, 0.9, 1, 2, 3]
+        return np.array([row], np.float32)
+
+
+def bright(shape: tuple[int, int], x1: int, y1: int, x2: int, y2: int) -> np.ndarray:
+    image = np.zeros((*shape, 3), np.uint8)
+    image[y1:y2, x1:x2] = 255
+    return image
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((480, 854), (384, 640)),
+        ((1280, 720), (640, 384)),
+        ((640, 640), (640, 640)),
+        ((10, 2000), (32, 640)),
+        ((481, 854), (384, 640)),
+    ],
+)
+def test_the_input_is_as_small_as_the_aspect_allows(shape, expected) -> None:
+    assert input_size(shape, 640) == expected
+
+
+def test_boxes_come_back_to_pictures_of_several_sizes() -> None:
+    finder: Any = SquareFinder()
+    images = [
+        bright((96, 128), 20, 40, 60, 80),
+        bright((96, 128), 64, 0, 128, 48),
+        bright((128, 80), 8, 16, 40, 96),
+        np.zeros((128, 80, 3), np.uint8),
+    ]
+    found = UltralyticsDetector(finder).detect(images)
+    assert finder.seen == [(64, 64, 3), (64, 64, 3), (64, 64, 3), (64, 64, 3)]
+    np.testing.assert_allclose(found[0], [[20, 40, 60, 80, 0.9]], rtol=1e-6)
+    np.testing.assert_allclose(found[1], [[64, 0, 128, 48, 0.9]], rtol=1e-6)
+    np.testing.assert_allclose(found[2], [[8, 16, 40, 96, 0.9]], rtol=1e-6)
+    assert found[3].shape == (0, 5)
+
+
+def test_a_tracker_is_told_of_every_frame_and_numbers_the_boxes(monkeypatch) -> None:
+    calls = []
+
+    def numbered(tracker: Any, image: np.ndarray, box: np.ndarray) -> np.ndarray:
+        calls.append((tracker.name, image.shape, len(box)))
+        return np.concatenate([box, np.full((len(box), 1), 7, np.float32)], axis=1)
+
+    resets = []
+    tracker = SimpleNamespace(name="bytetrack", reset=lambda: resets.append(True))
+    monkeypatch.setattr(detectors, "make_tracker", lambda name: tracker)
+    monkeypatch.setattr(detectors, "follow", numbered)
+    finder: Any = SquareFinder()
+    detector = TrackingDetector(finder, "bytetrack")
+    assert detector.sequential
+    detector.reset()
+    assert resets == [True]
+    images = [bright((64, 64), 0, 0, 9, 9), np.zeros((64, 64, 3), np.uint8)]
+    found = detector.detect(images)
+    np.testing.assert_allclose(found[0], [[0, 0, 9, 9, 0.9, 7]], rtol=1e-6)
+    assert found[1].shape == (0, 6)
+    assert calls == [("bytetrack", (64, 64, 3), 1), ("bytetrack", (64, 64, 3), 0)]
+
+
+def test_what_is_built(monkeypatch) -> None:
+    loaded = []
+
+    def load(setting: Any, device: str, batch_size: int) -> Any:
+        loaded.append((setting.model, device))
+        return SquareFinder()
+
+    monkeypatch.setattr(detectors, "load_model", load)
+    monkeypatch.setattr(detectors, "make_tracker", lambda name: name)
+    plain = resolve_detector("people.pt", "cpu", POSE)
+    tracking = resolve_detector("ultralytics:yolo26n,botsort", "cpu", POSE)
+    assert loaded == [("people.pt", "cpu"), ("yolo26n", "cpu")]
+    assert not getattr(plain, "sequential", False)
+    assert getattr(tracking, "tracker", None) == "botsort"
+    assert all("AGPL-3.0" in getattr(built, "notice", "") for built in (plain, tracking))
+
+
+def test_identities(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    path.write_bytes(b"weights")
+    digest = artifact.file_digest(path)
+    assert detector_identities(str(path)) == (f"ultralytics:{digest}",)
+    assert detector_identities(f"ultralytics:{path},botsort") == (f"ultralytics:{digest},botsort",)
+
+
+@pytest.mark.parametrize("name", ["bytetrack", "botsort"])
+def test_two_people_who_cross_keep_their_numbers(name: str, tmp_path, monkeypatch) -> None:
+    if importlib.util.find_spec("ultralytics") is None:
+        pytest.skip("needs la2ds[ultralytics]")
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    tracker = make_tracker(name)
+
+    def walk() -> np.ndarray:
+        numbers = []
+        image = np.random.default_rng(0).integers(0, 256, (200, 400, 3), dtype=np.uint8)
+        for t in range(20):
+            left, right = 20 + 15 * t, 320 - 15 * t  # of different height, passing at t = 10
+            box = [[left, 20, left + 50, 180, 0.9], [right, 60, right + 50, 170, 0.8]]
+            box = np.array([*box, [0, 0, 9, 9, 0.08]], np.float32)  # too weak to follow
+            found = follow(tracker, image, box)
+            np.testing.assert_array_equal(found[:, :5], box)
+            numbers.append(found[:, 5])
+        return np.array(numbers)
+
+    numbers = walk()
+    np.testing.assert_array_equal(numbers, np.tile([1, 2, -1], (20, 1)))
+    tracker.reset()
+    np.testing.assert_array_equal(walk(), numbers)
+    assert follow(tracker, np.zeros((200, 400, 3), np.uint8), np.zeros((0, 5))).shape == (0, 6)
