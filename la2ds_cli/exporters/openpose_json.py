@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.artifact import cannot_write, write_text
+from la2ds_cli.artifact import cannot_write
 from la2ds_cli.exporters import FormatError
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
@@ -28,17 +28,19 @@ def export_openpose_json(pose: PoseSequence, name: str, path: Path) -> None:
 
     Joints are put into the order of BODY_25 by name; neck and mid_hip are the middles of shoulders
     and hips where the skeleton has none. Pixels and scores have 4 decimals; a missing joint is
-    0 0 0, and a frame without joints has no people. Lost: times, boxes, size, and joints that
-    BODY_25 does not have. FormatError when it has none of the shoulders and hips.
+    0 0 0, and a frame without joints has no people. The folder appears as a whole. Lost: times,
+    boxes, size, and joints that BODY_25 does not have. FormatError without shoulders and hips.
     """
     triple = body25(pose)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tmp-") as folder:
+            made = Path(folder) / path.name
+            made.mkdir()
             for t, frame in enumerate(pose.frame):
                 file_name = f"{name}_{frame:012d}_keypoints.json"
-                write_text(Path(folder) / file_name, json.dumps(_document(triple[t])))
-            _replace(Path(folder), path)
+                (made / file_name).write_text(json.dumps(_document(triple[t])), "utf-8")
+            _replace(made, path)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -72,11 +74,9 @@ def _document(triple: FloatArray) -> dict[str, object]:
 
 
 def _replace(made: Path, path: Path) -> None:
-    """Move the files made into place; a folder that is there loses its own files of that kind."""
-    made.chmod(0o755)  # temporary folders can be read by their owner only
+    """Move the folder into place; one that is there loses its files of this kind, no others."""
     if not path.exists():
         made.rename(path)
-        made.mkdir()  # what the caller removes
         return
     for old in path.glob(_FILES):
         old.unlink()

@@ -61,8 +61,8 @@ class _Rows:
 def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> PoseSequence:
     """The subject of a clip; frames that the file leaves out are NaN.
 
-    info: frames, coverage, mean_score, absent (frame numbers left out of a complete list), and
-    with several people what choose_people says. Raises PoseFileError.
+    info: frames, coverage, mean_score (of the joints that are seen), absent (frame numbers left
+    out of a complete list), and with several people what choose_people says. Raises PoseFileError.
     """
     if not clip.people:
         raise PoseFileError("it holds no frames")
@@ -88,7 +88,7 @@ def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | Non
         info={
             "frames": len(rows.frame),
             "coverage": round(float(any_seen.mean()), 4),
-            "mean_score": round(float(score[any_seen].mean()), 4),
+            "mean_score": round(float(score[np.isfinite(xy[..., 0])].mean()), 4),
             "absent": rows.absent,
             **facts,
         },
