@@ -23,6 +23,7 @@ from la2ds_cli.progress import Progress
 from la2ds_cli.types import FloatArray, IntArray
 
 _SURE_IOU = 0.6  # of the boxes of two looks, below which the frames between are looked at
+_LARGE, _CLEAR = 0.3, 0.5  # of the largest area and of the best score, from which a box counts
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,20 @@ def _detect(chunk: FrameChunk, detector: Detector, every: int, threshold: float)
 
 def _alike(a: FloatArray, b: FloatArray, threshold: float) -> bool:
     """Whether two frames show the same people in nearly the same places."""
-    a, b = a[a[:, 4] >= threshold, :4], b[b[:, 4] >= threshold, :4]
+    a, b = _foreground(a, threshold), _foreground(b, threshold)
     if len(a) != len(b):
         return False
     if not len(a):
         return True
     overlap = boxes.pairwise_iou(a, b)
     return bool(min(overlap.max(axis=0).min(), overlap.max(axis=1).min()) >= _SURE_IOU)
+
+
+def _foreground(found: FloatArray, threshold: float) -> FloatArray:
+    """Boxes (n, 4) that may be the subject; what is small or doubtful beside them comes and goes
+    from frame to frame without meaning anything."""
+    found = found[found[:, 4] >= threshold]
+    if not len(found):
+        return found[:, :4]
+    area, score = boxes.area(found[:, :4]), found[:, 4]
+    return found[(area >= _LARGE * area.max()) & (score >= _CLEAR * score.max()), :4]

@@ -16,7 +16,7 @@ from la2ds_cli.poses.track import Track
 from la2ds_cli.progress import Progress
 from la2ds_cli.types import FloatArray, IntArray
 
-_REFINE_IOU = 0.9  # a box that its joints change by more than this is looked at again
+_REFINE_IOU = 0.7  # a box that its joints change by more than this is looked at again
 
 Places = Sequence[tuple[IntArray, FloatArray]]  # frames (M,) and boxes (M, 4) of each person
 

@@ -14,7 +14,6 @@ import pytest
 
 from la2ds_cli import artifact
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.poses import partial
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
