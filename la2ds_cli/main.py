@@ -78,6 +78,9 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use no network: weights must be here.")
+    ] = False,
 ) -> None:
     """Align videos of human movement in time.
 
@@ -91,6 +94,9 @@ def root(
       la2ds train --project swings
       la2ds evaluate --project swings
     """
+    if offline:
+        # Read by la2ds_models.weight_files, which is not loaded yet, and by child processes.
+        os.environ["LA2DS_OFFLINE"] = "1"
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from la2ds_cli.errors import ExitCode, UserError
 
+_BT709, _LIMITED = 1, 1  # FFmpeg's numbers
+
 
 def write_video(
     path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], fps: float
@@ -40,6 +42,12 @@ def write_video(
         ) from error
 
 
+def _tag_bt709(context: Any) -> None:
+    """Say which colours the numbers mean; players guess by the size of the picture otherwise."""
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = _LIMITED
+
+
 def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
     import av
 
@@ -54,7 +62,11 @@ def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
                 stream = container.add_stream(codec, rate=rate, options=options)
                 stream.height, stream.width = padded.shape[:2]
                 stream.pix_fmt = "yuv420p"
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
+                _tag_bt709(stream.codec_context)
+            picture = av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED, threads=1
+            )
+            container.mux(stream.encode(picture))
         if stream is None:
             raise ValueError("write_video: no frames")
         container.mux(stream.encode(None))

@@ -18,13 +18,25 @@ COMMON = {"--json", "--project", "--quiet", "-q"}
 # Frozen: an option is for what changes from call to call. Everything else is a setting of
 # project.toml, and needs no entry here.
 OPTIONS = {
-    "la2ds": {"--version", "--install-completion", "--show-completion"},
+    "la2ds": {"--offline", "--version", "--install-completion", "--show-completion"},
     "la2ds demo": {"--device", "--json", "--minutes", "--quiet", "-q"},
     "la2ds init": {"--json", "--preset", "--quiet", "-q"},
-    "la2ds extract-poses": {"--detector", "--device", "--overlay", "--overwrite", "--pose"}
+    "la2ds extract-poses": {
+        *("--detector", "--device", "--engine", "--fps", "--mirror", "--overlay"),
+        *("--overlay-videos", "--overwrite", "--pose", "--rotate", "--shard", "--slowmo"),
+        *("--strict", "--subject", "--subjects", "--time-range"),
+    }
     | COMMON,
     "la2ds import": set(),
     "la2ds import penn-action": {"--action", "--phases"} | COMMON,
+    **{
+        f"la2ds import {name}": {"--fps", "--map", "--size", "--skeleton", "--video"} | COMMON
+        for name in (
+            *("coco-json", "openpose-json", "mmpose-json", "ultralytics", "wide-csv"),
+            *("dlc-csv", "sleap", "trc"),
+        )
+    },
+    "la2ds export": {"--out", "--overwrite"} | COMMON,
     "la2ds cache-heatmaps": {"--overwrite"} | COMMON,
     "la2ds train": {"--device", "--max-minutes", "--overwrite", "--preset", "--run", "--set"}
     | COMMON,
@@ -34,6 +46,11 @@ OPTIONS = {
     "la2ds evaluate": {"--device", "--run"} | COMMON,
     "la2ds status": {"--json", "--project"},
     "la2ds doctor": {"--json"},
+    "la2ds models": set(),
+    "la2ds models ls": {"--json"},
+    "la2ds models pull": {"--all", "--offline", "--json", "--quiet", "-q"},
+    "la2ds models verify": {"--json"},
+    "la2ds models licences": {"--json", "--project"},
 }
 
 

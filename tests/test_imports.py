@@ -16,7 +16,9 @@ CORE = {
     f"la2ds_cli.{name}"
     for name in [
         *("artifact", "batch", "config", "config_sections", "csv_table", "device", "errors"),
-        *("progress", "project", "skeleton", "types", "video", "video_writer"),
+        *("progress", "project", "skeleton", "types", "video", "video_file", "video_writer"),
+        *("clip_options", "frame_clock", "frame_conversion", "image_sequence", "media_files"),
+        *("orientation", "read_ahead", "tone_map", "video_container"),
     ]
 }
 # Arrays in, arrays out: no project, no files of a project. A name stands for all below it.
@@ -26,8 +28,11 @@ PURE = {
         *("alignment.confidence", "alignment.distance", "alignment.dtw_kernel"),
         *("alignment.methods", "alignment.path", "alignment.soft_dtw_kernel", "augment", "crop"),
         *("evaluation.bootstrap", "evaluation.kendall", "evaluation.tau_kernel", "heatmaps"),
-        *("network_input", "pose_features", "poses.boxes", "poses.decode", "poses.tracking"),
-        "resample",
+        *("network_input", "pose_features", "resample"),
+        *("poses.batching", "poses.boxes", "poses.copies", "poses.cuts", "poses.dark"),
+        *("poses.decode", "poses.gaps", "poses.identity", "poses.parallel", "poses.people_grid"),
+        *("poses.quality", "poses.rejoin", "poses.similarity", "poses.simcc", "poses.smoothing"),
+        *("poses.subject", "poses.track", "poses.tracking", "poses.verdict"),
     ]
 }
 COMMANDS = {"la2ds_cli.commands", "la2ds_cli.console", "la2ds_cli.main"}
