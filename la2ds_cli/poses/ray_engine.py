@@ -40,15 +40,14 @@ def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
     actors = min(len(rows), gpus or max(int(ray.cluster_resources().get("CPU", 1)), 1))
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    # One clip per block: Ray hands out blocks, and a clip is the unit that a worker may lose.
+    # One clip per block: Ray hands out blocks, and a clip is the unit that a worker may lose; it
+    # starts another worker and gives it the block again, as often as it takes.
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         ClipWorker,
         fn_constructor_args=(str(run.project.root), run.config, run.device, run.overwrite),
         concurrency=actors,
         num_cpus=1,
         num_gpus=1 if gpus else 0,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
     waiting: dict[int, Made] = {}
     place = 0
