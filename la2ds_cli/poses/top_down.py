@@ -17,8 +17,6 @@ from la2ds_cli.video import Image
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-DEFAULT_BATCH = {"cpu": 4, "cuda": 32}  # crops per forward pass where the setting leaves it open
-
 _QUARTER = HeatmapDecoder()
 
 

@@ -109,11 +109,14 @@ def load_fixture() -> tuple[dict[str, np.ndarray], dict[str, dict[str, tuple[int
     return tensors, shapes
 
 
-# From here on MMPose is needed.
+# From here on MMPose is needed, and the stand-in before it is imported.
 
 
 def mmpose_config(alias: str) -> Any:
     """The configuration of that name in the MMPose package, without downloads."""
+    from la2ds_cli.poses.mmcv_ext import install
+
+    install()
     import mmpose
     from mmengine.config import Config
 
@@ -126,12 +129,10 @@ def mmpose_config(alias: str) -> Any:
 
 def mmpose_network(alias: str) -> Any:
     """MMPose's network with random weights, in evaluation mode."""
-    from la2ds_cli.poses.mmcv_ext import install
-
-    install()
+    config = mmpose_config(alias)
     from mmpose.apis import init_model
 
-    return init_model(mmpose_config(alias), None, device="cpu")
+    return init_model(config, None, device="cpu")
 
 
 def mmpose_heatmap(network: Any, crop: torch.Tensor) -> np.ndarray:

@@ -3,11 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.poses.backends.onnx import build
 from la2ds_cli.poses.decode import HeatmapDecoder
-from la2ds_cli.poses.top_down import DEFAULT_BATCH, TopDownBackend
-from tests.poses.onnx_models import write_pose
+from la2ds_cli.poses.top_down import TopDownBackend
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny input
 
@@ -79,9 +76,3 @@ def test_statistics_of_the_channels_are_those_given() -> None:
         network, (64, 48), "coco17", "cpu", mean=(0.5, 0.2, 0.0), std=(0.25, 1.0, 2.0)
     ).estimate([image], BOX)
     np.testing.assert_allclose(network.fed[0][0, :, 32, 24], [2, 0, 0], atol=1e-6)
-
-
-def test_an_open_batch_size_is_that_of_the_device(tmp_path) -> None:
-    path = str(write_pose(tmp_path / "p.onnx", batch="n"))
-    assert build(path, "cpu", PosesConfig(batch_size=0)).batch_size == DEFAULT_BATCH["cpu"] == 4
-    assert build(path, "cpu", PosesConfig(batch_size=7)).batch_size == 7

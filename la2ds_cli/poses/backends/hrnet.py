@@ -17,7 +17,7 @@ from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.decode import HeatmapDecoder
-from la2ds_cli.poses.top_down import DEFAULT_BATCH, TopDownBackend
+from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray
@@ -64,7 +64,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         input_size=variant.input_size,
         skeleton=variant.skeleton,
         device=where.type,
-        batch_size=config.batch_size or DEFAULT_BATCH[where.type],
+        batch_size=config.batch_size,
         flip_test=config.flip_test,
         decoder=HeatmapDecoder(
             refinement=variant.decoder if config.decoder == "auto" else config.decoder,

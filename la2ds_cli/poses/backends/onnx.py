@@ -23,7 +23,6 @@ from la2ds_cli.poses.decode import Decoder, HeatmapDecoder
 from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, session_device, unfit
 from la2ds_cli.poses.simcc import SimccDecoder
 from la2ds_cli.poses.top_down import (
-    DEFAULT_BATCH,
     IMAGENET_MEAN,
     IMAGENET_STD,
     TopDownBackend,
@@ -66,7 +65,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         input_size=input_size,
         skeleton=skeleton,
         device=where,
-        batch_size=config.batch_size or DEFAULT_BATCH[where],
+        batch_size=config.batch_size,
         flip_test=config.flip_test,
         decoder=_decoder(name, metadata, simcc=simcc, setting=config.decoder),
         mean=_channels(name, metadata, "mean", IMAGENET_MEAN),

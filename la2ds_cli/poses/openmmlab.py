@@ -1,0 +1,277 @@
+"""Configurations and checkpoints of OpenMMLab (MMPose, MMDetection), named by the user as
+`mmpose:CONFIG[,CHECKPOINT]`.
+
+CONFIG is a .py file, the name of a file inside the package without `.py`, or, for pose networks,
+one of our own names such as hrnet-w32, which stands for the configuration and the checkpoint. A
+configuration is a Python program, as trusted as any other the user runs; a checkpoint is data, and
+nothing in it is executed.
+"""
+
+# pyright: reportMissingImports=false
+# (the packages are optional)
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from pickle import UnpicklingError
+from threading import RLock
+from typing import Any, Literal
+
+from la2ds_cli import artifact
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses.mmcv_ext import install
+from la2ds_cli.poses.weights import fetch_weights, weights_identity
+
+Package = Literal["mmpose", "mmdet"]
+
+INSTALL = "pip install 'la2ds[mmpose]'"
+_PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose")  # mmpose imports all of them
+_DISTRIBUTIONS = ("mmengine", "mmcv", "mmcv-lite", "mmdet", "mmpose")
+_OPTION = {"mmpose": "--pose", "mmdet": "--detector"}
+_PRETRAINING = ("init_cfg", "pretrained")  # may name downloads
+_BUILD = RLock()  # the registries of MMEngine look into a scope that is global
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model: its configuration file, and its checkpoint as a file or as a name of our zoo."""
+
+    package: Package
+    config: Path
+    checkpoint: Path | None = None
+    zoo: str = ""
+
+    @property
+    def weights(self) -> Path:
+        """Local path of the checkpoint; UserError (exit 6) where it cannot be fetched."""
+        return self.checkpoint or fetch_weights(self.zoo)
+
+    def read_config(self, *, imports: bool = True) -> Any:
+        """The configuration as MMEngine's Config, the files it builds on included.
+
+        imports: also import the modules it asks for, which building the network needs. UserError:
+        exit 3 for a file that is no configuration, exit 6 for a module that is missing.
+        """
+        from mmengine.config import Config
+
+        try:
+            return Config.fromfile(self.config, import_custom_modules=imports)
+        except (SyntaxError, FileNotFoundError) as error:
+            raise UserError(
+                f"{self.config} is no configuration of {self.package}: {error}",
+                hint="it is a Python file; `_base_` names others relative to it",
+                exit_code=ExitCode.UNREADABLE,
+            ) from error
+        except ImportError as error:
+            raise UserError(
+                f"{self.config} cannot be used: {error}",
+                hint="install what its `custom_imports` name",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+
+    def identity(self) -> str:
+        """Digest of what the configuration says, the weights, and the versions that run them."""
+        content = json.dumps(self.read_config(imports=False).to_dict(), sort_keys=True, default=str)
+        config = hashlib.sha256(content.encode()).hexdigest()[:16]
+        if self.checkpoint:
+            weights = artifact.file_digest(self.checkpoint)[:16]
+        else:
+            weights = weights_identity(self.zoo)
+        return f"{self.package}:{config}:{weights}:{_versions()}"
+
+
+def find_source(setting: str, package: Package) -> Source:
+    """What a setting names; loads no network and imports none of the packages.
+
+    Raises UserError: no or an unknown configuration (exit 2), a missing file (exit 3), a missing
+    package or no checkpoint (exit 6).
+    """
+    config, _, checkpoint = setting.partition(":")[2].partition(",")
+    usage = f"{_OPTION[package]} {package}:CONFIG,CHECKPOINT"
+    if not config:
+        raise UserError(
+            f"{package} needs a configuration",
+            hint=f"{usage}; CONFIG is a .py file or the name of one inside {package}",
+        )
+    _require_packages(package)
+    path, zoo = _config_path(config, package)
+    if checkpoint:
+        return Source(package, path, checkpoint=_existing(checkpoint, "checkpoint"))
+    if not zoo:
+        raise UserError(
+            f"{setting} names no checkpoint, and la2ds knows none for it",
+            hint=f"add the file with the weights: {_OPTION[package]} {package}:{config},FILE.pth",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    return Source(package, path, zoo=zoo)
+
+
+def _require_packages(package: Package) -> None:
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"{package} needs packages that are not installed: {', '.join(missing)}",
+            hint=INSTALL,
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
+def _config_path(config: str, package: Package) -> tuple[Path, str]:
+    """The file of a configuration, and the zoo entry with its checkpoint, or nothing."""
+    from la2ds_models.weight_files import zoo
+
+    if config.endswith(".py"):
+        return _existing(config, "configuration"), ""
+    folder = _config_folder(package)
+    shipped = {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in folder.rglob("*.py")
+        if "_base_" not in path.parts
+    }
+    files = {name: entry.file for name, entry in zoo().items() if entry.kind == "pose"}
+    if package == "mmpose" and config in files:
+        # A published checkpoint is called after its configuration: STEM-HASH_DATE.pth.
+        named = [path for path in shipped.values() if files[config].startswith(f"{path.stem}-")]
+        if not named:
+            raise UserError(
+                f"the weights {config} belong to no configuration of the installed {package}",
+                hint=f"use --pose {config}, or name the file of a configuration",
+            )
+        return max(named, key=lambda path: len(path.stem)), config
+    found = [name for name in shipped if config in (name, name.rpartition("/")[2])]
+    if len(found) != 1:
+        raise _unknown_config(config, package, found, list(shipped))
+    path = shipped[found[0]]
+    same = [name for name, file in files.items() if file.startswith(f"{path.stem}-")]
+    return path, same[0] if same and package == "mmpose" else ""
+
+
+def _config_folder(package: Package) -> Path:
+    spec = importlib.util.find_spec(package)
+    places = spec.submodule_search_locations if spec else None
+    assert places, "_require_packages has found the package"
+    return Path(places[0]) / ".mim" / "configs"
+
+
+def _unknown_config(config: str, package: Package, found: list[str], names: list[str]) -> UserError:
+    if found:
+        return UserError(
+            f"{package} has several configurations called {config}",
+            hint=f"name one with its folder: {', '.join(sorted(found))}",
+        )
+    stems = [name.rpartition("/")[2] for name in names]
+    near = get_close_matches(config, stems, n=3) or [stem for stem in stems if config in stem][:3]
+    return UserError(
+        f"{package} has no configuration called '{config}'",
+        hint=(f"did you mean {' or '.join(near)}? " if near else "")
+        + "a file of your own ends in .py",
+    )
+
+
+def _existing(name: str, what: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(
+            f"no such {what}: {name}",
+            hint="check the spelling of the path",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    return path
+
+
+def _versions() -> str:
+    found = []
+    for name in _DISTRIBUTIONS:
+        try:
+            found.append(f"{name}{importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue  # mmcv and mmcv-lite hold the same module
+    return ",".join(found)
+
+
+@contextmanager
+def building(package: Package) -> Iterator[None]:
+    """Imports and building of a model: one at a time, in the scope of its package.
+
+    What these packages warn of, then and later, concerns their authors and is not shown.
+    UserError (exit 6) where the installed packages do not fit together.
+    """
+    with _BUILD:
+        warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmengine|mmpose|xtcocotools)(\.|$)")
+        warnings.filterwarnings("ignore", message=r"torch\.meshgrid")
+        install()
+        try:
+            importlib.import_module("mmdet.models")
+            importlib.import_module("mmpose.models")
+            importlib.import_module("mmpose.datasets")
+        except (ImportError, AssertionError, ValueError) as error:
+            raise UserError(
+                f"the installed {package} cannot be used: {str(error).splitlines()[0]}",
+                hint=f"{INSTALL} installs versions that fit together",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+        from mmengine.registry import DefaultScope
+
+        with DefaultScope.overwrite_default_scope(package):
+            yield
+
+
+def without_pretraining(settings: Any) -> Any:
+    """The model part of a configuration, less the weights that its training started from."""
+    if isinstance(settings, dict):
+        for key, value in settings.items():
+            settings[key] = None if key in _PRETRAINING else without_pretraining(value)
+    elif isinstance(settings, list):
+        settings[:] = [without_pretraining(value) for value in settings]
+    return settings
+
+
+def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
+    """Load the checkpoint into a network; returns its `meta`.
+
+    Raises UserError: exit 5 for weights of another network, exit 6 for a file that holds more
+    than data.
+    """
+    from la2ds_models.pose import read_checkpoint
+
+    path = source.weights
+    try:
+        tensors, meta = read_checkpoint(path)
+    except (ValueError, UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(
+            f"{path} is no checkpoint of weights alone: {str(error).splitlines()[0]}",
+            hint="a checkpoint of your own training also holds program state; tools/misc/"
+            f"publish_model.py of {source.package} keeps the weights",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    state = {name.removeprefix("module."): value for name, value in tensors.items()}
+    try:
+        missing, unknown = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # shapes
+        raise _other_network(path, source, str(error).splitlines()[1].strip()) from error
+    if missing:
+        raise _other_network(path, source, f"{len(missing)} missing, first {missing[0]}")
+    if unknown:
+        warnings.warn(
+            f"{path.name} holds {len(unknown)} tensors that {source.config.name} does not use, "
+            f"first {unknown[0]}",
+            stacklevel=2,
+        )
+    return meta
+
+
+def _other_network(path: Path, source: Source, what: str) -> UserError:
+    return UserError(
+        f"{path} does not hold the weights of {source.config.name}: {what}",
+        hint="name the configuration that the checkpoint was trained with",
+        exit_code=ExitCode.MISMATCH,
+    )

@@ -1,0 +1,316 @@
+"""MMPose networks by configuration. Most tests need the package; the first ones do not."""
+
+# pyright: reportMissingImports=false
+# (MMPose is an optional package)
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.poses.backends import backend_identity, resolve_backend
+from la2ds_cli.poses.backends.hrnet import Forward
+from la2ds_cli.poses.backends.mmpose import match_skeleton
+from la2ds_cli.poses.decode import HeatmapDecoder
+from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_models.pose import build_pose_network, load_pose_weights
+from la2ds_models.weight_files import zoo
+from tests.poses import mmpose_reference as reference
+
+W32 = reference.CONFIGS["hrnet-w32"]
+CONFIG = PosesConfig(batch_size=4)
+BOX = np.array([[60, 30, 180, 290.0], [10, 5, 200, 300.0], [-20, 100, 90, 350.0]])
+
+needs_mmpose = pytest.mark.skipif(
+    importlib.util.find_spec("mmpose") is None,
+    reason="MMPose is not installed: pip install 'la2ds[mmpose]'",
+)
+
+
+def test_a_missing_package_is_explained(monkeypatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="mmpose") as caught:
+        backend_identity("mmpose:any.py,any.pth")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert caught.value.hint == "pip install 'la2ds[mmpose]'"
+
+
+def test_a_setting_without_a_configuration_says_what_to_write() -> None:
+    with pytest.raises(UserError, match="needs a configuration") as caught:
+        resolve_backend("mmpose", "cpu")
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert "--pose mmpose:CONFIG,CHECKPOINT" in caught.value.hint
+
+
+def test_joints_are_matched_by_name() -> None:
+    coco = get_skeleton("coco17").joints
+    assert match_skeleton(coco, "x") == ("coco17", list(range(17)))
+    assert match_skeleton(coco[::-1], "x") == ("coco17", list(range(17))[::-1])
+    assert match_skeleton(["left_big_toe", *coco, "left_thumb1"], "x")[0] == "coco17"
+    halpe = [{"mid_hip": "hip"}.get(name, name) for name in get_skeleton("halpe26").joints]
+    assert match_skeleton(halpe, "x") == ("halpe26", list(range(26)))
+    hand = ["wrist"] + [
+        f"{finger}{n}"
+        for finger in ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+        for n in range(1, 5)
+    ]
+    assert match_skeleton(hand, "x") == ("hand21", list(range(21)))
+
+
+def test_joints_of_no_skeleton_are_refused() -> None:
+    with pytest.raises(UserError, match=r"swan\.py .*: beak, tail") as caught:
+        match_skeleton(["beak", "tail"], "swan.py")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def seeded_w32() -> dict[str, torch.Tensor]:
+    """Weights of W32 whose heatmaps lie between 0 and 1, as trained ones do; where a whole map is
+    negative MMPose and we differ, by intent."""
+    state = reference.seeded_state(reference.load_fixture()[1]["hrnet-w32"])
+    state["head.final_layer.weight"] *= 0.1
+    state["head.final_layer.bias"] = state["head.final_layer.bias"] + 0.45
+    return state
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """The seeded W32 as MMPose 1.x stores it."""
+    path = tmp_path_factory.mktemp("mmpose") / "w32.pth"
+    torch.save({"state_dict": seeded_w32()}, path)
+    yield path
+    path.unlink()
+
+
+def picture() -> np.ndarray:
+    """Smooth colours (320, 240, 3): neighbouring crops give neighbouring heatmaps."""
+    coarse = (127.5 * (reference.seeded("picture", (12, 9, 3)) + 1)).astype(np.uint8)
+    return cv2.resize(coarse, (240, 320), interpolation=cv2.INTER_CUBIC)
+
+
+def theirs(config: Any, box: np.ndarray, flip_test: bool) -> tuple[np.ndarray, np.ndarray]:
+    """xy and score by MMPose's own inference function, on a BGR picture."""
+    network = reference.mmpose_network(config)
+    from mmpose.apis import inference_topdown
+
+    network.load_state_dict(seeded_w32())
+    network.test_cfg = {**network.test_cfg, "flip_test": flip_test}
+    bgr = np.ascontiguousarray(picture()[..., ::-1])
+    found = inference_topdown(network, bgr, box.astype(np.float32))
+    xy = np.concatenate([one.pred_instances.keypoints for one in found])
+    return xy, np.concatenate([one.pred_instances.keypoint_scores for one in found])
+
+
+@needs_mmpose
+@pytest.mark.heavy
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_the_joints_are_those_of_mmpose(checkpoint: Path, flip_test: bool) -> None:
+    config = replace(CONFIG, flip_test=flip_test, batch_size=2)
+    backend = resolve_backend(f"mmpose:{W32},{checkpoint}", "cpu", config)
+    assert (backend.skeleton, backend.device) == ("coco17", "cpu")
+    xy, score = backend.estimate([picture()] * 3, BOX)
+    expected = theirs(W32, BOX, flip_test)
+    np.testing.assert_allclose(xy, expected[0], atol=1e-3)
+    np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-5)
+
+
+@needs_mmpose
+@pytest.mark.heavy
+@pytest.mark.parametrize("flip_test", [False, True])
+@pytest.mark.parametrize(
+    ("config", "decoder"),
+    [
+        (W32, HeatmapDecoder("quarter")),
+        ("td-hm_hrnet-w32_dark-8xb64-210e_coco-256x192", HeatmapDecoder("dark")),
+        ("td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192", HeatmapDecoder("dark", udp=True)),
+    ],
+)
+def test_our_own_hrnet_gives_the_joints_of_mmpose(
+    checkpoint: Path, config: str, decoder: HeatmapDecoder, flip_test: bool
+) -> None:
+    """From the picture to its pixels: crop, network, flip test and decoding.
+
+    The boxes make the biased crop fall on whole pixels, where MMPose's float32 matrix and our
+    float64 one cut the same picture.
+    """
+    side = np.array([[153.6, 204.8], [153.6, 204.8], [307.2, 409.6]])  # 192 x 256 / 1.25 and twice
+    middle = np.array([[120, 160], [90, 140], [120, 160]])
+    box = np.concatenate([middle - side / 2, middle + side / 2], axis=1)
+    network = build_pose_network("hrnet-w32").eval()
+    load_pose_weights(network, checkpoint)
+    forward = Forward(network, torch.device("cpu"))
+    backend = TopDownBackend(
+        forward, (256, 192), "coco17", "cpu", flip_test=flip_test, decoder=decoder
+    )
+    xy, score = backend.estimate([picture()] * 3, box)
+    expected = theirs(config, box, flip_test)
+    np.testing.assert_allclose(xy, expected[0], atol=0.05)
+    np.testing.assert_allclose(score, expected[1], atol=1e-5)
+
+
+@needs_mmpose
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("config", "skeleton"),
+    [
+        ("rtmpose-t_8xb256-420e_coco-256x192", "coco17"),  # SimCC
+        ("rtmpose-t_8xb1024-700e_body8-halpe26-256x192", "halpe26"),
+        ("td-hm_hrnet-w32_udp-regress-8xb64-210e_coco-256x192", "coco17"),
+    ],
+)
+def test_other_heads_run(tmp_path: Path, config: str, skeleton: str) -> None:
+    path = random_weights(config, tmp_path)
+    backend = resolve_backend(f"mmpose:{config},{path}", "cpu", CONFIG)
+    xy, score = backend.estimate([picture()] * 3, BOX)
+    assert backend.skeleton == skeleton
+    assert xy.shape == (3, len(get_skeleton(skeleton).joints), 2)
+    assert np.isfinite(xy).all()
+    assert ((score >= 0) & (score <= 1)).all()
+    assert (
+        resolve_backend(f"mmpose:{config},{path}", "cpu", CONFIG).estimate([], BOX[:0])[0].size == 0
+    )
+
+
+def random_weights(config: str, folder: Path) -> Path:
+    path = folder / "random.pth"
+    torch.manual_seed(0)
+    torch.save({"state_dict": reference.mmpose_network(config).state_dict()}, path)
+    return path
+
+
+@needs_mmpose
+@pytest.mark.heavy
+def test_threads_get_their_own_joints(checkpoint: Path) -> None:
+    backend = resolve_backend(f"mmpose:{W32},{checkpoint}", "cpu", CONFIG)
+    alone = [backend.estimate([picture()], BOX[i : i + 1])[0] for i in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(
+            pool.map(lambda i: backend.estimate([picture()], BOX[i : i + 1])[0], range(3))
+        )
+    np.testing.assert_array_equal(together, alone)
+
+
+@needs_mmpose
+@pytest.mark.heavy
+def test_one_of_our_names_stands_for_configuration_and_checkpoint(
+    checkpoint: Path, tmp_path: Path, monkeypatch
+) -> None:
+    file = zoo()["hrnet-w32"].file
+    (tmp_path / "weights").mkdir()
+    shutil.copy(checkpoint, tmp_path / "weights" / file)
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:8]
+    entry = replace(zoo()["hrnet-w32"], sha256=digest)
+    monkeypatch.setattr("la2ds_models.weight_files.zoo", lambda: {"hrnet-w32": entry})
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    named = resolve_backend("mmpose:hrnet-w32", "cpu", CONFIG).estimate([picture()], BOX[:1])
+    by_config = resolve_backend(f"mmpose:{W32}", "cpu", CONFIG).estimate([picture()], BOX[:1])
+    given = resolve_backend(f"mmpose:{W32},{checkpoint}", "cpu", CONFIG)
+    np.testing.assert_array_equal(named[0], by_config[0])
+    np.testing.assert_array_equal(named[0], given.estimate([picture()], BOX[:1])[0])
+    assert f":hrnet-w32:{digest}:" in backend_identity("mmpose:hrnet-w32")
+
+
+@needs_mmpose
+def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: Path) -> None:
+    base = f'_base_ = "{reference.mmpose_config(W32).filename}"\n'
+    texts = {
+        "same": base,
+        "comment": f"# more words\n{base}",
+        "sigma": f"{base}model = dict(test_cfg=dict(shift_heatmap=False))\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.pth").write_text(name)
+
+    def identity(config: str, weights: str = "a") -> str:
+        return backend_identity(f"mmpose:{tmp_path / config}.py,{tmp_path / weights}.pth")
+
+    assert identity("same") == identity("comment")
+    assert len({identity("same"), identity("sigma"), identity("same", "b")}) == 3
+    assert "mmpose1." in identity("same")
+
+
+@needs_mmpose
+@pytest.mark.parametrize(
+    ("setting", "code", "text"),
+    [
+        ("mmpose:no_such_config", ExitCode.USAGE, "no configuration called 'no_such_config'"),
+        ("mmpose:missing.py,x.pth", ExitCode.UNREADABLE, "no such configuration: missing.py"),
+        (f"mmpose:{W32},missing.pth", ExitCode.UNREADABLE, "no such checkpoint: missing.pth"),
+        ("mmpose:rtmpose-t_8xb256-420e_coco-256x192", ExitCode.ENVIRONMENT, "names no checkpoint"),
+        ("mmpose:hrnet-w32-v0", ExitCode.USAGE, "belong to no configuration"),
+    ],
+)
+def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> None:
+    with pytest.raises(UserError, match=text) as caught:
+        resolve_backend(setting, "cpu", CONFIG)
+    assert caught.value.exit_code == code
+    assert caught.value.hint
+
+
+@needs_mmpose
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ("dekr_hrnet-w32_8xb10-140e_coco-512x512", "top-down"),  # bottom-up
+        ("td-hm_hrnet-w32_8xb64-210e_aic-256x192", "joints of .*aic.* are those of no skeleton"),
+        ("td-hm_hrnet-w48_8xb32-210e_coco-256x192", "does not hold the weights"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused(checkpoint: Path, tmp_path, config, text) -> None:
+    path = checkpoint if "w48" in config else random_weights(config, tmp_path)
+    with pytest.raises(UserError, match=text) as caught:
+        resolve_backend(f"mmpose:{config},{path}", "cpu", CONFIG)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+@needs_mmpose
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("config", "setting", "unbiased"), [(W32, "dark", True), (W32, "quarter", False)]
+)
+def test_a_named_decoder_replaces_that_of_the_configuration(
+    checkpoint: Path, config: str, setting: Any, unbiased: bool
+) -> None:
+    backend = resolve_backend(
+        f"mmpose:{config},{checkpoint}", "cpu", replace(CONFIG, decoder=setting)
+    )
+    assert vars(backend)["network"].head.decoder.unbiased is unbiased
+
+
+@needs_mmpose
+@pytest.mark.heavy
+def test_a_decoder_that_the_network_does_not_have_is_refused(checkpoint: Path) -> None:
+    config = "td-hm_hrnet-w32_udp-8xb64-210e_coco-256x192"
+    with pytest.raises(UserError, match="UDPHeatmap") as caught:
+        resolve_backend(f"mmpose:{config},{checkpoint}", "cpu", replace(CONFIG, decoder="quarter"))
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+@needs_mmpose
+@pytest.mark.heavy
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self):
+            return (print, ("this must never run",))
+
+    path = tmp_path / "hostile.pth"
+    torch.save({"state_dict": {}, "meta": Hostile()}, path)
+    with pytest.raises(UserError, match="weights alone") as caught:
+        resolve_backend(f"mmpose:{W32},{path}", "cpu", CONFIG)
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert "publish_model" in caught.value.hint
