@@ -59,6 +59,8 @@ def retrieve(
     UserError: exit 2 for a number, time or suffix that cannot be, 4 when no other clip is left,
     and whatever making poses or embeddings raises.
     """
+    from la2ds_cli.poses.report import note_weakness
+
     progress = progress or Progress()
     if k < 1 or (per_video is not None and per_video < 1):
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
@@ -73,6 +75,8 @@ def retrieve(
     reason = choice.reason.replace("aligned", "compared")
     video, seconds = _parse(project, query, device, progress)
     poses = {v.id: project.read_pose(v.id)[0] for v in project.videos() if _has_pose(project, v.id)}
+    if query is not None:
+        note_weakness(progress, video, poses[video].info)
     rows = query_rows(poses[video], seconds)
     poses, left_out = _comparable(poses, video)
     if reason:

@@ -148,6 +148,7 @@ def align(
     without weights, 5 for clips of different skeletons, and whatever making poses raises.
     """
     from la2ds_cli.poses.extract import ensure_pose
+    from la2ds_cli.poses.report import note_weakness
 
     progress = progress or Progress()
     settings = replace(config.align, method=method or config.align.method)
@@ -159,6 +160,8 @@ def align(
     ids = [ensure_pose(project, name, config.poses, device, progress) for name in (a, b)]
     videos = [_video(project, video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]
+    for name, pose in zip((a, b), poses, strict=True):
+        note_weakness(progress, name, pose.info)
     check_skeletons(poses[0], poses[1], (a, b))
     if choice.reason:
         progress.note(choice.reason)

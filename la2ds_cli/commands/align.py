@@ -62,7 +62,7 @@ def align(
     from la2ds_cli.console import Console
 
     with Console(as_json=as_json, quiet=quiet) as console:
-        are_files = Path(a).is_file() and Path(b).is_file()
+        are_files = _is_file(a) and _is_file(b)
         opened = open_or_create(project, console) if are_files else open_project(project)
         result = step.align(
             opened,
@@ -78,6 +78,13 @@ def align(
         )
         console.document("align", result.to_json())
         _show(console, result)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a name longer than the system allows; reading it will say so
+        return False
 
 
 def _show(console: Console, result: AlignResult) -> None:

@@ -50,6 +50,7 @@ _STEADY = 0.5  # seconds over which boxes are made steady
 _CONTENDER_SHARE = 0.35  # of the best box score: people whose joints are worth estimating
 _MOST_CONTENDERS = 3
 _LOST_SHARE = 0.5  # of the clip's usual joint score, below which a frame shows nobody
+_CUT_OFF = 0.5  # of the declared frames, below which a clip that is too short was cut off
 _REPORTED = 6  # people described in the facts of a clip
 
 
@@ -107,7 +108,7 @@ def pose_clip(
     if length < task.config.min_frames:
         raise UserError(
             f"{task.path} has {length} frames, and a clip needs {task.config.min_frames}",
-            hint="film longer, or lower it with --set poses.min_frames=N",
+            hint=_hint_for_few(task, length),
             exit_code=ExitCode.UNUSABLE,
             code="V002",
         )
@@ -140,6 +141,13 @@ def pose_clip(
         info = {**facts, "person": number, "persons": len(kept)}
         sequences.append(_sequence(task, posed[i], detected, detections, backend, info))
     return sequences
+
+
+def _hint_for_few(task: ClipTask, length: int) -> str:
+    """What to do about a clip of `length` frames, which are too few."""
+    if length < _CUT_OFF * task.video.duration * task.video.fps:
+        return "the file is cut off or damaged; copy or export it again"
+    return "film longer, or set min_frames = N under [poses] in project.toml"
 
 
 def _detect_every(task: ClipTask) -> int:
@@ -199,7 +207,7 @@ def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
         best = max((found[:, 4].max() for found in clipped if len(found)), default=0.0)
         raise UserError(
             f"no person found in the {len(clipped)} frames of {task.path} (best score {best:.2f})",
-            hint="check the clip, or lower --set poses.detect_threshold=0.2",
+            hint="check the clip, or set detect_threshold = 0.2 under [poses] in project.toml",
             exit_code=ExitCode.UNUSABLE,
             code="V020",
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,13 +75,44 @@ def load_source(
     if info.duration > max_duration:
         raise UserError(
             f"{name} is {info.duration / 60:.1f} min long, more than {max_duration / 60:g} min",
-            hint="take the movement alone with --time-range START:END, or raise "
-            "--set poses.max_duration=SECONDS",
+            hint=f"take the movement alone with la2ds extract-poses {shlex.quote(name)} "
+            "--time-range START:END, or set max_duration = SECONDS under [poses] in project.toml",
             exit_code=ExitCode.UNUSABLE,
             code="V032",
         )
     path = Path(name).resolve()
     return ClipSource(name, path, info, content_digest(path), options, subject, group, split)
+
+
+def load_single(
+    project: Project, name: str, options: ClipOptions, *, max_duration: float
+) -> ClipSource:
+    """`load_source` for commands that take a clip without options to read it by: what is wrong
+    comes with the extract-poses command that helps.
+
+    Raises UserError as `load_source`; V026 (exit 4) where `name` is `NAME#2` and the project
+    keeps no second person of NAME.
+    """
+    person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
+    if person and not os.path.lexists(name):
+        known = project.find(person[1])
+        path = str(project.source(known)) if known else person[1]
+        if os.path.lexists(path):
+            raise UserError(
+                f"the project keeps no person {person[2]} of {person[1]}",
+                hint=f"la2ds extract-poses {shlex.quote(path)} --subjects {person[2]}",
+                exit_code=ExitCode.UNUSABLE,
+                code="V026",
+            )
+    try:
+        return load_source(name, options, max_duration=max_duration)
+    except UserError as error:
+        if error.code == "V010":
+            error.hint = (
+                f"la2ds extract-poses {shlex.quote(name)} --fps N, with the rate of the camera; "
+                "then run the same command again"
+            )
+        raise
 
 
 def content_digest(path: Path) -> str:

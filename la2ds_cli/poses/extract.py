@@ -16,7 +16,7 @@ from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import UserError
 from la2ds_cli.poses.backends import backend_identity
-from la2ds_cli.poses.clip_source import ClipSource, content_digest, load_source
+from la2ds_cli.poses.clip_source import ClipSource, content_digest, load_single, load_source
 from la2ds_cli.poses.clip_subjects import ClipSubjects
 from la2ds_cli.poses.detectors import detector_identities
 from la2ds_cli.poses.extraction import (
@@ -230,7 +230,7 @@ def ensure_pose(
     path_or_id: a video file, or any name that Project.find understands, `NAME#2` for the second
     person. A clip whose source file is gone keeps the poses it has, if these are current. Raises
     UserError with the code and exit code of what stands in the way; exit 3 for a name that is
-    neither.
+    neither, exit 5 where poses have to be made while another command writes to the project.
     """
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
     video = project.find(path_or_id)
@@ -240,14 +240,15 @@ def ensure_pose(
         name, options = str(project.source(video)), ClipOptions.from_text(video.options)
     else:
         name, options = path_or_id, ClipOptions()
-    source = load_source(name, options, max_duration=config.max_duration)
+    source = load_single(project, name, options, max_duration=config.max_duration)
     source = replace(source, subject=ClipSubjects.read(project).of(source.row(project, 1, 0)))
-    facts = run.current(source)
-    if facts is None:
-        run.progress.begin(Path(source.name).name, 2 * source.info.frames_declared or None)
-        with _alone(run):
-            facts = {"info": run.make(source).info}
-    run.add_rows([(source, int(facts["info"].get("persons", 1)))])
+    with project.lock():
+        facts = run.current(source)
+        if facts is None:
+            run.progress.begin(Path(source.name).name, 2 * source.info.frames_declared or None)
+            with _alone(run):
+                facts = {"info": run.make(source).info}
+        run.add_rows([(source, int(facts["info"].get("persons", 1)))])
     return video.id if video is not None and video.person > 1 else source.id()
 
 

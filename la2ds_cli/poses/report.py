@@ -11,6 +11,7 @@ from la2ds_cli import artifact
 from la2ds_cli.batch import ItemResult, Status
 from la2ds_cli.poses.quality import FACTS, assess
 from la2ds_cli.poses.verdict import verdict
+from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 
 # Facts of a row beside those of quality.assess.
@@ -32,6 +33,13 @@ def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool)
     return ItemResult(
         path, video, status, frames, code=found.code, message=found.message, hint=found.hint
     )
+
+
+def note_weakness(progress: Progress, name: str, info: Mapping[str, Any]) -> None:
+    """Tell the most serious weakness of a clip that a command is about to use, if it has one."""
+    found = verdict(info)
+    if found.code:
+        progress.note(f"{name}: {found.message} ({found.code}); {found.hint}")
 
 
 def write_report(
