@@ -1,0 +1,202 @@
+"""Pose extraction side by side: la2ds, the loop a user would write, and rtmlib's PoseTracker, all
+with the same two ONNX files, and the time that the networks alone would take.
+
+    python benchmarks/extract.py clips/*.mp4 --detector person.onnx --pose pose.onnx
+
+The detector gives (1, N, 6), the pose network heatmaps (docs/extending.md). rtmlib runs where it is
+installed (`pip install --no-deps rtmlib tqdm`). Every round runs all of them in turn, so that what
+else happens on the machine meets each; printed are the medians and the ratios of the rounds.
+`models` is what la2ds asked of the networks, run again with nothing around it, by as many threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.device import available_cores
+from la2ds_cli.poses.backends import resolve_backend
+from la2ds_cli.poses.backends.onnx import build as build_pose
+from la2ds_cli.poses.detectors.onnx import build as build_detector
+from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.project import Project
+
+_THRESHOLD = 0.3  # of a person box, everywhere
+
+
+def la2ds(clips: list[Path], detector: str, pose: str) -> None:
+    """The whole step, artifacts and quality report included."""
+    config = PosesConfig(detector=detector, pose=pose, detect_threshold=_THRESHOLD)
+    with tempfile.TemporaryDirectory() as folder:
+        results = extract_poses(Project.create(Path(folder)), [str(c) for c in clips], config)
+    assert all(result.usable for result in results), results
+
+
+def loop(clips: list[Path], detector: str, pose: str, threads: int) -> None:
+    """Frame by frame: decode, detect, estimate the joints of everybody found."""
+    backend = build_pose(pose, "cpu", PosesConfig(batch_size=16))
+    found_by = build_detector(detector, "cpu", PosesConfig(), backend)
+    found_by.session = _session(detector, threads)
+    session = _session(pose, threads)
+    network = backend.forward
+    network.session = session  # pyright: ignore[reportFunctionMemberAccess]
+    for clip in clips:
+        video = cv2.VideoCapture(str(clip))
+        while True:
+            good, frame = video.read()
+            if not good:
+                break
+            image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            box = found_by.detect([image])[0]
+            box = box[box[:, 4] >= _THRESHOLD, :4]
+            if len(box):
+                backend.estimate([image] * len(box), box)
+
+
+def rtmlib_tracker(clips: list[Path], detector: str, pose: str, every: int) -> None:
+    """rtmlib's PoseTracker and its own pre- and post-processing; only the detector's output is read
+    here, since its format is none of rtmlib's."""
+    from rtmlib import PoseTracker  # pyright: ignore[reportMissingImports]
+    from rtmlib.tools.pose_estimation import ViTPose  # pyright: ignore[reportMissingImports]
+
+    class Detector:
+        det_mode = "human"
+
+        def __init__(self) -> None:
+            self.own = build_detector(detector, "cpu", PosesConfig(), None)  # pyright: ignore
+            self.own.session = _session(detector, 0)
+
+        def __call__(self, image: np.ndarray) -> np.ndarray:
+            box = self.own.detect([image])[0]
+            return box[box[:, 4] >= _THRESHOLD, :4]
+
+    class Solution:
+        def __init__(self, **_: object) -> None:
+            self.det_model = Detector()
+            self.pose_model = ViTPose(pose, backend="onnxruntime", device="cpu")
+
+    for clip in clips:
+        tracker = PoseTracker(Solution, det_frequency=every)
+        video = cv2.VideoCapture(str(clip))
+        while True:
+            good, frame = video.read()
+            if not good:
+                break
+            tracker(frame)
+
+
+def models(calls: Counter[str], detector: str, pose: str) -> None:
+    """The forward passes alone: `calls` of each network, on as many threads as la2ds uses."""
+    sessions = {"detector": _session(detector, 1), "pose": _session(pose, 1)}
+    jobs = [name for name in sessions for _ in range(calls[name])]
+
+    def run(name: str) -> None:
+        given = sessions[name].get_inputs()[0]
+        shape = [d if isinstance(d, int) and d > 0 else 1 for d in given.shape]
+        sessions[name].run(None, {given.name: np.zeros(shape, np.float32)})
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        list(pool.map(run, jobs))
+
+
+def count_calls(clips: list[Path], detector: str, pose: str) -> Counter[str]:
+    """How often la2ds runs each network on these clips."""
+    from la2ds_cli.poses.backends import onnx as pose_module
+    from la2ds_cli.poses.detectors import onnx as detector_module
+
+    calls: Counter[str] = Counter()
+    originals: list[tuple[Any, str, Callable[..., Any]]] = []
+
+    def count(owner: Any, method: str, name: str, weigh: Callable[..., int]) -> None:
+        original = getattr(owner, method)
+        originals.append((owner, method, original))
+
+        def counted(self: Any, *arguments: Any) -> Any:
+            calls[name] += weigh(*arguments)
+            return original(self, *arguments)
+
+        setattr(owner, method, counted)
+
+    forward = next(
+        kind
+        for kind in vars(pose_module).values()
+        if isinstance(kind, type) and kind is type(resolve_backend(pose, "cpu").forward)  # pyright: ignore
+    )
+    count(detector_module.OnnxDetector, "_detect", "detector", lambda image: 1)
+    count(forward, "__call__", "pose", len)
+    try:
+        la2ds(clips, detector, pose)
+    finally:
+        for owner, method, original in originals:
+            setattr(owner, method, original)
+    return calls
+
+
+def _session(name: str, threads: int) -> onnxruntime.InferenceSession:
+    """threads: 0 = what onnxruntime chooses."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
+
+
+def _frames(clips: list[Path]) -> int:
+    total = 0
+    for clip in clips:
+        video = cv2.VideoCapture(str(clip))
+        while video.grab():
+            total += 1
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--detector", required=True)
+    parser.add_argument("--pose", required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    clips, files = given.clips, (given.detector, given.pose)
+    calls = count_calls(clips, *files)
+    frames = _frames(clips)
+    runs: dict[str, Callable[[], None]] = {
+        "la2ds": lambda: la2ds(clips, *files),
+        "loop, onnxruntime's threads": lambda: loop(clips, *files, 0),
+        "loop, 1 thread": lambda: loop(clips, *files, 1),
+        "models alone": lambda: models(calls, *files),
+    }
+    try:
+        import rtmlib  # noqa: F401  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        print("rtmlib is not installed: left out")
+    else:
+        runs["rtmlib PoseTracker"] = lambda: rtmlib_tracker(clips, *files, 1)
+        runs["rtmlib, every 3rd frame"] = lambda: rtmlib_tracker(clips, *files, 3)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(given.rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    print(f"{len(clips)} clips, {frames} frames, {available_cores()} cores; la2ds ran the detector")
+    print(f"{calls['detector']} and the pose network {calls['pose']} times\n")
+    print(f"{'':28}{'s':>8}{'frames/s':>10}{'time / la2ds':>14}")
+    for name, spent in seconds.items():
+        middle = statistics.median(spent)
+        ratio = statistics.median(a / b for a, b in zip(spent, seconds["la2ds"], strict=True))
+        print(f"{name:28}{middle:8.2f}{frames / middle:10.1f}{ratio:14.2f}")
+
+
+if __name__ == "__main__":
+    main()
