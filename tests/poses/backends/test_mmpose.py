@@ -76,20 +76,11 @@ def test_joints_of_no_skeleton_are_refused() -> None:
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
-def seeded_w32() -> dict[str, torch.Tensor]:
-    """Weights of W32 whose heatmaps lie between 0 and 1, as trained ones do; where a whole map is
-    negative MMPose and we differ, by intent."""
-    state = reference.seeded_state(reference.load_fixture()[1]["hrnet-w32"])
-    state["head.final_layer.weight"] *= 0.1
-    state["head.final_layer.bias"] = state["head.final_layer.bias"] + 0.45
-    return state
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """The seeded W32 as MMPose 1.x stores it."""
     path = tmp_path_factory.mktemp("mmpose") / "w32.pth"
-    torch.save({"state_dict": seeded_w32()}, path)
+    torch.save({"state_dict": reference.seeded_w32()}, path)
     yield path
     path.unlink()
 
@@ -105,7 +96,7 @@ def theirs(config: Any, box: np.ndarray, flip_test: bool) -> tuple[np.ndarray, n
     network = reference.mmpose_network(config)
     from mmpose.apis import inference_topdown
 
-    network.load_state_dict(seeded_w32())
+    network.load_state_dict(reference.seeded_w32())
     network.test_cfg = {**network.test_cfg, "flip_test": flip_test}
     bgr = np.ascontiguousarray(picture()[..., ::-1])
     found = inference_topdown(network, bgr, box.astype(np.float32))
