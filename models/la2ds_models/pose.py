@@ -149,7 +149,7 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     """The tensors of a checkpoint by name, and the ``meta`` that OpenMMLab stores beside them.
 
-    Reads safetensors and torch files, bare or under ``state_dict``. Nothing in the file is
+    Reads safetensors and torch files, bare or under ``state_dict`` or ``model``. Nothing in the file is
     executed: ``pickle.UnpicklingError`` for one that asks for it, ValueError for a file that
     holds no tensors by name.
     """
@@ -159,8 +159,9 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, A
     with torch.serialization.safe_globals(_harmless_globals()):
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     meta: Any = {}
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        meta, content = content.get("meta"), content["state_dict"]
+    for key in ("state_dict", "model"):  # of OpenMMLab, and of other training codes
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            meta, content = content.get("meta"), content[key]
     if not isinstance(content, Mapping):
         raise ValueError(f"{path.name} holds no state dict but a {type(content).__name__}")
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}

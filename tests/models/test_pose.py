@@ -78,6 +78,13 @@ def test_openmmlab_naming_loads(w32, tmp_path, head):
     assert _same(network, w32)
 
 
+def test_weights_beside_facts_of_another_code_load(w32, tmp_path):
+    torch.save({"model": _official(w32), "task": "pose"}, tmp_path / "other.pth")
+    network = build_pose_network("hrnet-w32")
+    load_pose_weights(network, tmp_path / "other.pth")
+    assert _same(network, w32)
+
+
 @pytest.mark.parametrize("package", ["numpy._core", "numpy.core"])
 def test_openmmlab_meta_with_numpy_arrays_loads(w32, tmp_path, package):
     """MMPose 1.x stores its data set's statistics beside the weights, as arrays of numpy 1."""
