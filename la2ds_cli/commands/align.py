@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from la2ds_cli.commands.options import (
 if TYPE_CHECKING:
     from la2ds_cli.alignment.align import AlignResult
     from la2ds_cli.console import Console
+    from la2ds_cli.project import Project
 
 
 def align(
@@ -62,8 +64,7 @@ def align(
     from la2ds_cli.console import Console
 
     with Console(as_json=as_json, quiet=quiet) as console:
-        are_files = _is_file(a) and _is_file(b)
-        opened = open_or_create(project, console) if are_files else open_project(project)
+        opened = _project(project, a, b, console)
         result = step.align(
             opened,
             a,
@@ -80,9 +81,27 @@ def align(
         _show(console, result)
 
 
-def _is_file(name: str) -> bool:
+def _project(root: Path, a: str, b: str, console: Console) -> Project:
+    """The project, made where there is none and both clips are files.
+
+    UserError (exit 3) where there is none and one clip is a file, so that the other, which does not
+    exist, was to be one.
+    """
+    from la2ds_cli.media_files import unreadable
+    from la2ds_cli.project import PROJECT_FILE
+
+    files = [name for name in (a, b) if _is(Path.is_file, name)]
+    if len(files) == 2:
+        return open_or_create(root, console)
+    gone = [name for name in (a, b) if not _is(Path.exists, name)]
+    if files and gone and not (root / PROJECT_FILE).exists():
+        raise unreadable(f"no such file: {gone[0]}", "check the spelling of the path", "V006")
+    return open_project(root)
+
+
+def _is(test: Callable[[Path], bool], name: str) -> bool:
     try:
-        return Path(name).is_file()
+        return test(Path(name))
     except OSError:  # a name longer than the system allows; reading it will say so
         return False
 

@@ -74,7 +74,7 @@ def load_source(
     info = probe(name, options)
     if info.duration > max_duration:
         raise UserError(
-            f"{name} is {info.duration / 60:.1f} min long, more than {max_duration / 60:g} min",
+            f"{name} is {info.duration:.0f} s long, more than {max_duration:g} s",
             hint=f"take the movement alone with la2ds extract-poses {shlex.quote(name)} "
             "--time-range START:END, or set max_duration = SECONDS under [poses] in project.toml",
             exit_code=ExitCode.UNUSABLE,

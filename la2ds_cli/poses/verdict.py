@@ -85,12 +85,12 @@ def _rotated(info: Mapping[str, Any]) -> Weakness | None:
 
 
 def _ambiguous(info: Mapping[str, Any]) -> Weakness | None:
-    if not info.get("ambiguous"):
+    if not info.get("ambiguous") or info.get("persons", 1) > 1:  # both are kept
         return None
     return Weakness(
         "V021",
         f"ambiguous subject: another person fits nearly as well (margin {info['margin']:.2f})",
-        "look at the overlay; crop the clip to the one person if the choice is wrong",
+        "look at the overlay; if it is the wrong one, extract-poses --subject 2 takes the other",
     )
 
 
