@@ -1,0 +1,189 @@
+"""Every bad input in a batch: one `extract-poses` over a folder with all of them, and runs of their
+own for what needs options. How to write the record anew: tests.commands.bad_input_runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.project import Project
+from tests.commands.bad_input_drawing import good, images, pictures
+from tests.commands.bad_input_files import ROWS, duet, zero_bytes
+from tests.commands.bad_input_runs import (
+    GREY,
+    batch,
+    compare,
+    grey_project,
+    item_of,
+    outcome,
+    report,
+)
+from tests.poses.grey_people import film
+from tests.poses.test_extract import walk
+
+# A search of folders passes these over; they are named.
+NAMED = ("missing file", "folder without videos", "name longer than the system allows")
+NAMED += ("dangling symlink",)
+# What the report says of clips that are unusual, and fine.
+FACTS = {
+    "variable frame rate": {"variable_rate": True},
+    "rotation metadata": {"width": 240, "height": 160},
+    "HDR, 10-bit": {"hdr": "PQ"},
+    "odd sides": {"width": 241, "height": 161},
+    "non-square pixels": {"width": 240, "height": 160},
+    "GIF": {"variable_rate": True},
+    "animated WebP": {"variable_rate": True},
+    "read-only source": {"variable_rate": False, "hdr": None},
+}
+
+
+def tree(folder: Path) -> dict[str, int]:
+    """Everything below a folder, with its time of modification."""
+    return {str(path): path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """(folder, path of each row, outcome of the batch, whether the inputs are as they were)."""
+    root = tmp_path_factory.mktemp("batch")
+    paths = {}
+    for number, (row, make) in enumerate(ROWS.items()):
+        folder = root / "clips" / f"{number:02d}"
+        folder.mkdir(parents=True)
+        paths[row] = make(folder)
+    before = tree(root / "clips")
+    found = batch(root / "project", root / "clips", *(paths[row] for row in NAMED))
+    yield root, paths, found, tree(root / "clips") == before
+    (paths["read-only source"].parent).chmod(0o755)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_a_batch_says(whole: Any, row: str) -> None:
+    root, paths, found, _ = whole
+    (item,) = [item for item in found["items"] if item["path"] == str(paths[row])]
+    compare(row, "batch", outcome(item), root)
+
+
+def test_a_batch_dies_for_no_file(whole: Any) -> None:
+    _, _, found, as_before = whole
+    assert found["exit_code"] == ExitCode.PARTIAL
+    assert len(found["items"]) == len(ROWS)
+    assert as_before  # nothing is written beside the inputs
+
+
+@pytest.mark.parametrize("row", FACTS)
+def test_what_the_report_notes(whole: Any, row: str) -> None:
+    root, paths, _, _ = whole
+    facts = report(root / "project")[str(paths[row])]
+    assert {name: facts[name] for name in FACTS[row]} == FACTS[row]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in FACTS if row not in ("GIF", "animated WebP", "odd sides")]
+)
+def test_unusual_clips_give_the_joints_of_usual_ones(whole: Any, row: str) -> None:
+    """All are the walk that begins at x = 40, or at 48 in the read-only clip."""
+    root, paths, found, _ = whole
+    project = Project.open(root / "project")
+    (video,) = [i["video"] for i in found["items"] if i["path"] == str(paths[row])]
+    pose, _ = project.read_pose(video)
+    start = 48 if row == "read-only source" else 40
+    np.testing.assert_allclose(pose.xy[:, 0, 0], start + 2 * np.arange(20), atol=2.5)
+    np.testing.assert_allclose(pose.xy[:, 3, 1], 129, atol=2.5)
+
+
+# --- rows that need options -------------------------------------------------------------------
+
+
+def test_two_people_who_both_matter(tmp_path: Path) -> None:
+    found = batch(tmp_path / "p", duet(tmp_path), "--subjects", "2")
+    compare("two people who both matter", "batch", item_of(found), tmp_path)
+    assert [video.person for video in Project.open(tmp_path / "p").videos()] == [1, 2]
+
+
+def test_one_person_where_two_are_wanted(tmp_path: Path) -> None:
+    found = batch(tmp_path / "p", good(tmp_path / "one.mp4"), "--subjects", "2")
+    compare("fewer people than asked for", "batch", item_of(found), tmp_path)
+
+
+def test_slow_motion(tmp_path: Path) -> None:
+    found = batch(tmp_path / "p", good(tmp_path / "slow.mp4"), "--slowmo", "8")
+    compare("slow motion", "batch", item_of(found), tmp_path)
+    pose, _ = Project.open(tmp_path / "p").read_pose(found["items"][0]["video"])
+    assert pose.time[-1] == pytest.approx(19 / 25 / 8)
+
+
+def test_mirror(tmp_path: Path) -> None:
+    found = batch(tmp_path / "p", good(tmp_path / "selfie.mp4"), "--mirror")
+    compare("mirror or selfie camera", "batch", item_of(found), tmp_path)
+    pose, _ = Project.open(tmp_path / "p").read_pose(found["items"][0]["video"])
+    assert pose.xy[0, 1, 0] == pytest.approx(239 - 40, abs=2)
+
+
+def test_sideways_without_metadata(tmp_path: Path) -> None:
+    film(tmp_path / "sideways.mp4", [{200: (40 + t, 60, 160 + t, 110)} for t in range(20)])
+    networks = ("--detector", GREY, "--pose", "tests.commands.lying_people")
+    found = batch(tmp_path / "p", tmp_path / "sideways.mp4", networks=networks)
+    compare("sideways without metadata", "batch", item_of(found), tmp_path)
+
+
+def test_a_very_long_video(tmp_path: Path) -> None:
+    project = grey_project(tmp_path / "p", "max_duration = 1\n")
+    path = tmp_path / "a long one.mp4"
+    film(path, walk(60, step=1))
+    compare("very long video", "batch", item_of(batch(project, path)), tmp_path)
+    assert batch(project, path, "--time-range", ":0.8")["items"][0]["status"] == "ok"
+
+
+@pytest.mark.parametrize("row", ["folder of images", "images of two sizes", "unreadable image"])
+def test_folders_of_images_with_their_rate(tmp_path: Path, row: str) -> None:
+    found = batch(tmp_path / "p", ROWS[row](tmp_path), "--fps", "25")
+    compare(f"{row}, --fps", "batch", item_of(found), tmp_path)
+
+
+def test_images_come_in_natural_order(tmp_path: Path) -> None:
+    found = batch(tmp_path / "p", images(tmp_path / "stills", pictures(12)), "--fps", "25")
+    pose, _ = Project.open(tmp_path / "p").read_pose(found["items"][0]["video"])
+    np.testing.assert_allclose(pose.xy[:, 0, 0], 40 + 2 * np.arange(12), atol=1)
+
+
+def test_one_name_in_two_folders(tmp_path: Path) -> None:
+    for name, start in (("anna", 40), ("ben", 60)):
+        good(tmp_path / "clips" / name / "clip.mp4", start)
+    found = batch(tmp_path / "p", tmp_path / "clips")
+    assert [item["status"] for item in found["items"]] == ["ok", "ok"]
+    assert len({item["video"] for item in found["items"]}) == 2
+    assert len(Project.open(tmp_path / "p").videos()) == 2
+
+
+def test_one_content_twice(tmp_path: Path) -> None:
+    one = good(tmp_path / "clips" / "a.mp4")
+    (tmp_path / "clips" / "b.mp4").write_bytes(one.read_bytes())
+    found = batch(tmp_path / "p", tmp_path / "clips")
+    first, second = found["items"]
+    assert [first["status"], second["status"]] == ["ok", "ok"]
+    rows = report(tmp_path / "p")
+    assert rows[first["path"]]["duplicate_of"] is None
+    assert rows[second["path"]]["duplicate_of"] == first["video"]
+
+
+def test_clips_of_two_rates(tmp_path: Path) -> None:
+    film(tmp_path / "clips" / "a.mp4", [{200: (60, 30, 110, 140)}] * 20, fps=25)
+    film(tmp_path / "clips" / "b.mp4", [{200: (60, 30, 110, 140)}] * 48, fps=60)
+    found = batch(tmp_path / "p", tmp_path / "clips")
+    assert [item["status"] for item in found["items"]] == ["ok", "ok"]
+    assert [row["fps"] for row in report(tmp_path / "p").values()] == [25, 60]
+
+
+def test_a_batch_of_nothing_but_bad_files(tmp_path: Path) -> None:
+    found = batch(tmp_path / "p", zero_bytes(tmp_path))
+    assert found["exit_code"] == ExitCode.UNUSABLE
+
+
+def test_strict_takes_no_weakness(tmp_path: Path) -> None:
+    found = batch(tmp_path / "p", duet(tmp_path), "--strict")
+    assert found["exit_code"] == ExitCode.PARTIAL

@@ -1,0 +1,195 @@
+"""What goes wrong around the clips: the disk, Ctrl-C, models and labels that do not fit. How to
+write the record anew: tests.commands.bad_input_runs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import Result
+
+from la2ds_cli import artifact
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.project import Project
+from tests.commands.bad_input_drawing import good
+from tests.commands.bad_input_runs import (
+    NETWORKS,
+    batch,
+    compare,
+    error_of,
+    grey_project,
+    single,
+)
+from tests.commands.bad_input_runs import run as run_command
+from tests.poses.grey_people import film
+from tests.poses.test_extract import walk
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., Result]
+
+# la2ds with a pose network that takes its time, and tells when it has begun.
+SLOW = """
+import os, sys, time
+from pathlib import Path
+sys.path[:0] = [".", "models"]
+from la2ds_cli.main import main
+from tests.poses import grey_people
+estimate = grey_people.GreyPose.estimate
+def slow(self, images, boxes):
+    time.sleep(0.02 * len(images))
+    Path(os.environ["BEGUN"], str(time.time_ns())).touch()
+    return estimate(self, images, boxes)
+grey_people.GreyPose.estimate = slow
+main()
+"""
+
+
+def interrupted(tmp_path: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command that gets Ctrl-C once the pose network has done some of its work."""
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "BEGUN": str(begun)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        until = time.monotonic() + 60
+        while len(list(begun.iterdir())) < 4 and command.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        command.send_signal(signal.SIGINT)
+        stdout, stderr = command.communicate(timeout=60)
+    return subprocess.CompletedProcess([], command.returncode, stdout, stderr)
+
+
+def test_ctrl_c_ends_a_batch_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    for number in range(3):
+        film(tmp_path / "clips" / f"{number}.mp4", walk(200, start=20 + 10 * number, step=0))
+    arguments = (tmp_path / "clips", "--project", tmp_path / "p", *NETWORKS, "--json")
+    ended = interrupted(tmp_path, "extract-poses", *arguments)
+    assert ended.returncode == ExitCode.INTERRUPTED
+    assert ended.stdout == ""
+    assert ended.stderr.endswith("\ninterrupted; run the same command again to go on\n")
+    assert "Traceback" not in ended.stderr
+    assert "Exception" not in ended.stderr
+    assert not Project.open(tmp_path / "p").videos()
+    kept = list((tmp_path / "p" / "poses" / "partial").rglob("*.safetensors"))
+    assert kept
+    assert not list((tmp_path / "p").rglob(".tmp-*"))
+    found = batch(tmp_path / "p", tmp_path / "clips")
+    assert [item["status"] for item in found["items"]] == ["ok"] * 3
+    assert not any(path.exists() for path in kept)
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = good(tmp_path / "clips" / "a.mp4"), good(tmp_path / "clips" / "b.mp4", start=60)
+    project = grey_project(tmp_path / "p")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact.os, "fsync", full)
+        for kind, found in (("batch", batch(project, a)), ("single", single(project, a, b))):
+            # The name ends in a digest of the content, which the encoder decides.
+            found["message"] = found["message"].replace(artifact.file_digest(a)[:8], "DIGEST")
+            compare("disk full", kind, found, tmp_path)
+    assert not list(project.rglob(".tmp-*"))
+    assert single(project, a, b)["exit_code"] == ExitCode.OK
+
+
+def test_poses_of_another_version_or_setting_are_stale(tmp_path: Path) -> None:
+    project = grey_project(tmp_path / "p")
+    for number in range(3):
+        good(tmp_path / "clips" / f"{number}.mp4", 40 + number)
+    batch(project, tmp_path / "clips")
+    opened = Project.open(project)
+    video = opened.videos()[0].id
+    pose, recipe = opened.read_pose(video)
+    opened.write_pose(video, pose, replace(recipe, version=1))
+    poses = _poses_status(project)
+    assert poses["current"] == 2
+    assert poses["stale"] == {video: f"poses artifact version 1 -> {recipe.version}"}
+    settings = (project / "project.toml").read_text()
+    (project / "project.toml").write_text(settings + "detect_threshold = 0.5\n")
+    assert _poses_status(project)["stale"].popitem()[1].endswith("detect_threshold: 0.3 -> 0.5")
+    found = batch(project, tmp_path / "clips")
+    assert [item["status"] for item in found["items"]] == ["ok"] * 3
+    assert _poses_status(project)["stale"] == {}
+
+
+def _poses_status(project: Path) -> dict:
+    result = run_command("status", "--project", project, "--json")
+    return next(s for s in json.loads(result.stdout)["steps"] if s["step"] == "poses")
+
+
+# --- models and labels ------------------------------------------------------------------------
+
+
+def as_coco(project: Project, video: str) -> None:
+    """Give a clip the joints of another skeleton."""
+    pose, recipe = project.read_pose(video)
+    xy = np.concatenate([pose.xy, pose.xy[:, :4]], axis=1)
+    score = np.concatenate([pose.score, pose.score[:, :4]], axis=1)
+    project.write_pose(video, replace(pose, xy=xy, score=score, skeleton="coco17"), recipe)
+
+
+def answer(result: Result) -> dict:
+    assert result.stdout == ""
+    return {"exit_code": result.exit_code, **error_of(result.stderr)}
+
+
+def test_a_model_of_another_skeleton(run: Run, project: Project, tmp_path: Path) -> None:
+    assert run("train").exit_code == 0
+    as_coco(project, "clip-0")
+    row, out = "model trained on another skeleton", ("--out", str(tmp_path / "ab.json"))
+    compare("clips of two skeletons", "single", answer(run("align", "clip-0", "clip-1")), tmp_path)
+    compare("clips of two skeletons, train", "single", answer(run("train")), tmp_path)
+    as_coco(project, "clip-1")
+    compare(row, "single", answer(run("align", "clip-0", "clip-1", *out)), tmp_path)
+    found = json.loads(run("embed", "--json").stdout)
+    (item,) = [item for item in found["items"] if item["video"] == "clip-1"]
+    compare(row, "batch", {k: item[k] for k in ("status", "code", "message", "hint")}, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_fewer_than_two_clips(tmp_path: Path, command: str) -> None:
+    project = grey_project(tmp_path / "p")
+    batch(project, good(tmp_path / "a.mp4"))
+    result = run_command(command, "--project", project)
+    compare(f"fewer than 2 clips, {command}", "single", answer(result), tmp_path)
+
+
+LABELS = {
+    "labels: column missing": "video,start,phase\nclip-0,0,up\n",
+    "labels: not a number": "video,start,end,phase\nclip-0,0,10,up\nclip-0,ten,20,down\n",
+    "labels: seconds": "video,start,end,phase\nclip-0,0,1.5,up\n",
+    "labels: ends before it starts": "video,start,end,phase\nclip-0,10,10,up\n",
+    "labels: too few fields": "video,start,end,phase\nclip-0,0,10\n",
+}
+
+
+@pytest.mark.parametrize("row", LABELS)
+def test_labels_that_cannot_be_read(run: Run, project: Project, tmp_path: Path, row: str) -> None:
+    project.phases_path.write_text(LABELS[row])
+    compare(row, "single", answer(run("status")), tmp_path)
+
+
+def test_labels_may_be_unsorted_and_leave_gaps(run: Run, project: Project) -> None:
+    rows = "video,start,end,phase\nclip-0,20,30,down\nclip-0,0,10,up\n"
+    project.phases_path.write_text(rows)
+    assert json.loads(run("status", "--json").stdout)["labelled"] == 1
+    assert [phase.name for phase in project.phases()["clip-0"]] == ["up", "down"]

@@ -1,0 +1,150 @@
+"""Every bad input given to a command for single clips: `align` with a good clip as B. How to write
+the record anew: tests.commands.bad_input_runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.project import Project
+from tests.commands.bad_input_drawing import good
+from tests.commands.bad_input_files import ROWS, duet
+from tests.commands.bad_input_runs import (
+    GREY,
+    NETWORKS,
+    batch,
+    compare,
+    error_of,
+    grey_project,
+    run,
+    single,
+)
+from tests.poses.grey_people import film
+from tests.poses.test_extract import walk
+
+STREAMS = {"URL": "https://example.org/a.mp4", "standard input": "-"}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """(folder, project that knows a good clip, the good clip)."""
+    root = tmp_path_factory.mktemp("single")
+    (root / "clips").mkdir()
+    return root, grey_project(root / "project"), good(root / "good.mp4", start=60)
+
+
+@pytest.mark.parametrize(("number", "row"), list(enumerate(ROWS)), ids=list(ROWS))
+def test_what_a_single_command_says(shared: Any, number: int, row: str) -> None:
+    root, project, b = shared
+    folder = root / "clips" / f"{number:02d}"
+    folder.mkdir()
+    try:
+        compare(row, "single", single(project, ROWS[row](folder), b), root)
+    finally:
+        folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("row", STREAMS)
+def test_streams_are_refused(shared: Any, tmp_path: Path, row: str) -> None:
+    root, project, b = shared
+    compare(row, "single", single(project, STREAMS[row], b), root)
+    compare(row, "batch", batch(tmp_path / "p", b, STREAMS[row]), root)
+
+
+def test_both_people_of_a_clip(tmp_path: Path) -> None:
+    path, b = duet(tmp_path), good(tmp_path / "good.mp4")
+    batch(tmp_path / "p", path, "--subjects", "2")
+    found = single(tmp_path / "p", f"{path}#2", b)
+    compare("two people who both matter", "single", found, tmp_path)
+
+
+def test_a_second_person_who_was_not_kept(tmp_path: Path) -> None:
+    path, b = duet(tmp_path), good(tmp_path / "good.mp4")
+    project = grey_project(tmp_path / "p")
+    found = single(project, f"{path}#2", b)
+    compare("second person not kept", "single", found, tmp_path)
+    batch(project, path)
+    assert single(project, f"{path}#2", b) == found
+
+
+def test_sideways_without_metadata(tmp_path: Path) -> None:
+    scenes = [{200: (40 + t, 60, 160 + t, 110)} for t in range(20)]
+    film(tmp_path / "sideways.mp4", scenes)
+    project = grey_project(tmp_path / "p")
+    text = (project / "project.toml").read_text()
+    (project / "project.toml").write_text(
+        text.replace(f'pose = "{GREY}"', 'pose = "tests.commands.lying_people"')
+    )
+    found = single(project, tmp_path / "sideways.mp4", good(tmp_path / "good.mp4"))
+    compare("sideways without metadata", "single", found, tmp_path)
+
+
+def test_a_very_long_video(tmp_path: Path) -> None:
+    project = grey_project(tmp_path / "p", "max_duration = 1\n")
+    film(tmp_path / "a long one.mp4", walk(60, step=1))
+    found = single(project, tmp_path / "a long one.mp4", good(tmp_path / "good.mp4"))
+    compare("very long video", "single", found, tmp_path)
+
+
+def test_the_query_of_a_retrieval_is_told_the_same(tmp_path: Path) -> None:
+    project = grey_project(tmp_path / "p")
+    good(tmp_path / "clips" / "good.mp4")
+    batch(project, tmp_path / "clips", duet(tmp_path))
+    out = tmp_path / "found.json"
+    more = ("--project", project, "--out", out)
+    result = run("retrieve", "--query", "duet", "--k", "2", *more)
+    assert result.exit_code == 0
+    assert "ambiguous subject" in result.stderr
+    result = run("retrieve", "--query", str(tmp_path / "none.mp4"), *more)
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert error_of(result.stderr)["message"] == f"no such file: {tmp_path / 'none.mp4'} (V006)"
+
+
+def test_a_typing_error_in_the_first_command_of_all(tmp_path: Path) -> None:
+    found = single(tmp_path / "p", good(tmp_path / "anna.mp4"), tmp_path / "bem.mp4")
+    compare("missing file, no project", "single", found, tmp_path)
+    assert not (tmp_path / "p").exists()
+
+
+# --- the machine ------------------------------------------------------------------------------
+
+
+def test_two_runs_at_once(tmp_path: Path) -> None:
+    project = grey_project(tmp_path / "p")
+    a, b = good(tmp_path / "a.mp4"), good(tmp_path / "b.mp4", start=60)
+    with Project.open(project).lock():
+        compare("two runs at once", "batch", batch(project, a), tmp_path)
+        compare("two runs at once", "single", single(project, a, b), tmp_path)
+    batch(project, a, b)
+    with Project.open(project).lock():  # nothing has to be written
+        assert single(project, a, b)["exit_code"] == ExitCode.OK
+
+
+def test_cuda_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    a, networks = good(tmp_path / "a.mp4"), ("--detector", GREY, "--pose", "hrnet-demo")
+    found = batch(tmp_path / "p", a, "--device", "cuda", networks=networks)
+    compare("--device cuda without CUDA", "batch", found, tmp_path)
+    project = grey_project(tmp_path / "q")
+    text = (project / "project.toml").read_text()
+    (project / "project.toml").write_text(text.replace(f'pose = "{GREY}"', 'pose = "hrnet-demo"'))
+    found = single(project, a, a, "--device", "cuda")
+    compare("--device cuda without CUDA", "single", found, tmp_path)
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    a, networks = good(tmp_path / "a.mp4"), ("--detector", GREY, "--pose", "hrnet-w32")
+    env = {"LA2DS_OFFLINE": "1", "LA2DS_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path)}
+    found = batch(tmp_path / "p", a, networks=networks, env=env)
+    hint = found["hint"].splitlines()
+    assert {line.split()[0] for line in hint[1:5]} == {"file", "sha256", "from", "to"}
+    assert str(tmp_path / "home") in hint[4]
+    found["hint"] = hint[0]  # what follows is the entry of the weights, which changes with them
+    compare("weights missing, offline", "batch", found, tmp_path)
+    # The choice that could not be had is not kept: the project goes on with the one before.
+    assert batch(tmp_path / "p", a, networks=NETWORKS)["exit_code"] == ExitCode.OK
