@@ -75,7 +75,8 @@ def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
     if np.isnan(pose.xy).all():
         raise UserError(
             f"no joint was seen in {name}",
-            hint="la2ds status lists what was found in each clip",
+            hint="look at it with la2ds extract-poses --overlay sheet.png; a stronger --pose, or a "
+            "lower joint_threshold under [poses] in project.toml, may see more",
             exit_code=ExitCode.UNUSABLE,
         )
     grid = time_grid(pose.time, fps)

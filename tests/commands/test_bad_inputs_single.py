@@ -19,6 +19,7 @@ from tests.commands.bad_input_runs import (
     compare,
     error_of,
     grey_project,
+    item_of,
     run,
     single,
 )
@@ -87,6 +88,13 @@ def test_a_very_long_video(tmp_path: Path) -> None:
     film(tmp_path / "a long one.mp4", walk(60, step=1))
     found = single(project, tmp_path / "a long one.mp4", good(tmp_path / "good.mp4"))
     compare("very long video", "single", found, tmp_path)
+
+
+def test_a_person_of_whom_no_joint_is_seen(tmp_path: Path) -> None:
+    project = grey_project(tmp_path / "p", "joint_threshold = 0.95\n")
+    a, b = good(tmp_path / "a.mp4"), good(tmp_path / "b.mp4", start=60)
+    compare("a person, but no joint", "batch", item_of(batch(project, a)), tmp_path)
+    compare("a person, but no joint", "single", single(project, a, b), tmp_path)
 
 
 def test_the_query_of_a_retrieval_is_told_the_same(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ WEIGHTS = "tests/models/test_weight_files.py::"
 
 TABLE: dict[str, tuple[str, ...]] = {
     "no person in any frame": ("no person in any frame",),
-    "no person in some frames": ("no person in some frames",),
+    "no person in some frames": ("no person in some frames", "a person, but no joint"),
     "several people": (
         *("several people", SINGLE + "test_the_query_of_a_retrieval_is_told_the_same"),
         "tests/poses/test_several_people.py::test_subjects_csv_has_the_last_word",
