@@ -33,8 +33,10 @@ def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
     """
     ray = _ray()
     if not ray.is_initialized():
-        quiet = {"log_to_driver": False, "include_dashboard": False}
-        ray.init(os.environ.get("RAY_ADDRESS"), **({} if "RAY_ADDRESS" in os.environ else quiet))
+        if "RAY_ADDRESS" in os.environ:
+            ray.init(os.environ["RAY_ADDRESS"])
+        else:
+            ray.init("local", log_to_driver=False, include_dashboard=False)
     rows = [{"place": place, **_row(source)} for place, source in enumerate(sources)]
     gpus = int(ray.cluster_resources().get("GPU", 0)) if run.device != "cpu" else 0
     actors = min(len(rows), gpus or max(int(ray.cluster_resources().get("CPU", 1)), 1))

@@ -38,6 +38,7 @@ def cluster():
     pytest.importorskip("ray.data", reason="needs la2ds[ray]")
     paths = os.pathsep.join([str(ROOT), str(ROOT / "models")])
     ray.init(
+        "local",
         num_cpus=2,
         include_dashboard=False,
         log_to_driver=False,
