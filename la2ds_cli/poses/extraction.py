@@ -123,7 +123,9 @@ class Extraction:
         if not isinstance(backend, TopDownBackend):
             return backend
         batches = MergedBatches if backend.device == "cuda" else FullBatches
-        size = self.config.batch_size or BATCH_SIZE[backend.device]
+        size = backend.batch_size  # 1 where the network takes no more
+        if size > 1 and not self.config.batch_size:
+            size = BATCH_SIZE[backend.device]
         forward = batches(backend.forward, size)
         return replace(backend, forward=forward, batch_size=_ALL)
 

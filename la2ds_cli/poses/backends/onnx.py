@@ -65,7 +65,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         input_size=input_size,
         skeleton=skeleton,
         device=where,
-        batch_size=config.batch_size,
+        batch_size=1 if fixed(shape[0]) == 1 else config.batch_size,
         flip_test=config.flip_test,
         decoder=_decoder(name, metadata, simcc=simcc, setting=config.decoder),
         mean=_channels(name, metadata, "mean", IMAGENET_MEAN),
