@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,6 +87,17 @@ def cannot_write(path: Path, error: OSError) -> UserError:
         "again; finished items are kept",
         exit_code=ExitCode.STORAGE,
     )
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """UserError (exit 7) where a folder has less than `needed` bytes free, before work begins."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"{folder} has {free / 1e6:.0f} MB free, and about {needed / 1e6:.0f} MB are needed",
+            hint="free some space, then run the same command again",
+            exit_code=ExitCode.STORAGE,
+        )
 
 
 def write_bytes(path: Path, content: bytes) -> None:

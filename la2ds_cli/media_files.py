@@ -69,8 +69,12 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 
 def refuse_url(name: str) -> None:
-    """UserError (exit 2) for a URL or `-`, which la2ds does not read."""
-    if name == "-" or re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name):
+    """UserError (exit 2) for a URL, a camera or `-`, which la2ds does not read."""
+    if (
+        name == "-"
+        or name.startswith("/dev/video")
+        or re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name)
+    ):
         raise UserError(
             f"'{name}' is not a file; streams and URLs are not supported",
             hint="download or record the video to a file first",

@@ -22,6 +22,11 @@ _CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
 _ACCESS = {"protocol_whitelist": "file"}
 # FFmpeg's demuxers that draw text as pictures or open other files that a list names.
 _NO_VIDEO = {"tty", "bin", "adf", "idf", "xbin", "concat", "dash", "hls", "imf", "sdp"}
+# What FFmpeg says of files that people take for videos.
+_IN_WORDS = {
+    "End of file": "it holds no frames",
+    "Invalid data found when processing input": "it is no video, or its start is damaged",
+}
 
 
 @contextmanager
@@ -138,11 +143,16 @@ def _reason(path: Path, error: Exception) -> str:
         return cause.strerror or str(cause)
     if head[4:8] == b"ftyp":
         return "its index (moov) is missing, the recording was probably cut off"
-    return getattr(error, "strerror", None) or str(error)
+    if head[:4] == b"%PDF":
+        return "it is a PDF"
+    words = getattr(error, "strerror", None) or str(error)
+    return _IN_WORDS.get(words, words)
 
 
 def _unsupported(name: str, codec: str) -> UserError:
     convert = _CONVERT.format(name=Path(name).name)
     return unreadable(
-        f"{name} uses the unsupported codec {codec}", f"convert it: {convert}", "V005"
+        f"{name} uses {f'the codec {codec}, which' if codec else 'a codec that'} is not supported",
+        f"convert it: {convert}",
+        "V005",
     )

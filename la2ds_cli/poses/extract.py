@@ -40,6 +40,8 @@ __all__ = ["STEP", "Engine", "ensure_pose", "extract_poses", "pose_recipes"]
 
 Engine = Literal["local", "ray"]
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
+_FRAME_BYTES = 1000  # of joints, scores and boxes of a frame; twice that while work is unfinished
+_SPARE_BYTES = 10_000_000
 _LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
 
@@ -190,6 +192,7 @@ def _work(
 def _outcomes(run: Extraction, sources: dict[int, ClipSource], engine: Engine) -> Iterator[Made]:
     frames = sum(source.info.frames_declared for source in sources.values())
     known = all(source.info.frames_declared for source in sources.values())
+    artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * frames)
     names = [Path(source.name).name for source in sources.values()]
     label = names[0] if len(names) == 1 else f"{len(names)} clips"
     run.progress.begin(label, 2 * frames if known else None)

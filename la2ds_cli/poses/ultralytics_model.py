@@ -195,7 +195,7 @@ class YoloModel:
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"the GPU has too little free memory for {len(batch)} pictures",
-                hint="lower it with --set poses.batch_size=N, or use --device cpu",
+                hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error
         return [

@@ -80,7 +80,7 @@ def _rotated(info: Mapping[str, Any]) -> Weakness | None:
         "V031",
         f"looks rotated: the head points to the {where} of the picture, and the pose network is "
         f"unsure (score {info['mean_score']:.2f})",
-        f"try --rotate {turn}; leave it as it is if the person lies down",
+        f"try extract-poses --rotate {turn}; leave it as it is if the person lies down",
     )
 
 

@@ -58,7 +58,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> MediapipeBacken
     """The backend; UserError (exit 6) where the package is missing or of another version."""
     if config.flip_test:
         raise UserError(
-            "mediapipe has no flip test", hint="leave it out with --set poses.flip_test=false"
+            "mediapipe has no flip test", hint="set flip_test = false under [poses] in project.toml"
         )
     return MediapipeBackend(open_graphs(device))
 

@@ -137,7 +137,7 @@ def _set_decoder(network: Any, setting: str, what: str) -> None:
     if kind != "MSRAHeatmap":
         raise UserError(
             f"{what} decodes by {kind}, which has no '{setting}' variant",
-            hint="leave the decoder to the configuration: --set poses.decoder=auto",
+            hint='the configuration decides: set decoder = "auto" under [poses] in project.toml',
             exit_code=ExitCode.MISMATCH,
         )
     codec.unbiased = setting == "dark"
@@ -205,6 +205,6 @@ class MmposeBackend:
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"the GPU has too little free memory for a batch of {len(data)} crops",
-                hint="use a smaller batch with --set poses.batch_size=1, or --device cpu",
+                hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error

@@ -54,7 +54,8 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBack
         )
     if config.flip_test:
         raise UserError(
-            "ultralytics has no flip test", hint="leave it out with --set poses.flip_test=false"
+            "ultralytics has no flip test",
+            hint="set flip_test = false under [poses] in project.toml",
         )
     model = load_model(setting, device, config.batch_size)
     if model.joints is None or model.joints[0] != _JOINTS:
