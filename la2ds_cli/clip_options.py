@@ -78,4 +78,4 @@ def _text(value: Any) -> str:
 
 def _check(good: bool, option: str, allowed: str, value: float) -> None:
     if not good:
-        raise UserError(f"--{option} must be {allowed}, not {value:g}")
+        raise UserError(f"{option} must be {allowed}, not {value:g}")

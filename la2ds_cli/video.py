@@ -232,7 +232,7 @@ def _nothing_left(
     lasts = f", which lasts {seconds:.2f} s" if seconds else ""
     return UserError(
         f"there is no frame {part} in {os.fspath(path)}{lasts}",
-        hint="choose another --start and --end; they are seconds as a player shows them",
+        hint="choose another --time-range; it takes seconds as a player shows them",
         exit_code=ExitCode.UNUSABLE,
         code="V002",
     )

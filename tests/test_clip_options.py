@@ -73,11 +73,11 @@ def test_whether_a_part_is_left_out() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(option: str, value: Any) -> None:
-    with pytest.raises(UserError, match=f"^--{option} must be") as caught:
+    with pytest.raises(UserError, match=f"^{option} must be") as caught:
         ClipOptions(**{option: value})
     assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_a_clip_ends_after_it_starts() -> None:
-    with pytest.raises(UserError, match=r"--end must be later than the start \(2 s\), not 2"):
+    with pytest.raises(UserError, match=r"end must be later than the start \(2 s\), not 2"):
         ClipOptions(start=2, end=2)

@@ -100,7 +100,7 @@ def test_a_part_outside_the_clip(clip: Path, look) -> None:
     with pytest.raises(UserError, match=r"no frame from 5 s to 6 s in .*clip\.mp4") as caught:
         look(clip, ClipOptions(start=5, end=6))
     assert (caught.value.code, caught.value.exit_code) == ("V002", ExitCode.UNUSABLE)
-    assert "--start" in caught.value.hint
+    assert "--time-range" in caught.value.hint
 
 
 def test_a_part_between_two_frames(clip: Path) -> None:

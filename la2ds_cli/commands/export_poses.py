@@ -42,7 +42,7 @@ def export_poses(
     """Write poses as files of other tools.
 
     One file, or for openpose-json one folder, per clip, named after its id. What each format
-    keeps is told in docs/formats.md. Prints the paths written.
+    keeps is told in docs/file-formats.md. Prints the paths written.
 
     \b
       la2ds export coco-json --project swings --out poses/

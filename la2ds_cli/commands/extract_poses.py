@@ -119,8 +119,11 @@ def extract_poses(
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)
         chosen = {"detector": detector, "pose": pose, "subject": subject, "subjects": subjects}
+        if part:  # all shards of a list keep the same choice; none takes it back for the others
+            with opened.lock(wait=extract.LOCK_WAIT), remembered(opened, "poses", chosen):
+                pass
         lock = opened.shard_lock(*part) if part else opened.lock()
-        with lock, remembered(opened, "poses", chosen) as config:
+        with lock, remembered(opened, "poses", {} if part else chosen) as config:
             results = extract.extract_poses(
                 opened,
                 paths,

@@ -40,8 +40,18 @@ def remembered(
 
 
 def _absolute(value: str | int) -> str | int:
-    is_file = isinstance(value, str) and Path(value).suffix in (".onnx", ".pt")
-    return str(Path(value).resolve()) if is_file else value
+    """Model files by their absolute paths, also those in `plugin:FILE,FILE`."""
+    if not isinstance(value, str):
+        return value
+    plugin, colon, rest = value.partition(":")
+    if not colon:
+        return _absolute_file(value)
+    return f"{plugin}:{','.join(_absolute_file(part) for part in rest.split(','))}"
+
+
+def _absolute_file(name: str) -> str:
+    is_model = name.lower().endswith((".onnx", ".pt", ".pth", ".py"))
+    return str(Path(name).resolve()) if is_model else name
 
 
 def _write(path: Path, old: str, new: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from la2ds_cli import artifact
@@ -28,6 +28,12 @@ class ClipSubjects:
     def of(self, video: Video) -> str:
         """Whom to follow in a clip, empty where the settings decide."""
         return subject_of(self._rows, video.id, Path(video.path)) or ""
+
+    def unknown(self, videos: Iterable[Video]) -> list[str]:
+        """Names in the file that mean none of the videos."""
+        paths = [(video.id, Path(video.path)) for video in videos]
+        known = {name for video, path in paths for name in (video, path.name, path.stem)}
+        return [name for name in self._rows if name not in known]
 
     def add(self, chosen: Mapping[str, str]) -> None:
         """Keep choices made elsewhere, by the id of the clip, for the steps that come later."""

@@ -42,7 +42,7 @@ Engine = Literal["local", "ray"]
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
 _FRAME_BYTES = 1000  # of joints, scores and boxes of a frame; twice that while work is unfinished
 _SPARE_BYTES = 10_000_000
-_LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
+LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
 
 def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
@@ -108,6 +108,7 @@ def extract_poses(
     progress.begin("checking files", len(entries))
     probed = [_probe(run, entry, subjects, options) for entry in entries]
     progress.end()
+    _note_unknown(project, subjects, probed, progress)
     named = {
         source.id(): entry.subject
         for entry, source in zip(entries, probed, strict=True)
@@ -128,15 +129,27 @@ def extract_poses(
     progress.end()
     results = [m.result for m in made]
     if overlay is not None:
-        refresh_sheet(project, results, overlay)
+        refresh_sheet(project, results, overlay, alone=shard is None)
     name = f"-shard-{shard[0]}-of-{shard[1]}" if shard else ""
     write_report(project, results, [m.seconds for m in made], name)
     return results
 
 
+def _note_unknown(
+    project: Project,
+    subjects: ClipSubjects,
+    probed: Sequence[ClipSource | ItemResult],
+    progress: Progress,
+) -> None:
+    """Say which rows of subjects.csv mean no clip at all: a typing error would pass in silence."""
+    sources = [source.row(project, 1, 0) for source in probed if isinstance(source, ClipSource)]
+    for name in subjects.unknown([*project.videos(), *sources]):
+        progress.note(f"{project.subjects_path} names '{name}', which is no clip of this project")
+
+
 def _rows_lock(project: Project, shard: Shard | None):
     """Shards of one project take turns at its tables; a run alone holds the project anyway."""
-    return project.lock(wait=_LOCK_WAIT) if shard else nullcontext()
+    return project.lock(wait=LOCK_WAIT) if shard else nullcontext()
 
 
 def _probe(

@@ -129,6 +129,12 @@ class Extraction:
         forward = batches(backend.forward, size)
         return replace(backend, forward=forward, batch_size=_ALL)
 
+    @property
+    def device_used(self) -> str:
+        """`cpu` or `cuda`; a network that found too little memory may have left the GPU."""
+        now = getattr(getattr(self._own_backend, "forward", None), "device", None)
+        return str(getattr(now, "type", None) or self.backend.device)
+
     @cached_property
     def detector_name(self) -> str:
         return detector_name(self.config.detector, self.device)
@@ -296,7 +302,7 @@ def _with_facts(pose: PoseSequence, info: VideoInfo, run: Extraction) -> PoseSeq
         "variable_rate": bool(steps.max() - steps.min() > _VARIABLE * usual),
         "detector": run.detector_name,
         "pose": run.config.pose,
-        "device": run.backend.device,
+        "device": run.device_used,
     }
     facts |= {"hdr": info.hdr} if info.hdr else {}
     return replace(pose, info={**facts, **pose.info})

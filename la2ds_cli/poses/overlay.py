@@ -41,17 +41,24 @@ def refresh_overlay(project: Project, result: ItemResult) -> None:
 
 
 def refresh_sheet(
-    project: Project, results: Sequence[ItemResult], path: Path | None = None
+    project: Project,
+    results: Sequence[ItemResult],
+    path: Path,
+    *,
+    alone: bool = True,
 ) -> list[Path]:
-    """Contact sheet of the usable results: results/overlay/sheet.png, sheet-2.png, ..., and the
-    same pages at `path`. The files written; none where no result is usable."""
+    """Contact sheet of the usable results at `path`, further pages beside it, and, unless other
+    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png. The
+    files written; none where no result is usable."""
     videos = [result.video for result in results if result.usable]
+    if not alone:
+        return overlay_sheet(project, videos, path) if videos else []
     folder = project.results_dir("overlay")
     for old in folder.glob("sheet*.png"):
         old.unlink()
     if not videos:
         return []
-    return overlay_sheet(project, videos, folder / "sheet.png", also=[path] if path else [])
+    return overlay_sheet(project, videos, folder / "sheet.png", also=[path])
 
 
 def _note(project: Project, video: str) -> Path:

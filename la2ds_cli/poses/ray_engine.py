@@ -33,10 +33,7 @@ def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
     """
     ray = _ray()
     if not ray.is_initialized():
-        if "RAY_ADDRESS" in os.environ:
-            ray.init(os.environ["RAY_ADDRESS"])
-        else:
-            ray.init("local", log_to_driver=False, include_dashboard=False)
+        _connect(ray)
     rows = [{"place": place, **_row(source)} for place, source in enumerate(sources)]
     gpus = int(ray.cluster_resources().get("GPU", 0)) if run.device != "cpu" else 0
     actors = min(len(rows), gpus or max(int(ray.cluster_resources().get("CPU", 1)), 1))
@@ -47,7 +44,7 @@ def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
     done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         ClipWorker,
         fn_constructor_args=(str(run.project.root), run.config, run.device, run.overwrite),
-        concurrency=actors,
+        compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=1,
         num_gpus=1 if gpus else 0,
     )
@@ -60,6 +57,22 @@ def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
             run.progress.advance(2 * made.result.frames)
             yield made
             place += 1
+
+
+def _connect(ray: Any) -> None:
+    """To the cluster of RAY_ADDRESS, else to one started here; UserError (exit 6) in vain."""
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        ray.init("local", log_to_driver=False, include_dashboard=False)
+        return
+    try:
+        ray.init(address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"no Ray cluster answers at RAY_ADDRESS={address}: {str(error).splitlines()[0]}",
+            hint="check the address and the token, or unset RAY_ADDRESS to use this machine",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
 
 
 def _ray() -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from la2ds_cli.csv_table import read_rows
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.errors import UserError
 from la2ds_cli.poses.subject import POLICIES, check_policy
 
 FILE_NAME = "subjects.csv"
@@ -50,18 +50,3 @@ def subject_of(subjects: Mapping[str, str], video: str, source: PurePath) -> str
         if name in subjects:
             return subjects[name]
     return None
-
-
-def check_videos(
-    subjects: Mapping[str, str], videos: Iterable[tuple[str, PurePath]], path: Path
-) -> None:
-    """UserError (exit 5) for a row that means none of the videos (id, source file): a typing
-    error would otherwise leave the automatic choice in silence."""
-    known = {name for video, source in videos for name in (video, source.name, source.stem)}
-    unknown = [name for name in subjects if name not in known]
-    if unknown:
-        raise UserError(
-            f"{path} names '{unknown[0]}', which is no video of this project",
-            hint="give the id, the file name, or the file name without its ending",
-            exit_code=ExitCode.MISMATCH,
-        )

@@ -66,3 +66,22 @@ def test_an_impossible_choice_is_taken_back_and_an_interrupted_one_is_kept(tmp_p
     ):
         raise KeyboardInterrupt
     assert Project.open(tmp_path).config().poses.detector == "full-frame"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("hrnet-w32", "hrnet-w32"),
+        ("pose.onnx", "{here}/pose.onnx"),
+        ("ultralytics:yolo.pt,bytetrack", "ultralytics:{here}/yolo.pt,bytetrack"),
+        ("mmpose:td-hm,last.pth", "mmpose:td-hm,{here}/last.pth"),
+        ("ultralytics:yolo11n", "ultralytics:yolo11n"),
+    ],
+)
+def test_model_files_are_kept_by_their_absolute_paths(
+    tmp_path: Path, monkeypatch, given: str, kept: str
+) -> None:
+    project = Project.create(tmp_path / "project")
+    monkeypatch.chdir(tmp_path)
+    with remembered(project, "poses", {"pose": given}) as config:
+        assert config.poses.pose == kept.format(here=tmp_path)

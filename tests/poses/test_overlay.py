@@ -141,7 +141,16 @@ def test_the_sheet_shows_usable_clips_and_old_pages_go(project: Project, tmp_pat
     assert refresh_sheet(project, [result("a"), failed], wanted) == [folder / "sheet.png", wanted]
     assert [path.name for path in folder.glob("*.png")] == ["sheet.png"]
     assert wanted.read_bytes() == (folder / "sheet.png").read_bytes()
-    assert refresh_sheet(project, [failed]) == []
+    assert refresh_sheet(project, [failed], wanted) == []
+
+
+def test_a_shard_leaves_the_sheet_of_the_project_alone(project: Project, tmp_path: Path) -> None:
+    walker(project)
+    folder, wanted = project.results_dir("overlay"), tmp_path / "shard.png"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sheet.png").write_bytes(b"of another shard")
+    assert refresh_sheet(project, [result("a")], wanted, alone=False) == [wanted]
+    assert (folder / "sheet.png").read_bytes() == b"of another shard"
     assert not list(folder.glob("*.png"))
 
 

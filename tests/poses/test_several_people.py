@@ -10,6 +10,7 @@ import pytest
 
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.extract import ensure_pose, extract_poses
+from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG
@@ -60,6 +61,21 @@ def test_a_bad_row_of_subjects_csv_names_itself(project: Project, duet: str) -> 
     with pytest.raises(UserError, match="tallest") as caught:
         extract_poses(project, [duet], CONFIG)
     assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_misspelt_clip_in_subjects_csv_is_told(project: Project, duet: str) -> None:
+    class Notes(Progress):
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    project.subjects_path.write_text("video,subject\nduett,2\nduet.mp4,1\n")
+    progress = Notes()
+    extract_poses(project, [duet], CONFIG, progress=progress)
+    assert [note for note in progress.notes if "duett" in note]
+    assert not [note for note in progress.notes if "duet.mp4" in note]
 
 
 def test_a_person_who_is_not_there(project: Project, duet: str) -> None:

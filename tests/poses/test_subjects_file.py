@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.poses.subjects_file import check_videos, read_subjects, subject_of
+from la2ds_cli.poses.subjects_file import read_subjects, subject_of
 
 
 def write(folder: Path, text: str) -> Path:
@@ -52,11 +52,3 @@ def test_the_id_comes_before_the_file_name_and_that_before_the_stem() -> None:
     assert subject_of(rows, "swing-9", source) == "central"
     assert subject_of({"swing": "first"}, "swing-9", source) == "first"
     assert subject_of({"other": "first"}, "swing-9", source) is None
-
-
-def test_a_row_that_means_no_video_is_named() -> None:
-    videos = [("swing-1", Path("clips/swing.mp4"))]
-    check_videos({"swing": "1", "swing-1": "1", "swing.mp4": "1"}, videos, Path("subjects.csv"))
-    with pytest.raises(UserError, match="'swnig'") as caught:
-        check_videos({"swing": "1", "swnig": "1"}, videos, Path("subjects.csv"))
-    assert caught.value.exit_code == ExitCode.MISMATCH

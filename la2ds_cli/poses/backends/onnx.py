@@ -5,7 +5,7 @@ Input (B, 3, H, W) RGB, B 1 or free, H and W fixed. Output (B, K, H/s, W/s), or 
 
     skeleton   orders the K joints, else coco17; K must match, since an order of joints cannot be
                guessed from their number
-    decoder    `quarter` (else) or `dark`: how heatmaps are read under `--decoder auto`
+    decoder    `quarter` (else) or `dark`: how heatmaps are read where poses.decoder is `auto`
     udp        `true` for a network trained with unbiased data processing, else `false`
     mean, std  of the channels, three numbers `r,g,b` each in pixel values 0 to 255, else those of
                ImageNet; `0,0,0` and `255,255,255` is an image in [0, 1]
