@@ -142,6 +142,7 @@ def test_the_sheet_shows_usable_clips_and_old_pages_go(project: Project, tmp_pat
     assert [path.name for path in folder.glob("*.png")] == ["sheet.png"]
     assert wanted.read_bytes() == (folder / "sheet.png").read_bytes()
     assert refresh_sheet(project, [failed], wanted) == []
+    assert not list(folder.glob("*.png"))
 
 
 def test_a_shard_leaves_the_sheet_of_the_project_alone(project: Project, tmp_path: Path) -> None:
@@ -151,7 +152,6 @@ def test_a_shard_leaves_the_sheet_of_the_project_alone(project: Project, tmp_pat
     (folder / "sheet.png").write_bytes(b"of another shard")
     assert refresh_sheet(project, [result("a")], wanted, alone=False) == [wanted]
     assert (folder / "sheet.png").read_bytes() == b"of another shard"
-    assert not list(folder.glob("*.png"))
 
 
 def test_the_same_poses_without_facts_are_drawn_too(project: Project) -> None:
