@@ -38,17 +38,18 @@ def augment(
 ) -> AugmentedCopy:
     """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K); cell: pixels per heatmap
     cell, the unit of the position noise."""
+    smooth = config.noise == "smooth"
     source = sample_frames(len(xy), config, rng)
     new_xy, new_score = _at(xy, source), _at(score, source)
     new_score = np.where(np.isnan(new_xy).any(axis=-1), 0, new_score)
     if rng.random() < config.orientation_probability:
-        new_xy = rotate_limb(new_xy, skeleton, config.orientation_std, rng)
+        new_xy = rotate_limb(new_xy, skeleton, config.orientation_std, rng, smooth=smooth)
     if config.geometry > 0:
         new_xy = change_geometry(new_xy, skeleton, config.geometry, rng)
     if rng.random() < config.position_probability:
-        new_xy = new_xy + rng.normal(0, config.position_std * cell, new_xy.shape)
+        new_xy = new_xy + noise(new_xy.shape, config.position_std * cell, rng, smooth=smooth)
     if rng.random() < config.flip_probability:
-        new_xy, new_score = flip(new_xy, new_score, skeleton)
+        new_xy, new_score = flip(new_xy, new_score, skeleton, swap=config.flip_swap)
     if rng.random() < config.missing_probability:
         new_xy, new_score = drop_limb(new_xy, new_score, skeleton, rng)
     return AugmentedCopy(new_xy.astype(np.float32), new_score.astype(np.float32), source)
@@ -59,12 +60,16 @@ def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) 
 
     First the copy is trimmed: a share drawn from U(0, trim) is cut off, divided at random
     between both ends. Then, with `warp`, a smooth random speed is applied; then a share drawn
-    from U(0, drop) of the frames is dropped at random (the paper's selection of N of M).
+    from U(0, drop) of the frames is dropped at random (the paper's selection of N of M). The last
+    two happen together with `temporal_probability`, trimming always.
     """
     least = min(MIN_FRAMES, length)
     kept = max(round(length * (1 - rng.uniform(0, config.trim))), least)
     start = int(rng.integers(length - kept + 1))
     position = np.arange(start, start + kept, dtype=np.float64)
+    # No draw at probability 1, so that a copy does not depend on a switch that is always on.
+    if config.temporal_probability < 1 and rng.random() >= config.temporal_probability:
+        return position
     if config.warp > 0 and kept > 2:
         knots = rng.normal(0, config.warp, kept // _WARP_KNOT + 2)
         at = np.linspace(0, len(knots) - 1, kept - 1)
@@ -89,19 +94,41 @@ def _at(value: FloatArray, position: FloatArray) -> FloatArray:
     return np.where(weight == 0, value[low], mixed)
 
 
+def noise(
+    shape: tuple[int, ...], std: float, rng: np.random.Generator, *, smooth: bool = False
+) -> FloatArray:
+    """N(0, std) of shape (T, ...). Independent over frames, or temporally smooth.
+
+    smooth: frames i and j correlate by 1 - |i - j| / 2T, the covariance of CASA that the paper
+    tried (sec. 3.2) and found no better; one draw thus drifts over the whole clip.
+    """
+    drawn = rng.normal(0, std, shape)
+    if not smooth:
+        return drawn
+    length = shape[0]
+    apart = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
+    factor = np.linalg.cholesky(1 - apart / (2 * length))
+    return np.tensordot(factor, drawn, axes=1)
+
+
 def rotate_limb(
-    xy: FloatArray, skeleton: Skeleton, std: float, rng: np.random.Generator
+    xy: FloatArray,
+    skeleton: Skeleton,
+    std: float,
+    rng: np.random.Generator,
+    *,
+    smooth: bool = False,
 ) -> FloatArray:
     """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
 
-    The limb is one kinematic chain for the clip; the angle is drawn anew for every frame, since
-    the paper found temporally smooth noise no better.
+    The limb is one kinematic chain for the clip; the angle is drawn anew for every frame, or
+    drifts with `smooth` (see `noise`).
     """
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
     pivot = int(rng.integers(len(chain) - 1))
     moving = list(chain[pivot + 1 :])
-    angle = rng.normal(0, std, len(xy))
+    angle = noise((len(xy),), std, rng, smooth=smooth)
     turned = xy.copy()
     turned[:, moving] = _turn(xy[:, moving], xy[:, [chain[pivot]]], angle)
     return turned
@@ -140,8 +167,13 @@ def change_geometry(
     return (changed - centre) @ camera.T + centre
 
 
-def flip(xy: FloatArray, score: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, FloatArray]:
-    """Horizontal flipping: x negated, left and right joints exchanged."""
+def flip(
+    xy: FloatArray, score: FloatArray, skeleton: Skeleton, *, swap: bool = True
+) -> tuple[FloatArray, FloatArray]:
+    """Horizontal flipping: x negated; with `swap` left and right joints are exchanged, so that
+    the left arm of the mirrored person is called left again (CASA does not)."""
+    if not swap:
+        return xy * np.array([-1.0, 1.0]), score
     order = list(skeleton.flip)
     return xy[:, order] * np.array([-1.0, 1.0]), score[:, order]
 

@@ -80,6 +80,7 @@ class HeatmapConfig:
 class AugmentConfig:
     """The augmented copy S' (paper sec. 3.2, A.1), plus trimming, which the paper lacks."""
 
+    temporal_probability: float = 1.0  # chance that `drop` and `warp` act; Table 9 prints 0.5
     drop: float = 0.5  # temporal: up to this share of the frames is dropped
     warp: float = 0.0  # smooth speed change, standard deviation of the log speed; 0 = the paper
     trim: float = 0.5  # up to this share is cut off the two ends together; 0 = the paper
@@ -87,13 +88,15 @@ class AugmentConfig:
     position_std: float = 1.0  # heatmap cells
     orientation_probability: float = 0.3
     orientation_std: float = 0.1  # radians
+    noise: Literal["independent", "smooth"] = "independent"  # of position and angle, over time
     flip_probability: float = 0.3
+    flip_swap: bool = True  # left and right joints change places; false: x alone, as CASA
     geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper
     missing_probability: float = 0.0  # chance that a clip loses one limb in part of its frames
 
     def __post_init__(self) -> None:
         _share(self, "drop trim position_probability orientation_probability")
-        _share(self, "flip_probability missing_probability")
+        _share(self, "temporal_probability flip_probability missing_probability")
         _not_negative(self, "warp position_std orientation_std geometry")
 
 
@@ -104,13 +107,14 @@ class ModelConfig:
     input: Literal["both", "heatmap", "joints"] = "both"
     width: int = 192
     heads: int = 3
-    spatial_layers: int = 2
+    spatial_layers: int = 2  # 0: one linear layer on the flattened map, no patches, no attention
     temporal_layers: int = 4
     cross_layers: int = 0
     mlp_ratio: int = 4
     patch: int = 10  # cells per patch side
+    pooling: Literal["mean", "cls"] = "mean"  # patches to frame: average (paper), or a class token
     spatial_position: Literal["learned", "none"] = "learned"
-    temporal_position: Literal["rotary", "learned", "offset", "none"] = "rotary"
+    temporal_position: Literal["rotary", "learned", "offset", "sinusoid", "none"] = "rotary"
     max_frames: int = 1024  # length of the learned temporal position table
     projection_head: bool = True
     embed_at: Literal["temporal", "cross"] = "temporal"  # where the embedding is taken
@@ -141,11 +145,14 @@ class TrainConfig:
     validation_share: float = 0.15  # training clips held out for the synthetic warp error
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it
     threads: int = 0  # torch threads on CPU; 0 = measured at start
+    bucket: bool = False  # batches of similar length: the same pairs, less padding
+    compile: Literal["auto", "on", "off"] = "auto"  # torch.compile; auto: where it pays, on CUDA
+    patience: int = 0  # validations without improvement that end a run; 0 = run on
 
     def __post_init__(self) -> None:
         _positive(self, "fps frames steps batch_size learning_rate clip_norm temperature")
         _positive(self, "validate_every")
-        _not_negative(self, "warmup weight_decay seed threads")
+        _not_negative(self, "warmup weight_decay seed threads patience")
         _share(self, "validation_share")
 
 

@@ -52,6 +52,7 @@ def build_network(
             joint_width=joint_width(skeleton, model),
             size=heatmap.size,
             patch=model.patch,
+            pooling=model.pooling,
             width=model.width,
             heads=model.heads,
             spatial_layers=model.spatial_layers,

@@ -13,6 +13,7 @@ from la2ds_cli.augment import (
     change_geometry,
     drop_limb,
     flip,
+    noise,
     rotate_limb,
     sample_frames,
 )
@@ -147,3 +148,100 @@ def test_the_same_generator_draws_the_same_copy(xy: np.ndarray) -> None:
     first, second = _copy(xy, AugmentConfig(), 7), _copy(xy, AugmentConfig(), 7)
     np.testing.assert_array_equal(first.xy, second.xy)
     assert not np.array_equal(first.source, _copy(xy, AugmentConfig(), 8).source)
+
+
+PAPER = AugmentConfig(trim=0, temporal_probability=0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("temporal", {"drop": 0.5, "temporal_probability": 1.0}),
+        ("position", {"position_probability": 1.0}),
+        ("orientation", {"orientation_probability": 1.0}),
+        ("flip", {"flip_probability": 1.0}),
+    ],
+)
+def test_each_augmentation_alone_changes_its_own_thing_only(
+    xy: np.ndarray, kind: str, changes: dict[str, float]
+) -> None:
+    copy = _copy(xy, replace(OFF, **changes), seed=1)
+    assert (len(copy.source) < len(xy)) == (kind == "temporal")
+    mirrored, _ = flip(xy, np.ones(xy.shape[:2]), PENN)
+    expected = mirrored if kind == "flip" else xy[copy.source.astype(int)]
+    moved = np.abs(copy.xy - expected).max(axis=(0, 2)) > 1e-3
+    chains = [set(chain[1:]) for chain in PENN.chains.values()]
+    if kind == "orientation":
+        assert any(set(np.flatnonzero(moved)) <= chain for chain in chains)
+        assert moved.any()
+    else:
+        assert moved.all() == (kind == "position")
+
+
+def test_the_paper_probabilities_are_the_shares_of_copies(xy: np.ndarray) -> None:
+    """0.5 temporal, 0.3 each of orientation, position and flip, independent of each other."""
+    short = xy[:12]
+    copies = [_copy(short, PAPER, seed) for seed in range(1500)]
+    sided = PENN.index("left_shoulder"), PENN.index("right_shoulder")
+    flipped = np.array([c.xy[0, sided[0], 0] < 0 for c in copies])
+    assert flipped.mean() == pytest.approx(0.3, abs=0.04)
+    # U(0, 0.5) of 12 frames rounds to "none dropped" in 1 of 12 of the drawn half.
+    dropped = np.mean([len(c.source) < 12 for c in copies])
+    assert dropped == pytest.approx(0.5 * 11 / 12, abs=0.04)
+    head = PENN.index("head")  # part of no chain: position noise alone moves it
+    still = [
+        np.allclose(np.abs(c.xy[:, head]), short[c.source.astype(int), head], atol=1e-3)
+        for c in copies
+    ]
+    assert 1 - np.mean(still) == pytest.approx(0.3, abs=0.04)
+
+
+def test_temporal_probability_gates_dropping_and_warping_but_not_trimming() -> None:
+    config = AugmentConfig(temporal_probability=0.5, drop=0.5, warp=0.5, trim=0.0)
+    lengths = [len(sample_frames(80, config, np.random.default_rng(s))) for s in range(600)]
+    assert np.mean([n == 80 for n in lengths]) == pytest.approx(0.5, abs=0.06)
+    never = AugmentConfig(temporal_probability=0.0, drop=0.5, warp=0.5, trim=0.5)
+    source = sample_frames(80, never, np.random.default_rng(3))
+    np.testing.assert_array_equal(np.diff(source), 1)
+    assert len(source) < 80
+
+
+def test_a_probability_of_one_draws_what_it_drew_before_there_was_one() -> None:
+    config = AugmentConfig()
+    rng = np.random.default_rng(5)
+    kept = max(round(60 * (1 - rng.uniform(0, 0.5))), 8)
+    start = int(rng.integers(60 - kept + 1))
+    remaining = max(round(kept * (1 - rng.uniform(0, 0.5))), 8)
+    chosen = start + np.sort(rng.choice(kept, remaining, replace=False))
+    np.testing.assert_array_equal(sample_frames(60, config, np.random.default_rng(5)), chosen)
+
+
+def test_smooth_noise_has_the_same_deviation_and_drifts() -> None:
+    """Covariance 1 - |i - j| / 2T: variance 1, neighbours at 1 - 1 / 2T, both ends near 0.5."""
+    rng = np.random.default_rng(0)
+    drawn = noise((20, 20_000), 2.0, rng, smooth=True)
+    assert drawn.std(axis=1) == pytest.approx(2.0, rel=0.03)
+    correlation = np.corrcoef(drawn)
+    assert correlation[7, 8] == pytest.approx(1 - 1 / 40, abs=0.01)
+    assert correlation[0, 19] == pytest.approx(1 - 19 / 40, abs=0.03)
+    independent = noise((20, 20_000), 2.0, rng)
+    assert np.abs(np.corrcoef(independent)[0, 1:]).max() < 0.03
+
+
+def test_the_noise_switch_reaches_position_and_orientation(xy: np.ndarray) -> None:
+    still = np.repeat(xy[:1], 60, axis=0)
+    for name in ("position_probability", "orientation_probability"):
+        steps = {}
+        for kind in ("independent", "smooth"):
+            changed = _copy(still, replace(OFF, **{name: 1.0, "noise": kind}), seed=2).xy - still
+            steps[kind] = np.abs(np.diff(changed, axis=0)).mean() / np.abs(changed).mean()
+        assert steps["smooth"] < 0.4 * steps["independent"], name
+
+
+def test_flip_without_swap_keeps_the_names_of_the_joints(xy: np.ndarray) -> None:
+    score = np.linspace(0, 1, xy.shape[1]).repeat(len(xy)).reshape(xy.shape[1], -1).T
+    kept, kept_score = flip(xy, score, PENN, swap=False)
+    np.testing.assert_allclose(kept, xy * [-1, 1])
+    np.testing.assert_array_equal(kept_score, score)
+    copy = _copy(xy, replace(OFF, flip_probability=1.0, flip_swap=False))
+    np.testing.assert_allclose(copy.xy, kept, rtol=1e-6)

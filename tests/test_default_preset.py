@@ -38,7 +38,8 @@ def _step(config: Config) -> tuple[float, float]:
     """Loss and gradient norm of a batch of four pairs, float32."""
     network = build_network(config.model, config.heatmap, PENN, seed=0).train()
     pairs = [_pair(config, seed) for seed in range(4)]
-    first, second = (collate([pair[side] for pair in pairs], CPU) for side in (0, 1))
+    first = collate([pair[0] for pair in pairs], CPU)
+    second = collate([pair[1] for pair in pairs], CPU)
     truth = torch.zeros(second.mask.shape)
     for row, pair in enumerate(pairs):
         truth[row, : len(pair[2])] = torch.from_numpy(pair[2].astype(np.float32))

@@ -10,13 +10,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from la2ds_models.vivit import Block, SpatialTransformer, TemporalPosition, rotary_angles
+from la2ds_models.vivit import (
+    Block,
+    FlatMap,
+    SpatialTransformer,
+    TemporalPosition,
+    rotary_angles,
+)
 
 
 class FrameEncoder(nn.Module):
     """Frame tokens (F, D) from heatmaps, joint features, or the sum of both."""
 
-    def __init__(self, spatial: SpatialTransformer | None, joint_width: int, width: int) -> None:
+    def __init__(
+        self, spatial: SpatialTransformer | FlatMap | None, joint_width: int, width: int
+    ) -> None:
         super().__init__()
         if spatial is None and joint_width == 0:
             raise ValueError("the frame encoder needs heatmaps, joints or both")
@@ -62,6 +70,7 @@ class AlignmentNetwork(nn.Module):
         joint_width: int,
         size: int,
         patch: int,
+        pooling: str,
         width: int,
         heads: int,
         spatial_layers: int,
@@ -74,15 +83,28 @@ class AlignmentNetwork(nn.Module):
         projection_head: bool,
         embed_at: str,
     ) -> None:
-        """channels: 0 = no heatmap input; joint_width: 0 = no joint input; widths in features."""
+        """channels: 0 = no heatmap input; joint_width: 0 = no joint input; widths in features.
+
+        A component is switched off by 0 layers, "none" or False. Without spatial layers the frame
+        token is one linear layer on the flattened map. Without cross layers the MLP and the
+        position code before them are gone, too.
+        """
         super().__init__()
-        spatial = (
-            SpatialTransformer(
-                channels, size, patch, width, spatial_layers, heads, mlp_ratio, spatial_position
+        spatial: SpatialTransformer | FlatMap | None = None
+        if channels and spatial_layers:
+            spatial = SpatialTransformer(
+                channels,
+                size,
+                patch,
+                width,
+                spatial_layers,
+                heads,
+                mlp_ratio,
+                spatial_position,
+                pooling,
             )
-            if channels
-            else None
-        )
+        elif channels:
+            spatial = FlatMap(channels, size, width)
         self.head_width = width // heads
         self.embed_at = embed_at
         self.frame = FrameEncoder(spatial, joint_width, width)

@@ -115,8 +115,24 @@ class PatchEmbedding(nn.Module):
         return self.project(cut)  # (F, P, D)
 
 
+class FlatMap(nn.Module):
+    """One token per frame from its heatmaps without attention: a linear layer on all their cells
+    (the spatial transformer left out, paper Table 4)."""
+
+    def __init__(self, channels: int, size: int, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(channels * size * size, width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.project(maps.flatten(1))  # (F, C, H, W) -> (F, D)
+
+
 class SpatialTransformer(nn.Module):
-    """One token per frame from its heatmaps: patches -> self-attention -> average pooling."""
+    """One token per frame from its heatmaps: patches -> self-attention -> pooling.
+
+    pooling `mean` averages the patch tokens (paper sec. 3.3); `cls` reads a learned class token
+    that attends with them, as ViViT does.
+    """
 
     def __init__(
         self,
@@ -128,8 +144,11 @@ class SpatialTransformer(nn.Module):
         heads: int,
         mlp_ratio: int,
         position: bool,
+        pooling: str = "mean",
     ) -> None:
         super().__init__()
+        if pooling not in ("mean", "cls"):
+            raise ValueError(f"pooling must be mean or cls, got {pooling}")
         if size % patch:
             raise ValueError(f"heatmap size {size} is not a multiple of the patch side {patch}")
         self.embed = PatchEmbedding(channels, patch, width)
@@ -137,14 +156,28 @@ class SpatialTransformer(nn.Module):
         self.position = nn.Parameter(torch.randn(patches, width) * 0.02) if position else None
         self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
+        self.token = nn.Parameter(torch.randn(1, 1, width) * 0.02) if pooling == "cls" else None
 
     def forward(self, maps: Tensor) -> Tensor:
         tokens = self.embed(maps)  # (F, P, D)
         if self.position is not None:
             tokens = tokens + self.position
+        if self.token is not None:
+            tokens = torch.cat([self.token.expand(len(tokens), -1, -1), tokens], dim=1)
         for block in self.blocks:
             tokens = block(tokens)
+        if self.token is not None:
+            return self.norm(tokens[:, 0])  # (F, D)
         return self.norm(tokens).mean(dim=1)  # (F, D)
+
+
+def sinusoid(length: int, width: int, device: torch.device) -> Tensor:
+    """Fixed position code (T, D), D even: sine and cosine of the frame index at D / 2 frequencies
+    in turn (Vaswani et al. 2017)."""
+    pair = torch.arange(0, width, 2, device=device, dtype=torch.float32)
+    index = torch.arange(length, device=device, dtype=torch.float32)
+    angle = index[:, None] * 10000.0 ** (-pair / width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
 
 
 class TemporalPosition(nn.Module):
@@ -153,6 +186,7 @@ class TemporalPosition(nn.Module):
     learned: a table added to the tokens (the paper); a clip longer than the table stretches it.
     offset: the same table, read from a random start in training and from its middle otherwise,
     so that the absolute index carries no information. rotary: relative, inside the attention.
+    sinusoid: a fixed code of the raw index added to the tokens times sqrt(D), as CASA does.
     none: no position code.
     """
 
@@ -164,6 +198,9 @@ class TemporalPosition(nn.Module):
 
     def forward(self, tokens: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """tokens (B, T, D) plus the code; `generator` draws the offset in training."""
+        if self.kind == "sinusoid":
+            width = tokens.shape[-1]
+            return tokens * width**0.5 + sinusoid(tokens.shape[1], width, tokens.device)
         if self.table is None:
             return tokens
         length, room = tokens.shape[1], len(self.table) - tokens.shape[1]

@@ -20,6 +20,7 @@ SMALL: dict[str, Any] = dict(
     joint_width=8,
     size=6,
     patch=3,
+    pooling="mean",
     width=24,
     heads=3,
     spatial_layers=1,
@@ -53,7 +54,7 @@ def _batch(*clips: tuple[torch.Tensor, torch.Tensor]):
     return torch.cat([c[0] for c in clips]), torch.cat([c[1] for c in clips]), mask
 
 
-@pytest.mark.parametrize("position", ["rotary", "learned", "none"])
+@pytest.mark.parametrize("position", ["rotary", "learned", "sinusoid", "none"])
 @pytest.mark.parametrize("embed_at", ["temporal", "cross"])
 def test_padded_batch_equals_clips_one_by_one(position: str, embed_at: str) -> None:
     network = _network(temporal_position=position, embed_at=embed_at)
@@ -95,6 +96,8 @@ def test_swapping_the_clips_swaps_the_cross_features() -> None:
         {"spatial_position": False},
         {"temporal_position": "none"},
         {"temporal_position": "offset"},
+        {"temporal_position": "sinusoid"},
+        {"pooling": "cls"},
         {"projection_head": False},
         {"embed_at": "temporal"},
     ],
@@ -109,6 +112,59 @@ def test_every_component_has_a_switch_that_matters(changes: dict[str, Any]) -> N
     assert output.shape == (1, 6, 24)
     assert torch.isfinite(output).all()
     assert changed_size or not torch.allclose(output, whole.embed(maps, joints, mask))
+
+
+@pytest.mark.parametrize("position", ["none", "rotary", "learned", "offset", "sinusoid"])
+@pytest.mark.parametrize("cross_layers", [0, 1])
+def test_without_a_position_code_the_order_of_frames_has_no_influence(
+    position: str, cross_layers: int
+) -> None:
+    network = _network(temporal_position=position, cross_layers=cross_layers)
+    maps, joints, mask = _batch(_clip(7, 3))
+    order = torch.tensor([4, 0, 6, 2, 1, 5, 3])
+    straight = network.embed(maps, joints, mask)[0]
+    shuffled = network.embed(maps[order], joints[order], mask)[0]
+    same = torch.allclose(shuffled, straight[order], atol=1e-5)
+    assert same == (position == "none")
+
+
+def test_without_the_temporal_transformer_a_frame_knows_itself_alone() -> None:
+    maps, joints, mask = _batch(_clip(6, 3))
+    maps.requires_grad_(True)
+    for layers, others in ((0, False), (1, True)):
+        network = _network(temporal_layers=layers, cross_layers=0, temporal_position="learned")
+        (gradient,) = torch.autograd.grad(network.embed(maps, joints, mask)[0, 2].sum(), maps)
+        reached = gradient.abs().sum(dim=(1, 2, 3)) > 0
+        assert reached.tolist() == [others or t == 2 for t in range(6)]
+
+
+def test_without_cross_attention_the_other_clip_has_no_influence() -> None:
+    u, v = _batch(_clip(5, 1)), _batch(_clip(7, 2))
+    for layers, others in ((0, False), (1, True)):
+        network = _network(cross_layers=layers)
+        maps = v[0].clone().requires_grad_(True)
+        first, _ = network.cross(network.encode(*u), network.encode(maps, v[1], v[2]), u[2], v[2])
+        (gradient,) = torch.autograd.grad(first.sum(), maps, allow_unused=True)
+        assert (gradient is not None and bool(gradient.abs().sum() > 0)) == others
+
+
+def test_without_the_projection_head_the_loss_sees_the_embedding_itself() -> None:
+    features = torch.randn(1, 4, 24)
+    assert _network(projection_head=False).project(features) is features
+    assert not torch.allclose(_network().project(features), features)
+
+
+def test_without_spatial_layers_the_frame_token_is_linear_in_the_map() -> None:
+    flat = _network(spatial_layers=0, joint_width=0)
+    weights = dict(flat.frame.named_parameters())
+    assert {name: tuple(w.shape) for name, w in weights.items()} == {
+        "spatial.project.weight": (24, 5 * 36),
+        "spatial.project.bias": (24,),
+    }
+    one, two = _clip(4, 1)[0], _clip(4, 2)[0]
+    bias = weights["spatial.project.bias"]
+    token = flat.frame(one + two, None)
+    torch.testing.assert_close(token, flat.frame(one, None) + flat.frame(two, None) - bias)
 
 
 def test_no_input_at_all_is_refused() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from la2ds_models.vivit import (
     Attention,
+    FlatMap,
     PatchEmbedding,
     SpatialTransformer,
     TemporalPosition,
     rotary_angles,
     rotate,
+    sinusoid,
 )
 
 
@@ -85,3 +89,56 @@ def test_offset_position_moves_in_training_and_rests_in_evaluation() -> None:
     torch.testing.assert_close(position(zero), position(zero))
     assert position.table is not None
     torch.testing.assert_close(position(zero)[0], position.table[45:55])
+
+
+def _spatial(*, position: bool, pooling: str = "mean", layers: int = 2) -> SpatialTransformer:
+    torch.manual_seed(0)
+    return SpatialTransformer(1, 6, 3, 12, layers, 3, 2, position, pooling)
+
+
+def _with_patches_swapped(maps: torch.Tensor) -> torch.Tensor:
+    """The upper left and the lower right patch of maps (F, C, 6, 6) change places."""
+    swapped = maps.clone()
+    swapped[..., :3, :3], swapped[..., 3:, 3:] = maps[..., 3:, 3:], maps[..., :3, :3]
+    return swapped
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_only_a_position_code_tells_where_a_patch_lies(pooling: str) -> None:
+    maps = torch.rand(2, 1, 6, 6)
+    blind, aware = (_spatial(position=known, pooling=pooling) for known in (False, True))
+    torch.testing.assert_close(blind(_with_patches_swapped(maps)), blind(maps))
+    assert not torch.allclose(aware(_with_patches_swapped(maps)), aware(maps), atol=1e-4)
+
+
+def test_mean_pooling_averages_the_patch_tokens_and_cls_reads_its_own_token() -> None:
+    maps = torch.rand(2, 1, 6, 6)
+    mean, cls = _spatial(position=True, layers=0), _spatial(position=True, pooling="cls", layers=0)
+    assert mean.position is not None
+    tokens = mean.norm(mean.embed(maps) + mean.position)
+    torch.testing.assert_close(mean(maps), tokens.mean(dim=1))
+    assert cls.token is not None
+    torch.testing.assert_close(cls(maps), cls.norm(cls.token[0]).expand(2, 12))
+    with pytest.raises(ValueError, match="mean or cls, got max"):
+        _spatial(position=True, pooling="max")
+
+
+def test_the_flat_map_is_one_linear_layer() -> None:
+    flat = FlatMap(2, 3, 5)
+    assert [p.shape for p in flat.parameters()] == [(5, 18), (5,)]
+    one, two = torch.rand(4, 2, 3, 3), torch.rand(4, 2, 3, 3)
+    torch.testing.assert_close(flat(one + two), flat(one) + flat(two) - flat.project.bias)
+
+
+def test_sinusoid_by_hand() -> None:
+    code = sinusoid(3, 4, torch.device("cpu"))
+    expected = [
+        [0.0, 1.0, 0.0, 1.0],
+        [math.sin(1), math.cos(1), math.sin(0.01), math.cos(0.01)],
+        [math.sin(2), math.cos(2), math.sin(0.02), math.cos(0.02)],
+    ]
+    torch.testing.assert_close(code, torch.tensor(expected))
+    position = TemporalPosition("sinusoid", 2, 4)  # longer clips than the table's length are fine
+    assert not list(position.parameters())
+    tokens = torch.rand(1, 3, 4)
+    torch.testing.assert_close(position(tokens), 2 * tokens + code)
