@@ -149,9 +149,9 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     """The tensors of a checkpoint by name, and the ``meta`` that OpenMMLab stores beside them.
 
-    Reads safetensors and torch files, bare or under ``state_dict`` or ``model``. Nothing in the file is
-    executed: ``pickle.UnpicklingError`` for one that asks for it, ValueError for a file that
-    holds no tensors by name.
+    Reads safetensors and torch files, bare or under ``state_dict`` or ``model``. Nothing in the
+    file is executed: ``pickle.UnpicklingError`` for one that asks for it, ValueError for a file
+    that holds no tensors by name.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
