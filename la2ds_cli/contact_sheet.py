@@ -48,7 +48,10 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
     from matplotlib.figure import Figure
 
     images = _images(project, result)
-    names = {video.id: Path(video.path).stem for video in project.videos()}
+    names = {
+        video.id: Path(video.path).stem + (f"#{video.person}" if video.person > 1 else "")
+        for video in project.videos()
+    }
     columns = -(-result.k // -(-result.k // _PER_LINE))  # lines of equal length
     width = (_WIDTH - 3 * _MARGIN - columns * _GAP) / (columns + 1)
     width = min(width, 2.2)

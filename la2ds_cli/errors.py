@@ -45,3 +45,11 @@ class UserError(Exception):
         self.hint = hint
         self.exit_code = exit_code
         self.code = code
+
+    def about(self, name: str) -> UserError:
+        """The same problem, said of the thing `name` where the message does not name it."""
+        if name in self.message:
+            return self
+        return UserError(
+            f"{name}: {self.message}", hint=self.hint, exit_code=self.exit_code, code=self.code
+        )

@@ -50,6 +50,12 @@ class Video:
     person: int = 1
     options: str = ""
 
+    @property
+    def name(self) -> str:
+        """The file name, and `#2` for its second person: short, and understood by Project.find."""
+        name = Path(self.path).name
+        return f"{name}#{self.person}" if self.person > 1 else name
+
 
 def slug(text: str) -> str:
     """Lower-case ASCII letters, digits and single hyphens; never empty, at most 60 characters."""

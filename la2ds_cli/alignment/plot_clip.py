@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -57,7 +56,7 @@ def drawn_clip(
 
     return DrawnClip(
         letter,
-        printable(Path(video.path).name),
+        printable(video.name),
         pose,
         video_file(project, video),
         edges,

@@ -81,7 +81,7 @@ def extract_poses(
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Poses of videos, folders (recursive), image folders, patterns and manifests; one result for
-    each clip.
+    each clip, that is, for every person who is kept of a file.
 
     Every file is probed before a network is loaded. Clips whose poses are current are left alone;
     a finished clip is on disk before its row enters videos.csv, and a long one is kept in pieces
@@ -123,9 +123,13 @@ def extract_poses(
         if result.result.usable and isinstance(source, ClipSource):
             with _rows_lock(project, shard):
                 run.add_rows([(source, result.persons)])
+            clips = [result, *_others(project, source, result)]
             if overlay_videos:
-                refresh_overlay(project, result.result)
-        made.append(result)
+                for clip in clips:
+                    refresh_overlay(project, clip.result)
+            made += clips
+        else:
+            made.append(result)
     progress.end()
     results = [m.result for m in made]
     if overlay is not None:
@@ -133,6 +137,15 @@ def extract_poses(
     name = f"-shard-{shard[0]}-of-{shard[1]}" if shard else ""
     write_report(project, results, [m.seconds for m in made], name)
     return results
+
+
+def _others(project: Project, source: ClipSource, first: Made) -> Iterator[Made]:
+    """The outcome of the second and further persons, who are clips of their own."""
+    cached = first.result.status == "cached"
+    for person in range(2, first.persons + 1):
+        video = source.id(person)
+        _, facts = artifact.read_header(project.pose_path(video))
+        yield Made(item_result(source.name, video, facts["info"], cached=cached), 1, 0.0)
 
 
 def _note_unknown(
@@ -261,9 +274,13 @@ def ensure_pose(
     with project.lock():
         facts = run.current(source)
         if facts is None:
-            run.progress.begin(Path(source.name).name, 2 * source.info.frames_declared or None)
-            with _alone(run):
-                facts = {"info": run.make(source).info}
+            short = Path(source.name).name
+            run.progress.begin(short, 2 * source.info.frames_declared or None)
+            try:
+                with _alone(run):
+                    facts = {"info": run.make(source).info}
+            except UserError as error:  # one of several clips: an item code says that it is this
+                raise (error.about(short) if error.code.startswith("V") else error) from None
         run.add_rows([(source, int(facts["info"].get("persons", 1)))])
     return video.id if video is not None and video.person > 1 else source.id()
 

@@ -36,7 +36,6 @@ from la2ds_cli.poses.weights import report_to
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import PoseSequence
-from la2ds_cli.video import VideoInfo
 
 STEP = "poses"
 VERSION = 2  # raised when the same settings give other joints
@@ -236,7 +235,7 @@ class Extraction:
             stop=self.stop,
         )
         poses = pose_clip(task, self.detector, self.backend, self.progress)
-        poses = [_with_facts(pose, source.info, self) for pose in poses]
+        poses = [_with_facts(pose, source, self) for pose in poses]
         for person in range(len(poses), 0, -1):
             recipe = self.recipe(identity, source, person)
             self.project.write_pose(source.id(person), poses[person - 1], recipe)
@@ -286,8 +285,9 @@ def failure(name: str, error: UserError) -> ItemResult:
     return ItemResult(name, "", status, code=error.code, message=error.message, hint=error.hint)
 
 
-def _with_facts(pose: PoseSequence, info: VideoInfo, run: Extraction) -> PoseSequence:
+def _with_facts(pose: PoseSequence, source: ClipSource, run: Extraction) -> PoseSequence:
     """The sequence with what a person wants to know about how it was made."""
+    info, options = source.info, source.options
     steps = pose.time[1:] - pose.time[:-1]
     seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
     # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
@@ -305,6 +305,8 @@ def _with_facts(pose: PoseSequence, info: VideoInfo, run: Extraction) -> PoseSeq
         "device": run.device_used,
     }
     facts |= {"hdr": info.hdr} if info.hdr else {}
+    facts |= {"rotate": options.rotate} if options.rotate else {}
+    facts |= {"mirror": True} if options.mirror else {}
     return replace(pose, info={**facts, **pose.info})
 
 

@@ -141,9 +141,7 @@ def _row(project: Project, video: str, columns: int) -> _Row:
         caption = f"{pose.time[t]:.2f} s   #{pose.frame[t]}" + ("   nobody" if absent else "")
         picture = shown[t] if t in shown else _cell(pose, t, box[t], None)
         cells.append((picture, caption, not absent))
-    listed = _video(project, video)
-    person = f"  (person {listed.person})" if listed.person > 1 else ""
-    return _Row(Path(listed.path).name + person, facts, cells)
+    return _Row(_video(project, video).name, facts, cells)
 
 
 def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:

@@ -128,9 +128,10 @@ def _margin(score: FloatArray, best: int, rivals: Sequence[int]) -> float:
 
 def _no_such_person(rank: int, number: int) -> UserError:
     shown = "1 person" if number == 1 else f"{number} people"
+    numbers = "give 1" if number == 1 else f"give a number from 1 to {number}"
     return UserError(
         f"the clip shows {shown}, there is no person {rank}",
-        hint=f"give a number from 1 to {number}, or one of {', '.join(POLICIES)}",
+        hint=f"{numbers}, or one of {', '.join(POLICIES)}",
         exit_code=ExitCode.UNUSABLE,
         code="V026",
     )

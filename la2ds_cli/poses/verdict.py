@@ -76,6 +76,8 @@ def _rotated(info: Mapping[str, Any]) -> Weakness | None:
     # A clockwise turn by R adds R to the direction of the body; the picture is to show 0.
     turn = int(-round(tilt / 90) * 90 % 360)
     where = {90: "left", 180: "bottom", 270: "right"}[turn]
+    # The option counts from the file, and comes before the mirror, which reverses turns.
+    turn = (info.get("rotate", 0) + (-turn if info.get("mirror") else turn)) % 360
     return Weakness(
         "V031",
         f"looks rotated: the head points to the {where} of the picture, and the pose network is "
@@ -90,14 +92,14 @@ def _ambiguous(info: Mapping[str, Any]) -> Weakness | None:
     return Weakness(
         "V021",
         f"ambiguous subject: another person fits nearly as well (margin {info['margin']:.2f})",
-        "look at the overlay; if it is the wrong one, extract-poses --subject 2 takes the other",
+        "look at the overlay; if it is the wrong one, give the clip subject 2 in subjects.csv",
     )
 
 
 def _fewer_people(info: Mapping[str, Any]) -> Weakness | None:
     persons, wanted = _number(info, "persons"), _number(info, "persons_wanted")
-    if persons is None or wanted is None or persons >= wanted:
-        return None
+    if persons is None or wanted is None or persons >= wanted or info.get("person", 1) > 1:
+        return None  # told once, with the first person
     return Weakness(
         "V026",
         f"the clip shows {persons:.0f} of the {wanted:.0f} people asked for",

@@ -105,7 +105,8 @@ def offline_reason() -> str:
     """Why the network may not be used; empty when it may."""
     if _offline:
         return "--offline"
-    return "LA2DS_OFFLINE is set" if os.environ.get("LA2DS_OFFLINE", "0") not in ("", "0") else ""
+    forbidden = os.environ.get("LA2DS_OFFLINE", "0") not in ("", "0")
+    return "--offline or LA2DS_OFFLINE is set" if forbidden else ""
 
 
 def weights_dir() -> Path:

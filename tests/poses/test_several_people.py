@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.extract import ensure_pose, extract_poses
@@ -81,17 +83,38 @@ def test_a_misspelt_clip_in_subjects_csv_is_told(project: Project, duet: str) ->
 def test_a_person_who_is_not_there(project: Project, duet: str) -> None:
     (result,) = extract_poses(project, [duet], replace(CONFIG, subject="3"))
     assert (result.status, result.code) == ("skipped", "V026")
+    with pytest.raises(UserError, match=r"^duet\.mp4: the clip shows 2 people") as caught:
+        ensure_pose(project, duet, replace(CONFIG, subject="3"))
+    assert caught.value.code == "V026"
 
 
 def test_two_people_become_two_clips(project: Project, duet: str) -> None:
-    (result,) = extract_poses(project, [duet], TWO)
+    result, second = extract_poses(project, [duet], TWO)
     one, two = project.videos()
     assert (one.id, one.person) == (result.video, 1)
-    assert (two.id, two.person) == (f"{result.video}-p2", 2)
+    assert (two.id, two.person) == (second.video, 2) == (f"{result.video}-p2", 2)
+    assert (one.name, two.name) == ("duet.mp4", "duet.mp4#2")
+    assert (second.status, second.code) == ("degraded", "V027")  # 50 pixels tall
     assert left_edge(project, one.id) == pytest.approx(60, abs=2)
     assert left_edge(project, two.id) == pytest.approx(180, abs=2)
     assert project.read_pose(two.id)[0].info["person"] == 2
-    assert [r.status for r in extract_poses(project, [duet], TWO)] == ["cached"]
+    assert [r.status for r in extract_poses(project, [duet], TWO)] == ["cached", "cached"]
+
+
+def test_every_person_is_reported_and_drawn(project: Project, duet: str, tmp_path: Path) -> None:
+    results = extract_poses(
+        project, [duet], TWO, overlay=tmp_path / "sheet.png", overlay_videos=True
+    )
+    report = json.loads((project.results_dir("extract") / "report.json").read_text())
+    assert [row["video"] for row in report["items"]] == [r.video for r in results]
+    assert report["items"][1]["person_height"] < report["items"][0]["person_height"]
+    films = {path.stem for path in project.results_dir("overlay").glob("*.mp4")}
+    assert films == {r.video for r in results}
+    with Image.open(tmp_path / "sheet.png") as two_rows:
+        high = two_rows.height
+    extract_poses(project, [duet], CONFIG, overlay=tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as one_row:
+        assert one_row.height < high
 
 
 def test_the_second_person_by_name(project: Project, duet: str) -> None:
@@ -109,9 +132,9 @@ def test_the_second_person_by_name(project: Project, duet: str) -> None:
 
 
 def test_a_clip_with_fewer_people_says_so(project: Project, duet: str) -> None:
-    (result,) = extract_poses(project, [duet], replace(CONFIG, subjects=3))
+    result, second = extract_poses(project, [duet], replace(CONFIG, subjects=3))
     assert result.usable
-    assert result.code == "V026"
+    assert (result.code, second.code) == ("V026", "V027")  # the first is told of the third, once
     assert len(project.videos()) == 2
 
 

@@ -96,6 +96,18 @@ def test_the_turn_that_puts_a_person_upright(tilt: float, turn: int, where: str)
     assert abs((tilt + turn + 180) % 360 - 180) <= 45
 
 
+@pytest.mark.parametrize(
+    ("rotate", "mirror", "head", "right"),
+    [(90, False, 90, 0), (180, False, 180, 0), (0, True, 90, 90), (90, True, -90, 0)],
+)
+def test_the_turn_counts_from_the_file(rotate: int, mirror: bool, head: float, right: int) -> None:
+    """An upright film turned by 90 shows its head on the right, on the left once mirrored: no turn
+    is right. One whose head points to the left and is mirrored shows it on the right: 90 is."""
+    facts = {"tilt": head, "mean_score": 0.5, "rotate": rotate, "mirror": mirror}
+    (weakness,) = verdict({**GOOD, **facts}).all
+    assert f"--rotate {right};" in weakness.hint
+
+
 def test_a_person_who_lies_down_and_is_recognised_is_ok() -> None:
     assert verdict({**GOOD, "tilt": 90.0, "mean_score": 0.9}).status == "ok"
 
