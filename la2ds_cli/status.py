@@ -14,6 +14,8 @@ from la2ds_cli.config import Config
 from la2ds_cli.errors import UserError
 from la2ds_cli.project import Project, Video
 
+_NAMED = 12  # clips that a suggested command names one by one; beyond, their folders
+
 
 @dataclass(frozen=True)
 class StepStatus:
@@ -130,9 +132,9 @@ def _poses(project: Project, config: Config, videos: list[Video]) -> StepStatus:
         else:
             found = [artifact.staleness(path, recipe) for recipe in recipes]
             reasons[video.id] = None if None in found else found[0]
-    stale = [project.source(v) for v in videos if reasons[v.id] is not None]
-    folders = sorted({str(path.parent) for path in stale})
-    return _compare("poses", reasons, " ".join(["la2ds extract-poses", *map(shlex.quote, folders)]))
+    stale = {str(project.source(v)) for v in videos if reasons[v.id] is not None}
+    paths = sorted(stale if len(stale) <= _NAMED else {str(Path(path).parent) for path in stale})
+    return _compare("poses", reasons, " ".join(["la2ds extract-poses", *map(shlex.quote, paths)]))
 
 
 def _heatmaps(

@@ -60,7 +60,11 @@ def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
     assert _step(project, "poses", *names).current == 4
     changed = _step(project, "poses", *names, "poses.joint_threshold=0.2")
     assert changed.stale == {"filmed-1": "joint_threshold: 0.05 -> 0.2"}
-    assert changed.command == f"la2ds extract-poses {project.root / 'films'}"
+    assert changed.command == f"la2ds extract-poses {project.root / 'films' / 'one.mp4'}"
+    more = [Video(f"filmed-{n}", f"films/{n}.mp4", "d" * 64, 30) for n in range(2, 14)]
+    project.add_videos(more)  # without poses
+    many = _step(project, "poses", *names, "poses.joint_threshold=0.2")
+    assert many.command == f"la2ds extract-poses {project.root / 'films'}"
 
 
 def test_a_model_file_that_is_gone_is_the_reason_and_no_error(project: Project):

@@ -143,6 +143,8 @@ def extract_poses(
             console.note(f"overlays: {opened.results_dir('overlay')}")
         if any(result.usable for result in results):
             console.next(f"{after_poses(opened)} --project {project}")
+    if part and not results:  # more jobs than clips: this one has nothing to do
+        return
     raise typer.Exit(batch_exit_code(results, strict=strict))
 
 

@@ -196,7 +196,10 @@ def _show_licences(console: Console, found: list[Licence]) -> None:
             (part.role, part.code, part.weights, part.trained_on, part.terms), []
         ).append(part)
     for (role, code, weights, trained_on, terms), parts in groups.items():
-        names = [f"{p.name} ({p.videos} clips)" if p.videos else p.name for p in parts]
+        names = [
+            f"{p.name} ({p.videos} {'clip' if p.videos == 1 else 'clips'})" if p.videos else p.name
+            for p in parts
+        ]
         _wrapped(console, role, ", ".join(names), style="bold")
         _wrapped(console, "  code", code)
         _wrapped(console, "  weights", weights)

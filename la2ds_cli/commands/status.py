@@ -32,7 +32,8 @@ def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
 def _show(console: Console, found: ProjectStatus) -> None:
     splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in found.splits.items())
     console.line(f"{found.project}, preset {found.preset}")
-    console.line(f"{found.videos} clips ({splits}), {found.labelled} with phases\n")
+    clips = "1 clip" if found.videos == 1 else f"{found.videos} clips"
+    console.line(f"{clips} ({splits}), {found.labelled} with phases\n")
     rows = [
         (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing)) for s in found.steps
     ]
@@ -48,4 +49,4 @@ def _show(console: Console, found: ProjectStatus) -> None:
         if run.settings:
             console.line(f"run {run.run} has settings of its own: {run.settings}")
     for kind, files in found.results.items():
-        console.line(f"results/{kind}: {len(files)} files")
+        console.line(f"results/{kind}: {len(files)} {'file' if len(files) == 1 else 'files'}")

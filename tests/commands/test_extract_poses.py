@@ -85,3 +85,11 @@ def test_a_missing_file_is_a_failed_item(tmp_path: Path):
     result = RUNNER.invoke(app, [*arguments, "--detector", "full-frame", "--pose", "hrnet-demo"])
     assert result.exit_code == ExitCode.UNUSABLE
     assert "V006" in result.stdout
+
+
+def test_a_shard_without_clips_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Arrays of jobs are often longer than the list."""
+    monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", lambda *_, **__: [])
+    call = ["extract-poses", "a.mp4", "--project", str(tmp_path)]
+    assert RUNNER.invoke(app, [*call, "--shard", "2/2"]).exit_code == ExitCode.OK
+    assert RUNNER.invoke(app, call).exit_code == ExitCode.UNUSABLE
