@@ -23,7 +23,7 @@ def penn_action(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """The 13 hand-labelled joints of Penn Action, with its train and test split.
+    """The 13 hand-labelled joints of Penn Action, and its split.
 
     Makes the project where there is none.
 

@@ -22,35 +22,35 @@ _NOTE = "Makes the project where there is none."
 
 # Format -> what it is and an example; the help of the sub-command.
 POSE_FILES = {
-    "coco-json": f"""COCO keypoint JSON: a data set or a list of results, also of AlphaPose.
+    "coco-json": f"""COCO keypoint JSON: a data set or results, also AlphaPose.
 
     {_NOTE}
 
     \b
       la2ds import coco-json anna.json --video anna.mp4 --project swings
     """,
-    "openpose-json": f"""Folders of OpenPose: one NAME_000000000000_keypoints.json per frame.
+    "openpose-json": f"""OpenPose folders of NAME_000000000000_keypoints.json files.
 
     {_NOTE} PATH is the folder of one clip, or holds one folder for each.
 
     \b
       la2ds import openpose-json output_json/ --fps 30 --size 1920x1080 --project swings
     """,
-    "mmpose-json": f"""Predictions of MMPose for videos, as MMPoseInferencer saves them.
+    "mmpose-json": f"""Predictions that MMPoseInferencer saves for videos.
 
     {_NOTE}
 
     \b
       la2ds import mmpose-json predictions/ --fps 25 --skeleton halpe26 --project swings
     """,
-    "ultralytics": f"""Pose results of Ultralytics: JSON, or a folder of txt label files.
+    "ultralytics": f"""Pose results of Ultralytics: JSON, or txt label files.
 
     {_NOTE}
 
     \b
       la2ds import ultralytics runs/pose/track/labels --video anna.mp4 --project swings
     """,
-    "wide-csv": f"""CSV with frame,time,<joint>_x,<joint>_y,<joint>_score, as la2ds exports it.
+    "wide-csv": f"""CSV of <joint>_x,<joint>_y,<joint>_score, as exported.
 
     {_NOTE}
 
@@ -64,14 +64,14 @@ POSE_FILES = {
     \b
       la2ds import dlc-csv annaDLC_resnet50.csv --fps 60 --map hand_r=right_wrist --project runs
     """,
-    "sleap": f"""SLEAP .slp and analysis .h5 files; needs the package sleap-io.
+    "sleap": f"""SLEAP .slp and analysis .h5 files; needs sleap-io.
 
     {_NOTE}
 
     \b
       la2ds import sleap anna.slp --video anna.mp4 --project runs
     """,
-    "trc": f"""TRC files with 2D joints in pixels, as Sports2D writes them.
+    "trc": f"""TRC files with 2D joints in pixels, as of Sports2D.
 
     {_NOTE}
 
