@@ -10,13 +10,9 @@ import numpy as np
 
 from la2ds_cli.poses.subject import choose_subject, follow_cuts
 from la2ds_cli.poses.subject import people as distinct_people
+from la2ds_cli.poses.track import LEAST_PIECE, MAX_GAP
 from la2ds_cli.poses.tracking import link
 from la2ds_cli.types import FloatArray
-
-# Seconds, as in pose extraction: a person without a detection for longer has left; a piece of a
-# film with cuts that is shorter shows nobody we follow.
-_MAX_GAP = 1.0
-_LEAST_PIECE = 0.3
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ def choose_people(
     if not boxes:
         return [None] * len(people), {}
     frame_size = size if min(size) > 0 else _reach(boxes)
-    max_gap, least = (max(1, round(seconds * fps)) for seconds in (_MAX_GAP, _LEAST_PIECE))
+    max_gap, least = (max(1, round(seconds * fps)) for seconds in (MAX_GAP, LEAST_PIECE))
     # The tool that wrote the file has applied its own threshold.
     tracks = link(_detections(located), threshold=0.0, max_gap=max_gap, size=frame_size)
     first = choose_subject(tracks, frame_size, len(people))

@@ -36,16 +36,14 @@ from la2ds_cli.poses.subject import (
     follow_cuts,
     people,
 )
-from la2ds_cli.poses.track import Track, make_track
+from la2ds_cli.poses.track import LEAST_PIECE, MAX_GAP, Track, make_track
 from la2ds_cli.poses.tracking import fill_boxes, link
 from la2ds_cli.progress import Progress
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.video import VideoInfo, read_frames
 
-_MAX_GAP = 1.0  # seconds without a detection after which a track is closed
 _HOLD = 0.5  # seconds that a lost person is still looked for
-_LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts
 _STEADY = 0.5  # seconds over which boxes are made steady
 _CONTENDER_SHARE = 0.35  # of the best box score: people whose joints are worth estimating
 _MOST_CONTENDERS = 3
@@ -161,7 +159,7 @@ def _candidates(task: ClipTask, detections: Detections) -> tuple[list[Track], li
     length = len(detections)
     tracks = _tracks(task, detections)
     choice = choose_subject(tracks, task.size, length, task.subject)
-    least = task.frames(_LEAST_PIECE)
+    least = task.frames(LEAST_PIECE)
     subject, pieces = follow_cuts(choice.index, tracks, least=least, cuts=detections.cuts)
     tracks = [subject, *(track for i, track in enumerate(tracks) if i != choice.index)]
     order = people(tracks, task.size, length, _policy(task.subject))
@@ -199,7 +197,7 @@ def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
     tracks = link(
         clipped,
         threshold=task.config.detect_threshold,
-        max_gap=task.frames(_MAX_GAP),
+        max_gap=task.frames(MAX_GAP),
         size=task.size,
         cuts=detections.cuts,
     )
@@ -234,7 +232,7 @@ def _places(
     return fill_boxes(
         track,
         length,
-        max_gap=task.frames(_MAX_GAP),
+        max_gap=task.frames(MAX_GAP),
         hold=task.frames(_HOLD),
         window=task.frames(_STEADY),
         cuts=cuts,

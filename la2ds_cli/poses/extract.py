@@ -19,18 +19,12 @@ from la2ds_cli.poses.backends import backend_identity
 from la2ds_cli.poses.clip_source import ClipSource, content_digest, load_single, load_source
 from la2ds_cli.poses.clip_subjects import ClipSubjects
 from la2ds_cli.poses.detectors import detector_identities
-from la2ds_cli.poses.extraction import (
-    STEP,
-    Extraction,
-    Made,
-    failure,
-    pose_recipe,
-    stored_options,
-)
+from la2ds_cli.poses.extraction import Extraction, Made, failure, stored_options
 from la2ds_cli.poses.manifest import Entry
 from la2ds_cli.poses.overlay import refresh_overlay, refresh_sheet
 from la2ds_cli.poses.overlay_sheet import check_sheet_path
 from la2ds_cli.poses.parallel import ordered_map
+from la2ds_cli.poses.recipe import STEP, pose_recipe
 from la2ds_cli.poses.report import item_result, write_report
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.progress import Progress, SharedProgress

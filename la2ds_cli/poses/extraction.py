@@ -30,6 +30,7 @@ from la2ds_cli.poses.detectors import (
 )
 from la2ds_cli.poses.parallel import one_thread_each
 from la2ds_cli.poses.partial import Partial
+from la2ds_cli.poses.recipe import STEP, pose_recipe
 from la2ds_cli.poses.report import item_result
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.weights import report_to
@@ -37,42 +38,10 @@ from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import PoseSequence
 
-STEP = "poses"
-VERSION = 2  # raised when the same settings give other joints
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
 _ALL = 1 << 20  # crops; the batches are formed below the backend
 RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
-
-
-def pose_recipe(
-    config: PosesConfig,
-    pose: str,
-    detector: str,
-    digest: str,
-    *,
-    options: str = "",
-    subject: str = "",
-    person: int = 1,
-) -> Recipe:
-    """What poses are made from. pose, detector: identities; options: ClipOptions.to_text;
-    subject: of this clip alone, empty = that of the settings."""
-    used = {
-        "detector": detector,
-        "pose": pose,
-        **{name: getattr(config, name) for name in _SETTINGS},
-        "subject": subject or config.subject,
-    }
-    used |= {"smooth_seconds": config.smooth_seconds} if config.smooth != "none" else {}
-    used |= {"options": options} if options else {}
-    used |= {"person": person} if person > 1 else {}
-    return Recipe(STEP, VERSION, used, {"video": digest})
-
-
-_SETTINGS = (
-    *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
-    *("bridge", "smooth"),
-)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import numpy as np
 
 from la2ds_cli.types import FloatArray, IntArray
 
+MAX_GAP = 1.0  # seconds without a detection after which a person has left
+LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts
 SPEED = 6.0  # body heights per second: a sprinter, seen from the side
 BRIEFLY = 3  # frames: a track may be seen beside itself where a detector blinks
 _MOST_REACH = 1.5  # body heights: the longest way that is still followed without a detection
