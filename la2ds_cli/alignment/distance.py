@@ -11,12 +11,10 @@ from la2ds_cli.types import FloatArray, IntArray
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
 
 
-def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both sequences (N, D) and (M, D) less A's mean frame; float32 stays, other types -> float64.
+def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both sequences (N, D), (M, D) contiguous; float32 stays where both are, else float64.
 
-    Distances do not change, but |a|^2 + |b|^2 - 2ab cancels in float32 when all frames share a
-    large mean. Raises ValueError for shapes that do not fit, empty sequences and values that are
-    not finite.
+    Raises ValueError for shapes that do not fit together and for empty sequences.
     """
     a, b = np.asarray(a), np.asarray(b)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
@@ -25,10 +23,25 @@ def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
         raise ValueError(f"features: expected at least one frame each, got {len(a)} and {len(b)}")
     both_single = a.dtype == np.float32 and b.dtype == np.float32
     dtype = np.float32 if both_single else np.float64
-    mean = a.mean(axis=0, dtype=np.float64).astype(dtype)
-    a, b = (np.ascontiguousarray(x, dtype=dtype) - mean for x in (a, b))
-    if not all(np.isfinite(square_norm(x)).all() for x in (a, b)):
+    return np.ascontiguousarray(a, dtype), np.ascontiguousarray(b, dtype)
+
+
+def check_finite(square_a: FloatArray, square_b: FloatArray) -> None:
+    """ValueError where the squared norms of two sequences tell of NaN or infinity."""
+    if not (np.isfinite(square_a).all() and np.isfinite(square_b).all()):
         raise ValueError("features: expected finite values, got NaN or infinity")
+
+
+def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both sequences (N, D) and (M, D) less A's mean frame; dtype and errors of `as_features`.
+
+    Distances do not change, but |a|^2 + |b|^2 - 2ab cancels in float32 when all frames share a
+    large mean. ValueError also for values that are not finite.
+    """
+    a, b = as_features(a, b)
+    mean = a.mean(axis=0, dtype=np.float64).astype(a.dtype)
+    a, b = a - mean, b - mean
+    check_finite(square_norm(a), square_norm(b))
     return a, b
 
 

@@ -16,7 +16,12 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment import dtw_kernel
-from la2ds_cli.alignment.distance import BLOCK_ROWS, centred, mean_nearest_squared, square_norm
+from la2ds_cli.alignment.distance import (
+    BLOCK_ROWS,
+    as_features,
+    check_finite,
+    mean_nearest_squared,
+)
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.types import FloatArray, IntArray
 
@@ -31,7 +36,6 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     a pair, each costing config.skip_cost mean squared nearest-neighbour distances.
     """
     with _one_blas_thread().limit(limits=1, user_api="blas"):
-        a, b = centred(a, b)
         skip = math.inf
         if config.open_ends:
             skip = config.skip_cost * mean_nearest_squared(a, b)
@@ -44,6 +48,20 @@ def _one_blas_thread() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Both sequences less A's mean frame, and the squared norms (N,), (M,) float64 of their frames.
+
+    As la2ds_cli.alignment.distance.centred, with its errors, but in one pass: between short clips
+    the many small steps of numpy take as long as the recurrence.
+    """
+    a, b = as_features(a, b)
+    moved = np.empty_like(a), np.empty_like(b)
+    square = np.empty(len(a)), np.empty(len(b))
+    dtw_kernel.centre(a, b, *moved, *square)
+    check_finite(*square)
+    return *moved, *square
 
 
 def band_limits(rows: int, columns: int, band: float) -> tuple[IntArray, IntArray]:
@@ -70,9 +88,8 @@ class _Warping:
     def __init__(
         self, a: FloatArray, b: FloatArray, skip: float, low: IntArray, high: IntArray
     ) -> None:
-        self.a, self.b, self.skip = a, b, skip
-        self.low, self.high = low, high
-        self.square_a, self.square_b = square_norm(a), square_norm(b)
+        self.a, self.b, self.square_a, self.square_b = centred(a, b)
+        self.skip, self.low, self.high = skip, low, high
         self.starts = range(0, len(a), BLOCK_ROWS)
         self.keep = int((high - low + 1).sum()) <= DIRECTION_BYTES
         self.directions: list[np.ndarray] = []
@@ -84,7 +101,7 @@ class _Warping:
         i, j, filled = end_a, end_b, 0
         for number in reversed(range(len(self.starts))):
             first = self.starts[number]
-            if i < first:
+            if i < first or j < 0:
                 continue
             direction = self.directions[number] if self.keep else self._again(number)
             i, j, filled = dtw_kernel.walk_back(
@@ -94,7 +111,7 @@ class _Warping:
 
     def _forward(self) -> tuple[int, int]:
         """Fill the table; returns the cell in which the best path ends."""
-        above = np.full(len(self.b), np.inf)
+        above = dtw_kernel.first_row(len(self.b), self.high[0] + 1, self.skip)
         column = np.empty(len(self.a))
         for first in self.starts:
             if not self.keep:
@@ -124,7 +141,6 @@ class _Warping:
             first,
             low,
             high,
-            offset,
             self.skip,
             above,
             column[part],
