@@ -124,9 +124,13 @@ class Console:
         listed = results
         if len(results) > _LISTED:
             listed = [r for r in results if r.status not in ("ok", "cached") or r.code]
+        hidden = len(listed) - _LISTED
+        listed = listed[:_LISTED]
         if listed:
             rows = [(r.status, r.video or r.path, r.frames or "", _explain(r)) for r in listed]
             self.table(("status", "clip", "frames", "message"), rows)
+        if hidden > 0:
+            self.line(f"... and {hidden} more that need a look")
         self.line(summary(results))
 
     def document(self, command: str, data: Mapping[str, Any]) -> None:

@@ -13,6 +13,13 @@ from importlib import metadata
 from la2ds_cli import __version__
 from la2ds_cli.device import free_cores
 
+_EXTRAS = {
+    "mediapipe": "mediapipe",
+    "mmpose": "mmpose",
+    "ray": "ray",
+    "sleap": "sleap-io",
+    "ultralytics": "ultralytics",
+}
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "timm", "numba")
 
 
@@ -30,6 +37,7 @@ def examine() -> list[Check]:
     checks = [Check("la2ds", __version__), Check("python", sys.version.split()[0])]
     checks.append(Check("system", platform.platform()))
     checks += [_package(name) for name in _PACKAGES]
+    checks.append(Check("extras", _extras()))
     for name, look in (
         ("device", _device),
         ("onnxruntime providers", _providers),
@@ -45,6 +53,12 @@ def _package(name: str) -> Check:
         return Check(name, metadata.version(name))
     except metadata.PackageNotFoundError:
         return Check(name, "not installed", ok=False)
+
+
+def _extras() -> str:
+    """Which optional extras (pyproject.toml) are there; none is a fault to lack."""
+    found = {extra: _package(package).ok for extra, package in _EXTRAS.items()}
+    return ", ".join(name if there else f"{name} (not installed)" for name, there in found.items())
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:

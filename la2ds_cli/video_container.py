@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ def _check_file(path: Path) -> None:
     if is_folder:
         message = f"no video and no images in the folder {path}"
         raise unreadable(message, "check the spelling of the path", "V006")
+    if not is_file and glob.has_magic(str(path)):
+        raise unreadable(f"nothing matches {path}", "check the pattern, and quote it", "V006")
     if not is_file:
         raise unreadable(f"no such file: {path}", "check the spelling of the path", "V006")
     if path.stat().st_size == 0:

@@ -45,7 +45,7 @@ def extract_poses(
         typer.Option(
             "--subject",
             metavar="auto|largest|central|moving|first|N",
-            help="Whom to follow; N is a number of the clip's people, best first.",
+            help="Whom to follow; N is a number of people, best first, in these clips alone.",
         ),
     ] = None,
     subjects: Annotated[
@@ -100,8 +100,8 @@ def extract_poses(
     """Find the person and the joints in videos.
 
     Makes the project where there is none. Clips that are done are skipped; one bad file does
-    not stop the others. The detector, the pose network and the subject given here are kept in
-    project.toml.
+    not stop the others. The detector, the pose network and the rule of the subject given here are
+    kept in project.toml, the number of a person in subjects.csv.
 
     \b
       la2ds extract-poses clips/ --project swings --overlay sheet.png
@@ -118,7 +118,9 @@ def extract_poses(
     part = _shard(shard)
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)
-        chosen = {"detector": detector, "pose": pose, "subject": subject, "subjects": subjects}
+        number = subject if subject and subject.isdecimal() else None
+        policy = None if number else subject
+        chosen = {"detector": detector, "pose": pose, "subject": policy, "subjects": subjects}
         if part:  # all shards of a list keep the same choice; none takes it back for the others
             with opened.lock(wait=extract.LOCK_WAIT), remembered(opened, "poses", chosen):
                 pass
@@ -129,6 +131,7 @@ def extract_poses(
                 paths,
                 config.poses,
                 options=options,
+                subject=number or "",
                 device=device,
                 overlay=overlay,
                 overlay_videos=overlay_videos,
@@ -139,6 +142,8 @@ def extract_poses(
             )
         console.items(results)
         console.document("extract-poses", {"project": opened.root, "items": results})
+        if overlay is not None and any(result.usable for result in results):
+            console.note(f"sheet: {overlay}")
         if overlay_videos:
             console.note(f"overlays: {opened.results_dir('overlay')}")
         if any(result.usable for result in results):

@@ -145,6 +145,8 @@ def _hint_for_few(task: ClipTask, length: int) -> str:
     """What to do about a clip of `length` frames, which are too few."""
     if length < _CUT_OFF * task.video.duration * task.video.fps:
         return "the file is cut off or damaged; copy or export it again"
+    if task.options.is_cut:
+        return "take more with --time-range, or set min_frames = N under [poses] in project.toml"
     return "film longer, or set min_frames = N under [poses] in project.toml"
 
 

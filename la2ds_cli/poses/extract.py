@@ -66,6 +66,7 @@ def extract_poses(
     config: PosesConfig,
     *,
     options: ClipOptions | None = None,
+    subject: str = "",
     device: DeviceName = "auto",
     overlay: Path | None = None,
     overlay_videos: bool = False,
@@ -84,6 +85,7 @@ def extract_poses(
     contact sheet at that path and in results/overlay/, and with `overlay_videos` results/overlay/.
 
     options: how the clips are read; None = as the project read them before, else as they are.
+    subject: whom to follow in the clips that `paths` name, kept in subjects.csv; empty = as there.
     shard: work on one part of the list only; shards of one project may run at the same time, on
     several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
     folder.
@@ -96,6 +98,7 @@ def extract_poses(
         check_sheet_path(overlay)
     run = Extraction(project, config, device, progress, overwrite)
     entries = collect_entries(paths, options or ClipOptions())
+    entries = [replace(entry, subject=entry.subject or subject) for entry in entries]
     if shard is not None:
         entries = entries[shard[0] - 1 :: shard[1]]
     subjects = ClipSubjects.read(project)

@@ -58,6 +58,19 @@ def test_subjects_csv_has_the_last_word(project: Project, duet: str) -> None:
     assert left_edge(project, result.video) == pytest.approx(180, abs=2)
 
 
+def test_a_person_chosen_for_one_clip_is_kept_for_that_clip(
+    project: Project, duet: str, tmp_path: Path
+) -> None:
+    film(tmp_path / "solo.mp4", [{LARGE: (60 + t, 20, 110 + t, 150)} for t in range(30)])
+    (solo,) = extract_poses(project, [str(tmp_path / "solo.mp4")], CONFIG)
+    (result,) = extract_poses(project, [duet], CONFIG, subject="2")
+    assert left_edge(project, result.video) == pytest.approx(180, abs=2)
+    assert ensure_pose(project, duet, CONFIG) == result.video
+    assert left_edge(project, result.video) == pytest.approx(180, abs=2)
+    again = extract_poses(project, [str(tmp_path)], CONFIG)
+    assert {r.video: r.status for r in again} == {result.video: "cached", solo.video: "cached"}
+
+
 def test_a_bad_row_of_subjects_csv_names_itself(project: Project, duet: str) -> None:
     project.subjects_path.write_text("video,subject\nduet,tallest\n")
     with pytest.raises(UserError, match="tallest") as caught:
