@@ -118,10 +118,11 @@ class ModelConfig:
     max_frames: int = 1024  # length of the learned temporal position table
     projection_head: bool = True
     embed_at: Literal["temporal", "cross"] = "temporal"  # where the embedding is taken
+    motion: float = 0.0  # weight of the features' change per frame, beside them in the embedding
 
     def __post_init__(self) -> None:
         _positive(self, "width heads patch mlp_ratio max_frames")
-        _not_negative(self, "spatial_layers temporal_layers cross_layers")
+        _not_negative(self, "motion spatial_layers temporal_layers cross_layers")
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class AlignConfig:
     """Alignment of two clips."""
 
     method: str = "dtw"
-    open_ends: bool = False  # the clips may start and end at different moments
+    open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
 
@@ -178,9 +179,11 @@ class EvaluateConfig:
     pairs: int = 300  # seeded sample of ordered pairs; fewer clips use all pairs
     max_trim: float = 0.3  # largest share cut off each end, independently
     trim_draws: int = 3
+    subset_draws: int = 5  # draws of the training videos that phase classification is fitted on
+    background: str = "background"  # phase that stands for no phase; protocols may leave it out
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _positive(self, "tau_stride pairs trim_draws")
+        _positive(self, "tau_stride pairs trim_draws subset_draws")
         _not_negative(self, "seed")
         _check(self, low=0, high=0.49, names="max_trim", open_low=False)

@@ -88,13 +88,26 @@ class Embedder:
             blend = triangle(len(part))[:, None]
             value[start : start + window] += blend * self._embed_window(part)
             weight[start : start + window] += blend
-        return interpolate((value / weight).astype(np.float32), grid, pose.time)
+        features = with_motion(value / weight, self.config.model.motion)
+        return interpolate(features.astype(np.float32), grid, pose.time)
 
     def _embed_window(self, pose: PoseSequence) -> FloatArray:
         skeleton = get_skeleton(pose.skeleton)
         config = self.config
         item = network_input(pose.xy, pose.score, skeleton, config.heatmap, config.model)
         return embed_input(self.network, item, self.device)
+
+
+def with_motion(value: FloatArray, weight: float) -> FloatArray:
+    """Features (T, D) and `weight` times their change per frame, (T, 2D); as they are for 0.
+
+    The change is the central difference; half of it at the two ends. It tells apart moments that
+    look alike on the way to and from a turning point, and places where the movement is fast.
+    """
+    if not weight:
+        return value
+    padded = np.pad(value, ((1, 1), (0, 0)), mode="edge")
+    return np.concatenate([value, weight * (padded[2:] - padded[:-2]) / 2], axis=1)
 
 
 def window_starts(length: int, window: int) -> list[int]:

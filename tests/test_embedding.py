@@ -19,13 +19,16 @@ from la2ds_cli.embedding import (
     triangle,
     untrained_embedder,
     window_starts,
+    with_motion,
 )
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.project import Project
+from la2ds_cli.resample import resample_pose
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 
 SMALL = [
+    "model.motion=0",
     "model.width=24",
     "model.spatial_layers=1",
     "model.temporal_layers=1",
@@ -39,6 +42,25 @@ SMALL = [
 @pytest.fixture
 def embedder():
     return untrained_embedder(load_config(overrides=SMALL), "penn13", device="cpu")
+
+
+def test_motion_stands_beside_the_features_by_time_and_not_by_frame() -> None:
+    value = np.array([[0.0, 1], [2, 1], [4, 1], [4, 1]])
+    expected = [[0, 1, 3, 0], [2, 1, 6, 0], [4, 1, 3, 0], [4, 1, 0, 0]]
+    np.testing.assert_allclose(with_motion(value, 3), expected)
+    np.testing.assert_array_equal(with_motion(value, 0), value)
+    moving = untrained_embedder(load_config(overrides=[*SMALL, "model.motion=3"]), "penn13")
+    still = untrained_embedder(load_config(overrides=[*SMALL, "model.motion=0"]), "penn13")
+    clip = sequence(warped_phase(40, 1), fps=20)
+    (found,), (plain,) = moving([clip]), still([clip])
+    assert found.shape == (40, 48)
+    np.testing.assert_array_equal(found[:, :24], plain)
+    change = 3 * (plain[2:] - plain[:-2]) / 2
+    np.testing.assert_allclose(found[1:-1, 24:], change, atol=1e-5)
+    # Twice the frames of the same movement: the same motion.
+    twice = resample_pose(clip, np.linspace(clip.time[0], clip.time[-1], 79))
+    (double,) = moving([twice])
+    np.testing.assert_allclose(double[::2], found, atol=0.05)
 
 
 def test_a_row_for_every_frame_and_none_depends_on_other_clips(embedder) -> None:

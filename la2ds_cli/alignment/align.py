@@ -92,7 +92,7 @@ class AlignResult:
             "reason": self.reason,
             "run": self.run if found.features == "model" else None,
             "method": found.method,
-            "open_ends": self.settings.open_ends,
+            "open_ends": self.settings.open_ends and found.method == "dtw",
             "skip_cost": self.settings.skip_cost,
             "band": self.settings.band,
             "mirrored": found.mirrored,

@@ -23,13 +23,13 @@ MAX_CELLS = 40_000_000  # three float64 matrices of this size take about 1 GB
 def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     """Path (P, 2) int64 from the first to the last frames of a (N, D) and b (M, D).
 
-    UserError (exit 2) with open ends or a band, which this method does not know, and (exit 4)
-    for clips too long for its N x M matrices.
+    The ends are always closed. UserError (exit 2) with a band, which this method does not know,
+    and (exit 4) for clips too long for its N x M matrices.
     """
-    if config.open_ends or config.band:
+    if config.band:
         raise UserError(
-            "the method soft_dtw knows neither open ends nor a band",
-            hint="use the method dtw, or turn align.open_ends and align.band off",
+            "the method soft_dtw knows no band",
+            hint="use the method dtw, or set band = 0 under [align] in project.toml",
         )
     if len(a) * len(b) > MAX_CELLS:
         raise UserError(

@@ -22,10 +22,9 @@ def test_runs_through_the_middle_of_what_cannot_be_told_apart() -> None:
     assert carry(path, np.array([2, 28])).tolist() == [2, 18]
 
 
-@pytest.mark.parametrize("config", [AlignConfig(open_ends=True), AlignConfig(band=0.1)])
-def test_refuses_what_it_does_not_know(config: AlignConfig) -> None:
-    with pytest.raises(UserError, match="neither open ends nor a band") as caught:
-        soft_dtw.align(np.zeros((3, 1)), np.zeros((3, 1)), config)
+def test_refuses_a_band() -> None:
+    with pytest.raises(UserError, match="knows no band") as caught:
+        soft_dtw.align(np.zeros((3, 1)), np.zeros((3, 1)), AlignConfig(band=0.1))
     assert caught.value.exit_code == ExitCode.USAGE
 
 
@@ -34,3 +33,10 @@ def test_refuses_matrices_that_do_not_fit(monkeypatch) -> None:
     with pytest.raises(UserError, match="too many") as caught:
         soft_dtw.align(np.zeros((3, 1)), np.zeros((3, 1)), AlignConfig())
     assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+def test_the_ends_are_closed_whatever_is_asked() -> None:
+    a, b = np.arange(5.0)[:, None], np.arange(2.0, 9)[:, None]
+    path = soft_dtw.align(a, b, AlignConfig(open_ends=True))
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [4, 6]
