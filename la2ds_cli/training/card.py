@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from la2ds_cli.config import Config
 if TYPE_CHECKING:
     from la2ds_cli.training.data import TrainingSet
     from la2ds_cli.training.loop import LoopState
+
+
+def _percent(error: float) -> str:
+    return f"{error:.2f} %" if math.isfinite(error) else "not measured"
 
 
 def write_card(
@@ -42,6 +47,7 @@ def write_card(
         f"| time | {state.seconds:.0f} s |",
         f"| validation error (synthetic warps, best at step {state.best_step}) | "
         f"{state.best_error:.2f} % of the clip length |",
+        f"| the same error of raw poses, without training | {_percent(state.raw_pose_error)} |",
         f"| embedding dimensions in use | {state.rank:.1f} of {config.model.width} |",
         "",
         "The validation error is measured without labels on warped copies "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
+SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
 
 
 def recipe(config: Config, digest: str) -> artifact.Recipe:
@@ -31,7 +32,7 @@ def recipe(config: Config, digest: str) -> artifact.Recipe:
         f"{section}.{key}": value
         for section in SECTIONS
         for key, value in asdict(getattr(config, section)).items()
-        if (section, key) != ("train", "threads")  # speed only
+        if (section, key) not in SPEED_ONLY
     }
     return artifact.Recipe("train", VERSION, settings, {"clips": digest})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.augment import augment
+from la2ds_cli.augment import AugmentedCopy, augment
 from la2ds_cli.config import Config
 from la2ds_cli.crop import clip_box
 from la2ds_cli.errors import ExitCode, UserError
@@ -19,12 +19,11 @@ from la2ds_cli.network_input import NetworkInput, network_input
 from la2ds_cli.project import Project, Video
 from la2ds_cli.resample import resample_pose, time_grid
 from la2ds_cli.skeleton import Skeleton, get_skeleton
+from la2ds_cli.training import order
 from la2ds_cli.types import FloatArray, PoseSequence
 
 if TYPE_CHECKING:
     import torch
-
-MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class PairBatch:
     augmented: ClipBatch
     truth: torch.Tensor  # (B, M) float32, 0 at padding
     videos: list[str]
+    positions: tuple[int, ...]  # of the pairs in the stream of training.order
+    frames: tuple[int, int]  # real ones of S and of S', known without asking the device
 
 
 def training_videos(project: Project) -> list[Video]:
@@ -110,50 +111,77 @@ def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
 
 
 def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
-    """At most `frames` frames: a random window of up to MAX_SPEED_UP * frames, evenly thinned."""
-    length = len(clip.xy)
-    if length <= frames:
+    """At most `frames` frames: a random window (training.order), evenly thinned."""
+    if len(clip.xy) <= frames:
         return clip
-    window = int(rng.integers(frames, min(length, MAX_SPEED_UP * frames) + 1))
-    start = int(rng.integers(length - window + 1))
-    index = start + np.round(np.linspace(0, window - 1, frames)).astype(np.int64)
+    start, length = order.window(len(clip.xy), frames, rng)
+    index = start + np.round(np.linspace(0, length - 1, frames)).astype(np.int64)
     return Clip(clip.video, clip.xy[index], clip.score[index])
+
+
+def draw_copy(
+    clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
+) -> tuple[Clip, AugmentedCopy]:
+    """S and its augmented copy S' as joints (paper sec. 3.2)."""
+    clip = limit_frames(clip, config.train.frames, rng)
+    box = clip_box(clip.xy, config.heatmap.crop, config.heatmap.padding)
+    cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
+    return clip, augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
 
 
 def draw_pair(
     clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
-    """S, S' and the index in S of each frame of S' (paper sec. 3.2).
+    """S, S' and the index in S of each frame of S', ready for the network.
 
     S' is cropped by its own box, as a clip trimmed like it would be.
     """
-    clip = limit_frames(clip, config.train.frames, rng)
-    box = clip_box(clip.xy, config.heatmap.crop, config.heatmap.padding)
-    cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
-    copy = augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
-    original = network_input(clip.xy, clip.score, skeleton, config.heatmap, config.model)
+    shown, copy = draw_copy(clip, skeleton, config, rng)
+    original = network_input(shown.xy, shown.score, skeleton, config.heatmap, config.model)
     augmented = network_input(copy.xy, copy.score, skeleton, config.heatmap, config.model)
     return original, augmented, copy.source
 
 
 def draw_batch(
-    clips: Sequence[Clip], skeleton: Skeleton, config: Config, step: int, device: torch.device
+    clips: Sequence[Clip],
+    skeleton: Skeleton,
+    config: Config,
+    step: int,
+    device: torch.device,
+    share: slice = slice(None),
 ) -> PairBatch:
-    """The batch of one step: clips in a seeded shuffled order, epoch after epoch."""
+    """The batch of one step, or the `share` of it that one of several processes computes."""
+    lengths = tuple(len(clip.xy) for clip in clips)
+    positions = order.batch_positions(lengths, config.train, config.augment, step)
+    return draw_positions(clips, skeleton, config, positions[share], device)
+
+
+def draw_positions(
+    clips: Sequence[Clip],
+    skeleton: Skeleton,
+    config: Config,
+    positions: Sequence[int],
+    device: torch.device,
+) -> PairBatch:
+    """The pairs at positions of the stream (training.order) as one batch."""
     import torch
 
-    seed, size = config.train.seed, min(config.train.batch_size, 8 * len(clips))
-    pairs, videos = [], []
-    for place in range(size):
-        epoch, position = divmod(step * size + place, len(clips))
-        order = np.random.default_rng([seed, 1, epoch]).permutation(len(clips))
-        clip = clips[order[position]]
-        rng = np.random.default_rng([seed, 2, step, place])
-        pairs.append(draw_pair(clip, skeleton, config, rng))
-        videos.append(clip.video)
+    seed, size = config.train.seed, order.batch_size(config.train, len(clips))
+    shown = [clips[order.clip_at(seed, len(clips), position)] for position in positions]
+    pairs = [
+        draw_pair(clip, skeleton, config, order.pair_rng(seed, size, position))
+        for clip, position in zip(shown, positions, strict=True)
+    ]
     original = collate([pair[0] for pair in pairs], device)
     augmented = collate([pair[1] for pair in pairs], device)
     truth = torch.zeros(augmented.mask.shape, dtype=torch.float32)
     for row, (_, _, source) in enumerate(pairs):
         truth[row, : len(source)] = torch.from_numpy(source.astype(np.float32))
-    return PairBatch(original, augmented, truth.to(device), videos)
+    return PairBatch(
+        original,
+        augmented,
+        truth.to(device),
+        [clip.video for clip in shown],
+        tuple(positions),
+        (sum(len(pair[0]) for pair in pairs), sum(len(pair[1]) for pair in pairs)),
+    )

@@ -4,95 +4,34 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from la2ds_cli.artifact import Recipe
 from la2ds_cli.config import Config
-from la2ds_cli.config_sections import TrainConfig
 from la2ds_cli.device import available_cores
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
-from la2ds_cli.training import checkpoint
-from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch
+from la2ds_cli.training import compiling
+from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, draw_positions
+from la2ds_cli.training.distributed import Processes
+from la2ds_cli.training.prefetch import Prefetch
+from la2ds_cli.training.records import Records
+from la2ds_cli.training.state import LoopState
+from la2ds_cli.training.step import batch_loss, learning_rate, step_generator, uses_bf16
 from la2ds_cli.training.threads import fastest_threads
-from la2ds_cli.training.validate import Validation, synthetic_warp_error, validation_pairs
+from la2ds_cli.training.validate import (
+    Validation,
+    WarpedPairs,
+    synthetic_warp_error,
+    validation_pairs,
+)
 
 if TYPE_CHECKING:
     import torch
 
     from la2ds_models.alignment_network import AlignmentNetwork
-
-
-@dataclass
-class LoopState:
-    """Counters of a run: steps done, seconds of training so far, best validation."""
-
-    step: int = 0
-    seconds: float = 0.0
-    best_error: float = math.inf
-    best_step: int = 0
-    rank: float = 0.0
-    finished: bool = False
-
-
-def learning_rate(config: TrainConfig, step: int, done: float) -> float:
-    """Rate at a step; `done` in [0, 1] is the share of the run that has passed.
-
-    cosine: to zero; milestones: halved at 15, 20, 25, ... 50 % of the run, the epochs
-    30, 40, ... 100 of 200 that CASA uses; constant. Linear warm-up before.
-    """
-    warm = min(1.0, (step + 1) / max(config.warmup, 1))
-    factor = 1.0
-    if config.schedule == "cosine":
-        factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-    elif config.schedule == "milestones":
-        factor = 0.5 ** sum(done >= share / 100 for share in range(15, 55, 5))
-    return config.learning_rate * warm * factor
-
-
-def batch_loss(
-    network: AlignmentNetwork,
-    batch: PairBatch,
-    config: TrainConfig,
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Contrastive regression loss (eq. 5) of one batch."""
-    from la2ds_models.alignment_network import contrastive_regression
-
-    first = network.encode(
-        batch.original.maps, batch.original.joints, batch.original.mask, generator
-    )
-    second = network.encode(
-        batch.augmented.maps, batch.augmented.joints, batch.augmented.mask, generator
-    )
-    first, second = network.cross(
-        first, second, batch.original.mask, batch.augmented.mask, generator
-    )
-    return contrastive_regression(
-        network.project(first),
-        network.project(second),
-        batch.original.mask,
-        batch.augmented.mask,
-        batch.truth,
-        temperature=config.temperature,
-        scaling=config.scaling,
-        normalised=config.index == "normalised",
-    )
-
-
-def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether the network computes in bfloat16: `auto` does where the hardware has it."""
-    import torch
-
-    if config.precision != "auto":
-        return config.precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Without these instructions bfloat16 is emulated and slower than float32.
-    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(found.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
 def run_loop(
@@ -105,143 +44,222 @@ def run_loop(
     device: torch.device,
     max_minutes: float | None,
     progress: Progress,
+    processes: Processes | None = None,
+    tensorboard: bool = False,
 ) -> LoopState:
-    """Train until `train.steps` or the time limit, resuming from run_dir/resume.pt.
+    """Train until `train.steps`, the time limit or `train.patience`, resuming from
+    run_dir/resume.pt.
 
     With a time limit the schedule follows the larger of the two shares (steps, time), so a run
-    cut short by the clock still ends at a learning rate of zero.
+    cut short by the clock still ends at a learning rate of zero. processes: those that share the
+    work; all of them call this.
     """
     import torch
 
     train = config.train
+    processes = processes or Processes()
     # Adam with L2 decay, as CASA and the paper use it
     optimiser = torch.optim.Adam(
         network.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
     )
-    state = _resume(network, optimiser, run_dir)
+    records = Records(run_dir, made_from, data.skeleton.name, network, optimiser)
+    state = records.resume(writes=processes.first)
     if state.finished:
         return state
-    use_bf16 = uses_bf16(train, device)
-
-    def forward_backward(step: int) -> tuple[PairBatch, torch.Tensor]:
-        batch = draw_batch(data.train, data.skeleton, config, step, device)
-        generator = torch.Generator().manual_seed(train.seed * 1_000_003 + step)
-        network.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16):
-            loss = batch_loss(network, batch, train, generator)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        return batch, loss.detach()
-
-    if device.type == "cpu":
-        if train.threads:
-            torch.set_num_threads(train.threads)
-        else:
-            fastest_threads(lambda: forward_backward(0), available_cores())
-    pairs = validation_pairs(data.validation, data.skeleton, config)
+    if tensorboard and processes.first:
+        records.draw_curves(state.step)
     limit = math.inf if max_minutes is None else max_minutes * 60
-    progress.begin("training", 1.0)
+    run = _Run(network, data, config, run_dir, device, progress, processes, state, limit)
+    try:
+        # A network that draws random numbers of its own draws the same in a resumed run.
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            run.prepare()
+            with run.prefetch() as batches:
+                _optimise(run, batches, optimiser, records)
+    finally:
+        records.close()
+    return state
+
+
+@dataclass
+class _Run:
+    """What stays the same from step to step."""
+
+    network: AlignmentNetwork
+    data: TrainingSet
+    config: Config
+    run_dir: Path
+    device: torch.device
+    progress: Progress
+    processes: Processes
+    state: LoopState
+    limit: float  # seconds
+    bf16: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bf16 = uses_bf16(self.config.train, self.device)
+
+    def prefetch(self) -> Prefetch[PairBatch]:
+        data, config, share = self.data, self.config, self.processes.share
+        return Prefetch(
+            lambda step: draw_batch(data.train, data.skeleton, config, step, self.device, share)
+        )
+
+    def share_done(self) -> float:
+        """How much of the run has passed, in [0, 1]."""
+        return max(self.state.step / self.config.train.steps, self.state.seconds / self.limit)
+
+    def loss(self, batch: PairBatch, step: int) -> torch.Tensor:
+        import torch
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            return batch_loss(
+                self.network, batch, self.config.train, step_generator(self.config.train, step)
+            )
+
+    def forward_backward(self, batch: PairBatch, step: int) -> torch.Tensor:
+        """Loss of the whole batch; leaves its gradients."""
+        import torch
+
+        torch.manual_seed(self.config.train.seed * 1_000_003 + step)
+        self.network.train()
+        loss = self.loss(batch, step)
+        self.network.zero_grad(set_to_none=True)
+        loss.backward()
+        return loss.detach()
+
+    def prepare(self) -> None:
+        """Choose threads and compilation by measurement, or as the run before did."""
+        import torch
+
+        state, train = self.state, self.config.train
+        on_cuda, setting = self.device.type == "cuda", train.compile
+        if state.compiled is not None:
+            setting = "on" if state.compiled else "off"
+        # Drawn ahead as in training: the thread that draws wants a core, too.
+        with self.prefetch() as batches:
+
+            def run_step(step: int) -> float:
+                return float(self.forward_backward(batches.take(step), 0))
+
+            if not on_cuda:
+                cores = max(1, available_cores() // self.processes.local_count)
+                state.threads = train.threads or min(state.threads, cores)
+                if state.threads:
+                    torch.set_num_threads(state.threads)
+                else:
+                    state.threads = fastest_threads(run_step, cores)
+            state.compiled = compiling.choose(
+                self.network, setting, on_cuda, run_step, self._seconds_left, self.progress.note
+            )
+
+    def _seconds_left(self, step_seconds: float) -> float:
+        steps = self.config.train.steps - self.state.step
+        return min(steps * step_seconds, self.limit - self.state.seconds)
+
+
+def _optimise(
+    run: _Run, batches: Prefetch[PairBatch], optimiser: torch.optim.Optimizer, records: Records
+) -> None:
+    import torch
+
+    train, state, processes = run.config.train, run.state, run.processes
+    pairs = validation_pairs(run.data.validation, run.data.skeleton, run.config)
+    state.raw_pose_error = pairs.raw_pose_error()
+    run.progress.begin("training", 1.0)
     started = time.monotonic() - state.seconds
-    losses: list[float] = []
-    share = max(state.step / train.steps, state.seconds / limit)
-    progress.advance(share)
-    while share < 1:
+    share = run.share_done()
+    run.progress.advance(share)
+    while share < 1 and not state.finished:
+        begun = time.perf_counter()
         rate = learning_rate(train, state.step, share)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        batch, loss = forward_backward(state.step)
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), train.clip_norm)
+        batch = batches.take(state.step, last=state.step + 1 >= train.steps)
+        loss = run.forward_backward(batch, state.step)
+        loss = processes.mean_gradients(run.network.parameters(), loss, batch.frames[1])
+        norm = torch.nn.utils.clip_grad_norm_(run.network.parameters(), train.clip_norm)
         if not torch.isfinite(norm):
-            raise _diverged(run_dir, state.step, batch.videos)
+            raise _diverged(run, batch)
         optimiser.step()
 
-        losses.append(float(loss))
+        _count(state, batch, batches, float(loss), time.perf_counter() - begun)
         state.step += 1
         state.seconds = time.monotonic() - started
-        before, share = share, max(state.step / train.steps, state.seconds / limit)
-        progress.advance(share - before)
+        if math.isfinite(run.limit):
+            state.seconds = processes.agree([state.seconds])[0]
+        before, share = share, run.share_done()
+        run.progress.advance(share - before)
         if state.step % train.validate_every == 0 or share >= 1:
-            state.finished = share >= 1
-            found = _validate(network, pairs, device)
-            _record(
-                network,
-                optimiser,
-                state,
-                found,
-                losses,
-                rate,
-                run_dir,
-                made_from,
-                data.skeleton.name,
-            )
-            losses = []
-    progress.end()
-    return state
+            _validate(run, pairs, records, rate, last=share >= 1)
+        elif processes.first:
+            records.save_if_due(state)
+    run.progress.end()
 
 
-def _validate(network: AlignmentNetwork, pairs: Any, device: torch.device) -> Validation:
+def _count(
+    state: LoopState, batch: PairBatch, batches: Prefetch[PairBatch], loss: float, seconds: float
+) -> None:
+    """Add one step to the sums of the state."""
+    state.loss_sum += loss
+    state.losses += 1
+    state.stepped += seconds
+    state.waited += batches.waited
+    state.drawing += batches.busy
+    batches.reset()
+    state.frames += sum(batch.frames)
+    state.padded += batch.original.mask.numel() + batch.augmented.mask.numel()
+
+
+def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, last: bool) -> None:
+    """Validate and write in the first process; all of them learn what it found."""
+    state, processes, warned = run.state, run.processes, bool(run.state.collapse)
+    if processes.first:
+        found = _measure(run, pairs)
+        best = state.judge(found)
+        state.finished = last or 0 < run.config.train.patience <= state.idle
+        records.validated(state, found, rate, best)
+    else:
+        state.clear_sums()
+    told = [float(state.finished), state.best_error, float(state.best_step), state.rank]
+    finished, state.best_error, best_step, state.rank = processes.agree(told)
+    state.finished, state.best_step = bool(finished), int(best_step)
+    if state.collapse and not warned:
+        run.progress.note(
+            f"the embedding has collapsed at step {state.step}: {state.collapse}. Lower "
+            "train.learning_rate, or add clips that differ more"
+        )
+    if state.finished and not last:
+        run.progress.note(
+            f"stopped at step {state.step}: no better for {run.config.train.patience} validations"
+        )
+
+
+def _measure(run: _Run, pairs: WarpedPairs) -> Validation:
     from la2ds_cli.embedding import embed_input
 
-    network.eval()
-    return synthetic_warp_error(lambda item: embed_input(network, item, device), pairs)
+    run.network.eval()
+    with compiling.eager():
+        return synthetic_warp_error(lambda item: embed_input(run.network, item, run.device), pairs)
 
 
-def _record(
-    network: AlignmentNetwork,
-    optimiser: torch.optim.Optimizer,
-    state: LoopState,
-    found: Validation,
-    losses: list[float],
-    rate: float,
-    run_dir: Path,
-    made_from: Recipe,
-    skeleton: str,
-) -> None:
-    """Write weights first and the resume state last: a kill in between only repeats work."""
-    facts = {
-        "skeleton": skeleton,
-        "step": state.step,
-        "validation_error": found.error,
-        "rank": found.rank,
-    }
-    if found.error < state.best_error:
-        state.best_error, state.best_step = found.error, state.step
-        checkpoint.save_weights(run_dir / "best.safetensors", network, made_from, facts)
-    state.rank = found.rank
-    checkpoint.save_weights(run_dir / "last.safetensors", network, made_from, facts)
-    row = facts | {
-        "loss": sum(losses) / len(losses),
-        "learning_rate": rate,
-        "seconds": round(state.seconds, 2),
-    }
-    checkpoint.append_metrics(run_dir / "metrics.jsonl", row)
-    checkpoint.save_resume(
-        run_dir / "resume.pt",
-        {
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "state": dict(vars(state)),
-        },
-    )
+def _diverged(run: _Run, batch: PairBatch) -> UserError:
+    """The error that names the clips whose own loss is not finite, or else all of the batch."""
+    import torch
 
-
-def _resume(
-    network: AlignmentNetwork, optimiser: torch.optim.Optimizer, run_dir: Path
-) -> LoopState:
-    saved = checkpoint.load_resume(run_dir / "resume.pt")
-    if saved is None:
-        checkpoint.keep_metrics(run_dir / "metrics.jsonl", 0)
-        return LoopState()
-    network.load_state_dict(saved["network"])
-    optimiser.load_state_dict(saved["optimiser"])
-    state = LoopState(**saved["state"])
-    checkpoint.keep_metrics(run_dir / "metrics.jsonl", state.step)
-    return state
-
-
-def _diverged(run_dir: Path, step: int, videos: list[str]) -> UserError:
+    data, step = run.data, run.state.step
+    named = []
+    with torch.no_grad(), compiling.eager():
+        for position, video in zip(batch.positions, batch.videos, strict=True):
+            alone = draw_positions(data.train, data.skeleton, run.config, [position], run.device)
+            if not torch.isfinite(run.loss(alone, step)):
+                named.append(video)
+    named = run.processes.gather(named)
+    clips = ", ".join(sorted(set(named or run.processes.gather(batch.videos))))
+    what = "loss" if named else "gradient"
     return UserError(
-        f"the loss is not a number at step {step}, on the clips {', '.join(sorted(set(videos)))}",
-        hint=f"look at those clips, or lower train.learning_rate; {run_dir} holds the state before",
+        f"the {what} is not a number at step {step}, on the clips {clips}",
+        hint=f"look at those clips, or lower train.learning_rate; {run.run_dir} holds the state "
+        "before",
         exit_code=ExitCode.UNUSABLE,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ from la2ds_cli.device import DeviceName, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.training.distributed import Processes, joined
 
 FEW_CLIPS = 10  # below this the user is warned
+SMALL_SET = 20  # up to this the model is set beside raw poses
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 
 
 @dataclass(frozen=True)
 class TrainResult:
     """Outcome of a run. validation_error: % of clip length, synthetic warps of held-out clips
-    (la2ds_cli.training.validate); seconds: of training, over all resumed parts."""
+    (la2ds_cli.training.validate); raw_pose_error: the same without training, NaN = not measured;
+    seconds: of training, over all resumed parts."""
 
     run: str
     steps: int
@@ -30,6 +34,8 @@ class TrainResult:
     best_step: int
     checkpoint: Path
     already_finished: bool = False
+    raw_pose_error: float = math.nan
+    collapse: str = ""
     warnings: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -46,58 +52,76 @@ def train(
     device: DeviceName = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
+    tensorboard: bool = False,
 ) -> TrainResult:
     """Train run `run`, or go on with it where it was interrupted.
 
     A finished run of the same settings and clips is left alone. A run of other settings or
     clips is refused (UserError, exit 5) unless `overwrite`. Writes the files of
-    la2ds_cli.training.checkpoint and CARD.md.
+    la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files. Under
+    `torchrun` every process calls this, and the first one writes.
     """
-    import tomli_w
+    processes = Processes.from_environment()
+    target = processes.device(resolve_device(device))
+    _check_share(processes, config)
+    with joined(processes, target):
+        return _train(
+            project,
+            run,
+            config,
+            max_minutes,
+            target,
+            overwrite,
+            progress if progress and processes.first else Progress(),
+            tensorboard,
+            processes,
+        )
 
+
+def _train(
+    project: Project,
+    run: str,
+    config: Config,
+    max_minutes: float | None,
+    device: Any,
+    overwrite: bool,
+    progress: Progress,
+    tensorboard: bool,
+    processes: Processes,
+) -> TrainResult:
     from la2ds_cli.network import build_network
     from la2ds_cli.training import card, checkpoint
     from la2ds_cli.training.data import load_training_set
     from la2ds_cli.training.loop import run_loop
 
-    progress = progress or Progress()
-    target = resolve_device(device)
     run_dir = project.run_dir(run)
     data = load_training_set(project, config)
     made_from = checkpoint.recipe(config, data.digest)
-    if overwrite:
-        _clear(run_dir)
-    _refuse_drift(run_dir, made_from, run)
-    warnings = []
     count = len({clip.video for clip in (*data.train, *data.validation)})
-    if count < FEW_CLIPS:
-        warnings.append(
-            f"only {count} clips to learn from: compare with --features pose before trusting it"
-        )
-        progress.note(warnings[-1])
-    artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
-    artifact.write_json(run_dir / "recipe.json", made_from.to_json())
-
+    if processes.first:
+        _prepare(run_dir, config, made_from, run, overwrite)
+    processes.wait()  # nobody reads the folder before it is ready
+    _tell_of_few(count, len(data.train), config, progress)
     network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
-    already = bool(saved and saved["state"]["finished"])
     state = run_loop(
-        network.to(target),
+        network.to(device),
         data,
         config,
         run_dir,
         made_from,
-        device=target,
+        device=device,
         max_minutes=max_minutes,
         progress=progress,
+        processes=processes,
+        tensorboard=tensorboard,
     )
-    if state.best_error > COLLAPSED:
-        warnings.append(
-            f"the embedding undoes synthetic warps with {state.best_error:.0f} % error, close to "
-            "chance: its alignments cannot be trusted"
-        )
-        progress.note(warnings[-1])
-    card.write_card(run_dir, config, data, state, target.type, warnings)
+    warnings = _warnings(count, state)
+    for warning in warnings:
+        progress.note(warning)
+    if processes.first:
+        card.write_card(run_dir, config, data, state, device.type, warnings)
+    processes.wait()  # the project is unlocked when everybody has finished
     return TrainResult(
         run=run,
         steps=state.step,
@@ -106,14 +130,77 @@ def train(
         validation_error=state.best_error,
         best_step=state.best_step,
         checkpoint=run_dir / "best.safetensors",
-        already_finished=already,
+        already_finished=bool(saved and saved["state"]["finished"]),
+        raw_pose_error=state.raw_pose_error,
+        collapse=state.collapse,
         warnings=warnings,
     )
 
 
+def _check_share(processes: Processes, config: Config) -> None:
+    """Every process must have a pair of every batch."""
+    if processes.count > config.train.batch_size:
+        raise UserError(
+            f"{processes.count} processes cannot share batches of {config.train.batch_size}",
+            hint="start fewer, or raise train.batch_size",
+        )
+
+
+def _prepare(
+    run_dir: Path, config: Config, made_from: artifact.Recipe, run: str, overwrite: bool
+) -> None:
+    import tomli_w
+
+    if overwrite:
+        _clear(run_dir)
+    _refuse_drift(run_dir, made_from, run)
+    artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
+    artifact.write_json(run_dir / "recipe.json", made_from.to_json())
+
+
+def _tell_of_few(count: int, trained: int, config: Config, progress: Progress) -> None:
+    from la2ds_cli.training.order import SHOWN, batch_size
+
+    size = batch_size(config.train, trained)
+    if size < config.train.batch_size:
+        progress.note(
+            f"batches of {size} instead of {config.train.batch_size} pairs: at most {SHOWN} of "
+            f"each of the {trained} clips"
+        )
+    if count < FEW_CLIPS:
+        progress.note(f"only {count} clips to learn from")
+
+
+def _warnings(count: int, state: Any) -> list[str]:
+    """What a user must know before trusting the model."""
+    found = []
+    beside = (
+        f"{state.best_error:.2f} % against {state.raw_pose_error:.2f} % of raw poses on the same "
+        "warped clips"
+    )
+    if count < FEW_CLIPS:
+        found.append(
+            f"only {count} clips to learn from ({beside}): compare with --features pose before "
+            "trusting it"
+        )
+    elif count <= SMALL_SET:
+        found.append(f"few clips to learn from ({beside}): compare with --features pose")
+    if state.collapse:
+        found.append(f"the embedding has collapsed: {state.collapse}")
+    elif state.best_error > COLLAPSED:
+        found.append(
+            f"the embedding undoes synthetic warps with {state.best_error:.0f} % error, close to "
+            "chance: its alignments cannot be trusted"
+        )
+    return found
+
+
 def _clear(run_dir: Path) -> None:
+    import shutil
+
     for name in ("resume.pt", "recipe.json", "last.safetensors", "best.safetensors"):
         (run_dir / name).unlink(missing_ok=True)
+    shutil.rmtree(run_dir / "tensorboard", ignore_errors=True)
 
 
 def _refuse_drift(run_dir: Path, made_from: artifact.Recipe, run: str) -> None:

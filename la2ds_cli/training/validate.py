@@ -8,60 +8,130 @@ detects failure, collapse and over-fitting without a label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from la2ds_cli.augment import AugmentedCopy
 from la2ds_cli.config import Config
-from la2ds_cli.network_input import NetworkInput
+from la2ds_cli.network_input import NetworkInput, network_input
+from la2ds_cli.pose_features import centre_and_scale, fill_gaps
 from la2ds_cli.skeleton import Skeleton
-from la2ds_cli.training.data import Clip, draw_pair
+from la2ds_cli.training.data import Clip, draw_copy
 from la2ds_cli.types import FloatArray
 
 MAX_CLIPS = 16
 COPIES = 2
+FLAT = 1e-5  # relative variance below this is rounding, not movement
+FEW_ANSWERS = 0.05  # share of frames that are ever the nearest; an untrained network has more
 
 
 @dataclass(frozen=True)
 class Validation:
     """error: mean nearest-frame error in % of the clip length; a guess by chance gives about 33.
     rank: effective number of embedding dimensions in use (participation ratio); 0 = constant.
-    Between 1 and 2 is normal: one movement is a curve, and most of its spread lies along it."""
+    Between 1 and 2 is normal: one movement is a curve, and most of its spread lies along it.
+    variance: squared distance from the mean embedding as a share of the squared length, 0 to 1.
+    answers: distinct nearest frames as a share of the frames asked for; 1 / frames = one answer
+    for all."""
 
     error: float
     rank: float
+    variance: float
+    answers: float
+
+    @property
+    def collapse(self) -> str:
+        """In which way all frames look alike to the network; empty when they do not."""
+        if not self.variance > FLAT:
+            return "all frames have the same embedding"
+        if self.answers < FEW_ANSWERS:
+            return f"{100 * self.answers:.0f} % of the frames are the nearest of all others"
+        return ""
 
 
-def validation_pairs(
-    clips: Sequence[Clip], skeleton: Skeleton, config: Config
-) -> list[tuple[NetworkInput, NetworkInput, FloatArray]]:
+class WarpedPairs:
+    """Pairs of held-out clips and their warped copies, rendered one at a time when iterated:
+    (S, S', index in S of each frame of S')."""
+
+    def __init__(
+        self, pairs: Sequence[tuple[Clip, AugmentedCopy]], skeleton: Skeleton, config: Config
+    ) -> None:
+        self._pairs, self._skeleton, self._config = pairs, skeleton, config
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[tuple[NetworkInput, NetworkInput, FloatArray]]:
+        for clip, copy in self._pairs:
+            yield self._input(clip), self._input(copy), copy.source
+
+    def _input(self, shown: Clip | AugmentedCopy) -> NetworkInput:
+        heatmap, model = self._config.heatmap, self._config.model
+        return network_input(shown.xy, shown.score, self._skeleton, heatmap, model)
+
+    def raw_pose_error(self) -> float:
+        """The same error for root-centred joints, without any training."""
+        errors = [
+            nearest_frame_error(self._raw_pose(clip), self._raw_pose(copy), copy.source)
+            for clip, copy in self._pairs
+        ]
+        return float(np.mean(errors))
+
+    def _raw_pose(self, shown: Clip | AugmentedCopy) -> FloatArray:
+        return centre_and_scale(fill_gaps(shown.xy), self._skeleton)[0].reshape(len(shown.xy), -1)
+
+
+def validation_pairs(clips: Sequence[Clip], skeleton: Skeleton, config: Config) -> WarpedPairs:
     """Seeded pairs; the same for every call with the same clips and settings."""
     warped = replace(config, augment=replace(config.augment, warp=0.5, trim=0.5, drop=0.5))
-    return [
-        draw_pair(clip, skeleton, warped, np.random.default_rng([copy, number]))
+    drawn = [
+        draw_copy(clip, skeleton, warped, np.random.default_rng([copy, number]))
         for number, clip in enumerate(clips[:MAX_CLIPS])
         for copy in range(COPIES)
     ]
+    return WarpedPairs(drawn, skeleton, config)
 
 
 def synthetic_warp_error(
     embed: Callable[[NetworkInput], FloatArray],
-    pairs: Sequence[tuple[NetworkInput, NetworkInput, FloatArray]],
+    pairs: Iterable[tuple[NetworkInput, NetworkInput, FloatArray]],
 ) -> Validation:
-    """Error and rank of `embed` (one clip -> (T, D)) on validation pairs."""
-    errors, originals = [], []
+    """What `embed` (one clip -> (T, D)) makes of validation pairs."""
+    errors, answers, originals = [], [], []
     for original, copy, source in pairs:
         first, second = embed(original), embed(copy)
+        nearest = nearest_frame(first, second)
         originals.append(first)
-        errors.append(nearest_frame_error(first, second, source))
-    return Validation(float(np.mean(errors)), effective_rank(np.concatenate(originals)))
+        errors.append(100 * np.abs(nearest - source).mean() / len(first))
+        answers.append(len(np.unique(nearest)) / len(nearest))
+    value = np.concatenate(originals)
+    return Validation(
+        float(np.mean(errors)),
+        effective_rank(value),
+        relative_variance(value),
+        float(np.mean(answers)),
+    )
+
+
+def nearest_frame(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Index (M,) in `first` (N, D) of the frame nearest to each frame of `second` (M, D)."""
+    square = (first**2).sum(axis=1)[:, None] - 2 * first.astype(np.float64) @ second.T
+    return square.argmin(axis=0)
 
 
 def nearest_frame_error(first: FloatArray, second: FloatArray, source: FloatArray) -> float:
     """Mean |nearest frame of `second` in `first` - truth| in % of the length of `first`."""
-    square = (first**2).sum(axis=1)[:, None] - 2 * first.astype(np.float64) @ second.T
-    return float(100 * np.abs(square.argmin(axis=0) - source).mean() / len(first))
+    return float(100 * np.abs(nearest_frame(first, second) - source).mean() / len(first))
+
+
+def relative_variance(value: FloatArray) -> float:
+    """Mean squared distance of the rows of value (T, D) from their mean, as a share of their mean
+    squared length; 0 when all are 0."""
+    exact = value.astype(np.float64)
+    length = float((exact**2).sum(axis=1).mean())
+    return float(exact.var(axis=0).sum()) / length if length > 0 else 0.0
 
 
 def effective_rank(value: FloatArray) -> float:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from la2ds_cli.embedding import load_embedder, untrained_embedder
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror
+from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.loop import learning_rate
+from la2ds_cli.training.step import learning_rate
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame_error
 from tests.movement import add_sequence, sequence, warped_phase
@@ -50,7 +52,31 @@ def _weights(project: Project, run: str = "default") -> dict[str, np.ndarray]:
 def _assert_same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
     assert first.keys() == second.keys()
     for name in first:
-        np.testing.assert_allclose(first[name], second[name], atol=1e-6, err_msg=name)
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def _assert_same_state(first: Project, run: str, other: str) -> None:
+    """Weights, optimiser, counters and metrics, bit for bit; clocks apart."""
+    saved = [checkpoint.load_resume(first.run_dir(name) / "resume.pt") for name in (run, other)]
+    one, two = saved
+    assert one is not None
+    assert two is not None
+    for parameter, moments in one["optimiser"]["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, two["optimiser"]["state"][parameter][name])
+    clocks = {"seconds", "stepped", "waited", "drawing"}
+    for name in one["state"].keys() - clocks:
+        assert one["state"][name] == two["state"][name], name
+    _assert_same(_weights(first, run), _weights(first, other))
+    rows = [_rows(first, name) for name in (run, other)]
+    for a, b in zip(*rows, strict=True):
+        for name in a.keys() - {"seconds", "data_share", "drawing_share"}:
+            assert a[name] == b[name], name
+
+
+def _rows(project: Project, run: str = "default") -> list[dict]:
+    text = (project.run_dir(run) / "metrics.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def test_training_learns_to_align_mirrored_performances(project: Project) -> None:
@@ -76,9 +102,9 @@ def test_training_learns_to_align_mirrored_performances(project: Project) -> Non
 
 def test_run_files_and_card_say_what_happened(project: Project) -> None:
     result = train(project, config=project.config(overrides=SMALL), device="cpu")
-    folder = project.run_dir("default")
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    folder, rows = project.run_dir("default"), _rows(project)
     assert [row["step"] for row in rows] == [5, 10, 15, 20]
+    assert all(row["collapsed"] is False for row in rows)
     assert min(row["validation_error"] for row in rows) == result.validation_error
     card = (folder / "CARD.md").read_text()
     assert "| clips trained on | 7 |" in card
@@ -108,37 +134,46 @@ def test_changed_settings_or_clips_are_refused(project: Project) -> None:
         train(project, config=project.config(overrides=SMALL), device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("save_seconds", "setting"),
+    [(1e9, "train.bucket=false"), (0, "train.bucket=false"), (0, "train.bucket=true")],
+)
 def test_interrupted_run_equals_uninterrupted_one(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch, save_seconds: float, setting: str
 ) -> None:
-    config = project.config(overrides=SMALL)
+    """Resumed from step 10 (saved at validations) or 13 (saved by time, after every step)."""
+    config = project.config(overrides=[*SMALL, setting])
     train(project, run="whole", config=config, device="cpu")
 
-    from la2ds_cli.training import loop
+    from la2ds_cli.training import loop, records
 
+    monkeypatch.setattr(records, "SAVE_SECONDS", save_seconds)
     real, steps = loop.draw_batch, []
 
-    def stop_at_13(clips, skeleton, config, step, device):
+    def stop_at_13(clips, skeleton, config, step, *rest):
         steps.append(step)
         if step == 13:
             raise KeyboardInterrupt
-        return real(clips, skeleton, config, step, device)
+        return real(clips, skeleton, config, step, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "draw_batch", stop_at_13)
         with pytest.raises(KeyboardInterrupt):
             train(project, run="parts", config=config, device="cpu")
+    saved = checkpoint.load_resume(project.run_dir("parts") / "resume.pt")
+    assert saved is not None
+    assert saved["state"]["step"] == (13 if save_seconds == 0 else 10)
     train(project, run="parts", config=config, device="cpu")
-    _assert_same(_weights(project, "whole"), _weights(project, "parts"))
-    metrics = (project.run_dir("parts") / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in metrics] == [5, 10, 15, 20]
+    _assert_same_state(project, "whole", "parts")
+    assert [row["step"] for row in _rows(project, "parts")] == [5, 10, 15, 20]
 
 
 def test_killed_training_finishes_with_the_same_weights(project: Project) -> None:
     """kill -9 in the middle, then the same command."""
-    overrides = [*SMALL, "train.steps=400", "train.validate_every=20"]
+    overrides = [*SMALL, "train.steps=120", "train.validate_every=50"]
     script = (
         "import sys; from pathlib import Path\n"
+        "from la2ds_cli.training import records; records.SAVE_SECONDS = 0.1\n"
         "from la2ds_cli.project import Project\n"
         "from la2ds_cli.training.train import train\n"
         "project = Project.open(Path(sys.argv[1]))\n"
@@ -163,7 +198,7 @@ def test_killed_training_finishes_with_the_same_weights(project: Project) -> Non
     assert not saved["state"]["finished"]
     assert start("killed").wait() == 0
     assert start("whole").wait() == 0
-    _assert_same(_weights(project, "whole"), _weights(project, "killed"))
+    _assert_same_state(project, "whole", "killed")
 
 
 def test_time_limit_ends_the_run_and_its_schedule(project: Project) -> None:
@@ -174,15 +209,103 @@ def test_time_limit_ends_the_run_and_its_schedule(project: Project) -> None:
     assert train(project, config=config, device="cpu").already_finished
 
 
-def test_a_loss_that_is_not_a_number_names_the_clips(
+def test_a_loss_that_is_not_a_number_names_the_one_clip(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """clip3 makes every batch it is in not finite; the others of the batch are not blamed."""
     from la2ds_cli.training import loop
 
     real = loop.batch_loss
-    monkeypatch.setattr(loop, "batch_loss", lambda *a: real(*a) * float("nan"))
-    with pytest.raises(UserError, match=r"not a number at step 0, on the clips clip\d"):
+
+    def spoiled(network, batch, *rest):
+        return real(network, batch, *rest) * (float("nan") if "clip3" in batch.videos else 1.0)
+
+    monkeypatch.setattr(loop, "batch_loss", spoiled)
+    with pytest.raises(UserError, match=r"loss is not a number at step \d, on the clips clip3$"):
         train(project, config=project.config(overrides=SMALL), device="cpu")
+
+
+def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sqrt has a finite value and no finite slope at 0."""
+    from la2ds_cli.training import loop
+
+    real = loop.batch_loss
+    monkeypatch.setattr(loop, "batch_loss", lambda *a: (real(*a) * 0).sqrt())
+    with pytest.raises(UserError, match=r"gradient is not a number at step 0, .*(clip\d, ){3}"):
+        train(project, config=project.config(overrides=SMALL), device="cpu")
+
+
+def test_a_run_that_gets_no_better_ends_early(project: Project) -> None:
+    """A rate of almost nothing changes no nearest frame, so that no validation is better."""
+    still = [*SMALL, "train.learning_rate=1e-12", "train.steps=200", "train.patience=2"]
+    result = train(project, config=project.config(overrides=still), device="cpu")
+    assert result.steps == 15  # the first validation is the best, then two more
+    assert result.best_step == 5
+    assert train(project, config=project.config(overrides=still), device="cpu").already_finished
+
+
+def test_a_collapsed_network_is_told_once_and_marked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from la2ds_cli import embedding
+
+    real, notes = embedding.embed_input, []
+    monkeypatch.setattr(embedding, "embed_input", lambda *a: np.ones_like(real(*a)))
+
+    class Notes(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    config = project.config(overrides=SMALL)
+    result = train(project, config=config, device="cpu", progress=Notes())
+    told = [note for note in notes if "has collapsed at step 5" in note]
+    assert len(told) == 1
+    assert "Lower train.learning_rate" in told[0]
+    assert result.collapse == "all frames have the same embedding"
+    facts = checkpoint.load_weights(project.run_dir("default") / "last.safetensors")[2]
+    assert facts["collapsed"] is True
+    assert "has collapsed" in (project.run_dir("default") / "CARD.md").read_text()
+
+
+@pytest.mark.parametrize("count", [2, 5, 15])
+def test_few_clips_train_and_are_set_beside_raw_poses(tmp_path: Path, count: int) -> None:
+    few = Project.create(tmp_path / "few")
+    for n in range(count):
+        add_sequence(few, f"clip{n}", sequence(warped_phase(24, n)))
+    config = few.config(overrides=[*SMALL, "train.batch_size=64", "train.steps=2"])
+    result = train(few, config=config, device="cpu")
+    assert 0 < result.raw_pose_error < 40
+    assert f"against {result.raw_pose_error:.2f} % of raw poses" in result.warnings[0]
+    assert "--features pose" in result.warnings[0]
+    assert "raw poses, without training" in (few.run_dir("default") / "CARD.md").read_text()
+
+
+def test_one_clip_is_refused(tmp_path: Path) -> None:
+    alone = Project.create(tmp_path / "alone")
+    add_sequence(alone, "clip", sequence(warped_phase(24, 0)))
+    with pytest.raises(UserError, match="at least 2 clips with poses, found 1") as caught:
+        train(alone, config=alone.config(overrides=SMALL), device="cpu")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+def test_the_rows_say_what_data_cost(project: Project) -> None:
+    train(project, config=project.config(overrides=SMALL), device="cpu")
+    for row in _rows(project):
+        assert 0 <= row["data_share"] <= 1
+        assert row["drawing_share"] > 0
+        assert 0 < row["padding"] < 0.8  # copies are trimmed and thinned to different lengths
+
+
+@pytest.mark.gpu
+def test_training_on_cuda_learns_what_it_learns_on_the_cpu(project: Project) -> None:
+    config = project.config(overrides=[*SMALL, "train.precision=fp32", "train.compile=off"])
+    on_cpu = train(project, run="cpu", config=config, device="cpu")
+    on_cuda = train(project, run="cuda", config=config, device="cuda")
+    assert on_cuda.validation_error == pytest.approx(on_cpu.validation_error, abs=1)
+    for cpu, cuda in zip(_rows(project, "cpu"), _rows(project, "cuda"), strict=True):
+        assert cuda["loss"] == pytest.approx(cpu["loss"], rel=0.01)
 
 
 def test_schedules_by_hand() -> None:

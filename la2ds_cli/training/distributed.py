@@ -1,0 +1,122 @@
+"""One training by several processes, as `torchrun` starts them: each computes its share of every
+batch, and gradients are summed so that the update is that of the whole batch.
+
+Only the first process locks the project, writes, validates and prints. All processes read the
+project, so it must lie where each of them sees it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Processes:
+    """rank: number of this process among `count`; local_rank: among the `local_count` on this
+    machine."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    local_count: int = 1
+
+    @classmethod
+    def from_environment(cls) -> Processes:
+        """As torchrun describes them; one process without it."""
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        if not all(name in os.environ for name in (*names, "MASTER_ADDR")):
+            return cls()
+        return cls(*(int(os.environ[name]) for name in names))
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    @property
+    def several(self) -> bool:
+        return self.count > 1
+
+    @property
+    def share(self) -> slice:
+        """The places of a batch that this process computes."""
+        return slice(self.rank, None, self.count)
+
+    def device(self, device: torch.device) -> torch.device:
+        """The device of this process: one CUDA device each."""
+        import torch
+
+        if device.type != "cuda" or not self.several:
+            return device
+        return torch.device("cuda", self.local_rank)
+
+    def agree(self, values: Sequence[float]) -> list[float]:
+        """The values of the first process, in all of them."""
+        if not self.several:
+            return list(values)
+        import torch
+
+        shared = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.broadcast(shared, 0)
+        return shared.tolist()
+
+    def gather(self, texts: Sequence[str]) -> list[str]:
+        """The texts of all processes."""
+        if not self.several:
+            return list(texts)
+        import torch
+
+        parts: list[list[str]] = [[] for _ in range(self.count)]
+        torch.distributed.all_gather_object(parts, list(texts))
+        return [text for part in parts for text in part]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self.agree([0.0])
+
+    def mean_gradients(
+        self, parameters: Iterable[torch.Tensor], loss: torch.Tensor, frames: int
+    ) -> torch.Tensor:
+        """Turn gradients of this process's loss, a mean over its `frames`, into those of the mean
+        over the frames of all processes; returns that loss. Leaves one process alone."""
+        if not self.several:
+            return loss
+        import torch
+
+        # Summed as sums: the shares of a batch have different numbers of frames.
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        parts = [gradient.flatten() * frames for gradient in gradients]
+        counted = torch.stack([loss * frames, loss.new_tensor(float(frames))])
+        flat = torch.cat([*parts, counted.to(parts[0].dtype)])
+        torch.distributed.all_reduce(flat)
+        flat = flat / flat[-1]
+        start = 0
+        for gradient in gradients:
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
+        return flat[-2]
+
+
+@contextmanager
+def joined(processes: Processes, device: torch.device) -> Iterator[Processes]:
+    """The processes, connected; numbers travel by gloo, CUDA gradients by NCCL."""
+    if not processes.several:
+        yield processes
+        return
+    import torch
+    import torch.distributed
+
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield processes
+    finally:
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,79 @@
+"""One optimisation step: the rate, the loss of a batch, its precision."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from la2ds_cli.config_sections import TrainConfig
+from la2ds_cli.training.data import PairBatch
+
+if TYPE_CHECKING:
+    import torch
+
+    from la2ds_models.alignment_network import AlignmentNetwork
+
+
+def learning_rate(config: TrainConfig, step: int, done: float) -> float:
+    """Rate at a step; `done` in [0, 1] is the share of the run that has passed.
+
+    cosine: to zero; milestones: halved at 15, 20, 25, ... 50 % of the run, the epochs
+    30, 40, ... 100 of 200 that CASA uses; constant. Linear warm-up before.
+    """
+    warm = min(1.0, (step + 1) / max(config.warmup, 1))
+    factor = 1.0
+    if config.schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    elif config.schedule == "milestones":
+        factor = 0.5 ** sum(done >= share / 100 for share in range(15, 55, 5))
+    return config.learning_rate * warm * factor
+
+
+def batch_loss(
+    network: AlignmentNetwork,
+    batch: PairBatch,
+    config: TrainConfig,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Contrastive regression loss (eq. 5) of one batch."""
+    from la2ds_models.alignment_network import contrastive_regression
+
+    first = network.encode(
+        batch.original.maps, batch.original.joints, batch.original.mask, generator
+    )
+    second = network.encode(
+        batch.augmented.maps, batch.augmented.joints, batch.augmented.mask, generator
+    )
+    first, second = network.cross(
+        first, second, batch.original.mask, batch.augmented.mask, generator
+    )
+    return contrastive_regression(
+        network.project(first),
+        network.project(second),
+        batch.original.mask,
+        batch.augmented.mask,
+        batch.truth,
+        temperature=config.temperature,
+        scaling=config.scaling,
+        normalised=config.index == "normalised",
+    )
+
+
+def step_generator(config: TrainConfig, step: int) -> torch.Generator:
+    """Random numbers of the network at a step, so that a resumed run draws the same."""
+    import torch
+
+    return torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+
+
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether the network computes in bfloat16: `auto` does where the hardware has it."""
+    import torch
+
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Without these instructions bfloat16 is emulated and slower than float32.
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(found.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
