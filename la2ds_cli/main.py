@@ -22,7 +22,9 @@ from la2ds_cli.commands import (
     import_poses,
     init,
     models,
+    reproduce,
     retrieve,
+    robustness,
     status,
     train,
 )
@@ -52,8 +54,9 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of use; Typer itself puts groups last."""
-        names = [name for name in self.commands if name != "import"]
+        names = [name for name in self.commands if name not in ("import", "robustness")]
         names.insert(names.index("extract-poses") + 1, "import")
+        names.insert(names.index("evaluate") + 1, "robustness")
         return names
 
 
@@ -112,6 +115,8 @@ app.command("embed")(embed.embed)
 app.command("align")(align.align)
 app.command("retrieve")(retrieve.retrieve)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(robustness.app, name="robustness")
+app.command("reproduce")(reproduce.reproduce)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")

@@ -33,6 +33,7 @@ PURE = {
         *("poses.decode", "poses.gaps", "poses.identity", "poses.parallel", "poses.people_grid"),
         *("poses.quality", "poses.rejoin", "poses.similarity", "poses.simcc", "poses.smoothing"),
         *("poses.subject", "poses.track", "poses.tracking", "poses.verdict"),
+        "robustness.corruption",
     ]
 }
 COMMANDS = {"la2ds_cli.commands", "la2ds_cli.console", "la2ds_cli.main"}

@@ -1,0 +1,135 @@
+"""`la2ds robustness`: what missing limbs and noisy joints cost a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    DeviceOption,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    RunOption,
+    open_project,
+)
+
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.project import Project
+    from la2ds_cli.robustness.sweep import Sweep
+
+app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def _group(ctx: typer.Context) -> None:
+    """Measure a run on missing or noisy joints.
+
+    \b
+      la2ds robustness limbs --project swings --limb left_arm
+      la2ds robustness noise --project swings
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@app.command("limbs")
+def limbs(
+    project: ProjectOption = HERE,
+    run: RunOption = "default",
+    limb: Annotated[
+        str,
+        typer.Option(
+            "--limb", metavar="NAME", help="Such as left_arm; any: one drawn in every frame."
+        ),
+    ] = "any",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Hide a limb in 0 to 100 % of the test frames.
+
+    Nothing is trained. The raw pose loses the same joints.
+
+    \b
+      la2ds robustness limbs --project swings --limb left_arm
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.robustness.sweep import limb_sweep
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_project(project)
+        sweep = limb_sweep(
+            opened,
+            run=run,
+            config=opened.config(),
+            limb=limb,
+            device=device,
+            progress=console.progress,
+        )
+        _show(console, opened, sweep, f"limbs-{limb}-{run}")
+
+
+@app.command("noise")
+def noise(
+    project: ProjectOption = HERE,
+    run: RunOption = "default",
+    cells: Annotated[
+        float,
+        typer.Option("--cells", metavar="X", min=0.0, help="Its deviation, in heatmap cells."),
+    ] = 1.0,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            metavar="M",
+            min=0.0,
+            help="Longest training on noisy joints; without it as long as the run had.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Train on noisy joints from the start again.")
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train and test on clean and on noisy joints.
+
+    All four combinations. Training on noisy joints is a second run, RUN-noisy, with the settings
+    of the first; it is trained where it is missing.
+
+    \b
+      la2ds robustness noise --project swings --run default
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.robustness.sweep import noise_sweep
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_project(project)
+        with opened.lock():
+            sweep = noise_sweep(
+                opened,
+                run=run,
+                config=opened.config(),
+                cells=cells,
+                minutes=minutes,
+                overwrite=overwrite,
+                device=device,
+                progress=console.progress,
+            )
+        _show(console, opened, sweep, f"noise-{run}")
+
+
+def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:
+    from la2ds_cli.robustness.table import cells, write
+
+    paths = write(sweep, project.results_dir("robustness"), name)
+    console.document(f"robustness {sweep.kind}", {"project": project.root, **sweep.to_json()})
+    console.table(*cells(sweep))
+    for text in sweep.warnings:
+        console.line(f"note: {text}", "yellow")
+    console.note(f"in full: {', '.join(str(path) for path in paths)}")

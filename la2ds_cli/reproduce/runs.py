@@ -1,0 +1,95 @@
+"""Training one run of a table, and keeping its failure from the others."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from la2ds_cli import artifact
+from la2ds_cli.config import Config
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from la2ds_cli.reproduce.result import Outcome
+from la2ds_cli.reproduce.scores import Evaluation, evaluate_run
+
+SHARED = "reproduce"  # runs of the whole recipe serve every table
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the runs of a table share. settings: overrides of the recipe; minutes: longest training
+    of a run, None = its steps; overwrite: train again what is there."""
+
+    project: Project
+    preset: str
+    settings: tuple[str, ...]
+    minutes: float | None
+    device: DeviceName
+    overwrite: bool
+    progress: Progress
+
+    def config(self, settings: tuple[str, ...], seed: int) -> Config:
+        """The recipe with more settings; the last one given wins."""
+        chosen = (*self.settings, *settings, f"train.seed={seed}")
+        return self.project.config(preset=self.preset, overrides=chosen)
+
+
+def run_name(table: str, row: str, seed: int) -> str:
+    """Such as table4-no-temporal-s0."""
+    return f"{table}-{row}-s{seed}"
+
+
+def train_run(budget: Budget, run: str, config: Config) -> Outcome:
+    """Train `run`, go on with it, or take it as it is; the outcome has no scores yet."""
+    from la2ds_cli.training.train import train
+
+    budget.progress.note(f"training {run}")
+    found = train(
+        budget.project,
+        run=run,
+        config=config,
+        max_minutes=budget.minutes,
+        device=budget.device,
+        overwrite=budget.overwrite,
+        progress=budget.progress,
+    )
+    return Outcome(
+        run,
+        "model",
+        seed=config.train.seed,
+        steps=found.steps,
+        seconds=found.seconds,
+        reused=found.already_finished,
+    )
+
+
+def score_run(budget: Budget, run: str, features: tuple[str, ...]) -> Evaluation:
+    """`evaluate_run` with the settings of the project, which every row shares."""
+    budget.progress.note(f"evaluating {run}")
+    config = budget.project.config(preset=budget.preset, overrides=budget.settings)
+    return evaluate_run(
+        budget.project, run, config, features, device=budget.device, progress=budget.progress
+    )
+
+
+def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
+    """Do the work of one run; the reason when it cannot be done, else an empty string.
+
+    Memory, shapes and numbers fail run by run, so that a long table is not lost to one of them;
+    their traceback goes to logs/RUN.txt.
+    """
+    try:
+        work()
+    except UserError as error:
+        drifted = error.exit_code == ExitCode.MISMATCH
+        hint = "--overwrite trains it again" if drifted else error.hint
+        return f"{error.message} ({hint})" if hint else error.message
+    except (RuntimeError, ValueError, MemoryError) as error:
+        log = project.root / "logs" / f"{run}.txt"
+        artifact.write_text(log, traceback.format_exc())
+        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({log})"
+    return ""

@@ -1,0 +1,82 @@
+"""The metrics of a run: the one place where tables meet `la2ds_cli.evaluation`.
+
+A metric that `evaluate` adds to its document becomes a column of every table by one line in
+METRICS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from la2ds_cli.config import Config
+from la2ds_cli.device import DeviceName
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+
+Scores = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """name: column in CSV and JSON. label: heading. path: keys below features.NAME in the document
+    of `evaluate`. digits: shown. factor: of the value there to the unit of the column."""
+
+    name: str
+    label: str
+    path: tuple[str, ...]
+    digits: int
+    factor: float = 1.0
+
+
+METRICS = (
+    Metric("event_transfer_median", "transfer median %", ("event_transfer", "median_percent"), 2),
+    Metric("event_transfer_mean", "transfer mean %", ("event_transfer", "mean_percent"), 2),
+    Metric("kendalls_tau", "tau", ("kendalls_tau", "value"), 4),
+    Metric("classification", "classif. %", ("phase_classification", "100 %", "value"), 2, 100),
+    Metric("progression", "progress", ("phase_progression", "value"), 4),
+    Metric("precision_at_10", "AP@10 %", ("precision_at_k", "10", "value"), 2, 100),
+)
+HEADLINE = METRICS[0].name  # lower is better
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """scores: feature set -> metric -> value, None where it is undefined. facts: what the
+    numbers refer to (split, clips, events, protocol). warnings: of the evaluation."""
+
+    scores: dict[str, Scores]
+    facts: dict[str, Any]
+    warnings: list[str]
+
+
+def evaluate_run(
+    project: Project,
+    run: str,
+    config: Config,
+    features: Sequence[str],
+    *,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score feature sets (`model` is the network of `run`) with the settings of `config`."""
+    from la2ds_cli.evaluation.evaluate import evaluate
+
+    document = evaluate(
+        project, run=run, config=config, device=device, features=features, progress=progress
+    )
+    scores = {
+        name: {metric.name: _value(row, metric) for metric in METRICS}
+        for name, row in document["features"].items()
+    }
+    facts = {key: document[key] for key in ("split", "clips", "events", "protocol")}
+    return Evaluation(scores, facts, list(document["warnings"]))
+
+
+def _value(row: Mapping[str, Any], metric: Metric) -> float | None:
+    """None for a metric that this evaluation does not offer, or that is undefined."""
+    found: Any = row
+    for key in metric.path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return None if found is None else metric.factor * float(found)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from typer.testing import Result
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.project import Project
+
+Run = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
+QUICK = ("--set", "train.steps=2", "--set", "train.threads=1", "--set", "evaluate.trim_draws=1")
+
+
+def test_a_table_is_printed_and_its_files_are_named(run: Run, project: Project):
+    result = run("reproduce", "table5", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Heatmaps"
+    assert [line.split("  ")[0] for line in lines[2:5]] == ["limbs", "joints", "limbs + joints"]
+    assert "note: limbs: the recipe reads joints, no heatmaps" in result.stdout
+    assert "in full: " in result.stderr
+    for suffix in ("md", "csv", "json"):
+        assert (project.results_dir("reproduce") / f"table5.{suffix}").exists()
+
+
+def test_the_document_has_the_seeds(document: Document):
+    found = document("reproduce", "table5", *QUICK, "--seeds", "0,4")
+    assert found["command"] == "reproduce"
+    assert found["facts"]["seeds"] == [0, 4]
+    assert [o["run"] for o in found["rows"][2]["outcomes"]] == [
+        "reproduce-all-s0",
+        "reproduce-all-s4",
+    ]
+
+
+def test_what_cannot_be_reproduced_is_refused(run: Run):
+    assert run("reproduce", "table9").exit_code == ExitCode.USAGE
+    result = run("reproduce", "table5", "--seeds", "0;1")
+    assert result.exit_code == ExitCode.USAGE
+    assert "--seeds 0,1,2" in result.stderr
+    result = run("reproduce", "table5", "--preset", "paper-pen")
+    assert result.exit_code == ExitCode.USAGE
+    assert "paper-penn" in result.stderr
+    result = run("reproduce", "table5", "--set", "train.step=2")
+    assert result.exit_code == ExitCode.USAGE
+    assert "did you mean 'steps'?" in result.stderr
+
+
+def test_a_table_of_failures_leaves_with_its_code(run: Run, project: Project):
+    assert run("reproduce", "table5", *QUICK).exit_code == 0
+    result = run("reproduce", "table5", *QUICK, "--set", "train.learning_rate=0.5")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "--overwrite trains it again" in result.stdout
+
+
+def test_a_project_in_use_is_refused(run: Run, project: Project):
+    with project.lock():
+        assert run("reproduce", "table5").exit_code == ExitCode.MISMATCH

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.project import Project
+
+Run = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def trained(run: Run) -> None:
+    assert run("train", "--run", "mine").exit_code == 0
+
+
+def test_the_group_says_what_it_does(run: Run):
+    from typer.testing import CliRunner
+
+    from la2ds_cli.main import app
+
+    result = CliRunner().invoke(app, ["robustness"])
+    assert result.exit_code == 0
+    assert "limbs" in result.stdout
+    assert "noise" in result.stdout
+
+
+@pytest.mark.usefixtures("trained")
+def test_limbs_as_a_table_and_a_csv(run: Run, project: Project):
+    result = run("robustness", "limbs", "--run", "mine", "--limb", "left_arm")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[:3] == ["features", "train", "test"]
+    assert [line.split()[0] for line in lines[1:11]] == ["model"] * 5 + ["raw_pose"] * 5
+    assert "100% missing" in lines[5]
+    with (project.results_dir("robustness") / "limbs-left_arm-mine.csv").open(newline="") as table:
+        assert len(list(csv.DictReader(table))) == 10
+
+
+@pytest.mark.usefixtures("trained")
+def test_noise_as_a_document(document: Document, project: Project):
+    found = document("robustness", "noise", "--run", "mine", "--cells", "0.5")
+    assert found["command"] == "robustness noise"
+    assert found["settings"]["cells"] == 0.5
+    assert len(found["conditions"]) == 8
+    assert (project.run_dir("mine-noisy") / "best.safetensors").exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_what_cannot_be_measured_is_refused(run: Run):
+    result = run("robustness", "limbs", "--run", "mine", "--limb", "leftarm")
+    assert result.exit_code == ExitCode.USAGE
+    assert "did you mean 'left_arm'?" in result.stderr
+    for kind in ("limbs", "noise"):
+        result = run("robustness", kind, "--run", "nobody")
+        assert result.exit_code == ExitCode.UNUSABLE
+        assert "la2ds train --run nobody" in result.stderr

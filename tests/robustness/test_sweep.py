@@ -1,0 +1,105 @@
+"""The sweeps end to end on a tiny run."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.artifact import read_header
+from la2ds_cli.config import Config
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.project import Project
+from la2ds_cli.robustness.sweep import limb_sweep, noise_sweep
+from la2ds_cli.robustness.table import cells, sweep_csv, write
+from la2ds_cli.training.train import train
+from tests.small_runs import TINY, six_clips
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Config]:
+    project = six_clips(tmp_path_factory.mktemp("robust") / "project")
+    config = project.config(preset="paper-penn", overrides=[*TINY, "train.seed=3"])
+    train(project, run="mine", config=config, device="cpu")
+    return project, config
+
+
+def _clean_files(project: Project) -> dict[Path, int]:
+    """Files outside results/robustness/ and when they were written."""
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    return {p: p.stat().st_mtime_ns for p in files if "robustness" not in p.parts}
+
+
+def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
+    trained: tuple[Project, Config], tmp_path: Path
+) -> None:
+    project, config = trained
+    before = _clean_files(project)
+    sweep = limb_sweep(
+        project, run="mine", config=config, limb="left_arm", probabilities=(0.0, 1.0), device="cpu"
+    )
+    assert [(c.features, c.test) for c in sweep.conditions] == [
+        ("model", "0% missing"),
+        ("model", "100% missing"),
+        ("raw_pose", "0% missing"),
+        ("raw_pose", "100% missing"),
+    ]
+    clean, missing = (c for c in sweep.conditions if c.features == "raw_pose")
+    assert clean.ratio == 1
+    # The left arm alone tells the first half of the movement from the standing still.
+    clean_error, error = (c.scores["event_transfer_mean"] for c in (clean, missing))
+    assert clean_error is not None
+    assert error is not None
+    assert error > clean_error
+    assert _clean_files(project) == before
+
+    paths = write(sweep, tmp_path, "limbs")
+    rows = list(csv.DictReader(paths[0].open(newline="")))
+    assert [row["test"] for row in rows] == [c.test for c in sweep.conditions]
+    assert float(rows[3]["event_transfer_mean"]) == pytest.approx(error)
+    assert json.loads(paths[1].read_text())["settings"]["limb"] == "left_arm"
+    header, body = cells(sweep)
+    assert header[:3] == ["features", "train", "test"]
+    assert f"{error:.2f}" in body[3]
+
+
+def test_noise_has_four_combinations_and_trains_the_missing_run(
+    trained: tuple[Project, Config],
+) -> None:
+    project, config = trained
+    sweep = noise_sweep(project, run="mine", config=config, cells=1.0, device="cpu")
+    assert [(c.train, c.test) for c in sweep.conditions if c.features == "model"] == [
+        ("clean", "clean"),
+        ("clean", "noisy"),
+        ("noisy", "clean"),
+        ("noisy", "noisy"),
+    ]
+    assert sweep.settings["noisy_run"] == "mine-noisy"
+    assert sweep.settings["noisy_steps"] == 2
+    paths = [project.run_dir(run) / "best.safetensors" for run in ("mine", "mine-noisy")]
+    first, second = (read_header(path)[0] for path in paths)
+    assert dict(first.config) == dict(second.config)  # the seed of the run, too
+    assert first.inputs != second.inputs
+    by_key = {(c.features, c.train, c.test): c.scores for c in sweep.conditions}
+    transfer = "event_transfer_mean"
+    raw = {key: scores[transfer] for key, scores in by_key.items() if key[0] == "raw_pose"}
+    assert raw["raw_pose", "clean", "clean"] == raw["raw_pose", "noisy", "clean"]
+    assert raw["raw_pose", "clean", "noisy"] != raw["raw_pose", "clean", "clean"]
+    assert by_key["model", "clean", "clean"] != by_key["model", "noisy", "clean"]
+    assert sweep_csv(sweep).count("\n") == 9
+
+    stamp = paths[1].stat().st_mtime_ns
+    assert noise_sweep(project, run="mine", config=config, device="cpu") == sweep
+    assert paths[1].stat().st_mtime_ns == stamp
+
+
+def test_a_run_without_a_model_is_refused(trained: tuple[Project, Config]) -> None:
+    project, config = trained
+    for sweep in (limb_sweep, noise_sweep):
+        with pytest.raises(UserError, match="run 'none' has no trained model") as caught:
+            sweep(project, run="none", config=config)
+        assert caught.value.exit_code == ExitCode.UNUSABLE
+    with pytest.raises(UserError, match="has no limb 'tail'"):
+        limb_sweep(project, run="mine", config=config, limb="tail")
