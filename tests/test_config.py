@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 
 import pytest
 import tomli_w
@@ -15,14 +16,21 @@ from la2ds_cli.errors import ExitCode, UserError
 
 def test_presets_all_load():
     names = preset_names()
-    assert {"default", "demo", "paper-penn"} <= set(names)
+    papers = {"paper-penn", "paper-h2o", "paper-ikea", "casa-compat"}
+    assert {"default", "demo"} | papers <= set(names)
     for name in names:
         config = load_config(preset=name)
         assert config.preset == name
 
 
-def test_paper_preset_holds_what_the_paper_prints():
-    config = load_config(preset="paper-penn")
+@pytest.mark.parametrize(
+    ("name", "fps", "batch_size", "learning_rate"),
+    [("penn", 20, 64, 3e-3), ("h2o", 30, 32, 3e-4), ("ikea", 30, 4, 3e-2)],
+)
+def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learning_rate):
+    """Sec. 3.1, 3.3 and Table 9; the three differ in what Table 9 prints for each data set, and
+    in the frames of a step, which bound the memory of long clips."""
+    config = load_config(preset=f"paper-{name}")
     assert (config.heatmap.size, config.heatmap.crop, config.heatmap.aspect) == (
         30,
         "smallest",
@@ -30,7 +38,31 @@ def test_paper_preset_holds_what_the_paper_prints():
     )
     assert config.heatmap.padding == 0
     assert config.augment.trim == 0
-    assert (config.train.batch_size, config.train.learning_rate) == (64, 3e-3)
+    augment = config.augment
+    assert augment.temporal_probability == 0.5
+    assert (augment.flip_probability, augment.orientation_probability) == (0.3, 0.3)
+    assert augment.position_probability == 0.3
+    assert (augment.orientation_std, augment.position_std) == (0.1, 1.0)
+    assert (config.model.patch, config.model.width, config.model.pooling) == (10, 192, "mean")
+    assert config.train.temperature == 0.1
+    found = (config.train.fps, config.train.batch_size, config.train.learning_rate)
+    assert found == (fps, batch_size, learning_rate)
+    penn = load_config(preset="paper-penn")
+    train = replace(
+        penn.train, fps=fps, batch_size=batch_size, learning_rate=learning_rate,
+        frames=config.train.frames,
+    )  # fmt: skip
+    assert config == replace(penn, preset=config.preset, train=train)
+
+
+def test_casa_compat_switches_what_casa_does_otherwise():
+    casa, paper = load_config(preset="casa-compat"), load_config(preset="paper-penn")
+    assert not casa.augment.flip_swap
+    assert casa.augment.orientation_probability == 0
+    assert casa.augment.temporal_probability == 1
+    assert casa.model.temporal_position == "sinusoid"
+    assert (casa.model.cross_layers, casa.train.learning_rate) == (4, 3e-4)
+    assert (casa.heatmap, casa.train.scaling, casa.train.index) == (paper.heatmap, "casa", "raw")
 
 
 def test_later_sources_win():
