@@ -131,18 +131,23 @@ class _Warping:
     def _block(self, first: int, above: np.ndarray, column: np.ndarray) -> np.ndarray:
         part = slice(first, first + BLOCK_ROWS)
         low, high = self.low[part], self.high[part]
-        rows, offset = self.a[part], low[0]
-        gram = rows @ self.b[offset : high[-1] + 1].T
+        left, right = int(low[0]), int(high[-1]) + 1
+        skip, corner = self.skip, self.skip * first if first else 0.0
+        if left:  # no path enters here from outside the table
+            skip, corner = math.inf, above[left - 1]
+            above[:left] = math.inf
+        gram = self.a[part] @ self.b[left:right].T
         direction = np.empty(gram.shape, np.uint8)
         dtw_kernel.advance(
             gram,
             self.square_a[part],
-            self.square_b,
+            self.square_b[left:],
             first,
-            low,
-            high,
-            self.skip,
-            above,
+            low - left,
+            high - left,
+            skip,
+            corner,
+            above[left:],
             column[part],
             direction,
         )
