@@ -38,7 +38,10 @@ OPTIONS = {
     },
     "la2ds export": {"--out", "--overwrite"} | COMMON,
     "la2ds cache-heatmaps": {"--overwrite"} | COMMON,
-    "la2ds train": {"--device", "--max-minutes", "--overwrite", "--preset", "--run", "--set"}
+    "la2ds train": {
+        *("--device", "--max-minutes", "--overwrite", "--preset", "--run", "--set"),
+        "--tensorboard",
+    }
     | COMMON,
     "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
     "la2ds align": {"--device", "--features", "--method", "--out", "--run"} | COMMON,

@@ -34,6 +34,9 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Train the run from the start again.")
     ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")
+    ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -41,18 +44,25 @@ def train(
     """Train the alignment network on the clips.
 
     Needs no labels. An interrupted run goes on where it stopped. A run whose settings changed
-    is refused: choose another --run, or --overwrite.
+    is refused: choose another --run, or --overwrite. Under torchrun the processes share every
+    batch.
 
     \b
       la2ds train --project swings --max-minutes 30
       la2ds train --run wide --set model.width=256 --set train.steps=4000
+      torchrun --nproc-per-node 2 --no-python la2ds train
     """
+    import math
+    from contextlib import nullcontext
+
     from la2ds_cli.console import Console, seconds
     from la2ds_cli.training import train as step
+    from la2ds_cli.training.distributed import Processes
 
-    with Console(as_json=as_json, quiet=quiet) as console:
+    first = Processes.from_environment().first
+    with Console(as_json=as_json, quiet=quiet or not first) as console:
         opened = open_project(project)
-        with opened.lock():
+        with opened.lock() if first else nullcontext():
             result = step.train(
                 opened,
                 run=run,
@@ -61,13 +71,18 @@ def train(
                 device=device,
                 overwrite=overwrite,
                 progress=console.progress,
+                tensorboard=tensorboard,
             )
+        if not first:
+            return
         console.document("train", {"project": opened.root, **result.to_json()})
         already = "finished already, " if result.already_finished else ""
         console.line(
             f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, "
             f"validation error {result.validation_error:.2f} %"
         )
+        if math.isfinite(result.raw_pose_error):
+            console.line(f"raw poses, without training: {result.raw_pose_error:.2f} %")
         for warning in result.warnings:
             console.line(f"warning: {warning}", "yellow")
         console.line(f"checkpoint: {result.checkpoint}")

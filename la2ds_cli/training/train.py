@@ -63,7 +63,7 @@ def train(
     """
     processes = Processes.from_environment()
     target = processes.device(resolve_device(device))
-    _check_share(processes, config)
+    _check_share(processes, config.train.batch_size)
     with joined(processes, target):
         return _train(
             project,
@@ -93,11 +93,13 @@ def _train(
     from la2ds_cli.training import card, checkpoint
     from la2ds_cli.training.data import load_training_set
     from la2ds_cli.training.loop import run_loop
+    from la2ds_cli.training.order import batch_size
 
     run_dir = project.run_dir(run)
     data = load_training_set(project, config)
     made_from = checkpoint.recipe(config, data.digest)
     count = len({clip.video for clip in (*data.train, *data.validation)})
+    _check_share(processes, batch_size(config.train, len(data.train)))
     if processes.first:
         _prepare(run_dir, config, made_from, run, overwrite)
     processes.wait()  # nobody reads the folder before it is ready
@@ -137,11 +139,11 @@ def _train(
     )
 
 
-def _check_share(processes: Processes, config: Config) -> None:
+def _check_share(processes: Processes, pairs: int) -> None:
     """Every process must have a pair of every batch."""
-    if processes.count > config.train.batch_size:
+    if processes.count > pairs:
         raise UserError(
-            f"{processes.count} processes cannot share batches of {config.train.batch_size}",
+            f"{processes.count} processes cannot share batches of {pairs}",
             hint="start fewer, or raise train.batch_size",
         )
 

@@ -1,0 +1,152 @@
+"""Several processes train as one."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.config import load_config
+from la2ds_cli.errors import UserError
+from la2ds_cli.project import Project
+from la2ds_cli.training import checkpoint
+from la2ds_cli.training.distributed import Processes
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence, warped_phase
+
+SMALL = [
+    "model.input=joints",
+    "model.width=24",
+    "model.temporal_layers=1",
+    "train.steps=12",
+    "train.batch_size=5",  # 3 pairs for the first process, 2 for the second
+    "train.validate_every=1",
+    "train.threads=1",
+    "train.precision=fp32",
+    "train.learning_rate=3e-4",  # Adam magnifies rounding in its first steps
+]
+SCRIPT = """
+import sys; from pathlib import Path
+from la2ds_cli.project import Project
+from la2ds_cli.training.train import train
+project = Project.open(Path(sys.argv[1]))
+config = project.config(overrides=sys.argv[3:])
+result = train(project, run=sys.argv[2], config=config, device="cpu")
+print(result.steps, result.best_step, result.validation_error)
+"""
+
+
+def _launch(project: Project, run: str, overrides: list[str]) -> list[subprocess.Popen[str]]:
+    """Two processes with the environment that torchrun gives to its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(project.root), run, *overrides],
+            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+
+
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    """The same loss at every step within 1e-5, the same weights, one set of files."""
+    project = Project.create(tmp_path / "project")
+    for n in range(8):
+        add_sequence(project, f"clip{n}", sequence(warped_phase(16 + 5 * n, n)))
+    started = _launch(project, "two", SMALL)
+    ended = [process.communicate(timeout=300) for process in started]
+    assert [process.returncode for process in started] == [0, 0], ended
+    assert ended[0][0] == ended[1][0]  # both know steps, best step and error
+    train(project, run="one", config=project.config(overrides=SMALL), device="cpu")
+    rows = [
+        [json.loads(line) for line in (project.run_dir(run) / "metrics.jsonl").open()]
+        for run in ("one", "two")
+    ]
+    assert [row["step"] for row in rows[1]] == list(range(1, 13))
+    losses = np.array([[row["loss"] for row in part] for part in rows])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    assert losses[0].std() > 1  # the curve says something
+    one, two = (
+        checkpoint.load_weights(project.run_dir(run) / "last.safetensors")[0]
+        for run in ("one", "two")
+    )
+    # What these add to all frames alike changes no distance between frames: their gradients are
+    # rounding, which Adam turns into steps of the full rate.
+    unmoved = {"head.0.bias", "head.2.bias"}
+    assert unmoved < one.keys()
+    for name in one.keys() - unmoved:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.heavy
+def test_torchrun_starts_the_command(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    for n in range(8):
+        add_sequence(project, f"clip{n}", sequence(warped_phase(24, n)))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    la2ds = [sys.executable, "-c", "from la2ds_cli.main import main; main()"]
+    command = [*torchrun, "--standalone", "--no-python", *la2ds, "train", "--device", "cpu"]
+    settings = [part for text in SMALL for part in ("--set", text)]
+    done = subprocess.run(
+        [*command, "--project", str(project.root), *settings],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("12 steps") == 1
+    assert (project.run_dir("default") / "best.safetensors").exists()
+
+
+def test_one_process_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    alone = Processes.from_environment()
+    assert (alone.first, alone.several, alone.count) == (True, False, 1)
+    assert alone.agree([1.5, 2]) == [1.5, 2]
+    assert alone.gather(["a"]) == ["a"]
+    monkeypatch.setenv("WORLD_SIZE", "4")  # as batch systems set it for jobs of one process
+    assert Processes.from_environment() == alone
+
+
+def test_the_places_of_a_batch_are_divided_without_rest() -> None:
+    places = list(range(7))
+    shares = [places[Processes(rank, 3).share] for rank in range(3)]
+    assert sorted(sum(shares[1:], shares[0])) == places
+    assert Processes(2, 3, 1, 2).device(torch.device("cuda")) == torch.device("cuda", 1)
+    assert Processes(2, 3, 1, 2).device(torch.device("cpu")) == torch.device("cpu")
+
+
+def test_more_processes_than_pairs_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project.create(tmp_path)
+    for name, value in {"RANK": "0", "WORLD_SIZE": "9", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "9")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    config = load_config(overrides=["train.batch_size=8"])
+    with pytest.raises(UserError, match="9 processes cannot share batches of 8"):
+        train(project, config=config, device="cpu")
