@@ -26,6 +26,7 @@ from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.types import FloatArray, IntArray
 
 DIRECTION_BYTES = 1 << 28
+LEAST_COST = 1e-3  # of an unmatched frame, as a share of the variance of the features
 
 
 def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
@@ -38,8 +39,16 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     with _one_blas_thread().limit(limits=1, user_api="blas"):
         skip = math.inf
         if config.open_ends:
-            skip = config.skip_cost * mean_nearest_squared(a, b)
+            skip = config.skip_cost * _unmatched_cost(a, b)
         return _Warping(a, b, skip, *band_limits(len(a), len(b), config.band)).path()
+
+
+def _unmatched_cost(a: FloatArray, b: FloatArray) -> float:
+    """Mean squared nearest-neighbour distance. Copies have none: were leaving out free, one pair
+    would be a path as good as any, so a share of the variance is the least. Infinite (nothing may
+    be left out) where no frame differs from another."""
+    spread = float(a.var(axis=0).sum() + b.var(axis=0).sum()) / 2
+    return max(mean_nearest_squared(a, b), LEAST_COST * spread) or math.inf
 
 
 @cache

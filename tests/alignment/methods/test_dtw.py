@@ -106,6 +106,21 @@ def test_open_ends_find_the_cut_of_a_trimmed_copy(before: int, after: int) -> No
     assert path.tolist() == expected.tolist()
 
 
+def test_open_ends_match_all_of_a_copy() -> None:
+    """Its nearest frames cost nothing, and yet leaving frames out must not be free."""
+    a = smooth_walk(12)
+    assert dtw.align(a, a, OPEN).tolist() == [[t, t] for t in range(12)]
+    later = dtw.align(a[:10], a[2:], OPEN).tolist()
+    assert later == [[t + 2, t] for t in range(8)]
+
+
+def test_open_ends_leave_nothing_out_where_nothing_moves() -> None:
+    still = np.ones((5, 3))
+    path = dtw.align(still, still[:4], OPEN)
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [4, 3]
+
+
 def test_open_ends_of_clips_cut_at_opposite_ends() -> None:
     whole = smooth_walk(70)
     a, b = whole[:50], whole[15:]
