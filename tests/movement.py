@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from la2ds_cli.artifact import Recipe
@@ -73,6 +75,5 @@ def add_sequence(project: Project, name: str, pose: PoseSequence, split: str = "
     """Put a pose sequence into a project as an imported clip would be."""
     recipe = Recipe("import", 1, {"format": "test"}, {"labels": f"digest of {name}"})
     project.write_pose(name, pose, recipe)
-    project.add_videos(
-        [Video(name, f"{name}.mat", "0" * 64, len(pose), pose.fps, *pose.size, split)]
-    )
+    digest = hashlib.sha256(name.encode()).hexdigest()  # every clip has a source of its own
+    project.add_videos([Video(name, f"{name}.mat", digest, len(pose), pose.fps, *pose.size, split)])

@@ -46,7 +46,14 @@ OPTIONS = {
     "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
     "la2ds align": {"--device", "--features", "--method", "--out", "--run"} | COMMON,
     "la2ds retrieve": {"--device", "--k", "--out", "--query", "--run"} | COMMON,
-    "la2ds evaluate": {"--device", "--run"} | COMMON,
+    "la2ds evaluate": {"--device", "--protocol", "--run", "--runs"} | COMMON,
+    "la2ds robustness": set(),
+    "la2ds robustness limbs": {"--device", "--limb", "--run"} | COMMON,
+    "la2ds robustness noise": {"--cells", "--device", "--minutes", "--overwrite", "--run"} | COMMON,
+    "la2ds reproduce": {
+        *("--device", "--minutes", "--overwrite", "--preset", "--seeds", "--set"),
+    }
+    | COMMON,
     "la2ds status": {"--json", "--project"},
     "la2ds doctor": {"--json"},
     "la2ds models": set(),

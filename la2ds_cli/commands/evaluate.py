@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
@@ -11,22 +15,38 @@ from la2ds_cli.commands.options import (
     RunOption,
     open_project,
 )
+from la2ds_cli.errors import UserError
 
 
 def evaluate(
     project: ProjectOption = HERE,
     run: RunOption = "default",
+    runs: Annotated[
+        str,
+        typer.Option("--runs", metavar="A,B,C", help="Several runs: their mean and spread."),
+    ] = "",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol",
+            metavar="la2ds|paper|tcc|casa|ae2",
+            help="Whose definitions of the metrics.",
+        ),
+    ] = "la2ds",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Measure alignment beside the baselines.
 
-    Event transfer on trimmed pairs, and Kendall's tau, for the trained run, raw poses, the clock
-    and the untrained network. Uses the clips that videos.csv marks split=test, or all of them.
+    Event transfer on trimmed pairs and Kendall's tau; where phases.csv labels training and test
+    clips, phase classification, phase progression and frame retrieval, too. For the trained run,
+    raw poses, the clock and the untrained network. Scores the clips that videos.csv marks
+    split=test, or all of them; what is fitted is fitted on the others.
 
     \b
       la2ds evaluate --project swings
+      la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
     """
     from la2ds_cli.console import Console
     from la2ds_cli.evaluation import evaluate as step
@@ -34,9 +54,24 @@ def evaluate(
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
+        names = _names(run, runs)
         result = step.evaluate(
-            opened, run=run, config=opened.config(), device=device, progress=console.progress
+            opened,
+            runs=names,
+            protocol=protocol,
+            config=opened.config(),
+            device=device,
+            progress=console.progress,
         )
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result))
-        console.note(f"in full: {opened.results_dir('evaluate') / run}.json")
+        stem = step.result_name(names, protocol)
+        console.note(f"in full: {opened.results_dir('evaluate') / stem}.json")
+
+
+def _names(run: str, runs: str) -> list[str]:
+    """The runs asked for; UserError (exit 2) when both options name some."""
+    names = [name.strip() for name in runs.split(",") if name.strip()]
+    if names and run != "default":
+        raise UserError("--run and --runs are both given", hint="name all runs with --runs A,B,C")
+    return names or [run]

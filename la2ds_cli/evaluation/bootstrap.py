@@ -1,4 +1,4 @@
-"""Bootstrap intervals over videos, for statistics of ordered pairs of videos.
+"""Bootstrap intervals over videos, for statistics of videos and of ordered pairs of videos.
 
 Pairs that share a video are not independent, so videos are resampled, not pairs: a pair counts
 as often as its A was drawn times as often as its B was drawn (Owen 2007, pigeonhole bootstrap).
@@ -44,10 +44,11 @@ def interval(statistics: FloatArray) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def mean_interval(by_pair: FloatArray, counts: IntArray) -> tuple[float, float] | None:
-    """95 % percentile interval of the mean of by_pair (B, B); NaN entries are left out."""
+def resampled_means(by_pair: FloatArray, counts: IntArray) -> FloatArray:
+    """(R,) float64: mean of by_pair (B, B) in each resample; NaN entries are left out, NaN where
+    a resample holds no pair."""
     defined = np.isfinite(by_pair)
     total = np.where(defined, by_pair, 0.0)
     weight = np.einsum("ri,ij,rj->r", counts, defined.astype(float), counts, optimize=True)
     summed = np.einsum("ri,ij,rj->r", counts, total, counts, optimize=True)
-    return interval(summed[weight > 0] / weight[weight > 0])
+    return np.where(weight > 0, summed / np.where(weight > 0, weight, 1), np.nan)

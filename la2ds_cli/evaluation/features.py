@@ -28,20 +28,23 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 
 @dataclass(frozen=True)
 class Variant:
-    """views: features of clips. path: aligns two clips by them. name says both in words."""
+    """views: features of clips. path: aligns two clips by them. name says both in words.
+    feature: what the first view holds; variants of one feature differ in how they align only."""
 
     name: str
     views: ViewFunction
     path: PathFunction
+    feature: str
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """A row of the result table; description: one sentence for the protocol."""
+    """A row of the result table; description: one sentence for the protocol. run: of the model."""
 
     name: str
     description: str
     variants: tuple[Variant, ...]
+    run: str = ""
 
 
 def align_views(config: AlignConfig) -> PathFunction:
@@ -73,7 +76,12 @@ def raw_variants() -> tuple[Variant, ...]:
         "mirror": with_mirror,
     }
     return tuple(
-        Variant(f"{name}, {ends} ends", view, align_views(config))
+        Variant(
+            f"{name}, {ends} ends",
+            view,
+            align_views(config),
+            "raw pose with velocity" if name == "velocity" else "raw pose",
+        )
         for name, view in views.items()
         for ends, config in (("closed", CLOSED), ("open", OPEN))
     )
@@ -83,7 +91,10 @@ def baseline_sets() -> list[FeatureSet]:
     """The sets that need no model: raw_pose, raw_pose_best and time_only."""
     variants = raw_variants()
     clock = Variant(
-        "linear", single_view(pose_features.time_only), align_views(AlignConfig(method="linear"))
+        "linear",
+        single_view(pose_features.time_only),
+        align_views(AlignConfig(method="linear")),
+        "time only",
     )
     return [
         FeatureSet(
@@ -93,23 +104,27 @@ def baseline_sets() -> list[FeatureSet]:
         ),
         FeatureSet(
             "raw_pose_best",
-            "the raw-pose variant with the lowest mean error on these very pairs: plain, with "
-            "velocity, or B or its mirror image, each with closed and with open ends",
+            "the raw-pose variant that does best on these very clips, chosen for each metric by "
+            "itself: plain or with velocity, for event transfer also B or its mirror image, each "
+            "with closed and with open ends",
             variants,
         ),
         FeatureSet("time_only", "normalised time: clips stretched onto each other", (clock,)),
     ]
 
 
-def embedder_set(name: str, description: str, embed: Embedder, align: AlignConfig) -> FeatureSet:
+def embedder_set(
+    name: str, description: str, embed: Embedder, align: AlignConfig, run: str = ""
+) -> FeatureSet:
     """The set of a network, aligned as the project's settings say."""
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
         return [(value,) for value in embed(poses)]
 
     ends = "open" if align.open_ends else "closed"
-    variant = Variant(f"{align.method}, {ends} ends", views, align_views(align))
-    return FeatureSet(name, f"{description}, aligned by {variant.name}", (variant,))
+    aligned = f"{align.method}, {ends} ends"
+    variant = Variant(aligned, views, align_views(align), f"{name} {run}".strip())
+    return FeatureSet(name, f"{description}, aligned by {aligned}", (variant,), run)
 
 
 FEATURE_NAMES = ("model", "raw_pose", "raw_pose_best", "time_only", "untrained")

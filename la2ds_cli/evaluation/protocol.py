@@ -1,48 +1,170 @@
-"""The definitions behind the numbers, in words, as they are printed and stored beside them."""
+"""The protocols: every choice on which published evaluations of this method family differ.
+
+The papers describe their four metrics in a sentence each; the released codes fill the gaps in
+different ways, so that figures of two codebases cannot be compared. A `Protocol` names each
+choice, and this is the only place that makes one. Sources are the public codes: TCC
+(google-research tcc/), CASA (taeinkwon/casa), CARL (minghchen/CARL_code), LAV
+(trquhuytin/LAV-CVPR21), VAOT (trquhuytin/VAOT-ICCV25), AE2 (zihuixue/AlignEgoExo).
+
+What LAV and VAOT release is offered by no protocol. They fit and score on the same frames (LAV
+evaluations.py:113-114 and 147, VAOT evaluations.py:132-133 and 164: both read the folder `Test`),
+and LAV's AP@K searches the query's own video, the query frame included
+(evals/phase_classification.py:66-92), so that one of K hits is free and the neighbours in time
+are the rest. Here whoever is fitted on is never scored, and the frames of the query's own video
+are never retrieved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Literal
 
-from la2ds_cli.config import EvaluateConfig
-from la2ds_cli.evaluation.bootstrap import RESAMPLES
-from la2ds_cli.evaluation.features import FeatureSet
-
-_EVENTS = {
-    "phases": "starts of the labelled phases (phases.csv) but the first of each clip",
-    "kinematic": "hips lowest, wrist highest and wrist fastest, found in the joints by rule where "
-    "the extremum is clear; no human labels",
-    None: "none",
-}
+from la2ds_cli.config_sections import EvaluateConfig
+from la2ds_cli.errors import UserError
 
 
-def describe(
-    config: EvaluateConfig, sets: Sequence[FeatureSet], events: str | None
-) -> dict[str, Any]:
-    """JSON-able definitions and the settings that fix the random choices."""
-    stride = "every frame" if config.tau_stride == 1 else f"one frame in {config.tau_stride}"
-    return {
-        "kendalls_tau": (
-            "tau-b of the index of each frame's nearest frame (smallest squared Euclidean "
-            f"distance) against time, {stride}, untrimmed clips, "
-            "mean over all ordered pairs; undefined pairs are counted, not scored"
-        ),
-        "event_transfer": (
-            f"each clip loses 0 to {config.max_trim:.0%} of its length at its start and as much at "
-            "its end, independently; features are computed on the trimmed clips; every event that "
-            "lies inside both clips of an ordered pair is carried from A to B along the "
-            "alignment; error in percent of the untrimmed length of B, and in seconds of B"
-        ),
-        "events": _EVENTS[events],
-        "interval": (
-            f"95 % percentile bootstrap over videos, {RESAMPLES} resamples; a pair counts as "
-            "often as both its videos were drawn"
-        ),
-        "features": {feature_set.name: feature_set.description for feature_set in sets},
-        "tau_stride": config.tau_stride,
-        "max_trim": config.max_trim,
-        "pairs_per_draw": config.pairs,
-        "draws": config.trim_draws,
-        "seed": config.seed,
-    }
+@dataclass(frozen=True)
+class Subset:
+    """Training videos that one classifier is fitted on.
+
+    share: of the training videos, max(1, int(share * n)) of them; or videos: their number.
+    draws: 0 takes the first ones in the order of videos.csv; else that many seeded draws without
+    replacement, draw d with seed + d.
+    """
+
+    name: str
+    share: float = 0.0
+    videos: int = 0
+    draws: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Explicit choices of one evaluation.
+
+    classifier: `svm` (RBF, C = 1, gamma = 1 / (D var)) or `logistic` (multinomial, C = 1), on
+    features that are not rescaled. score: of all frames of all test videos together.
+    drop_background: frames of the phase named evaluate.background are taken out before the three
+    metrics of labels. missing_phase: what progression does for a clip without some phase:
+    `refuse`, `copy` (the target of the phase before; for the last boundary the clip's length) or
+    `exclude` (the clip, from that boundary). last_phase: the end of the last phase is regressed,
+    too. r2_floor: lowest R squared of a boundary, None = as it is. tau_stride,
+    retrieval_stride: frames. neighbours: the K of AP@K, empty = the protocol has none. ranked:
+    average precision over the ranks of the hits instead of precision. average: over all query
+    `frames` (micro), or over videos of the mean over their frames (macro). event_transfer: the
+    metric of la2ds is computed, too.
+    """
+
+    name: str
+    source: str
+    classifier: Literal["svm", "logistic"]
+    subsets: tuple[Subset, ...]
+    tau_stride: int
+    missing_phase: Literal["refuse", "copy", "exclude"]
+    score: Literal["accuracy", "weighted_f1"] = "accuracy"
+    drop_background: bool = False
+    last_phase: bool = False
+    r2_floor: float | None = None
+    neighbours: tuple[int, ...] = ()
+    ranked: bool = False
+    average: Literal["frames", "videos"] = "frames"
+    retrieval_stride: int = 1
+    event_transfer: bool = False
+
+
+SHARES = (("10 %", 0.1), ("50 %", 0.5), ("100 %", 1.0))
+FIRST = tuple(Subset(name, share) for name, share in SHARES)
+
+# SVM and AP@K are the text's (sec. 4). It says of neither the stride, the order of the videos,
+# the missing phase nor the average: the first three follow CASA, whose settings and splits it
+# uses; the average is that of VAOT, the newest code of the authors' group, which pools all frames
+# at stride 1 (evals/phase_classification.py:118-155).
+PAPER = Protocol(
+    name="paper",
+    source="text of LA2DS sec. 4; where it is silent CASA's code, and VAOT's for AP@K",
+    classifier="svm",
+    subsets=FIRST,
+    tau_stride=2,
+    missing_phase="copy",
+    drop_background=True,
+    neighbours=(5, 10, 15),
+)
+# classification.py: SVC(decision_function_shape='ovo') on the first max(1, int(f n)) videos in
+# file order. task_utils.py: a video without a phase ends in an IndexError (open pull request
+# google-research#513). Stride 5. No retrieval metric.
+TCC = Protocol(
+    name="tcc",
+    source="google-research tcc/evaluation",
+    classifier="svm",
+    subsets=FIRST,
+    tau_stride=5,
+    missing_phase="refuse",
+)
+# classification.py:44-45, 138: the default is flipped to model_type='linear'; :69-72, 119-121,
+# 135-137: the background of IKEA is removed. task_utils.py:8-32: the missing phase. Stride 2 for
+# all. No AP in the repository. CARL's classifier is the same (evaluation/classification.py:77).
+CASA = Protocol(
+    name="casa",
+    source="CASA src/evaluation",
+    classifier="logistic",
+    subsets=FIRST,
+    tau_stride=2,
+    missing_phase="copy",
+    drop_background=True,
+)
+# classification.py: weighted F1; few shots of k videos, 50 draws from seed 42, 10 draws of half.
+# event_completion.py: all K phases, a video without one is masked out. frame_retrieval.py: average
+# precision over the ranks of the 10 nearest frames of other videos, mean over frames. Stride 5.
+AE2 = Protocol(
+    name="ae2",
+    source="AlignEgoExo evaluation (its views ego and exo together)",
+    classifier="svm",
+    score="weighted_f1",
+    subsets=(
+        *(Subset(f"{k} videos", videos=k, draws=50, seed=42) for k in (1, 2, 3, 5, 10)),
+        Subset("50 %", 0.5, draws=10, seed=42),
+        Subset("100 %", 1.0),
+    ),
+    tau_stride=5,
+    missing_phase="exclude",
+    last_phase=True,
+    neighbours=(10,),
+    ranked=True,
+)
+# The first videos of a file are no sample: several draws, with their spread. A clip without a
+# phase tells nothing about its end. A boundary that is predicted far worse than by its mean should
+# not decide over the others. Every video counts once, as in the bootstrap.
+LA2DS = Protocol(
+    name="la2ds",
+    source="this project",
+    classifier="svm",
+    subsets=FIRST,
+    tau_stride=1,
+    missing_phase="exclude",
+    drop_background=True,
+    r2_floor=-1.0,
+    neighbours=(5, 10, 15),
+    average="videos",
+    event_transfer=True,
+)
+PROTOCOLS = {protocol.name: protocol for protocol in (LA2DS, PAPER, TCC, CASA, AE2)}
+
+
+def get_protocol(name: str, config: EvaluateConfig) -> Protocol:
+    """The protocol of that name; the project's settings enter `la2ds` alone.
+
+    UserError (exit 2) for an unknown name, with the nearest known one.
+    """
+    if name not in PROTOCOLS:
+        near = get_close_matches(name, PROTOCOLS, n=1)
+        raise UserError(
+            f"unknown protocol '{name}'",
+            hint=(f"did you mean '{near[0]}'? " if near else "")
+            + f"protocols: {', '.join(PROTOCOLS)}",
+        )
+    if name != LA2DS.name:
+        return PROTOCOLS[name]
+    subsets = (replace(s, draws=config.subset_draws, seed=config.seed) for s in LA2DS.subsets)
+    return replace(LA2DS, tau_stride=config.tau_stride, subsets=tuple(subsets))

@@ -5,24 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from la2ds_cli.evaluation.phase_table import LABELS, phase_notes, phase_table
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
-LABELS = {
-    "model": "model",
-    "raw_pose": "raw pose",
-    "raw_pose_best": "best raw pose",
-    "time_only": "time only",
-    "untrained": "untrained network",
-}
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 
 
 def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
     """Rich renderable of the document that `evaluate` returns."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
+
+    parts: list[RenderableType] = []
+    if "event_transfer" in result["protocol"]:
+        parts += [_transfer_table(result), Text()]
+    phases = phase_table(result)
+    if phases is not None:
+        parts += [phases, Text()]
+    parts += [Text(line) for line in verdict(result)]
+    parts += [Text(f"note: {text}", style="yellow") for text in _notes(result)]
+    parts += [Text(), *(Text(line, style="dim") for line in _definitions(result))]
+    return Group(*parts)
+
+
+def _transfer_table(result: Mapping[str, Any]) -> Table:
+    from rich.table import Table
 
     table = Table(title=_title(result), title_justify="left", box=None, pad_edge=False)
     table.add_column("features")
@@ -30,11 +40,7 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, row in result["features"].items():
         table.add_row(*_cells(name, row), style="bold" if name == "model" else None)
-    parts: list[RenderableType] = [table, Text()]
-    parts += [Text(line) for line in verdict(result)]
-    parts += [Text(f"note: {text}", style="yellow") for text in _notes(result)]
-    parts += [Text(), *(Text(line, style="dim") for line in _definitions(result["protocol"]))]
-    return Group(*parts)
+    return table
 
 
 def verdict(result: Mapping[str, Any]) -> list[str]:
@@ -67,10 +73,12 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
 def _notes(result: Mapping[str, Any]) -> list[str]:
     notes = list(result["warnings"])
     rows = result["features"]
-    for name, row in rows.items():
-        for metric, label in (("event_transfer", "event transfer"), ("kendalls_tau", "tau")):
-            if row[metric]["reason"]:
-                notes.append(f"{LABELS[name]}, {label}: {row[metric]['reason']}")
+    if "event_transfer" in result["protocol"]:
+        for name, row in rows.items():
+            for metric, label in (("event_transfer", "event transfer"), ("kendalls_tau", "tau")):
+                if row[metric]["reason"]:
+                    notes.append(f"{LABELS[name]}, {label}: {row[metric]['reason']}")
+    notes += phase_notes(result)
     clock = rows.get("time_only", {}).get("kendalls_tau", {}).get("value")
     tau = rows.get("model", {}).get("kendalls_tau", {}).get("value")
     if clock is not None and tau is not None and tau > clock - TAU_NEAR:
@@ -92,12 +100,14 @@ def _cells(name: str, row: Mapping[str, Any]) -> list[str]:
     label = LABELS[name] + (f" ({row['variant']})" if "variants" in row else "")
     return [
         label,
-        _number(transfer["median_percent"], 2),
+        _number(transfer["median_percent"], 2) + _spread(transfer.get("spread"), 2),
         "–" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
         _number(transfer["mean_percent"], 2),
         _number(transfer["p90_percent"], 2),
         _number(transfer["median_seconds"], 3),
-        _number(tau["value"], 3) + (f" ({tau['nan']} undefined)" if tau["nan"] else ""),
+        _number(tau["value"], 3)
+        + _spread(tau.get("spread"), 3)
+        + (f" ({tau['nan']} undefined)" if tau["nan"] else ""),
     ]
 
 
@@ -105,13 +115,25 @@ def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _definitions(protocol: Mapping[str, Any]) -> list[str]:
-    return [
-        f"Event transfer: {protocol['event_transfer']}. "
-        f"{protocol['draws']} draws, at most {protocol['pairs_per_draw']} pairs each, "
-        f"seed {protocol['seed']}.",
-        f"Events: {protocol['events']}.",
-        f"Tau: {protocol['kendalls_tau']}.",
-        f"95 %: {protocol['interval']}.",
-        *(f"{LABELS[name]}: {text}." for name, text in protocol["features"].items()),
-    ]
+def _spread(value: float | None, digits: int) -> str:
+    return "" if value is None else f" ±{value:.{digits}f}"
+
+
+def _definitions(result: Mapping[str, Any]) -> list[str]:
+    protocol = result["protocol"]
+    lines = [f"Protocol {protocol['name']}: {protocol['source']}."]
+    if "event_transfer" in protocol:
+        lines += [
+            f"Event transfer: {protocol['event_transfer']}. "
+            f"{protocol['draws']} draws, at most {protocol['pairs_per_draw']} pairs each, "
+            f"seed {protocol['seed']}.",
+            f"Events: {protocol['events']}.",
+        ]
+    if result["phases"]:
+        lines.append(f"Phases: {', '.join(result['phases'])}; {protocol['frames']}.")
+        lines.append(f"Classification: {protocol['phase_classification']}.")
+        lines.append(f"Progress: {protocol['phase_progression']}.")
+        if protocol["retrieval"]:
+            lines.append(f"P@K, AP@K: {protocol['retrieval']}.")
+    lines += [f"Tau: {protocol['kendalls_tau']}.", f"95 %: {protocol['interval']}."]
+    return lines + [f"{LABELS[name]}: {text}." for name, text in protocol["features"].items()]

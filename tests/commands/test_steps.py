@@ -166,6 +166,7 @@ def test_status_follows_the_work(run: Run, document: Document, project: Project)
     assert "run default has settings of its own: model.width: 32 -> 16" in text
     assert document("status")["results"]["evaluate"] == [
         "results/evaluate/default-events.csv",
+        "results/evaluate/default-videos.csv",
         "results/evaluate/default.json",
     ]
 

@@ -26,7 +26,7 @@ def hard() -> np.ndarray:
 
 
 def test_a_small_but_constant_lead_is_found_because_pairs_are_shared(hard: np.ndarray) -> None:
-    rows = compare({"model": errors(hard), "time_only": errors(hard + 0.5)}, VIDEOS, seed=0)
+    rows = compare({"model": [errors(hard)], "time_only": [errors(hard + 0.5)]}, VIDEOS, seed=0)
     assert [(row["features"], row["against"]) for row in rows] == [("model", "time_only")]
     assert rows[0]["difference_percent"] == pytest.approx(-0.5)
     assert rows[0]["interval_percent"] == pytest.approx([-0.5, -0.5])
@@ -35,12 +35,14 @@ def test_a_small_but_constant_lead_is_found_because_pairs_are_shared(hard: np.nd
 
 def test_no_lead_has_an_interval_around_zero(hard: np.ndarray) -> None:
     shuffled = np.random.default_rng(1).permutation(hard)
-    row = compare({"model": errors(hard), "time_only": errors(shuffled)}, VIDEOS, seed=0)[0]
+    row = compare({"model": [errors(hard)], "time_only": [errors(shuffled)]}, VIDEOS, seed=0)[0]
     assert row["interval_percent"][0] < 0 < row["interval_percent"][1]
 
 
 def test_without_a_model_the_best_raw_pose_is_compared(hard: np.ndarray) -> None:
-    found = compare({"raw_pose_best": errors(hard), "time_only": errors(2 * hard)}, VIDEOS, seed=0)
+    found = compare(
+        {"raw_pose_best": [errors(hard)], "time_only": [errors(2 * hard)]}, VIDEOS, seed=0
+    )
     assert [(row["features"], row["against"]) for row in found] == [("raw_pose_best", "time_only")]
     assert found[0]["ratio"] == pytest.approx(2.0)
 
@@ -48,7 +50,15 @@ def test_without_a_model_the_best_raw_pose_is_compared(hard: np.ndarray) -> None
 def test_a_perfect_feature_has_no_ratio_and_nothing_compares_with_nothing(
     hard: np.ndarray,
 ) -> None:
-    row = compare({"model": errors(0 * hard), "time_only": errors(hard)}, VIDEOS, seed=0)[0]
+    row = compare({"model": [errors(0 * hard)], "time_only": [errors(hard)]}, VIDEOS, seed=0)[0]
     assert row["ratio"] is None
-    assert compare({"model": [], "time_only": errors(hard)}, VIDEOS, seed=0) == []
-    assert compare({"raw_pose": errors(hard)}, VIDEOS, seed=0) == []
+    assert compare({"model": [[]], "time_only": [errors(hard)]}, VIDEOS, seed=0) == []
+    assert compare({"raw_pose": [errors(hard)]}, VIDEOS, seed=0) == []
+
+
+def test_several_runs_count_by_the_mean_of_their_medians(hard: np.ndarray) -> None:
+    runs = [errors(hard), errors(hard + 2.0)]
+    row = compare({"model": runs, "time_only": [errors(hard + 3.0)]}, VIDEOS, seed=0)[0]
+    assert row["difference_percent"] == pytest.approx(-2.0)
+    assert row["interval_percent"] == pytest.approx([-2.0, -2.0])
+    assert compare({"model": [errors(hard), []], "time_only": runs}, VIDEOS, seed=0) == []

@@ -1,0 +1,85 @@
+"""One figure of a metric with its bootstrap resamples, and its mean over several training runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.evaluation.bootstrap import interval
+from la2ds_cli.types import FloatArray
+
+Key = tuple[str, str]
+"""Metric and its part, such as ("phase_classification", "10 %"); "" where there are no parts."""
+
+
+@dataclass(frozen=True)
+class VideoValue:
+    """The figure of one video by itself, and the number of frames, pairs or events behind it."""
+
+    video: str
+    value: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Measure:
+    """value: higher is better; None where it is undefined, and facts["reason"] then says why.
+    resampled: (R,) the value in each bootstrap resample of the test videos, NaN where undefined,
+    (0,) where there is none. facts: JSON-able details. by_video: videos it is defined for."""
+
+    value: float | None
+    resampled: FloatArray
+    facts: Mapping[str, Any]
+    by_video: Sequence[VideoValue] = field(default=())
+
+    def row(self) -> dict[str, Any]:
+        """JSON-able: value, interval (95 %, over videos), facts."""
+        spread = interval(self.resampled) if self.value is not None else None
+        return {
+            "value": self.value,
+            "interval": list(spread) if spread else None,
+            **self.facts,
+        }
+
+
+def undefined(reason: str) -> Measure:
+    """A measure without a value."""
+    return Measure(None, np.empty(0), {"reason": reason})
+
+
+def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
+    """Mean over several training runs, by run name; undefined as soon as one of them is.
+
+    The interval is that of the mean under the same resamples of videos: it says nothing of the
+    spread over runs, which facts["spread"] gives as the standard deviation (n - 1).
+    """
+    values = {run: measure.value for run, measure in measures.items()}
+    known = [value for value in values.values() if value is not None]
+    each = [measure.facts for measure in measures.values()]
+    facts: dict[str, Any] = {
+        name: fact for name, fact in each[0].items() if all(f.get(name) == fact for f in each)
+    }
+    if "nan" in each[0]:
+        facts["nan"] = sum(f.get("nan", 0) for f in each)
+    facts |= {"by_run": values, "spread": None, "reason": None}
+    if len(known) < len(values):
+        lacking = [run for run, value in values.items() if value is None]
+        reason = measures[lacking[0]].facts["reason"]
+        return Measure(None, np.empty(0), facts | {"reason": f"run {lacking[0]}: {reason}"})
+    spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    resampled = np.mean([measure.resampled for measure in measures.values()], axis=0)
+    return Measure(float(np.mean(known)), resampled, facts | {"spread": spread})
+
+
+def nested(rows: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:
+    """Rows by metric, and by part below it where the metric has parts."""
+    result: dict[str, Any] = {}
+    for (metric, part), row in rows.items():
+        if part:
+            result.setdefault(metric, {})[part] = row
+        else:
+            result[metric] = row
+    return result

@@ -1,0 +1,165 @@
+"""Phase classification: the phase of each test frame, told from its features by a classifier that
+was fitted on the frames of the training videos."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from la2ds_cli.evaluation.protocol import Subset
+from la2ds_cli.types import FloatArray, IntArray
+
+_BLOCK = 2**22  # kernel cells held at once (32 MB)
+
+
+@dataclass(frozen=True)
+class LabelledFrames:
+    """Frames of one clip that have a phase. feature: (T, D) float. label: (T,) int64 >= 0."""
+
+    feature: FloatArray
+    label: IntArray
+
+
+@dataclass(frozen=True)
+class Classification:
+    """confusion: (draws, V, K, K) int64 frames of each test video, truth by row, prediction by
+    column. videos: number fitted on in each draw. one_phase: draws whose videos show one phase
+    only; it is then predicted everywhere."""
+
+    confusion: IntArray
+    videos: int
+    one_phase: int
+
+
+def choose_videos(count: int, subset: Subset) -> list[list[int]]:
+    """Video numbers of each draw, ascending; empty when `count` videos are too few.
+
+    One draw where nothing is random: in file order, or when all videos are taken.
+    """
+    wanted = subset.videos or max(1, int(subset.share * count))
+    if wanted > count:
+        return []
+    if not subset.draws or wanted == count:
+        return [list(range(wanted))]
+    draws = (random.Random(subset.seed + d) for d in range(subset.draws))
+    return [sorted(draw.sample(range(count), wanted)) for draw in draws]
+
+
+def classify_phases(
+    train: Sequence[LabelledFrames],
+    test: Sequence[LabelledFrames],
+    phases: int,
+    subset: Subset,
+    classifier: Literal["svm", "logistic"],
+) -> Classification | None:
+    """Fit on each draw of `subset` of the training videos and predict every test frame.
+
+    phases: K. A test frame of a phase that no training video shows is counted, as wrong. None:
+    there are fewer training videos than the subset has.
+    """
+    draws = choose_videos(len(train), subset)
+    if not draws:
+        return None
+    features = np.concatenate([clip.feature for clip in test])
+    end = np.cumsum([len(clip.label) for clip in test])
+    confusion = np.zeros((len(draws), len(test), phases, phases), np.int64)
+    one_phase = 0
+    for d, chosen in enumerate(draws):
+        x = np.concatenate([train[v].feature for v in chosen])
+        y = np.concatenate([train[v].label for v in chosen])
+        one_phase += len(np.unique(y)) == 1
+        guess = predict(x, y, features, classifier)
+        for v, (clip, part) in enumerate(zip(test, np.split(guess, end[:-1]), strict=True)):
+            np.add.at(confusion[d, v], (clip.label, part), 1)
+    return Classification(confusion, len(draws[0]), one_phase)
+
+
+def predict(
+    x: FloatArray, y: IntArray, test: FloatArray, classifier: Literal["svm", "logistic"]
+) -> IntArray:
+    """(M,) labels of test (M, D) by a classifier fitted on x (N, D), y (N,)."""
+    x, test = (np.asarray(part, dtype=np.float64) for part in (x, test))
+    known = np.unique(y)
+    if len(known) == 1:
+        return np.full(len(test), known[0])
+    if classifier == "logistic":
+        return _logistic(x, y, test, len(known))
+    return _svm(x, y, test)
+
+
+def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntArray:
+    """Multinomial logistic regression, C = 1, as CASA and CARL fit it.
+
+    scikit-learn solves two classes with one weight vector w. The softmax of those codes has two,
+    w / 2 and -w / 2, whose penalty is half as large: the same as C = 2.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=2.0 if phases == 2 else 1.0, max_iter=100_000)
+    return model.fit(x, y).predict(test)
+
+
+def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
+    """scikit-learn's SVC with its defaults: RBF kernel, C = 1, one against one."""
+    from sklearn.svm import SVC
+
+    variance = float(x.var())
+    gamma = 1 / (x.shape[1] * variance) if variance > 0 else 1.0
+    settings: dict[str, Any] = {"C": 1.0, "gamma": gamma, "decision_function_shape": "ovo"}
+    model = SVC(**settings, cache_size=500).fit(x, y)
+    return svm_predictions(model, gamma, test)
+
+
+def svm_predictions(model: Any, gamma: float, test: FloatArray) -> IntArray:
+    """What model.predict(test) says, several times faster: kernels as matrix products.
+
+    model: a fitted RBF SVC. Each pair of classes votes; of equal votes the first class wins.
+    """
+    vector, weight = model.support_vectors_, model.dual_coef_
+    ends = np.cumsum([0, *model.n_support_])
+    norm = (vector**2).sum(axis=1)
+    classes = len(ends) - 1
+    guess = np.empty(len(test), np.int64)
+    block = max(1, _BLOCK // len(vector))
+    for start in range(0, len(test), block):
+        part = test[start : start + block]
+        square = (part**2).sum(axis=1)[:, None] + norm - 2 * (part @ vector.T)
+        kernel = np.exp(-gamma * np.maximum(square, 0))
+        votes = np.zeros((len(part), classes), np.int64)
+        pair = 0
+        for i in range(classes):
+            for j in range(i + 1, classes):
+                of_i, of_j = slice(ends[i], ends[i + 1]), slice(ends[j], ends[j + 1])
+                decision = kernel[:, of_i] @ weight[j - 1, of_i] + kernel[:, of_j] @ weight[i, of_j]
+                # scikit-learn turns the sign of the only pair: positive means the second class.
+                first = decision + model.intercept_[pair] > 0
+                if classes == 2:
+                    first = ~first
+                votes[first, i] += 1
+                votes[~first, j] += 1
+                pair += 1
+        guess[start : start + block] = votes.argmax(axis=1)
+    return model.classes_[guess]
+
+
+def score_confusion(
+    confusion: FloatArray | IntArray, score: Literal["accuracy", "weighted_f1"]
+) -> FloatArray:
+    """(...) of confusion (..., K, K), truth by row; NaN where it holds no frame.
+
+    accuracy: frames told right. weighted_f1: F1 of each phase (0 where it is undefined), weighted
+    by its share of the true frames, as scikit-learn's f1_score(average="weighted").
+    """
+    confusion = np.asarray(confusion, dtype=np.float64)
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    true, guessed = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    frames = true.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if score == "accuracy":
+            return right.sum(axis=-1) / frames
+        f1 = np.where(true + guessed > 0, 2 * right / (true + guessed), 0.0)
+        return (f1 * true).sum(axis=-1) / frames

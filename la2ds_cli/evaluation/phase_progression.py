@@ -1,0 +1,118 @@
+"""Phase progression: how far a frame is from the end of each phase, told from its features by
+linear regression. TCC calls it event completion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from la2ds_cli.evaluation.phase_labels import NO_PHASE
+from la2ds_cli.types import FloatArray, IntArray
+
+MissingRule = Literal["refuse", "copy", "exclude"]
+
+
+class MissingPhase(ValueError):
+    """A clip lacks a phase and the rule has no answer. phase: its number."""
+
+    def __init__(self, phase: int) -> None:
+        super().__init__(f"a clip has no phase {phase}")
+        self.phase = phase
+
+
+@dataclass(frozen=True)
+class Progression:
+    """r2: (E,) R squared of each boundary over all test frames, NaN where no clip has it. sums:
+    (V, E, 4) of each test video: frames, sum of targets, sum of squared targets, sum of squared
+    errors. error: (V,) mean absolute error over the boundaries, share of the clip's length.
+    excluded: (E,) clips, of training and test, left out for want of the phase."""
+
+    r2: FloatArray
+    sums: FloatArray
+    error: FloatArray
+    excluded: IntArray
+
+
+def progression_targets(
+    label: IntArray, phases: int, rule: MissingRule, last_phase: bool = False
+) -> FloatArray:
+    """(T, E) float64: (t - last frame of phase e) / T for e = 0..K-2, or to K-1 with last_phase.
+
+    Neither clipped nor scaled, about -1 to 1. label: (T,) phase of each frame, phases: K. A phase
+    that is not in the clip: `refuse` raises MissingPhase, as TCC's code stops; `copy` takes the
+    target of the phase before or, for e = K-2, the clip's length as that last frame (CASA), and
+    raises for the first phase; `exclude` gives NaN.
+    """
+    length = len(label)
+    time = np.arange(length, dtype=np.float64)
+    targets = np.full((length, phases if last_phase else phases - 1), np.nan)
+    for e in range(targets.shape[1]):
+        where = np.flatnonzero(label == e)
+        if len(where):
+            targets[:, e] = (time - where[-1]) / length
+        elif rule == "copy" and e == phases - 2:
+            targets[:, e] = (time - length) / length
+        elif rule == "copy" and e:
+            targets[:, e] = targets[:, e - 1]
+        elif rule != "exclude":
+            raise MissingPhase(e)
+    return targets
+
+
+def phase_progression(
+    train: Sequence[FloatArray],
+    train_label: Sequence[IntArray],
+    test: Sequence[FloatArray],
+    test_label: Sequence[IntArray],
+    phases: int,
+    rule: MissingRule,
+    last_phase: bool = False,
+) -> Progression:
+    """One least-squares regression with intercept per boundary, over all training frames.
+
+    train, test: features (T, D) per clip; labels (T,) int64, NO_PHASE for frames that are left
+    out (they keep their place in time). Raises MissingPhase as progression_targets, and where no
+    training clip has a phase.
+    """
+    from sklearn.linear_model import LinearRegression
+
+    fit = [progression_targets(label, phases, rule, last_phase) for label in train_label]
+    truth = [progression_targets(label, phases, rule, last_phase) for label in test_label]
+    boundaries = fit[0].shape[1]
+    x = _labelled(train, train_label)
+    y = _labelled(fit, train_label)
+    sums = np.zeros((len(test), boundaries, 4))
+    absolute = np.zeros((len(test), boundaries))
+    for e in range(boundaries):
+        known = ~np.isnan(y[:, e])
+        if not known.any():
+            raise MissingPhase(e)
+        model = LinearRegression().fit(x[known], y[known, e])
+        for v, (feature, label) in enumerate(zip(test, test_label, strict=True)):
+            kept = (label != NO_PHASE) & ~np.isnan(truth[v][:, e])
+            if kept.any():
+                target = truth[v][kept, e]
+                miss = model.predict(np.asarray(feature[kept], np.float64)) - target
+                sums[v, e] = len(target), target.sum(), (target**2).sum(), (miss**2).sum()
+                absolute[v, e] = np.abs(miss).sum()
+    frames = sums[:, :, 0].sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        error = absolute.sum(axis=1) / np.where(frames > 0, frames, np.nan)
+    excluded = np.sum([np.isnan(t).all(axis=0) for t in (*fit, *truth)], axis=0)
+    return Progression(r_squared(sums.sum(axis=0)), sums, error, excluded)
+
+
+def _labelled(values: Sequence[FloatArray], label: Sequence[IntArray]) -> FloatArray:
+    kept = [np.asarray(v, np.float64)[of != NO_PHASE] for v, of in zip(values, label, strict=True)]
+    return np.concatenate(kept)
+
+
+def r_squared(sums: FloatArray) -> FloatArray:
+    """(...) R squared of sums (..., 4) as in Progression; NaN without two different targets."""
+    frames, total, square, error = np.moveaxis(np.asarray(sums, np.float64), -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = square - total**2 / frames
+        return np.where(spread > 1e-12 * square, 1 - error / spread, np.nan)

@@ -1,0 +1,119 @@
+"""The metrics of phases as a table, and remarks on what beats the model in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LABELS = {
+    "model": "model",
+    "raw_pose": "raw pose",
+    "raw_pose_best": "best raw pose",
+    "time_only": "time only",
+    "untrained": "untrained network",
+}
+_RETRIEVAL = {"precision_at_k": "P@{}", "average_precision_at_k": "AP@{}"}
+
+
+def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(heading, metric, part) of each figure that the rows of the document hold; tau where it has
+    no place in the table of event transfer."""
+    row = next(iter(result["features"].values()))
+    choices = result["protocol"]["choices"]
+    classifier = "SVM" if choices["classifier"] == "svm" else "logistic"
+    classifier += " F1" if choices["score"] == "weighted_f1" else ""
+    found = [
+        (f"{classifier}, {part}", "phase_classification", part)
+        for part in row.get("phase_classification", {})
+    ]
+    if "phase_progression" in row:
+        found.append(("progress", "phase_progression", ""))
+    if "event_transfer" not in row:
+        found.append(("tau", "kendalls_tau", ""))
+    for metric, heading in _RETRIEVAL.items():
+        found += [(heading.format(part), metric, part) for part in row.get(metric, {})]
+    return found
+
+
+def phase_table(result: Mapping[str, Any]) -> Table | None:
+    """Rich table, a row per figure with its 95 % interval below; None without any figure."""
+    from rich.table import Table
+
+    shown = figures(result)
+    if not shown:
+        return None
+    table = Table(title=_title(result), title_justify="left", box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in result["features"]:
+        table.add_column(LABELS[name], justify="right", style="bold" if name == "model" else None)
+    for heading, metric, part in shown:
+        cells = [_cell(figure(row, metric, part)) for row in result["features"].values()]
+        table.add_row(heading, *cells)
+    return table
+
+
+def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
+    """The entry of one metric in the row of a feature set."""
+    return row[metric][part] if part else row[metric]
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
+    return f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
+
+
+def _cell(entry: Mapping[str, Any]) -> str:
+    if entry["value"] is None:
+        return "–"
+    text = f"{entry['value']:.3f}"
+    if entry.get("spread") is not None:
+        text += f" ±{entry['spread']:.3f}"
+    if entry.get("clipped"):
+        text += "*"
+    low, high = entry["interval"] or (None, None)
+    return text if low is None else f"{text}\n{low:.2f}–{high:.2f}"
+
+
+def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
+    """Remarks: baselines that do as well as the model, clipped and undefined figures."""
+    rows, shown = result["features"], figures(result)
+    for name in ("time_only", "raw_pose_best", "untrained"):
+        ahead = [
+            heading
+            for heading, metric, part in shown
+            if "model" in rows and name in rows and _beaten(rows["model"], rows[name], metric, part)
+        ]
+        if ahead:
+            yield f"{LABELS[name]} does as well as the model or better in: {', '.join(ahead)}"
+    yield from _clipped(result)
+    seen: dict[str, list[str]] = {}
+    for name, row in rows.items():
+        for heading, metric, part in shown:
+            reason = figure(row, metric, part)["reason"]
+            if reason:
+                seen.setdefault(f"{heading}: {reason}", []).append(LABELS[name])
+    for text, names in seen.items():
+        yield f"{', '.join(names)}, {text}"
+
+
+def _beaten(model: Mapping[str, Any], other: Mapping[str, Any], metric: str, part: str) -> bool:
+    mine, theirs = (figure(row, metric, part)["value"] for row in (model, other))
+    return mine is not None and theirs is not None and theirs >= mine
+
+
+def _clipped(result: Mapping[str, Any]) -> Iterator[str]:
+    for name, row in result["features"].items():
+        entry = row.get("phase_progression", {})
+        if entry.get("clipped"):
+            yield (
+                f"{LABELS[name]}, progress: * R squared of {entry['clipped']} phases is counted as "
+                f"the floor; unclipped the mean is {entry['mean_unclipped']:.3g}"
+            )
+        elif entry.get("value") is not None and entry["value"] < -1:
+            yield (
+                f"{LABELS[name]}, progress: far below 0, so worse than the mean target for every "
+                "frame; a single phase can cause it (this protocol does not clip)"
+            )

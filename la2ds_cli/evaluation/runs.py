@@ -1,0 +1,112 @@
+"""The feature sets to evaluate: the networks of one or several training runs, and the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from la2ds_cli import artifact
+from la2ds_cli.config import Config
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.evaluation.features import (
+    FEATURE_NAMES,
+    FeatureSet,
+    baseline_sets,
+    embedder_set,
+)
+from la2ds_cli.project import Project
+
+
+def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
+    """The runs as a tuple; UserError (exit 2) for a name that is none, or one that comes twice."""
+    for run in runs:
+        project.run_dir(run)
+    if len(set(runs)) < len(runs):
+        raise UserError("a run is named twice", hint=f"name each once: {', '.join(set(runs))}")
+    return tuple(runs)
+
+
+def feature_sets(
+    project: Project,
+    runs: Sequence[str],
+    config: Config,
+    device: DeviceName,
+    skeleton: str,
+    wanted: Sequence[str] | None,
+    warnings: list[str],
+) -> list[FeatureSet]:
+    """The wanted sets (None = all) in the order of FEATURE_NAMES, `model` once for each run.
+
+    One run without weights is left out with a warning; UserError (exit 4) when one of several has
+    none, or when nothing is left.
+    """
+    sets = baseline_sets()
+    if wanted is None or {"model", "untrained"} & set(wanted):
+        sets += _network_sets(project, runs, config, device, skeleton, wanted, warnings)
+    names = FEATURE_NAMES if wanted is None else wanted
+    chosen = sorted((s for s in sets if s.name in names), key=lambda s: FEATURE_NAMES.index(s.name))
+    if not chosen:
+        raise UserError(
+            f"run {runs[0]} has no model, so there is nothing to evaluate",
+            hint="la2ds train, or ask for raw_pose, raw_pose_best or time_only",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return chosen
+
+
+def _network_sets(
+    project: Project,
+    runs: Sequence[str],
+    config: Config,
+    device: DeviceName,
+    skeleton: str,
+    wanted: Sequence[str] | None,
+    warnings: list[str],
+) -> list[FeatureSet]:
+    from la2ds_cli.embedding import has_model, load_embedder, untrained_embedder
+
+    if len(runs) == 1 and not has_model(project, runs[0]):
+        warnings.append(
+            f"run {runs[0]} has no model: only the baselines that need none were evaluated"
+        )
+        return []
+    embedders = {run: load_embedder(project, run, device) for run in runs}
+    if len(runs) > 1:
+        warnings += _differences(project, runs)
+    sets = [
+        embedder_set("model", f"the network of run {run}", embedder, config.align, run)
+        for run, embedder in embedders.items()
+    ]
+    if wanted is None or "untrained" in wanted:
+        seed = config.evaluate.seed
+        untrained = untrained_embedder(
+            embedders[runs[0]].config, skeleton, seed=seed, device=device
+        )
+        network = "the same network" if len(runs) == 1 else f"the network of run {runs[0]}"
+        sets.append(
+            embedder_set("untrained", f"{network} with random weights", untrained, config.align)
+        )
+    return sets
+
+
+def _differences(project: Project, runs: Sequence[str]) -> list[str]:
+    """Warnings about what the runs differ in beside their seed: a mean over them mixes it up."""
+    from la2ds_cli.embedding import checkpoint_path
+
+    recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
+    first = recipes[runs[0]]
+    found = []
+    for run in runs[1:]:
+        other = recipes[run]
+        names = [n for n in _changed(first.config, other.config) if n != "train.seed"]
+        names += ["the training clips"] if other.inputs != first.inputs else []
+        if names:
+            found.append(
+                f"runs {runs[0]} and {run} differ in more than the seed: {', '.join(names)}"
+            )
+    return found
+
+
+def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))

@@ -1,0 +1,43 @@
+"""A project of labelled training and test clips whose phases the joints show clearly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.artifact import write_text
+from la2ds_cli.project import Project
+from tests.movement import add_sequence, sequence, warped_phase
+
+BOUNDS = (0.35, 0.65)
+NAMES = ("begin", "middle", "end")
+
+
+def labelled_project(root: Path, *, train: int = 6, test: int = 4) -> Project:
+    """Clips train0.., test0.. of one movement at known, different paces; the phases begin at fixed
+    shares of the movement, not of the clip."""
+    project = Project.create(root)
+    rows = ["video,start,end,phase"]
+    for n in range(train + test):
+        name = f"train{n}" if n < train else f"test{n - train}"
+        phase = warped_phase(40 + 3 * n, seed=n)
+        add_sequence(project, name, sequence(phase, scale=50.0 + 5 * n), name.rstrip("0123456789"))
+        rows += label_rows(name, phase)
+    write_text(project.phases_path, "\n".join(rows) + "\n")
+    return project
+
+
+def label_rows(name: str, phase: np.ndarray) -> list[str]:
+    """Rows of phases.csv of a clip with phase (T,)."""
+    first, second = (int(np.abs(phase - share).argmin()) for share in BOUNDS)
+    edges = (0, first, second, len(phase))
+    return [f"{name},{edges[i]},{edges[i + 1]},{NAMES[i]}" for i in range(3)]
+
+
+def relabel(project: Project, old: str, new: str) -> None:
+    """Replace text in phases.csv."""
+    path = project.phases_path
+    text = path.read_text("utf-8")
+    assert old in text
+    write_text(path, text.replace(old, new))

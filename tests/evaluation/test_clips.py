@@ -1,0 +1,122 @@
+"""Nobody is fitted and scored on the same clips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.config import Config
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.evaluation.clips import select_clips
+from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.project import Project
+from tests.evaluation.labelled_project import labelled_project, relabel
+from tests.movement import add_sequence, sequence, warped_phase
+
+
+def change(project: Project, name: str, **values: object) -> None:
+    """Change a row of videos.csv."""
+    video = next(v for v in project.videos() if v.id == name)
+    project.add_videos([replace(video, **values)])
+
+
+def refusal(project: Project, protocol: str = "la2ds") -> UserError:
+    with pytest.raises(UserError) as caught:
+        evaluate(project, config=Config(), protocol=protocol, features=["time_only"])
+    return caught.value
+
+
+@pytest.mark.parametrize("protocol", ["la2ds", "paper"])
+@pytest.mark.parametrize("split", ["train", ""])
+def test_equal_copies_of_a_video_in_both_splits_are_refused(
+    tmp_path: Path, protocol: str, split: str
+) -> None:
+    project = labelled_project(tmp_path)
+    digest = next(v.sha256 for v in project.videos() if v.id == "train2")
+    change(project, "test1", sha256=digest)
+    for n in range(6):
+        change(project, f"train{n}", split=split)
+    if not split:  # the empty split of a row is kept by add_videos, so the file is written anew
+        path = project.root / "videos.csv"
+        path.write_text(path.read_text().replace(",train,", ",,"))
+    error = refusal(project, protocol)
+    assert error.exit_code == ExitCode.MISMATCH
+    assert error.message == "test clip test1 and training clip train2 come from the same video"
+
+
+def test_two_people_of_one_video_in_both_splits_are_refused(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path)
+    change(project, "test0", path="train4.mat", person=2)
+    error = refusal(project)
+    assert error.exit_code == ExitCode.MISMATCH
+    assert "test0" in error.message
+    assert "train4" in error.message
+
+
+def test_two_people_of_one_video_in_one_split_are_fine(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path)
+    change(project, "test0", path="test1.mat", person=2)
+    assert evaluate(project, config=Config(), features=["time_only"])["clips"] == 4
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "says"),
+    [
+        (0, 4, "no clip is left to fit phases on: all are split=test"),
+        (4, 0, "no clip is marked split=test, so phases would be fitted and scored on the same"),
+    ],
+)
+def test_a_protocol_of_labels_refuses_to_score_what_it_fits(
+    tmp_path: Path, train: int, test: int, says: str
+) -> None:
+    project = labelled_project(tmp_path, train=train, test=test)
+    error = refusal(project, "paper")
+    assert error.exit_code == ExitCode.MISMATCH
+    assert says in error.message
+    # Ours has event transfer and tau left, and warns.
+    result = evaluate(project, config=Config(), features=["time_only"])
+    assert any(says in text for text in result["warnings"])
+    assert result["phases"] == []
+    assert set(result["features"]["time_only"]) == {"kendalls_tau", "event_transfer", "variant"}
+
+
+@pytest.mark.parametrize(("split", "which"), [("train", "training"), ("test", "test")])
+def test_a_protocol_of_labels_names_the_split_without_any(
+    tmp_path: Path, split: str, which: str
+) -> None:
+    project = labelled_project(tmp_path)
+    relabel(project, f"\n{split}", "\nelsewhere")
+    error = refusal(project, "tcc")
+    assert error.exit_code == ExitCode.UNUSABLE
+    assert error.message == f"protocol tcc: phases.csv labels no {which} clip"
+
+
+def test_overlapping_phases_are_refused(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path)
+    row = next(r for r in project.phases_path.read_text().splitlines() if r.startswith("test2,0,"))
+    relabel(project, row, f"{row}\ntest2,2,5,begin")
+    error = refusal(project)
+    assert error.exit_code == ExitCode.MISMATCH
+    assert "of video test2, 'begin'" in error.message
+
+
+def test_training_clips_of_another_skeleton_are_refused(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path)
+    pose = sequence(warped_phase(40, 0))
+    hand = replace(pose, xy=pose.xy[:, [0] * 21], score=pose.score[:, [0] * 21], skeleton="hand21")
+    add_sequence(project, "hand", hand, "train")
+    error = refusal(project)
+    assert error.exit_code == ExitCode.MISMATCH
+    assert "hand21" in error.message
+
+
+def test_fitted_clips_keep_the_order_of_the_file_and_scored_ones_are_sorted(
+    tmp_path: Path,
+) -> None:
+    project = Project.create(tmp_path)
+    for name, split in (("z", "train"), ("y", "test"), ("b", "train"), ("a", "test")):
+        add_sequence(project, name, sequence(warped_phase(30, len(name))), split)
+    selection = select_clips(project, Config(), [])
+    assert (list(selection.fit), list(selection.test)) == (["z", "b"], ["a", "y"])

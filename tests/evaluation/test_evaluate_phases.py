@@ -1,0 +1,278 @@
+"""The metrics of phases from a project to its result files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from la2ds_cli.config import Config, load_config
+from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.evaluation.table import evaluation_table
+from la2ds_cli.project import Project
+from tests.evaluation.labelled_project import labelled_project, relabel
+from tests.movement import add_sequence, sequence, warped_phase
+
+SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+PENN = SHARED / "penn_action"
+FRACTIONS = ["10 %", "50 %", "100 %"]
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Any]]:
+    project = labelled_project(tmp_path_factory.mktemp("ours"))
+    return project, evaluate(project, config=Config())
+
+
+def shown(result: dict[str, Any], width: int = 100) -> str:
+    console = Console(width=width, no_color=True)
+    with console.capture() as capture:
+        console.print(evaluation_table(result))
+    return capture.get()
+
+
+def test_ours_adds_the_four_metrics_for_every_feature(
+    ours: tuple[Project, dict[str, Any]],
+) -> None:
+    result = ours[1]
+    assert (result["training_clips"], result["labelled_clips"], result["clips"]) == (6, 4, 4)
+    assert result["phases"] == ["begin", "middle", "end"]
+    for row in result["features"].values():
+        assert list(row["phase_classification"]) == FRACTIONS
+        assert list(row["precision_at_k"]) == ["5", "10", "15"]
+        for entry in (
+            *row["phase_classification"].values(),
+            *row["precision_at_k"].values(),
+            row["phase_progression"],
+            row["kendalls_tau"],
+        ):
+            assert entry["interval"][0] <= entry["value"] <= entry["interval"][1]
+            assert entry["reason"] is None
+    assert result["protocol"]["choices"]["tau_stride"] == 1
+
+
+def test_joints_tell_the_phase_where_paces_differ(ours: tuple[Project, dict[str, Any]]) -> None:
+    rows = ours[1]["features"]
+    accuracy = {n: rows[n]["phase_classification"]["100 %"]["value"] for n in rows}
+    # The figure is the same at every pace: only frames at the boundaries can be wrong.
+    assert accuracy["raw_pose"] > 0.93
+    assert accuracy["time_only"] < accuracy["raw_pose"] - 0.05
+    assert rows["raw_pose"]["precision_at_k"]["5"]["value"] > 0.9
+
+
+def test_fractions_are_drawn_with_their_spread(ours: tuple[Project, dict[str, Any]]) -> None:
+    row = ours[1]["features"]["time_only"]["phase_classification"]
+    facts = {name: (row[name]["videos"], row[name]["draws"]) for name in FRACTIONS}
+    assert facts == {"10 %": (1, 5), "50 %": (3, 5), "100 %": (6, 1)}
+    assert row["10 %"]["draw_spread"] > 0
+    assert row["100 %"]["draw_spread"] is None
+
+
+def test_best_raw_pose_is_the_best_of_each_metric(ours: tuple[Project, dict[str, Any]]) -> None:
+    rows = ours[1]["features"]
+    plain, best = rows["raw_pose"], rows["raw_pose_best"]
+    for name in FRACTIONS:
+        mine = best["phase_classification"][name]
+        assert mine["value"] >= plain["phase_classification"][name]["value"]
+        assert mine["variant"] in {"raw pose", "raw pose with velocity"}
+    assert best["kendalls_tau"]["value"] >= plain["kendalls_tau"]["value"]
+
+
+def test_rows_of_videos_add_up(ours: tuple[Project, dict[str, Any]]) -> None:
+    project, result = ours
+    with (project.results_dir("evaluate") / "default-videos.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert list(rows[0]) == ["feature", "metric", "part", "video", "value", "count"]
+    assert {row["video"] for row in rows} == {f"test{n}" for n in range(4)}
+    assert {row["metric"] for row in rows} == {
+        "phase_classification",
+        "phase_progression_mean_absolute_error",
+        "precision_at_k",
+        "kendalls_tau",
+        "event_transfer_mean_percent",
+    }
+
+    def values(metric: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+        chosen = [r for r in rows if (r["feature"], r["metric"]) == ("time_only", metric)]
+        chosen = [r for r in chosen if r["part"] == part]
+        assert len(chosen) == 4
+        return np.array([float(r["value"]) for r in chosen]), np.array(
+            [int(r["count"]) for r in chosen]
+        )
+
+    clock = result["features"]["time_only"]
+    value, frames = values("phase_classification", "100 %")
+    pooled = clock["phase_classification"]["100 %"]["value"]
+    assert (value * frames).sum() / frames.sum() == pytest.approx(pooled, abs=1e-5)
+    value, _ = values("precision_at_k", "10")
+    assert value.mean() == pytest.approx(clock["precision_at_k"]["10"]["value"], abs=1e-5)
+    value, pairs = values("kendalls_tau", "")
+    assert pairs.tolist() == [3, 3, 3, 3]
+    assert value.mean() == pytest.approx(clock["kendalls_tau"]["value"], abs=1e-5)
+    value, events = values("event_transfer_mean_percent", "")
+    mean = clock["event_transfer"]["mean_percent"]
+    assert (value * events).sum() / events.sum() == pytest.approx(mean, abs=1e-5)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "tcc", "casa", "ae2"])
+def test_protocols_have_their_own_files_figures_and_definitions(
+    ours: tuple[Project, dict[str, Any]], protocol: str
+) -> None:
+    project = ours[0]
+    result = evaluate(project, config=Config(), protocol=protocol, features=["time_only"])
+    folder = project.results_dir("evaluate")
+    assert json.loads((folder / f"default-{protocol}.json").read_text()) == result
+    assert (folder / f"default-{protocol}-videos.csv").exists()
+    assert not (folder / f"default-{protocol}-events.csv").exists()
+    row = result["features"]["time_only"]
+    assert set(row) <= {
+        *("phase_classification", "phase_progression", "kendalls_tau", "precision_at_k"),
+        "average_precision_at_k",
+    }
+    assert (result["comparisons"], result["events"]) == ([], None)
+    text = shown(result)
+    assert f"Protocol {protocol}:" in text
+    assert "Event transfer" not in text
+    assert ("logistic regression" in text) == (protocol == "casa")
+    assert ("one frame in 5" in text) == (protocol in {"tcc", "ae2"})
+
+
+def test_table_has_every_figure_its_interval_and_the_definitions(
+    ours: tuple[Project, dict[str, Any]],
+) -> None:
+    result = ours[1]
+    text = shown(result)
+    for part in (
+        "SVM, 10 %",
+        "progress",
+        "P@5",
+        "Event transfer on trimmed pairs",
+        "protocol la2ds",
+    ):
+        assert part in text
+    entry = result["features"]["raw_pose"]["precision_at_k"]["5"]
+    assert f"{entry['value']:.3f}" in text
+    assert f"{entry['interval'][0]:.2f}–{entry['interval'][1]:.2f}" in text
+    assert "precision at K: share of the K nearest frames" in " ".join(text.split())
+    assert max(len(line) for line in shown(result, width=80).splitlines()) <= 80
+
+
+def test_a_baseline_ahead_of_the_model_is_named(ours: tuple[Project, dict[str, Any]]) -> None:
+    result = ours[1]
+    rows = result["features"]
+    with_model = result | {"features": {"model": rows["time_only"], **rows}}
+    text = " ".join(shown(with_model).split())
+    assert "best raw pose does as well as the model or better in: SVM, 10 %" in text
+    assert "best raw pose does as well" not in " ".join(shown(result).split())
+
+
+def test_a_progression_far_below_zero_is_clipped_and_flagged_by_ours_alone(tmp_path: Path) -> None:
+    """The test clips are labelled the other way round, so that the fitted clock is far off."""
+    project = labelled_project(tmp_path, train=3, test=3)
+    for n in range(3):
+        text = project.phases_path.read_text().splitlines()
+        rows = [row.split(",") for row in text if row.startswith(f"test{n},")]
+        length = int(rows[-1][2])
+        relabel(project, f"test{n},0,{rows[0][2]},", f"test{n},0,{length - 2},")
+        relabel(project, ",".join(rows[1]), f"test{n},{length - 2},{length - 1},middle")
+        relabel(project, ",".join(rows[2]), f"test{n},{length - 1},{length},end")
+    results = {
+        name: evaluate(project, config=Config(), protocol=name, features=["time_only"])
+        for name in ("la2ds", "paper")
+    }
+    clipped, raw = (r["features"]["time_only"]["phase_progression"] for r in results.values())
+    assert raw["value"] == raw["mean_unclipped"] == clipped["mean_unclipped"] < -1
+    assert (raw["clipped"], clipped["clipped"]) == (0, 2)
+    assert clipped["value"] == -1
+    assert "-1.000*" in shown(results["la2ds"])
+    assert "far below 0" in shown(results["paper"])
+
+
+def test_background_is_left_out_where_the_protocol_says_so(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path)
+    relabel(project, ",begin", ",background")
+    found = {
+        name: evaluate(project, config=Config(), protocol=name, features=["time_only"])
+        for name in ("casa", "tcc", "la2ds")
+    }
+    phases = {name: result["phases"] for name, result in found.items()}
+    assert phases["tcc"] == ["background", "middle", "end"]
+    assert phases["casa"] == phases["la2ds"] == ["middle", "end"]
+    assert any("frames without a phase" in text for text in found["casa"]["warnings"])
+    other = load_config(overrides=["evaluate.background=NA"])
+    result = evaluate(project, config=other, protocol="casa", features=["time_only"])
+    assert result["phases"] == ["background", "middle", "end"]
+
+
+def test_what_limits_the_labels_is_said(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path)
+    for name in ("train5", "test3"):
+        relabel(project, f"\n{name},", "\nelsewhere,")
+    relabel(project, "test0,0,", "test0,3,")
+    second = next(row for row in project.phases_path.read_text().splitlines() if "test1,0" in row)
+    relabel(project, second, second.replace("begin", "surprise"))
+    third = next(row for row in project.phases_path.read_text().splitlines() if "test2,0" in row)
+    relabel(project, third, third.replace("begin", "end"))
+    warnings = evaluate(project, config=Config(), features=["time_only"])["warnings"]
+    assert "training clips without phases, not in the phase metrics: 1" in warnings
+    assert "test clips without phases, not in the phase metrics: 1" in warnings
+    assert "frames without a phase, not in the phase metrics: 3" in warnings
+    assert "phases of no training clip, whose test frames count as wrong: surprise" in warnings
+    assert any(text.startswith("clips that repeat a phase: 1; progression") for text in warnings)
+
+
+def test_features_that_are_not_finite_have_no_figure(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases
+    from la2ds_cli.evaluation.protocol import LA2DS
+
+    label = np.repeat([0, 1], 10)
+    labels = Labels(("a", "b"), [label], [label, label], [0, 1], ["v", "w"])
+    feature = np.arange(20.0)[:, None]
+    broken = np.where(feature > 18, np.nan, feature)
+    found = measure_phases([feature], [feature, broken], labels, LA2DS, 0)
+    assert len(found) == 7
+    assert {measure.value for measure in found.values()} == {None}
+    whole = measure_phases([feature], [feature, feature], labels, replace(LA2DS), 0)
+    assert None not in {measure.value for measure in whole.values()}
+
+
+def test_without_enough_frames_elsewhere_retrieval_says_so(tmp_path: Path) -> None:
+    project = labelled_project(tmp_path, train=2, test=1)
+    add_sequence(project, "tiny", sequence(warped_phase(9, 3)), "test")
+    relabel(project, "phase\n", "phase\ntiny,0,4,begin\ntiny,4,9,end\n")
+    result = evaluate(project, config=Config(), features=["time_only"])
+    row = result["features"]["time_only"]["precision_at_k"]
+    assert row["15"]["value"] is None
+    assert "fewer than 15 labelled frames" in row["5"]["reason"]
+    assert "fewer than 15 labelled frames" in " ".join(shown(result).split())
+
+
+@pytest.mark.skipif(not PENN.exists(), reason="the shared Penn Action labels are absent")
+@pytest.mark.parametrize(
+    ("action", "phases"),
+    [
+        ("golf_swing", ["backswing", "downswing", "follow_through"]),
+        ("squat", ["stand", "down", "up", "end"]),
+    ],
+)
+def test_kinematic_phases_of_penn_action(tmp_path: Path, action: str, phases: list[str]) -> None:
+    from la2ds_cli.importers.penn_action import import_penn_action
+
+    project = Project.create(tmp_path)
+    import_penn_action(project, PENN, action, PENN / "phases_kinematic.csv")
+    result = evaluate(project, config=Config(), protocol="paper", features=["time_only"])
+    assert result["phases"] == phases
+    row = result["features"]["time_only"]
+    # Clips are trimmed to the movement, so a clock tells most phases: why it stands in every table.
+    assert 0.7 < row["phase_classification"]["100 %"]["value"] < 0.97
+    assert row["phase_progression"]["value"] > 0.8
+    assert row["kendalls_tau"]["value"] > 0.99
+    assert 0.7 < row["precision_at_k"]["5"]["value"] < 0.97

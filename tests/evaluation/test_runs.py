@@ -1,0 +1,173 @@
+"""Several training runs: their mean, their spread, and what they differ in."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from la2ds_cli.config import load_config
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
+from la2ds_cli.evaluation.table import evaluation_table, verdict
+from la2ds_cli.project import Project
+from tests.evaluation.labelled_project import labelled_project
+
+TINY = [
+    'model.input="joints"',
+    "model.width=24",
+    "model.heads=2",
+    "model.spatial_layers=1",
+    "model.temporal_layers=1",
+    "evaluate.trim_draws=1",
+]
+
+
+def add_run(project: Project, run: str, seed: int, *overrides: str) -> None:
+    """A checkpoint with random weights."""
+    from la2ds_cli.network import build_network
+    from la2ds_cli.skeleton import get_skeleton
+    from la2ds_cli.training import checkpoint
+
+    config = load_config(overrides=[*TINY, f"train.seed={seed}", *overrides])
+    network = build_network(config.model, config.heatmap, get_skeleton("penn13"), seed)
+    checkpoint.save_weights(
+        project.run_dir(run) / "best.safetensors",
+        network,
+        checkpoint.recipe(config, "digest"),
+        {"skeleton": "penn13"},
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = labelled_project(tmp_path_factory.mktemp("runs"), train=4, test=3)
+    for seed, run in enumerate(("a", "b", "c")):
+        add_run(project, run, seed)
+    add_run(project, "longer", 3, "train.steps=77")
+    return project
+
+
+def measured(project: Project, *runs: str, **options: Any) -> dict[str, Any]:
+    config = load_config(overrides=TINY)
+    return evaluate(project, runs=runs, config=config, device="cpu", **options)
+
+
+@pytest.fixture(scope="module")
+def three(project: Project) -> dict[str, Any]:
+    return measured(project, "a", "b", "c")
+
+
+def test_model_is_the_mean_of_the_runs_with_their_spread(
+    project: Project, three: dict[str, Any]
+) -> None:
+    alone = [measured(project, run, features=["model"])["features"]["model"] for run in "abc"]
+    row = three["features"]["model"]
+    for metric, part in (
+        ("phase_classification", "100 %"),
+        ("precision_at_k", "10"),
+        ("phase_progression", ""),
+        ("kendalls_tau", ""),
+    ):
+        entry = row[metric][part] if part else row[metric]
+        values = [one[metric][part]["value"] if part else one[metric]["value"] for one in alone]
+        assert entry["value"] == pytest.approx(np.mean(values))
+        assert entry["spread"] == pytest.approx(np.std(values, ddof=1))
+        assert list(entry["by_run"].values()) == pytest.approx(values)
+        assert entry["interval"][0] <= entry["value"] <= entry["interval"][1]
+    transfer = row["event_transfer"]
+    for key in ("median_percent", "mean_percent", "p90_percent", "median_seconds"):
+        values = [one["event_transfer"][key] for one in alone]
+        assert transfer[key] == pytest.approx(np.mean(values))
+    medians = [one["event_transfer"]["median_percent"] for one in alone]
+    assert transfer["spread"] == pytest.approx(np.std(medians, ddof=1))
+    assert transfer["events"] == alone[0]["event_transfer"]["events"]
+    assert three["by_run"]["b"] == alone[1]
+
+
+def test_document_and_files_hold_every_run(project: Project, three: dict[str, Any]) -> None:
+    assert (three["run"], three["runs"]) == ("a+b+c", ["a", "b", "c"])
+    assert list(three["features"]) == [
+        *("model", "raw_pose", "raw_pose_best", "time_only", "untrained")
+    ]
+    for kind in ("videos", "events"):
+        path = project.results_dir("evaluate") / f"a+b+c-{kind}.csv"
+        with path.open(newline="") as handle:
+            features = {row["feature"] for row in csv.DictReader(handle)}
+        assert features == {
+            *("model:a", "model:b", "model:c"),
+            *("raw_pose", "raw_pose_best", "time_only", "untrained"),
+        }
+
+
+def test_the_comparison_and_the_table_are_of_the_mean(three: dict[str, Any]) -> None:
+    row = three["features"]
+    mine, clock = (row[n]["event_transfer"]["median_percent"] for n in ("model", "time_only"))
+    first = three["comparisons"][0]
+    assert first["against"] == "time_only"
+    assert first["difference_percent"] == pytest.approx(mine - clock)
+    assert f"median error {mine:.2f} %" in verdict(three)[0]
+    console = Console(width=100, no_color=True)
+    with console.capture() as capture:
+        console.print(evaluation_table(three))
+    text = " ".join(capture.get().split())
+    assert f"±{row['model']['event_transfer']['spread']:.2f}" in text
+    assert "mean over the networks of the runs a, b, c" in text
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_named(
+    project: Project, three: dict[str, Any]
+) -> None:
+    assert not any("differ" in text for text in three["warnings"])
+    result = measured(project, "a", "longer", features=["model"])
+    assert "runs a and longer differ in more than the seed: train.steps" in result["warnings"]
+
+
+def test_a_run_of_several_without_a_model_is_an_error(project: Project) -> None:
+    with pytest.raises(UserError, match="run 'gone' has no trained model") as caught:
+        measured(project, "a", "gone")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    with pytest.raises(UserError, match="named twice"):
+        measured(project, "a", "a")
+    with pytest.raises(UserError, match="not a run name"):
+        measured(project, "a", "../b")
+
+
+def test_an_undefined_run_leaves_the_mean_undefined_and_is_named() -> None:
+    facts = {"nan": 2, "pairs": 6, "reason": None}
+    good = Measure(0.5, np.array([0.4, 0.6]), facts)
+    mean = mean_over_runs({"a": good, "b": Measure(0.7, np.array([0.6, 0.8]), facts)})
+    assert mean.value == pytest.approx(0.6)
+    np.testing.assert_allclose(mean.resampled, [0.5, 0.7])
+    assert mean.facts["spread"] == pytest.approx(0.1 * np.sqrt(2))
+    assert (mean.facts["nan"], mean.facts["pairs"]) == (4, 6)
+    lacking = mean_over_runs({"a": good, "b": undefined("no frames")})
+    assert lacking.value is None
+    assert lacking.row()["interval"] is None
+    assert lacking.facts["reason"] == "run b: no frames"
+
+
+def test_command_takes_runs_and_protocol(project: Project, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from la2ds_cli.main import app
+
+    def run(*arguments: str):
+        options = ["--project", str(project.root), "--device", "cpu"]
+        return CliRunner().invoke(app, ["evaluate", *arguments, *options])
+
+    result = run("--runs", "a, b", "--protocol", "paper")
+    assert result.exit_code == 0
+    assert "protocol paper, run a+b" in result.stdout
+    assert (project.results_dir("evaluate") / "a+b-paper.json").exists()
+    both = run("--runs", "a,b", "--run", "c")
+    assert both.exit_code == ExitCode.USAGE
+    assert "--run and --runs are both given" in both.stderr
+    wrong = run("--protocol", "papr")
+    assert wrong.exit_code == ExitCode.USAGE
+    assert "did you mean 'paper'" in wrong.stderr
