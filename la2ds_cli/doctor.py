@@ -18,6 +18,7 @@ _EXTRAS = {
     "mmpose": "mmpose",
     "ray": "ray",
     "sleap": "sleap-io",
+    "tensorboard": "tensorboard",
     "ultralytics": "ultralytics",
 }
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "timm", "numba")

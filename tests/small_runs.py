@@ -1,8 +1,10 @@
-"""A project of six clips, and settings with which a run of the paper's recipe takes a second."""
+"""Projects of a few clips, and settings with which a run takes a second."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,31 @@ TINY = [
     "evaluate.trim_draws=1",
     "evaluate.pairs=10",
 ]
+
+# Joints alone, float32 on one thread: enough to learn something in 20 steps.
+JOINTS = [
+    "model.input=joints",
+    "model.width=24",
+    "model.temporal_layers=1",
+    "train.steps=20",
+    "train.batch_size=4",
+    "train.validate_every=5",
+    "train.threads=1",
+]
+
+
+def clips(root: Path, count: int = 8, length: int = 24) -> Project:
+    """A project of `count` clips of `length` frames, without splits or labels."""
+    project = Project.create(root)
+    for n in range(count):
+        add_sequence(project, f"clip{n}", sequence(warped_phase(length, n)))
+    return project
+
+
+def metrics(project: Project, run: str = "default") -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl."""
+    text = (project.run_dir(run) / "metrics.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def six_clips(root: Path, *, labels: bool = True) -> Project:

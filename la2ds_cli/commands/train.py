@@ -57,22 +57,25 @@ def train(
 
     from la2ds_cli.console import Console, seconds
     from la2ds_cli.training import train as step
-    from la2ds_cli.training.distributed import Processes
+    from la2ds_cli.training.distributed import Processes, ToldElsewhere
 
     first = Processes.from_environment().first
     with Console(as_json=as_json, quiet=quiet or not first) as console:
         opened = open_project(project)
         with opened.lock() if first else nullcontext():
-            result = step.train(
-                opened,
-                run=run,
-                config=opened.config(preset=preset, overrides=settings or []),
-                max_minutes=max_minutes,
-                device=device,
-                overwrite=overwrite,
-                progress=console.progress,
-                tensorboard=tensorboard,
-            )
+            try:
+                result = step.train(
+                    opened,
+                    run=run,
+                    config=opened.config(preset=preset, overrides=settings or []),
+                    max_minutes=max_minutes,
+                    device=device,
+                    overwrite=overwrite,
+                    progress=console.progress,
+                    tensorboard=tensorboard,
+                )
+            except ToldElsewhere as error:
+                raise typer.Exit(error.exit_code) from error
         if not first:
             return
         console.document("train", {"project": opened.root, **result.to_json()})
@@ -83,6 +86,10 @@ def train(
         )
         if math.isfinite(result.raw_pose_error):
             console.line(f"raw poses, without training: {result.raw_pose_error:.2f} %")
+        console.line(
+            f"drawing batches took {100 * result.drawing_share:.0f} % of the time beside the "
+            f"network, which waited for them {100 * result.data_share:.0f} % of it"
+        )
         for warning in result.warnings:
             console.line(f"warning: {warning}", "yellow")
         console.line(f"checkpoint: {result.checkpoint}")

@@ -45,6 +45,8 @@ def write_card(
         f"| frames per second | {config.train.fps:g} |",
         f"| steps | {state.step} of {config.train.steps} |",
         f"| time | {state.seconds:.0f} s |",
+        f"| drawing batches, beside the network | {100 * state.drawing_share():.0f} % of it |",
+        f"| waiting for them | {100 * state.data_share():.0f} % of it |",
         f"| validation error (synthetic warps, best at step {state.best_step}) | "
         f"{state.best_error:.2f} % of the clip length |",
         f"| the same error of raw poses, without training | {_percent(state.raw_pose_error)} |",

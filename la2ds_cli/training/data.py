@@ -4,7 +4,7 @@ a resumed run draws exactly what an uninterrupted one would have drawn."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,11 +76,10 @@ def load_training_set(project: Project, config: Config) -> TrainingSet:
             hint="la2ds extract-poses FOLDER; two clips align on raw poses without any training",
             exit_code=ExitCode.UNUSABLE,
         )
-    poses, keys = {}, []
+    poses, keys = {}, {}
     for video in videos:
-        pose, recipe = project.read_pose(video.id)
-        poses[video.id] = pose
-        keys.append(f"{video.id}:{recipe.key}")
+        poses[video.id], recipe = project.read_pose(video.id)
+        keys[video.id] = recipe.key
     names = sorted({pose.skeleton for pose in poses.values()})
     if len(names) > 1:
         raise UserError(
@@ -90,8 +89,13 @@ def load_training_set(project: Project, config: Config) -> TrainingSet:
         )
     clips = [to_clip(video, pose, config.train.fps) for video, pose in poses.items()]
     train, validation = _hold_out(clips, config.train.validation_share)
-    digest = hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
-    return TrainingSet(train, validation, get_skeleton(names[0]), digest)
+    return TrainingSet(train, validation, get_skeleton(names[0]), clips_digest(keys))
+
+
+def clips_digest(keys: Mapping[str, str]) -> str:
+    """Identity of a set of training clips; keys: of the recipe of the poses, by video id."""
+    pairs = sorted(f"{video}:{key}" for video, key in keys.items())
+    return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
 def to_clip(video: str, pose: PoseSequence, fps: float) -> Clip:

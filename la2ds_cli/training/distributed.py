@@ -7,14 +7,23 @@ project, so it must lie where each of them sees it.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from la2ds_cli.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     import torch
+
+T = TypeVar("T")
+
+
+class ToldElsewhere(UserError):
+    """A UserError that another process tells; this one ends with its exit code in silence."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,29 @@ class Processes:
         parts: list[list[str]] = [[] for _ in range(self.count)]
         torch.distributed.all_gather_object(parts, list(texts))
         return [text for part in parts for text in part]
+
+    def together(self, action: Callable[[], T]) -> T:
+        """Call `action` in every process. A UserError in any of them is raised in all, so that
+        nobody waits for one who has gone; the lowest rank that has it is the one that tells."""
+        result, error, text = None, None, ""
+        try:
+            result = action()
+        except UserError as caught:
+            error, text = caught, json.dumps([caught.message, caught.hint, caught.exit_code])
+        problems = self.gather([text])
+        teller = next((rank for rank, found in enumerate(problems) if found), None)
+        if teller is None:
+            return result  # type: ignore[return-value]  # it is what action gave
+        if error is not None and teller == self.rank:
+            raise error
+        message, hint, code = json.loads(problems[teller])
+        raise ToldElsewhere(message, hint=hint, exit_code=ExitCode(code))
+
+    def same(self, error: UserError) -> UserError:
+        """An error that all processes find at once: the first one tells it."""
+        if self.first:
+            return error
+        return ToldElsewhere(error.message, hint=error.hint, exit_code=error.exit_code)
 
     def wait(self) -> None:
         """Until all processes are here."""

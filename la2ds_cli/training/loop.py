@@ -66,8 +66,8 @@ def run_loop(
     state = records.resume(writes=processes.first)
     if state.finished:
         return state
-    if tensorboard and processes.first:
-        records.draw_curves(state.step)
+    if tensorboard:
+        processes.together(lambda: records.draw_curves(state.step) if processes.first else None)
     limit = math.inf if max_minutes is None else max_minutes * 60
     run = _Run(network, data, config, run_dir, device, progress, processes, state, limit)
     try:
@@ -257,9 +257,10 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
     named = run.processes.gather(named)
     clips = ", ".join(sorted(set(named or run.processes.gather(batch.videos))))
     what = "loss" if named else "gradient"
-    return UserError(
+    error = UserError(
         f"the {what} is not a number at step {step}, on the clips {clips}",
         hint=f"look at those clips, or lower train.learning_rate; {run.run_dir} holds the state "
         "before",
         exit_code=ExitCode.UNUSABLE,
     )
+    return run.processes.same(error)

@@ -37,6 +37,9 @@ class LoopState:
     drawing: float = 0.0  # seconds the drawing thread worked
     frames: int = 0  # frames shown
     padded: int = 0  # places in batches, padding included
+    all_stepped: float = 0.0  # the three sums above over the whole run, up to the last validation
+    all_waited: float = 0.0
+    all_drawing: float = 0.0
 
     @classmethod
     def from_saved(cls, saved: dict[str, Any]) -> LoopState:
@@ -46,18 +49,29 @@ class LoopState:
 
     def clear_sums(self) -> None:
         """Begin the sums between two validations anew."""
+        self.all_stepped += self.stepped
+        self.all_waited += self.waited
+        self.all_drawing += self.drawing
         self.loss_sum = self.stepped = self.waited = self.drawing = 0.0
         self.losses = self.frames = self.padded = 0
 
     def shares(self) -> dict[str, float]:
-        """For metrics.jsonl. data_share: of the time of steps, what the network waited for data;
-        drawing_share: the work of the drawing thread; padding: share of the places in batches."""
-        time = self.stepped or math.inf
+        """For metrics.jsonl, since the last validation. data_share: of the time of steps, what the
+        network waited for data; drawing_share: what the drawing thread worked (augmentation,
+        crop, heatmaps, collation); padding: share of the places in batches."""
         return {
-            "data_share": round(self.waited / time, 4),
-            "drawing_share": round(self.drawing / time, 4),
-            "padding": round(1 - self.frames / self.padded, 4) if self.padded else 0.0,
+            "data_share": _share(self.waited, self.stepped),
+            "drawing_share": _share(self.drawing, self.stepped),
+            "padding": _share(self.padded - self.frames, self.padded),
         }
+
+    def data_share(self) -> float:
+        """`data_share` of the whole run."""
+        return _share(self.all_waited, self.all_stepped)
+
+    def drawing_share(self) -> float:
+        """`drawing_share` of the whole run."""
+        return _share(self.all_drawing, self.all_stepped)
 
     def judge(self, found: Validation) -> bool:
         """Take in a validation; True when it is the best so far."""
@@ -67,3 +81,7 @@ class LoopState:
             return False
         self.best_error, self.best_step, self.idle = found.error, self.step, 0
         return True
+
+
+def _share(part: float, whole: float) -> float:
+    return round(part / whole, 4) if whole else 0.0

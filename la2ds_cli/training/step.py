@@ -18,7 +18,8 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     """Rate at a step; `done` in [0, 1] is the share of the run that has passed.
 
     cosine: to zero; milestones: halved at 15, 20, 25, ... 50 % of the run, the epochs
-    30, 40, ... 100 of 200 that CASA uses; constant. Linear warm-up before.
+    30, 40, ... 100 of 200 that CASA uses; halving: at each of 24 equal parts of the run, as the
+    paper prints (sec. 4); constant. Linear warm-up before.
     """
     warm = min(1.0, (step + 1) / max(config.warmup, 1))
     factor = 1.0
@@ -26,6 +27,8 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
         factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
     elif config.schedule == "milestones":
         factor = 0.5 ** sum(done >= share / 100 for share in range(15, 55, 5))
+    elif config.schedule == "halving":
+        factor = 0.5 ** math.floor(24 * min(done, 1.0))
     return config.learning_rate * warm * factor
 
 

@@ -24,7 +24,8 @@ COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 class TrainResult:
     """Outcome of a run. validation_error: % of clip length, synthetic warps of held-out clips
     (la2ds_cli.training.validate); raw_pose_error: the same without training, NaN = not measured;
-    seconds: of training, over all resumed parts."""
+    seconds: of training, over all resumed parts; data_share, drawing_share: of the time of its
+    steps, what the network waited for batches and what drawing them took in a thread beside it."""
 
     run: str
     steps: int
@@ -35,6 +36,8 @@ class TrainResult:
     checkpoint: Path
     already_finished: bool = False
     raw_pose_error: float = math.nan
+    data_share: float = 0.0
+    drawing_share: float = 0.0
     collapse: str = ""
     warnings: list[str] = field(default_factory=list)
 
@@ -96,13 +99,14 @@ def _train(
     from la2ds_cli.training.order import batch_size
 
     run_dir = project.run_dir(run)
-    data = load_training_set(project, config)
+    data = processes.together(lambda: load_training_set(project, config))
     made_from = checkpoint.recipe(config, data.digest)
     count = len({clip.video for clip in (*data.train, *data.validation)})
     _check_share(processes, batch_size(config.train, len(data.train)))
-    if processes.first:
-        _prepare(run_dir, config, made_from, run, overwrite)
-    processes.wait()  # nobody reads the folder before it is ready
+    # Nobody reads the folder before the first process has made it ready.
+    processes.together(
+        lambda: _prepare(run_dir, config, made_from, run, overwrite) if processes.first else None
+    )
     _tell_of_few(count, len(data.train), config, progress)
     network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
@@ -119,8 +123,6 @@ def _train(
         tensorboard=tensorboard,
     )
     warnings = _warnings(count, state)
-    for warning in warnings:
-        progress.note(warning)
     if processes.first:
         card.write_card(run_dir, config, data, state, device.type, warnings)
     processes.wait()  # the project is unlocked when everybody has finished
@@ -134,6 +136,8 @@ def _train(
         checkpoint=run_dir / "best.safetensors",
         already_finished=bool(saved and saved["state"]["finished"]),
         raw_pose_error=state.raw_pose_error,
+        data_share=state.data_share(),
+        drawing_share=state.drawing_share(),
         collapse=state.collapse,
         warnings=warnings,
     )
@@ -142,9 +146,11 @@ def _train(
 def _check_share(processes: Processes, pairs: int) -> None:
     """Every process must have a pair of every batch."""
     if processes.count > pairs:
-        raise UserError(
-            f"{processes.count} processes cannot share batches of {pairs}",
-            hint="start fewer, or raise train.batch_size",
+        raise processes.same(
+            UserError(
+                f"{processes.count} processes cannot share batches of {pairs}",
+                hint="start fewer, or raise train.batch_size (at most 8 pairs of each clip)",
+            )
         )
 
 

@@ -9,6 +9,7 @@ from typer.testing import Result
 
 from la2ds_cli.errors import ExitCode
 from la2ds_cli.project import Project
+from la2ds_cli.training.distributed import ToldElsewhere
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
@@ -20,6 +21,8 @@ def test_train_makes_a_run_and_says_what_comes_next(run: Run, project: Project):
     assert "run mine: 4 steps" in result.stdout
     assert "warning: only 2 clips" in result.stdout
     assert "raw poses, without training: " in result.stdout
+    assert "drawing batches took " in result.stdout
+    assert result.output.count("only 2 clips to learn from (") == 1
     assert "next: la2ds evaluate" in result.stderr
     assert (project.run_dir("mine") / "best.safetensors").exists()
 
@@ -81,6 +84,8 @@ def test_only_the_first_of_several_processes_locks_and_prints(
 
     def step(*arguments: Any, **options: Any) -> None:
         reached.append(options["run"])
+        if len(reached) == 2:
+            raise ToldElsewhere("no room", exit_code=ExitCode.STORAGE)
 
     monkeypatch.setattr("la2ds_cli.training.train.train", step)
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
@@ -89,9 +94,10 @@ def test_only_the_first_of_several_processes_locks_and_prints(
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     with project.lock():
         result = run("train")
-    assert result.exit_code == 0
-    assert reached == ["default"]
-    assert result.stdout == ""
+        failed = run("train")
+    assert reached == ["default", "default"]
+    assert (result.exit_code, failed.exit_code) == (0, ExitCode.STORAGE)
+    assert result.output == failed.output == ""  # what the first process says is enough
 
 
 def test_cuda_is_never_replaced_in_silence(run: Run):

@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from la2ds_cli.config import load_config
-from la2ds_cli.errors import UserError
+from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.project import Project
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.distributed import Processes
+from la2ds_cli.training.distributed import Processes, ToldElsewhere
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import clips
 
 SMALL = [
     "model.input=joints",
@@ -98,26 +99,32 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.heavy
-def test_torchrun_starts_the_command(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    for n in range(8):
-        add_sequence(project, f"clip{n}", sequence(warped_phase(24, n)))
+def _torchrun(project: Project, *settings: str) -> subprocess.CompletedProcess[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
     la2ds = [sys.executable, "-c", "from la2ds_cli.main import main; main()"]
     command = [*torchrun, "--standalone", "--no-python", *la2ds, "train", "--device", "cpu"]
-    settings = [part for text in SMALL for part in ("--set", text)]
-    done = subprocess.run(
-        [*command, "--project", str(project.root), *settings],
+    changed = [part for text in (*SMALL, *settings) for part in ("--set", text)]
+    return subprocess.run(
+        [*command, "--project", str(project.root), *changed],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
         timeout=600,
     )
+
+
+@pytest.mark.heavy
+def test_torchrun_starts_the_command(tmp_path: Path) -> None:
+    project = clips(tmp_path / "project")
+    done = _torchrun(project)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("12 steps") == 1
     assert (project.run_dir("default") / "best.safetensors").exists()
+    refused = _torchrun(project, "train.steps=13")
+    assert refused.returncode != 0
+    assert refused.stderr.count("error: run 'default' was trained differently") == 1
+    assert "RuntimeError" not in refused.stderr  # nobody waited for one who had gone
 
 
 def test_one_process_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +136,35 @@ def test_one_process_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     assert alone.gather(["a"]) == ["a"]
     monkeypatch.setenv("WORLD_SIZE", "4")  # as batch systems set it for jobs of one process
     assert Processes.from_environment() == alone
+
+
+def _fail() -> None:
+    raise UserError("no room", hint="make some", exit_code=ExitCode.STORAGE)
+
+
+def test_an_error_of_one_process_ends_all_and_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Processes().together(lambda: 7) == 7
+    with pytest.raises(UserError, match="no room") as alone:
+        Processes().together(_fail)
+    assert not isinstance(alone.value, ToldElsewhere)
+    # Of three processes the last two fail; every rank is played in turn.
+    texts = ["", json.dumps(["no room", "make some", 7]), json.dumps(["no room", "make some", 7])]
+    monkeypatch.setattr(Processes, "gather", lambda self, text: texts)
+    for rank, action, silent in ((0, lambda: None, True), (1, _fail, False), (2, _fail, True)):
+        with pytest.raises(UserError, match="no room") as caught:
+            Processes(rank, 3, rank, 3).together(action)
+        assert isinstance(caught.value, ToldElsewhere) is silent
+        assert (caught.value.hint, caught.value.exit_code) == ("make some", ExitCode.STORAGE)
+
+
+def test_an_error_that_all_find_is_told_by_the_first() -> None:
+    error = UserError("the loss is not a number", exit_code=ExitCode.UNUSABLE)
+    assert Processes(0, 2).same(error) is error
+    other = Processes(1, 2).same(error)
+    assert isinstance(other, ToldElsewhere)
+    assert other.exit_code == ExitCode.UNUSABLE
 
 
 def test_the_places_of_a_batch_are_divided_without_rest() -> None:

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.project import Project
+from tests.small_runs import clips
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Eight clips of 24 frames."""
+    return clips(tmp_path / "project")

@@ -1,0 +1,90 @@
+"""2 to 20 clips train, with a warning and raw poses beside the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.embedding import load_embedder
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import JOINTS, clips, metrics
+
+HUGE_BATCH = [*JOINTS, "train.batch_size=64", "train.steps=2"]
+
+
+class Notes(Progress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "pairs", "words"),
+    [
+        (2, 16, "only 2 clips"),
+        (5, 40, "only 5 clips"),
+        (15, 64, "few clips"),
+        (20, 64, "few clips"),
+    ],
+)
+def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
+    tmp_path: Path, count: int, pairs: int, words: str
+) -> None:
+    few, notes = clips(tmp_path / "few", count), Notes()
+    config = few.config(overrides=HUGE_BATCH)
+    result = train(few, config=config, device="cpu", progress=notes)
+    assert (result.steps, result.clips) == (2, count)
+    assert 0 < result.raw_pose_error < 40
+    assert words in result.warnings[0]
+    assert f"against {result.raw_pose_error:.2f} % of raw poses" in result.warnings[0]
+    assert "--features pose" in result.warnings[0]
+    assert "raw poses, without training" in (few.run_dir("default") / "CARD.md").read_text()
+    told = f"batches of {pairs} instead of 64"
+    assert any(told in note for note in notes.said) == (pairs < 64)
+
+
+def test_enough_clips_are_not_warned_about(tmp_path: Path) -> None:
+    many = clips(tmp_path / "many", 21)
+    result = train(many, config=many.config(overrides=HUGE_BATCH), device="cpu")
+    assert not any("clips" in warning for warning in result.warnings)
+
+
+def test_one_clip_is_refused(tmp_path: Path) -> None:
+    alone = clips(tmp_path / "alone", 1)
+    with pytest.raises(UserError, match="at least 2 clips with poses, found 1") as caught:
+        train(alone, config=alone.config(overrides=JOINTS), device="cpu")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+@pytest.mark.parametrize("others", [0, 4])
+@pytest.mark.parametrize("model_input", ["joints", "both"])
+def test_clips_of_one_two_and_three_frames_train_and_embed(
+    tmp_path: Path, model_input: str, others: int
+) -> None:
+    """Alone, and among clips of 24 frames that share their batches."""
+    short = clips(tmp_path / "short", others) if others else Project.create(tmp_path / "short")
+    poses = [sequence(np.linspace(0.2, 0.8, length)) for length in (1, 2, 3)]
+    for pose in poses:
+        add_sequence(short, f"short{len(pose)}", pose)
+    settings = [*JOINTS, f"model.input={model_input}", "model.spatial_layers=1"]
+    train(short, config=short.config(overrides=settings), device="cpu")
+    assert all(np.isfinite(row["loss"]) for row in metrics(short))
+    embedded = load_embedder(short, device="cpu")(poses)
+    assert [len(value) for value in embedded] == [1, 2, 3]
+    assert all(np.isfinite(value).all() for value in embedded)
+
+
+def test_a_clip_in_which_nobody_is_seen_does_not_stop_the_others(project: Project) -> None:
+    pose = sequence(warped_phase(24, 0))
+    add_sequence(project, "empty", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    train(project, config=project.config(overrides=JOINTS), device="cpu")
+    assert all(np.isfinite(row["loss"]) for row in metrics(project))

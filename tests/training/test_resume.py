@@ -1,0 +1,141 @@
+"""A run that was interrupted equals one that was not, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.project import Project
+from la2ds_cli.training import checkpoint
+from la2ds_cli.training.train import train
+from tests.small_runs import JOINTS, metrics
+
+# Heatmaps, cross-attention, and a network that draws random numbers of its own.
+EVERYTHING = [
+    "model.input=both",
+    "model.spatial_layers=1",
+    "model.cross_layers=1",
+    "model.temporal_position=offset",
+    "augment.noise=smooth",
+    "train.schedule=milestones",
+    "train.bucket=true",
+]
+
+CLOCKS = {"seconds", "stepped", "waited", "drawing", "all_stepped", "all_waited", "all_drawing"}
+
+
+def _weights(project: Project, run: str) -> dict[str, np.ndarray]:
+    tensors, _, _ = checkpoint.load_weights(project.run_dir(run) / "last.safetensors")
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _assert_same_state(project: Project, run: str, other: str) -> None:
+    """Weights, optimiser, counters and metrics, bit for bit; clocks apart."""
+    one, two = (checkpoint.load_resume(project.run_dir(n) / "resume.pt") for n in (run, other))
+    assert one is not None
+    assert two is not None
+    assert one["optimiser"]["param_groups"] == two["optimiser"]["param_groups"]
+    for parameter, moments in one["optimiser"]["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, two["optimiser"]["state"][parameter][name])
+    for name in one["state"].keys() - CLOCKS:
+        assert one["state"][name] == two["state"][name], name
+    first, second = _weights(project, run), _weights(project, other)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    for a, b in zip(metrics(project, run), metrics(project, other), strict=True):
+        for name in a.keys() - {"seconds", "data_share", "drawing_share"}:
+            assert a[name] == b[name], name
+
+
+@pytest.mark.parametrize(
+    ("save_seconds", "settings"),
+    [
+        (1e9, []),
+        (0, []),
+        (0, ["train.bucket=true"]),
+        (0, EVERYTHING),
+        (0, ["train.precision=bf16"]),
+    ],
+    ids=["at-validations", "by-time", "buckets", "everything", "bf16"],
+)
+def test_interrupted_run_equals_uninterrupted_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, save_seconds: float, settings: list[str]
+) -> None:
+    """Resumed from step 10 (saved at validations) or 13 (saved by time, after every step), while
+    the thread that draws ahead was at step 13."""
+    config = project.config(overrides=[*JOINTS, *settings])
+    train(project, run="whole", config=config, device="cpu")
+
+    from la2ds_cli.training import loop, records
+
+    monkeypatch.setattr(records, "SAVE_SECONDS", save_seconds)
+    real = loop.draw_batch
+
+    def stop_at_13(clips, skeleton, config, step, *rest):
+        if step == 13:
+            raise KeyboardInterrupt
+        return real(clips, skeleton, config, step, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "draw_batch", stop_at_13)
+        with pytest.raises(KeyboardInterrupt):
+            train(project, run="parts", config=config, device="cpu")
+    saved = checkpoint.load_resume(project.run_dir("parts") / "resume.pt")
+    assert saved is not None
+    assert saved["state"]["step"] == (13 if save_seconds == 0 else 10)
+    torch.manual_seed(1)  # the random state of the process plays no part
+    train(project, run="parts", config=config, device="cpu")
+    _assert_same_state(project, "whole", "parts")
+    assert [row["step"] for row in metrics(project, "parts")] == [5, 10, 15, 20]
+
+
+def test_killed_training_finishes_with_the_same_weights(project: Project) -> None:
+    """kill -9 in the middle, then the same command."""
+    overrides = [*JOINTS, "train.steps=120", "train.validate_every=50"]
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from la2ds_cli.training import records; records.SAVE_SECONDS = 0.1\n"
+        "from la2ds_cli.project import Project\n"
+        "from la2ds_cli.training.train import train\n"
+        "project = Project.open(Path(sys.argv[1]))\n"
+        "config = project.config(overrides=sys.argv[3:])\n"
+        "train(project, run=sys.argv[2], config=config, device='cpu')\n"
+    )
+
+    def start(run: str) -> subprocess.Popen:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", script, str(project.root), run, *overrides]
+        return subprocess.Popen(command, env=environment)
+
+    killed = start("killed")
+    resume = project.run_dir("killed") / "resume.pt"
+    deadline = time.monotonic() + 120
+    while not resume.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    saved = checkpoint.load_resume(resume)
+    assert saved is not None
+    assert not saved["state"]["finished"]
+    assert start("killed").wait() == 0
+    assert start("whole").wait() == 0
+    _assert_same_state(project, "whole", "killed")
+
+
+def test_a_damaged_resume_state_starts_the_run_anew(project: Project) -> None:
+    config = project.config(overrides=JOINTS)
+    train(project, run="whole", config=config, device="cpu")
+    train(project, run="again", config=config, device="cpu")
+    resume = project.run_dir("again") / "resume.pt"
+    resume.write_bytes(resume.read_bytes()[:1000])
+    assert not train(project, run="again", config=config, device="cpu").already_finished
+    _assert_same_state(project, "whole", "again")

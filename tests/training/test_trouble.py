@@ -1,0 +1,64 @@
+"""Losses that are no numbers, and a network that collapses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.errors import UserError
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from la2ds_cli.training import checkpoint
+from la2ds_cli.training.train import train
+from tests.small_runs import JOINTS
+
+
+def test_a_loss_that_is_not_a_number_names_the_one_clip(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """clip3 makes every batch it is in not finite; the others of the batch are not blamed."""
+    from la2ds_cli.training import loop
+
+    real = loop.batch_loss
+
+    def spoiled(network, batch, *rest):
+        return real(network, batch, *rest) * (float("nan") if "clip3" in batch.videos else 1.0)
+
+    monkeypatch.setattr(loop, "batch_loss", spoiled)
+    with pytest.raises(UserError, match=r"loss is not a number at step \d, on the clips clip3$"):
+        train(project, config=project.config(overrides=JOINTS), device="cpu")
+
+
+def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sqrt has a finite value and no finite slope at 0."""
+    from la2ds_cli.training import loop
+
+    real = loop.batch_loss
+    monkeypatch.setattr(loop, "batch_loss", lambda *a: (real(*a) * 0).sqrt())
+    with pytest.raises(UserError, match=r"gradient is not a number at step 0, .*(clip\d, ){3}"):
+        train(project, config=project.config(overrides=JOINTS), device="cpu")
+
+
+def test_a_collapsed_network_is_told_once_and_marked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from la2ds_cli import embedding
+
+    real, notes = embedding.embed_input, []
+    monkeypatch.setattr(embedding, "embed_input", lambda *a: np.ones_like(real(*a)))
+
+    class Notes(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    config = project.config(overrides=JOINTS)
+    result = train(project, config=config, device="cpu", progress=Notes())
+    told = [note for note in notes if "has collapsed at step 5" in note]
+    assert len(told) == 1
+    assert "Lower train.learning_rate" in told[0]
+    assert result.collapse == "all frames have the same embedding"
+    facts = checkpoint.load_weights(project.run_dir("default") / "last.safetensors")[2]
+    assert facts["collapsed"] is True
+    assert "has collapsed" in (project.run_dir("default") / "CARD.md").read_text()
