@@ -135,7 +135,7 @@ class TrainConfig:
     batch_size: int = 8
     learning_rate: float = 1e-3
     warmup: int = 20  # steps
-    schedule: Literal["cosine", "milestones", "constant"] = "cosine"
+    schedule: Literal["cosine", "milestones", "halving", "constant"] = "cosine"
     weight_decay: float = 0.0
     clip_norm: float = 0.5
     temperature: float = 0.1

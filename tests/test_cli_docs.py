@@ -48,7 +48,7 @@ OPTIONS = {
     "la2ds retrieve": {"--device", "--k", "--out", "--query", "--run"} | COMMON,
     "la2ds evaluate": {"--device", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
-    "la2ds robustness limbs": {"--device", "--limb", "--run"} | COMMON,
+    "la2ds robustness limbs": {"--device", "--limb", "--p", "--run"} | COMMON,
     "la2ds robustness noise": {"--cells", "--device", "--minutes", "--overwrite", "--run"} | COMMON,
     "la2ds reproduce": {
         *("--device", "--minutes", "--overwrite", "--preset", "--seeds", "--set"),

@@ -28,8 +28,8 @@ def test_presets_all_load():
     [("penn", 20, 64, 3e-3), ("h2o", 30, 32, 3e-4), ("ikea", 30, 4, 3e-2)],
 )
 def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learning_rate):
-    """Sec. 3.1, 3.3 and Table 9; the three differ in what Table 9 prints for each data set, and
-    in the frames of a step, which bound the memory of long clips."""
+    """Sec. 3.1, 3.3 and Table 9; the three differ in what Table 9 prints for each data set, in
+    the frames of a step, which bound the memory of long clips, and in the steps of 24 epochs."""
     config = load_config(preset=f"paper-{name}")
     assert (config.heatmap.size, config.heatmap.crop, config.heatmap.aspect) == (
         30,
@@ -50,9 +50,12 @@ def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learnin
     penn = load_config(preset="paper-penn")
     train = replace(
         penn.train, fps=fps, batch_size=batch_size, learning_rate=learning_rate,
-        frames=config.train.frames,
+        frames=config.train.frames, steps=config.train.steps,
     )  # fmt: skip
     assert config == replace(penn, preset=config.preset, train=train)
+    clips = {"penn": 87, "h2o": 27, "ikea": 61}[name]
+    assert config.train.steps == pytest.approx(24 * 50 * clips / batch_size, rel=0.03)
+    assert (config.train.warmup, config.train.schedule) == (0, "milestones")
 
 
 def test_casa_compat_switches_what_casa_does_otherwise():

@@ -15,7 +15,8 @@ from la2ds_cli.commands.options import (
     open_project,
 )
 
-Table = Literal["table4", "table5", "table6", "table7", "table8"]  # as reproduce.rows.TableName
+# As reproduce.rows.TableName
+Table = Literal["table4", "table5", "table6", "table7", "table8", "choices"]
 
 
 def reproduce(
@@ -24,7 +25,7 @@ def reproduce(
         typer.Argument(
             metavar="TABLE",
             help=f"{', '.join(get_args(Table))}: components, heatmaps, augmentations, missing "
-            "joints, noisy joints.",
+            "joints, noisy joints; choices: where la2ds departs from the text.",
         ),
     ],
     project: ProjectOption = HERE,
@@ -62,7 +63,7 @@ def reproduce(
     """
     from la2ds_cli.console import Console
     from la2ds_cli.reproduce.reproduce import reproduce as step
-    from la2ds_cli.reproduce.result import cells, notes
+    from la2ds_cli.reproduce.text import effort, notes, screen_table
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
@@ -80,7 +81,8 @@ def reproduce(
             )
         console.document("reproduce", {"project": opened.root, **result.to_json()})
         console.line(result.title)
-        console.table(*cells(result))
+        console.rendered(screen_table(result))
+        console.line(effort(result))
         for text in notes(result):
             console.line(f"note: {text}", "yellow")
         console.note(f"in full: {opened.results_dir('reproduce') / table}.md, .csv, .json")

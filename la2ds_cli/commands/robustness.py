@@ -46,16 +46,20 @@ def limbs(
             "--limb", metavar="NAME", help="Such as left_arm; any: one drawn in every frame."
         ),
     ] = "any",
+    probabilities: Annotated[
+        str, typer.Option("--p", metavar="P,P,...", help="Shares of the frames that lose it.")
+    ] = "0,0.25,0.5,0.75,1",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Hide a limb in 0 to 100 % of the test frames.
+    """Hide a limb or a finger in a share of the test frames.
 
     Nothing is trained. The raw pose loses the same joints.
 
     \b
       la2ds robustness limbs --project swings --limb left_arm
+      la2ds robustness limbs --project swings --limb right_leg --p 0.5,1
     """
     from la2ds_cli.console import Console
     from la2ds_cli.robustness.sweep import limb_sweep
@@ -67,6 +71,7 @@ def limbs(
             run=run,
             config=opened.config(),
             limb=limb,
+            probabilities=_shares(probabilities),
             device=device,
             progress=console.progress,
         )
@@ -124,12 +129,24 @@ def noise(
         _show(console, opened, sweep, f"noise-{run}")
 
 
+def _shares(text: str) -> list[float]:
+    from la2ds_cli.errors import UserError
+
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = [-1.0]
+    if not all(0 <= share <= 1 for share in found):
+        raise UserError(f"'{text}' is no list of shares from 0 to 1", hint="--p 0,0.25,0.5,1")
+    return found
+
+
 def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:
-    from la2ds_cli.robustness.table import cells, write
+    from la2ds_cli.robustness.table import screen_table, write
 
     paths = write(sweep, project.results_dir("robustness"), name)
     console.document(f"robustness {sweep.kind}", {"project": project.root, **sweep.to_json()})
-    console.table(*cells(sweep))
+    console.rendered(screen_table(sweep))
     for text in sweep.warnings:
         console.line(f"note: {text}", "yellow")
     console.note(f"in full: {', '.join(str(path) for path in paths)}")

@@ -8,13 +8,23 @@ from dataclasses import replace
 from typing import Any
 
 from la2ds_cli import __version__
+from la2ds_cli.config import Config, load_config
 from la2ds_cli.device import DeviceName, available_cores, resolve_device
 from la2ds_cli.errors import UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
+from la2ds_cli.reproduce.choices import changed_settings, choices_table
 from la2ds_cli.reproduce.result import Outcome, ResultRow, TableResult
 from la2ds_cli.reproduce.rows import MISSING, NOISY, TABLES, Row, Table, TableName, left_out
-from la2ds_cli.reproduce.runs import SHARED, Budget, attempt, run_name, score_run, train_run
+from la2ds_cli.reproduce.runs import (
+    SHARED,
+    Budget,
+    attempt,
+    run_name,
+    same_weights,
+    score_run,
+    train_run,
+)
 from la2ds_cli.reproduce.scores import Evaluation
 
 DEFAULT_PRESET = "paper-penn"
@@ -24,8 +34,7 @@ BASELINES = {
     "time_only": "time only",
     "untrained": "untrained network",
 }
-TITLES = {
-    **{name: table.title for name, table in TABLES.items()},
+SWEEPS = {
     "table7": "Robustness against missing joints",
     "table8": "Robustness against noisy joints",
 }
@@ -58,18 +67,19 @@ def reproduce(
         project, preset, tuple(settings), minutes, device, overwrite, progress or Progress()
     )
     config = budget.config((), seeds[0])  # refuse a bad setting before any work
-    result = TableResult(table, TITLES[table], _facts(budget, seeds, config.to_dict()))
-    if table in TABLES:
-        _ablation(budget, TABLES[table], seeds, result)
-    elif table == "table7":
-        _missing_joints(budget, seeds, result)
+    result = TableResult(table, "", _facts(budget, seeds, config))
+    if table in SWEEPS:
+        result.title = SWEEPS[table]
+        (_missing_joints if table == "table7" else _noisy_joints)(budget, seeds, result)
     else:
-        _noisy_joints(budget, seeds, result)
+        ablation = TABLES[table] if table in TABLES else choices_table()
+        result.title = ablation.title
+        _ablation(budget, ablation, seeds, result)
     result.write(project.results_dir("reproduce"))
     return result
 
 
-def _facts(budget: Budget, seeds: Sequence[int], config: dict[str, Any]) -> dict[str, Any]:
+def _facts(budget: Budget, seeds: Sequence[int], config: Config) -> dict[str, Any]:
     import torch
 
     machine = {
@@ -81,9 +91,13 @@ def _facts(budget: Budget, seeds: Sequence[int], config: dict[str, Any]) -> dict
     }
     return {
         "preset": budget.preset,
-        "overrides": list(budget.settings),
+        "overrides": [
+            override
+            for key, override in changed_settings(load_config(preset=budget.preset), config).items()
+            if key != "train.seed"
+        ],
         "minutes": budget.minutes,
-        "steps": config["train"]["steps"],
+        "steps": config.train.steps,
         "seeds": list(seeds),
         "machine": machine,
     }
@@ -101,7 +115,8 @@ def _ablation(budget: Budget, table: Table, seeds: Sequence[int], result: TableR
     result.rows = [
         ResultRow(row.name, row.label, row.paper, list(row.settings)) for row in table.rows
     ]
-    for row, into in zip(table.rows, result.rows, strict=True):
+    for place in table.by_need():
+        row, into = table.rows[place], result.rows[place]
         base, varied = (budget.config(more, seeds[0]) for more in ((), row.settings))
         into.note = left_out(row, base, varied)
         for seed in seeds if not into.note else ():
@@ -111,16 +126,16 @@ def _ablation(budget: Budget, table: Table, seeds: Sequence[int], result: TableR
 
 def _one_run(budget: Budget, table: Table, row: Row, seed: int, result: TableResult) -> Outcome:
     config = budget.config(row.settings, seed)
-    same = config == budget.config((), seed)
-    run = _shared_run(seed) if same else run_name(table.name, row.name, seed)
+    shared = same_weights(config, budget.config((), seed))
+    run = _shared_run(seed) if shared else run_name(table.name, row.name, seed)
     found = Outcome(run, "model", seed=seed)
 
     def work() -> None:
         nonlocal found
         found = train_run(_keep(budget, result, run), run, config)
         baselines = () if result.baselines else tuple(BASELINES)
-        scored = score_run(budget, run, ("model", *baselines))
-        found = replace(found, scores=scored.scores["model"])
+        scored = score_run(budget, run, ("model", *baselines), config.align)
+        found = _with_scores(found, scored)
         if baselines:
             _take_baselines(result, scored)
 
@@ -128,6 +143,11 @@ def _one_run(budget: Budget, table: Table, row: Row, seed: int, result: TableRes
     if error:
         budget.progress.note(f"{run} failed: {error}")
     return replace(found, error=error)
+
+
+def _with_scores(outcome: Outcome, scored: Evaluation) -> Outcome:
+    name = outcome.features
+    return replace(outcome, scores=scored.scores[name], interval=scored.intervals[name])
 
 
 def _keep(budget: Budget, result: TableResult, run: str) -> Budget:
@@ -138,7 +158,7 @@ def _keep(budget: Budget, result: TableResult, run: str) -> Budget:
 
 def _take_baselines(result: TableResult, scored: Evaluation) -> None:
     result.baselines = [
-        ResultRow(name, label, {}, outcomes=[Outcome("", name, scored.scores[name])])
+        ResultRow(name, label, {}, outcomes=[_with_scores(Outcome("", name), scored)])
         for name, label in BASELINES.items()
         if name in scored.scores
     ]
@@ -156,7 +176,7 @@ def _missing_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -
 
     words = {p: f"{p:.0%} missing" for p in PROBABILITIES}
     result.rows = [
-        ResultRow(f"p{100 * p:g}", f"limb missing in {p:.0%} of frames", _in_paper(MISSING, p))
+        ResultRow(f"p{100 * p:g}", f"limb missing in {p:.0%}", _in_paper(MISSING, p))
         for p in PROBABILITIES
     ]
     keys = [("clean", words[p]) for p in PROBABILITIES]
@@ -200,11 +220,15 @@ def _in_paper(table: dict[Any, float], key: Any) -> dict[str, float]:
 
 def _outcome(trained: Outcome, condition: Any, sweep: dict[str, Any]) -> Outcome:
     """The outcome of one condition; the run on noisy joints has its own steps and seconds."""
-    found = replace(trained, scores=condition.scores)
+    found = replace(trained, scores=condition.scores, interval=condition.interval)
     if condition.train == "noisy":
         names = {"run": "noisy_run", "steps": "noisy_steps", "seconds": "noisy_seconds"}
         found = replace(found, **{name: sweep[key] for name, key in names.items()})
     return found
+
+
+def _raw_pose(condition: Any) -> Outcome:
+    return Outcome("", "raw_pose", condition.scores, condition.interval)
 
 
 def _sweep_rows(
@@ -244,7 +268,7 @@ def _sweep_rows(
                     f"raw-pose-{row.name}",
                     f"raw pose, {row.label}",
                     {},
-                    outcomes=[Outcome("", "raw_pose", conditions["raw_pose", *key].scores)],
+                    outcomes=[_raw_pose(conditions["raw_pose", *key])],
                 )
                 for row, key in zip(result.rows, keys, strict=True)
             ]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from la2ds_cli.config import Config
 
-TableName = Literal["table4", "table5", "table6", "table7", "table8"]
+TableName = Literal["table4", "table5", "table6", "table7", "table8", "choices"]
 PAPER_DATA = "H2O, phase classification with all labels, progression, Kendall's tau"
 
 
@@ -31,11 +31,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """An ablation of the paper. title: what it is about."""
+    """An ablation, of the paper or our own. title: what it is about."""
 
     name: str
     title: str
     rows: tuple[Row, ...]
+
+    def by_need(self) -> list[int]:
+        """Places of the rows, the whole recipe first: the others are read against it."""
+        return sorted(range(len(self.rows)), key=lambda place: not self.rows[place].whole)
 
 
 def _paper(classification: float, progression: float, tau: float) -> dict[str, float]:
@@ -48,6 +52,13 @@ _NO_POSITION = ("augment.position_probability=0.0",)
 _NO_ORIENTATION = ("augment.orientation_probability=0.0",)
 _NO_FLIP = ("augment.flip_probability=0.0",)
 _NO_ADDED = ("augment.trim=0.0", "augment.geometry=0.0", "augment.missing_probability=0.0")
+_NONE = (*_NO_TEMPORAL, *_NO_ORIENTATION, *_NO_POSITION, *_NO_FLIP, *_NO_ADDED)
+
+
+def _alone(name: str, off: tuple[str, ...]) -> Row:
+    """No augmentation but the one whose absence is `off`; the paper has no such row."""
+    return Row(f"{name}-alone", f"{name} alone", tuple(s for s in _NONE if s not in off))
+
 
 TABLES = {
     table.name: table
@@ -120,7 +131,7 @@ TABLES = {
                 Row(
                     "none",
                     "no augmentation",
-                    (*_NO_TEMPORAL, *_NO_ORIENTATION, *_NO_POSITION, *_NO_FLIP, *_NO_ADDED),
+                    _NONE,
                     _paper(63.12, 0.9080, 0.9350),
                 ),
                 Row("no-temporal", "w/o temporal", _NO_TEMPORAL, _paper(64.82, 0.9194, 0.9551)),
@@ -132,8 +143,12 @@ TABLES = {
                 ),
                 Row("no-position", "w/o position", _NO_POSITION, _paper(69.18, 0.9228, 0.9626)),
                 Row("no-flip", "w/o horizontal flip", _NO_FLIP, _paper(67.93, 0.9193, 0.9642)),
-                Row("no-added", "w/o trimming and what else the paper lacks", _NO_ADDED),
-                Row("smooth", "temporally smooth noise", ("augment.noise=smooth",)),
+                _alone("temporal", _NO_TEMPORAL),
+                _alone("orientation", _NO_ORIENTATION),
+                _alone("position", _NO_POSITION),
+                _alone("flip", _NO_FLIP),
+                Row("no-added", "w/o additions", _NO_ADDED),
+                Row("smooth", "smooth noise", ("augment.noise=smooth",)),
                 Row("all", "all", (), _WHOLE, whole=True),
             ),
         ),
@@ -154,7 +169,7 @@ NOISY = {  # Table 8: joints in training, in test -> classification of LA2DS
 
 
 def left_out(row: Row, base: Config, varied: Config) -> str:
-    """Why a row would repeat the whole recipe, empty when it is a variant of it.
+    """Why a row would repeat the whole recipe, an empty string when it is a variant of it.
 
     base, varied: the settings without and with those of the row, of one seed.
     """
@@ -162,4 +177,4 @@ def left_out(row: Row, base: Config, varied: Config) -> str:
         return "the recipe reads joints, no heatmaps"
     if row.whole or replace(varied, preset=base.preset) != base:
         return ""
-    return "the recipe has none of it"
+    return "the recipe is like that"

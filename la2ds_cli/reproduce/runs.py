@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from la2ds_cli import artifact
-from la2ds_cli.config import Config
+from la2ds_cli.config import AlignConfig, Config
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.reproduce.result import Outcome
 from la2ds_cli.reproduce.scores import Evaluation, evaluate_run
+from la2ds_cli.training.checkpoint import SECTIONS
 
 SHARED = "reproduce"  # runs of the whole recipe serve every table
 
@@ -43,6 +45,11 @@ def run_name(table: str, row: str, seed: int) -> str:
     return f"{table}-{row}-s{seed}"
 
 
+def same_weights(first: Config, second: Config) -> bool:
+    """Whether one training serves both."""
+    return all(getattr(first, name) == getattr(second, name) for name in SECTIONS)
+
+
 def train_run(budget: Budget, run: str, config: Config) -> Outcome:
     """Train `run`, go on with it, or take it as it is; the outcome has no scores yet."""
     from la2ds_cli.training.train import train
@@ -67,13 +74,27 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
     )
 
 
-def score_run(budget: Budget, run: str, features: tuple[str, ...]) -> Evaluation:
-    """`evaluate_run` with the settings of the project, which every row shares."""
+def score_run(
+    budget: Budget, run: str, features: tuple[str, ...], align: AlignConfig | None = None
+) -> Evaluation:
+    """`evaluate_run` with the settings of the table; align: those of a row that aligns otherwise.
+
+    The files of `evaluate` of such a row do not replace those of the run."""
     budget.progress.note(f"evaluating {run}")
     config = budget.project.config(preset=budget.preset, overrides=budget.settings)
+    project = budget.project
+    if align is not None and align != config.align:
+        config, project = replace(config, align=align), _Aside(project.root, project.settings)
     return evaluate_run(
-        budget.project, run, config, features, device=budget.device, progress=budget.progress
+        project, run, config, features, device=budget.device, progress=budget.progress
     )
+
+
+class _Aside(Project):
+    """The project, but the results of steps go to results/reproduce/STEP/."""
+
+    def results_dir(self, kind: str) -> Path:
+        return super().results_dir("reproduce") / kind
 
 
 def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:

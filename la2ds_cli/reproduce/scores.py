@@ -20,33 +20,47 @@ Scores = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Metric:
-    """name: column in CSV and JSON. label: heading. path: keys below features.NAME in the document
-    of `evaluate`. digits: shown. factor: of the value there to the unit of the column."""
+    """name: column in CSV and JSON. label: heading in full; short: of at most 6 letters a line, for
+    a terminal. path: keys below features.NAME in the document of `evaluate`. digits: shown.
+    factor: of the value there to the unit of the column."""
 
     name: str
     label: str
+    short: str
     path: tuple[str, ...]
     digits: int
     factor: float = 1.0
 
 
+_TRANSFER = "event_transfer"
 METRICS = (
-    Metric("event_transfer_median", "transfer median %", ("event_transfer", "median_percent"), 2),
-    Metric("event_transfer_mean", "transfer mean %", ("event_transfer", "mean_percent"), 2),
-    Metric("kendalls_tau", "tau", ("kendalls_tau", "value"), 4),
-    Metric("classification", "classif. %", ("phase_classification", "100 %", "value"), 2, 100),
-    Metric("progression", "progress", ("phase_progression", "value"), 4),
-    Metric("precision_at_10", "AP@10 %", ("precision_at_k", "10", "value"), 2, 100),
+    Metric(
+        f"{_TRANSFER}_median", "transfer median %", "median\n%", (_TRANSFER, "median_percent"), 2
+    ),
+    Metric(f"{_TRANSFER}_mean", "transfer mean %", "mean\n%", (_TRANSFER, "mean_percent"), 2),
+    Metric("kendalls_tau", "tau", "tau", ("kendalls_tau", "value"), 4),
+    Metric(
+        "classification",
+        "classification %",
+        "phase\n%",
+        ("phase_classification", "100 %", "value"),
+        2,
+        100,
+    ),
+    Metric("progression", "progression", "progr.", ("phase_progression", "value"), 4),
+    Metric("precision_at_10", "AP@10 %", "AP@10\n%", ("precision_at_k", "10", "value"), 2, 100),
 )
-HEADLINE = METRICS[0].name  # lower is better
+HEADLINE = METRICS[0].name  # lower is better; its interval is kept
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """scores: feature set -> metric -> value, None where it is undefined. facts: what the
-    numbers refer to (split, clips, events, protocol). warnings: of the evaluation."""
+    """scores: feature set -> metric -> value, None where it is undefined. intervals: feature set
+    -> 95 % bootstrap interval of HEADLINE over the scored clips. facts: what the numbers refer to
+    (split, clips, events, protocol). warnings: of the evaluation."""
 
     scores: dict[str, Scores]
+    intervals: dict[str, list[float] | None]
     facts: dict[str, Any]
     warnings: list[str]
 
@@ -70,8 +84,12 @@ def evaluate_run(
         name: {metric.name: _value(row, metric) for metric in METRICS}
         for name, row in document["features"].items()
     }
+    intervals = {
+        name: row.get("event_transfer", {}).get("interval_percent")
+        for name, row in document["features"].items()
+    }
     facts = {key: document[key] for key in ("split", "clips", "events", "protocol")}
-    return Evaluation(scores, facts, list(document["warnings"]))
+    return Evaluation(scores, intervals, facts, list(document["warnings"]))
 
 
 def _value(row: Mapping[str, Any], metric: Metric) -> float | None:

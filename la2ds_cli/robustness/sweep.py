@@ -31,12 +31,14 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True)
 class Condition:
     """One line of the result. features: `model` or `raw_pose`. train, test: the joints of either
-    side in words; ratio: median transfer error over that of the clean condition."""
+    side in words; interval: 95 %, of the median transfer error over the scored clips; ratio:
+    that error over the one of the clean condition."""
 
     features: str
     train: str
     test: str
     scores: Scores
+    interval: list[float] | None
     ratio: float | None
 
 
@@ -103,6 +105,7 @@ def limb_sweep(
             "clean",
             f"{probability:.0%} missing",
             entry.scores[features],
+            entry.intervals[features],
             _ratio(entry.scores[features], found[0.0].scores[features]),
         )
         for features in FEATURES
@@ -151,6 +154,7 @@ def noise_sweep(
             source,
             target,
             entry.scores[features],
+            entry.intervals[features],
             _ratio(entry.scores[features], clean.scores[features]),
         )
         for features in FEATURES

@@ -5,22 +5,40 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from la2ds_cli import artifact
-from la2ds_cli.reproduce.scores import METRICS
-from la2ds_cli.robustness.sweep import Sweep
+from la2ds_cli.reproduce.scores import HEADLINE, METRICS
+from la2ds_cli.reproduce.text import narrow_table
+from la2ds_cli.robustness.sweep import Condition, Sweep
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
-def cells(sweep: Sweep) -> tuple[list[str], list[list[str]]]:
-    """Header and rows for people; `growth` is the median error over that of the clean joints."""
+def screen_table(sweep: Sweep) -> RenderableType:
+    """For a terminal; `growth` is the median error over that of the clean joints."""
     shown = [m for m in METRICS if any(c.scores.get(m.name) is not None for c in sweep.conditions)]
-    rows = []
+    lines = []
     for c in sweep.conditions:
         values = [(c.scores.get(m.name), m.digits) for m in shown]
         text = ["–" if value is None else f"{value:.{digits}f}" for value, digits in values]
         growth = "–" if c.ratio is None else f"{c.ratio:.2f}"
-        rows.append([c.features, c.train, c.test, *text, growth])
-    return ["features", "train", "test", *(m.label for m in shown), "growth"], rows
+        lines.append(([_words(c), *text[:1], _interval(c), growth, *text[1:]], ""))
+    heading = [m.short for m in shown]
+    return narrow_table(["", *heading[:1], "95 %", "growth", *heading[1:]], lines)
+
+
+def _words(condition: Condition) -> str:
+    name = condition.features.replace("_", " ")
+    if "missing" in condition.test:
+        return f"{name}, {condition.test}"
+    return f"{name}, {condition.train} → {condition.test}"
+
+
+def _interval(condition: Condition) -> str:
+    found = condition.interval
+    return "" if found is None else f"{found[0]:.2f}–{found[1]:.2f}"
 
 
 def sweep_csv(sweep: Sweep) -> str:
@@ -28,10 +46,12 @@ def sweep_csv(sweep: Sweep) -> str:
     names = [metric.name for metric in METRICS]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["kind", "run", "features", "train", "test", *names, "ratio"])
+    ends = [f"{HEADLINE}_low", f"{HEADLINE}_high"]
+    writer.writerow(["kind", "run", "features", "train", "test", *names, *ends, "ratio"])
     for c in sweep.conditions:
         start = [sweep.kind, sweep.run, c.features, c.train, c.test]
-        writer.writerow([*start, *(c.scores.get(name) for name in names), c.ratio])
+        ends = c.interval or (None, None)
+        writer.writerow([*start, *(c.scores.get(name) for name in names), *ends, c.ratio])
     return buffer.getvalue()
 
 

@@ -35,11 +35,18 @@ def test_limbs_as_a_table_and_a_csv(run: Run, project: Project):
     result = run("robustness", "limbs", "--run", "mine", "--limb", "left_arm")
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].split()[:3] == ["features", "train", "test"]
-    assert [line.split()[0] for line in lines[1:11]] == ["model"] * 5 + ["raw_pose"] * 5
-    assert "100% missing" in lines[5]
+    words = [line.split(",")[0] for line in lines if "missing" in line]
+    assert words == ["model"] * 5 + ["raw pose"] * 5
+    assert lines[6].startswith("model, 100% missing")
     with (project.results_dir("robustness") / "limbs-left_arm-mine.csv").open(newline="") as table:
         assert len(list(csv.DictReader(table))) == 10
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_shares_of_missing_limbs_can_be_chosen(document: Document):
+    found = document("robustness", "limbs", "--run", "mine", "--limb", "left_leg", "--p", "1")
+    # The clean joints are always there, to compare with.
+    assert [c["test"] for c in found["conditions"][:2]] == ["0% missing", "100% missing"]
 
 
 @pytest.mark.usefixtures("trained")
@@ -56,6 +63,10 @@ def test_what_cannot_be_measured_is_refused(run: Run):
     result = run("robustness", "limbs", "--run", "mine", "--limb", "leftarm")
     assert result.exit_code == ExitCode.USAGE
     assert "did you mean 'left_arm'?" in result.stderr
+    for wrong in ("0;1", "2", "nan"):
+        result = run("robustness", "limbs", "--run", "mine", "--p", wrong)
+        assert result.exit_code == ExitCode.USAGE
+        assert f"'{wrong}' is no list of shares from 0 to 1" in result.stderr
     for kind in ("limbs", "noise"):
         result = run("robustness", kind, "--run", "nobody")
         assert result.exit_code == ExitCode.UNUSABLE

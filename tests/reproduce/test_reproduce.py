@@ -15,7 +15,7 @@ from la2ds_cli.reproduce import reproduce as module
 from la2ds_cli.reproduce import runs
 from la2ds_cli.reproduce.reproduce import reproduce
 from la2ds_cli.reproduce.result import TableResult
-from la2ds_cli.reproduce.rows import TABLES
+from la2ds_cli.reproduce.rows import TABLES, Row, Table
 from tests.small_runs import TINY, six_clips
 
 
@@ -62,9 +62,11 @@ def test_components(project: Project) -> None:
         "untrained",
     ]
     assert "| w/o spatial transformer |" in page
-    assert "0.9548" in page
+    assert "| *in the paper* |  |  |  | 0.9548 | 68.47 | 0.9039 |  |  |  |" in page
     assert "| time only |" in page
     assert document == json.loads(json.dumps(result.to_json()))
+    low, high = (float(rows[0][f"event_transfer_median_{end}"]) for end in ("low", "high"))
+    assert low <= float(rows[0]["event_transfer_median"]) <= high
     both = [float(row["kendalls_tau"]) for row in rows[:2]]
     assert document["rows"][0]["mean"]["kendalls_tau"] == pytest.approx(sum(both) / 2)
     assert document["rows"][0]["spread"]["kendalls_tau"] == pytest.approx(
@@ -81,8 +83,10 @@ def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> 
     result = _table(project, "table6")
     _, rows, document = _files(project, "table6")
     left_out = {row["name"]: row["note"] for row in document["rows"] if row["note"]}
-    assert left_out == {"no-added": "the recipe has none of it"}
+    assert left_out == {"no-added": "the recipe is like that"}
     assert len([row for row in rows if row["run"]]) == len(TABLES["table6"].rows) - 1
+    # The copies differ, so do the runs.
+    assert len({row["event_transfer_mean"] for row in rows if row["run"]}) > 5
     assert result.rows[-1].outcomes[0].run == "reproduce-all-s0"
     assert result.rows[-1].outcomes[0].reused
 
@@ -169,9 +173,9 @@ def test_an_interrupted_table_keeps_what_it_has_and_goes_on(
         with pytest.raises(KeyboardInterrupt):
             _table(project, "table5")
     _, rows, _ = _files(project, "table5")
-    assert [row["run"] for row in rows if row["run"]] == ["table5-limbs-s0"]
+    assert [row["run"] for row in rows if row["run"]] == ["table5-limbs-s0", "reproduce-all-s0"]
     result = _table(project, "table5")
-    assert [row.outcomes[0].reused for row in result.rows] == [True, True, False]
+    assert [row.outcomes[0].reused for row in result.rows] == [True, True, True]
 
 
 def test_other_settings_are_refused_run_by_run(project: Project) -> None:
@@ -181,6 +185,40 @@ def test_other_settings_are_refused_run_by_run(project: Project) -> None:
     for row in result.rows:
         assert "heatmap.sigma: 0.6 -> 0.9" in row.outcomes[0].error
         assert "--overwrite trains it again" in row.outcomes[0].error
+
+
+def test_a_setting_of_the_alignment_is_measured_on_the_run_of_the_whole_recipe(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (
+        Row("open", "open ends", ("align.open_ends=true", "align.skip_cost=0.0")),
+        Row("decay", "decay", ("train.weight_decay=0.5",)),
+        Row("all", "all", whole=True),
+    )
+    monkeypatch.setattr(module, "choices_table", lambda: Table("choices", "Choices", rows))
+    result = _table(project, "choices")
+    found = {row.name: row.outcomes[0] for row in result.rows}
+    assert found["open"].run == found["all"].run == "reproduce-all-s0"
+    assert found["decay"].run == "choices-decay-s0"
+    whole = found["all"].scores
+    assert found["open"].scores["event_transfer_mean"] != whole["event_transfer_mean"]
+    assert found["open"].scores["kendalls_tau"] == whole["kendalls_tau"]
+    # Its files do not replace those of the run.
+    folder = project.root / "results"
+    for path, value in (("evaluate", "all"), ("reproduce/evaluate", "open")):
+        document = json.loads((folder / path / "reproduce-all-s0.json").read_text())
+        mean = document["features"]["model"]["event_transfer"]["mean_percent"]
+        assert mean == found[value].scores["event_transfer_mean"]
+    assert _files(project, "choices")[0].startswith("# Choices\n")
+
+
+def test_the_facts_hold_every_setting_that_is_not_the_presets(project: Project) -> None:
+    given = ["model.width=24", "train.steps=2", "train.seed=5"]
+    seen = Project(project.root, {"preset": "default", "heatmap": {"sigma": 0.7}})
+    result = reproduce(seen, "table5", settings=[*TINY, *given], seeds=(7,), device="cpu")
+    assert {"heatmap.sigma=0.7", "model.width=24"} <= set(result.facts["overrides"])
+    assert not any(text.startswith("train.seed") for text in result.facts["overrides"])
+    assert result.facts["seeds"] == [7]
 
 
 @pytest.mark.parametrize("seeds", [(), (1, 1), (-1,)])

@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from la2ds_cli.artifact import read_header
 from la2ds_cli.config import Config
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.project import Project
 from la2ds_cli.robustness.sweep import limb_sweep, noise_sweep
-from la2ds_cli.robustness.table import cells, sweep_csv, write
+from la2ds_cli.robustness.table import screen_table, sweep_csv, write
 from la2ds_cli.training.train import train
 from tests.small_runs import TINY, six_clips
 
@@ -49,20 +50,27 @@ def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
     clean, missing = (c for c in sweep.conditions if c.features == "raw_pose")
     assert clean.ratio == 1
     # The left arm alone tells the first half of the movement from the standing still.
-    clean_error, error = (c.scores["event_transfer_mean"] for c in (clean, missing))
-    assert clean_error is not None
-    assert error is not None
-    assert error > clean_error
+    right, less = (c.scores["classification"] for c in (clean, missing))
+    assert right is not None
+    assert less is not None
+    assert right > 90 > 75 > less
     assert _clean_files(project) == before
 
     paths = write(sweep, tmp_path, "limbs")
     rows = list(csv.DictReader(paths[0].open(newline="")))
     assert [row["test"] for row in rows] == [c.test for c in sweep.conditions]
-    assert float(rows[3]["event_transfer_mean"]) == pytest.approx(error)
+    assert float(rows[3]["classification"]) == pytest.approx(less)
     assert json.loads(paths[1].read_text())["settings"]["limb"] == "left_arm"
-    header, body = cells(sweep)
-    assert header[:3] == ["features", "train", "test"]
-    assert f"{error:.2f}" in body[3]
+    low, high = float(rows[3]["event_transfer_median_low"]), rows[3]["event_transfer_median_high"]
+    assert low <= float(rows[3]["event_transfer_median"]) <= float(high)
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(screen_table(sweep))
+    printed = capture.get()
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "growth" in printed
+    assert f"{less:.2f}" in printed
+    assert "raw pose, 100%" in printed
 
 
 def test_noise_has_four_combinations_and_trains_the_missing_run(
