@@ -9,6 +9,9 @@ import numpy as np
 
 from la2ds_cli.types import FloatArray, IntArray
 
+SMOOTHING = 1.0  # frames of A, standard deviation
+_KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / SMOOTHING) ** 2)
+
 
 def speed_window(time_a: FloatArray) -> float:
     """Seconds of A over which speed_ratio fits its slope: 1/50 of the clip, at least 0.4."""
@@ -49,6 +52,28 @@ def mean_match(path: IntArray, length: int) -> FloatArray:
     return np.divide(total, count, out=np.full(length, np.nan), where=count > 0)
 
 
+def smooth_match(path: IntArray, length: int) -> FloatArray:
+    """(length,) float64: where in B each frame of A lies, between B's frames where it does.
+
+    mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames): the steps of a
+    path are whole frames, the movement is not, so the mean over some steps tells more than one
+    of them. A straight path stays as it is, and time never runs backwards. NaN where a frame of A
+    has no pair. A path that is not monotone is not smoothed: its jumps mean something.
+    """
+    position = mean_match(path, length)
+    matched = ~np.isnan(position)
+    steps = position[matched]
+    reach = min(len(_KERNEL) // 2, len(steps) - 1)
+    if reach < 1 or not is_monotone(path):
+        return position
+    kernel = _KERNEL[len(_KERNEL) // 2 - reach : len(_KERNEL) // 2 + reach + 1]
+    straight = np.linspace(steps[0], steps[-1], len(steps))
+    extended = np.pad(steps - straight, reach, mode="reflect", reflect_type="odd")
+    smooth = straight + np.convolve(extended, kernel / kernel.sum(), mode="valid")
+    position[matched] = np.clip(smooth, steps[0], steps[-1])
+    return position
+
+
 def carry(path: IntArray, index: IntArray) -> FloatArray:
     """Positions (E,) float64 in B, in frames, of the frames `index` (E,) of A.
 
@@ -64,8 +89,8 @@ def carry(path: IntArray, index: IntArray) -> FloatArray:
 
 
 def matched_time(path: IntArray, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
-    """(N,) float64 seconds in B of every frame of A, NaN where unmatched."""
-    position = mean_match(path, len(time_a))
+    """(N,) float64 seconds in B of every frame of A (smooth_match), NaN where unmatched."""
+    position = smooth_match(path, len(time_a))
     seconds = np.interp(position, np.arange(len(time_b)), time_b)
     return np.where(np.isnan(position), np.nan, seconds)
 

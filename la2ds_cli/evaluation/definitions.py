@@ -54,7 +54,7 @@ def describe(
             f"95 % percentile bootstrap over test videos, {RESAMPLES} resamples; a pair counts as "
             "often as both its videos were drawn, a draw of training videos as often as it was"
         ),
-        "features": _features(sets),
+        "features": _features(sets, protocol.event_transfer),
         "choices": asdict(protocol)
         | {
             "subsets": [asdict(subset) for subset in protocol.subsets],
@@ -73,7 +73,8 @@ def _transfer(config: EvaluateConfig, events: str | None) -> dict[str, Any]:
             f"each clip loses 0 to {config.max_trim:.0%} of its length at its start and as much at "
             "its end, independently; features are computed on the trimmed clips; every event that "
             "lies inside both clips of an ordered pair is carried from A to B along the "
-            "alignment; error in percent of the untrimmed length of B, and in seconds of B"
+            "alignment, smoothed to fractions of a frame; error in percent of the untrimmed length "
+            "of B, and in seconds of B"
         ),
         "events": _EVENTS[events],
         "max_trim": config.max_trim,
@@ -110,9 +111,10 @@ def _retrieval(protocol: Protocol) -> str | None:
     if not protocol.neighbours:
         return None
     what = (
-        "average precision over the ranks of the hits among the K nearest frames"
+        "average precision: mean of the precision at the ranks that hit among the K nearest frames"
         if protocol.ranked
-        else "precision at K: share of the K nearest frames with the query's phase"
+        else "as the papers use the name, precision: share of the K nearest frames with the "
+        "query's phase"
     )
     mean = (
         "mean over all frames"
@@ -129,13 +131,16 @@ def _every(stride: int) -> str:
     return "every frame" if stride == 1 else f"one frame in {stride}"
 
 
-def _features(sets: Sequence[FeatureSet]) -> dict[str, str]:
-    """Description of each set; a model of several runs is described once."""
+def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:
+    """Description of each set, with its way to align; a model of several runs is described once."""
     runs = [feature_set.run for feature_set in sets if feature_set.name == "model"]
-    found = {feature_set.name: feature_set.description for feature_set in sets}
-    if len(runs) > 1:
-        found["model"] = (
-            f"mean over the networks of the runs {', '.join(runs)}; ± is the standard deviation "
-            "over runs"
-        )
+    found = {}
+    for feature_set in sets:
+        text = feature_set.description
+        if feature_set.name == "model" and len(runs) > 1:
+            text = (
+                f"mean over the networks of the runs {', '.join(runs)}; ± is the standard "
+                f"deviation over runs (n - 1)"
+            )
+        found[feature_set.name] = f"{text}; {feature_set.alignment}" if aligned else text
     return found

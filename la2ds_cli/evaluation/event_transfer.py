@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.path import mean_match
+from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.evaluation.bootstrap import interval, resampled_medians, video_counts
 from la2ds_cli.evaluation.trims import Cut, Draw, EvaluationClip
 from la2ds_cli.types import FloatArray, IntArray, PoseSequence
@@ -69,7 +69,7 @@ def transfer_events(
             names = shared_events(clips[a], draw.cuts[a], clips[b], draw.cuts[b])
             if names:
                 pairs = path(features[a][0], features[b])
-                position = mean_match(pairs, draw.cuts[a].stop - draw.cuts[a].start)
+                position = smooth_match(pairs, draw.cuts[a].stop - draw.cuts[a].start)
                 errors += [_carry(clips, draw, (a, b), position, name) for name in names]
             advance()
     return errors

@@ -91,3 +91,31 @@ def test_speed_ratio_is_nan_where_nothing_is_matched() -> None:
     assert np.isnan(ratio[[0, 4, 15, 19]]).all()
     np.testing.assert_allclose(ratio[5:15], 1.0)
     assert np.isnan(paths.speed_ratio(path[:1], np.arange(20) / 10.0, np.arange(10) / 10.0)).all()
+
+
+def test_a_smooth_match_lies_between_frames() -> None:
+    """Half speed: pairs in steps of whole frames, truth in steps of a half."""
+    path = np.array([[i, i // 2] for i in range(40)])
+    position = paths.smooth_match(path, 40)
+    inner = slice(3, 37)
+    np.testing.assert_allclose(position[inner], np.arange(40)[inner] / 2 - 0.25, atol=0.01)
+    assert (np.diff(position) >= 0).all()
+
+
+def test_a_straight_path_is_not_changed_by_smoothing() -> None:
+    path = np.column_stack([np.arange(5, 25), np.arange(20)])
+    position = paths.smooth_match(path, 30)
+    np.testing.assert_allclose(position[5:25], np.arange(20), atol=1e-12)
+    assert np.isnan(position[:5]).all()
+    assert np.isnan(position[25:]).all()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_short_paths_are_smoothed_as_far_as_they_go(length: int) -> None:
+    path = np.column_stack([np.arange(length)] * 2)
+    np.testing.assert_allclose(paths.smooth_match(path, length), np.arange(length), atol=1e-12)
+
+
+def test_jumps_of_nearest_frames_are_kept() -> None:
+    path = np.array([[0, 9], [1, 2], [2, 7]])
+    assert paths.smooth_match(path, 3).tolist() == [9, 2, 7]

@@ -28,14 +28,17 @@ def test_the_true_path_has_no_error_and_a_shifted_one_is_off_by_its_shift():
     true = _alignment([(t, t) for t in range(11)], 11, 11)
     assert frame_error(true, phase, phase) == pytest.approx(np.zeros(11))
     late = _alignment([(t, min(t + 2, 10)) for t in range(11)], 11, 11)
-    assert frame_error(late, phase, phase) == pytest.approx([2.0] * 9 + [1.0, 0.0])
+    error = frame_error(late, phase, phase)
+    assert error[:6] == pytest.approx([2.0] * 6)
+    assert error[-1] == 0
+    assert 0.5 < error[-2] < 1  # the kink at the end of the path is smoothed
 
 
 def test_b_at_double_speed_is_matched_half_way():
     a, b = np.linspace(0, 1, 11), np.linspace(0, 1, 6)
     path = [(t, round(t / 2)) for t in range(11)]
     error = frame_error(_alignment(path, 11, 6), a, b)
-    assert error.max() == pytest.approx(0.5)
+    assert error.max() < 0.2  # the steps of the path alone are off by 0.5
     assert clock_error(_alignment(path, 11, 6), a, b) == pytest.approx(np.zeros(11))
 
 
