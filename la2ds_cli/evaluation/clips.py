@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -192,6 +193,10 @@ def _label_warnings(
     if unseen:
         shown = ", ".join(labels.phases[n] for n in sorted(unseen))
         found.append(f"phases of no training clip, whose test frames count as wrong: {shown}")
+    lacking = _lacking(labels)
+    if lacking:
+        shown = ", ".join(f"{labels.phases[n]} {count}" for n, count in sorted(lacking.items()))
+        found.append(f"labelled clips that lack a phase: {shown}; the rule is part of progression")
     repeats = sum(len({p.name for p in rows}) < len(rows) for rows in phases.values())
     if repeats:
         found.append(
@@ -199,3 +204,10 @@ def _label_warnings(
             "and tau assume that every phase happens once"
         )
     return found
+
+
+def _lacking(labels: Labels) -> Counter[int]:
+    """Number of labelled clips without each phase that some of them lack."""
+    every = range(len(labels.phases))
+    clips = (*labels.train, *labels.test)
+    return Counter(n for label in clips for n in set(every).difference(label.tolist()))

@@ -17,6 +17,7 @@ from la2ds_cli.evaluation.protocol import Protocol, get_protocol
 from la2ds_cli.evaluation.result_files import events_csv, videos_csv
 from la2ds_cli.evaluation.runs import check_runs, feature_sets
 from la2ds_cli.evaluation.scoring import Material, Scored, mean_row, score
+from la2ds_cli.evaluation.seen import check_unseen
 from la2ds_cli.evaluation.trims import EvaluationClip, draw_trims
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
@@ -38,12 +39,14 @@ def evaluate(
     """Score the model of `run`, or the mean of `runs`, beside baselines; returns what it writes.
 
     Scores the clips of split `test`, or all clips when there is no such split; the classifiers of
-    phases are fitted on the other clips. Without a model the baselines alone are scored.
+    phases are fitted on the other clips. Without a model the baselines alone are scored, the
+    untrained network with the settings of `config`.
     protocol: a name of la2ds_cli.evaluation.protocol. features: names of
     la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes results/evaluate/NAME.json,
     NAME-videos.csv and, where events were carried, NAME-events.csv; NAME is `result_name`.
     UserError: fewer than two usable clips or no labels where the protocol needs them (exit 4),
-    clips of different skeletons or of one source in both splits (exit 5), an unknown name (exit 2).
+    clips of different skeletons, of one source in both splits, or a run that was trained on the
+    test clips (exit 5), an unknown name (exit 2).
     """
     progress = progress or Progress()
     check_names(features or ())
@@ -53,6 +56,8 @@ def evaluate(
     material, source = _material(project, config, chosen, warnings)
     skeleton = material.clips[0].pose.skeleton
     sets = feature_sets(project, runs, config, device, skeleton, features, warnings)
+    if material.fit_split:
+        check_unseen(project, [s.run for s in sets if s.name == "model"], warnings)
     scored = _score_all(sets, material, progress)
     document = {
         "schema_version": SCHEMA_VERSION,

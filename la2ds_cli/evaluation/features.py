@@ -39,10 +39,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """A row of the result table; description: one sentence for the protocol. run: of the model."""
+    """A row of the result table. description: what the features are; alignment: how clips are
+    aligned by them, for event transfer; both in words. run: of the model."""
 
     name: str
     description: str
+    alignment: str
     variants: tuple[Variant, ...]
     run: str = ""
 
@@ -99,17 +101,23 @@ def baseline_sets() -> list[FeatureSet]:
     return [
         FeatureSet(
             "raw_pose",
-            "joints, root-centred and in torso lengths, aligned by DTW with closed ends",
+            "joints, root-centred and in torso lengths",
+            "aligned by DTW with closed ends",
             variants[:1],
         ),
         FeatureSet(
             "raw_pose_best",
-            "the raw-pose variant that does best on these very clips, chosen for each metric by "
-            "itself: plain or with velocity, for event transfer also B or its mirror image, each "
-            "with closed and with open ends",
+            "raw pose plain or with velocity, whichever does better on these very clips, chosen "
+            "for each metric by itself",
+            "for event transfer also to B or to its mirror image, with closed and with open ends",
             variants,
         ),
-        FeatureSet("time_only", "normalised time: clips stretched onto each other", (clock,)),
+        FeatureSet(
+            "time_only",
+            "normalised time, 0 to 1 over the clip",
+            "clips are stretched onto each other",
+            (clock,),
+        ),
     ]
 
 
@@ -124,7 +132,7 @@ def embedder_set(
     ends = "open" if align.open_ends else "closed"
     aligned = f"{align.method}, {ends} ends"
     variant = Variant(aligned, views, align_views(align), f"{name} {run}".strip())
-    return FeatureSet(name, f"{description}, aligned by {aligned}", (variant,), run)
+    return FeatureSet(name, description, f"aligned by {aligned}", (variant,), run)
 
 
 FEATURE_NAMES = ("model", "raw_pose", "raw_pose_best", "time_only", "untrained")

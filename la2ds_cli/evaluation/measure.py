@@ -45,9 +45,9 @@ class Measure:
         }
 
 
-def undefined(reason: str) -> Measure:
+def undefined(reason: str, **facts: Any) -> Measure:
     """A measure without a value."""
-    return Measure(None, np.empty(0), {"reason": reason})
+    return Measure(None, np.empty(0), {**facts, "reason": reason})
 
 
 def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:

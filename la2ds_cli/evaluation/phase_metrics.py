@@ -25,8 +25,6 @@ from la2ds_cli.evaluation.phase_progression import (
 from la2ds_cli.evaluation.protocol import Protocol, Subset
 from la2ds_cli.types import FloatArray, IntArray
 
-NOT_FINITE = "the features of some clip are not finite numbers"
-
 
 @dataclass(frozen=True)
 class Labels:
@@ -45,7 +43,9 @@ def retrieval_metric(protocol: Protocol) -> str:
     return "average_precision_at_k" if protocol.ranked else "precision_at_k"
 
 
-def measure_tau(features: Sequence[FloatArray], videos: Sequence[str], stride: int, seed: int):
+def measure_tau(
+    features: Sequence[FloatArray], videos: Sequence[str], stride: int, seed: int
+) -> Measure:
     """Kendall's tau over all test clips as a Measure; features (T, D) per clip."""
     tau = kendalls_tau(features, stride)
     reason = (
@@ -75,8 +75,11 @@ def measure_phases(
     """
     test = [test[row] for row in labels.test_row]
     keys = _keys(protocol)
-    if not all(np.isfinite(feature).all() for feature in (*train, *test)):
-        return {key: undefined(NOT_FINITE) for key in keys}
+    broken = [int((~np.isfinite(feature)).any(axis=1).sum()) for feature in (*train, *test)]
+    if any(broken):
+        clips = sum(count > 0 for count in broken)
+        reason = f"features that are not finite: {sum(broken)} frames of {clips} clips"
+        return {key: undefined(reason, nan=sum(broken)) for key in keys}
     fit, scored = _kept(train, labels.train), _kept(test, labels.test)
     found: dict[Key, Measure] = {}
     for subset in protocol.subsets:

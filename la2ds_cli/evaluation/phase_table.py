@@ -15,7 +15,7 @@ LABELS = {
     "time_only": "time only",
     "untrained": "untrained network",
 }
-_RETRIEVAL = {"precision_at_k": "P@{}", "average_precision_at_k": "AP@{}"}
+_RETRIEVAL = ("precision_at_k", "average_precision_at_k")  # a protocol has one of them
 
 
 def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -33,8 +33,8 @@ def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         found.append(("progress", "phase_progression", ""))
     if "event_transfer" not in row:
         found.append(("tau", "kendalls_tau", ""))
-    for metric, heading in _RETRIEVAL.items():
-        found += [(heading.format(part), metric, part) for part in row.get(metric, {})]
+    for metric in _RETRIEVAL:
+        found += [(f"AP@{part}", metric, part) for part in row.get(metric, {})]
     return found
 
 

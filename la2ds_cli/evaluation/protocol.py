@@ -123,7 +123,8 @@ AE2 = Protocol(
     classifier="svm",
     score="weighted_f1",
     subsets=(
-        *(Subset(f"{k} videos", videos=k, draws=50, seed=42) for k in (1, 2, 3, 5, 10)),
+        Subset("1 video", videos=1, draws=50, seed=42),
+        *(Subset(f"{k} videos", videos=k, draws=50, seed=42) for k in (2, 3, 5, 10)),
         Subset("50 %", 0.5, draws=10, seed=42),
         Subset("100 %", 1.0),
     ),

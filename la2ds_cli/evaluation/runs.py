@@ -38,8 +38,8 @@ def feature_sets(
 ) -> list[FeatureSet]:
     """The wanted sets (None = all) in the order of FEATURE_NAMES, `model` once for each run.
 
-    One run without weights is left out with a warning; UserError (exit 4) when one of several has
-    none, or when nothing is left.
+    One run without weights is left out with a warning, and the untrained network then has the
+    settings of `config`; UserError (exit 4) when one of several has none, or when nothing is left.
     """
     sets = baseline_sets()
     if wanted is None or {"model", "untrained"} & set(wanted):
@@ -49,7 +49,7 @@ def feature_sets(
     if not chosen:
         raise UserError(
             f"run {runs[0]} has no model, so there is nothing to evaluate",
-            hint="la2ds train, or ask for raw_pose, raw_pose_best or time_only",
+            hint=f"la2ds train, or ask for {', '.join(FEATURE_NAMES[1:])}",
             exit_code=ExitCode.UNUSABLE,
         )
     return chosen
@@ -66,24 +66,21 @@ def _network_sets(
 ) -> list[FeatureSet]:
     from la2ds_cli.embedding import has_model, load_embedder, untrained_embedder
 
-    if len(runs) == 1 and not has_model(project, runs[0]):
-        warnings.append(
-            f"run {runs[0]} has no model: only the baselines that need none were evaluated"
-        )
-        return []
-    embedders = {run: load_embedder(project, run, device) for run in runs}
-    if len(runs) > 1:
+    embedders, network = {}, "the network of the project's settings"
+    if len(runs) > 1 or has_model(project, runs[0]):
+        embedders = {run: load_embedder(project, run, device) for run in runs}
+        network = "the same network" if len(runs) == 1 else f"the network of run {runs[0]}"
         warnings += _differences(project, runs)
+    else:
+        warnings.append(f"run {runs[0]} has no model: only baselines were evaluated")
     sets = [
         embedder_set("model", f"the network of run {run}", embedder, config.align, run)
         for run, embedder in embedders.items()
     ]
     if wanted is None or "untrained" in wanted:
+        settings = embedders[runs[0]].config if embedders else config
         seed = config.evaluate.seed
-        untrained = untrained_embedder(
-            embedders[runs[0]].config, skeleton, seed=seed, device=device
-        )
-        network = "the same network" if len(runs) == 1 else f"the network of run {runs[0]}"
+        untrained = untrained_embedder(settings, skeleton, seed=seed, device=device)
         sets.append(
             embedder_set("untrained", f"{network} with random weights", untrained, config.align)
         )
@@ -91,12 +88,18 @@ def _network_sets(
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
-    """Warnings about what the runs differ in beside their seed: a mean over them mixes it up."""
+    """Warnings about what the runs differ in beside their seed, which a mean over them mixes up,
+    and about runs of one seed, which say nothing of the spread over seeds."""
     from la2ds_cli.embedding import checkpoint_path
 
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]
-    found = []
+    found, by_seed = [], {}
+    for run, recipe in recipes.items():
+        by_seed.setdefault(recipe.config.get("train.seed"), []).append(run)
+    for seed, same in by_seed.items():
+        if len(same) > 1:
+            found.append(f"runs {', '.join(same)} have one and the same seed (train.seed={seed})")
     for run in runs[1:]:
         other = recipes[run]
         names = [n for n in _changed(first.config, other.config) if n != "train.seed"]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+ENOUGH_RUNS = 3  # fewer tell nothing of the spread over seeds
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 
 
@@ -72,6 +73,12 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
 
 def _notes(result: Mapping[str, Any]) -> list[str]:
     notes = list(result["warnings"])
+    if "model" in result["features"] and len(result["runs"]) < ENOUGH_RUNS:
+        notes.append(
+            f"{len(result['runs'])} of at least {ENOUGH_RUNS} training runs: what another seed "
+            "would change is not in the intervals; la2ds train --run NAME --set train.seed=N, "
+            "then la2ds evaluate --runs A,B,C"
+        )
     rows = result["features"]
     if "event_transfer" in result["protocol"]:
         for name, row in rows.items():
@@ -134,6 +141,6 @@ def _definitions(result: Mapping[str, Any]) -> list[str]:
         lines.append(f"Classification: {protocol['phase_classification']}.")
         lines.append(f"Progress: {protocol['phase_progression']}.")
         if protocol["retrieval"]:
-            lines.append(f"P@K, AP@K: {protocol['retrieval']}.")
+            lines.append(f"AP@K: {protocol['retrieval']}.")
     lines += [f"Tau: {protocol['kendalls_tau']}.", f"95 %: {protocol['interval']}."]
     return lines + [f"{LABELS[name]}: {text}." for name, text in protocol["features"].items()]

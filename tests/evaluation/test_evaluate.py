@@ -36,6 +36,7 @@ TRANSFER_KEYS = {
     "unmatched",
     "reason",
 }
+BASELINES = ["raw_pose", "raw_pose_best", "time_only", "untrained"]
 HEADER = ["feature", "draw", "a", "b", "event", "error_frames", "error_percent", "error_seconds"]
 TINY = [
     'model.input="joints"',
@@ -97,7 +98,7 @@ def test_document_has_its_keys_and_is_what_was_written(
     }
     assert (result["schema_version"], result["run"], result["clips"]) == (1, "default", 6)
     assert (result["split"], result["events"]) == ("all", "phases")
-    assert list(result["features"]) == ["raw_pose", "raw_pose_best", "time_only"]
+    assert list(result["features"]) == BASELINES
     for row in result["features"].values():
         assert set(row["event_transfer"]) == TRANSFER_KEYS
         keys = {"value", "pairs", "nan", "interval", "reason"}
@@ -109,7 +110,9 @@ def test_document_has_its_keys_and_is_what_was_written(
 
 def test_warnings_say_what_limits_the_numbers(labelled: tuple[Project, dict[str, Any]]) -> None:
     text = " ".join(labelled[1]["warnings"])
-    assert "has no model" in text
+    assert "run default has no model: only baselines were evaluated" in text
+    untrained = labelled[1]["protocol"]["features"]["untrained"]
+    assert untrained.startswith("the network of the project's settings with random weights;")
     assert "no clip is marked split=test" in text
     assert "phase metrics were not computed: no clip is marked split=test" in text
 
@@ -228,7 +231,7 @@ def test_short_clips_and_videos_without_poses_are_left_out_and_named(tmp_path: P
 def test_a_named_model_that_does_not_exist_is_refused_when_nothing_is_left(tmp_path: Path) -> None:
     project = synthetic(tmp_path, clips=2)
     with pytest.raises(UserError, match="run later has no model") as caught:
-        evaluate(project, run="later", config=Config(), features=["model", "untrained"])
+        evaluate(project, run="later", config=Config(), features=["model"])
     assert caught.value.exit_code == ExitCode.UNUSABLE
     with pytest.raises(UserError, match="unknown feature set"):
         evaluate(project, config=Config(), features=["modle"])
@@ -279,7 +282,7 @@ def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path)
     project = Project.create(tmp_path)
     import_penn_action(project, PENN, "golf_swing", PENN / "phases_kinematic.csv")
     config = load_config(overrides=["evaluate.pairs=150"])
-    features = evaluate(project, config=config)["features"]
+    features = evaluate(project, config=config, features=BASELINES[:3])["features"]
     raw, best, clock = (
         features[n]["event_transfer"] for n in ("raw_pose", "raw_pose_best", "time_only")
     )

@@ -151,7 +151,7 @@ def test_table_has_every_figure_its_interval_and_the_definitions(
     for part in (
         "SVM, 10 %",
         "progress",
-        "P@5",
+        "AP@5",
         "Event transfer on trimmed pairs",
         "protocol la2ds",
     ):
@@ -159,7 +159,7 @@ def test_table_has_every_figure_its_interval_and_the_definitions(
     entry = result["features"]["raw_pose"]["precision_at_k"]["5"]
     assert f"{entry['value']:.3f}" in text
     assert f"{entry['interval'][0]:.2f}–{entry['interval'][1]:.2f}" in text
-    assert "precision at K: share of the K nearest frames" in " ".join(text.split())
+    assert "precision: share of the K nearest frames" in " ".join(text.split())
     assert max(len(line) for line in shown(result, width=80).splitlines()) <= 80
 
 
@@ -194,6 +194,18 @@ def test_a_progression_far_below_zero_is_clipped_and_flagged_by_ours_alone(tmp_p
     assert "far below 0" in shown(results["paper"])
 
 
+def scored_frames(project: Project, protocol: str) -> dict[str, int]:
+    """Frames of each test clip that phase classification is scored on."""
+    stem = "default" if protocol == "la2ds" else f"default-{protocol}"
+    with (project.results_dir("evaluate") / f"{stem}-videos.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    return {
+        row["video"]: int(row["count"])
+        for row in rows
+        if (row["metric"], row["part"]) == ("phase_classification", "100 %")
+    }
+
+
 def test_background_is_left_out_where_the_protocol_says_so(tmp_path: Path) -> None:
     project = labelled_project(tmp_path)
     relabel(project, ",begin", ",background")
@@ -201,6 +213,13 @@ def test_background_is_left_out_where_the_protocol_says_so(tmp_path: Path) -> No
         name: evaluate(project, config=Config(), protocol=name, features=["time_only"])
         for name in ("casa", "tcc", "la2ds")
     }
+    frames = {name: scored_frames(project, name) for name in found}
+    rows = [row.split(",") for row in project.phases_path.read_text().splitlines()]
+    ends = {row[0]: int(row[2]) for row in rows if row[3] == "end"}
+    begun = {row[0]: int(row[2]) for row in rows if row[3] == "background"}
+    assert frames["tcc"] == {f"test{n}": ends[f"test{n}"] for n in range(4)}
+    assert frames["casa"] == frames["la2ds"]
+    assert frames["casa"] == {v: ends[v] - begun[v] for v in frames["tcc"]}
     phases = {name: result["phases"] for name, result in found.items()}
     assert phases["tcc"] == ["background", "middle", "end"]
     assert phases["casa"] == phases["la2ds"] == ["middle", "end"]
@@ -224,6 +243,11 @@ def test_what_limits_the_labels_is_said(tmp_path: Path) -> None:
     assert "test clips without phases, not in the phase metrics: 1" in warnings
     assert "frames without a phase, not in the phase metrics: 3" in warnings
     assert "phases of no training clip, whose test frames count as wrong: surprise" in warnings
+    # Of the eight labelled clips two have lost `begin`, and one of those has `surprise`.
+    lacking = (
+        "labelled clips that lack a phase: begin 2, surprise 7; the rule is part of progression"
+    )
+    assert lacking in warnings
     assert any(text.startswith("clips that repeat a phase: 1; progression") for text in warnings)
 
 
@@ -240,6 +264,9 @@ def test_features_that_are_not_finite_have_no_figure(tmp_path: Path) -> None:
     found = measure_phases([feature], [feature, broken], labels, LA2DS, 0)
     assert len(found) == 7
     assert {measure.value for measure in found.values()} == {None}
+    row = found["phase_progression", ""].row()
+    assert (row["nan"], row["interval"]) == (1, None)
+    assert row["reason"] == "features that are not finite: 1 frames of 1 clips"
     whole = measure_phases([feature], [feature, feature], labels, replace(LA2DS), 0)
     assert None not in {measure.value for measure in whole.values()}
 

@@ -105,6 +105,13 @@ def test_document_and_files_hold_every_run(project: Project, three: dict[str, An
         }
 
 
+def shown(result: dict[str, Any]) -> str:
+    console = Console(width=100, no_color=True)
+    with console.capture() as capture:
+        console.print(evaluation_table(result))
+    return " ".join(capture.get().split())
+
+
 def test_the_comparison_and_the_table_are_of_the_mean(three: dict[str, Any]) -> None:
     row = three["features"]
     mine, clock = (row[n]["event_transfer"]["median_percent"] for n in ("model", "time_only"))
@@ -112,10 +119,7 @@ def test_the_comparison_and_the_table_are_of_the_mean(three: dict[str, Any]) -> 
     assert first["against"] == "time_only"
     assert first["difference_percent"] == pytest.approx(mine - clock)
     assert f"median error {mine:.2f} %" in verdict(three)[0]
-    console = Console(width=100, no_color=True)
-    with console.capture() as capture:
-        console.print(evaluation_table(three))
-    text = " ".join(capture.get().split())
+    text = shown(three)
     assert f"±{row['model']['event_transfer']['spread']:.2f}" in text
     assert "mean over the networks of the runs a, b, c" in text
 
@@ -126,6 +130,21 @@ def test_runs_that_differ_in_more_than_the_seed_are_named(
     assert not any("differ" in text for text in three["warnings"])
     result = measured(project, "a", "longer", features=["model"])
     assert "runs a and longer differ in more than the seed: train.steps" in result["warnings"]
+
+
+def test_runs_of_one_seed_are_named(project: Project, three: dict[str, Any]) -> None:
+    assert not any("seed" in text for text in three["warnings"])
+    add_run(project, "again", 1)
+    result = measured(project, "a", "b", "again", features=["model"])
+    assert "runs b, again have one and the same seed (train.seed=1)" in result["warnings"]
+
+
+def test_fewer_than_three_runs_are_told(project: Project, three: dict[str, Any]) -> None:
+    for runs, told in ((("a",), "1 of at least 3"), (("a", "b"), "2 of at least 3")):
+        text = shown(measured(project, *runs, features=["model"]))
+        assert f"note: {told} training runs: what another seed would change" in text
+    assert "of at least" not in shown(three)
+    assert "of at least" not in shown(measured(project, "a", features=["time_only"]))
 
 
 def test_a_run_of_several_without_a_model_is_an_error(project: Project) -> None:

@@ -1,0 +1,173 @@
+"""The quirk of each protocol on a case whose figure is computed by hand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from la2ds_cli.config import EvaluateConfig
+from la2ds_cli.evaluation.measure import Measure
+from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases, measure_tau
+from la2ds_cli.evaluation.protocol import get_protocol
+
+Clip = tuple[Sequence[float], Sequence[int]]
+"""Feature (one column) and phase of each frame."""
+
+
+def measures(
+    name: str, train: Sequence[Clip], test: Sequence[Clip], phases: int = 2
+) -> dict[str, Measure]:
+    """Metrics of the labels by a protocol; keys such as `phase_classification 10 %`."""
+    labels = Labels(
+        tuple("abc"[:phases]),
+        [np.array(y) for _, y in train],
+        [np.array(y) for _, y in test],
+        list(range(len(test))),
+        [f"clip{n}" for n in range(len(test))],
+    )
+    fitted, scored = ([np.array(x, float)[:, None] for x, _ in clips] for clips in (train, test))
+    found = measure_phases(fitted, scored, labels, get_protocol(name, EvaluateConfig()), 0)
+    return {" ".join(key).strip(): measure for key, measure in found.items()}
+
+
+def tau(name: str, *clips: Sequence[float]) -> Measure:
+    features = [np.array(clip, float)[:, None] for clip in clips]
+    stride = get_protocol(name, EvaluateConfig()).tau_stride
+    return measure_tau(features, [f"clip{n}" for n in range(len(clips))], stride, 0)
+
+
+ALL = "phase_classification 100 %"
+TENTH = "phase_classification 10 %"
+HALVES: Clip = ([0, 0.1, 0, 0.1, 1, 1.1, 1, 1.1], [0, 0, 0, 0, 1, 1, 1, 1])
+
+
+def test_casa_fits_a_line_where_the_others_fit_an_svm() -> None:
+    """Phase 1 lies between two groups of phase 0, evenly: a line can only say 0 everywhere."""
+    ring: Clip = ([-2, -1.9, -2.1, 2, 1.9, 2.1, 0, 0.1, -0.1, 0], [0] * 6 + [1] * 4)
+    value = {n: measures(n, [ring], [ring])[ALL].value for n in ("paper", "tcc", "la2ds", "casa")}
+    assert value == {"paper": 1.0, "tcc": 1.0, "la2ds": 1.0, "casa": 0.6}
+
+
+def test_accuracy_pools_all_frames_and_ae2_weighs_f1() -> None:
+    """Four of phase 0 right and two wrong; of phase 1 one right and one wrong."""
+    test: list[Clip] = [([0, 0, 0, 0], [0, 0, 0, 0]), ([1, 1, 0, 1], [0, 0, 1, 1])]
+    for name in ("paper", "tcc", "casa", "la2ds"):
+        assert measures(name, [HALVES], test)[ALL].value == 5 / 8  # not (4/4 + 1/4) / 2 by video
+    # F1 of phase 0: 2*4 / (6 + 5), of phase 1: 2*1 / (2 + 3); weights 6/8 and 2/8.
+    value = measures("ae2", [HALVES], test)[ALL].value
+    assert value == pytest.approx(6 / 8 * 8 / 11 + 2 / 8 * 2 / 5)
+
+
+def test_the_first_videos_of_the_file_against_seeded_draws() -> None:
+    """Of ten training clips the first is labelled the wrong way round: whoever fits on it alone
+    gets every frame wrong, whoever does not, none."""
+    wrong: Clip = (HALVES[0], [1 - y for y in HALVES[1]])
+    train = [wrong, *[HALVES] * 9]
+    for name in ("paper", "tcc", "casa"):
+        found = measures(name, train, [HALVES])
+        assert (found[TENTH].value, found[ALL].value) == (0.0, 1.0)
+    for name, key, draws, seed in (
+        ("la2ds", TENTH, 5, 0),
+        ("ae2", "phase_classification 1 video", 50, 42),
+    ):
+        picks = [random.Random(seed + d).sample(range(10), 1)[0] for d in range(draws)]
+        missed = picks.count(0)
+        assert missed > 0
+        found = measures(name, train, [HALVES])[key]
+        assert found.value == pytest.approx(1 - missed / draws)
+        assert found.facts["draws"] == draws
+
+
+def test_what_becomes_of_a_clip_without_a_phase() -> None:
+    """The feature is t / 4 and fits the training clip exactly: t / 4 for the end of phase a,
+    t / 4 - 1/2 for that of b. The second test clip lacks b.
+
+    a: its targets are (t - 1) / 4 in that clip, so four errors of 1/4. Targets 0 to 3/4 and -1/4
+    to 1/2: squared spread 5/4 - 2^2 / 8 = 3/4. R2 = 1 - (4/16) / (3/4) = 2/3.
+    b, copied: the last boundary takes the length, (t - 4) / 4, so four errors of 1/2. Targets
+    -1/2 to 1/4 and -1 to -1/4: 9/4 - 3^2 / 8 = 9/8. R2 = 1 - 1 / (9/8) = 1/9. Excluded: 1.
+    c, regressed by AE2 alone: ends with the clip in both, so 1.
+    """
+    clock = [0, 0.25, 0.5, 0.75]
+    whole: Clip = (clock, [0, 1, 1, 2])
+    test: list[Clip] = [whole, (clock, [0, 0, 2, 2])]
+    found = {
+        n: measures(n, [whole], test, 3)["phase_progression"]
+        for n in ("paper", "casa", "la2ds", "ae2", "tcc")
+    }
+    assert found["paper"].value == pytest.approx((2 / 3 + 1 / 9) / 2)
+    assert found["casa"].value == pytest.approx((2 / 3 + 1 / 9) / 2)
+    assert found["la2ds"].value == pytest.approx((2 / 3 + 1) / 2)
+    assert found["ae2"].value == pytest.approx((2 / 3 + 1 + 1) / 3)
+    assert found["la2ds"].facts["excluded"] == {"a": 0, "b": 1}
+    assert found["tcc"].value is None
+    assert found["tcc"].facts["reason"] == (
+        "some clip has no phase 'b', where this protocol has no rule"
+    )
+
+
+def test_only_ours_counts_a_boundary_far_below_zero_as_its_floor() -> None:
+    """Predicted t / 4, true (t - 2) / 4: four errors of 1/2 against a squared spread of 5/16."""
+    clock = [0, 0.25, 0.5, 0.75]
+    train, test = [(clock, [0, 1, 1, 1])], [(clock, [0, 0, 0, 1])]
+    for name in ("paper", "tcc", "casa"):
+        assert measures(name, train, test)["phase_progression"].value == pytest.approx(1 - 16 / 5)
+    ours = measures("la2ds", train, test)["phase_progression"]
+    assert (ours.value, ours.facts["clipped"]) == (-1.0, 1)
+    assert ours.facts["mean_unclipped"] == pytest.approx(1 - 16 / 5)
+
+
+def test_the_stride_of_tau_decides_it_and_undefined_pairs_are_counted() -> None:
+    """The even frames agree, the odd ones are swapped. Of all frames the neighbours are 0, 3, 2, 1:
+    three pairs in order, three not. Every fifth frame is one frame: nothing to order."""
+    clips = ([0, 1, 2, 3], [0, 3, 2, 1])
+    assert tau("la2ds", *clips).value == pytest.approx(0.0)
+    for name in ("paper", "casa"):
+        assert tau(name, *clips).value == pytest.approx(1.0)
+    for name in ("tcc", "ae2"):
+        found = tau(name, *clips)
+        assert (found.value, found.facts["pairs"], found.facts["nan"]) == (None, 2, 2)
+
+
+def test_one_frame_in_five() -> None:
+    """Frames 0, 5 and 10: 0, 4, 10 against 0, 20, 10. There the neighbours are 0, 0, 2, here 0, 2,
+    2: each has two pairs in order and one tied, tau-b = 2 / sqrt(3 * 2)."""
+    a, b = np.arange(11.0), np.arange(11.0)
+    a[5], b[5] = 4, 20
+    for name in ("tcc", "ae2"):
+        assert tau(name, a.tolist(), b.tolist()).value == pytest.approx(2 / np.sqrt(6))
+    for name in ("paper", "casa"):  # every second frame: the fifth is not among them
+        assert tau(name, a.tolist(), b.tolist()).value == pytest.approx(1.0)
+
+
+def test_retrieval_by_frames_by_videos_and_by_ranks() -> None:
+    """Clip A, 16 frames of phase 0 at 0; B, 4 of phase 1 at 1; C, 15 at 0.4 to 0.414, the first 5
+    of phase 0, the others of phase 1.
+
+    A meets the frames of C from the first on: hits at ranks 1 to 5. B meets them from the last on:
+    hits at ranks 1 to 10. C meets A alone: its 5 frames of phase 0 always hit, its 10 others never.
+    """
+    clips: list[Clip] = [
+        ([0.0] * 16, [0] * 16),
+        ([1.0] * 4, [1] * 4),
+        ([0.4 + 0.001 * i for i in range(15)], [0] * 5 + [1] * 10),
+    ]
+    micro, macro = (measures(n, clips, clips) for n in ("paper", "la2ds"))
+    by_video = {5: (1, 1, 1 / 3), 10: (1 / 2, 1, 1 / 3), 15: (1 / 3, 2 / 3, 1 / 3)}
+    for k, (a, b, c) in by_video.items():
+        assert micro[f"precision_at_k {k}"].value == pytest.approx((16 * a + 4 * b + 15 * c) / 35)
+        assert macro[f"precision_at_k {k}"].value == pytest.approx((a + b + c) / 3)
+    # Where every hit comes before every miss, the average precision is 1 whatever K.
+    ranked = measures("ae2", clips, clips)["average_precision_at_k 10"]
+    assert ranked.value == pytest.approx((16 + 4 + 5) / 35)
+
+
+def test_the_interval_is_over_videos_and_not_over_frames() -> None:
+    """One clip is all right, one all wrong: resamples of two videos score 0, 1/2 or 1, whatever
+    the number of frames."""
+    test: list[Clip] = [([0] * 500, [0] * 500), ([0] * 500, [1] * 500)]
+    row = measures("paper", [HALVES], test)[ALL].row()
+    assert (row["value"], row["interval"]) == (0.5, [0.0, 1.0])
