@@ -50,7 +50,7 @@ def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learnin
     penn = load_config(preset="paper-penn")
     train = replace(
         penn.train, fps=fps, batch_size=batch_size, learning_rate=learning_rate,
-        frames=config.train.frames, steps=config.train.steps,
+        frames=config.train.frames, steps=config.train.steps, validate_every=config.train.steps,
     )  # fmt: skip
     assert config == replace(penn, preset=config.preset, train=train)
     clips = {"penn": 87, "h2o": 27, "ikea": 61}[name]
