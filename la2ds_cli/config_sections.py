@@ -100,11 +100,15 @@ class AugmentConfig:
         _not_negative(self, "warp position_std orientation_std geometry")
 
 
+JointKind = Literal["position", "movement", "both"]
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Alignment network (paper sec. 3.3). Widths in features, depths in layers."""
 
     input: Literal["both", "heatmap", "joints"] = "both"
+    joints: JointKind = "position"  # joints as they lie, as deviations from the clip's middle, both
     width: int = 192
     heads: int = 3
     spatial_layers: int = 2  # 0: one linear layer on the flattened map, no patches, no attention

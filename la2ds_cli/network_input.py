@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.config_sections import HeatmapConfig, ModelConfig
+from la2ds_cli.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.crop import clip_box, to_cells
 from la2ds_cli.heatmaps import channel_count, render_numpy
-from la2ds_cli.pose_features import centre_and_scale, fill_gaps
+from la2ds_cli.pose_features import centre_and_scale, fill_gaps, movement_of
 from la2ds_cli.skeleton import Skeleton
 from la2ds_cli.types import FloatArray
 
@@ -26,9 +26,10 @@ class NetworkInput:
         return 0 if source is None else len(source)
 
 
-def joint_feature_count(skeleton: Skeleton) -> int:
-    """Width J of `joint_features`: 2K in the crop, 2K about the root, K scores."""
-    return 5 * len(skeleton.joints)
+def joint_feature_count(skeleton: Skeleton, kind: JointKind) -> int:
+    """Width J of `joint_features`: 2K coordinates of each kind, in the picture and about the root,
+    and K scores."""
+    return (9 if kind == "both" else 5) * len(skeleton.joints)
 
 
 def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:
@@ -38,21 +39,30 @@ def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig)
 
 def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
     """Joint features J that the network reads, 0 when it reads heatmaps only."""
-    return 0 if model.input == "heatmap" else joint_feature_count(skeleton)
+    if model.input == "heatmap":
+        return 0
+    return joint_feature_count(skeleton, model.joints)
 
 
 def joint_features(
-    xy_cells: FloatArray, score: FloatArray, skeleton: Skeleton, size: int
+    xy_cells: FloatArray, score: FloatArray, skeleton: Skeleton, size: int, kind: JointKind
 ) -> FloatArray:
-    """(T, 5K) float32: joints in the crop scaled to [-1, 1], the same about the body's root in
-    torso lengths, and the scores. Gaps are filled in time; their score 0 tells them apart."""
+    """(T, J) float32: coordinates in the picture, coordinates about the body's root, scores.
+
+    kind `position`: in the crop scaled to [-1, 1], about the root in torso lengths. `movement`:
+    the `movement_of` both. `both`: position, then movement. Gaps are filled in time; their score 0
+    tells them apart.
+    """
     filled = fill_gaps(xy_cells)
     in_crop = (filled + 0.5) * (2 / size) - 1
-    about_root, _ = centre_and_scale(filled, skeleton)
-    length = len(filled)
-    return np.concatenate(
-        [in_crop.reshape(length, -1), about_root.reshape(length, -1), score], axis=1
-    ).astype(np.float32)
+    about_root, torso = centre_and_scale(filled, skeleton)
+    parts = []
+    if kind != "movement":
+        parts += [in_crop.reshape(len(filled), -1), about_root.reshape(len(filled), -1)]
+    parts.append(score)
+    if kind != "position":
+        parts += [movement_of(filled / torso), movement_of(about_root)]
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def network_input(
@@ -80,5 +90,5 @@ def network_input(
             heatmap.distance,
         )
     if model.input != "heatmap":
-        joints = joint_features(cells, score, skeleton, heatmap.size)
+        joints = joint_features(cells, score, skeleton, heatmap.size, model.joints)
     return NetworkInput(maps, joints)

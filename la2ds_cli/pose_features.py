@@ -9,6 +9,9 @@ import numpy as np
 from la2ds_cli.skeleton import Skeleton, get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
 
+RANGE = (1, 99)  # percentiles: single wrong joints do not count
+LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
+
 
 def fill_gaps(xy: FloatArray) -> FloatArray:
     """Fill NaN joints of xy (T, K, 2) linearly in time, ends held; a joint never seen gets the
@@ -48,6 +51,20 @@ def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
     return centre_and_scale(fill_gaps(pose.xy), get_skeleton(pose.skeleton))
 
 
+def movement_of(joints: FloatArray) -> FloatArray:
+    """(T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over the
+    clip, in units of the movement of the whole body.
+
+    Taking the middle away removes build, clothes and most of the camera; the unit removes how far
+    a performer moves. Ranges do not change with how long a pose is held, as means do. joints are
+    in torso lengths: movement below LEAST_MOVEMENT of them is not blown up.
+    """
+    flat = joints.reshape(len(joints), -1)
+    low, high = np.percentile(flat, RANGE, axis=0)
+    unit = float(np.sqrt(((high - low) ** 2).sum() / 8))  # root mean square of sines of this range
+    return (flat - (low + high) / 2) / max(unit, LEAST_MOVEMENT)
+
+
 def raw_pose(pose: PoseSequence) -> FloatArray:
     """(T, 2K) float64: root-centred, torso-scaled joints."""
     return body_frame(pose)[0].reshape(len(pose), -1)
@@ -55,7 +72,25 @@ def raw_pose(pose: PoseSequence) -> FloatArray:
 
 def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -> FloatArray:
     """(T, 4K) float64: raw_pose and `weight` times its central difference over +-reach frames."""
-    position = raw_pose(pose)
+    return with_velocity(raw_pose(pose), weight, reach)
+
+
+def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatArray:
+    """(T, 8K) float64: `movement_of` the joints in the picture and about the root, and `weight`
+    times its central difference over +-reach frames. The best features without a model.
+
+    In the picture, since that the whole body rises or sinks is most of a squat or a pull-up; about
+    the root, since cameras move, too.
+    """
+    joints = fill_gaps(pose.xy)
+    about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
+    both = [movement_of(joints / torso), movement_of(about_root)]
+    return with_velocity(np.concatenate(both, axis=1), weight, reach)
+
+
+def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray:
+    """position (T, D) and `weight` times its difference from `reach` frames before to `reach`
+    after, the ends held: (T, 2D)."""
     padded = np.pad(position, ((reach, reach), (0, 0)), mode="edge")
     velocity = padded[2 * reach :] - padded[: len(position)]
     return np.concatenate([position, weight * velocity], axis=1)

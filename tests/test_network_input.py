@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import HeatmapConfig, ModelConfig
+from la2ds_cli.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.network import build_network
 from la2ds_cli.network_input import joint_width, map_channels, network_input
 from la2ds_cli.skeleton import get_skeleton
@@ -51,3 +51,27 @@ def test_input_decides_which_branches_the_network_has(
         channels > 0,
         features > 0,
     )
+
+
+def _joints(xy: np.ndarray, kind: JointKind) -> np.ndarray:
+    model = ModelConfig(input="joints", joints=kind)
+    joints = network_input(xy, np.ones(xy.shape[:2]), PENN, HeatmapConfig(), model).joints
+    assert joints is not None
+    assert joints.shape == (len(xy), joint_width(PENN, model))
+    return joints
+
+
+def test_movement_of_joints_does_not_depend_on_build_and_place() -> None:
+    """A figure of half the extent elsewhere: other positions, the same movement."""
+    xy = figure(np.linspace(0, 1, 30))
+    middle = (np.percentile(xy, 1, axis=0) + np.percentile(xy, 99, axis=0)) / 2
+    other = middle + np.random.default_rng(0).normal(size=middle.shape) + 0.5 * (xy - middle)
+    in_picture = slice(JOINTS, 3 * JOINTS)  # behind the scores
+    movement = _joints(xy, "movement")
+    np.testing.assert_allclose(
+        _joints(other, "movement")[:, in_picture], movement[:, in_picture], atol=1e-4
+    )
+    position = _joints(xy, "position")
+    assert np.abs(_joints(other, "position") - position).max() > 0.1
+    both = np.concatenate([position, movement[:, JOINTS:]], axis=1)
+    np.testing.assert_array_equal(_joints(xy, "both"), both)

@@ -9,6 +9,8 @@ from la2ds_cli.pose_features import (
     body_frame,
     fill_gaps,
     mirror,
+    movement,
+    movement_of,
     raw_pose,
     raw_pose_velocity,
     time_only,
@@ -129,3 +131,43 @@ def test_mirror_twice_is_the_identity(name, size):
     np.testing.assert_allclose(twice.xy, pose.xy, atol=1e-4)
     np.testing.assert_array_equal(twice.score, pose.score)
     np.testing.assert_allclose(twice.box, pose.box, atol=1e-4)
+
+
+def swaying(length: int, extent: float) -> np.ndarray:
+    """One joint of three moves up and down by `extent`, 0.5 cycles in `length` frames."""
+    xy = np.zeros((length, 3, 2))
+    xy[:, 1, 1] = extent * np.sin(np.linspace(-np.pi / 2, np.pi / 2, length))
+    return xy
+
+
+def test_movement_forgets_build_place_and_extent():
+    """Another body that stands elsewhere and moves half as far: the same features."""
+    offset = np.random.default_rng(0).normal(size=(1, 3, 2))
+    far, near = movement_of(swaying(300, 2.0)), movement_of(swaying(300, 1.0) + offset)
+    np.testing.assert_allclose(far, near, atol=1e-12)
+    assert (far**2).sum(axis=1).mean() == pytest.approx(1, abs=0.02)  # root mean square 1
+
+
+def test_a_held_pose_does_not_shift_movement():
+    """Ranges do not see how long a pose is held; a mean would."""
+    moving = swaying(200, 1.0)
+    held = np.concatenate([moving, np.repeat(moving[-1:], 200, axis=0)])
+    np.testing.assert_allclose(movement_of(held)[:200], movement_of(moving), atol=0.02)
+
+
+def test_jitter_of_a_still_clip_is_not_blown_up():
+    still = np.random.default_rng(0).normal(0, 0.001, (50, 3, 2))
+    assert np.abs(movement_of(still)).max() < 0.1
+    assert np.isfinite(movement_of(np.zeros((5, 3, 2)))).all()
+
+
+def test_movement_has_both_frames_of_reference_and_their_velocity():
+    xy = upright(9)
+    xy[..., 1] += np.arange(9)[:, None]  # the whole body sinks
+    value = movement(clip(xy))
+    assert value.shape == (9, 8 * 13)
+    in_picture, about_root, velocity = value[:, :26], value[:, 26:52], value[:, 52:]
+    assert (np.diff(in_picture[:, 1::2], axis=0) > 0).all()
+    assert not about_root.any()
+    assert (velocity[:, 1:26:2] > 0).all()
+    assert not velocity[:, 26:].any()

@@ -13,7 +13,7 @@ from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.pose_features import mirror, raw_pose_velocity
+from la2ds_cli.pose_features import mirror, movement
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 from la2ds_cli.resample import interpolate, resample_pose, time_grid
@@ -67,7 +67,7 @@ def common_rate(poses: list[PoseSequence]) -> float:
 
 
 def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
-    """(T, 4K) float64: raw pose and velocity of every frame, the velocity at `fps` frames per
+    """(T, 8K) float64: movement and its velocity at every frame, the velocity at `fps` frames per
     second, so that clips of different frame rates can be compared. Gaps are interpolated.
 
     UserError (exit 4) for a clip in which no joint was ever seen.
@@ -81,7 +81,7 @@ def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
         )
     grid = time_grid(pose.time, fps)
     sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
-    return interpolate(raw_pose_velocity(sampled), grid, pose.time)
+    return interpolate(movement(sampled), grid, pose.time)
 
 
 def views_of_b(b: PoseSequence, fps: float, name: str) -> tuple[FloatArray, FloatArray]:

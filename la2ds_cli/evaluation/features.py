@@ -70,19 +70,24 @@ def with_mirror(poses: Sequence[PoseSequence]) -> list[Views]:
     return [(raw(pose), raw(mirror(pose))) for pose in poses]
 
 
+_HOLDS = {"velocity": "raw pose with velocity", "movement": "movement of the joints"}
+
+
 def raw_variants() -> tuple[Variant, ...]:
-    """Raw pose plain, with velocity and with mirror, each with closed and with open ends."""
+    """Raw pose plain, with velocity, with mirror and as movement (what `align` does without a
+    model), each with closed and with open ends."""
     views = {
         "plain": single_view(pose_features.raw_pose),
         "velocity": single_view(pose_features.raw_pose_velocity),
         "mirror": with_mirror,
+        "movement": single_view(pose_features.movement),
     }
     return tuple(
         Variant(
             f"{name}, {ends} ends",
             view,
             align_views(config),
-            "raw pose with velocity" if name == "velocity" else "raw pose",
+            _HOLDS.get(name, "raw pose"),
         )
         for name, view in views.items()
         for ends, config in (("closed", CLOSED), ("open", OPEN))

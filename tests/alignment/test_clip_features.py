@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.clip_features import common_rate, nearest_view, pose_feature, views_of_b
-from la2ds_cli.pose_features import mirror, raw_pose_velocity
+from la2ds_cli.pose_features import mirror, movement
 from tests.movement import sequence
 
 
 def test_a_clip_at_the_common_rate_is_left_alone() -> None:
     pose = sequence(np.linspace(0, 1, 41))
-    np.testing.assert_allclose(pose_feature(pose, 20.0, "a"), raw_pose_velocity(pose))
+    np.testing.assert_allclose(pose_feature(pose, 20.0, "a"), movement(pose))
 
 
 def test_velocity_does_not_depend_on_the_frame_rate() -> None:
@@ -20,12 +20,12 @@ def test_velocity_does_not_depend_on_the_frame_rate() -> None:
     fast = sequence(np.linspace(0, 1, 121), fps=60.0)
     assert common_rate([slow, fast]) == pytest.approx(20.0)
     feature = pose_feature(fast, 20.0, "fast")
-    assert feature.shape == (121, 52)
+    assert feature.shape == (121, 104)
     reference = pose_feature(slow, 20.0, "slow")
     spread = float(reference.std())
     np.testing.assert_allclose(feature[::3], reference, atol=0.05 * spread)
     # Per frame of its own, the fast clip moves a third as far.
-    assert np.abs(raw_pose_velocity(fast)[::3] - reference).max() > spread
+    assert np.abs(movement(fast)[::3] - reference).max() > spread
 
 
 def test_the_mirrored_view_undoes_a_mirror() -> None:

@@ -135,7 +135,7 @@ def test_best_raw_pose_reports_its_choice_and_all_candidates(
 ) -> None:
     best = labelled[1]["features"]["raw_pose_best"]
     means = {name: row["mean_percent"] for name, row in best["variants"].items()}
-    assert len(means) == 6
+    assert len(means) == 8
     assert means[best["variant"]] == min(means.values()) == best["event_transfer"]["mean_percent"]
     raw = labelled[1]["features"]["raw_pose"]["event_transfer"]
     assert means["plain, closed ends"] == raw["mean_percent"]
@@ -172,7 +172,8 @@ def test_table_shows_figures_definitions_and_a_verdict(
 ) -> None:
     result = labelled[1]
     text = shown(result)
-    for part in ("time only", "best raw pose (", "Event transfer:", "Tau:", "note:"):
+    best = f"open ends (here: {result['features']['raw_pose_best']['variant']})."
+    for part in ("time only", best, "Event transfer:", "Tau:", "note:"):
         assert part in text
     assert f"{result['features']['time_only']['event_transfer']['median_percent']:.2f}" in text
     assert "The best raw pose beats time only" in verdict(result)[0]
@@ -198,7 +199,7 @@ def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path
     assert raw["event_transfer"]["reason"] == "no two clips share an event"
     assert (raw["kendalls_tau"]["value"], raw["kendalls_tau"]["nan"]) == (None, 6)
     assert "6 of 6 pairs" in raw["kendalls_tau"]["reason"]
-    assert "(6 undefined)" in shown(result)
+    assert "6 undefined" in shown(result)
     assert verdict(result) == []
 
 
