@@ -1,12 +1,13 @@
 """Rows for every place where la2ds departs from the text of the paper, one at a time.
 
-Two kinds: what the text prints and `paper-penn` does not do, because the text contradicts itself or
-its sources; and what the preset `default` does otherwise than `paper-penn`. docs/method-card.md
-gives the reasons.
+Two kinds: what the text prints and no preset does, because the text contradicts itself or its
+sources (PRINTED); and what the presets `default` and `paper-penn` do differently, as they are
+shipped. docs/method-card.md gives the reasons.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from la2ds_cli.config import Config, load_config
@@ -41,20 +42,28 @@ BUDGET = {
 }
 
 
-def choices_table() -> Table:
-    """The recipe is `paper-penn`; `default` is read as it is shipped."""
-    changed = changed_settings(load_config(preset="paper-penn"), load_config(preset="default"))
-    groups = _groups({key: text for key, text in changed.items() if _is_choice(key)})
-    ours = [Row(f"default-{name}", ", ".join(group), group) for name, group in groups.items()]
-    everything = tuple(setting for group in groups.values() for setting in group)
-    printed = [Row(row.name, ", ".join(row.settings), row.settings) for row in PRINTED]
+def choices_table(base: Config) -> Table:
+    """The rows for the recipe `base`, which is `paper-penn`, `default` or lies near one of them.
+
+    Each group of settings in which the two presets differ is one row: as in `default` where the
+    recipe has the values of `paper-penn`, else as in `paper-penn`.
+    """
+    paper, default = load_config(preset="paper-penn"), load_config(preset="default")
+    ours, theirs = changed_settings(paper, default), changed_settings(default, paper)
+    rows = [Row(row.name, ", ".join(row.settings), row.settings) for row in PRINTED]
+    turned: list[str] = []
+    for name, keys in _groups(key for key in ours if _is_choice(key)).items():
+        printed = all(key not in changed_settings(paper, base) for key in keys)
+        settings = tuple((ours if printed else theirs)[key] for key in keys)
+        side = "default" if printed else "paper"
+        rows.append(Row(f"{side}-{name}", ", ".join(settings), settings))
+        turned += settings
     return Table(
         "choices",
         "Where la2ds departs from the text",
         (
-            *printed,
-            *ours,
-            Row("default-all", "all of the preset default", everything),
+            *rows,
+            Row("together", f"the last {len(rows) - len(PRINTED)} together", tuple(turned)),
             Row("all", "the recipe", whole=True),
         ),
     )
@@ -76,14 +85,13 @@ def _is_choice(key: str) -> bool:
     return key.partition(".")[0] in SECTIONS and key not in BUDGET
 
 
-def _groups(overrides: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    """Name of a row -> its overrides; a setting that TOGETHER does not name goes with the other
-    such settings of its section."""
+def _groups(settings: Iterable[str]) -> dict[str, list[str]]:
+    """Name of a row -> its settings; one that TOGETHER does not name goes with the other such
+    settings of its section."""
     group_of = {key: name for name, keys in TOGETHER.items() for key in keys}
-    groups: dict[str, tuple[str, ...]] = {}
-    for key, override in overrides.items():
-        name = group_of.get(key, f"{key.partition('.')[0]}-other")
-        groups[name] = (*groups.get(name, ()), override)
+    groups: dict[str, list[str]] = {}
+    for key in settings:
+        groups.setdefault(group_of.get(key, f"{key.partition('.')[0]}-other"), []).append(key)
     return groups
 
 

@@ -72,7 +72,7 @@ def reproduce(
         result.title = SWEEPS[table]
         (_missing_joints if table == "table7" else _noisy_joints)(budget, seeds, result)
     else:
-        ablation = TABLES[table] if table in TABLES else choices_table()
+        ablation = TABLES[table] if table in TABLES else choices_table(config)
         result.title = ablation.title
         _ablation(budget, ablation, seeds, result)
     result.write(project.results_dir("reproduce"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.reproduce.result import Outcome, ResultRow, TableResult
@@ -139,9 +139,18 @@ def markdown(result: TableResult) -> str:
         f"± standard deviation over seeds; 95 %: of the {_label(HEADLINE)}, over the scored clips.",
         "",
     ]
-    lines += [f"- {key}: {_plain(value)}" for key, value in result.facts.items()]
-    lines += ["", *(f"- note: {text}" for text in notes(result))]
+    facts = {key: value for key, value in result.facts.items() if key != "protocol"}
+    lines += [f"- {key}: {_plain(value)}" for key, value in facts.items()]
+    lines += [f"- note: {text}" for text in notes(result)]
+    lines += ["", *_definitions(result.facts.get("protocol", {}))]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _definitions(protocol: Mapping[str, Any]) -> list[str]:
+    """The words of the protocol; its single choices are in the JSON document."""
+    words = {**protocol, **protocol.get("features", {})}
+    found = [f"- {key}: {text}" for key, text in words.items() if isinstance(text, str)]
+    return ["## Definitions", "", *found] if found else []
 
 
 def _heading(result: TableResult) -> str:

@@ -195,7 +195,7 @@ def test_a_setting_of_the_alignment_is_measured_on_the_run_of_the_whole_recipe(
         Row("decay", "decay", ("train.weight_decay=0.5",)),
         Row("all", "all", whole=True),
     )
-    monkeypatch.setattr(module, "choices_table", lambda: Table("choices", "Choices", rows))
+    monkeypatch.setattr(module, "choices_table", lambda base: Table("choices", "Choices", rows))
     result = _table(project, "choices")
     found = {row.name: row.outcomes[0] for row in result.rows}
     assert found["open"].run == found["all"].run == "reproduce-all-s0"

@@ -68,6 +68,19 @@ def test_seeds_give_a_deviation_in_place_of_an_interval() -> None:
     assert effort(result) == "2 runs, seeds 0, 1: 300 steps, 61 s of training"
 
 
+def test_the_definitions_are_a_list_of_sentences() -> None:
+    result = _result(_outcome())
+    result.facts["protocol"] = {
+        "name": "la2ds",
+        "features": {"raw_pose": "joints"},
+        "choices": {"tau_stride": 1},
+        "seed": 0,
+    }
+    page = markdown(result)
+    assert page.endswith("## Definitions\n\n- name: la2ds\n- raw_pose: joints\n")
+    assert "protocol" not in page
+
+
 def test_a_failed_run_and_unequal_steps_are_told() -> None:
     result = _result(_outcome(0), _outcome(1, steps=120), _outcome(2, error="out of memory"))
     text = "\n".join(notes(result))
