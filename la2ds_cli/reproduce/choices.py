@@ -26,7 +26,7 @@ TOGETHER = {  # settings that say nothing apart
     "gate": ("augment.temporal_probability",),
     "position": ("model.temporal_position",),
     "cross": ("model.cross_layers", "model.embed_at"),
-    "input": ("model.input", "model.movement"),
+    "input": ("model.input",),
     "spatial": ("model.spatial_layers",),
     "motion": ("model.motion",),
     "schedule": ("train.schedule",),
