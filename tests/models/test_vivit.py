@@ -6,13 +6,16 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+from la2ds_models import vivit
 from la2ds_models.vivit import (
     Attention,
     FlatMap,
     PatchEmbedding,
     SpatialTransformer,
     TemporalPosition,
+    mix,
     rotary_angles,
     rotate,
     sinusoid,
@@ -55,11 +58,40 @@ def test_attention_ignores_masked_frames() -> None:
     torch.testing.assert_close(attention(x[:, :3], x[:, :3]), before)
 
 
-def test_plain_and_fused_attention_agree() -> None:
+@pytest.mark.parametrize("masked", [False, True])
+def test_plain_and_fused_attention_agree(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    query = torch.randn(2, 3, 5, 8)
+    key, value = torch.randn(2, 2, 3, 9, 8).unbind()
+    mask = (torch.arange(9) < torch.tensor([[9], [4]]))[:, None, None] if masked else None
+    called = []
+    fused = F.scaled_dot_product_attention
+
+    def spied(*parts: torch.Tensor, attn_mask: torch.Tensor | None) -> torch.Tensor:
+        called.append(True)
+        return fused(*parts, attn_mask=attn_mask)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", spied)
+    plain = mix(query, key, value, mask)
+    assert not called
+    monkeypatch.setattr(vivit, "PLAIN_ON_CPU", 0)
+    torch.testing.assert_close(plain, mix(query, key, value, mask))
+    assert called
+
+
+def test_one_product_for_query_key_and_value_equals_three() -> None:
     torch.manual_seed(0)
     attention = Attention(12, 3)
     x = torch.randn(2, 9, 12)
-    torch.testing.assert_close(attention(x, x), attention(x, x, torch.ones(2, 9, dtype=torch.bool)))
+    together = attention(x, x)
+    apart = attention(x, x.clone())  # the same values, not the same tensor
+    torch.testing.assert_close(together, apart)
+    gradients = [
+        torch.autograd.grad(out.square().sum(), list(attention.parameters()))
+        for out in (together, apart)
+    ]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_indivisible_sizes_are_refused() -> None:
