@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from la2ds_models.alignment_network import AlignmentNetwork
 
-VERSION = 1
+VERSION = 2  # 2: a learned position table is stretched over windows longer than training showed
 WEAK = 10.0  # % synthetic warp error above which the user is warned; good runs reach 2 to 4
 
 
@@ -62,6 +62,7 @@ class Embedder:
             # than they save.
             torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
         self.network = network.to(device).eval()
+        keep_shown_positions(self.network, config.train.frames)
         self.config = config
         self.skeleton = skeleton
         self.key = key
@@ -96,6 +97,19 @@ class Embedder:
         config = self.config
         item = network_input(pose.xy, pose.score, skeleton, config.heatmap, config.model)
         return embed_input(self.network, item, self.device)
+
+
+def keep_shown_positions(network: AlignmentNetwork, frames: int) -> None:
+    """Cut learned position tables to the `frames` positions that training showed.
+
+    The rest is as random as at the start. A window longer than the table stretches it
+    (la2ds_models.vivit.TemporalPosition), as training thins a longer part of a clip to `frames`.
+    """
+    from torch import nn
+
+    for position in (network.position, network.cross_position):
+        if position.kind == "learned" and position.table is not None:
+            position.table = nn.Parameter(position.table.detach()[:frames])
 
 
 def with_motion(value: FloatArray, weight: float) -> FloatArray:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from la2ds_cli import artifact
 from la2ds_cli.config import load_config
 from la2ds_cli.embedding import (
+    Embedder,
     checkpoint_path,
     embed,
     ensure_embedding,
@@ -22,9 +24,12 @@ from la2ds_cli.embedding import (
     with_motion,
 )
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.network import build_network
 from la2ds_cli.project import Project
 from la2ds_cli.resample import resample_pose
+from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.training.train import train
+from la2ds_cli.types import PoseSequence
 from tests.movement import add_sequence, sequence, warped_phase
 
 SMALL = [
@@ -70,24 +75,72 @@ def test_a_row_for_every_frame_and_none_depends_on_other_clips(embedder) -> None
     np.testing.assert_array_equal(together[1], embedder([clips[1]])[0])
 
 
-@pytest.mark.parametrize("length", [1, 2, 127, 129, 700])
+@pytest.mark.parametrize("length", [1, 2, 3, 127, 129, 700])
 def test_any_length_embeds(embedder, length: int) -> None:
     value = embedder([sequence(np.linspace(0, 1, length))])[0]
     assert value.shape == (length, 24)
     assert np.isfinite(value).all()
 
 
-def test_windows_cover_every_frame_and_join_without_a_jump(embedder) -> None:
+def test_windows_cover_every_frame() -> None:
     for length in (5, 128, 129, 200, 513):
         covered = np.zeros(length)
         for start in window_starts(length, 128):
             covered[start : start + 128] += triangle(min(128, length))
         assert (covered > 0).all()
-    # a slow periodic movement: steps across a seam are no larger than elsewhere
-    value = embedder([sequence(np.abs(np.sin(np.arange(400) / 40)))])[0]
+
+
+def _swaying(length: int) -> PoseSequence:
+    """A slow movement to and fro; every window of 128 frames holds all of it."""
+    return sequence(0.5 + 0.5 * np.sin(np.arange(length) / 15))
+
+
+@pytest.mark.parametrize("position", ["rotary", "learned", "offset", "sinusoid", "none"])
+def test_windows_join_without_a_jump(position: str) -> None:
+    settings = [*SMALL, f"model.temporal_position={position}", "model.cross_layers=1"]
+    embedder = untrained_embedder(load_config(overrides=settings), "penn13", device="cpu")
+    value = embedder([_swaying(400)])[0]
     step = np.linalg.norm(np.diff(value, axis=0), axis=1)
     seams = [s for start in window_starts(400, 128) for s in (start, start + 128) if 0 < s < 399]
     assert max(step[s - 2 : s + 2].max() for s in seams) < 2 * np.percentile(step, 95)
+
+
+@pytest.mark.parametrize(("position", "frames_off"), [("none", 0.01), ("rotary", 0.5)])
+def test_where_windows_lie_changes_little(position: str, frames_off: float) -> None:
+    """Relative positions: a long clip is embedded like the same clip in one piece, and like the
+    clip without its first 37 frames, whose windows begin elsewhere. A movement of 32 frames, so
+    that every window holds the same; a learned table is several frames off here."""
+    settings = [*SMALL, f"model.temporal_position={position}"]
+    long = untrained_embedder(
+        load_config(overrides=[*settings, "train.frames=300"]), "penn13", device="cpu"
+    )
+    embedder = untrained_embedder(load_config(overrides=settings), "penn13", device="cpu")
+    clip = sequence(0.5 + 0.5 * np.sin(2 * np.pi * np.arange(512) / 32))
+    whole, windows, later = long([clip])[0], *embedder([clip, clip.cut(37, 512)])
+    step = np.linalg.norm(np.diff(whole, axis=0), axis=1).mean()
+    for other, same in ((windows, whole), (later, windows[37:])):
+        assert np.linalg.norm(other - same, axis=1).max() < frames_off * step
+
+
+@pytest.mark.parametrize("length", [40, 64, 100, 128, 300])
+def test_positions_that_training_never_showed_play_no_part(length: int) -> None:
+    """Two networks that differ beyond the first 64 rows of their tables embed all clips alike."""
+    settings = [*SMALL, "model.temporal_position=learned", "model.cross_layers=1"]
+    config = load_config(overrides=[*settings, "model.embed_at=cross"])
+    networks = [
+        build_network(config.model, config.heatmap, get_skeleton("penn13"), 0) for _ in range(2)
+    ]
+    for position in (networks[1].position, networks[1].cross_position):
+        assert position.table is not None
+        with torch.no_grad():
+            position.table[64:] += 100
+    clip = sequence(np.linspace(0, 1, length))
+    device = torch.device("cpu")
+    first, second = (
+        Embedder(network, config, "penn13", "key", device)([clip])[0] for network in networks
+    )
+    np.testing.assert_array_equal(first, second)
+    assert len(first) == length
 
 
 def test_the_same_movement_at_two_frame_rates_embeds_alike(embedder) -> None:

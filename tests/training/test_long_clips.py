@@ -1,0 +1,115 @@
+"""Clips of thousands of frames train and embed in bounded memory, and match as short ones do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.embedding import load_embedder, window_starts
+from la2ds_cli.project import Project
+from la2ds_cli.training.train import train
+from la2ds_cli.training.validate import nearest_frame
+from la2ds_models.alignment_network import AlignmentNetwork
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import JOINTS, clips
+
+LONG = 4000
+
+# Prints by how many MiB the highest memory of the process rises from short clips to long ones.
+MEASURE = """
+import resource, sys; from pathlib import Path
+import numpy as np, torch
+from la2ds_cli.embedding import untrained_embedder
+from la2ds_cli.project import Project
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence
+from tests.small_runs import JOINTS
+
+torch.set_num_threads(1)
+SETTINGS = [*JOINTS, "model.input=both", "model.spatial_layers=1", "train.frames=32"]
+SETTINGS += ["train.steps=2"]
+
+def highest():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def work(name, length):
+    project = Project.create(Path(sys.argv[1]) / name)
+    poses = [sequence(np.sin(np.arange(length) / 15 + n) ** 2) for n in range(2)]
+    for n, pose in enumerate(poses):
+        add_sequence(project, f"clip{n}", pose)
+    config = project.config(overrides=SETTINGS)
+    train(project, config=config, device="cpu")
+    value = untrained_embedder(config, "penn13", device="cpu")(poses)[0]
+    assert value.shape == (length, value.shape[1]) and np.isfinite(value).all()
+
+for n in range(3):  # the allocator keeps more after the first time
+    work(f"short{n}", 256)
+before = highest()
+work("long", int(sys.argv[2]))
+print(highest() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
+    """The heatmaps of a clip of 4,000 frames alone would be 343 MiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path), str(LONG)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) < 40
+
+
+def test_the_network_sees_long_clips_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training pairs of at most `train.frames` frames, windows of at most twice as many."""
+    seen: dict[bool, list[tuple[int, ...]]] = {True: [], False: []}
+    real = AlignmentNetwork.encode
+
+    def watched(self, maps, joints, mask, generator=None):
+        seen[self.training].append(tuple(mask.shape))
+        return real(self, maps, joints, mask, generator)
+
+    monkeypatch.setattr(AlignmentNetwork, "encode", watched)
+    project = Project.create(tmp_path)
+    poses = [sequence(np.sin(np.arange(LONG) / 15 + n) ** 2) for n in range(2)]
+    for n, pose in enumerate(poses):
+        add_sequence(project, f"clip{n}", pose)
+    settings = [*JOINTS, "train.frames=32", "train.steps=2"]
+    train(project, config=project.config(overrides=settings), device="cpu")
+    assert max(shape[1] for shape in seen[True]) == 32
+    assert max(shape[1] for shape in seen[False]) == 32
+    seen[False].clear()
+    assert len(load_embedder(project, device="cpu")(poses[:1])[0]) == LONG
+    assert seen[False] == [(1, 64)] * len(window_starts(LONG, 64))
+
+
+def test_a_long_clip_finds_its_phase_in_a_short_one_everywhere(tmp_path: Path) -> None:
+    """Forty movements to and fro at changing speed, in windows of 64 frames."""
+    project = clips(tmp_path / "project", 8, length=60)
+    settings = ["model.width=48", "train.steps=300", "train.batch_size=8", "train.frames=32"]
+    config = project.config(overrides=[*JOINTS, *settings, "model.motion=0"])
+    train(project, config=config, device="cpu")
+    embedder = load_embedder(project, device="cpu")
+    short_phase = warped_phase(50, 100)
+    speed = np.exp(np.interp(np.arange(LONG) / 60, np.arange(68), warped_phase(68, 7)))
+    phase = 1 - np.abs(np.cumsum(speed) / 80 % 2 - 1)
+    short, long = embedder([sequence(short_phase), sequence(phase)])
+    error = np.abs(short_phase[nearest_frame(short, long)] - phase)
+    seams = [s for start in window_starts(LONG, 64) for s in (start, start + 64) if 0 < s < LONG]
+    near = np.unique(np.add.outer(seams, np.arange(-2, 3)).clip(0, LONG - 1))
+    assert error.mean() < 0.05
+    assert error[near].mean() < 1.5 * error.mean()
+    step = np.linalg.norm(np.diff(long, axis=0), axis=1)
+    assert step[near[:-1]].mean() < 1.2 * step.mean()
