@@ -169,9 +169,11 @@ class AlignConfig:
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
+    routes: int = 0  # dtw: so many other clips have a say too; 0 = the direct path alone
+    pool: bool = True  # with routes and a model: also routes by the movement of the joints
 
     def __post_init__(self) -> None:
-        _not_negative(self, "skip_cost")
+        _not_negative(self, "skip_cost routes")
         _share(self, "band")
 
 

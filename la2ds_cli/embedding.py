@@ -260,9 +260,23 @@ def ensure_embedding(
     progress: Progress | None = None,
 ) -> EmbeddingSequence:
     """The current embedding of one project video, made first where it is missing or stale."""
-    if progress is not None and not project.embedding_path(run, video).exists():
-        progress.note(f"embedding {video}")
-    return _embed_one(project, run, video, load_embedder(project, run, device), False)[1]
+    return ensure_embeddings(project, run, [video], device, progress)[0]
+
+
+def ensure_embeddings(
+    project: Project,
+    run: str,
+    videos: Sequence[str],
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> list[EmbeddingSequence]:
+    """The current embeddings of project videos, made first where they are missing or stale."""
+    missing = [v for v in videos if not project.embedding_path(run, v).exists()]
+    if progress is not None and missing:
+        few = ", ".join(missing) if len(missing) <= 2 else f"{len(missing)} clips"
+        progress.note(f"embedding {few}")
+    embedder = load_embedder(project, run, device)
+    return [_embed_one(project, run, video, embedder, False)[1] for video in videos]
 
 
 def _embed_one(

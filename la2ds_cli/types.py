@@ -164,13 +164,16 @@ class Alignment:
     """Dense correspondence between clip A (N frames) and clip B (M frames).
 
     path: (P, 2) int64 rows (i, j), indices into A's and B's frames. For monotone methods both
-    columns never decrease. cost: (P,) float32, feature distance of each pair.
+    columns never decrease. position: (N,) float64, where among B's frames each frame of A lies,
+    between two frames where it does; NaN = no counterpart; the path is the nearest in whole frames.
+    cost: (P,) float32, feature distance of each pair.
     confidence: (N,) float32 in [0, 1] for each frame of A, 0 = no counterpart in the path.
     time_a, frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices.
     features: `model` or `pose`. method: name of the alignment method. mirrored: B was mirrored.
     """
 
     path: IntArray
+    position: FloatArray
     cost: FloatArray
     confidence: FloatArray
     time_a: FloatArray
@@ -197,8 +200,9 @@ class Alignment:
                     f"Alignment.path: indices of side {side} must lie in 0..{len(time) - 1}, "
                     f"got {index.min()}..{index.max()}"
                 )
-        confidence = _set(self, "confidence", self.confidence, np.float32)
-        _check_shape("Alignment", "confidence", confidence, (len(self.time_a),))
+        for name, dtype in (("position", np.float64), ("confidence", np.float32)):
+            value = _set(self, name, getattr(self, name), dtype)
+            _check_shape("Alignment", name, value, (len(self.time_a),))
 
 
 @dataclass(frozen=True)

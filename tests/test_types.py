@@ -102,6 +102,7 @@ def test_embedding_checks_and_round_trip():
 def alignment(path, n=3, m=2, **changed) -> Alignment:
     fields = {
         "path": np.array(path),
+        "position": np.zeros(n),
         "cost": np.zeros(len(path)),
         "confidence": np.ones(n),
         "time_a": np.arange(n) / 10,

@@ -11,19 +11,11 @@ import numpy as np
 
 from la2ds_cli import artifact, figure
 from la2ds_cli.alignment import tables
-from la2ds_cli.alignment.clip_features import (
-    FeatureKind,
-    check_skeletons,
-    choose_features,
-    common_rate,
-    embedding_pair,
-    nearest_view,
-    pose_feature,
-    views_of_b,
-)
+from la2ds_cli.alignment.clip_features import FeatureKind, check_skeletons, choose_features
 from la2ds_cli.alignment.confidence import confidence
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.methods import align_features, get_method
+from la2ds_cli.alignment.match import Match, Pair, match_by_model, match_by_pose
+from la2ds_cli.alignment.methods import get_method
 from la2ds_cli.alignment.path import is_monotone, matched_time, speed_ratio
 from la2ds_cli.config import Config
 from la2ds_cli.config_sections import AlignConfig
@@ -41,7 +33,7 @@ class AlignResult:
     """alignment: the dense correspondence. a, b: rows of videos.csv. speed_ratio: (N,) seconds of
     B per second of A, NaN where unmatched and for paths that are not monotone. reason: why raw
     poses were used, empty when they were asked for or a model was used. settings: of the
-    alignment. files: written, in order."""
+    alignment. others: clips that had a say (config align.routes). files: written, in order."""
 
     a: Video
     b: Video
@@ -50,6 +42,7 @@ class AlignResult:
     run: str
     reason: str
     settings: AlignConfig
+    others: int = 0
     files: tuple[Path, ...] = ()
 
     @property
@@ -95,6 +88,7 @@ class AlignResult:
             "open_ends": self.settings.open_ends and found.method == "dtw",
             "skip_cost": self.settings.skip_cost,
             "band": self.settings.band,
+            "others": self.others,
             "mirrored": found.mirrored,
             "mean_cost": float(found.cost.mean()),
             "mean_confidence": self.mean_confidence,
@@ -105,22 +99,12 @@ class AlignResult:
                 "index": list(range(len(found.time_a))),
                 "frame": found.frame_a.tolist(),
                 "time": tables.rounded(found.time_a),
-                "time_b": tables.rounded(matched_time(path, found.time_a, found.time_b)),
+                "time_b": tables.rounded(matched_time(found.position, found.time_b)),
                 "confidence": tables.rounded(found.confidence),
                 "speed_ratio": tables.rounded(self.speed_ratio),
             },
             "files": [str(file) for file in self.files],
         }
-
-
-@dataclass(frozen=True)
-class _Match:
-    """Features of both clips as they were compared, and the pairs found."""
-
-    a: FloatArray
-    b: FloatArray
-    path: np.ndarray
-    mirrored: bool = False
 
 
 def align(
@@ -165,20 +149,22 @@ def align(
     check_skeletons(poses[0], poses[1], (a, b))
     if choice.reason:
         progress.note(choice.reason)
+    pair = Pair((ids[0], ids[1]), (poses[0], poses[1]), (a, b))
     if choice.kind == "model":
-        match = _by_model(project, run, (ids[0], ids[1]), settings, device, progress)
+        match = match_by_model(project, run, pair, settings, device, progress)
     else:
-        match = _by_pose(poses, (a, b), settings)
-        if match.mirrored:
-            progress.note(f"{b} fits better mirrored (left and right swapped)")
+        match = match_by_pose(project, pair, settings)
+    if match.mirrored:
+        progress.note(f"{b} fits better mirrored (left and right swapped)")
     result = AlignResult(
         videos[0],
         videos[1],
         _alignment(match, poses, choice.kind, settings.method),
-        _tempo(match.path, poses[0].time, poses[1].time),
+        _tempo(match, poses[0].time, poses[1].time),
         run,
         choice.reason,
         settings,
+        match.others,
     )
     folder = project.results_dir("align")
     targets = targets or [folder / f"{ids[0]}--{ids[1]}{suffix}" for suffix in (".png", ".json")]
@@ -206,31 +192,10 @@ def _video(project: Project, video_id: str) -> Video:
     return found
 
 
-def _by_model(
-    project: Project,
-    run: str,
-    videos: tuple[str, str],
-    settings: AlignConfig,
-    device: DeviceName,
-    progress: Progress,
-) -> _Match:
-    a, b = embedding_pair(project, run, videos, device, progress)
-    return _Match(a, b, align_features(settings.method, a, b, settings))
-
-
-def _by_pose(poses: list[PoseSequence], names: tuple[str, str], settings: AlignConfig) -> _Match:
-    """B as filmed, or mirrored where that is nearer."""
-    fps = common_rate(poses)
-    a = pose_feature(poses[0], fps, names[0])
-    views = views_of_b(poses[1], fps, names[1])
-    chosen = nearest_view(a, views)
-    path = align_features(settings.method, a, views[chosen], settings)
-    return _Match(a, views[chosen], path, mirrored=chosen == 1)
-
-
-def _alignment(match: _Match, poses: list[PoseSequence], kind: str, method: str) -> Alignment:
+def _alignment(match: Match, poses: list[PoseSequence], kind: str, method: str) -> Alignment:
     return Alignment(
         path=match.path,
+        position=match.position,
         cost=pair_distance(match.a, match.b, match.path),
         confidence=confidence(match.a, match.b, match.path),
         time_a=poses[0].time,
@@ -243,16 +208,16 @@ def _alignment(match: _Match, poses: list[PoseSequence], kind: str, method: str)
     )
 
 
-def _tempo(path: np.ndarray, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
-    if is_monotone(path):
-        return speed_ratio(path, time_a, time_b)
+def _tempo(match: Match, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
+    if is_monotone(match.path):
+        return speed_ratio(match.position, time_a, time_b)
     return np.full(len(time_a), np.nan)
 
 
 def _write(
     project: Project,
     result: AlignResult,
-    match: _Match,
+    match: Match,
     targets: Sequence[Path],
     progress: Progress,
 ) -> AlignResult:

@@ -11,10 +11,8 @@ import numpy as np
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror, movement
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 from la2ds_cli.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.types import FloatArray, PoseSequence
@@ -98,24 +96,3 @@ def nearest_view(a: FloatArray, views: Sequence[FloatArray]) -> int:
     closed = AlignConfig(method="dtw", open_ends=False)
     means = [pair_distance(a, b, align_features("dtw", a, b, closed)).mean() for b in views]
     return int(np.argmin(means))
-
-
-def embedding_pair(
-    project: Project,
-    run: str,
-    videos: tuple[str, str],
-    device: DeviceName,
-    progress: Progress,
-) -> tuple[FloatArray, FloatArray]:
-    """Current embeddings of two clips, made first where missing. UserError (exit 5) when they
-    come from different weights."""
-    from la2ds_cli.embedding import ensure_embedding
-
-    a, b = (ensure_embedding(project, run, video, device, progress) for video in videos)
-    if a.model != b.model:
-        raise UserError(
-            f"the embeddings of {videos[0]} and {videos[1]} come from different weights",
-            hint=f"la2ds embed --run {run} --overwrite",
-            exit_code=ExitCode.MISMATCH,
-        )
-    return a.value, b.value

@@ -88,24 +88,25 @@ def carry(path: IntArray, index: IntArray) -> FloatArray:
     return mean_match(path, int(length))[index]
 
 
-def matched_time(path: IntArray, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
-    """(N,) float64 seconds in B of every frame of A (smooth_match), NaN where unmatched."""
-    position = smooth_match(path, len(time_a))
+def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:
+    """(N,) float64 seconds in B of positions (N,) among B's frames, NaN where those are NaN."""
+    position = np.asarray(position, np.float64)
     seconds = np.interp(position, np.arange(len(time_b)), time_b)
     return np.where(np.isnan(position), np.nan, seconds)
 
 
 def speed_ratio(
-    path: IntArray, time_a: FloatArray, time_b: FloatArray, window: float | None = None
+    position: FloatArray, time_a: FloatArray, time_b: FloatArray, window: float | None = None
 ) -> FloatArray:
     """(N,) float64 seconds of B that pass per second of A, around every frame of A.
 
+    position: (N,) where among B's frames each frame of A lies (smooth_match).
     0.5: B does this part in half the time; 2: B takes twice as long. Slope of a straight line
     fitted to the matched times within +-window/2 seconds (at least the two frames on each side);
     window None = speed_window. NaN for unmatched frames, and everywhere when only one is matched.
     """
     time_a = np.asarray(time_a, np.float64)
-    matched = matched_time(path, time_a, np.asarray(time_b, np.float64))
+    matched = matched_time(position, np.asarray(time_b, np.float64))
     known = np.flatnonzero(~np.isnan(matched))
     ratio = np.full(len(time_a), np.nan)
     if len(known) < 2:

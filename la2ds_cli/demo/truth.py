@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.types import Alignment, FloatArray
 
 
@@ -26,8 +25,9 @@ def frame_error(alignment: Alignment, phase_a: FloatArray, phase_b: FloatArray) 
     Frames of equal phase correspond; phases increase strictly, so the counterpart is found by
     interpolation. Frames of A whose phase B does not show have none and are left out.
     """
-    frame = smooth_match(alignment.path, len(alignment.time_a))  # (N,), NaN = not matched
-    return counterpart_error(frame, phase_a[alignment.frame_a], phase_b[alignment.frame_b])
+    return counterpart_error(
+        alignment.position, phase_a[alignment.frame_a], phase_b[alignment.frame_b]
+    )
 
 
 def clock_error(alignment: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> FloatArray:

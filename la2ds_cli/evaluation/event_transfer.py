@@ -14,17 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.evaluation.aligners import Aligner, Views
 from la2ds_cli.evaluation.bootstrap import interval, resampled_medians, video_counts
 from la2ds_cli.evaluation.trims import Cut, Draw, EvaluationClip
-from la2ds_cli.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.types import FloatArray, PoseSequence
 
-Views = tuple[FloatArray, ...]
-"""Features (T, D) of one clip; more than one when a clip may be seen in several ways (mirrored).
-Clip A is taken by its first view, clip B by any."""
 ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
-PathFunction = Callable[[FloatArray, Views], IntArray]
-"""Path (P, 2) from the first view of A (N, D) to the views of B, each (M, D)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ def transfer_events(
     clips: Sequence[EvaluationClip],
     draws: Sequence[Draw],
     views: ViewFunction,
-    path: PathFunction,
+    aligner: Aligner,
     advance: Callable[[], None] = lambda: None,
 ) -> list[TransferError]:
     """Errors of every event of every pair of every draw; each trimmed clip is embedded once per
@@ -64,12 +59,11 @@ def transfer_events(
     for draw in draws:
         needed = [int(c) for c in np.unique(draw.pair)]
         trimmed = [clips[c].pose.cut(draw.cuts[c].start, draw.cuts[c].stop) for c in needed]
-        features = dict(zip(needed, views(trimmed), strict=True))
+        ready = {c: aligner.prepare(seen) for c, seen in zip(needed, views(trimmed), strict=True)}
         for a, b in draw.pair.tolist():
             names = shared_events(clips[a], draw.cuts[a], clips[b], draw.cuts[b])
             if names:
-                pairs = path(features[a][0], features[b])
-                position = smooth_match(pairs, draw.cuts[a].stop - draw.cuts[a].start)
+                position = aligner.match(ready[a], ready[b])
                 errors += [_carry(clips, draw, (a, b), position, name) for name in names]
             advance()
     return errors

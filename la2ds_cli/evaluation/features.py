@@ -12,12 +12,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from la2ds_cli import pose_features
-from la2ds_cli.alignment.clip_features import nearest_view
-from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.errors import UserError
-from la2ds_cli.evaluation.event_transfer import PathFunction, ViewFunction, Views
-from la2ds_cli.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.evaluation.aligners import Aligner, ByRoutes, Views, align_views
+from la2ds_cli.evaluation.event_transfer import ViewFunction
+from la2ds_cli.types import FloatArray, PoseSequence
 
 if TYPE_CHECKING:
     from la2ds_cli.embedding import Embedder
@@ -28,12 +27,12 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 
 @dataclass(frozen=True)
 class Variant:
-    """views: features of clips. path: aligns two clips by them. name says both in words.
+    """views: features of clips. aligner: aligns two clips by them. name says both in words.
     feature: what the first view holds; variants of one feature differ in how they align only."""
 
     name: str
     views: ViewFunction
-    path: PathFunction
+    aligner: Aligner
     feature: str
 
 
@@ -47,16 +46,6 @@ class FeatureSet:
     alignment: str
     variants: tuple[Variant, ...]
     run: str = ""
-
-
-def align_views(config: AlignConfig) -> PathFunction:
-    """Path by the method of `config`, to the nearest of several views of B."""
-
-    def path(a: FloatArray, views: Views) -> IntArray:
-        b = views[0] if len(views) == 1 else views[nearest_view(a, views)]
-        return align_features(config.method, a, b, config)
-
-    return path
 
 
 def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
@@ -73,16 +62,19 @@ def with_mirror(poses: Sequence[PoseSequence]) -> list[Views]:
 _HOLDS = {"velocity": "raw pose with velocity", "movement": "movement of the joints"}
 
 
-def raw_variants() -> tuple[Variant, ...]:
-    """Raw pose plain, with velocity, with mirror and as movement (what `align` does without a
-    model), each with closed and with open ends."""
+def raw_variants(
+    others: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
+) -> tuple[Variant, ...]:
+    """Raw pose plain, with velocity, with mirror and as movement, each with closed and with open
+    ends; and, where there are other clips, movement by way of them, as `align` does without a
+    model."""
     views = {
         "plain": single_view(pose_features.raw_pose),
         "velocity": single_view(pose_features.raw_pose_velocity),
         "mirror": with_mirror,
         "movement": single_view(pose_features.movement),
     }
-    return tuple(
+    variants = [
         Variant(
             f"{name}, {ends} ends",
             view,
@@ -91,12 +83,24 @@ def raw_variants() -> tuple[Variant, ...]:
         )
         for name, view in views.items()
         for ends, config in (("closed", CLOSED), ("open", OPEN))
-    )
+    ]
+    if others:
+        routes = ByRoutes(lambda: views["movement"](others), align)
+        through = f"movement, {_by_way(others)}"
+        variants.append(Variant(through, views["movement"], routes, _HOLDS["movement"]))
+    return tuple(variants)
 
 
-def baseline_sets() -> list[FeatureSet]:
-    """The sets that need no model: raw_pose, raw_pose_best and time_only."""
-    variants = raw_variants()
+def _by_way(others: Sequence[PoseSequence]) -> str:
+    return f"directly and by way of {len(others)} training clips"
+
+
+def baseline_sets(
+    others: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
+) -> list[FeatureSet]:
+    """The sets that need no model: raw_pose, raw_pose_best and time_only. others: training clips
+    for the variant that aligns by way of them, by the settings `align`."""
+    variants = raw_variants(others, align)
     clock = Variant(
         "linear",
         single_view(pose_features.time_only),
@@ -112,9 +116,10 @@ def baseline_sets() -> list[FeatureSet]:
         ),
         FeatureSet(
             "raw_pose_best",
-            "raw pose plain or with velocity, whichever does better on these very clips, chosen "
-            "for each metric by itself",
-            "for event transfer also to B or to its mirror image, with closed and with open ends",
+            "raw pose plain, raw pose with velocity, or the joints' movement, whichever does "
+            "best on these very clips, chosen for each metric by itself",
+            "for event transfer also to B or to its mirror image, with closed and with open ends"
+            + (f", and {_by_way(others)}" if others else ""),
             variants,
         ),
         FeatureSet(
@@ -127,16 +132,30 @@ def baseline_sets() -> list[FeatureSet]:
 
 
 def embedder_set(
-    name: str, description: str, embed: Embedder, align: AlignConfig, run: str = ""
+    name: str,
+    description: str,
+    embed: Embedder,
+    align: AlignConfig,
+    others: Sequence[PoseSequence] = (),
+    run: str = "",
 ) -> FeatureSet:
-    """The set of a network, aligned as the project's settings say."""
+    """The set of a network, aligned as the project's settings say, by way of `others` too."""
+    through = bool(others) and align.method == "dtw"
+    pooled = through and align.pool
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
-        return [(value,) for value in embed(poses)]
+        values = embed(poses)
+        if not pooled:
+            return [(value,) for value in values]
+        return [(v, pose_features.movement(p)) for v, p in zip(values, poses, strict=True)]
 
     ends = "open" if align.open_ends else "closed"
     aligned = f"{align.method}, {ends} ends"
-    variant = Variant(aligned, views, align_views(align), f"{name} {run}".strip())
+    aligner: Aligner = align_views(align)
+    if through:
+        aligned += f", {_by_way(others)}" + " by the joints' movement too" * pooled
+        aligner = ByRoutes(lambda: views(others), align)
+    variant = Variant(aligned, views, aligner, f"{name} {run}".strip())
     return FeatureSet(name, description, f"aligned by {aligned}", (variant,), run)
 
 

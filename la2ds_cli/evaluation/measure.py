@@ -69,6 +69,10 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
         lacking = [run for run, value in values.items() if value is None]
         reason = measures[lacking[0]].facts["reason"]
         return Measure(None, np.empty(0), facts | {"reason": f"run {lacking[0]}: {reason}"})
+    reasons = [
+        f"run {run}: {m.facts['reason']}" for run, m in measures.items() if m.facts["reason"]
+    ]
+    facts["reason"] = "; ".join(reasons) or None
     spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
     resampled = np.mean([measure.resampled for measure in measures.values()], axis=0)
     return Measure(float(np.mean(known)), resampled, facts | {"spread": spread})

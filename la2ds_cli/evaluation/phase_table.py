@@ -40,18 +40,24 @@ def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def phase_table(result: Mapping[str, Any]) -> Table | None:
     """Rich table, a row per figure with its 95 % interval below; None without any figure."""
-    from rich.table import Table
-
     shown = figures(result)
     if not shown:
         return None
-    table = Table(title=_title(result), title_justify="left", box=None, pad_edge=False)
+    table = feature_columns(_title(result), result)
+    for heading, metric, part in shown:
+        cells = [cell(figure(row, metric, part)) for row in result["features"].values()]
+        table.add_row(heading, *cells)
+    return table
+
+
+def feature_columns(title: str, result: Mapping[str, Any]) -> Table:
+    """Empty table with a column for the headings of its rows and one for each feature set."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
     for name in result["features"]:
         table.add_column(LABELS[name], justify="right", style="bold" if name == "model" else None)
-    for heading, metric, part in shown:
-        cells = [_cell(figure(row, metric, part)) for row in result["features"].values()]
-        table.add_row(heading, *cells)
     return table
 
 
@@ -65,16 +71,20 @@ def _title(result: Mapping[str, Any]) -> str:
     return f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
 
 
-def _cell(entry: Mapping[str, Any]) -> str:
-    if entry["value"] is None:
-        return "–"
-    text = f"{entry['value']:.3f}"
-    if entry.get("spread") is not None:
-        text += f" ±{entry['spread']:.3f}"
-    if entry.get("clipped"):
-        text += "*"
-    low, high = entry["interval"] or (None, None)
-    return text if low is None else f"{text}\n{low:.2f}–{high:.2f}"
+def cell(entry: Mapping[str, Any], digits: int = 3) -> str:
+    """Value with its spread over runs, below it the interval and the number of undefined pairs."""
+    lines = ["–"]
+    if entry["value"] is not None:
+        lines = [f"{entry['value']:.{digits}f}"]
+        if entry.get("spread") is not None:
+            lines[0] += f" ±{entry['spread']:.{digits}f}"
+        if entry.get("clipped"):
+            lines[0] += "*"
+        if entry.get("interval"):
+            lines.append("{:.2f}–{:.2f}".format(*entry["interval"]))
+    if entry.get("pairs") and entry.get("nan"):
+        lines.append(f"{entry['nan']} undefined")
+    return "\n".join(lines)
 
 
 def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:

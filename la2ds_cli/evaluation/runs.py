@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from la2ds_cli import artifact
@@ -16,6 +17,7 @@ from la2ds_cli.evaluation.features import (
     embedder_set,
 )
 from la2ds_cli.project import Project
+from la2ds_cli.types import PoseSequence
 
 
 def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
@@ -34,16 +36,18 @@ def feature_sets(
     device: DeviceName,
     skeleton: str,
     wanted: Sequence[str] | None,
+    others: Sequence[PoseSequence],
     warnings: list[str],
 ) -> list[FeatureSet]:
     """The wanted sets (None = all) in the order of FEATURE_NAMES, `model` once for each run.
 
     One run without weights is left out with a warning, and the untrained network then has the
-    settings of `config`; UserError (exit 4) when one of several has none, or when nothing is left.
+    settings of `config`. others: clips by way of which the networks and one variant of raw poses
+    align. UserError (exit 4) when one of several has none, or when nothing is left.
     """
-    sets = baseline_sets()
+    sets = baseline_sets(others, config.align)
     if wanted is None or {"model", "untrained"} & set(wanted):
-        sets += _network_sets(project, runs, config, device, skeleton, wanted, warnings)
+        sets += _network_sets(project, runs, config, device, skeleton, wanted, others, warnings)
     names = FEATURE_NAMES if wanted is None else wanted
     chosen = sorted((s for s in sets if s.name in names), key=lambda s: FEATURE_NAMES.index(s.name))
     if not chosen:
@@ -62,6 +66,7 @@ def _network_sets(
     device: DeviceName,
     skeleton: str,
     wanted: Sequence[str] | None,
+    others: Sequence[PoseSequence],
     warnings: list[str],
 ) -> list[FeatureSet]:
     from la2ds_cli.embedding import has_model, load_embedder, untrained_embedder
@@ -74,7 +79,7 @@ def _network_sets(
     else:
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated")
     sets = [
-        embedder_set("model", f"the network of run {run}", embedder, config.align, run)
+        embedder_set("model", f"the network of run {run}", embedder, config.align, others, run)
         for run, embedder in embedders.items()
     ]
     if wanted is None or "untrained" in wanted:
@@ -82,7 +87,13 @@ def _network_sets(
         seed = config.evaluate.seed
         untrained = untrained_embedder(settings, skeleton, seed=seed, device=device)
         sets.append(
-            embedder_set("untrained", f"{network} with random weights", untrained, config.align)
+            embedder_set(
+                "untrained",
+                f"{network} with random weights",
+                untrained,
+                replace(config.align, pool=False),  # the joints' movement would do the work
+                others,
+            )
         )
     return sets
 

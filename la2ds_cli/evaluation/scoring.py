@@ -30,6 +30,7 @@ Measures = Mapping[Key, Measure]
 @dataclass(frozen=True)
 class Material:
     """What all feature sets share. clips: under test. fit: poses of the labelled training clips.
+    others: poses of the training clips by way of which clips are aligned (config align.routes).
     labels: None without phase metrics. measured: figures of each feature, kept because several
     sets share one. fit_split: some clips are marked test, so training clips are others."""
 
@@ -37,6 +38,7 @@ class Material:
     draws: list[Draw]
     has_events: bool
     fit: list[PoseSequence]
+    others: list[PoseSequence]
     fit_split: bool
     labels: Labels | None
     protocol: Protocol
@@ -120,7 +122,7 @@ def _transfer(
         reason = "the features of some clip are not finite numbers"
     else:
         errors = transfer_events(
-            clips, material.draws, variant.views, variant.path, progress.advance
+            clips, material.draws, variant.views, variant.aligner, progress.advance
         )
     summary = summarise(errors, len(clips), seed)
     return summary | ({"reason": reason} if reason else {}), errors

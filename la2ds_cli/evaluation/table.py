@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli.evaluation.phase_table import LABELS, phase_notes, phase_table
+from la2ds_cli.evaluation.phase_table import (
+    LABELS,
+    cell,
+    feature_columns,
+    phase_notes,
+    phase_table,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
 ENOUGH_RUNS = 3  # fewer tell nothing of the spread over seeds
+_TRANSFER = (  # heading, key, digits
+    ("median %", "median_percent", 2),
+    ("mean %", "mean_percent", 2),
+    ("90th centile %", "p90_percent", 2),
+    ("median s", "median_seconds", 3),
+)
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 
 
@@ -33,15 +45,20 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
 
 
 def _transfer_table(result: Mapping[str, Any]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=_title(result), title_justify="left", box=None, pad_edge=False)
-    table.add_column("features")
-    for heading in ("median %", "95 %", "mean %", "p90 %", "median s", "tau"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, row in result["features"].items():
-        table.add_row(*_cells(name, row), style="bold" if name == "model" else None)
+    table = feature_columns(_title(result), result)
+    rows = result["features"].values()
+    for heading, key, digits in _TRANSFER:
+        table.add_row(heading, *(cell(_entry(row["event_transfer"], key), digits) for row in rows))
+    table.add_row("tau", *(cell(row["kendalls_tau"]) for row in rows))
     return table
+
+
+def _entry(transfer: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A figure of event transfer; the median alone has an interval, and a spread over runs."""
+    if key != "median_percent":
+        return {"value": transfer[key]}
+    interval, spread = transfer["interval_percent"], transfer.get("spread")
+    return {"value": transfer[key], "interval": interval, "spread": spread}
 
 
 def verdict(result: Mapping[str, Any]) -> list[str]:
@@ -101,31 +118,6 @@ def _title(result: Mapping[str, Any]) -> str:
     return f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
 
 
-def _cells(name: str, row: Mapping[str, Any]) -> list[str]:
-    transfer, tau = row["event_transfer"], row["kendalls_tau"]
-    interval = transfer["interval_percent"]
-    label = LABELS[name] + (f" ({row['variant']})" if "variants" in row else "")
-    return [
-        label,
-        _number(transfer["median_percent"], 2) + _spread(transfer.get("spread"), 2),
-        "–" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
-        _number(transfer["mean_percent"], 2),
-        _number(transfer["p90_percent"], 2),
-        _number(transfer["median_seconds"], 3),
-        _number(tau["value"], 3)
-        + _spread(tau.get("spread"), 3)
-        + (f" ({tau['nan']} undefined)" if tau["nan"] else ""),
-    ]
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _spread(value: float | None, digits: int) -> str:
-    return "" if value is None else f" ±{value:.{digits}f}"
-
-
 def _definitions(result: Mapping[str, Any]) -> list[str]:
     protocol = result["protocol"]
     lines = [f"Protocol {protocol['name']}: {protocol['source']}."]
@@ -143,4 +135,8 @@ def _definitions(result: Mapping[str, Any]) -> list[str]:
         if protocol["retrieval"]:
             lines.append(f"AP@K: {protocol['retrieval']}.")
     lines += [f"Tau: {protocol['kendalls_tau']}.", f"95 %: {protocol['interval']}."]
-    return lines + [f"{LABELS[name]}: {text}." for name, text in protocol["features"].items()]
+    for name, text in protocol["features"].items():
+        row = result["features"][name]
+        chosen = f" (here: {row['variant']})" if "variants" in row else ""
+        lines.append(f"{LABELS[name]}: {text}{chosen}.")
+    return lines

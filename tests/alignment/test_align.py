@@ -79,23 +79,87 @@ def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
         assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
-def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
+def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None:
+    """A run `tuned` whose embedding of a clip is its phase."""
     from la2ds_cli import embedding
+    from la2ds_cli.alignment import match
     from la2ds_cli.types import EmbeddingSequence
 
-    def phases_as_embedding(project, run, video, device, progress) -> EmbeddingSequence:
-        pose = project.read_pose(video)[0]
-        phase = PHASE_A if video == "anna" else PHASE_B
-        return EmbeddingSequence(phase[:, None], pose.frame, pose.time, "weights")
+    def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
+        poses = [project.read_pose(video)[0] for video in videos]
+        return [
+            EmbeddingSequence(phases[video][:, None], pose.frame, pose.time, "weights")
+            for video, pose in zip(videos, poses, strict=True)
+        ]
 
     monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(embedding, "ensure_embedding", phases_as_embedding)
+    monkeypatch.setattr(match, "ensure_embeddings", embeddings)
+
+
+def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
+    with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B})
     progress = Notes()
     result = run(project, run="tuned", progress=progress)
     assert result.alignment.features == "model"
     assert progress.lines == []
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.03
     assert result.to_json()["run"] == "tuned"
+
+
+def with_others(project: Project, count: int) -> dict[str, np.ndarray]:
+    """More clips of the movement in the project; their phases by name."""
+    phases = {f"clip{n}": warped_phase(35 + 7 * n, 10 + n) for n in range(count)}
+    for name, phase in phases.items():
+        add_sequence(project, name, sequence(phase))
+    return phases
+
+
+def test_other_clips_have_a_say(project: Project) -> None:
+    with_others(project, 6)
+    result = run(project)
+    assert (result.others, result.to_json()["others"]) == (6, 6)
+    truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
+    assert np.abs(result.alignment.position - truth).max() < 1.5
+    matched = result.alignment.position[result.alignment.path[:, 0]]
+    assert np.abs(matched - result.alignment.path[:, 1]).max() <= 2
+    few = replace(CONFIG, align=replace(CONFIG.align, routes=4))
+    assert run(project, config=few).others == 4
+
+
+def test_the_movement_of_joints_votes_beside_a_model_that_is_wrong(
+    project: Project, monkeypatch
+) -> None:
+    phases = with_others(project, 6)
+    late = {name: np.minimum(phase + 0.2, 1) for name, phase in phases.items()}
+    with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B + 0.2} | late)
+    pooled = run(project, run="tuned").alignment
+    alone = replace(CONFIG, align=replace(CONFIG.align, pool=False))
+    model = run(project, run="tuned", config=alone).alignment
+    truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
+    middle = slice(12, 40)
+    errors = [np.abs(found.position - truth)[middle].mean() for found in (pooled, model)]
+    assert errors[0] < 0.7 * errors[1]
+
+
+def test_no_say_for_test_clips_few_clips_other_methods_and_oneself(project: Project) -> None:
+    with_others(project, 3)
+    assert run(project).others == 0
+    with_others(project, 4)
+    assert run(project).others == 4
+    assert run(project, method="soft_dtw").others == 0
+    assert run(project, "anna", "anna").others == 0
+    add_sequence(project, "held-out", sequence(PHASE_B), split="test")
+    assert run(project).others == 4
+
+
+def test_clips_that_cannot_be_compared_have_no_say(project: Project) -> None:
+    with_others(project, 4)
+    blind = sequence(PHASE_B)
+    add_sequence(project, "blind", replace(blind, xy=np.full_like(blind.xy, np.nan)))
+    project.pose_path("clip0").write_bytes(b"damaged")
+    assert run(project).others == 0  # three are left
+    with_others(project, 6)
+    assert run(project).others == 6
 
 
 def test_a_mirrored_performer_is_recognised(project: Project) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.demo.truth import clock_error, frame_error, read_truth
 from la2ds_cli.types import Alignment
 
@@ -12,6 +13,7 @@ from la2ds_cli.types import Alignment
 def _alignment(path: list[tuple[int, int]], n: int, m: int) -> Alignment:
     return Alignment(
         path=np.array(path),
+        position=smooth_match(np.array(path), n),
         cost=np.zeros(len(path)),
         confidence=np.ones(n),
         time_a=np.arange(n) / 10,

@@ -7,9 +7,9 @@ import pytest
 
 from la2ds_cli.config import AlignConfig
 from la2ds_cli.errors import UserError
+from la2ds_cli.evaluation.aligners import align_views
 from la2ds_cli.evaluation.features import (
     FEATURE_NAMES,
-    align_views,
     baseline_sets,
     check_names,
     raw_variants,
@@ -58,7 +58,7 @@ def test_mirror_aligns_a_person_with_their_mirror_image_better_than_plain() -> N
     for name in ("mirror", "plain"):
         chosen = variant(f"{name}, closed ends")
         a, b = chosen.views(clips)
-        path = chosen.path(a[0], b)
+        path = chosen.aligner.path(a[0], b)
         worst[name] = np.abs(phase_a[path[:, 0]] - phase_b[path[:, 1]]).max()
     assert worst["mirror"] < 0.05 < worst["plain"]
 
@@ -66,7 +66,7 @@ def test_mirror_aligns_a_person_with_their_mirror_image_better_than_plain() -> N
 def test_of_several_views_the_nearer_one_is_aligned() -> None:
     a = np.arange(10.0)[:, None]
     near, far = a + 0.1, a[::-1] + 50
-    path = align_views(AlignConfig())
+    path = align_views(AlignConfig()).path
     np.testing.assert_array_equal(path(a, (near, far)), path(a, (far, near)))
     np.testing.assert_array_equal(path(a, (far, near)), path(a, (near,)))
 
@@ -77,7 +77,7 @@ def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
     near = a + 0.2
     # Ends with what A begins with: with open ends these frames alone match, at no distance.
     far = np.concatenate([np.linspace(-1016, -1000, 17), moment])[:, None]
-    path = align_views(AlignConfig(open_ends=True, skip_cost=1.0))
+    path = align_views(AlignConfig(open_ends=True, skip_cost=1.0)).path
     np.testing.assert_array_equal(path(a, (far,)), [[0, 17], [1, 18], [2, 19]])
     np.testing.assert_array_equal(path(a, (far, near)), path(a, (near,)))
 
@@ -85,7 +85,7 @@ def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
 def test_time_only_stretches_one_clip_onto_the_other() -> None:
     clock = next(s for s in baseline_sets() if s.name == "time_only").variants[0]
     a, b = clock.views([sequence(warped_phase(21, 0)), sequence(warped_phase(41, 3))])
-    path = clock.path(a[0], b)
+    path = clock.aligner.path(a[0], b)
     np.testing.assert_allclose(path[:, 0] / 20, path[:, 1] / 40, atol=0.026)
 
 
