@@ -32,6 +32,7 @@ NO_AUGMENT = load_config(
         "augment.position_probability=0",
         "augment.orientation_probability=0",
         "augment.flip_probability=0",
+        "augment.geometry=0",
         "heatmap.crop=smallest",
     ]
 )

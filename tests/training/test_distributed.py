@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from la2ds_cli.config import load_config
 from la2ds_cli.errors import ExitCode, UserError
@@ -44,16 +44,18 @@ print(result.steps, result.best_step, result.validation_error)
 """
 
 
-def _launch(project: Project, run: str, overrides: list[str]) -> list[subprocess.Popen[str]]:
-    """Two processes with the environment that torchrun gives to its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def _launch(
+    store: TCPStore, project: Project, run: str, overrides: list[str]
+) -> list[subprocess.Popen[str]]:
+    """Two processes with the environment that torchrun gives to its own. They meet at `store`, as
+    at torchrun's: a port that is merely found free may be taken before they have started."""
     shared = {
         "WORLD_SIZE": "2",
         "LOCAL_WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RESTART_COUNT": "0",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
@@ -74,8 +76,9 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     for n in range(8):
         add_sequence(project, f"clip{n}", sequence(warped_phase(16 + 5 * n, n)))
-    started = _launch(project, "two", SMALL)
-    ended = [process.communicate(timeout=300) for process in started]
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    started = _launch(store, project, "two", SMALL)
+    ended = [process.communicate(timeout=600) for process in started]
     assert [process.returncode for process in started] == [0, 0], ended
     assert ended[0][0] == ended[1][0]  # both know steps, best step and error
     train(project, run="one", config=project.config(overrides=SMALL), device="cpu")

@@ -31,6 +31,7 @@ class Notes(Progress):
     ("count", "pairs", "words"),
     [
         (2, 16, "only 2 clips"),
+        (3, 24, "only 3 clips"),
         (5, 40, "only 5 clips"),
         (15, 64, "few clips"),
         (20, 64, "few clips"),

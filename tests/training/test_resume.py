@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -98,36 +97,40 @@ def test_interrupted_run_equals_uninterrupted_one(
     assert [row["step"] for row in metrics(project, "parts")] == [5, 10, 15, 20]
 
 
+# Trains a run; with a number behind its name it is killed when the batch of that step is drawn.
+SCRIPT = """
+import os, signal, sys; from pathlib import Path
+from la2ds_cli.project import Project
+from la2ds_cli.training import loop, records
+from la2ds_cli.training.train import train
+records.SAVE_SECONDS = 0
+draw, (name, _, killed) = loop.draw_batch, sys.argv[2].partition("@")
+def draw_or_die(clips, skeleton, config, step, *rest):
+    if killed and step == int(killed):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return draw(clips, skeleton, config, step, *rest)
+loop.draw_batch = draw_or_die
+project = Project.open(Path(sys.argv[1]))
+train(project, run=name, config=project.config(overrides=sys.argv[3:]), device="cpu")
+"""
+
+
 def test_killed_training_finishes_with_the_same_weights(project: Project) -> None:
-    """kill -9 in the middle, then the same command."""
-    overrides = [*JOINTS, "train.steps=120", "train.validate_every=50"]
-    script = (
-        "import sys; from pathlib import Path\n"
-        "from la2ds_cli.training import records; records.SAVE_SECONDS = 0.1\n"
-        "from la2ds_cli.project import Project\n"
-        "from la2ds_cli.training.train import train\n"
-        "project = Project.open(Path(sys.argv[1]))\n"
-        "config = project.config(overrides=sys.argv[3:])\n"
-        "train(project, run=sys.argv[2], config=config, device='cpu')\n"
-    )
+    """kill -9 while step 12 is computed, perhaps while the state is written; then the same
+    command in a new process."""
 
-    def start(run: str) -> subprocess.Popen:
+    def run(name: str) -> int:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-c", script, str(project.root), run, *overrides]
-        return subprocess.Popen(command, env=environment)
+        command = [sys.executable, "-c", SCRIPT, str(project.root), name, *JOINTS]
+        return subprocess.run(command, env=environment, check=False).returncode
 
-    killed = start("killed")
-    resume = project.run_dir("killed") / "resume.pt"
-    deadline = time.monotonic() + 120
-    while not resume.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    saved = checkpoint.load_resume(resume)
+    assert run("killed@13") == -signal.SIGKILL
+    saved = checkpoint.load_resume(project.run_dir("killed") / "resume.pt")
     assert saved is not None
+    assert saved["state"]["step"] in (12, 13)
     assert not saved["state"]["finished"]
-    assert start("killed").wait() == 0
-    assert start("whole").wait() == 0
+    assert run("killed") == 0
+    assert run("whole") == 0
     _assert_same_state(project, "whole", "killed")
 
 
