@@ -170,7 +170,8 @@ def _optimise(
     started = time.monotonic() - state.seconds
     share = run.share_done()
     run.progress.advance(share)
-    while share < 1 and not state.finished:
+    # A resumed run whose time is already over takes one more step, so that it ends with weights.
+    while not state.finished:
         begun = time.perf_counter()
         rate = learning_rate(train, state.step, share)
         for group in optimiser.param_groups:

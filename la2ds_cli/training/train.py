@@ -60,12 +60,15 @@ def train(
     """Train run `run`, or go on with it where it was interrupted.
 
     A finished run of the same settings and clips is left alone. A run of other settings or
-    clips is refused (UserError, exit 5) unless `overwrite`. Writes the files of
+    clips is refused (UserError, exit 5) unless `overwrite`; so is a `max_minutes` that is not
+    more than 0 (exit 2). Writes the files of
     la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files. Under
     `torchrun` every process calls this, and the first one writes.
     """
     processes = Processes.from_environment()
     target = processes.device(resolve_device(device))
+    if max_minutes is not None and not max_minutes > 0:
+        raise processes.same(UserError(f"the longest training is {max_minutes:g} minutes"))
     _check_share(processes, config.train.batch_size)
     with joined(processes, target):
         return _train(

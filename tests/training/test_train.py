@@ -9,6 +9,7 @@ from la2ds_cli.embedding import load_embedder, untrained_embedder
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror
 from la2ds_cli.project import Project
+from la2ds_cli.training import loop, records
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame_error
 from tests.movement import add_sequence, sequence, warped_phase
@@ -92,6 +93,38 @@ def test_time_limit_ends_the_run_and_its_schedule(project: Project) -> None:
     assert 0 < result.steps < 1_000_000
     assert result.checkpoint.exists()
     assert metrics(project)[-1]["learning_rate"] < 1e-4  # of 1e-3: the cosine went with the clock
+    assert train(project, config=config, device="cpu").already_finished
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan")])
+def test_no_time_at_all_is_refused(project: Project, minutes: float) -> None:
+    config = project.config(overrides=JOINTS)
+    with pytest.raises(UserError, match=f"the longest training is {minutes:g} minutes") as caught:
+        train(project, config=config, device="cpu", max_minutes=minutes)
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert not project.run_dir("default").exists()
+
+
+def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted before its first validation, then given no more time."""
+    monkeypatch.setattr(records, "SAVE_SECONDS", 0)
+    config = project.config(overrides=[*JOINTS, "train.validate_every=1000"])
+    real = loop.draw_batch
+
+    def stop_at_13(clips, skeleton, config, step, *rest):
+        if step == 13:
+            raise KeyboardInterrupt
+        return real(clips, skeleton, config, step, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "draw_batch", stop_at_13)
+        with pytest.raises(KeyboardInterrupt):
+            train(project, config=config, device="cpu")
+    result = train(project, config=config, device="cpu", max_minutes=1e-9)
+    assert (result.steps, result.best_step) == (14, 14)
+    assert len(load_embedder(project, device="cpu")([sequence(warped_phase(24, 0))])[0]) == 24
     assert train(project, config=config, device="cpu").already_finished
 
 
