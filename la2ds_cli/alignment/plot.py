@@ -78,6 +78,8 @@ def summary(result: AlignResult) -> str:
     parts = [f"{found.method} on {by}{missing}"]
     if found.mirrored:
         parts.append("B compared as its mirror image")
+    if result.others:
+        parts.append(f"with {result.others} other clips")
     parts.append(f"mean confidence {result.mean_confidence:.2f}")
     ratio = result.overall_ratio
     if np.isfinite(ratio):

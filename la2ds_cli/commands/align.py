@@ -112,6 +112,8 @@ def _show(console: Console, result: AlignResult) -> None:
     console.line(f"A: {result.a.id}, {len(found.time_a)} frames")
     console.line(f"B: {result.b.id}, {len(found.time_b)} frames")
     console.line(f"aligned by {found.method} on {by}" + (", B mirrored" * found.mirrored))
+    if result.others:
+        console.line(f"{result.others} other clips of the project had a say (align.routes)")
     console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"mean confidence {result.mean_confidence:.2f} (relative, not calibrated)")
     for file in result.files:

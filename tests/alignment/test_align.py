@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import plot
 from la2ds_cli.alignment.align import AlignResult, align
 from la2ds_cli.config import load_config
 from la2ds_cli.errors import ExitCode, UserError
@@ -122,6 +123,7 @@ def test_other_clips_have_a_say(project: Project) -> None:
     assert np.abs(result.alignment.position - truth).max() < 1.5
     matched = result.alignment.position[result.alignment.path[:, 0]]
     assert np.abs(matched - result.alignment.path[:, 1]).max() <= 2
+    assert "with 6 other clips" in plot.summary(result)
     few = replace(CONFIG, align=replace(CONFIG.align, routes=4))
     assert run(project, config=few).others == 4
 
