@@ -94,7 +94,8 @@ def _match(
 
 def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[str, PoseSequence]:
     """Poses of at most `routes` clips that training uses, evenly spread over their ids, without
-    the pair; none for other methods than DTW and for a clip with itself. A clip that cannot be read or compared has no say."""
+    the pair; none for other methods than DTW and for a clip with itself. A clip that cannot be
+    read or compared has no say."""
     from la2ds_cli.training.data import training_videos
 
     a, b = pair.videos
