@@ -58,7 +58,7 @@ def loop(clips: list[Path], detector: str, pose: str, threads: int) -> None:
             good, frame = video.read()
             if not good:
                 break
-            image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
             box = found_by.detect([image])[0]
             box = box[box[:, 4] >= _THRESHOLD, :4]
             if len(box):

@@ -201,7 +201,11 @@ def _work(
         elif source.content not in first:
             todo.append(place)
         first.setdefault(source.content, place)
-    sources = {place: source for place, source in enumerate(probed) if place in todo}
+    sources = {
+        place: source
+        for place, source in enumerate(probed)
+        if place in todo and isinstance(source, ClipSource)
+    }
     outcomes = _outcomes(run, sources, engine) if todo else iter(())
     for place, source in enumerate(probed):
         if place in todo:

@@ -77,8 +77,8 @@ def _connect(ray: Any) -> None:
 
 def _ray() -> Any:
     try:
-        import ray
-        import ray.data
+        import ray  # pyright: ignore[reportMissingImports]
+        import ray.data  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UserError(
             "--engine ray needs the package ray, which is not installed",

@@ -7,7 +7,7 @@ import pytest
 
 from la2ds_cli.config import AlignConfig
 from la2ds_cli.errors import UserError
-from la2ds_cli.evaluation.aligners import align_views
+from la2ds_cli.evaluation.aligners import Direct, align_views
 from la2ds_cli.evaluation.features import (
     FEATURE_NAMES,
     baseline_sets,
@@ -58,6 +58,7 @@ def test_mirror_aligns_a_person_with_their_mirror_image_better_than_plain() -> N
     for name in ("mirror", "plain"):
         chosen = variant(f"{name}, closed ends")
         a, b = chosen.views(clips)
+        assert isinstance(chosen.aligner, Direct)
         path = chosen.aligner.path(a[0], b)
         worst[name] = np.abs(phase_a[path[:, 0]] - phase_b[path[:, 1]]).max()
     assert worst["mirror"] < 0.05 < worst["plain"]
@@ -85,6 +86,7 @@ def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
 def test_time_only_stretches_one_clip_onto_the_other() -> None:
     clock = next(s for s in baseline_sets() if s.name == "time_only").variants[0]
     a, b = clock.views([sequence(warped_phase(21, 0)), sequence(warped_phase(41, 3))])
+    assert isinstance(clock.aligner, Direct)
     path = clock.aligner.path(a[0], b)
     np.testing.assert_allclose(path[:, 0] / 20, path[:, 1] / 40, atol=0.026)
 
