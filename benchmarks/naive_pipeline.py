@@ -125,9 +125,7 @@ class PairDataset(Dataset):
         heatmap = self.config.heatmap
         box = clip_box(xy, heatmap.crop, heatmap.padding)
         cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
-        seen: np.ndarray = np.isfinite(cells).all(
-            axis=-1
-        )  # public generators have no NaN: score 0 there
+        seen = np.asarray(np.isfinite(cells).all(axis=-1))  # public generators have no NaN: score 0
         maps = self.target(np.where(seen[..., None], cells, 0), np.where(seen, score, 0))
         model = self.config.model
         joints = np.zeros((len(xy), 0), np.float32)
