@@ -60,20 +60,30 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
 
 
 def check_disjoint(project: Project, fit: Sequence[Video], test: Sequence[Video]) -> None:
-    """UserError (exit 5) when a training clip and a test clip come from one source: the same file,
-    equal copies of it (sha256), two people or two spans of it."""
+    """UserError (exit 5) when a training clip and a test clip come from one source."""
+    twins = find_twins(project, fit, test)
+    if twins:
+        raise UserError(
+            f"test clip {twins[1].id} and training clip {twins[0].id} come from the same video",
+            hint="give both the same split in videos.csv, then train again: scores on clips "
+            "that were trained on say nothing",
+            exit_code=ExitCode.MISMATCH,
+        )
+
+
+def find_twins(
+    project: Project, fit: Sequence[Video], test: Sequence[Video]
+) -> tuple[Video, Video] | None:
+    """The first clip of `test` that has the source of a clip of `fit`, behind that clip: the same
+    file, equal copies of it (sha256), two people or two spans of it."""
     sources: dict[object, Video] = {}
     for video in fit:
         sources[project.source(video)] = sources[video.sha256] = video
     for video in test:
         twin = sources.get(project.source(video)) or sources.get(video.sha256)
         if twin is not None:
-            raise UserError(
-                f"test clip {video.id} and training clip {twin.id} come from the same video",
-                hint="give both the same split in videos.csv, then train again: scores on clips "
-                "that were trained on say nothing",
-                exit_code=ExitCode.MISMATCH,
-            )
+            return twin, video
+    return None
 
 
 def _long_enough(

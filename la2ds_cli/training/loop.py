@@ -62,7 +62,8 @@ def run_loop(
     optimiser = torch.optim.Adam(
         network.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
     )
-    records = Records(run_dir, made_from, data.skeleton.name, network, optimiser)
+    videos = sorted({clip.video for clip in (*data.train, *data.validation)})
+    records = Records(run_dir, made_from, data.skeleton.name, videos, network, optimiser)
     state = records.resume(writes=processes.first)
     if state.finished:
         return state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,23 @@ SAVE_SECONDS = 60.0  # between two resume states; one takes some hundredths of a
 
 
 class Records:
-    """Weights, metrics and resume state of one run in its folder."""
+    """Weights, metrics and resume state of one run in its folder.
+
+    videos: ids of the clips that it has seen, those of the validation among them. They stand in
+    the weights, so that nobody scores the network on them later.
+    """
 
     def __init__(
         self,
         run_dir: Path,
         made_from: Recipe,
         skeleton: str,
+        videos: Sequence[str],
         network: AlignmentNetwork,
         optimiser: torch.optim.Optimizer,
     ) -> None:
         self._run_dir, self._made_from, self._skeleton = run_dir, made_from, skeleton
+        self._videos = list(videos)
         self._network, self._optimiser = network, optimiser
         self._curves: Curves | None = None
         self._saved = time.monotonic()
@@ -101,4 +108,5 @@ class Records:
 
     def _save_weights(self, name: str, facts: dict[str, object]) -> None:
         path = self._run_dir / f"{name}.safetensors"
-        checkpoint.save_weights(path, self._network, self._made_from, facts)
+        seen = facts | {"videos": self._videos}
+        checkpoint.save_weights(path, self._network, self._made_from, seen)

@@ -24,7 +24,7 @@ TINY = [
 
 
 def train_run(project: Project, run: str = "default") -> None:
-    """Random weights that name the training clips of the project as they are now."""
+    """Random weights that name the training clips by a digest alone, as earlier versions did."""
     from la2ds_cli.network import build_network
     from la2ds_cli.skeleton import get_skeleton
     from la2ds_cli.training import checkpoint
@@ -80,3 +80,64 @@ def test_a_run_of_clips_that_have_changed_is_told(tmp_path: Path) -> None:
     assert "trained on" not in warnings_of(project, ["model"])
     add_sequence(project, "train9", sequence(warped_phase(40, 9)), "train")
     assert "run default was trained on other clips or poses" in warnings_of(project, ["model"])
+
+
+def really_trained(project: Project) -> Project:
+    """One step of training on the clips that are marked now."""
+    from la2ds_cli.training.train import train
+
+    train(project, config=load_config(overrides=[*TINY, "train.steps=1"]), device="cpu")
+    return project
+
+
+def test_weights_name_the_clips_they_have_seen_those_of_the_validation_too(tmp_path: Path) -> None:
+    from la2ds_cli import artifact
+
+    project = really_trained(labelled_project(tmp_path, train=8, test=2))
+    for name in ("best", "last"):
+        path = project.run_dir("default") / f"{name}.safetensors"
+        facts = artifact.read_header(path)[1]
+        assert facts["videos"] == [f"train{n}" for n in range(8)]
+    assert "trained on" not in warnings_of(project, ["model"])
+    assert "videos" not in (project.run_dir("default") / "metrics.jsonl").read_text()
+
+
+def test_a_clip_that_is_marked_test_after_the_training_is_refused(tmp_path: Path) -> None:
+    """The other clips of the training have kept their mark, so no digest tells it."""
+    project = really_trained(labelled_project(tmp_path, train=4, test=2))
+    third = next(v for v in project.videos() if v.id == "train2")
+    project.add_videos([replace(third, split="test")])
+    with pytest.raises(UserError) as caught:
+        warnings_of(project, ["model"])
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert caught.value.message.startswith("run default was trained on test clip train2:")
+    # Left out of both splits it is nobody's.
+    project.add_videos([replace(third, split="val")])
+    assert "trained on" not in warnings_of(project, ["model"])
+
+
+def test_a_test_clip_of_a_video_that_was_trained_on_is_refused(tmp_path: Path) -> None:
+    project = really_trained(labelled_project(tmp_path, train=4, test=2))
+    videos = {v.id: v for v in project.videos()}
+    project.add_videos(
+        [
+            replace(videos["train1"], split="val"),
+            replace(videos["test1"], path=videos["train1"].path, person=2),
+        ]
+    )
+    with pytest.raises(UserError) as caught:
+        warnings_of(project, ["model"])
+    assert caught.value.message.startswith(
+        "run default was trained on clip train1, which comes from the same video as test clip "
+        "test1:"
+    )
+
+
+def test_clips_that_were_trained_on_and_are_gone_are_counted(tmp_path: Path) -> None:
+    project = really_trained(labelled_project(tmp_path, train=4, test=2))
+    table = project.root / "videos.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if not row.startswith("train3,")))
+    assert "run default was trained on 1 clips that are not in videos.csv any more" in warnings_of(
+        project, ["model"]
+    )
