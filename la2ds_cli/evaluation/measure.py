@@ -54,28 +54,49 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
     """Mean over several training runs, by run name; undefined as soon as one of them is.
 
     The interval is that of the mean under the same resamples of videos: it says nothing of the
-    spread over runs, which facts["spread"] gives as the standard deviation (n - 1).
+    spread over runs, which facts["spread"] gives as the standard deviation (n - 1). Facts in which
+    all runs agree are kept, counts of what went wrong are added up, R squared is averaged.
     """
     values = {run: measure.value for run, measure in measures.items()}
-    known = [value for value in values.values() if value is not None]
     each = [measure.facts for measure in measures.values()]
-    facts: dict[str, Any] = {
-        name: fact for name, fact in each[0].items() if all(f.get(name) == fact for f in each)
-    }
-    if "nan" in each[0]:
-        facts["nan"] = sum(f.get("nan", 0) for f in each)
-    facts |= {"by_run": values, "spread": None, "reason": None}
-    if len(known) < len(values):
-        lacking = [run for run, value in values.items() if value is None]
-        reason = measures[lacking[0]].facts["reason"]
-        return Measure(None, np.empty(0), facts | {"reason": f"run {lacking[0]}: {reason}"})
-    reasons = [
-        f"run {run}: {m.facts['reason']}" for run, m in measures.items() if m.facts["reason"]
-    ]
-    facts["reason"] = "; ".join(reasons) or None
-    spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    facts = {name: fact for name, fact in each[0].items() if all(f.get(name) == fact for f in each)}
+    facts |= _combined(each) | {"by_run": values, "spread": None}
+    undefined_runs = {run: m for run, m in measures.items() if m.value is None}
+    if undefined_runs:
+        return Measure(None, np.empty(0), facts | {"reason": _reason(undefined_runs, measures)})
+    known = [measure.value for measure in measures.values() if measure.value is not None]
+    facts["reason"] = _reason(measures, measures)
+    facts["spread"] = float(np.std(known, ddof=1)) if len(known) > 1 else None
     resampled = np.mean([measure.resampled for measure in measures.values()], axis=0)
-    return Measure(float(np.mean(known)), resampled, facts | {"spread": spread})
+    return Measure(float(np.mean(known)), resampled, facts)
+
+
+def _combined(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Facts of several runs that are numbers of their own. `pairs` goes with `nan`, its part."""
+    counts = [key for key in ("nan", "pairs", "clipped") if any(key in f for f in each)]
+    found: dict[str, Any] = {key: sum(f.get(key, 0) for f in each) for key in counts}
+    if all("by_phase" in f for f in each):
+        found["mean_unclipped"] = float(np.mean([f["mean_unclipped"] for f in each]))
+        found["by_phase"] = {
+            phase: float(np.mean([f["by_phase"][phase] for f in each]))
+            for phase in each[0]["by_phase"]
+        }
+    return found
+
+
+def _reason(told: Mapping[str, Measure], measures: Mapping[str, Measure]) -> str | None:
+    """Reasons of the runs `told`, each once; runs are named where it is not that of all."""
+    runs: dict[str, list[str]] = {}
+    for run, measure in told.items():
+        if measure.facts["reason"]:
+            runs.setdefault(measure.facts["reason"], []).append(run)
+    return (
+        "; ".join(
+            reason if len(names) == len(measures) else f"run {', '.join(names)}: {reason}"
+            for reason, names in runs.items()
+        )
+        or None
+    )
 
 
 def nested(rows: Mapping[Key, dict[str, Any]]) -> dict[str, Any]:

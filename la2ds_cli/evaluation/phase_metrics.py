@@ -9,7 +9,7 @@ import numpy as np
 
 from la2ds_cli.evaluation.bootstrap import RESAMPLES, resampled_means, video_counts
 from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_frames
-from la2ds_cli.evaluation.kendall import kendalls_tau
+from la2ds_cli.evaluation.kendall import Tau, kendalls_tau
 from la2ds_cli.evaluation.measure import Key, Measure, VideoValue, undefined
 from la2ds_cli.evaluation.phase_classification import (
     LabelledFrames,
@@ -48,11 +48,7 @@ def measure_tau(
 ) -> Measure:
     """Kendall's tau over all test clips as a Measure; features (T, D) per clip."""
     tau = kendalls_tau(features, stride)
-    reason = (
-        f"undefined for {tau.nan} of {tau.pairs} pairs: all frames of a clip have one and the "
-        "same nearest frame, or its features are not finite"
-    )
-    facts = {"pairs": tau.pairs, "nan": tau.nan, "reason": reason if tau.nan else None}
+    facts = {"pairs": tau.pairs, "nan": tau.nan, "reason": _undefined_tau(features, stride, tau)}
     by_video = []
     for video, row in zip(videos, tau.by_pair, strict=True):
         defined = row[np.isfinite(row)]
@@ -60,6 +56,19 @@ def measure_tau(
             by_video.append(VideoValue(video, float(defined.mean()), len(defined)))
     resampled = resampled_means(tau.by_pair, video_counts(len(videos), seed))
     return Measure(tau.value, resampled, facts, by_video)
+
+
+def _undefined_tau(features: Sequence[FloatArray], stride: int, tau: Tau) -> str | None:
+    """Why some pairs have no tau. Their number is a fact of its own, so that the same reason of
+    several features is told once."""
+    broken = sum(not np.isfinite(feature[::stride]).all() for feature in features)
+    whole = len(features) - broken
+    reasons = []
+    if tau.nan > tau.pairs - whole * (whole - 1):
+        reasons.append("all frames of A have one and the same nearest frame in B")
+    if broken:
+        reasons.append(f"the features of {broken} clips are not finite")
+    return f"pairs undefined, since {', or '.join(reasons)}" if reasons else None
 
 
 def measure_phases(

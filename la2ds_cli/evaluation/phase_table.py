@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,22 +43,32 @@ def phase_table(result: Mapping[str, Any]) -> Table | None:
     shown = figures(result)
     if not shown:
         return None
-    table = feature_columns(_title(result), result)
+    table = feature_columns(result)
     for heading, metric, part in shown:
-        cells = [cell(figure(row, metric, part)) for row in result["features"].values()]
-        table.add_row(heading, *cells)
+        add_row(table, heading, [figure(row, metric, part) for row in result["features"].values()])
     return table
 
 
-def feature_columns(title: str, result: Mapping[str, Any]) -> Table:
+def feature_columns(result: Mapping[str, Any]) -> Table:
     """Empty table with a column for the headings of its rows and one for each feature set."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("", no_wrap=True)
     for name in result["features"]:
-        table.add_column(LABELS[name], justify="right", style="bold" if name == "model" else None)
+        # Five columns and their spread have to fit a terminal of 80.
+        heading = LABELS[name].replace(" ", "\n", 1) if len(LABELS[name]) > 9 else LABELS[name]
+        style = "bold" if name == "model" else None
+        table.add_column(heading, justify="right", style=style, no_wrap=True)
     return table
+
+
+def add_row(table: Table, heading: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """A row of figures, and below it one of undefined pairs where there are any."""
+    table.add_row(heading, *(cell(entry) for entry in entries))
+    if any(entry.get("nan") and entry.get("pairs") for entry in entries):
+        counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
+        table.add_row("  undefined", *counts)
 
 
 def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
@@ -66,13 +76,14 @@ def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
     return row[metric][part] if part else row[metric]
 
 
-def _title(result: Mapping[str, Any]) -> str:
+def phase_title(result: Mapping[str, Any]) -> str:
+    """What stands above the table of phases."""
     fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
     return f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
 
 
 def cell(entry: Mapping[str, Any], digits: int = 3) -> str:
-    """Value with its spread over runs, below it the interval and the number of undefined pairs."""
+    """Value with its spread over runs, below it the interval."""
     lines = ["–"]
     if entry["value"] is not None:
         lines = [f"{entry['value']:.{digits}f}"]
@@ -82,13 +93,11 @@ def cell(entry: Mapping[str, Any], digits: int = 3) -> str:
             lines[0] += "*"
         if entry.get("interval"):
             lines.append("{:.2f}–{:.2f}".format(*entry["interval"]))
-    if entry.get("pairs") and entry.get("nan"):
-        lines.append(f"{entry['nan']} undefined")
     return "\n".join(lines)
 
 
 def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
-    """Remarks: baselines that do as well as the model, clipped and undefined figures."""
+    """Remarks: baselines that do as well as the model, clipped figures."""
     rows, shown = result["features"], figures(result)
     for name in ("time_only", "raw_pose_best", "untrained"):
         ahead = [
@@ -99,14 +108,27 @@ def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
         if ahead:
             yield f"{LABELS[name]} does as well as the model or better in: {', '.join(ahead)}"
     yield from _clipped(result)
-    seen: dict[str, list[str]] = {}
+
+
+def missing_notes(
+    rows: Mapping[str, Mapping[str, Any]], shown: Sequence[tuple[str, str, str]]
+) -> Iterator[str]:
+    """Why figures are missing or rest on fewer pairs, each reason once for all it holds for."""
+    found: dict[str, dict[str, list[str]]] = {}
     for name, row in rows.items():
         for heading, metric, part in shown:
-            reason = figure(row, metric, part)["reason"]
-            if reason:
-                seen.setdefault(f"{heading}: {reason}", []).append(LABELS[name])
-    for text, names in seen.items():
-        yield f"{', '.join(names)}, {text}"
+            entry = figure(row, metric, part)
+            if entry["reason"]:
+                who = LABELS[name]
+                if entry.get("pairs") and entry.get("nan"):
+                    who += f" ({entry['nan']} of {entry['pairs']})"
+                found.setdefault(entry["reason"], {}).setdefault(who, []).append(heading)
+    for reason, by_feature in found.items():
+        same: dict[str, list[str]] = {}
+        for who, headings in by_feature.items():
+            same.setdefault(", ".join(headings), []).append(who)
+        for headings, names in same.items():
+            yield f"{headings}, {', '.join(names)}: {reason}"
 
 
 def _beaten(model: Mapping[str, Any], other: Mapping[str, Any], metric: str, part: str) -> bool:
@@ -118,9 +140,10 @@ def _clipped(result: Mapping[str, Any]) -> Iterator[str]:
     for name, row in result["features"].items():
         entry = row.get("phase_progression", {})
         if entry.get("clipped"):
+            runs = " (all runs together)" if "by_run" in entry else ""
             yield (
-                f"{LABELS[name]}, progress: * R squared of {entry['clipped']} phases is counted as "
-                f"the floor; unclipped the mean is {entry['mean_unclipped']:.3g}"
+                f"{LABELS[name]}, progress: * phases whose R squared is counted as the floor: "
+                f"{entry['clipped']}{runs}; unclipped the mean is {entry['mean_unclipped']:.3g}"
             )
         elif entry.get("value") is not None and entry["value"] < -1:
             yield (

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.evaluation.phase_table import (
     LABELS,
+    add_row,
     cell,
     feature_columns,
+    figures,
+    missing_notes,
     phase_notes,
     phase_table,
+    phase_title,
 )
 
 if TYPE_CHECKING:
@@ -34,10 +38,10 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
 
     parts: list[RenderableType] = []
     if "event_transfer" in result["protocol"]:
-        parts += [_transfer_table(result), Text()]
+        parts += [Text(_title(result), style="italic"), _transfer_table(result), Text()]
     phases = phase_table(result)
     if phases is not None:
-        parts += [phases, Text()]
+        parts += [Text(phase_title(result), style="italic"), phases, Text()]
     parts += [Text(line) for line in verdict(result)]
     parts += [Text(f"note: {text}", style="yellow") for text in _notes(result)]
     parts += [Text(), *(Text(line, style="dim") for line in _definitions(result))]
@@ -45,11 +49,11 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
 
 
 def _transfer_table(result: Mapping[str, Any]) -> Table:
-    table = feature_columns(_title(result), result)
+    table = feature_columns(result)
     rows = result["features"].values()
     for heading, key, digits in _TRANSFER:
         table.add_row(heading, *(cell(_entry(row["event_transfer"], key), digits) for row in rows))
-    table.add_row("tau", *(cell(row["kendalls_tau"]) for row in rows))
+    add_row(table, "tau", [row["kendalls_tau"] for row in rows])
     return table
 
 
@@ -72,9 +76,9 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
         for side in ("features", "against")
     )
     who, whom = LABELS[comparison["features"]], LABELS[comparison["against"]]
-    figures = f"(median error {mine:.2f} % against {theirs:.2f} %"
+    medians = f"(median error {mine:.2f} % against {theirs:.2f} %"
     if mine == theirs:
-        return f"The {who} ties with {whom} {figures})."
+        return f"The {who} ties with {whom} {medians})."
     verb = "beats" if mine < theirs else "loses to"
     low, high = sorted((mine, theirs))
     factor = f" by {high / low:.1f}x" if low > 0 else ""
@@ -85,7 +89,7 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
             f"; difference {mine - theirs:+.2f}, 95 % interval {spread[0]:+.2f} to "
             f"{spread[1]:+.2f}: may be chance"
         )
-    return f"The {who} {verb} {whom}{factor} {figures}{chance})."
+    return f"The {who} {verb} {whom}{factor} {medians}{chance})."
 
 
 def _notes(result: Mapping[str, Any]) -> list[str]:
@@ -97,11 +101,10 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
             "then la2ds evaluate --runs A,B,C"
         )
     rows = result["features"]
+    shown = figures(result)
     if "event_transfer" in result["protocol"]:
-        for name, row in rows.items():
-            for metric, label in (("event_transfer", "event transfer"), ("kendalls_tau", "tau")):
-                if row[metric]["reason"]:
-                    notes.append(f"{LABELS[name]}, {label}: {row[metric]['reason']}")
+        shown = [("event transfer", "event_transfer", ""), ("tau", "kendalls_tau", ""), *shown]
+    notes += missing_notes(rows, shown)
     notes += phase_notes(result)
     clock = rows.get("time_only", {}).get("kendalls_tau", {}).get("value")
     tau = rows.get("model", {}).get("kendalls_tau", {}).get("value")
@@ -114,7 +117,7 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
 
 
 def _title(result: Mapping[str, Any]) -> str:
-    split = "test clips" if result["split"] == "test" else "clips (all, no test split)"
+    split = "test clips" if result["split"] == "test" else "clips, no test split"
     return f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
 
 

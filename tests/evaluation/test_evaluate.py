@@ -198,8 +198,11 @@ def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path
     assert raw["event_transfer"]["median_percent"] is None
     assert raw["event_transfer"]["reason"] == "no two clips share an event"
     assert (raw["kendalls_tau"]["value"], raw["kendalls_tau"]["nan"]) == (None, 6)
-    assert "6 of 6 pairs" in raw["kendalls_tau"]["reason"]
-    assert "6 undefined" in shown(result)
+    tied = "pairs undefined, since all frames of A have one and the same nearest frame in B"
+    assert raw["kendalls_tau"]["reason"] == tied
+    assert "undefined 6/6 6/6 0/6 0/6" in " ".join(shown(result).split())
+    names = "raw pose (6 of 6), best raw pose (6 of 6)"
+    assert f"tau, {names}: {tied}" in " ".join(shown(result).split())
     assert verdict(result) == []
 
 

@@ -14,6 +14,7 @@ from la2ds_cli.config import load_config
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
+from la2ds_cli.evaluation.phase_table import cell, missing_notes, phase_notes
 from la2ds_cli.evaluation.table import evaluation_table, verdict
 from la2ds_cli.project import Project
 from tests.evaluation.labelled_project import labelled_project
@@ -164,11 +165,65 @@ def test_an_undefined_run_leaves_the_mean_undefined_and_is_named() -> None:
     assert mean.value == pytest.approx(0.6)
     np.testing.assert_allclose(mean.resampled, [0.5, 0.7])
     assert mean.facts["spread"] == pytest.approx(0.1 * np.sqrt(2))
-    assert (mean.facts["nan"], mean.facts["pairs"]) == (4, 6)
+    # 2 of 6 pairs in each run.
+    assert (mean.facts["nan"], mean.facts["pairs"]) == (4, 12)
     lacking = mean_over_runs({"a": good, "b": undefined("no frames")})
     assert lacking.value is None
     assert lacking.row()["interval"] is None
     assert lacking.facts["reason"] == "run b: no frames"
+
+
+def test_a_reason_is_told_once_and_names_the_runs_where_it_is_not_that_of_all() -> None:
+    def told(*reasons: str | None) -> str | None:
+        found = [Measure(0.5, np.array([0.5]), {"reason": reason}) for reason in reasons]
+        return mean_over_runs(dict(zip("abc", found, strict=True))).facts["reason"]
+
+    assert told(None, None, None) is None
+    assert told("ties", "ties", "ties") == "ties"
+    assert told("ties", None, "ties") == "run a, c: ties"
+    assert told("ties", "gaps", None) == "run a: ties; run b: gaps"
+
+
+def test_a_reason_is_told_once_for_all_figures_and_features_that_it_holds_for() -> None:
+    tied = {"reason": "pairs undefined", "nan": 3, "pairs": 6}
+    few = {"reason": "fewer than 15 frames"}
+    rows = {
+        "model": {"kendalls_tau": tied, "precision_at_k": {"5": few, "10": few}},
+        "time_only": {
+            "kendalls_tau": tied | {"nan": 0, "reason": None},
+            "precision_at_k": {"5": few, "10": few},
+        },
+        "untrained": {"kendalls_tau": tied | {"nan": 6}, "precision_at_k": {"5": few, "10": few}},
+    }
+    shown = [("tau", "kendalls_tau", "")]
+    shown += [(f"AP@{k}", "precision_at_k", k) for k in ("5", "10")]
+    assert list(missing_notes(rows, shown)) == [
+        "tau, model (3 of 6), untrained network (6 of 6): pairs undefined",
+        "AP@5, AP@10, model, time only, untrained network: fewer than 15 frames",
+    ]
+
+
+def test_progression_keeps_what_was_clipped_in_any_run() -> None:
+    """R squared 0.8 and -3 in run a, the second counted as -1; 0.6 and 0.4 in run b."""
+
+    def one(value: float, first: float, second: float, clipped: int) -> Measure:
+        facts = {"by_phase": {"x": first, "y": second}, "clipped": clipped, "reason": None}
+        return Measure(value, np.array([value]), facts | {"mean_unclipped": (first + second) / 2})
+
+    mean = mean_over_runs({"a": one(-0.1, 0.8, -3.0, 1), "b": one(0.5, 0.6, 0.4, 0)})
+    assert mean.value == pytest.approx(0.2)
+    assert mean.facts["clipped"] == 1
+    assert mean.facts["mean_unclipped"] == pytest.approx((-1.1 + 0.5) / 2)
+    assert mean.facts["by_phase"] == pytest.approx({"x": 0.7, "y": -1.3})
+    entry = mean.row()
+    rows = {"features": {"model": {"phase_progression": entry, "kendalls_tau": {"reason": None}}}}
+    choices = {"classifier": "svm", "score": "accuracy"}
+    notes = list(phase_notes(rows | {"protocol": {"choices": choices}}))
+    assert notes == [
+        "model, progress: * phases whose R squared is counted as the floor: 1 (all runs "
+        "together); unclipped the mean is -0.3"
+    ]
+    assert cell(entry) == "0.200 ±0.424*\n0.20–0.20"
 
 
 def test_command_takes_runs_and_protocol(project: Project, tmp_path: Path) -> None:
