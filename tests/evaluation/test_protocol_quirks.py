@@ -79,6 +79,26 @@ def test_the_first_videos_of_the_file_against_seeded_draws() -> None:
         found = measures(name, train, [HALVES])[key]
         assert found.value == pytest.approx(1 - missed / draws)
         assert found.facts["draws"] == draws
+    ae2 = measures("ae2", train, [HALVES])
+    facts = {part: ae2[f"phase_classification {part}"].facts for part in ("50 %", "100 %")}
+    assert (facts["50 %"]["videos"], facts["50 %"]["draws"]) == (5, 10)
+    assert (facts["100 %"]["videos"], facts["100 %"]["draws"]) == (10, 1)
+
+
+def test_the_interval_holds_the_spread_over_draws_where_there_are_draws() -> None:
+    """One test clip, so that its resamples are all alike. One of ten training clips is labelled the
+    wrong way round and all of one draw in five is wrong. The number of wrong draws among five drawn
+    again is binomial with p = 1/5: 0 with probability 0.328, at most 2 with 0.942, at most 3 with
+    0.993. So the 2.5 and 97.5 percentiles of the share that is right are 2/5 and 1."""
+    picks = [random.Random(d).sample(range(10), 1)[0] for d in range(5)]
+    wrong: Clip = (HALVES[0], [1 - y for y in HALVES[1]])
+    train = [HALVES] * 10
+    train[next(pick for pick in picks if picks.count(pick) == 1)] = wrong
+    ours = measures("la2ds", train, [HALVES])[TENTH].row()
+    assert (ours["value"], ours["interval"]) == (pytest.approx(0.8), pytest.approx([0.4, 1.0]))
+    train = [wrong, *[HALVES] * 9]
+    paper = measures("paper", train, [HALVES])[TENTH].row()
+    assert (paper["value"], paper["interval"]) == (0.0, [0.0, 0.0])
 
 
 def test_what_becomes_of_a_clip_without_a_phase() -> None:
@@ -109,6 +129,24 @@ def test_what_becomes_of_a_clip_without_a_phase() -> None:
     )
 
 
+def test_a_clip_without_the_first_phase_has_no_rule_in_casa_either() -> None:
+    """CASA copies the phase before, and before the first there is none. Where the clip is left out
+    of a, the clock is exact: b ends at frame 2 and c at frame 3 in both clips."""
+    clock = [0, 0.25, 0.5, 0.75]
+    whole: Clip = (clock, [0, 1, 1, 2])
+    test: list[Clip] = [whole, (clock, [1, 1, 1, 2])]
+    for name in ("paper", "casa", "tcc"):
+        found = measures(name, [whole], test, 3)["phase_progression"]
+        assert found.value is None
+        assert found.facts["reason"] == (
+            "some clip has no phase 'a', where this protocol has no rule"
+        )
+    for name in ("la2ds", "ae2"):
+        found = measures(name, [whole], test, 3)["phase_progression"]
+        assert found.value == pytest.approx(1)
+        assert found.facts["excluded"]["a"] == 1
+
+
 def test_only_ours_counts_a_boundary_far_below_zero_as_its_floor() -> None:
     """Predicted t / 4, true (t - 2) / 4: four errors of 1/2 against a squared spread of 5/16."""
     clock = [0, 0.25, 0.5, 0.75]
@@ -130,6 +168,22 @@ def test_the_stride_of_tau_decides_it_and_undefined_pairs_are_counted() -> None:
     for name in ("tcc", "ae2"):
         found = tau(name, *clips)
         assert (found.value, found.facts["pairs"], found.facts["nan"]) == (None, 2, 2)
+
+
+def test_why_pairs_of_tau_are_undefined() -> None:
+    """Of six ordered pairs four touch the broken clip; a clip that stands still ties two more."""
+    moving, broken = [0.0, 1, 2, 3], [0.0, np.nan, 2, 3]
+    found = tau("la2ds", moving, moving, broken)
+    assert (found.value, found.facts["pairs"], found.facts["nan"]) == (1.0, 6, 4)
+    finite = "the features of 1 clips are not finite"
+    assert found.facts["reason"] == f"pairs undefined, since {finite}"
+    tied = "all frames of A have one and the same nearest frame in B"
+    still = tau("la2ds", moving, [0.0] * 4, moving).facts
+    assert (still["nan"], still["reason"]) == (4, f"pairs undefined, since {tied}")
+    both = tau("la2ds", moving, [0.0] * 4, broken).facts
+    assert (both["nan"], both["reason"]) == (6, f"pairs undefined, since {tied}, or {finite}")
+    # The second frame is none of every second ones.
+    assert tau("paper", moving, moving, broken).facts == {"pairs": 6, "nan": 0, "reason": None}
 
 
 def test_one_frame_in_five() -> None:
