@@ -38,8 +38,9 @@ def fill_joints(xy, score, sigma, maps):
     """Write eq. 1 of xy (T, K, 2), score (T, K) into maps[:, :K] (T, C, size, size)."""
     size = maps.shape[2]
     reach = sigma * math.sqrt(2 * _CUTOFF)
-    scale = -1.0 / (2 * sigma * sigma)
+    scale = np.float32(1.0 / (2 * sigma * sigma))
     across = np.empty(size, dtype=np.float32)
+    down = np.empty(size, dtype=np.float32)
     for t in range(xy.shape[0]):
         for k in range(xy.shape[1]):
             plane = maps[t, k]
@@ -52,11 +53,15 @@ def fill_joints(xy, score, sigma, maps):
             left, right = max(math.ceil(x - reach), 0), min(math.floor(x + reach), size - 1) + 1
             top, bottom = max(math.ceil(y - reach), 0), min(math.floor(y + reach), size - 1) + 1
             for i in range(left, right):
-                across[i] = math.exp((i - x) * (i - x) * scale)
+                off = np.float32(i) - x
+                across[i] = _exp_minus(off * off * scale)
             for j in range(top, bottom):
-                down = np.float32(weight * math.exp((j - y) * (j - y) * scale))
+                off = np.float32(j) - y
+                down[j] = weight * _exp_minus(off * off * scale)
+            for j in range(top, bottom):
+                row = plane[j]
                 for i in range(left, right):
-                    plane[j, i] = down * across[i]
+                    row[i] = down[j] * across[i]
 
 
 @njit(cache=True, nogil=True)
