@@ -1,17 +1,20 @@
-"""Dynamic time warping with path: la2ds against dtaidistance and, where installed, tslearn.
+"""Dynamic time warping with path: la2ds against dtaidistance and, where installed, tslearn, aeon.
 
     OMP_NUM_THREADS=1 python benchmarks/dtw.py [--rounds 5]
 
-Squared Euclidean costs, 128 features of type float32, closed ends, no band: one pair of 1000
-frames, and all 780 pairs of 40 clips of 200 frames. tslearn is measured twice: from arrays, and on
-the cost matrix that la2ds computes. The contenders take turns; figures are medians over the
-rounds of process CPU time, compilation left out. Excess is the summed cost of a contender's paths
-over the lowest of all, in float64.
+Squared Euclidean costs, 128 features of type float32: one pair of 1000 frames, all 780 pairs of 40
+clips of 200 frames, and 100 of those in a band of a tenth, all with closed ends. Open ends at a
+price are la2ds's alone: the line tells what they add. tslearn is measured twice: from arrays, and
+on the cost matrix that la2ds computes. `distances only` are calls for all pairs at once that give
+no paths. The contenders take turns; figures are medians over the rounds of process CPU time,
+compilation left out. Excess is the summed cost of a contender's paths over the lowest of all, in
+float64.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import itertools
 import os
@@ -26,9 +29,9 @@ from la2ds_cli.alignment.distance import pair_distance, squared_distance
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.config_sections import AlignConfig
 
-WIDTH = 128
-CONFIG = AlignConfig(method="dtw")
-Contender = Callable[[np.ndarray, np.ndarray], np.ndarray]
+WIDTH, FRAMES = 128, 200
+Pairs = list[tuple[np.ndarray, np.ndarray]]
+Contender = Callable[[np.ndarray, np.ndarray, float], np.ndarray]  # a, b, band to path
 
 
 def clips(count: int, frames: int) -> list[np.ndarray]:
@@ -45,76 +48,152 @@ def clips(count: int, frames: int) -> list[np.ndarray]:
     return made
 
 
-def la2ds(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return align_features("dtw", a, b, CONFIG)
+def la2ds(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+    return align_features("dtw", a, b, AlignConfig(band=band))
 
 
-def dtaidistance_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def la2ds_open(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+    return align_features("dtw", a, b, AlignConfig(band=band, open_ends=True))
+
+
+def dtaidistance_path(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
     from dtaidistance import dtw
 
     # Its C code reads float64; the conversion belongs to the price of using it.
-    path = dtw.warping_path_fast(a.astype(np.float64), b.astype(np.float64), use_ndim=True)
-    return np.array(path)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    window = round(band * len(a)) + 1 if band else None  # 1 = the diagonal alone
+    return np.array(dtw.warping_path_fast(a, b, window=window, use_ndim=True))
 
 
-def tslearn_path(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def tslearn_path(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
     from tslearn.metrics import dtw_path  # pyright: ignore[reportMissingImports]
 
+    if band:
+        radius = round(band * len(a))
+        return np.array(
+            dtw_path(a, b, global_constraint="sakoe_chiba", sakoe_chiba_radius=radius)[0]
+        )
     return np.array(dtw_path(a, b)[0])
 
 
-def tslearn_on_cost(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def tslearn_on_cost(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
     from tslearn.metrics import dtw_path_from_metric  # pyright: ignore[reportMissingImports]
 
     cost = squared_distance(a, b).astype(np.float64)
     return np.array(dtw_path_from_metric(cost, metric="precomputed")[0])
 
 
-def contenders() -> dict[str, Contender]:
-    """Every contender that is installed, la2ds first."""
+def aeon_path(a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
+    from aeon.distances import dtw_alignment_path  # pyright: ignore[reportMissingImports]
+
+    return np.array(dtw_alignment_path(_channels(a), _channels(b), window=band or None)[0])
+
+
+def aeon_distances(made: list[np.ndarray]) -> None:
+    from aeon.distances import dtw_pairwise_distance  # pyright: ignore[reportMissingImports]
+
+    dtw_pairwise_distance(np.stack([_channels(clip) for clip in made]))
+
+
+def dtaidistance_distances(made: list[np.ndarray]) -> None:
+    from dtaidistance import dtw_ndim
+
+    dtw_ndim.distance_matrix_fast([clip.astype(np.float64) for clip in made], parallel=False)
+
+
+def _channels(clip: np.ndarray) -> np.ndarray:
+    """(D, T) float64, as aeon reads series."""
+    return np.ascontiguousarray(clip.T, np.float64)
+
+
+def installed(banded: bool) -> dict[str, Contender]:
+    """Every contender that is here, la2ds first."""
     found: dict[str, Contender] = {"la2ds": la2ds}
     if importlib.util.find_spec("dtaidistance"):
         found["dtaidistance"] = dtaidistance_path
     if importlib.util.find_spec("tslearn"):
         found["tslearn"] = tslearn_path
-        found["tslearn, our costs"] = tslearn_on_cost
+        if not banded:
+            found["tslearn, our costs"] = tslearn_on_cost
+    if importlib.util.find_spec("aeon"):
+        found["aeon"] = aeon_path
     return found
 
 
-def measure(pairs: list[tuple[np.ndarray, np.ndarray]], rounds: int) -> None:
+def batches() -> dict[str, Callable[[list[np.ndarray]], None]]:
+    """Calls for all pairs at once, without paths."""
+    found: dict[str, Callable[[list[np.ndarray]], None]] = {}
+    if importlib.util.find_spec("dtaidistance"):
+        found["dtaidistance, distances only"] = dtaidistance_distances
+    if importlib.util.find_spec("aeon"):
+        found["aeon, distances only"] = aeon_distances
+    return found
+
+
+def excesses(found: dict[str, list[np.ndarray]], pairs: Pairs) -> dict[str, float]:
+    """Largest relative excess of every contender's path costs over the lowest."""
+    cost = {
+        name: np.array(
+            [
+                float((pair_distance(a, b, p) ** 2).sum())
+                for (a, b), p in zip(pairs, paths, strict=True)
+            ]
+        )
+        for name, paths in found.items()
+    }
+    lowest = np.min(list(cost.values()), axis=0)
+    return {name: float(np.max(one / lowest - 1)) for name, one in cost.items()}
+
+
+def measure(pairs: Pairs, rounds: int, band: float = 0.0, whole: bool = False) -> None:
     """Print CPU time, ratio to la2ds and cost excess of every contender."""
-    methods = contenders()
-    spent: dict[str, list[float]] = {name: [] for name in methods}
-    cost = {}
-    for name, path in methods.items():
-        found = [path(a, b) for a, b in pairs]  # warms up, and is checked
-        both = zip(pairs, found, strict=True)
-        cost[name] = [float((pair_distance(a, b, p) ** 2).sum()) for (a, b), p in both]
+    methods = installed(band > 0)
+
+    def run(method: Contender) -> list[np.ndarray]:
+        return [method(a, b, band) for a, b in pairs]
+
+    excess = excesses({name: run(method) for name, method in methods.items()}, pairs)  # warms up
+    runs: dict[str, Callable[[], object]] = {
+        name: functools.partial(run, method) for name, method in methods.items()
+    }
+    if whole:
+        made = clips(40, FRAMES)
+        for name, batch in batches().items():
+            batch(made[:2])
+            runs[name] = functools.partial(batch, made)
+    else:
+        runs["la2ds, open ends"] = functools.partial(run, la2ds_open)
+    timed(runs, rounds, excess)
+
+
+def timed(runs: dict[str, Callable[[], object]], rounds: int, excess: dict[str, float]) -> None:
+    spent: dict[str, list[float]] = {name: [] for name in runs}
     order = np.random.default_rng(0)
     for _ in range(rounds):
-        for name in order.permutation(list(methods)):
+        for name in order.permutation(list(runs)):
             start = time.process_time()
-            for a, b in pairs:
-                methods[name](a, b)
+            runs[name]()
             spent[name].append(time.process_time() - start)
-    base = float(np.median(spent["la2ds"]))
-    lowest = np.min(list(cost.values()), axis=0)
+    base = np.array(spent["la2ds"])
     for name, seconds in spent.items():
-        median = float(np.median(seconds))
-        excess = float(np.max(np.array(cost[name]) / lowest - 1))
-        print(f"  {name:20} {1e3 * median:10.1f} ms   {median / base:6.1f} x   {excess:8.1e}")
+        ratio = float(np.median(np.array(seconds) / base))
+        found = f"{excess[name]:8.1e}" if name in excess else "       -"
+        print(f"  {name:30}{1e3 * float(np.median(seconds)):10.1f} ms{ratio:9.1f} x   {found}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    print(f"{'':22}{'CPU time':>13}   {'ratio':>8}   largest cost excess")
+    print(f"{'':32}{'CPU time':>13}{'ratio':>11}   largest cost excess")
     print(f"one pair, 1000 x 1000 frames, {WIDTH} features")
     one, other = clips(2, 1000)
     measure([(one, other)], rounds)
-    print(f"all 780 pairs of 40 clips of 200 frames, {WIDTH} features, with paths")
-    measure(list(itertools.combinations(clips(40, 200), 2)), rounds)
+    pairs = list(itertools.combinations(clips(40, FRAMES), 2))
+    print(f"all {len(pairs)} pairs of 40 clips of {FRAMES} frames, with paths")
+    measure(pairs, rounds, whole=True)
+    print("100 of these pairs, band of a tenth of the length")
+    measure(pairs[:100], rounds, band=0.1)
 
 
 if __name__ == "__main__":
