@@ -52,11 +52,18 @@ def preset_names() -> list[str]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """Settings of a shipped preset as a nested dict; UserError lists the known names."""
+    """What the file of a shipped preset says, as a nested dict; UserError lists the known names."""
     if name not in preset_names():
         raise UserError(f"unknown preset '{name}'", hint=f"presets: {', '.join(preset_names())}")
     text = (resources.files("la2ds_cli") / "presets" / f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
+
+
+def _preset_config(name: str) -> Config:
+    """A preset on top of the one that it names as `preset`, or of the defaults."""
+    settings = read_preset(name)
+    base = settings.pop("preset", None)
+    return _apply(_preset_config(base) if base else Config(), settings, f"preset {name}")
 
 
 def load_config(
@@ -72,7 +79,7 @@ def load_config(
     """
     settings = dict(project_settings or {})
     chosen = preset or settings.get("preset", "default")
-    config = _apply(Config(), read_preset(chosen), f"preset {chosen}")
+    config = _preset_config(chosen)
     settings.pop("preset", None)
     config = _apply(config, settings, "project.toml")
     for text in overrides:
