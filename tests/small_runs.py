@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from la2ds_cli.artifact import write_text
 from la2ds_cli.project import Project
+from la2ds_cli.training import loop
 from tests.movement import add_sequence, sequence, warped_phase
 
 TINY = [
@@ -46,6 +50,22 @@ def clips(root: Path, count: int = 8, length: int = 24) -> Project:
     for n in range(count):
         add_sequence(project, f"clip{n}", sequence(warped_phase(length, n)))
     return project
+
+
+@contextmanager
+def interrupted_at(step: int) -> Iterator[None]:
+    """Training in here ends with Ctrl-C when the batch of `step` is drawn."""
+    real = loop.draw_batch
+
+    def stop(clips, skeleton, config, at, *rest):
+        if at == step:
+            raise KeyboardInterrupt
+        return real(clips, skeleton, config, at, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "draw_batch", stop)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 def metrics(project: Project, run: str = "default") -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from la2ds_cli.project import Project
-from la2ds_cli.training import checkpoint
+from la2ds_cli.training import checkpoint, records
 from la2ds_cli.training.train import train
-from tests.small_runs import JOINTS, metrics
+from tests.small_runs import JOINTS, interrupted_at, metrics
 
 # Heatmaps, cross-attention, and a network that draws random numbers of its own.
 EVERYTHING = [
@@ -74,20 +74,9 @@ def test_interrupted_run_equals_uninterrupted_one(
     config = project.config(overrides=[*JOINTS, *settings])
     train(project, run="whole", config=config, device="cpu")
 
-    from la2ds_cli.training import loop, records
-
     monkeypatch.setattr(records, "SAVE_SECONDS", save_seconds)
-    real = loop.draw_batch
-
-    def stop_at_13(clips, skeleton, config, step, *rest):
-        if step == 13:
-            raise KeyboardInterrupt
-        return real(clips, skeleton, config, step, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "draw_batch", stop_at_13)
-        with pytest.raises(KeyboardInterrupt):
-            train(project, run="parts", config=config, device="cpu")
+    with interrupted_at(13):
+        train(project, run="parts", config=config, device="cpu")
     saved = checkpoint.load_resume(project.run_dir("parts") / "resume.pt")
     assert saved is not None
     assert saved["state"]["step"] == (13 if save_seconds == 0 else 10)

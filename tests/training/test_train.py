@@ -9,11 +9,11 @@ from la2ds_cli.embedding import load_embedder, untrained_embedder
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror
 from la2ds_cli.project import Project
-from la2ds_cli.training import loop, records
+from la2ds_cli.training import records
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame_error
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.small_runs import JOINTS, metrics
+from tests.small_runs import JOINTS, interrupted_at, metrics
 
 
 def test_training_learns_to_align_mirrored_performances(project: Project) -> None:
@@ -111,17 +111,8 @@ def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(
     """Interrupted before its first validation, then given no more time."""
     monkeypatch.setattr(records, "SAVE_SECONDS", 0)
     config = project.config(overrides=[*JOINTS, "train.validate_every=1000"])
-    real = loop.draw_batch
-
-    def stop_at_13(clips, skeleton, config, step, *rest):
-        if step == 13:
-            raise KeyboardInterrupt
-        return real(clips, skeleton, config, step, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "draw_batch", stop_at_13)
-        with pytest.raises(KeyboardInterrupt):
-            train(project, config=config, device="cpu")
+    with interrupted_at(13):
+        train(project, config=config, device="cpu")
     result = train(project, config=config, device="cpu", max_minutes=1e-9)
     assert (result.steps, result.best_step) == (14, 14)
     assert len(load_embedder(project, device="cpu")([sequence(warped_phase(24, 0))])[0]) == 24
