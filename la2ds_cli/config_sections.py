@@ -176,6 +176,11 @@ class AlignConfig:
         _not_negative(self, "skip_cost routes")
         _share(self, "band")
 
+    @property
+    def by_routes(self) -> bool:
+        """Whether other clips may have a say."""
+        return self.method == "dtw" and self.routes > 0
+
 
 @dataclass(frozen=True)
 class EvaluateConfig:

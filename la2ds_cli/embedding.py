@@ -252,17 +252,6 @@ def embed(
     return results
 
 
-def ensure_embedding(
-    project: Project,
-    run: str,
-    video: str,
-    device: DeviceName = "auto",
-    progress: Progress | None = None,
-) -> EmbeddingSequence:
-    """The current embedding of one project video, made first where it is missing or stale."""
-    return ensure_embeddings(project, run, [video], device, progress)[0]
-
-
 def ensure_embeddings(
     project: Project,
     run: str,

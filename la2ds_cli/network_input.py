@@ -9,7 +9,7 @@ import numpy as np
 from la2ds_cli.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.crop import clip_box, to_cells
 from la2ds_cli.heatmaps import channel_count, render_numpy
-from la2ds_cli.pose_features import centre_and_scale, fill_gaps, movement_of
+from la2ds_cli.pose_features import both_movements, centre_and_scale, fill_gaps
 from la2ds_cli.skeleton import Skeleton
 from la2ds_cli.types import FloatArray
 
@@ -50,7 +50,7 @@ def joint_features(
     """(T, J) float32: coordinates in the picture, coordinates about the body's root, scores.
 
     kind `position`: in the crop scaled to [-1, 1], about the root in torso lengths. `movement`:
-    the `movement_of` both. `both`: position, then movement. Gaps are filled in time; their score 0
+    `both_movements`. `both`: position, then movement. Gaps are filled in time; their score 0
     tells them apart.
     """
     filled = fill_gaps(xy_cells)
@@ -61,7 +61,7 @@ def joint_features(
         parts += [in_crop.reshape(len(filled), -1), about_root.reshape(len(filled), -1)]
     parts.append(score)
     if kind != "position":
-        parts += [movement_of(filled / torso), movement_of(about_root)]
+        parts.append(both_movements(filled, about_root, torso))
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 

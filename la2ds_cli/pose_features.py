@@ -84,8 +84,13 @@ def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatAr
     """
     joints = fill_gaps(pose.xy)
     about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
-    both = [movement_of(joints / torso), movement_of(about_root)]
-    return with_velocity(np.concatenate(both, axis=1), weight, reach)
+    return with_velocity(both_movements(joints, about_root, torso), weight, reach)
+
+
+def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:
+    """(T, 4K) `movement_of` joints (T, K, 2) in the picture, and of what `centre_and_scale` makes
+    of them."""
+    return np.concatenate([movement_of(joints / torso), movement_of(about_root)], axis=1)
 
 
 def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray:

@@ -15,7 +15,7 @@ from la2ds_cli.embedding import (
     Embedder,
     checkpoint_path,
     embed,
-    ensure_embedding,
+    ensure_embeddings,
     has_model,
     load_embedder,
     triangle,
@@ -187,7 +187,7 @@ def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: P
     train(project, config=replace(config, train=replace(config.train, seed=5)), overwrite=True,
           device="cpu")  # fmt: skip
     assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
-    sequence_of_clip = ensure_embedding(project, "default", "clip0", "cpu")
+    (sequence_of_clip,) = ensure_embeddings(project, "default", ["clip0"], "cpu")
     assert sequence_of_clip.model == load_embedder(project, device="cpu").key
     assert recipe.step == "import"
 

@@ -16,7 +16,7 @@ from la2ds_cli.alignment.clip_features import (
 )
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
-from la2ds_cli.alignment.routes import FEWEST, Kinds, Routes, path_through, spread_out
+from la2ds_cli.alignment.routes import Kinds, Routes, choose_others, path_through
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.embedding import ensure_embeddings
@@ -99,7 +99,7 @@ def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[st
     from la2ds_cli.training.data import training_videos
 
     a, b = pair.videos
-    if settings.method != "dtw" or not settings.routes or a == b:
+    if not settings.by_routes or a == b:
         return {}
     found = {}
     for video in sorted(v.id for v in training_videos(project) if v.id not in pair.videos):
@@ -110,9 +110,7 @@ def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[st
             continue
         if not np.isnan(pose.xy).all():
             found[video] = pose
-    if len(found) < FEWEST:
-        return {}
-    return {video: found[video] for video in spread_out(list(found), settings.routes)}
+    return {video: found[video] for video in choose_others(list(found), settings)}
 
 
 def _movement(pair: Pair, others: Sequence[PoseSequence]) -> tuple[list[FloatArray], bool]:

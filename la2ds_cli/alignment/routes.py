@@ -70,6 +70,13 @@ class Routes:
         return agree(direct[0], np.array(votes), len(b[0]))
 
 
+def choose_others(items: Sequence[T], config: AlignConfig) -> list[T]:
+    """The clips that have a say: at most `routes` of those there are, none where there are few."""
+    if not config.by_routes or len(items) < FEWEST:
+        return []
+    return spread_out(items, config.routes)
+
+
 def spread_out(items: Sequence[T], count: int) -> list[T]:
     """At most `count` of the items, evenly spread over them, in their order."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items)))

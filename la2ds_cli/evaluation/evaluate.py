@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from la2ds_cli import artifact
-from la2ds_cli.alignment.routes import FEWEST, spread_out
+from la2ds_cli.alignment.routes import choose_others
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
 from la2ds_cli.evaluation.clips import label_clips, select_clips
@@ -22,7 +22,6 @@ from la2ds_cli.evaluation.seen import check_unseen
 from la2ds_cli.evaluation.trims import EvaluationClip, draw_trims
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
-from la2ds_cli.types import PoseSequence
 
 SCHEMA_VERSION = 1
 
@@ -106,19 +105,13 @@ def _material(
         draws=draws,
         has_events=source is not None,
         fit=[selection.fit[video] for video in fit],
-        others=_others(selection.fit, config),
+        others=choose_others(list(selection.fit.values()), config.align),
         fit_split=selection.split == "test",
         labels=labels,
         protocol=protocol,
         config=config,
     )
     return material, source
-
-
-def _others(fit: Mapping[str, PoseSequence], config: Config) -> list[PoseSequence]:
-    """The training clips by way of which the test clips are aligned, as `align` chooses them."""
-    few = config.align.method != "dtw" or len(fit) < FEWEST
-    return [] if few else spread_out(list(fit.values()), config.align.routes)
 
 
 def _score_all(

@@ -140,8 +140,7 @@ def embedder_set(
     run: str = "",
 ) -> FeatureSet:
     """The set of a network, aligned as the project's settings say, by way of `others` too."""
-    through = bool(others) and align.method == "dtw"
-    pooled = through and align.pool
+    pooled = bool(others) and align.pool
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
         values = embed(poses)
@@ -152,7 +151,7 @@ def embedder_set(
     ends = "open" if align.open_ends else "closed"
     aligned = f"{align.method}, {ends} ends"
     aligner: Aligner = align_views(align)
-    if through:
+    if others:
         aligned += f", {_by_way(others)}" + " by the joints' movement too" * pooled
         aligner = ByRoutes(lambda: views(others), align)
     variant = Variant(aligned, views, aligner, f"{name} {run}".strip())
