@@ -10,7 +10,6 @@ import csv
 import io
 import re
 import tomllib
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -21,6 +20,7 @@ from la2ds_cli import artifact
 from la2ds_cli.config import Config, load_config
 from la2ds_cli.csv_table import read_rows
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.phases_csv import read_phases
 from la2ds_cli.types import EmbeddingSequence, Phase, PoseSequence
 
 PROJECT_FILE = "project.toml"
@@ -55,26 +55,6 @@ class Video:
         """The file name, and `#2` for its second person: short, and understood by Project.find."""
         name = Path(self.path).name
         return f"{name}#{self.person}" if self.person > 1 else name
-
-
-def slug(text: str) -> str:
-    """Lower-case ASCII letters, digits and single hyphens; never empty, at most 60 characters."""
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:60].strip("-") or "clip"
-
-
-def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str:
-    """Project id of a clip: slug of `folder-stem` and 8 hex digits of the sha256 of its source.
-
-    Two files of one name in two folders get two ids; renaming the project changes none. part: the
-    seconds that the clip takes from its source, such as `1.5-4`; person: the number of the person,
-    which is named from the second on.
-    """
-    source = path.resolve()
-    parts = [slug(f"{source.parent.name}-{source.stem}"), digest[:8]]
-    parts += [f"t{part}"] if part else []
-    parts += [f"p{person}"] if person > 1 else []
-    return "-".join(parts)
 
 
 class Project:
@@ -319,22 +299,3 @@ class Project:
             if video is not None:
                 phases.setdefault(video.id, []).append(phase)
         return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}
-
-
-def read_phases(path: Path) -> list[tuple[str, Phase]]:
-    """Rows of a `video,start,end,phase` CSV (frames, end exclusive), names as written."""
-
-    def parse(row: dict[str, str]) -> tuple[str, Phase]:
-        phase = Phase(_frame(row, "start"), _frame(row, "end"), row["phase"])
-        if not 0 <= phase.start < phase.end:
-            raise ValueError(f"start {phase.start} must lie before end {phase.end}")
-        return row["video"], phase
-
-    return read_rows(path, parse, "columns: video,start,end,phase (frame numbers, end exclusive)")
-
-
-def _frame(row: dict[str, str], column: str) -> int:
-    try:
-        return int(row[column])
-    except ValueError:
-        raise ValueError(f"{column} is '{row[column]}', not a frame number") from None

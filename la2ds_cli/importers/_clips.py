@@ -9,6 +9,7 @@ from pathlib import Path
 
 from la2ds_cli.artifact import Recipe, file_digest, staleness
 from la2ds_cli.batch import ItemResult
+from la2ds_cli.clip_id import slug, video_id
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers._options import ImportOptions
 from la2ds_cli.importers._problems import FramesError, PoseFileError
@@ -21,7 +22,7 @@ from la2ds_cli.importers._video import SourceVideo, source_of
 from la2ds_cli.media_files import natural_order
 from la2ds_cli.poses.report import item_result
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video, slug, video_id
+from la2ds_cli.project import Project, Video
 from la2ds_cli.types import PoseSequence
 
 VERSION = 1  # raised when the same file gives other poses

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from la2ds_cli import artifact
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.project import Project, read_phases
+from la2ds_cli.phases_csv import read_phases
+from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
 
 Labels = dict[str, list[Phase]]

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from la2ds_cli.artifact import file_digest
+from la2ds_cli.clip_id import video_id
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers import load_importer
 from la2ds_cli.importers._options import ImportOptions
-from la2ds_cli.project import Project, video_id
+from la2ds_cli.project import Project
 from la2ds_cli.video import read_frames
 from la2ds_cli.video_writer import write_video
 from tests.importers.file_samples import (
