@@ -18,7 +18,7 @@ CORE = {
         *("artifact", "batch", "config", "config_sections", "csv_table", "device", "errors"),
         *("progress", "project", "skeleton", "types", "video", "video_file", "video_writer"),
         *("clip_options", "frame_clock", "frame_conversion", "image_sequence", "media_files"),
-        *("orientation", "read_ahead", "tone_map", "video_container"),
+        *("clip_id", "orientation", "phases_csv", "read_ahead", "tone_map", "video_container"),
     ]
 }
 # Arrays in, arrays out: no project, no files of a project. A name stands for all below it.
@@ -26,7 +26,8 @@ PURE = {
     f"la2ds_cli.{name}"
     for name in [
         *("alignment.confidence", "alignment.distance", "alignment.dtw_kernel"),
-        *("alignment.methods", "alignment.path", "alignment.soft_dtw_kernel", "augment", "crop"),
+        *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
+        *("augment", "crop"),
         *("evaluation.bootstrap", "evaluation.kendall", "evaluation.tau_kernel", "heatmaps"),
         *("network_input", "pose_features", "resample"),
         *("poses.batching", "poses.boxes", "poses.copies", "poses.cuts", "poses.dark"),
