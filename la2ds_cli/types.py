@@ -19,6 +19,7 @@ from la2ds_cli.skeleton import get_skeleton
 
 Json = Any
 FloatArray = NDArray[Any]
+BoolArray = NDArray[np.bool_]
 IntArray = NDArray[Any]
 
 
@@ -203,6 +204,16 @@ class Alignment:
         for name, dtype in (("position", np.float64), ("confidence", np.float32)):
             value = _set(self, name, getattr(self, name), dtype)
             _check_shape("Alignment", name, value, (len(self.time_a),))
+
+    @property
+    def matched_a(self) -> BoolArray:
+        """(N,) bool: whether a frame of A has a counterpart in B."""
+        return np.isin(np.arange(len(self.time_a)), self.path[:, 0])
+
+    @property
+    def matched_b(self) -> BoolArray:
+        """(M,) bool: whether a frame of B has a counterpart in A."""
+        return np.isin(np.arange(len(self.time_b)), self.path[:, 1])
 
 
 @dataclass(frozen=True)

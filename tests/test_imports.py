@@ -29,7 +29,7 @@ PURE = {
         *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
         *("augment", "crop"),
         *("evaluation.bootstrap", "evaluation.kendall", "evaluation.tau_kernel", "heatmaps"),
-        *("network_input", "pose_features", "resample"),
+        *("joint_angles", "network_input", "pose_features", "resample"),
         *("poses.batching", "poses.boxes", "poses.copies", "poses.cuts", "poses.dark"),
         *("poses.decode", "poses.gaps", "poses.identity", "poses.parallel", "poses.people_grid"),
         *("poses.quality", "poses.rejoin", "poses.similarity", "poses.simcc", "poses.smoothing"),

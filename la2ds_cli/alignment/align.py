@@ -30,20 +30,28 @@ SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
 
 @dataclass(frozen=True)
 class AlignResult:
-    """alignment: the dense correspondence. a, b: rows of videos.csv. speed_ratio: (N,) seconds of
-    B per second of A, NaN where unmatched and for paths that are not monotone. reason: why raw
-    poses were used, empty when they were asked for or a model was used. settings: of the
-    alignment. others: clips that had a say (config align.routes). files: written, in order."""
+    """alignment: the dense correspondence. a, b: rows of videos.csv. pose_a, pose_b: the clips'
+    joints. match: features (N, D) and (M, D) as they were compared. speed_ratio: (N,) seconds of B
+    per second of A, NaN where unmatched and for paths that are not monotone. reason: why raw poses
+    were used, empty when they were asked for or a model was used. settings: of the alignment.
+    files: written, in order."""
 
     a: Video
     b: Video
+    pose_a: PoseSequence
+    pose_b: PoseSequence
     alignment: Alignment
+    match: Match
     speed_ratio: FloatArray
     run: str
     reason: str
     settings: AlignConfig
-    others: int = 0
     files: tuple[Path, ...] = ()
+
+    @property
+    def others(self) -> int:
+        """Clips that had a say (config align.routes)."""
+        return self.match.others
 
     @property
     def mean_confidence(self) -> float:
@@ -120,16 +128,50 @@ def align(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> AlignResult:
+    """Align clip `b` to clip `a` and write files; see find_alignment.
+
+    out: files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure and
+    a JSON file in results/align. UserError: exit 2 for an unknown suffix, too.
+    """
+    progress = progress or Progress()
+    targets = [checked_target(Path(path)) for path in out]
+    result = find_alignment(
+        project,
+        a,
+        b,
+        config=config,
+        run=run,
+        features=features,
+        method=method,
+        device=device,
+        progress=progress,
+    )
+    if not targets:
+        name = f"{result.a.id}--{result.b.id}"
+        targets = [project.results_dir("align") / f"{name}{kind}" for kind in (".png", ".json")]
+    return _write(project, result, targets, progress)
+
+
+def find_alignment(
+    project: Project,
+    a: str,
+    b: str,
+    *,
+    config: Config,
+    run: str = DEFAULT_RUN,
+    features: FeatureKind = "auto",
+    method: str | None = None,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> AlignResult:
     """Align clip `b` to clip `a`; poses and embeddings that are missing are made first.
 
     a, b: video files, or names of clips of the project. features: `auto` uses the run's model
     where there is one and raw poses otherwise, and says so. With raw poses B is also tried
     mirrored and the nearer of the two is kept. method: overrides config.align.method.
-    out: files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure and
-    a JSON file in results/align.
 
-    UserError: exit 2 for an unknown method or suffix, 4 for a clip without joints or a run
-    without weights, 5 for clips of different skeletons, and whatever making poses raises.
+    UserError: exit 2 for an unknown method, 4 for a clip without joints or a run without weights,
+    5 for clips of different skeletons, and whatever making poses raises.
     """
     from la2ds_cli.poses.extract import ensure_pose
     from la2ds_cli.poses.report import note_weakness
@@ -137,7 +179,6 @@ def align(
     progress = progress or Progress()
     settings = replace(config.align, method=method or config.align.method)
     get_method(settings.method)
-    targets = [checked_target(Path(path)) for path in out]
     choice = choose_features(project, run, features)
     if choice.warning:
         progress.note(choice.warning)
@@ -156,19 +197,18 @@ def align(
         match = match_by_pose(project, pair, settings)
     if match.mirrored:
         progress.note(f"{b} fits better mirrored (left and right swapped)")
-    result = AlignResult(
+    return AlignResult(
         videos[0],
         videos[1],
+        poses[0],
+        poses[1],
         _alignment(match, poses, choice.kind, settings.method),
+        match,
         _tempo(match, poses[0].time, poses[1].time),
         run,
         choice.reason,
         settings,
-        match.others,
     )
-    folder = project.results_dir("align")
-    targets = targets or [folder / f"{ids[0]}--{ids[1]}{suffix}" for suffix in (".png", ".json")]
-    return _write(project, result, match, targets, progress)
 
 
 def checked_target(path: Path) -> Path:
@@ -217,7 +257,6 @@ def _tempo(match: Match, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
 def _write(
     project: Project,
     result: AlignResult,
-    match: Match,
     targets: Sequence[Path],
     progress: Progress,
 ) -> AlignResult:
@@ -234,7 +273,7 @@ def _write(
 
             if drawn is None:
                 progress.begin("drawing")
-                drawn = plot.draw(project, result, match.a, match.b)
+                drawn = plot.draw(project, result)
                 progress.end()
             artifact.write_bytes(path, figure.render(drawn, kind[1:]))
     return result

@@ -10,7 +10,6 @@ import numpy as np
 from la2ds_cli.alignment import plot_panels as panels
 from la2ds_cli.alignment.plot_clip import DrawnClip, drawn_clip, phase_colours
 from la2ds_cli.project import Project
-from la2ds_cli.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.align import AlignResult
 
 
-def draw(
-    project: Project, result: AlignResult, feature_a: FloatArray, feature_b: FloatArray
-) -> Figure:
-    """The figure of an alignment; features (N, D) and (M, D) as they were compared."""
+def draw(project: Project, result: AlignResult) -> Figure:
+    """The figure of an alignment."""
     from matplotlib.figure import Figure
 
     phases = project.phases()
@@ -51,7 +48,7 @@ def draw(
     panels.strip(figure, rows["strip A"], a, colours, above=True)
     panels.lines(figure, rows["lines"], result.alignment, a, b)
     panels.strip(figure, rows["strip B"], b, colours, above=False)
-    panels.matrix(figure, rows["matrix and curves"], result.alignment, a, b, feature_a, feature_b)
+    panels.matrix(figure, rows["matrix and curves"], result, a, b)
     bottom, height = rows["matrix and curves"]
     middle = bottom + height / 2
     panels.speed(figure, (middle + 0.14, height / 2 - 0.14), result, a, colours)

@@ -104,17 +104,10 @@ def _share(time: float, clip: DrawnClip) -> float:
     return (time - start) / (end - start)
 
 
-def matrix(
-    figure: Figure,
-    row: Row,
-    found: Alignment,
-    a: DrawnClip,
-    b: DrawnClip,
-    feature_a: FloatArray,
-    feature_b: FloatArray,
-) -> None:
+def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
     """Distances of all pairs of frames, the path, the diagonal of proportional time."""
-    distance = _thinned_distance(feature_a, feature_b)
+    found = result.alignment
+    distance = _thinned_distance(result.match.a, result.match.b)
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
     image = axes.imshow(

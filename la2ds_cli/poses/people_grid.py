@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from la2ds_cli.poses.track import Track
-from la2ds_cli.types import FloatArray, IntArray
-
-BoolArray = NDArray[np.bool_]
+from la2ds_cli.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass
