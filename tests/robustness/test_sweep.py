@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,18 @@ def test_noise_has_four_combinations_and_trains_the_missing_run(
     stamp = paths[1].stat().st_mtime_ns
     assert noise_sweep(project, run="mine", config=config, device="cpu") == sweep
     assert paths[1].stat().st_mtime_ns == stamp
+
+
+def test_a_clip_that_the_run_has_seen_is_not_scored(
+    trained: tuple[Project, Config], tmp_path: Path
+) -> None:
+    project = Project.open(shutil.copytree(trained[0].root, tmp_path / "copy"))
+    seen = next(video for video in project.videos() if video.split == "train")
+    project.add_videos([replace(seen, split="test")])
+    for sweep in (limb_sweep, noise_sweep):
+        with pytest.raises(UserError, match="run mine was trained on test clip") as caught:
+            sweep(project, run="mine", config=trained[1], device="cpu")
+        assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_a_run_without_a_model_is_refused(trained: tuple[Project, Config]) -> None:
