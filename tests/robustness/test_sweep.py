@@ -111,10 +111,9 @@ def test_a_clip_that_the_run_has_seen_is_not_scored(
     project = Project.open(shutil.copytree(trained[0].root, tmp_path / "copy"))
     seen = next(video for video in project.videos() if video.split == "train")
     project.add_videos([replace(seen, split="test")])
-    for sweep in (limb_sweep, noise_sweep):
-        with pytest.raises(UserError, match="run mine was trained on test clip") as caught:
-            sweep(project, run="mine", config=trained[1], device="cpu")
-        assert caught.value.exit_code == ExitCode.MISMATCH
+    with pytest.raises(UserError, match="run mine was trained on test clip") as caught:
+        limb_sweep(project, run="mine", config=trained[1], device="cpu")
+    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_a_run_without_a_model_is_refused(trained: tuple[Project, Config]) -> None:
