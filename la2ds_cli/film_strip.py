@@ -74,7 +74,7 @@ def pictures(
         for frame in source.frames():
             if frame.source in wanted:
                 box = boxes[row_of[frame.source]]
-                cut[frame.source] = _cut(frame.image, box, width, height)
+                cut[frame.source] = cut_out(frame.image, box, width, height)
             if frame.source >= max(wanted):
                 break
     skeleton = get_skeleton(pose.skeleton)
@@ -86,7 +86,7 @@ def pictures(
     ]
 
 
-def _cut(image: Image, box: FloatArray, width: int, height: int) -> Image:
+def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
     """The part of an image inside box (4,) xyxy, resized; what lies outside the image is paper."""
     import cv2
 

@@ -92,7 +92,7 @@ def test_pictures_are_cut_from_the_right_frames(tmp_path: Path) -> None:
 def test_a_cut_keeps_positions(tmp_path: Path) -> None:
     image = np.zeros((240, 320, 3), np.uint8)
     image[100:121, 200:221] = 255  # centre (210, 110)
-    cut = film_strip._cut(image, np.array([150.0, 50.0, 310.0, 210.0]), 80, 80)
+    cut = film_strip.cut_out(image, np.array([150.0, 50.0, 310.0, 210.0]), 80, 80)
     y, x = np.nonzero(cut[..., 0] > 128)
     assert x.mean() == pytest.approx((210 - 150) / 2 - 0.25, abs=0.5)
     assert y.mean() == pytest.approx((110 - 50) / 2 - 0.25, abs=0.5)
