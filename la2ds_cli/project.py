@@ -282,11 +282,13 @@ class Project:
 
     # --- phases.csv ----------------------------------------------------------------------
 
-    def phases(self) -> dict[str, list[Phase]]:
+    def phases(self, *, carried: bool = False) -> dict[str, list[Phase]]:
         """Phases of each video id, in time order; empty when there is no phases.csv.
 
-        The `video` column holds an id, a file name or a stem; rows of videos that are not in
-        the project are left out. UserError (exit 5) names the row that cannot be read.
+        Only what people labelled, which is what may be taken for truth; with `carried` also what
+        `transfer-labels` wrote. The `video` column holds an id, a file name or a stem; rows of
+        videos that are not in the project are left out. UserError (exit 5) names the row that
+        cannot be read.
         """
         if not self.phases_path.exists():
             return {}
@@ -296,6 +298,6 @@ class Project:
         phases: dict[str, list[Phase]] = {}
         for name, phase in rows:
             video = found[name]
-            if video is not None:
+            if video is not None and (carried or not phase.carried):
                 phases.setdefault(video.id, []).append(phase)
         return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}

@@ -218,11 +218,16 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Phase:
-    """A named span of a clip: frames start..end, end exclusive, in frame indices of the source."""
+    """A named span of a clip: frames start..end, end exclusive, in frame indices of the source.
+
+    carried: a guess carried from other clips by `transfer-labels`, which nobody has looked at, so
+    never the truth that anything is measured against.
+    """
 
     start: int
     end: int
     name: str
+    carried: bool = False
 
 
 @dataclass(frozen=True)

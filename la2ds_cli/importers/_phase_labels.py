@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from la2ds_cli import artifact
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.phases_csv import read_phases
+from la2ds_cli.phases_csv import phases_text, read_phases
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
 
@@ -71,8 +69,4 @@ def merge_phases(project: Project, labels: Labels) -> None:
     ]
     for name in sorted(labels):
         rows += [(name, phase) for phase in sorted(labels[name], key=lambda p: p.start)]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["video", "start", "end", "phase"])
-    writer.writerows([name, phase.start, phase.end, phase.name] for name, phase in rows)
-    artifact.write_text(project.phases_path, buffer.getvalue())
+    artifact.write_text(project.phases_path, phases_text(rows))
