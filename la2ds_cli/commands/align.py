@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,19 +10,18 @@ import typer
 from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
-    FeaturesChoice,
+    FeaturesOption,
     JsonOption,
+    MethodOption,
     ProjectOption,
     QuietOption,
     RunOption,
-    open_or_create,
-    open_project,
+    open_for_clips,
 )
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.align import AlignResult
     from la2ds_cli.console import Console
-    from la2ds_cli.project import Project
 
 
 def align(
@@ -31,18 +29,8 @@ def align(
     b: Annotated[str, typer.Argument(metavar="B", help="The clip to align with it.")],
     project: ProjectOption = HERE,
     run: RunOption = "default",
-    features: Annotated[
-        FeaturesChoice,
-        typer.Option(
-            "--features",
-            metavar="auto|model|pose",
-            help="auto: the run's model where there is one, raw poses otherwise.",
-        ),
-    ] = "auto",
-    method: Annotated[
-        str | None,
-        typer.Option("--method", metavar="NAME", help="dtw, soft_dtw, nearest or linear."),
-    ] = None,
+    features: FeaturesOption = "auto",
+    method: MethodOption = None,
     out: Annotated[
         list[Path] | None,
         typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .csv or .json."),
@@ -64,7 +52,7 @@ def align(
     from la2ds_cli.console import Console
 
     with Console(as_json=as_json, quiet=quiet) as console:
-        opened = _project(project, a, b, console)
+        opened = open_for_clips(project, (a, b), console)
         result = step.align(
             opened,
             a,
@@ -79,31 +67,6 @@ def align(
         )
         console.document("align", result.to_json())
         _show(console, result)
-
-
-def _project(root: Path, a: str, b: str, console: Console) -> Project:
-    """The project, made where there is none and both clips are files.
-
-    UserError (exit 3) where there is none and one clip is a file, so that the other, which does not
-    exist, was to be one.
-    """
-    from la2ds_cli.media_files import unreadable
-    from la2ds_cli.project import PROJECT_FILE
-
-    files = [name for name in (a, b) if _is(Path.is_file, name)]
-    if len(files) == 2:
-        return open_or_create(root, console)
-    gone = [name for name in (a, b) if not _is(Path.exists, name)]
-    if files and gone and not (root / PROJECT_FILE).exists():
-        raise unreadable(f"no such file: {gone[0]}", "check the spelling of the path", "V006")
-    return open_project(root)
-
-
-def _is(test: Callable[[Path], bool], name: str) -> bool:
-    try:
-        return test(Path(name))
-    except OSError:  # a name longer than the system allows; reading it will say so
-        return False
 
 
 def _show(console: Console, result: AlignResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -33,6 +34,18 @@ DeviceOption = Annotated[
         help="Where to compute; cuda fails where there is none.",
     ),
 ]
+FeaturesOption = Annotated[
+    FeaturesChoice,
+    typer.Option(
+        "--features",
+        metavar="auto|model|pose",
+        help="auto: the run's model where there is one, raw poses otherwise.",
+    ),
+]
+MethodOption = Annotated[
+    str | None,
+    typer.Option("--method", metavar="NAME", help="dtw, soft_dtw, nearest or linear."),
+]
 RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="Name of the training run.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Do everything again, also what is up to date.")
@@ -53,3 +66,28 @@ def open_or_create(root: Path, console: Console) -> Project:
     if not (root / PROJECT_FILE).exists():
         console.note(f"new project in {root.resolve()}")
     return Project.create(root)
+
+
+def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:
+    """The project at `root`, made where there is none and all clips are files.
+
+    UserError (exit 3) where there is none and one clip is a file, so that another, which does not
+    exist, was to be one.
+    """
+    from la2ds_cli.media_files import unreadable
+    from la2ds_cli.project import PROJECT_FILE
+
+    files = [name for name in names if _is(Path.is_file, name)]
+    if len(files) == len(names):
+        return open_or_create(root, console)
+    gone = [name for name in names if not _is(Path.exists, name)]
+    if files and gone and not (root / PROJECT_FILE).exists():
+        raise unreadable(f"no such file: {gone[0]}", "check the spelling of the path", "V006")
+    return open_project(root)
+
+
+def _is(test: Callable[[Path], bool], name: str) -> bool:
+    try:
+        return test(Path(name))
+    except OSError:  # a name longer than the system allows; reading it will say so
+        return False
