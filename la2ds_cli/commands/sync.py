@@ -1,0 +1,107 @@
+"""`la2ds sync`: two clips as one video, the same moments at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    DeviceOption,
+    FeaturesOption,
+    JsonOption,
+    MethodOption,
+    ProjectOption,
+    QuietOption,
+    RunOption,
+    open_for_clips,
+)
+
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.sync.sync import SyncResult
+
+
+def sync(
+    a: Annotated[str, typer.Argument(metavar="A", help="A video file, or a clip of the project.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The clip to show at the speed of A.")],
+    project: ProjectOption = HERE,
+    run: RunOption = "default",
+    features: FeaturesOption = "auto",
+    method: MethodOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Video of both, side by side: .mp4."),
+    ] = None,
+    retimed: Annotated[
+        Path | None,
+        typer.Option("--retimed", metavar="FILE", help="Video of B alone, timed like A: .mp4."),
+    ] = None,
+    edit_list: Annotated[
+        Path | None,
+        typer.Option(
+            "--edit-list", metavar="FILE", help="Cuts of constant speed for any editor: .csv."
+        ),
+    ] = None,
+    height: Annotated[
+        int,
+        typer.Option("--height", metavar="PIXELS", min=64, max=2160, help="Of the pictures."),
+    ] = 480,
+    skeleton: Annotated[
+        bool, typer.Option("--skeleton/--no-skeleton", help="Whether the joints are drawn.")
+    ] = True,
+    privacy: Annotated[
+        bool, typer.Option("--privacy", help="Show joints on plain ground, and no picture.")
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show two clips side by side, the same moments at the same time.
+
+    Aligns B to A as `la2ds align` does. A runs at its own speed, B speeds up and slows down with
+    it, and is grey where a moment of A has no counterpart. Without --out, --retimed and
+    --edit-list the video goes to results/sync.
+
+    \b
+      la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
+      la2ds sync anna ben --project swings --retimed ben-as-anna.mp4 --edit-list cuts.csv
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.sync import sync as step
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_for_clips(project, (a, b), console)
+        result = step.sync(
+            opened,
+            a,
+            b,
+            config=opened.config(),
+            run=run,
+            features=features,
+            method=method,
+            targets=step.Targets(out, retimed, edit_list),
+            look=step.Look(height, skeleton, privacy),
+            device=device,
+            progress=console.progress,
+        )
+        console.document("sync", result.to_json())
+        _show(console, result)
+
+
+def _show(console: Console, result: SyncResult) -> None:
+    found, shown = result.alignment, result.timeline
+    by = f"model of run {found.run}" if found.alignment.features == "model" else "raw poses"
+    note = ", B mirrored" * found.alignment.mirrored
+    console.line(f"{found.b.id} at the speed of {found.a.id}")
+    console.line(f"aligned by {found.alignment.method} on {by}{note}")
+    console.line(f"{len(shown)} frames at {shown.fps:.4g} per second")
+    lost = int((~shown.found).sum())
+    if lost:
+        console.line(f"{lost} of them have no counterpart in B")
+    if result.segments:
+        console.line(f"{len(result.segments)} segments in the edit list")
+    for file in result.files:
+        console.line(str(file))

@@ -1,0 +1,1 @@
+"""Two aligned clips on one clock: side by side, B alone, or as a list of cuts."""
