@@ -26,6 +26,7 @@ from la2ds_cli.commands import (
     retrieve,
     robustness,
     status,
+    sync,
     train,
 )
 from la2ds_cli.errors import ExitCode, UserError
@@ -113,6 +114,7 @@ app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
 app.command("train")(train.train)
 app.command("embed")(embed.embed)
 app.command("align")(align.align)
+app.command("sync")(sync.sync)
 app.command("retrieve")(retrieve.retrieve)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(robustness.app, name="robustness")

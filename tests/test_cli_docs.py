@@ -45,6 +45,11 @@ OPTIONS = {
     | COMMON,
     "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
     "la2ds align": {"--device", "--features", "--method", "--out", "--run"} | COMMON,
+    "la2ds sync": {
+        *("--device", "--edit-list", "--features", "--height", "--method", "--out"),
+        *("--privacy", "--retimed", "--run", "--skeleton"),
+    }
+    | COMMON,
     "la2ds retrieve": {"--device", "--k", "--out", "--query", "--run"} | COMMON,
     "la2ds evaluate": {"--device", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
