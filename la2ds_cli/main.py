@@ -22,12 +22,14 @@ from la2ds_cli.commands import (
     import_poses,
     init,
     models,
+    report,
     reproduce,
     retrieve,
     robustness,
     status,
     sync,
     train,
+    transfer_labels,
 )
 from la2ds_cli.errors import ExitCode, UserError
 
@@ -116,6 +118,8 @@ app.command("embed")(embed.embed)
 app.command("align")(align.align)
 app.command("sync")(sync.sync)
 app.command("retrieve")(retrieve.retrieve)
+app.command("transfer-labels")(transfer_labels.transfer_labels)
+app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(robustness.app, name="robustness")
 app.command("reproduce")(reproduce.reproduce)

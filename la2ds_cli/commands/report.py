@@ -1,0 +1,108 @@
+"""`la2ds report`: pages for a browser, of a pair of clips or of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    DeviceOption,
+    FeaturesOption,
+    JsonOption,
+    MethodOption,
+    ProjectOption,
+    QuietOption,
+    RunOption,
+    open_for_clips,
+    open_project,
+)
+from la2ds_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.report.pair import PairReport
+
+
+def report(
+    a: Annotated[
+        str | None, typer.Argument(metavar="[A", help="A video file, or a clip of the project.")
+    ] = None,
+    b: Annotated[
+        str | None, typer.Argument(metavar="B]", help="The clip to show beside it.")
+    ] = None,
+    project: ProjectOption = HERE,
+    run: RunOption = "default",
+    features: FeaturesOption = "auto",
+    method: MethodOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.html", help="Where to write the page."),
+    ] = None,
+    privacy: Annotated[
+        bool,
+        typer.Option("--privacy", help="Skeletons only: no picture of the videos in the page."),
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a page that shows two clips in step, or the whole project.
+
+    One file that opens in any browser, without network: both clips locked along their alignment,
+    distance matrix, tempo, differences of the joints, confidence, phases, baselines and the
+    weaknesses of the joints. Without clips: a page of the project with its clips, runs, results and
+    links to the pages of pairs. Without --out it goes to results/report.
+
+    \b
+      la2ds report anna.mp4 ben.mp4 --project swings
+      la2ds report anna.mp4 ben.mp4 --project swings --privacy --out swings.html
+      la2ds report --project swings
+    """
+    from la2ds_cli.console import Console
+
+    if a is not None and b is None:
+        raise UserError(
+            "one clip is named, and a pair is two",
+            hint="la2ds report A B for a pair, la2ds report for the project",
+        )
+    with Console(as_json=as_json, quiet=quiet) as console:
+        if a is None or b is None:
+            from la2ds_cli.report.overview import report_project
+
+            opened = open_project(project)
+            found = report_project(opened, out=out, privacy=privacy, progress=console.progress)
+            console.document("report", found.to_json())
+            console.line(f"{found.clips} clips, {found.pairs} pages of pairs")
+            console.line(f"{found.file}")
+            return
+        from la2ds_cli.report.pair import report_pair
+
+        opened = open_for_clips(project, (a, b), console)
+        made = report_pair(
+            opened,
+            a,
+            b,
+            config=opened.config(),
+            run=run,
+            features=features,
+            method=method,
+            out=out,
+            privacy=privacy,
+            device=device,
+            progress=console.progress,
+        )
+        console.document("report", made.to_json())
+        _show(console, made)
+
+
+def _show(console: Console, made: PairReport) -> None:
+    for letter, video, film in zip("AB", (made.result.a, made.result.b), made.films, strict=True):
+        pictures = "joints only"
+        if film:
+            pictures = f"{len(film.pictures)} pictures of {film.size[0]} x {film.size[1]}"
+            pictures += f", one frame in {film.every}" if film.every > 1 else ""
+        console.line(f"{letter}: {video.id}, {pictures}")
+    console.line(f"{made.file} ({made.bytes / 1e6:.1f} MB)")

@@ -1,0 +1,153 @@
+"use strict";
+// The data of the page, unpacked, and the pictures of both clips, decoded only when they are due.
+
+const parsed = (id) => JSON.parse(document.getElementById(id).textContent);
+const data = parsed("data");
+const UNIT = 4096, UNSEEN = -32768; // clip_data.py
+const KEPT = 96, AHEAD = 12; // decoded pictures kept, and decoded before they are due
+
+function bytes(base64) {
+  const raw = atob(base64);
+  const out = new Uint8Array(raw.length);
+  for (let k = 0; k < raw.length; k += 1) out[k] = raw.charCodeAt(k);
+  return out;
+}
+
+function integers(base64) {
+  const view = new DataView(bytes(base64).buffer);
+  const out = new Int16Array(view.byteLength / 2);
+  for (let k = 0; k < out.length; k += 1) out[k] = view.getInt16(2 * k, true);
+  return out;
+}
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+/** Index of the last value that is not above `wanted`, 0 where all are; values increase. */
+function lastUpTo(values, wanted) {
+  let low = 0, high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] <= wanted) low = middle + 1; else high = middle;
+  }
+  return Math.max(low - 1, 0);
+}
+
+class Film {
+  /** film: rows of the clip and base64 pictures; null where the page holds none. */
+  constructor(film) {
+    this.rows = film ? film.rows : [];
+    this.pictures = film ? film.pictures : [];
+    this.ready = new Map(); // index -> ImageBitmap, in order of use
+    this.pending = new Set();
+    this.broken = new Set();
+  }
+
+  get empty() { return this.pictures.length === 0; }
+
+  /** Index of the picture for a row: its own, or the nearest before it. */
+  at(row) { return lastUpTo(this.rows, row); }
+
+  /** The picture, or null while it is decoded; `done` is called when it is there. */
+  get(index, done) {
+    const found = this.ready.get(index);
+    if (found) {
+      this.ready.delete(index);
+      this.ready.set(index, found);
+      return found;
+    }
+    this.decode(index, done);
+    return null;
+  }
+
+  /** Decode what follows, so that it is there in time. */
+  ahead(index) {
+    const end = Math.min(index + AHEAD, this.pictures.length - 1);
+    for (let k = index + 1; k <= end; k += 1) if (!this.ready.has(k)) this.decode(k, () => {});
+  }
+
+  decode(index, done) {
+    if (this.pending.has(index) || this.broken.has(index)) return;
+    this.pending.add(index);
+    createImageBitmap(new Blob([bytes(this.pictures[index])], { type: "image/webp" })).then(
+      (bitmap) => {
+        this.pending.delete(index);
+        this.ready.set(index, bitmap);
+        while (this.ready.size > KEPT) {
+          const [oldest, old] = this.ready.entries().next().value;
+          this.ready.delete(oldest);
+          old.close();
+        }
+        done();
+      },
+      () => { this.pending.delete(index); this.broken.add(index); },
+    );
+  }
+}
+
+function unpacked(side) {
+  const clip = data[side];
+  clip.joints = integers(clip.joints);
+  clip.state = bytes(clip.state);
+  clip.film = new Film(parsed(`film-${side}`));
+  clip.count = clip.time.length;
+  clip.start = clip.edges[0];
+  clip.end = clip.edges[clip.count];
+  return clip;
+}
+
+const A = unpacked("a"), B = unpacked("b");
+
+/** Row of the frame that is shown at a time of the clip. */
+const rowAt = (clip, time) => clamp(lastUpTo(clip.edges, time), 0, clip.count - 1);
+
+/** Seconds of B at a position between its frames; null without a counterpart. */
+function secondsB(position) {
+  if (position === null || position === undefined) return null;
+  const low = clamp(Math.floor(position), 0, B.count - 1);
+  const high = Math.min(low + 1, B.count - 1);
+  return B.time[low] + (B.time[high] - B.time[low]) * clamp(position - low, 0, 1);
+}
+
+const counterpart = (row) => {
+  const position = data.position[row];
+  return position === null ? null : clamp(Math.round(position), 0, B.count - 1);
+};
+
+/** Runs [first row, last row] of the frames of A for which `test` holds. */
+function runs(count, test) {
+  const found = [];
+  for (let k = 0; k < count; k += 1) {
+    if (!test(k)) continue;
+    if (found.length && found[found.length - 1][1] === k - 1) found[found.length - 1][1] = k;
+    else found.push([k, k]);
+  }
+  return found;
+}
+
+/** Spans in seconds of A's frames without a counterpart, and of what lies outside of B's match. */
+const unmatchedA = runs(A.count, (k) => data.position[k] === null)
+  .map(([first, last]) => [A.edges[first], A.edges[last + 1]]);
+const unmatchedB = (() => {
+  const known = data.position.filter((p) => p !== null);
+  if (!known.length) return [[B.start, B.end]];
+  const first = Math.floor(Math.min(...known)), last = Math.ceil(Math.max(...known));
+  return [[B.start, B.edges[first]], [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
+})();
+
+const phaseAt = (clip, time) => {
+  const found = clip.phases.find(([low, high]) => low <= time && time < high);
+  return found ? found[2] : "";
+};
+
+/** A canvas of `width` by `height` page pixels, sharp on this screen; its context is cleared. */
+function sized(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.max(Math.round(width * ratio), 1);
+  canvas.height = Math.max(Math.round(height * ratio), 1);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.font = '12px system-ui, "DejaVu Sans", sans-serif';
+  return context;
+}

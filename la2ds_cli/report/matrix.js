@@ -1,0 +1,189 @@
+// The distance matrix with the paths in it, and the bar of each clip under its player.
+
+const matrix = {
+  box: document.getElementById("matrix-box"),
+  canvas: document.getElementById("matrix"),
+  overlay: document.getElementById("matrix-cursor"),
+  left: 46, bottom: 40, top: 6, right: 6, band: 9,
+  image: null,
+};
+const BESIDE = { pose: { colour: "#ffb3e6", dash: [6, 4] }, clock: { colour: "#ffffff", dash: [2, 3] } };
+const PATH = "#ffa41b";
+
+const plot = {
+  x: (time) => matrix.left + ((time - A.start) / (A.end - A.start)) * matrix.wide,
+  y: (time) => matrix.top + (1 - (time - B.start) / (B.end - B.start)) * matrix.high,
+};
+
+/** A's frames against seconds of B as a line with a dark rim, broken without a counterpart. */
+function trace(context, positions, colour, width, dash = []) {
+  context.lineJoin = "round";
+  for (const rim of [true, false]) {
+    context.strokeStyle = rim ? `rgba(0, 0, 0, ${dash.length ? 0.35 : 0.7})` : colour;
+    context.lineWidth = width + (rim ? 1.6 : 0);
+    context.setLineDash(rim ? [] : dash);
+    context.beginPath();
+    let pen = false;
+    positions.forEach((position, k) => {
+      const time = secondsB(position);
+      if (time === null) { pen = false; return; }
+      if (pen) context.lineTo(plot.x(A.time[k]), plot.y(time));
+      else context.moveTo(plot.x(A.time[k]), plot.y(time));
+      pen = true;
+    });
+    context.stroke();
+  }
+  context.setLineDash([]);
+}
+
+function dots(context, positions, colour) {
+  context.fillStyle = colour;
+  positions.forEach((position, k) => {
+    const time = secondsB(position);
+    if (time !== null) context.fillRect(plot.x(A.time[k]) - 1.5, plot.y(time) - 1.5, 3, 3);
+  });
+}
+
+/** Between the bounds of the positions, where the alignment knows them. */
+function bounds(context) {
+  if (!data.low || !data.high) return;
+  context.fillStyle = "rgba(255, 255, 255, 0.35)";
+  for (let k = 0; k < A.count; k += 1) {
+    const low = secondsB(data.low[k]), high = secondsB(data.high[k]);
+    if (low === null || high === null) continue;
+    const left = plot.x(A.edges[k]);
+    context.fillRect(left, plot.y(high), plot.x(A.edges[k + 1]) - left, plot.y(low) - plot.y(high));
+  }
+}
+
+function axes(context, width, height) {
+  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
+  const step = (span, room) => steps.find((s) => (s / span) * room > 44) || 7200;
+  context.fillStyle = "#545d66";
+  context.textAlign = "center";
+  context.textBaseline = "top";
+  const below = matrix.top + matrix.high + matrix.band + 3;
+  const sa = step(A.end - A.start, matrix.wide), sb = step(B.end - B.start, matrix.high);
+  for (let t = Math.ceil(A.start / sa - 1e-6) * sa; t <= A.end; t += sa) {
+    context.fillText(String(+t.toFixed(1)), clamp(plot.x(t), matrix.left + 6, width - 12), below);
+  }
+  context.fillText("A, seconds", matrix.left + matrix.wide / 2, below + 13);
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (let t = Math.ceil(B.start / sb - 1e-6) * sb; t <= B.end; t += sb) {
+    context.fillText(String(+t.toFixed(1)), matrix.left - matrix.band - 4,
+      clamp(plot.y(t), matrix.top + 6, matrix.top + matrix.high - 6));
+  }
+  context.save();
+  context.translate(8, matrix.top + matrix.high / 2);
+  context.rotate(-Math.PI / 2);
+  context.textAlign = "center";
+  context.fillText("B, seconds", 0, 0);
+  context.restore();
+}
+
+/** A ring where phases of one name begin in both clips: the path should pass there. */
+function rings(context) {
+  const first = (clip) => {
+    const found = new Map();
+    for (const [low, , name] of clip.phases) if (!found.has(name)) found.set(name, low);
+    return found;
+  };
+  const inB = first(B);
+  context.lineWidth = 2.4;
+  for (const [name, low] of first(A)) {
+    if (!inB.has(name) || low <= A.start || inB.get(name) <= B.start) continue;
+    for (const [colour, radius] of [["#000", 7.5], ["#fff", 6]]) {
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.arc(plot.x(low), plot.y(inB.get(name)), radius, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+}
+
+function layMatrix() {
+  const width = matrix.box.clientWidth;
+  const side = Math.min(width, 560);
+  matrix.wide = side - matrix.left - matrix.right;
+  matrix.high = Math.min(matrix.wide, 420);
+  const height = matrix.high + matrix.top + matrix.bottom;
+  const context = sized(matrix.canvas, side, height);
+  matrix.size = [side, height];
+  context.imageSmoothingEnabled = false;
+  context.fillStyle = "#440154";
+  context.fillRect(matrix.left, matrix.top, matrix.wide, matrix.high);
+  if (matrix.image) context.drawImage(matrix.image, matrix.left, matrix.top, matrix.wide, matrix.high);
+  context.save();
+  context.beginPath();
+  context.rect(matrix.left, matrix.top, matrix.wide, matrix.high);
+  context.clip();
+  context.fillStyle = "rgba(255, 255, 255, 0.6)";
+  for (const [low, high] of unmatchedA) {
+    context.fillRect(plot.x(low), matrix.top, plot.x(high) - plot.x(low), matrix.high);
+  }
+  for (const [low, high] of unmatchedB) {
+    context.fillRect(matrix.left, plot.y(high), matrix.wide, plot.y(low) - plot.y(high));
+  }
+  bounds(context);
+  for (const { kind, position } of data.baselines) {
+    trace(context, position, BESIDE[kind].colour, 1.5, BESIDE[kind].dash);
+  }
+  if (data.monotone) trace(context, data.position, PATH, 2.6); else dots(context, data.position, PATH);
+  rings(context);
+  context.restore();
+  for (const [low, high, name] of A.phases) {
+    context.fillStyle = data.colours[name];
+    context.fillRect(plot.x(low), matrix.top + matrix.high + 1, plot.x(high) - plot.x(low), matrix.band);
+  }
+  for (const [low, high, name] of B.phases) {
+    context.fillStyle = data.colours[name];
+    context.fillRect(matrix.left - matrix.band - 1, plot.y(high), matrix.band, plot.y(low) - plot.y(high));
+  }
+  axes(context, side, height);
+}
+
+function markMatrix(row) {
+  const context = sized(matrix.overlay, ...matrix.size);
+  const time = secondsB(data.position[row]);
+  const x = plot.x(A.time[row]);
+  for (const [colour, width] of [["rgba(0,0,0,0.8)", 3], ["#fff", 1.2]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(x, matrix.top);
+    context.lineTo(x, matrix.top + matrix.high);
+    if (time !== null) {
+      context.moveTo(matrix.left, plot.y(time));
+      context.lineTo(matrix.left + matrix.wide, plot.y(time));
+    }
+    context.stroke();
+  }
+  if (time === null) return;
+  context.fillStyle = "#fff";
+  context.strokeStyle = "#000";
+  context.lineWidth = 2;
+  context.beginPath();
+  context.arc(x, plot.y(time), 5, 0, 2 * Math.PI);
+  context.fill();
+  context.stroke();
+}
+
+/** The whole of a clip as a bar: its phases, what has no counterpart, and where it is. */
+function drawBand(side, clip, unmatched, row) {
+  const canvas = document.getElementById(`band-${side}`);
+  const width = canvas.parentElement.clientWidth;
+  const context = sized(canvas, width, 22);
+  const x = (time) => ((time - clip.start) / (clip.end - clip.start)) * width;
+  context.fillStyle = "#c9d3da";
+  context.fillRect(0, 0, width, 22);
+  bar(context, clip.phases, x, 22);
+  context.fillStyle = hatch(context);
+  for (const [low, high] of unmatched) context.fillRect(x(low), 0, x(high) - x(low), 22);
+  if (row === null) return;
+  const at = clamp(x(clip.time[row]), 2, width - 2);
+  context.fillStyle = "#fff";
+  context.fillRect(at - 3, 0, 6, 22);
+  context.fillStyle = "#000";
+  context.fillRect(at - 1.5, 0, 3, 22);
+}

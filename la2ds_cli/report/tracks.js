@@ -1,0 +1,281 @@
+// What runs along the time of A: phases, tempo, confidence, differences of the joints.
+
+const TEMPO = [0.25, 0.5, 1, 2, 4];
+const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#00694d";
+const BELOW = [33, 102, 172], ABOVE = [179, 88, 6], EVEN = [247, 247, 247];
+
+function element(kind, name, text = "") {
+  const made = document.createElement(kind);
+  if (name) made.className = name;
+  made.textContent = text;
+  return made;
+}
+
+/** Grey stripes on grey: nothing to compare there. */
+function hatch(context) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.fillStyle = "#dcdfe1";
+  pen.fillRect(0, 0, 8, 8);
+  pen.strokeStyle = "#a9afb4";
+  pen.lineWidth = 1.5;
+  for (const shift of [-8, 0, 8]) {
+    pen.beginPath(); pen.moveTo(shift, 8); pen.lineTo(shift + 8, 0); pen.stroke();
+  }
+  return context.createPattern(tile, "repeat");
+}
+
+/** Colour of a difference in degrees: blue below 0, white, orange above. */
+function diverging(degrees, limit) {
+  const share = clamp(degrees / limit, -1, 1);
+  const end = share < 0 ? BELOW : ABOVE;
+  const mixed = EVEN.map((v, k) => Math.round(v + (end[k] - v) * Math.abs(share)));
+  return `rgb(${mixed.join(",")})`;
+}
+
+const dark = (colour) => {
+  const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+  return 0.299 * r + 0.587 * g + 0.114 * b < 140;
+};
+
+/** Spans [low, high, name] as a bar with their names, over low..high seconds of a width. */
+function bar(context, spans, x, height) {
+  context.textBaseline = "middle";
+  context.textAlign = "center";
+  for (const [low, high, name] of spans) {
+    const left = x(low), wide = x(high) - left;
+    context.fillStyle = data.colours[name];
+    context.fillRect(left, 0, Math.max(wide - 1, 1), height);
+    if (context.measureText(name).width + 8 < wide) {
+      context.fillStyle = dark(data.colours[name]) ? "#fff" : "#000";
+      context.fillText(name, left + wide / 2, height / 2 + 0.5);
+    }
+  }
+}
+
+/** Phases of B where A shows them: their spans in A's time. */
+function carriedPhases() {
+  const found = [];
+  for (const [low, high, name] of B.phases) {
+    const inside = runs(A.count, (k) => {
+      const time = secondsB(data.position[k]);
+      return time !== null && low <= time && time < high;
+    });
+    for (const [first, last] of inside) found.push([A.edges[first], A.edges[last + 1], name]);
+  }
+  return found;
+}
+
+/** A line through values of A's frames, broken where they are null. */
+function curve(context, x, y, values) {
+  context.beginPath();
+  let pen = false;
+  values.forEach((value, k) => {
+    if (value === null) { pen = false; return; }
+    if (pen) context.lineTo(x(A.time[k]), y(value)); else context.moveTo(x(A.time[k]), y(value));
+    pen = true;
+  });
+  context.stroke();
+}
+
+function drawTempo(context, x, width, height) {
+  const y = (ratio) => height / 2 - (Math.log2(clamp(ratio, 0.25, 4)) / 2.3) * (height / 2);
+  context.strokeStyle = "#dfe3e6";
+  for (const tick of TEMPO) {
+    context.lineWidth = 1;
+    context.beginPath(); context.moveTo(0, y(tick)); context.lineTo(width, y(tick)); context.stroke();
+  }
+  for (let k = 0; k < A.count; k += 1) {
+    const ratio = data.ratio[k];
+    if (ratio === null) continue;
+    context.fillStyle = ratio > 1 ? SLOWER : FASTER;
+    context.globalAlpha = 0.45;
+    const left = Math.round(x(A.edges[k])), wide = Math.round(x(A.edges[k + 1])) - left;
+    context.fillRect(left, Math.min(y(ratio), y(1)), wide, Math.abs(y(ratio) - y(1)));
+  }
+  context.globalAlpha = 1;
+  context.strokeStyle = "#1c2126";
+  context.lineWidth = 1;
+  context.beginPath(); context.moveTo(0, y(1)); context.lineTo(width, y(1)); context.stroke();
+  context.lineWidth = 1.6;
+  curve(context, x, y, data.ratio);
+  context.fillStyle = "#545d66";
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  for (const tick of [0.25, 0.5, 2, 4]) {
+    const text = tick < 1 ? `${1 / tick}× faster` : `${tick}× slower`;
+    context.strokeStyle = "rgba(255, 255, 255, 0.85)"; // readable on the curve, too
+    context.lineWidth = 3;
+    context.strokeText(text, 4, y(tick));
+    context.fillText(text, 4, y(tick));
+  }
+  if (data.ratio.every((v) => v === null)) {
+    context.textAlign = "center";
+    context.fillText(A.count > 1 ? "no tempo: pairs run back and forth in time"
+      : "no tempo: A has one frame", width / 2, height / 2 - 10);
+  }
+}
+
+function drawConfidence(context, x, width, height) {
+  const y = (value) => height - 2 - value * (height - 4);
+  context.strokeStyle = "#dfe3e6";
+  for (const tick of [0, 0.5, 1]) {
+    context.beginPath(); context.moveTo(0, y(tick)); context.lineTo(width, y(tick)); context.stroke();
+  }
+  context.fillStyle = "rgba(0, 158, 115, 0.35)";
+  data.confidence.forEach((value, k) => {
+    if (value === null) return;
+    const left = Math.round(x(A.edges[k]));
+    context.fillRect(left, y(value), Math.round(x(A.edges[k + 1])) - left, y(0) - y(value));
+  });
+  context.strokeStyle = SURE;
+  context.lineWidth = 1.6;
+  curve(context, x, y, data.confidence);
+}
+
+function drawAngles(context, x, width, height) {
+  const { degrees, limit } = data.angles;
+  const high = height / Math.max(degrees.length, 1);
+  degrees.forEach((row, j) => {
+    row.forEach((value, k) => {
+      if (value === null) return;
+      const left = Math.floor(x(A.edges[k])); // whole pixels, or hairlines show between frames
+      context.fillStyle = diverging(value, limit);
+      context.fillRect(left, j * high, Math.ceil(x(A.edges[k + 1])) - left, high - 1);
+    });
+  });
+}
+
+function drawAxis(context, x, width) {
+  const span = A.end - A.start;
+  const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800]
+    .find((s) => (s / span) * width > 62) || 3600;
+  context.fillStyle = "#545d66";
+  context.textBaseline = "top";
+  for (let k = Math.ceil(A.start / step - 1e-6); k * step <= A.end; k += 1) {
+    const at = x(k * step), text = `${+(k * step).toFixed(2)} s`;
+    const half = context.measureText(text).width / 2;
+    context.fillRect(at - 0.5, 0, 1, 4);
+    context.textAlign = "center";
+    context.fillText(text, clamp(at, half, width - half), 6);
+  }
+}
+
+const rowHigh = clamp(Math.round(300 / Math.max(data.angles.names.length, 1)), 12, 19);
+const trackList = [
+  data.a.phases.length && { id: "phases-a", label: "phases of A", high: 22, grey: false,
+    draw: (c, x, w, h) => bar(c, A.phases, x, h), value: (k) => phaseAt(A, A.time[k]) },
+  data.b.phases.length && { id: "phases-b", label: "phases of B", small: "where A shows them", high: 22,
+    draw: (c, x, w, h) => bar(c, carriedPhases(), x, h),
+    value: (k) => { const t = secondsB(data.position[k]); return t === null ? "" : phaseAt(B, t); } },
+  { id: "tempo", label: "tempo of B", small: "against A", high: 118, draw: drawTempo,
+    value: (k) => {
+      const r = data.ratio[k];
+      if (r === null) return "–";
+      const times = r < 1 ? 1 / r : r;
+      if (times > 4) return `over 4× ${r > 1 ? "slower" : "faster"}`;
+      const shown = times.toFixed(2);
+      return shown === "1.00" ? "equal" : `${shown}× ${r > 1 ? "slower" : "faster"}`;
+    } },
+  { id: "confidence", label: "confidence", small: "0 to 1", high: 56, draw: drawConfidence,
+    value: (k) => (data.confidence[k] === null ? "–" : data.confidence[k].toFixed(2)) },
+  data.angles.names.length && { id: "angles", rows: data.angles.names,
+    high: rowHigh * data.angles.names.length, draw: drawAngles },
+  { id: "axis", label: "", high: 22, draw: drawAxis, grey: false, bare: true },
+].filter(Boolean);
+
+const tracks = { box: document.getElementById("tracks"), cursor: element("div", "cursor"), values: [] };
+
+/** x of a time of A on a track, and the other way. */
+const across = (width) => (time) => ((time - A.start) / (A.end - A.start)) * width;
+
+function buildTracks() {
+  for (const track of trackList) {
+    const label = element("div", track.rows ? "label rows" : "label", track.label || "");
+    const value = element("div", track.rows ? "value rows" : "value");
+    if (track.small) label.append(element("small", "", track.small));
+    for (const name of track.rows || []) {
+      for (const [cell, text] of [[label, name], [value, ""]]) {
+        const line = element("div", "", text);
+        line.style.height = line.style.lineHeight = `${rowHigh}px`;
+        cell.append(line);
+      }
+    }
+    track.canvas = element("canvas");
+    track.canvas.id = `track-${track.id}`;
+    track.canvas.setAttribute("role", "img");
+    const of = track.rows ? "difference of joint angles, B less A" : [track.label, track.small].join(" ");
+    track.canvas.setAttribute("aria-label", track.bare ? "seconds of A" : `${of}, along the time of A`);
+    track.value_ = value;
+    tracks.box.append(label, track.canvas, value);
+  }
+  tracks.box.append(tracks.cursor);
+  buildLegends();
+}
+
+function layTracks() {
+  // The cells of the middle column are as wide as the axis without its canvas would be.
+  for (const track of trackList) track.canvas.style.width = "0px";
+  const first = trackList[0].canvas;
+  const room = tracks.box.clientWidth - trackList[0].value_.offsetWidth - 16
+    - Math.max(...[...tracks.box.querySelectorAll(".label")].map((label) => label.offsetWidth));
+  tracks.width = Math.max(room, 120);
+  for (const track of trackList) {
+    const context = sized(track.canvas, tracks.width, track.high);
+    const x = across(tracks.width);
+    if (!track.bare) {
+      context.fillStyle = track.grey === false ? "#eceeef" : "#fafafa";
+      context.fillRect(0, 0, tracks.width, track.high);
+      if (track.rows) { context.fillStyle = hatch(context); context.fillRect(0, 0, tracks.width, track.high); }
+    }
+    track.draw(context, x, tracks.width, track.high);
+    if (track.grey === false) continue;
+    context.fillStyle = hatch(context);
+    for (const [low, high] of unmatchedA) context.fillRect(x(low), 0, x(high) - x(low), track.high);
+  }
+  tracks.left = first.offsetLeft;
+}
+
+function markTracks(row) {
+  tracks.cursor.style.left = `${tracks.left + across(tracks.width)(A.time[row]) - 1}px`;
+  for (const track of trackList) {
+    if (track.value) track.value_.textContent = track.value(row);
+    if (!track.rows) continue;
+    [...track.value_.children].forEach((line, j) => {
+      const degrees = data.angles.degrees[j][row];
+      const whole = Math.round(degrees);
+      line.textContent = degrees === null ? "–"
+        : `${whole > 0 ? "+" : whole < 0 ? "−" : ""}${Math.abs(whole)}°`;
+    });
+  }
+}
+
+function buildLegends() {
+  const scale = document.getElementById("angle-scale");
+  const { limit, names } = data.angles;
+  if (names.length) {
+    const colours = element("canvas");
+    const none = element("canvas");
+    const range = element("span", "pair"), nothing = element("span", "pair");
+    range.append(`−${limit}° B more bent`, colours, `+${limit}° B straighter`);
+    nothing.append(none, "nothing to compare");
+    scale.append(element("span", "", "joint angles, B less A:"), range, nothing);
+    const context = sized(colours, 150, 12);
+    for (let k = 0; k < 150; k += 1) {
+      context.fillStyle = diverging(((k - 74.5) / 74.5) * limit, limit);
+      context.fillRect(k, 0, 1.4, 12);
+    }
+    const grey = sized(none, 24, 12);
+    grey.fillStyle = hatch(grey);
+    grey.fillRect(0, 0, 24, 12);
+  }
+  const legend = document.getElementById("phase-legend");
+  for (const [name, colour] of Object.entries(data.colours)) {
+    const item = element("li");
+    const swatch = element("span", "swatch");
+    swatch.style.background = colour;
+    item.append(swatch, name);
+    legend.append(item);
+  }
+}
