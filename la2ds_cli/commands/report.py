@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 def report(
     a: Annotated[
-        str | None, typer.Argument(metavar="[A", help="A video file, or a clip of the project.")
+        str | None, typer.Argument(metavar="A", help="A video file, or a clip of the project.")
     ] = None,
     b: Annotated[
-        str | None, typer.Argument(metavar="B]", help="The clip to show beside it.")
+        str | None, typer.Argument(metavar="B", help="The clip to show beside it.")
     ] = None,
     project: ProjectOption = HERE,
     run: RunOption = "default",
