@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.figure import GREEN, GREY, RED, printable
+from la2ds_cli.figure import GREEN, RED, printable
 from la2ds_cli.film_strip import aspect, pictures
 from la2ds_cli.project import Project
 from la2ds_cli.video import Image
@@ -30,6 +30,7 @@ _MARGIN, _GAP = 0.15, 0.12
 _PER_LINE = 10  # neighbours; more go on another line
 _TITLE = 0.85
 _CAPTION = 0.62
+_INK = "#555555"
 _ANOTHER = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
 
 
@@ -63,7 +64,7 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
     sheet = figure.add_axes((0, 0, 1, 1))
     sheet.set(xlim=(0, _WIDTH), ylim=(total, 0), autoscale_on=False)
     sheet.axis("off")
-    _title(sheet, result)
+    _title(sheet, result, 2 * _MARGIN + width + _GAP)
     y = _TITLE
     for query, count in zip(result.queries, lines, strict=True):
         cell = _Cell(_MARGIN, y, width, height)
@@ -76,7 +77,7 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
             found = hit.neighbour
             edge = _picture(sheet, cell, images[found.video, found.index])
             _box(sheet, edge, hit.same_phase)
-            _caption(sheet, cell, _hit_lines(hit, names))
+            _caption(sheet, cell, _hit_lines(hit, names), wrong=hit.same_phase is False)
         bottom = y + count * (height + _CAPTION)
         x = 1.5 * _MARGIN + width + _GAP / 2
         sheet.plot([x, x], [y, bottom - 0.15], color="#cccccc", linewidth=1)
@@ -102,19 +103,29 @@ def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], 
     return images
 
 
-def _title(sheet: Axes, result: RetrievalResult) -> None:
+def _title(sheet: Axes, result: RetrievalResult, first: float) -> None:
+    """first: inches from the left at which the neighbours begin."""
     by = f"model, run {result.run}" if result.features == "model" else "raw poses"
     missing = " (no trained model)" if result.reason else ""
     text = f"nearest frames of other clips by {by}{missing}"
     sheet.text(_MARGIN, 0.25, text, fontsize=14, fontweight="bold", va="center")
-    sheet.text(_MARGIN, 0.62, "query", fontsize=10.5, color="#404040", va="center")
+    small = {"fontsize": 10.5, "color": "#404040", "va": "center"}
+    sheet.text(_MARGIN, 0.62, "query", **small)
+    sheet.text(first, 0.62, "nearest first, d = distance" + _limits(result), **small)
     if result.agreement is not None:
         labelled = [h for q in result.queries for h in q.hits if h.same_phase is not None]
         right = sum(bool(hit.same_phase) for hit in labelled)
         text = f"green: the query's phase, {right} of {len(labelled)};  red, dashed: another"
-        sheet.text(
-            _WIDTH - _MARGIN, 0.62, text, fontsize=10.5, color="#404040", va="center", ha="right"
-        )
+        sheet.text(_WIDTH - _MARGIN, 0.62, text, ha="right", **small)
+
+
+def _limits(result: RetrievalResult) -> str:
+    parts = []
+    if result.per_video < result.k:
+        parts.append(f"at most {result.per_video} of one clip")
+    if result.min_gap and result.per_video > 1:
+        parts.append(f"{result.min_gap:g} s apart in one clip")
+    return "".join(f", {part}" for part in parts)
 
 
 def _picture(sheet: Axes, cell: _Cell, image: Image) -> _Cell:
@@ -136,14 +147,17 @@ def _box(sheet: Axes, cell: _Cell, same: bool | None) -> None:
         sheet.add_patch(Rectangle(*place, fill=False, **style))
 
 
-def _caption(sheet: Axes, cell: _Cell, lines: list[str]) -> None:
+def _caption(sheet: Axes, cell: _Cell, lines: list[str], wrong: bool = False) -> None:
+    """Name, time and phase below a picture; wrong: the phase is not the query's."""
     for n, text in enumerate(lines):
+        marked = wrong and n == len(lines) - 1
         sheet.text(
             cell.x + cell.width / 2,
             cell.y + cell.height + 0.12 + 0.16 * n,
             text,
             fontsize=8.5,
-            color="black" if n == 0 else GREY,
+            color=RED if marked else "black" if n == 0 else _INK,
+            fontweight="bold" if marked else "normal",
             ha="center",
             va="center",
         )
@@ -151,7 +165,7 @@ def _caption(sheet: Axes, cell: _Cell, lines: list[str]) -> None:
 
 def _query_lines(query: Query, names: dict[str, str]) -> list[str]:
     lines = [printable(names[query.video], 20), f"{query.time:.2f} s"]
-    return [*lines, query.phase] if query.phase else lines
+    return [*lines, printable(query.phase, 20)] if query.phase else lines
 
 
 def _hit_lines(hit: Hit, names: dict[str, str]) -> list[str]:

@@ -5,7 +5,7 @@ A clip is embedded alone, so its embedding never depends on what else is in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -221,15 +221,18 @@ def embed(
     run: str = DEFAULT_RUN,
     device: DeviceName = "auto",
     overwrite: bool = False,
+    videos: Collection[str] | None = None,
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Embed every clip of the project that has poses; current embeddings are kept.
 
-    One failing clip does not stop the others. UserError (exit 4) when there is no clip.
+    videos: the ids of those to embed, None = all. One failing clip does not stop the others.
+    UserError (exit 4) when there is no clip.
     """
     progress = progress or Progress()
-    videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
-    if not videos:
+    listed = [v for v in project.videos() if project.pose_path(v.id).exists()]
+    listed = [v for v in listed if videos is None or v.id in videos]
+    if not listed:
         raise UserError(
             "the project has no poses to embed",
             hint="la2ds extract-poses FOLDER, or la2ds import",
@@ -237,8 +240,8 @@ def embed(
         )
     embedder = load_embedder(project, run, device)
     results = []
-    progress.begin("embedding", len(videos))
-    for video in videos:
+    progress.begin("embedding", len(listed))
+    for video in listed:
         try:
             current, sequence = _embed_one(project, run, video.id, embedder, overwrite)
             status = "cached" if current else "ok"

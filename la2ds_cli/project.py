@@ -1,7 +1,7 @@
 """The project directory: the only file that knows its paths, its video list and its labels.
 
 project.toml · videos.csv · phases.csv · subjects.csv · poses/ · heatmaps/ · checkpoints/<run>/ ·
-embeddings/<run>/ · results/{align,retrieve,evaluate,...}/ · logs/   (docs/file-formats.md)
+embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/   (docs/file-formats.md)
 """
 
 from __future__ import annotations
@@ -156,6 +156,10 @@ class Project:
 
     def embedding_path(self, run: str, video: str) -> Path:
         return self.root / "embeddings" / self.run_dir(run).name / f"{video}.safetensors"
+
+    def index_path(self, name: str) -> Path:
+        """A file of `retrieve`: `model-RUN`, `pose-SKELETON`, and `ivf-` before either."""
+        return self.root / "index" / f"{name}.safetensors"
 
     def results_dir(self, kind: str) -> Path:
         return self.root / "results" / kind

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from la2ds_cli import artifact, figure
-from la2ds_cli.alignment.clip_features import (
-    FeatureKind,
-    choose_features,
-    common_rate,
-    pose_feature,
-)
+from la2ds_cli.alignment.clip_features import FeatureKind, choose_features
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.frame_search import search
+from la2ds_cli.frame_index import FrameIndex
+from la2ds_cli.frame_index_update import IndexUpdate, update_model_index, update_pose_index
+from la2ds_cli.frame_search import Limits, exact, search
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
-from la2ds_cli.retrieval_result import Hit, Query, RetrievalResult
-from la2ds_cli.types import FloatArray, Neighbour, Phase, PoseSequence
+from la2ds_cli.retrieval_result import Hit, Query, Recall, RetrievalResult, Searched
+from la2ds_cli.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
 
+IndexKind = Literal["exact", "faiss"]
 SUFFIXES = (*figure.SUFFIXES, ".json")
 QUERY_FRAMES = 5  # of a clip that is named without a time
 MIN_GAP = 0.25  # seconds between two hits of one clip: frames closer than this are the same moment
-
-
-@dataclass(frozen=True)
-class _Clips:
-    """Poses and features (T, D) of the clips that can be searched, by video id."""
-
-    pose: dict[str, PoseSequence]
-    value: dict[str, FloatArray]
 
 
 def retrieve(
@@ -45,6 +36,7 @@ def retrieve(
     per_video: int | None = None,
     min_gap: float = MIN_GAP,
     features: FeatureKind = "auto",
+    index: IndexKind = "exact",
     out: Path | None = None,
     device: DeviceName = "auto",
     progress: Progress | None = None,
@@ -54,55 +46,72 @@ def retrieve(
     query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for
     the middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most
     hits of one clip, None = k. min_gap: seconds between two hits of one clip. features as in
-    align. out: a figure or a .json file; by default both in results/retrieve.
+    align. index: `faiss` looks through the nearest lists of an inverted file only, for large
+    collections. out: a figure or a .json file; by default both in results/retrieve.
 
-    UserError: exit 2 for a number, time or suffix that cannot be, 4 when no other clip is left,
-    and whatever making poses or embeddings raises.
+    UserError: exit 2 for a number, time or suffix that cannot be, 4 when no other clip is left or
+    the query has no features, 6 for `faiss` where it is not installed, and whatever making poses
+    or embeddings raises.
     """
     from la2ds_cli.poses.report import note_weakness
 
     progress = progress or Progress()
-    if k < 1 or (per_video is not None and per_video < 1):
-        raise UserError("retrieval needs to return at least one frame", hint="--k 7")
-    if out is not None and out.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"cannot write a contact sheet to '{out}': unknown file type",
-            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
-        )
+    limits = Limits(k, k if per_video is None else per_video, min_gap)
+    _check(limits, index, out)
     choice = choose_features(project, run, features)
     if choice.warning:
         progress.note(choice.warning)
     reason = choice.reason.replace("aligned", "compared")
     video, seconds = _parse(project, query, device, progress)
-    poses = {v.id: project.read_pose(v.id)[0] for v in project.videos() if _has_pose(project, v.id)}
+    pose = project.read_pose(video)[0]
     if query is not None:
-        note_weakness(progress, video, poses[video].info)
-    rows = query_rows(poses[video], seconds)
-    poses, left_out = _comparable(poses, video)
+        note_weakness(progress, video, pose.info)
+    rows = query_rows(pose, seconds)
     if reason:
         progress.note(reason)
     if choice.kind == "model":
-        clips = _embedded(project, run, poses, left_out, device, progress)
+        update = update_model_index(project, run, device, progress)
     else:
-        clips = _posed(poses, left_out)
-    if video not in clips.value or len(clips.value) < 2:
-        raise UserError(
-            f"there is no other clip to search for frames of {video}",
-            hint="add clips with la2ds extract-poses or la2ds import; la2ds status lists them",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    limit = per_video or k
-    times = {name: pose.time for name, pose in clips.pose.items()}
-    found = search(clips.value, times, video, rows, k, limit, min_gap, device)
+        update = update_pose_index(project, pose.skeleton, progress)
+    found, searched = _search(project, update, video, rows, limits, index, device, progress)
     if min(map(len, found)) < k:
         progress.note(f"fewer than {k} frames fit: the clips are few, short or limited")
     phases = project.phases()
     queries = tuple(
-        _labelled(video, row, clips.pose, hits, phases)
+        _labelled(video, row, update.index, hits, phases)
         for row, hits in zip(rows, found, strict=True)
     )
-    result = RetrievalResult(queries, k, limit, choice.kind, run, reason, left_out)
+    result = RetrievalResult(
+        queries,
+        k,
+        limits.per_video,
+        min_gap,
+        searched,
+        choice.kind,
+        run,
+        reason,
+        update.left_out,
+    )
     return _write(project, result, out, progress)
+
+
+def _check(limits: Limits, index: IndexKind, out: Path | None) -> None:
+    """UserError (exit 2) for what cannot be, (exit 6) for faiss where it is not installed."""
+    if limits.k < 1 or limits.per_video < 1:
+        raise UserError("retrieval needs to return at least one frame", hint="--k 7")
+    if not 0 <= limits.min_gap < float("inf"):
+        raise UserError(
+            f"{limits.min_gap:g} s is no distance in time", hint="--min-gap 0.25, or 0 for none"
+        )
+    if out is not None and out.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"cannot write a contact sheet to '{out}': unknown file type",
+            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
+        )
+    if index == "faiss":
+        from la2ds_cli.ivf_search import check_faiss
+
+        check_faiss()
 
 
 # --- what is searched for -------------------------------------------------------------------
@@ -161,47 +170,57 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 # --- what is searched -----------------------------------------------------------------------
 
 
-def _comparable(
-    poses: dict[str, PoseSequence], video: str
-) -> tuple[dict[str, PoseSequence], dict[str, str]]:
-    skeleton = poses[video].skeleton
-    left_out = {
-        name: f"has the skeleton {pose.skeleton}, the query {skeleton}"
-        for name, pose in poses.items()
-        if pose.skeleton != skeleton
-    }
-    return {name: pose for name, pose in poses.items() if name not in left_out}, left_out
-
-
-def _embedded(
+def _search(
     project: Project,
-    run: str,
-    poses: dict[str, PoseSequence],
-    left_out: dict[str, str],
+    update: IndexUpdate,
+    video: str,
+    rows: Sequence[int],
+    limits: Limits,
+    kind: IndexKind,
     device: DeviceName,
     progress: Progress,
-) -> _Clips:
-    from la2ds_cli.embedding import embed
+) -> tuple[list[list[Neighbour]], Searched]:
+    """Neighbours of each row of the query's clip, and how they were found."""
+    index = update.index
+    if video not in index.clips:
+        raise UserError(
+            f"{video} cannot be compared: {update.left_out.get(video, 'it has no poses')}",
+            hint="--features pose needs no model; la2ds status shows what each clip has",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    if len(index.clips) < 2:
+        raise UserError(
+            f"there is no other clip to search for frames of {video}",
+            hint="add clips with la2ds extract-poses or la2ds import; la2ds status lists them",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    frames = index.frames
+    changes = update.kept, update.added, update.dropped
+    searched = Searched(kind, len(frames.value), len(index.clips), *changes)
+    if kind == "faiss":
+        from la2ds_cli import ivf_search
+        from la2ds_cli.ivf_file import ensure_ivf
 
-    results = {r.video: r for r in embed(project, run=run, device=device, progress=progress)}
-    value = {}
-    for video in poses:
-        if results[video].usable:
-            value[video] = project.read_embedding(run, video)[0].value
-        else:
-            left_out[video] = results[video].message
-    return _Clips({video: poses[video] for video in value}, value)
+        ivf = ensure_ivf(project, index, update.name, progress)
+        find = ivf.file.finder()
+        nprobe = min(ivf_search.NPROBE, ivf.file.lists)
+        depth = min(limits.k, ivf_search.TRUTH)
+        share = ivf_search.recall(frames, find, ivf.sample, depth)
+        recall = Recall(share, depth, len(ivf.sample.row))
+        searched = replace(searched, lists=ivf.file.lists, nprobe=nprobe, recall=recall)
+    else:
+        find = exact(frames.value, device)
+    found = search(frames, find, index.clips.index(video), rows, limits)
+    return [_neighbours(index, row, distance) for row, distance in found], searched
 
 
-def _posed(poses: dict[str, PoseSequence], left_out: dict[str, str]) -> _Clips:
-    fps = common_rate(list(poses.values()))
-    value = {}
-    for video, pose in poses.items():
-        try:
-            value[video] = pose_feature(pose, fps, video)
-        except UserError as error:
-            left_out[video] = error.message
-    return _Clips({video: poses[video] for video in value}, value)
+def _neighbours(index: FrameIndex, row: IntArray, distance: FloatArray) -> list[Neighbour]:
+    clip = index.frames.clip_of(row)
+    first = index.start[clip]
+    return [
+        Neighbour(index.clips[c], int(r - f), float(index.time[r]), float(d))
+        for c, r, f, d in zip(clip, row, first, distance, strict=True)
+    ]
 
 
 # --- what is reported -----------------------------------------------------------------------
@@ -215,12 +234,12 @@ def phase_at(phases: Sequence[Phase], frame: int) -> str | None:
 def _labelled(
     video: str,
     row: int,
-    poses: Mapping[str, PoseSequence],
+    index: FrameIndex,
     found: Sequence[Neighbour],
     phases: Mapping[str, Sequence[Phase]],
 ) -> Query:
-    def label(name: str, index: int) -> str | None:
-        return phase_at(phases.get(name, ()), int(poses[name].frame[index]))
+    def label(name: str, row: int) -> str | None:
+        return phase_at(phases.get(name, ()), int(index.rows(name).frame[row]))
 
     wanted = label(video, row)
     hits = []
@@ -228,7 +247,7 @@ def _labelled(
         phase = label(neighbour.video, neighbour.index)
         known = wanted is not None and phase is not None
         hits.append(Hit(neighbour, phase, phase == wanted if known else None))
-    return Query(video, row, float(poses[video].time[row]), wanted, tuple(hits))
+    return Query(video, row, float(index.rows(video).time[row]), wanted, tuple(hits))
 
 
 def _write(

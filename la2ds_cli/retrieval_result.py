@@ -36,14 +36,46 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Recall:
+    """value: share of the k frames nearest to a query, by exact search and without the limits of
+    a retrieval, that the inverted file finds. queries: frames it was measured on."""
+
+    value: float
+    k: int
+    queries: int
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What was searched, and how.
+
+    index: `exact` or `faiss`. frames, clips: in the index. kept, added, dropped: clips of it that
+    stood in its file before, that were new or had changed, and that were gone. lists, nprobe: of
+    faiss, and how many of them were looked through at least; recall: measured now. None for exact.
+    """
+
+    index: str
+    frames: int
+    clips: int
+    kept: int
+    added: int
+    dropped: int
+    lists: int | None = None
+    nprobe: int | None = None
+    recall: Recall | None = None
+
+
+@dataclass(frozen=True)
 class RetrievalResult:
     """queries: one per query frame. features: `model` or `pose`; reason: why raw poses were used,
     empty when they were asked for or a model was used. left_out: video id -> why it was not
-    searched. files: written, in order."""
+    searched. min_gap: seconds. files: written, in order."""
 
     queries: tuple[Query, ...]
     k: int
     per_video: int
+    min_gap: float
+    searched: Searched
     features: str
     run: str
     reason: str
@@ -70,6 +102,8 @@ class RetrievalResult:
             "run": self.run if self.features == "model" else None,
             "k": self.k,
             "per_video": self.per_video,
+            "min_gap": self.min_gap,
+            "searched": asdict(self.searched),
             "phase_agreement": self.agreement,
             "left_out": dict(self.left_out),
             "queries": [

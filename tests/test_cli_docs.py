@@ -50,7 +50,12 @@ OPTIONS = {
         *("--privacy", "--retimed", "--run", "--skeleton"),
     }
     | COMMON,
-    "la2ds retrieve": {"--device", "--k", "--out", "--query", "--run"} | COMMON,
+    "la2ds retrieve": {
+        *("--device", "--features", "--index", "--k", "--min-gap", "--out", "--per-video"),
+        *("--query", "--run"),
+    }
+    | COMMON,
+    "la2ds report": {"--device", "--features", "--method", "--out", "--privacy", "--run"} | COMMON,
     "la2ds evaluate": {"--device", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--p", "--run"} | COMMON,

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"av", "cv2", "matplotlib", "numba", "onnxruntime", "scipy", "sklearn", "timm", "torch"}
+HEAVY = {"av", "cv2", "faiss", "matplotlib", "numba", "onnxruntime", "scipy", "sklearn"}
+HEAVY |= {"timm", "torch"}
 CORE = {
     f"la2ds_cli.{name}"
     for name in [
@@ -29,7 +30,8 @@ PURE = {
         *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
         *("augment", "crop"),
         *("evaluation.bootstrap", "evaluation.kendall", "evaluation.tau_kernel", "heatmaps"),
-        *("joint_angles", "network_input", "pose_features", "resample"),
+        *("frame_search", "ivf_search", "joint_angles", "network_input"),
+        *("pose_features", "resample"),
         *("poses.batching", "poses.boxes", "poses.copies", "poses.cuts", "poses.dark"),
         *("poses.decode", "poses.gaps", "poses.identity", "poses.parallel", "poses.people_grid"),
         *("poses.quality", "poses.rejoin", "poses.similarity", "poses.simcc", "poses.smoothing"),

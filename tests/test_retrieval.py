@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from la2ds_cli import contact_sheet
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.figure import GREEN, RED
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.retrieval import parse_query, phase_at, query_rows, retrieve
 from la2ds_cli.retrieval_result import RetrievalResult
-from la2ds_cli.types import EmbeddingSequence, Phase
+from la2ds_cli.types import Phase
 from tests.movement import add_sequence, sequence, warped_phase
 
 PHASE = {"anna": warped_phase(41, 0), "ben": warped_phase(61, 1), "cleo": warped_phase(51, 2)}
@@ -114,32 +116,6 @@ def test_says_that_no_model_was_used(project: Project) -> None:
     assert result.reason == progress.lines[0]
 
 
-def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
-    from la2ds_cli import embedding
-    from la2ds_cli.batch import ItemResult
-
-    def embed(project: Project, *, run: str, **_: Any) -> list[ItemResult]:
-        results = []
-        for name, phase in PHASE.items():
-            pose, recipe = project.read_pose(name)
-            value = EmbeddingSequence(phase[:, None], pose.frame, pose.time, "weights")
-            if name == "cleo":
-                results.append(ItemResult(name, name, "failed", message="too odd"))
-            else:
-                project.write_embedding(run, name, value, recipe)
-                results.append(ItemResult(name, name, "ok"))
-        return results
-
-    monkeypatch.setattr(embedding, "has_model", lambda project, run: True)
-    monkeypatch.setattr(embedding, "embed", embed)
-    result = run(project, query="anna@0.5", k=1)
-    assert result.features == "model"
-    assert result.left_out == {"cleo": "too odd"}
-    (hit,) = result.queries[0].hits
-    expected = int(np.abs(PHASE["ben"] - PHASE["anna"][10]).argmin())
-    assert (hit.neighbour.video, hit.neighbour.index) == ("ben", expected)
-
-
 def test_clips_of_another_skeleton_are_left_out(project: Project) -> None:
     pose = sequence(PHASE["anna"])
     xy, score = np.zeros((41, 17, 2)), np.ones((41, 17))
@@ -160,7 +136,16 @@ def test_one_clip_alone_cannot_be_searched(tmp_path: Path) -> None:
     assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
-@pytest.mark.parametrize("options", [{"k": 0}, {"per_video": 0}, {"out": Path("sheet.xls")}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"k": 0},
+        {"per_video": 0},
+        {"min_gap": -0.1},
+        {"min_gap": float("nan")},
+        {"out": Path("sheet.xls")},
+    ],
+)
 def test_impossible_requests(project: Project, options: dict[str, Any]) -> None:
     with pytest.raises(UserError) as caught:
         run(project, **options)
@@ -185,27 +170,63 @@ def test_phases_are_compared(project: Project) -> None:
     assert run(project, query="anna@1.5").agreement == 0.0
 
 
-def coloured_share(path: Path, colour: str) -> float:
-    import cv2
-
-    image = np.asarray(cv2.imread(str(path)))[..., ::-1].astype(int)
-    wanted = np.array([int(colour[n : n + 2], 16) for n in (1, 3, 5)])
-    return float((np.abs(image - wanted).max(axis=-1) < 6).mean())
+def rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[n : n + 2], 16) for n in (1, 3, 5)])
 
 
-def test_boxes_show_right_and_wrong_phases(project: Project, tmp_path: Path) -> None:
-    sheet = tmp_path / "sheet.png"
-    shares = {}
-    for name, query in (("plain", "anna@1.5"), ("right", "anna@0.5"), ("wrong", "anna@1.5")):
-        if name != "plain":
-            label(project)
-        result = run(project, query=query, out=sheet)
-        assert result.files == (sheet,)
-        shares[name] = (coloured_share(sheet, GREEN), coloured_share(sheet, RED))
-    # The figures' right limbs are of the same red, so only what is added counts.
-    assert shares["plain"][0] < 1e-4 < 1e-3 < shares["right"][0]
-    assert shares["wrong"][0] < 1e-4
-    assert shares["wrong"][1] > shares["plain"][1] + 5e-3
+def frame_colours(project: Project, result: RetrievalResult, monkeypatch) -> list[list[str]]:
+    """The colour of the pixels around every picture of a sheet: red, green or none.
+
+    Pictures are filled with one grey, so that their edges can be found and hold no other colour.
+    """
+    monkeypatch.setattr(
+        contact_sheet,
+        "pictures",
+        lambda source, pose, rows, tall: [np.full((tall, tall, 3), 128, np.uint8) for _ in rows],
+    )
+    sheet = contact_sheet.draw(project, result)
+    canvas = FigureCanvasAgg(sheet)
+    canvas.draw()
+    image = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    axes = sheet.axes[0]
+    found = []
+    for drawn in axes.images:
+        left, right, bottom, top = drawn.get_extent()
+        corners = axes.transData.transform([(left, top), (right, bottom)])
+        (x0, y0), (x1, y1) = np.rint(corners).astype(int)
+        y0, y1 = image.shape[0] - y0, image.shape[0] - y1
+        ring = np.ones((y1 - y0 + 12, x1 - x0 + 12), bool)
+        ring[12:-12, 12:-12] = False
+        around = image[y0 - 6 : y1 + 6, x0 - 6 : x1 + 6][ring]
+        share = {
+            name: (np.abs(around - rgb(colour)).max(axis=1) < 6).mean()
+            for name, colour in (("red", RED), ("green", GREEN))
+        }
+        found.append([name for name, part in share.items() if part > 0.05])
+    return found
+
+
+def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project, monkeypatch) -> None:
+    rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
+    rows += ["ben,0,30,down", "ben,30,61,up"]  # cleo has no labels
+    project.phases_path.write_text("\n".join(rows) + "\n")
+    seen = set()
+    for query in ("anna@0.9", "anna@1.05", "anna"):
+        result = run(project, query=query, k=9)
+        expected = []
+        for found in result.queries:
+            expected.append([])  # the query itself
+            for hit in found.hits:
+                same = {None: [], True: ["green"], False: ["red"]}[hit.same_phase]
+                known = hit.neighbour.video == "ben"
+                assert (hit.same_phase is None) == (not known)
+                if known:
+                    truth = "down" if hit.neighbour.index < 30 else "up"
+                    assert same == (["green"] if truth == found.phase else ["red"])
+                expected.append(same)
+                seen.add(hit.same_phase)
+        assert frame_colours(project, result, monkeypatch) == expected
+    assert seen == {None, True, False}
 
 
 def test_default_files(project: Project) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
+    FeaturesOption,
     JsonOption,
     ProjectOption,
     QuietOption,
@@ -19,7 +20,7 @@ from la2ds_cli.commands.options import (
 
 if TYPE_CHECKING:
     from la2ds_cli.console import Console
-    from la2ds_cli.retrieval import RetrievalResult
+    from la2ds_cli.retrieval_result import RetrievalResult, Searched
 
 
 def retrieve(
@@ -31,7 +32,31 @@ def retrieve(
         ),
     ] = None,
     k: Annotated[int, typer.Option("--k", metavar="N", min=1, help="Frames per query.")] = 7,
+    per_video: Annotated[
+        int | None,
+        typer.Option(
+            "--per-video", metavar="N", min=1, help="At most so many from one clip; default all."
+        ),
+    ] = None,
+    min_gap: Annotated[
+        float,
+        typer.Option(
+            "--min-gap",
+            metavar="SECONDS",
+            min=0,
+            help="Between two from one clip: nearer ones show the same moment.",
+        ),
+    ] = 0.25,
     run: RunOption = "default",
+    features: FeaturesOption = "auto",
+    index: Annotated[
+        Literal["exact", "faiss"],
+        typer.Option(
+            "--index",
+            metavar="exact|faiss",
+            help="faiss: look through near lists only, for millions of frames; tells its recall.",
+        ),
+    ] = "exact",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf or .json.")
     ] = None,
@@ -42,11 +67,12 @@ def retrieve(
     """Find the frames of other clips that are most alike.
 
     By the trained run, or by raw poses where there is none. Draws a sheet with the query on the
-    left and its nearest frames beside it; with a phases.csv, frames of another phase are marked.
-    Without --out a picture and a JSON file go to results/retrieve.
+    left and its nearest frames beside it; with a phases.csv, frames of another phase stand in a red
+    box. Without --out a picture and a JSON file go to results/retrieve. The features of all clips
+    are kept in one file, so the next query reads new clips only.
 
     \b
-      la2ds retrieve --query anna@1.2 --k 7 --project swings --out sheet.png
+      la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
     """
     from la2ds_cli import retrieval
     from la2ds_cli.console import Console
@@ -54,7 +80,17 @@ def retrieve(
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
         result = retrieval.retrieve(
-            opened, run=run, k=k, query=query, out=out, device=device, progress=console.progress
+            opened,
+            run=run,
+            k=k,
+            query=query,
+            per_video=per_video,
+            min_gap=min_gap,
+            features=features,
+            index=index,
+            out=out,
+            device=device,
+            progress=console.progress,
         )
         console.document("retrieve", result.to_json())
         _show(console, result)
@@ -74,9 +110,26 @@ def _show(console: Console, result: RetrievalResult) -> None:
     console.table(("query", "found", "distance", "phase"), rows)
     by = f"model of run {result.run}" if result.features == "model" else "raw poses"
     console.line(f"compared by {by}")
+    console.line(_searched(result.searched))
     if result.agreement is not None:
         console.line(f"{result.agreement:.0%} of the labelled frames have the phase of their query")
     for video, reason in result.left_out.items():
         console.line(f"left out {video}: {reason}", "yellow")
     for file in result.files:
         console.line(str(file))
+
+
+def _searched(found: Searched) -> str:
+    parts = [f"searched {found.frames} frames of {found.clips} clips"]
+    if found.recall is None:
+        parts.append("exactly")
+    else:
+        recall = found.recall
+        parts += [
+            f"by faiss in {found.nprobe} of {found.lists} lists",
+            f"which finds {recall.value:.1%} of the {recall.k} nearest frames (recall measured on "
+            f"{recall.queries} queries)",
+        ]
+    if found.kept and (found.added or found.dropped):
+        parts.append(f"index: {found.added} clips added, {found.dropped} dropped")
+    return ", ".join(parts)
