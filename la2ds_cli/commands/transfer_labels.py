@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +22,16 @@ from la2ds_cli.commands.options import (
 
 if TYPE_CHECKING:
     from la2ds_cli.console import Console
+    from la2ds_cli.errors import ExitCode
+    from la2ds_cli.project import Project
+    from la2ds_cli.transfer.check import Check
     from la2ds_cli.transfer.transfer import TransferResult
+
+NAMES = {"carried": "transfer-labels", "equal_votes": "... with equal votes"}
+SHOWN = {
+    **{"median_percent": 2, "mean_percent": 2, "median_frames": 1, "median_seconds": 3},
+    "frames_right": 3,
+}
 
 
 def transfer_labels(
@@ -58,6 +68,24 @@ def transfer_labels(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder of the tables; else results/transfer."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Carry to labelled clips, and measure how far off; writes no labels."
+        ),
+    ] = False,
+    votes: Annotated[
+        str,
+        typer.Option(
+            "--votes",
+            metavar="N,N,...",
+            help="With --check: so many clips vote, drawn at random.",
+        ),
+    ] = "",
+    draws: Annotated[
+        int,
+        typer.Option("--draws", metavar="N", min=1, help="With --votes: so often they are drawn."),
+    ] = 5,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -71,18 +99,43 @@ def transfer_labels(
     \b
       la2ds transfer-labels --from anna --project swings
       la2ds transfer-labels --from labelled --to all --write --project swings
+      la2ds transfer-labels --from labelled --check --project swings
     """
     from la2ds_cli.batch import batch_exit_code
     from la2ds_cli.console import Console
     from la2ds_cli.errors import UserError
     from la2ds_cli.transfer import transfer as step
+    from la2ds_cli.transfer.check import check_transfer
     from la2ds_cli.transfer.material import Settings
 
     if overwrite and not write:
         raise UserError("--overwrite replaces nothing without --write", hint="add --write")
+    if check and write:
+        raise UserError("--check writes no labels", hint="leave --write or --check out")
+    counts = _counts(votes)
+    if counts and not check:
+        raise UserError("--votes is for --check", hint="all clips given with --from vote")
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
         settings = Settings(opened.config(), run, features, method, device)
+        folder = out or opened.results_dir("transfer")
+        if check:
+            raise typer.Exit(
+                _check(
+                    console,
+                    check_transfer(
+                        opened,
+                        sources,
+                        targets or ["all"],
+                        settings,
+                        votes=counts,
+                        draws=draws,
+                        progress=console.progress,
+                    ),
+                    opened,
+                    folder,
+                )
+            )
         result = step.transfer_labels(
             opened,
             sources,
@@ -90,12 +143,73 @@ def transfer_labels(
             settings,
             write=write,
             overwrite=overwrite,
-            out=out,
+            out=folder,
             progress=console.progress,
         )
         console.document("transfer-labels", {"project": opened.root, **result.to_json()})
         _show(console, result)
     raise typer.Exit(batch_exit_code(result.items))
+
+
+def _counts(text: str) -> list[int]:
+    from la2ds_cli.errors import UserError
+
+    if not text:
+        return []
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = [0]
+    if min(found) < 1:
+        raise UserError(f"'{text}' is no list of numbers of votes", hint="--votes 1,3,5")
+    return list(dict.fromkeys(found))
+
+
+def _check(console: Console, check: Check, project: Project, folder: Path) -> ExitCode:
+    """Write and show a check; the exit code."""
+    from la2ds_cli.errors import ExitCode
+    from la2ds_cli.transfer.check_result import check_json, write_check
+
+    document = check_json(check)
+    paths = write_check(check, folder)
+    console.document("transfer-labels", {"project": project.root, "check": document})
+    console.line(
+        f"errors of boundaries in {document['videos']} clips, carried from "
+        f"{document['sources']} labelled clips"
+    )
+    console.table(
+        ("votes", "aligned by", "median %", "mean %", "frames", "seconds", "right", "not carried"),
+        [
+            (
+                row["votes"],
+                _named(row),
+                *("" if row[n] is None else f"{row[n]:.{d}f}" for n, d in SHOWN.items()),
+                f"{row['not_carried']} of {row['boundaries']}",
+            )
+            for row in document["rows"]
+        ],
+    )
+    console.line("%: of the frames of the clip; frames, seconds: medians; right: share of frames")
+    for found in document["calibration"]:
+        if found["quarters"]:
+            low, high = found["quarters"][0], found["quarters"][-1]
+            console.line(
+                f"votes {found['votes']}: {found['covered']:.0%} of the labels lie in the 90 % "
+                f"interval; mean error {low['mean_percent']:.1f} % in the least sure quarter, "
+                f"{high['mean_percent']:.1f} % in the surest"
+            )
+    for text in check.warnings:
+        console.line(f"note: {text}", "yellow")
+    if check.items:
+        console.items(check.items)
+    for path in paths:
+        console.line(str(path))
+    return ExitCode.PARTIAL if check.items else ExitCode.OK
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    name = NAMES.get(row["name"]) or str(row["name"])
+    return f"{name} ({row['variant']})" if row["name"] in ("carried", "raw_pose_best") else name
 
 
 def _show(console: Console, result: TransferResult) -> None:

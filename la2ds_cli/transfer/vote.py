@@ -5,6 +5,7 @@
 * A boundary is the weighted median of the carried ones, the weight being the confidence of the
   alignment there: one alignment gone astray moves it little.
 * Only clips vote on a boundary in which the same phases, or no phase, lie on its two sides.
+* A phase that is cut off lasts to the end of the clip where that lies within the interval.
 * Boundaries never change their order: where medians would, they meet (isotonic regression).
 """
 
@@ -81,7 +82,7 @@ def vote(clips: Sequence[Carried], length: int) -> Consensus:
     phases = [
         CarriedPhase(key, _elect(starts[key], length), _elect(ends[key], length)) for key in keys
     ]
-    return Consensus(tuple(_in_order(phases)), left_out, len(clips))
+    return Consensus(tuple(_to_the_ends(_in_order(phases), length)), left_out, len(clips))
 
 
 @dataclass
@@ -196,6 +197,18 @@ def _in_order(phases: Sequence[CarriedPhase]) -> list[CarriedPhase]:
     return [
         CarriedPhase(phase.key, moved[2 * n], moved[2 * n + 1]) for n, phase in enumerate(phases)
     ]
+
+
+def _to_the_ends(phases: list[CarriedPhase], length: int) -> list[CarriedPhase]:
+    """The phases, of which the first and the last reach the ends of the clip where they were cut
+    off and the 90 % interval of the cut does: a few frames without a counterpart are then no
+    evidence that the phase was not running yet, or any more."""
+    if phases and phases[0].start.cut and phases[0].start.low < 0.5:
+        phases[0] = replace(phases[0], start=replace(phases[0].start, row=0.0, low=0.0))
+    if phases and phases[-1].end.cut and phases[-1].end.high > length - 0.5:
+        full = float(length)
+        phases[-1] = replace(phases[-1], end=replace(phases[-1].end, row=full, high=full))
+    return phases
 
 
 def isotonic(values: FloatArray, weights: FloatArray) -> FloatArray:
