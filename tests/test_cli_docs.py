@@ -55,6 +55,11 @@ OPTIONS = {
         *("--query", "--run"),
     }
     | COMMON,
+    "la2ds transfer-labels": {
+        *("--check", "--device", "--draws", "--features", "--from", "--method", "--out"),
+        *("--overwrite", "--run", "--to", "--votes", "--write"),
+    }
+    | COMMON,
     "la2ds report": {"--device", "--features", "--method", "--out", "--privacy", "--run"} | COMMON,
     "la2ds evaluate": {"--device", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
