@@ -150,7 +150,7 @@ def csv_text(
         frames_b: list[object] = [""] * 2
         if part.first_b >= 0:
             of_b = [f"{value * slow[1]:.6f}" for value in (part.b_start, part.b_end)]
-            of_b.append(f"{part.speed * slow[1] / slow[0]:.2f}")
+            of_b.append(f"{part.speed * slow[1] / slow[0]:.4f}")
             frames_b = [int(b.frame[part.first_b]), int(b.frame[part.last_b])]
         writer.writerow([number, *of_a, *of_b, *frames_a, *frames_b])
     return buffer.getvalue()

@@ -52,7 +52,7 @@ def width(text: str, size: int, *, bold: bool = False) -> int:
 def shortened(name: str, size: int, most: float, *, bold: bool = False) -> str:
     """The name without what cannot be printed, its middle left out until it takes at most `most`
     pixels; one character at least."""
-    for longest in range(min(len(name), 200), 2, -1):
+    for longest in (len(name), *range(min(len(name) - 1, 200), 2, -1)):
         shown = _plain(name, longest)
         if width(shown, size, bold=bold) <= most:
             return shown

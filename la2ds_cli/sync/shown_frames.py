@@ -8,7 +8,7 @@ import numpy as np
 
 from la2ds_cli.errors import UserError
 from la2ds_cli.types import IntArray
-from la2ds_cli.video import Image
+from la2ds_cli.video import Frame, Image
 from la2ds_cli.video_file import VideoFile
 
 KEPT = 512 << 20  # bytes of frames that may lie in memory where they are shown out of order
@@ -38,6 +38,7 @@ def shown_frames(file: VideoFile, number: IntArray, kept: int = KEPT) -> Iterato
 def _from_memory(file: VideoFile, number: IntArray, kept: int) -> Iterator[Image]:
     wanted = set(number.tolist())
     images: dict[int, Image] = {}
+    frame: Frame | None = None
     for frame in file.frames():
         needed = frame.image.nbytes * len(wanted)
         if needed > kept:
@@ -51,6 +52,8 @@ def _from_memory(file: VideoFile, number: IntArray, kept: int) -> Iterator[Image
             images[frame.source] = frame.image
         if frame.source >= max(wanted):
             break
+    if frame is not None:  # stands for what the file no longer holds
+        images[frame.source] = frame.image
     there = np.array(sorted(images))
     for place in number.tolist():
         yield images[int(there[max(np.searchsorted(there, place, side="right") - 1, 0)])]

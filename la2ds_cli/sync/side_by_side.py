@@ -15,7 +15,7 @@ from la2ds_cli.sync.timeline import Timeline
 from la2ds_cli.types import FloatArray, IntArray, Phase
 from la2ds_cli.video import Image
 
-NO_COUNTERPART = "no counterpart"
+NO_COUNTERPART, MIRRORED = "no counterpart", "B mirrored"
 # RGB.
 GROUND: Colour = (20, 20, 23)
 _INK, _SOFT, _EMPTY = (240, 240, 240), (165, 165, 170), (62, 62, 68)
@@ -151,8 +151,10 @@ class SideBySide:
 
     def _below(self, image: Image, row: int, found: bool) -> None:
         middle = self.bar_top - self.line / 2
+        left = [tempo_words(self.tempo[row])] if found else []
+        left += [MIRRORED] if self.b.panel.mirrored else []
+        self._write(image, " · ".join(filter(None, left)), (self.gap, middle), _INK)
         if found:
-            self._write(image, tempo_words(self.tempo[row]), (self.gap, middle), _INK)
             sure = f"confidence {self.confidence[row]:.2f}"
             self._write(image, sure, (self.width - self.gap, middle), _SURE, align=1)
 
@@ -165,7 +167,7 @@ class SideBySide:
         return self.width - self.gap - self.bar_left
 
     def _base(self) -> Image:
-        """What does not change: names, the note of a mirrored clip, the bar."""
+        """What does not change: names and the bar."""
         curve = 2 * round(0.7 * self.font)
         band = max(round(0.6 * self.font), 4) if self.colours else 0
         height = self.bar_top + curve + 2 * band + self.gap
@@ -174,11 +176,7 @@ class SideBySide:
             left, middle = self.left[side], self.line / 2
             self._write(image, letter, (left, middle), _INK, bold=True)
             seconds = lettering.width("000.00 s", self.font)
-            note = " mirrored" if clip.panel.mirrored else ""
             after = lettering.width(letter, self.font, bold=True) + self.font / 2
-            if note:
-                self._write(image, note.strip(), (left + after, middle), _SURE, bold=True)
-                after += lettering.width(note, self.font, bold=True) + self.font / 4
             room = self.widths[side] - after - seconds - self.font
             name = lettering.shortened(clip.name, self.font, room)
             self._write(image, name, (left + after, middle), _SOFT)

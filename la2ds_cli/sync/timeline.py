@@ -9,6 +9,7 @@ import numpy as np
 from la2ds_cli.types import BoolArray, FloatArray, IntArray
 
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
+_ROUNDING = 1e-9  # seconds
 _EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
 
 
@@ -77,4 +78,5 @@ def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
     after = np.searchsorted(rows, np.arange(len(time)))
     before = rows[np.maximum(after - 1, 0)]
     after = rows[np.minimum(after, len(rows) - 1)]
-    return np.where(np.abs(time - time[before]) <= np.abs(time[after] - time), before, after)
+    later = np.abs(time[after] - time) < np.abs(time - time[before]) - _ROUNDING
+    return np.where(later, after, before)
