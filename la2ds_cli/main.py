@@ -13,6 +13,7 @@ from la2ds_cli import __version__, console
 from la2ds_cli.commands import (
     align,
     cache_heatmaps,
+    compare,
     demo,
     doctor,
     embed,
@@ -116,6 +117,7 @@ app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
 app.command("train")(train.train)
 app.command("embed")(embed.embed)
 app.command("align")(align.align)
+app.command("compare")(compare.compare)
 app.command("sync")(sync.sync)
 app.command("retrieve")(retrieve.retrieve)
 app.command("transfer-labels")(transfer_labels.transfer_labels)

@@ -45,6 +45,10 @@ OPTIONS = {
     | COMMON,
     "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
     "la2ds align": {"--device", "--features", "--method", "--out", "--run"} | COMMON,
+    "la2ds compare": {
+        *("--device", "--examples", "--features", "--method", "--out", "--privacy", "--run"),
+    }
+    | COMMON,
     "la2ds sync": {
         *("--device", "--edit-list", "--features", "--height", "--method", "--out"),
         *("--privacy", "--retimed", "--run", "--skeleton"),

@@ -1,0 +1,209 @@
+"""Step: where and when one clip differs from another after alignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli import artifact, figure
+from la2ds_cli.alignment.align import AlignResult, find_alignment
+from la2ds_cli.alignment.clip_features import FeatureKind
+from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.compare import tables
+from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, SURE, Differences, differences
+from la2ds_cli.compare.examples import example_names, measure_examples
+from la2ds_cli.compare.findings import find, joint_table
+from la2ds_cli.compare.result import CompareResult, Examples
+from la2ds_cli.compare.spans import Span, phase_rows, spans_of, whole
+from la2ds_cli.compare.tempo import tempo
+from la2ds_cli.compare.view import ViewDifference, view_difference
+from la2ds_cli.config import Config
+from la2ds_cli.device import DeviceName
+from la2ds_cli.errors import UserError
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import DEFAULT_RUN, Project
+
+SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
+_MOSTLY = 0.5  # share of the reference that must be aligned surely
+
+
+def compare(
+    project: Project,
+    reference: str,
+    other: str,
+    *,
+    config: Config,
+    run: str = DEFAULT_RUN,
+    features: FeatureKind = "auto",
+    method: str | None = None,
+    examples: str | None = None,
+    out: Sequence[Path] = (),
+    privacy: bool = False,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> CompareResult:
+    """Compare clip `other` with clip `reference` and write files; see find_alignment.
+
+    examples: `all`, `train` or names divided by commas, of clips that do the movement well. out:
+    files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure, a page
+    and a JSON file in results/compare. privacy: draw the joints where pictures of the videos would
+    stand. UserError: exit 2 for an unknown suffix, 4 for examples that leave no clip, and what
+    find_alignment raises.
+    """
+    progress = progress or Progress()
+    targets = [checked_target(Path(path)) for path in out]
+
+    def align(name: str, shown: Progress) -> AlignResult:
+        return find_alignment(
+            project,
+            reference,
+            name,
+            config=config,
+            run=run,
+            features=features,
+            method=method,
+            device=device,
+            progress=shown,
+        )
+
+    result = _compared(project, align(other, progress))
+    if examples is not None:
+        found = _examples(project, result, examples, align, progress)
+        result = replace(result, examples=found)
+    if not targets:
+        name = f"{result.aligned.a.id}--{result.aligned.b.id}"
+        folder = project.results_dir("compare")
+        targets = [folder / f"{name}{kind}" for kind in (".png", ".html", ".json")]
+    return _write(project, replace(result, files=tuple(targets)), privacy, progress)
+
+
+def checked_target(path: Path) -> Path:
+    """The path itself; UserError (exit 2) when its suffix names no output format."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"cannot write a comparison to '{path}': unknown file type",
+            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
+        )
+    return path
+
+
+def _compared(project: Project, aligned: AlignResult) -> CompareResult:
+    alignment = aligned.alignment
+    a, b = aligned.pose_a, aligned.pose_b
+    matched = ~np.isnan(alignment.position)
+    phases = project.phases(carried=True)
+    spans = spans_of(a, phases.get(aligned.a.id, []), matched)
+    entire = whole(matched)
+    everything = [*spans, entire] if entire else spans
+    view = view_difference(a, b, alignment.position, mirrored=alignment.mirrored)
+    angles = differences(a, b, alignment, view)
+    other_time = matched_time(alignment.position, alignment.time_b)
+    reason = _no_findings(view, angles)
+    findings = [] if reason else find(angles, other_time, alignment.confidence, spans)
+    return CompareResult(
+        aligned,
+        tuple(spans),
+        view,
+        angles,
+        tuple(findings),
+        reason,
+        tuple(joint_table(angles, everything)),
+        tuple(tempo(alignment, everything, _labelled(project, aligned))),
+        tuple(_notes(aligned, view, angles)),
+    )
+
+
+def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, float]]:
+    """Seconds in the two clips of every phase that people labelled in both. A phase that a clip's
+    end cuts off is left out: how long it took is not in the clip."""
+    phases = project.phases()
+    inner = []
+    for video, pose in ((aligned.a, aligned.pose_a), (aligned.b, aligned.pose_b)):
+        rows = phase_rows(pose, phases.get(video.id, []))
+        inner.append(
+            {
+                name: float(pose.time[stop] - pose.time[first])
+                for name, (first, stop) in rows.items()
+                if first > 0 and stop < len(pose)
+            }
+        )
+    return {name: (inner[0][name], inner[1][name]) for name in inner[0] if name in inner[1]}
+
+
+def _no_findings(view: ViewDifference, angles: Differences) -> str:
+    """Why no difference of angles may be called a fault; empty where they may."""
+    if view.turn > OTHER_VIEW:
+        return (
+            f"The two clips are filmed from sides that lie about {view.turn:.0f}° apart. Angles in "
+            "the picture then differ even when the movement is the same, so none is called a fault."
+        )
+    if not angles.sure.any():
+        return "The alignment of the two clips is nowhere sure enough to compare angles."
+    return ""
+
+
+def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
+    notes = []
+    if SAME_VIEW < view.turn <= OTHER_VIEW:
+        notes.append(
+            f"The cameras stand about {view.turn:.0f}° apart: only differences larger than such a "
+            "turn makes are told."
+        )
+    if np.isnan(view.turn):
+        notes.append("From which side the clips are filmed cannot be told: check that it is one.")
+    elif not view.side_known and 20 < abs(view.reference) < 160:
+        notes.append("Whether both clips are filmed from the same side, left or right, is unclear.")
+    if aligned.alignment.mirrored:
+        notes.append(
+            "The other clip fits better mirrored: its left is compared with the reference's right."
+        )
+    share = float(angles.sure.mean())
+    if share < _MOSTLY:
+        notes.append(
+            f"The alignment is sure (confidence {SURE:g} or more) for {share:.0%} of the reference "
+            "only; the rest is grey and not judged."
+        )
+    return notes
+
+
+def _examples(
+    project: Project,
+    result: CompareResult,
+    wanted: str,
+    align: Callable[[str, Progress], AlignResult],
+    progress: Progress,
+) -> Examples:
+    pair = (result.aligned.a.id, result.aligned.b.id)
+    names = example_names(project, wanted, pair)
+    spans: list[Span] = list(result.spans)
+    # Notes on every single example would bury the result.
+    return measure_examples(
+        names, result.aligned, spans, lambda name: align(name, Progress()), progress
+    )
+
+
+def _write(
+    project: Project, result: CompareResult, privacy: bool, progress: Progress
+) -> CompareResult:
+    drawn = None
+    for path in result.files:
+        kind = path.suffix.lower()
+        if kind == ".csv":
+            artifact.write_text(path, tables.csv_text(result))
+        elif kind == ".json":
+            artifact.write_json(path, result.to_json())
+        else:
+            from la2ds_cli.compare import page, sheet
+
+            if drawn is None:
+                progress.begin("drawing")
+                drawn = sheet.draw(project, result, privacy=privacy)
+                progress.end()
+            if kind == ".html":
+                artifact.write_text(path, page.html(result, figure.render(drawn, "png")))
+            else:
+                artifact.write_bytes(path, figure.render(drawn, kind[1:]))
+    return result

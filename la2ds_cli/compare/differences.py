@@ -1,0 +1,146 @@
+"""Angles of two aligned clips over the time of the reference, and what of their difference cannot
+be put down to the joints' noise, to the camera or to the moment."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.compare.noise import angle_noise, turn_sensitivity
+from la2ds_cli.compare.view import ViewDifference
+from la2ds_cli.joint_angles import angle_difference, joint_angles
+from la2ds_cli.pose_features import mirror
+from la2ds_cli.types import Alignment, BoolArray, FloatArray, PoseSequence
+
+SMOOTHING = 0.1  # seconds over which the median of a difference is taken, at least 3 frames
+LEAST = 8.0  # degrees: smaller differences are no faults, however well they are measured
+DEVIATIONS = 2.5  # of both clips' noise
+LEAST_TURN = 5.0  # degrees; two cameras put up by hand stand no better than this
+SURE = 0.5  # confidence of the alignment
+SAME_VIEW = 15.0  # degrees; estimates of one and the same view scatter that far
+OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
+_REACH = 1.0  # frames of B: no moment is known better
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Angles over the reference's N frames and J joints; degrees, NaN = not known.
+
+    names: (J,) of joint_angles. reference, other: (N, J) angles of the two, the other's at the
+    matched moment. difference: (N, J) other less reference, median over SMOOTHING. floor: (N, J)
+    what noise and camera may make up. beyond: (N, J) signed, how far the difference exceeds the
+    floor whatever moment of the other clip within the alignment's interval is taken; 0 where it
+    does not. sure: (N,) whether the alignment is sure enough there to say anything.
+    """
+
+    names: tuple[str, ...]
+    time: FloatArray
+    reference: FloatArray
+    other: FloatArray
+    difference: FloatArray
+    floor: FloatArray
+    beyond: FloatArray
+    sure: BoolArray
+
+
+def differences(
+    a: PoseSequence, b: PoseSequence, alignment: Alignment, view: ViewDifference
+) -> Differences:
+    """Differences of B from the reference A along their alignment. ValueError for clips of
+    different skeletons."""
+    position = alignment.position
+    if alignment.mirrored:
+        b = mirror(b)
+    names, raw = angle_difference(a, b, position)
+    _, angle_a = joint_angles(a)
+    _, angle_b = joint_angles(b)
+    held = held_ends(position, len(b), a.time)
+    sure = np.asarray(~np.isnan(position) & (alignment.confidence >= SURE) & ~held)
+    window = smoothing_frames(a.time)
+    difference = running_median(raw, window)
+    low, high = angle_range(angle_b, *interval(alignment))
+    least, most = (running_median(end - angle_a, window) for end in (low, high))
+    # Where angles are missing, the medians are of different rows.
+    least, most = np.fmin(least, difference), np.fmax(most, difference)
+    floor = _floor(a, b, position, view)
+    beyond = np.where(least > floor, least - floor, np.where(most < -floor, most + floor, 0.0))
+    beyond = np.where(np.isnan(difference) | np.isnan(floor), np.nan, beyond)
+    return Differences(names, a.time, angle_a, raw + angle_a, difference, floor, beyond, sure)
+
+
+def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
+    """(N,) and (N,) first and last place among B's frames where each frame of A may lie: the
+    alignment's bounds, at least a frame to either side; NaN = no counterpart."""
+    position = alignment.position
+    return (
+        np.fmin(alignment.low, position - _REACH),
+        np.fmax(alignment.high, position + _REACH),
+    )
+
+
+def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
+    """(N,) frames of A that lie at the first or the last frame of B for longer than SMOOTHING.
+
+    With closed ends that is where B begins later, or ends earlier, than A: it does not show those
+    moments. position: (N,) in B of `length` frames; time: (N,) seconds of A.
+    """
+    held = np.zeros(len(position), bool)
+    with np.errstate(invalid="ignore"):
+        at_ends = position < 0.5, position > length - 1.5
+    for at_end in at_ends:
+        rows = np.flatnonzero(at_end)
+        if len(rows) and time[rows[-1]] - time[rows[0]] > SMOOTHING:
+            held[rows] = True
+    return held
+
+
+def angle_range(
+    angle: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(N, J) least and greatest of angle (M, J) over the rows between low and high (N,), the row
+    before and the row after included; NaN where those are, or no angle is known."""
+    least = np.full((len(low), angle.shape[1]), np.nan)
+    most = least.copy()
+    last = len(angle) - 1
+    for n in np.flatnonzero(~np.isnan(low) & ~np.isnan(high)):
+        first = int(np.clip(np.floor(low[n]), 0, last))
+        rows = angle[first : int(np.clip(np.ceil(high[n]), first, last)) + 1]
+        least[n], most[n] = np.fmin.reduce(rows), np.fmax.reduce(rows)
+    return least, most
+
+
+def smoothing_frames(time: FloatArray) -> int:
+    """Odd number of frames that SMOOTHING seconds are, at least 3."""
+    if len(time) < 2:
+        return 1
+    half = SMOOTHING / 2 / float(np.median(np.diff(time)))
+    return 2 * max(1, round(half)) + 1
+
+
+def running_median(value: FloatArray, window: int) -> FloatArray:
+    """Median of value (N, J) over `window` rows around each; of what is known, and NaN where the
+    row itself is not."""
+    half = window // 2
+    padded = np.pad(value, ((half, half), (0, 0)), constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
+        middle = np.nanmedian(windows, axis=-1)
+    return np.where(np.isnan(value), np.nan, middle)
+
+
+def _floor(
+    a: PoseSequence, b: PoseSequence, position: FloatArray, view: ViewDifference
+) -> FloatArray:
+    """(N, J) degrees: LEAST, or the noise of both and the turn between the cameras where those are
+    more."""
+    turn = max(LEAST_TURN, view.turn if view.turn > SAME_VIEW else 0.0)
+    matched = ~np.isnan(position)
+    row = np.clip(np.rint(np.where(matched, position, 0)), 0, len(b) - 1).astype(np.int64)
+    noise = np.hypot(angle_noise(a), angle_noise(b)[row])
+    # A limb may be foreshortened in one clip only; that is where its angle is uncertain.
+    turned = np.fmax(turn_sensitivity(a), turn_sensitivity(b)[row]) * turn
+    floor = np.maximum(np.hypot(DEVIATIONS * noise, turned), LEAST)
+    return np.where(matched[:, None], floor, np.nan)

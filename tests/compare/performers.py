@@ -1,0 +1,107 @@
+"""Rendered performers without the rendering: true joints of the demo movement under one camera,
+with one thing changed about them."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.demo.body import DOF, Body, forward_kinematics, random_body
+from la2ds_cli.demo.camera import look_at
+from la2ds_cli.demo.movement import PHASES, Style, movement, phase_name, random_style
+from la2ds_cli.project import Project
+from la2ds_cli.types import FloatArray, PoseSequence
+from tests.movement import add_sequence
+
+FPS = 30.0
+SIZE = (480, 640)
+AZIMUTH = -1.2  # radians: from the body's left, where knees and elbows bend across the picture
+STARTS = dict(PHASES)
+PLAIN = Style(np.ones(len(DOF)), np.zeros(len(DOF)))
+
+
+def body(seed: int = 1) -> Body:
+    return random_body(np.random.default_rng(seed))
+
+
+def steady(frames: int = 91) -> FloatArray:
+    """Phase of the whole movement at constant speed."""
+    return np.linspace(0, 1, frames)
+
+
+def slowed(phase: str, times: float, frames: int = 91) -> FloatArray:
+    """`steady`, but one phase of the movement takes so many times as long."""
+    starts = [*STARTS.values(), 1.0]
+    at = list(STARTS).index(phase)
+    low, high = starts[at], starts[at + 1]
+    value = np.array([0.0, low, high, 1.0])
+    clock = np.cumsum([0.0, low, (high - low) * times, 1 - high])
+    count = round((frames - 1) * clock[-1]) + 1
+    return np.interp(np.linspace(0, clock[-1], count), clock, value)
+
+
+def bump(phase: FloatArray, middle: float, width: float) -> FloatArray:
+    """1 at `middle`, falling smoothly to 0 at `width` of the phase to either side."""
+    away = np.clip((phase - middle) / width, -1, 1)
+    return (1 + np.cos(np.pi * away)) / 2
+
+
+def performance(
+    phase: FloatArray,
+    *,
+    change: str = "",
+    degrees: float = 0.0,
+    middle: float = 0.36,
+    width: float = 0.2,
+    build: Body | None = None,
+    style: int | None = 3,
+    azimuth: float = AZIMUTH,
+    distance: float = 5.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> PoseSequence:
+    """coco17 joints of one performance in pixels.
+
+    change: a degree of freedom of the body that is `degrees` larger at phase `middle`. style: seed
+    of the performer's habits, None = none. noise: pixels.
+    """
+    habits = PLAIN if style is None else random_style(np.random.default_rng(style))
+    pose = movement(phase, habits)
+    if change:
+        pose[:, DOF[change]] += np.radians(degrees) * bump(phase, middle, width)
+    world = forward_kinematics(build or body(), pose)
+    camera = look_at(np.array([0, 0.2, 0.9]), azimuth, 0.05, distance, 200.0 * distance, SIZE)
+    xy = camera.project(world[:, :17])
+    xy = xy + np.random.default_rng(seed).normal(0, noise, xy.shape)
+    return PoseSequence(
+        xy=xy,
+        score=np.ones(xy.shape[:2]),
+        box=np.full((len(xy), 4), np.nan),
+        frame=np.arange(len(xy)),
+        time=np.arange(len(xy)) / FPS,
+        fps=FPS,
+        size=SIZE,
+        skeleton="coco17",
+    )
+
+
+def project_of(root: Path, **clips: PoseSequence) -> Project:
+    """A project of these clips."""
+    project = Project.create(root, {"preset": "demo"})
+    for name, pose in clips.items():
+        add_sequence(project, name, pose)
+    return project
+
+
+def label(project: Project, **phases: FloatArray) -> None:
+    """phases.csv with the true phases of clips, given the phase of each of their frames."""
+    lines = ["video,start,end,phase"]
+    for video, value in phases.items():
+        names = [phase_name(at + 1e-9) for at in value]
+        edges = [0, *(t for t in range(1, len(names)) if names[t] != names[t - 1]), len(names)]
+        lines += [
+            f"{video},{first},{stop},{names[first]}" for first, stop in itertools.pairwise(edges)
+        ]
+    project.phases_path.write_text("\n".join(lines) + "\n")

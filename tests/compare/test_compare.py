@@ -1,0 +1,169 @@
+"""Known faults in known performances: the joint, the moment and the size must come out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.differences import differences
+from la2ds_cli.compare.findings import find
+from la2ds_cli.compare.result import CompareResult
+from la2ds_cli.compare.view import view_difference
+from la2ds_cli.compare.words import sentence
+from la2ds_cli.pose_features import mirror
+from la2ds_cli.types import FloatArray, PoseSequence
+from tests.compare.performers import (
+    AZIMUTH,
+    FPS,
+    STARTS,
+    body,
+    label,
+    performance,
+    project_of,
+    slowed,
+    steady,
+)
+
+PHASE = steady()
+
+
+def compared(
+    root: Path,
+    reference: PoseSequence,
+    other: PoseSequence,
+    labels: FloatArray | None = PHASE,
+    other_labels: FloatArray | None = None,
+) -> CompareResult:
+    project = project_of(root / "project", coach=reference, trainee=other)
+    known = {"coach": labels, "trainee": other_labels}
+    phases = {name: value for name, value in known.items() if value is not None}
+    if phases:
+        label(project, **phases)
+    return compare(
+        project, "coach", "trainee", config=project.config(), out=[root / "comparison.json"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "joint", "degrees", "words"),
+    [
+        ("right_knee", "right_knee", -35, "straighter"),
+        ("left_knee", "left_knee", -40, "straighter"),
+        ("right_hip_flex", "right_hip", -35, "straighter"),
+        ("left_arm_flex", "left_shoulder", -45, "closer to the trunk"),
+        ("right_elbow", "right_elbow", 50, "more bent"),
+    ],
+)
+def test_a_changed_joint_comes_first_at_its_moment_with_its_size(
+    tmp_path: Path, change: str, joint: str, degrees: float, words: str
+) -> None:
+    other = performance(PHASE, change=change, degrees=degrees, middle=0.36, noise=0.5, seed=5)
+    found = compared(tmp_path, performance(PHASE, noise=0.5), other)
+    first = found.findings[0]
+    assert first.joint == joint
+    assert first.time == pytest.approx(0.36 * (len(PHASE) - 1) / FPS, abs=0.25)
+    assert first.span in ("squat", "rise")
+    # The camera sees the body a little from the front, where angles look larger or smaller.
+    assert abs(first.difference) == pytest.approx(abs(degrees), rel=0.35)
+    assert words in sentence(first)
+    assert {finding.joint for finding in found.findings} == {joint}
+
+
+def test_a_knee_seen_from_the_side_differs_by_what_was_built(tmp_path: Path) -> None:
+    """The straight knee of upright standing, from exactly the side: 30 degrees are 30 degrees."""
+
+    def filmed(degrees: float) -> PoseSequence:
+        return performance(
+            PHASE,
+            change="left_knee",
+            degrees=degrees,
+            middle=STARTS["wind-up"],
+            style=None,
+            azimuth=-np.pi / 2,
+            distance=30.0,
+        )
+
+    first, *_ = compared(tmp_path, filmed(0), filmed(30)).findings
+    assert (first.joint, first.reference) == ("left_knee", pytest.approx(180, abs=3))
+    assert first.difference == pytest.approx(-30, abs=2)
+    assert first.time == pytest.approx(0.58 * (len(PHASE) - 1) / FPS, abs=0.05)
+    assert sentence(first).startswith("Left knee: 30° more bent at 1.7")
+
+
+def test_an_unaltered_clip_shows_no_fault(tmp_path: Path) -> None:
+    found = compared(tmp_path, performance(PHASE, noise=1), performance(PHASE, noise=1, seed=9))
+    assert found.findings == ()
+    assert found.no_findings == ""
+    assert found.notes == ()
+    assert all(row.verdict in ("same", "unclear") for row in found.tempo)
+
+
+@pytest.mark.parametrize("azimuth", [AZIMUTH, 0.0, 0.6])
+def test_another_build_and_camera_distance_are_no_fault(tmp_path: Path, azimuth: float) -> None:
+    other = performance(PHASE, build=body(7), distance=8.0, azimuth=azimuth, noise=0.5, seed=5)
+    found = compared(tmp_path, performance(PHASE, azimuth=azimuth, noise=0.5), other)
+    assert found.findings == ()
+    assert found.no_findings == ""
+
+
+@pytest.mark.parametrize("phase", ["squat", "rise", "throw"])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_slow_phase_is_slow_and_no_other(tmp_path: Path, phase: str, labelled: bool) -> None:
+    slow = slowed(phase, 1.6)
+    found = compared(
+        tmp_path, performance(PHASE), performance(slow), PHASE, slow if labelled else None
+    )
+    assert {row.span for row in found.tempo if row.verdict == "slower"} - {"whole movement"} == {
+        phase
+    }
+    assert not [row for row in found.tempo if row.verdict == "faster"]
+    (row,) = (row for row in found.tempo if row.span == phase)
+    starts = [*STARTS.values(), 1.0]
+    share = starts[list(STARTS).index(phase) + 1] - STARTS[phase]
+    assert row.reference == pytest.approx(share * (len(PHASE) - 1) / FPS, abs=1.01 / FPS)
+    assert row.ratio == pytest.approx(1.6, abs=0.25)
+    assert row.low < 1.6 < row.high
+    assert np.isnan(row.labelled_other) != labelled
+    if labelled:
+        assert row.labelled_other / row.labelled_reference == pytest.approx(1.6, abs=0.12)
+
+
+def test_clips_filmed_from_different_sides_are_warned_of_and_not_judged(tmp_path: Path) -> None:
+    found = compared(tmp_path, performance(PHASE), performance(PHASE, azimuth=AZIMUTH + 0.8))
+    assert found.view.turn == pytest.approx(np.degrees(0.8), abs=10)
+    assert found.findings == ()
+    assert "filmed from sides that lie about" in found.no_findings
+
+
+def test_a_small_turn_of_the_camera_raises_the_floor(tmp_path: Path) -> None:
+    straight = compared(tmp_path / "a", performance(PHASE), performance(PHASE))
+    turned = compared(tmp_path / "b", performance(PHASE), performance(PHASE, azimuth=AZIMUTH + 0.4))
+    assert turned.view.turn == pytest.approx(np.degrees(0.4), abs=8)
+    assert np.nanmedian(turned.angles.floor) > np.nanmedian(straight.angles.floor) + 3
+    assert "The cameras stand about" in turned.notes[0]
+    assert turned.findings == ()
+
+
+def test_a_mirrored_clip_is_compared_side_for_side(tmp_path: Path) -> None:
+    other = mirror(performance(PHASE, change="right_knee", degrees=-40))
+    found = compared(tmp_path, performance(PHASE), other)
+    assert found.aligned.alignment.mirrored
+    assert found.findings[0].joint == "right_knee"
+    assert "mirrored" in found.notes[0]
+
+
+def test_nothing_is_said_where_the_alignment_is_not_sure(tmp_path: Path) -> None:
+    other = performance(PHASE, change="right_knee", degrees=-40)
+    project = project_of(tmp_path / "project", coach=performance(PHASE), trainee=other)
+    result = find_alignment(project, "coach", "trainee", config=project.config())
+    found = result.alignment
+    view = view_difference(result.pose_a, result.pose_b, found.position)
+    doubted = replace(found, confidence=np.full(len(PHASE), 0.49))
+    for alignment, expected in ((found, 1), (doubted, 0)):
+        angles = differences(result.pose_a, result.pose_b, alignment, view)
+        assert len(find(angles, alignment.time_a, alignment.confidence, [])) == expected
