@@ -13,29 +13,36 @@ from string import Template
 from typing import Any
 
 Html = str  # text of a page in which every name was escaped
+_HERE = __package__ or "la2ds_cli.report"
 
 
-def template(name: str) -> str:
-    """A template file of this package."""
-    return files(__package__ or "la2ds_cli.report").joinpath(name).read_text("utf-8")
+def template(name: str, package: str = _HERE) -> str:
+    """A template file of a package."""
+    return files(package).joinpath(name).read_text("utf-8")
 
 
 def page(
-    body: str, title: str, *, styles: Sequence[str], scripts: Sequence[str] = (), **parts: Html
+    body: str,
+    title: str,
+    *,
+    styles: Sequence[str],
+    scripts: Sequence[str] = (),
+    package: str = _HERE,
+    **parts: Html,
 ) -> bytes:
     """The page `body` (a template file) with its styles and scripts inside.
 
-    parts: what the template names, HTML already; title: plain text. Only the scripts and styles of
-    these files run: the policy names their digests, so that neither an attribute nor a network
-    address has a chance.
+    parts: what the template names, HTML already; title: plain text. package: where the files lie.
+    Only the scripts and styles of these files run: the policy names their digests, so that neither
+    an attribute nor a network address has a chance.
     """
-    style = "\n".join(template(name) for name in styles)
-    script = "\n".join(template(name) for name in scripts)
+    style = "\n".join(template(name, package) for name in styles)
+    script = "\n".join(template(name, package) for name in scripts)
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_digest(style)}'; script-src {_quoted(script)}"
     )
-    inner = Template(template(body)).substitute(parts)
+    inner = Template(template(body, package)).substitute(parts)
     return (
         Template(template("page.html"))
         .substitute(

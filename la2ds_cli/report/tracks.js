@@ -79,8 +79,10 @@ function curve(context, x, y, values) {
   context.stroke();
 }
 
+const tempoY = (ratio, height) => height / 2 - (Math.log2(clamp(ratio, 0.25, 4)) / 2.3) * (height / 2);
+
 function drawTempo(context, x, width, height) {
-  const y = (ratio) => height / 2 - (Math.log2(clamp(ratio, 0.25, 4)) / 2.3) * (height / 2);
+  const y = (ratio) => tempoY(ratio, height);
   context.strokeStyle = "#dfe3e6";
   for (const tick of TEMPO) {
     context.lineWidth = 1;
@@ -100,20 +102,26 @@ function drawTempo(context, x, width, height) {
   context.beginPath(); context.moveTo(0, y(1)); context.lineTo(width, y(1)); context.stroke();
   context.lineWidth = 1.6;
   curve(context, x, y, data.ratio);
-  context.fillStyle = "#545d66";
+  if (data.ratio.every((v) => v === null)) {
+    context.fillStyle = "#545d66";
+    context.textBaseline = "middle";
+    context.textAlign = "center";
+    context.fillText(A.count > 1 ? "no tempo: pairs run back and forth in time"
+      : "no tempo: A has one frame", width / 2, height / 2 - 10);
+  }
+}
+
+/** What the lines mean, above everything else of the track. */
+function nameTempo(context, width, height) {
+  context.fillStyle = "#454d55";
   context.textBaseline = "middle";
   context.textAlign = "left";
   for (const tick of [0.25, 0.5, 2, 4]) {
     const text = tick < 1 ? `${1 / tick}× faster` : `${tick}× slower`;
     context.strokeStyle = "rgba(255, 255, 255, 0.85)"; // readable on the curve, too
     context.lineWidth = 3;
-    context.strokeText(text, 4, y(tick));
-    context.fillText(text, 4, y(tick));
-  }
-  if (data.ratio.every((v) => v === null)) {
-    context.textAlign = "center";
-    context.fillText(A.count > 1 ? "no tempo: pairs run back and forth in time"
-      : "no tempo: A has one frame", width / 2, height / 2 - 10);
+    context.strokeText(text, 4, tempoY(tick, height));
+    context.fillText(text, 4, tempoY(tick, height));
   }
 }
 
@@ -169,7 +177,7 @@ const trackList = [
   data.b.phases.length && { id: "phases-b", label: "phases of B", small: "where A shows them", high: 22,
     draw: (c, x, w, h) => bar(c, carriedPhases(), x, h),
     value: (k) => { const t = secondsB(data.position[k]); return t === null ? "" : phaseAt(B, t); } },
-  { id: "tempo", label: "tempo of B", small: "against A", high: 118, draw: drawTempo,
+  { id: "tempo", label: "tempo of B", small: "against A", high: 118, draw: drawTempo, over: nameTempo,
     value: (k) => {
       const r = data.ratio[k];
       if (r === null) return "–";
@@ -233,6 +241,7 @@ function layTracks() {
     if (track.grey === false) continue;
     context.fillStyle = hatch(context);
     for (const [low, high] of unmatchedA) context.fillRect(x(low), 0, x(high) - x(low), track.high);
+    if (track.over) track.over(context, tracks.width, track.high);
   }
   tracks.left = first.offsetLeft;
 }

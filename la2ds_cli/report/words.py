@@ -79,8 +79,8 @@ def film_note(
     return " ".join(notes)
 
 
-def matrix_legend(result: AlignResult, beside: list[Baseline]) -> Html:
-    """Samples of the lines in the distance matrix."""
+def matrix_legend(result: AlignResult, beside: list[Baseline], *, phases: bool) -> Html:
+    """Samples of what is drawn in the distance matrix; phases: both clips have some."""
     lines = [_sample(*_LINES[name]) for name in ("path", *(b.kind for b in beside))]
     if getattr(result.alignment, "low", None) is not None:
         lines.append(
@@ -88,13 +88,14 @@ def matrix_legend(result: AlignResult, beside: list[Baseline]) -> Html:
             'fill="#482878"/><rect y="2" width="26" height="8" fill="#ffffff" '
             'fill-opacity="0.35"/></svg>90 % interval'
         )
-    ring = (
-        '<svg width="16" height="16" aria-hidden="true"><circle cx="8" cy="8" r="6" fill="none" '
-        'stroke="#000" stroke-width="4"/><circle cx="8" cy="8" r="6" fill="none" stroke="#fff" '
-        'stroke-width="2"/></svg>a phase begins in both'
-    )
+    if phases:
+        lines.append(
+            '<svg width="16" height="16" aria-hidden="true"><circle cx="8" cy="8" r="6" '
+            'fill="none" stroke="#000" stroke-width="4"/><circle cx="8" cy="8" r="6" fill="none" '
+            'stroke="#fff" stroke-width="2"/></svg>a phase begins in both'
+        )
     scale = "background: dark = the two frames look alike, yellow = they differ"
-    return "".join(f"<li>{line}</li>" for line in [*lines, ring, scale])
+    return "".join(f"<li>{line}</li>" for line in [*lines, scale])
 
 
 def _sample(name: str, colour: str, dash: str) -> Html:

@@ -1,0 +1,349 @@
+"""The page of a pair in a real browser: what moves, what it shows, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.project import Project
+from la2ds_cli.report.baselines import baselines
+from la2ds_cli.report.clip_data import page_clip
+from la2ds_cli.report.pair import PairReport, pair_page, report_pair
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import Phase
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.report.conftest import Opened, add_filmed, shaded_video
+
+Open = Callable[..., Opened]
+
+
+def counterpart(made: PairReport, row: int) -> int:
+    return math.floor(round(float(made.result.alignment.position[row]), 3) + 0.5)
+
+
+def test_it_opens_from_the_disk_and_does_nothing_else(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    assert opened.page.title() == "a.mp4 and b.mp4 · la2ds"
+    assert opened.row() == 0
+    assert opened.frame("a") == 0
+    assert opened.frame("b") == counterpart(pair, 0)
+    opened.harmless()
+
+
+@pytest.mark.parametrize("row", [1, 9, 20, 35])
+def test_scrubbing_shows_the_matched_frames(pair: PairReport, open_page: Open, row: int) -> None:
+    opened = open_page(pair.file)
+    opened.page.uncheck("#show-skeleton")
+    opened.seek(row)
+    assert opened.frame("a") == row
+    assert opened.frame("b") == counterpart(pair, row)
+    assert f"frame {row}" in opened.page.inner_text("#moment-a")
+    assert f"frame {counterpart(pair, row)}" in opened.page.inner_text("#moment-b")
+    opened.harmless()
+
+
+@pytest.mark.parametrize("share", [0.13, 0.51, 0.9])
+def test_a_click_in_the_matrix_seeks_both(pair: PairReport, open_page: Open, share: float) -> None:
+    opened = open_page(pair.file)
+    left, wide = opened.page.evaluate("[matrix.left, matrix.wide]")
+    opened.click("matrix", share, y=60, left=left, wide=wide)
+    row = int(share * 36)  # 36 frames of equal length
+    assert opened.row() == row
+    assert opened.frame("a") == row
+    assert opened.frame("b") == counterpart(pair, row)
+
+
+def test_a_click_in_the_bar_of_b_finds_the_frame_of_a(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    opened.click("band-b", 15.5 / 30)
+    assert opened.row() == int(np.nanargmin(np.abs(pair.result.alignment.position - 15)))
+    assert opened.frame("b") == pytest.approx(15, abs=1)
+
+
+def test_a_click_on_a_curve_seeks(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    opened.click("track-tempo", 18.5 / 36)
+    assert opened.row() == 18
+
+
+def test_keys(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    keyboard = opened.page.keyboard
+    for key, row in [
+        ("ArrowRight", 1),
+        ("ArrowRight", 2),
+        ("ArrowLeft", 1),
+        ("Shift+ArrowRight", 11),
+        ("End", 35),
+        ("ArrowRight", 35),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+    ]:
+        keyboard.press(key)
+        assert opened.row() == row, key
+    keyboard.press("-")
+    assert opened.page.input_value("#rate") == "0.75"
+    for _ in range(5):
+        keyboard.press("-")
+    assert opened.page.input_value("#rate") == "0.25"
+    keyboard.press("+")
+    assert opened.page.input_value("#rate") == "0.5"
+    keyboard.press("s")
+    assert not opened.page.is_checked("#show-skeleton")
+    keyboard.press("f")
+    assert not opened.page.is_checked("#show-film")
+    opened.harmless()
+
+
+def test_arrows_step_one_frame_with_the_scrub_bar_focused(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    opened.page.focus("#scrub")
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.row() == 1
+
+
+def test_space_plays_to_the_end_and_a_plays_by_its_own_clock(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    opened.page.keyboard.press(" ")
+    assert opened.page.inner_text("#play") == "Pause"
+    opened.wait_for("document.body.dataset.row === '35'")
+    opened.wait_for("document.getElementById('play').textContent === 'Play'")
+    assert opened.frame("a") == 35
+    opened.page.focus("#play")  # the key then belongs to the button: once, not twice
+    opened.page.keyboard.press(" ")
+    assert opened.page.inner_text("#play") == "Pause"
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.page.inner_text("#play") == "Play"
+
+
+def test_the_path_is_drawn_where_the_alignment_says(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    found = pair.result.alignment
+    for row in (6, 18, 30):
+        x, y, width, height = opened.page.evaluate(
+            "([time, position]) => [plot.x(time), plot.y(secondsB(position)), ...matrix.size]",
+            [float(found.time_a[row]), float(found.position[row])],
+        )
+        red, green, blue = opened.pixel("matrix", x / width, y / height)
+        assert red > 200, row
+        assert 110 < green < 190, row
+        assert blue < 90, row
+
+
+def test_phases_have_their_colours_in_the_bars(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    down, up = (
+        [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+        for colour in opened.page.evaluate("Object.values(data.colours)")
+    )
+    for canvas, border in (("band-a", 12 / 36), ("band-b", 10 / 30), ("track-phases-a", 12 / 36)):
+        assert opened.pixel(canvas, border - 0.04, 0.1) == down, canvas
+        assert opened.pixel(canvas, border + 0.04, 0.1) == up, canvas
+    # Phases of B stand where A shows them: at the frame of A whose counterpart begins `up`.
+    carried = float((pair.result.alignment.position >= 9.5).argmax()) / 36
+    assert opened.pixel("track-phases-b", carried - 0.06, 0.1) == down
+    assert opened.pixel("track-phases-b", carried + 0.06, 0.1) == up
+
+
+def test_the_strip_of_joints_has_the_colour_of_the_difference(
+    tmp_path: Path, open_page: Open
+) -> None:
+    project = Project.create(tmp_path / "project")
+    pose = sequence(warped_phase(30, 3))
+    add_sequence(project, "a", pose)
+    bent = pose.xy.copy()
+    index = get_skeleton(pose.skeleton).index
+    wrist, elbow, shoulder = (index(f"left_{name}") for name in ("wrist", "elbow", "shoulder"))
+    # The fore-arm is folded back onto the upper arm: the left elbow differs by -180 degrees.
+    bent[:, wrist] = bent[:, elbow] + 0.9 * (bent[:, shoulder] - bent[:, elbow])
+    add_sequence(project, "b", replace(pose, xy=bent))
+    made = report_pair(project, "a", "b", config=project.config(), method="linear")
+    opened = open_page(made.file)
+    names = opened.page.evaluate("data.angles.names")
+    at = names.index("left elbow")
+    for share in (0.1, 0.5, 0.9):
+        assert opened.pixel("track-angles", share, (at + 0.5) / len(names)) == [33, 102, 172]
+        other = opened.pixel("track-angles", share, (names.index("left knee") + 0.5) / len(names))
+        assert other == [247, 247, 247]
+    shown = opened.page.locator(".value.rows div").nth(at).inner_text()
+    assert shown == "−180°"
+    opened.harmless()
+
+
+@pytest.fixture
+def with_gaps(filmed: Project, tmp_path: Path) -> Path:
+    """A page in which frames 0 to 3 and 10 to 13 of A have no counterpart."""
+    made = report_pair(filmed, "a", "b", config=filmed.config(), method="linear")
+    found = made.result.alignment
+    gone = np.isin(np.arange(36), [0, 1, 2, 3, 10, 11, 12, 13])
+    position = np.where(gone, np.nan, found.position)
+    path = found.path[~gone[found.path[:, 0]]]
+    cut = replace(found, position=position, path=path, cost=found.cost[: len(path)])
+    result = replace(made.result, alignment=cut)
+    clips = (
+        page_clip(filmed, "A", result.a, result.pose_a, []),
+        page_clip(filmed, "B", result.b, result.pose_b, []),
+    )
+    page = tmp_path / "gaps.html"
+    page.write_bytes(pair_page(result, clips, made.films, baselines(filmed, result), privacy=False))
+    return page
+
+
+def test_frames_without_counterpart_grey_b(with_gaps: Path, open_page: Open) -> None:
+    opened = open_page(with_gaps)
+    opened.page.uncheck("#show-skeleton")
+    assert "8 of 36 frames of A have no counterpart" in opened.page.inner_text("header")
+    for row, gone in [(0, True), (3, True), (4, False), (11, True), (14, False), (35, False)]:
+        opened.seek(row)
+        assert ("no counterpart" in opened.page.inner_text("#moment-b")) is gone, row
+        assert (opened.page.get_attribute("#stage-b", "data-row") == "") is gone, row
+        assert (opened.page.evaluate("document.body.dataset.rowB") == "") is gone, row
+    opened.seek(4)
+    opened.settle()
+    plain = opened.pixel("stage-b")
+    opened.seek(3)  # B stays at its nearest matched frame, greyed: dark pictures get lighter
+    opened.settle()
+    assert np.subtract(opened.pixel("stage-b"), plain).min() > 20
+    assert "no counterpart" in opened.page.get_attribute("#stage-b", "aria-label")
+    opened.harmless()
+
+
+def test_a_hostile_file_name_is_text(tmp_path: Path, open_page: Open) -> None:
+    project = Project.create(tmp_path / "project")
+    name = "<img src=x onerror=alert(1)>.mp4"
+    add_filmed(project, shaded_video(tmp_path / name, 20), sequence(warped_phase(20, 1)), "a")
+    add_filmed(
+        project,
+        shaded_video(tmp_path / "\"' onload=alert(2) &lt;.mp4", 20),
+        sequence(warped_phase(20, 2)),
+        "b",
+    )
+    project.phases_path.write_text(
+        "video,start,end,phase\na,0,20,</script><script>window.hit = 1</script>\nb,0,20,<b>x\n"
+    )
+    made = report_pair(project, "a", "b", config=project.config())
+    opened = open_page(made.file)
+    assert opened.page.title() == f"{name} and \"' onload=alert(2) &lt;.mp4 · la2ds"
+    assert opened.page.inner_text("#player-a .name") == name
+    assert "</script>" in opened.page.inner_text("#phase-legend")
+    assert "</script>" in opened.page.inner_text("#moment-a")
+    assert opened.page.locator("img, b:text-is('x')").count() == 0
+    assert opened.page.locator("script").count() == 4  # three of data, one that runs
+    assert opened.page.evaluate("window.hit") is None
+    opened.harmless()
+
+
+def test_privacy_leaves_no_picture(
+    filmed: Project, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("the video was read")
+
+    monkeypatch.setattr("la2ds_cli.video_file.VideoFile.frames", read)
+    made = report_pair(filmed, "a", "b", config=filmed.config(), privacy=True)
+    content = made.file.read_bytes()
+    assert made.films == (None, None)
+    assert b"UklGR" not in content  # RIFF, with which every WebP begins, in base64
+    assert b"/9j/" not in content  # and every JPEG
+    assert content.count(b"iVBORw0KGgo") == 1  # one PNG: the distance matrix
+    opened = open_page(made.file)
+    assert "joints only" in opened.page.inner_text("#film-note")
+    assert opened.page.is_hidden("#film-choice")
+    assert drawn(opened, "a") > 200
+    assert drawn(opened, "b") > 200
+    opened.harmless()
+
+
+def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
+    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+    add_sequence(project, "a", sequence(warped_phase(20, 1)))
+    add_filmed(project, shaded_video(tmp_path / "b.mp4", 20), sequence(warped_phase(20, 2)))
+    made = report_pair(project, "a", "b", config=project.config())
+    opened = open_page(made.file)
+    assert "A has no video here" in opened.page.inner_text("#film-note")
+    assert drawn(opened, "a") > 200
+    assert opened.frame("b") == counterpart(made, 0)
+    opened.harmless()
+
+
+def drawn(opened: Opened, side: str) -> int:
+    """Pixels of a stage that have the colour of a limb."""
+    opened.settle()
+    return opened.page.evaluate(
+        "side => { const c = document.getElementById(`stage-${side}`);"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        " for (let k = 0; k < d.length; k += 4) if (Math.abs(d[k] - d[k + 2]) > 120) n += 1;"
+        " return n; }",
+        side,
+    )
+
+
+def test_the_skeleton_can_be_taken_away(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    assert drawn(opened, "a") > 200
+    opened.page.uncheck("#show-skeleton")
+    assert drawn(opened, "a") == 0
+
+
+@pytest.mark.parametrize("width", [1200, 800])
+def test_nothing_is_wider_than_the_window(pair: PairReport, open_page: Open, width: int) -> None:
+    opened = open_page(pair.file, width=width)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("stage-a", "stage-b", "matrix", "track-angles"):
+        box = opened.page.locator(f"#{name}").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    stages = [opened.page.locator(f"#stage-{side}").bounding_box() for side in "ab"]
+    assert stages[0]["y"] == stages[1]["y"]  # side by side at either width
+
+
+def test_controls_have_names_for_those_who_do_not_see_them(
+    pair: PairReport, open_page: Open
+) -> None:
+    page = open_page(pair.file).page
+    for role, name in [
+        ("slider", "Frame of A"),
+        ("button", "Play"),
+        ("combobox", "speed"),
+        ("checkbox", "repeat"),
+        ("checkbox", "skeleton"),
+        ("checkbox", "film"),
+    ]:
+        assert page.get_by_role(role, name=name).count() == 1, name
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('canvas')].filter(c => !c.getAttribute('aria-label')"
+        " && c.getAttribute('aria-hidden') !== 'true' && !c.closest('.scale')).length"
+    )
+    assert nameless == 0
+    assert "A 0.00 s" in page.get_attribute("#scrub", "aria-valuetext")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "play"
+
+
+def test_weaknesses_are_told(filmed: Project, open_page: Open) -> None:
+    pose, recipe = filmed.read_pose("b")
+    shaken = pose.xy + np.random.default_rng(0).normal(0, 8, pose.xy.shape).astype(np.float32)
+    filmed.write_pose("b", replace(pose, xy=shaken), recipe)
+    made = report_pair(filmed, "a", "b", config=filmed.config())
+    text = open_page(made.file).page.inner_text(".quality")
+    assert "No weakness" in text.split("B: b.mp4")[0]
+    assert "(V028)" in text.split("B: b.mp4")[1]
+
+
+def test_a_phase_outside_of_the_clip_is_left_out(filmed: Project) -> None:
+    video = filmed.find("a")
+    assert video is not None
+    pose = filmed.read_pose("a")[0]
+    phases = [Phase(0, 10, "in"), Phase(36, 50, "after"), Phase(30, 99, "over the end")]
+    clip = page_clip(filmed, "A", video, pose, phases)
+    assert [row[2] for row in clip.to_json()["phases"]] == ["in", "over the end"]
+    assert clip.to_json()["phases"][1][1] == pytest.approx(pose.time[-1] + 0.025, abs=1e-4)
