@@ -50,7 +50,7 @@ def _usage(path: str, command: Any) -> str:
 
 
 def _row(param: Any) -> str:
-    names = ", ".join(f"`{name}`" for name in param.opts)
+    names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
     takes = "" if param.is_flag else f" `{param.metavar}`"
     default = param.default
     shown = "" if callable(default) or default in (None, False, ()) else f" Default: `{default}`."

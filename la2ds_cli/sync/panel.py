@@ -17,6 +17,7 @@ from la2ds_cli.video_file import VideoFile
 
 PLAIN = (38, 38, 42)  # RGB
 UPSCALED = 2.0  # pixels shown per pixel of a video, at most
+_ON_PICTURES, _ALONE = 160, 100  # shorter side of the picture by the thickness of a limb
 WIDEST = 2.4  # width by height; a wider picture is made smaller
 
 
@@ -64,7 +65,9 @@ class Panel:
             shown = _resized(image, self.width, self.height, mirrored=self.mirrored)
         if self.skeleton or image is None:
             x, y = self.corner[t].tolist()
-            thick = max(2, round(max(self.width, self.height) / (240 if self.source else 120)))
+            thick = max(
+                2, round(min(self.width, self.height) / (_ON_PICTURES, _ALONE)[image is None])
+            )
             draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
         return shown
 

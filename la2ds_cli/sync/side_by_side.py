@@ -175,7 +175,7 @@ class SideBySide:
         for side, (letter, clip) in enumerate((("A", self.a), ("B", self.b))):
             left, middle = self.left[side], self.line / 2
             self._write(image, letter, (left, middle), _INK, bold=True)
-            seconds = lettering.width("000.00 s", self.font)
+            seconds = lettering.width(f"{clip.time[-1]:.2f} s", self.font)
             after = lettering.width(letter, self.font, bold=True) + self.font / 2
             room = self.widths[side] - after - seconds - self.font
             name = lettering.shortened(clip.name, self.font, room)

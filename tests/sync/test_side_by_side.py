@@ -190,7 +190,7 @@ def test_names_leave_room_for_the_seconds(
     drawn = make(timeline, mirrored=True)
     text, (x, _) = next((t, at) for t, at in words if t.startswith("ben"))
     ends = x + lettering.width(text, drawn.font)
-    seconds = lettering.width("000.00 s", drawn.font)
+    seconds = lettering.width("3.10 s", drawn.font)
     assert ends < drawn.left[1] + drawn.widths[1] - seconds
 
 
