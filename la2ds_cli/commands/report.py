@@ -75,7 +75,9 @@ def report(
             opened = open_project(project)
             found = report_project(opened, out=out, privacy=privacy, progress=console.progress)
             console.document("report", found.to_json())
-            console.line(f"{found.clips} clips, {found.pairs} pages of pairs")
+            clips = "1 clip" if found.clips == 1 else f"{found.clips} clips"
+            pages = "1 page" if found.pairs == 1 else f"{found.pairs} pages"
+            console.line(f"{clips}, {pages} of pairs")
             console.line(f"{found.file}")
             return
         from la2ds_cli.report.pair import report_pair
