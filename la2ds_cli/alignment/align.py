@@ -11,7 +11,12 @@ import numpy as np
 
 from la2ds_cli import artifact, figure
 from la2ds_cli.alignment import tables
-from la2ds_cli.alignment.clip_features import FeatureKind, check_skeletons, choose_features
+from la2ds_cli.alignment.clip_features import (
+    FeatureChoice,
+    FeatureKind,
+    check_skeletons,
+    choose_features,
+)
 from la2ds_cli.alignment.confidence import confidence
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.match import Match, Pair, match_by_model, match_by_pose
@@ -173,10 +178,39 @@ def find_alignment(
     UserError: exit 2 for an unknown method, 4 for a clip without joints or a run without weights,
     5 for clips of different skeletons, and whatever making poses raises.
     """
+    progress = progress or Progress()
+    ready = make_ready(project, a, b, config, run, features, method, device, progress)
+    return align_ready(project, ready, run=run, device=device, progress=progress)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Two clips with what is needed to align them, or parts of them: then `part`, and poses are
+    those of the parts. names: as the user gave them, for messages."""
+
+    videos: tuple[Video, Video]
+    poses: tuple[PoseSequence, PoseSequence]
+    names: tuple[str, str]
+    choice: FeatureChoice
+    settings: AlignConfig
+    part: bool = False
+
+
+def make_ready(
+    project: Project,
+    a: str,
+    b: str,
+    config: Config,
+    run: str,
+    features: FeatureKind,
+    method: str | None,
+    device: DeviceName,
+    progress: Progress,
+) -> Ready:
+    """Choose the features and make the poses of both clips; as find_alignment, with its errors."""
     from la2ds_cli.poses.extract import ensure_pose
     from la2ds_cli.poses.report import note_weakness
 
-    progress = progress or Progress()
     settings = replace(config.align, method=method or config.align.method)
     get_method(settings.method)
     choice = choose_features(project, run, features)
@@ -190,21 +224,34 @@ def find_alignment(
     check_skeletons(poses[0], poses[1], (a, b))
     if choice.reason:
         progress.note(choice.reason)
-    pair = Pair((ids[0], ids[1]), (poses[0], poses[1]), (a, b))
+    return Ready((videos[0], videos[1]), (poses[0], poses[1]), (a, b), choice, settings)
+
+
+def align_ready(
+    project: Project,
+    ready: Ready,
+    *,
+    run: str = DEFAULT_RUN,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> AlignResult:
+    """The alignment of the poses of `ready`; embeddings that are missing are made first."""
+    progress = progress or Progress()
+    (a, b), choice, settings = ready.videos, ready.choice, ready.settings
+    pair = Pair((a.id, b.id), ready.poses, ready.names, ready.part)
     if choice.kind == "model":
         match = match_by_model(project, run, pair, settings, device, progress)
     else:
         match = match_by_pose(project, pair, settings)
     if match.mirrored:
-        progress.note(f"{b} fits better mirrored (left and right swapped)")
+        progress.note(f"{ready.names[1]} fits better mirrored (left and right swapped)")
     return AlignResult(
-        videos[0],
-        videos[1],
-        poses[0],
-        poses[1],
-        _alignment(match, poses, choice.kind, settings.method),
+        a,
+        b,
+        *ready.poses,
+        _alignment(match, list(ready.poses), choice.kind, settings.method),
         match,
-        _tempo(match, poses[0].time, poses[1].time),
+        _tempo(match, ready.poses[0].time, ready.poses[1].time),
         run,
         choice.reason,
         settings,

@@ -19,7 +19,7 @@ from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.routes import Kinds, Routes, choose_others, path_through
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
-from la2ds_cli.embedding import ensure_embeddings
+from la2ds_cli.embedding import ensure_embeddings, load_embedder
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
@@ -41,11 +41,13 @@ class Match:
 
 @dataclass(frozen=True)
 class Pair:
-    """The clips to align. names: as the user gave them, for messages."""
+    """The clips to align. names: as the user gave them, for messages. part: the poses are parts of
+    the clips, which are then embedded as they are, without the rest."""
 
     videos: tuple[str, str]
     poses: tuple[PoseSequence, PoseSequence]
     names: tuple[str, str]
+    part: bool = False
 
 
 def match_by_pose(project: Project, pair: Pair, settings: AlignConfig) -> Match:
@@ -74,6 +76,8 @@ def match_by_model(
             exit_code=ExitCode.MISMATCH,
         )
     kinds: list[Kinds] = [(embedding.value,) for embedding in embeddings]
+    if pair.part:
+        kinds[:2] = [(value,) for value in load_embedder(project, run, device)(pair.poses)]
     if others and settings.pool:
         movement, _ = _movement(pair, list(others.values()))
         kinds = [(*kind, value) for kind, value in zip(kinds, movement, strict=True)]
