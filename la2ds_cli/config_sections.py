@@ -171,6 +171,7 @@ class AlignConfig:
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
     routes: int = 0  # dtw: so many other clips have a say too; 0 = the direct path alone
     pool: bool = True  # with routes and a model: also routes by the movement of the joints
+    gaps: bool = False  # dtw: spans inside a clip that the other does not show are left out
 
     def __post_init__(self) -> None:
         _not_negative(self, "skip_cost routes")

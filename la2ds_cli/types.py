@@ -168,7 +168,10 @@ class Alignment:
     columns never decrease. position: (N,) float64, where among B's frames each frame of A lies,
     between two frames where it does; NaN = no counterpart; the path is the nearest in whole frames.
     cost: (P,) float32, feature distance of each pair.
-    confidence: (N,) float32 in [0, 1] for each frame of A, 0 = no counterpart in the path.
+    confidence: (N,) float32 in [0, 1] for each frame of A: probability that the match is right to
+    within 5 % of B's length (alignment/confidence.py), 0 = no counterpart.
+    low, high: (N,) float64, interval in frames of B that holds the true moment of a frame of A in
+    90 % of cases, NaN = no counterpart.
     time_a, frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices.
     features: `model` or `pose`. method: name of the alignment method. mirrored: B was mirrored.
     """
@@ -177,6 +180,8 @@ class Alignment:
     position: FloatArray
     cost: FloatArray
     confidence: FloatArray
+    low: FloatArray
+    high: FloatArray
     time_a: FloatArray
     time_b: FloatArray
     frame_a: IntArray
@@ -201,7 +206,8 @@ class Alignment:
                     f"Alignment.path: indices of side {side} must lie in 0..{len(time) - 1}, "
                     f"got {index.min()}..{index.max()}"
                 )
-        for name, dtype in (("position", np.float64), ("confidence", np.float32)):
+        for name in ("position", "confidence", "low", "high"):
+            dtype = np.float32 if name == "confidence" else np.float64
             value = _set(self, name, getattr(self, name), dtype)
             _check_shape("Alignment", name, value, (len(self.time_a),))
 

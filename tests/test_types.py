@@ -105,6 +105,8 @@ def alignment(path, n=3, m=2, **changed) -> Alignment:
         "position": np.zeros(n),
         "cost": np.zeros(len(path)),
         "confidence": np.ones(n),
+        "low": np.zeros(n),
+        "high": np.zeros(n),
         "time_a": np.arange(n) / 10,
         "time_b": np.arange(m) / 10,
         "frame_a": np.arange(n),

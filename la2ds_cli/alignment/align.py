@@ -17,7 +17,7 @@ from la2ds_cli.alignment.clip_features import (
     check_skeletons,
     choose_features,
 )
-from la2ds_cli.alignment.confidence import confidence
+from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.match import Match, Pair, match_by_model, match_by_pose
 from la2ds_cli.alignment.methods import get_method
@@ -75,21 +75,21 @@ class AlignResult:
 
     def to_json(self) -> dict[str, Any]:
         """Everything there is, as JSON; None stands for "no counterpart"."""
-        found, path = self.alignment, self.alignment.path
+        found = self.alignment
         sides = (
-            (self.a, found.frame_a, found.time_a, path[:, 0]),
-            (self.b, found.frame_b, found.time_b, path[:, 1]),
+            (self.a, found.time_a, found.matched_a),
+            (self.b, found.time_b, found.matched_b),
         )
         clips = {
             side: {
                 "video": video.id,
                 "path": video.path,
-                "frames": len(frame),
+                "frames": len(time),
                 "start": float(time[0]),
                 "end": float(time[-1]),
-                "unmatched": tables.unmatched_ends(index, time),
+                "unmatched": tables.unmatched(matched, time),
             }
-            for side, (video, frame, time, index) in zip("ab", sides, strict=True)
+            for side, (video, time, matched) in zip("ab", sides, strict=True)
         }
         return {
             "schema_version": tables.SCHEMA_VERSION,
@@ -101,11 +101,13 @@ class AlignResult:
             "open_ends": self.settings.open_ends and found.method == "dtw",
             "skip_cost": self.settings.skip_cost,
             "band": self.settings.band,
+            "gaps": self.settings.gaps and found.method == "dtw",
             "others": self.others,
             "mirrored": found.mirrored,
             "mean_cost": float(found.cost.mean()),
             "mean_confidence": self.mean_confidence,
-            "confidence_is": "relative, not calibrated",
+            "confidence_is": f"probability of being right to {NEAR:.0%} of B's length",
+            "interval": NOMINAL,
             "speed_ratio": tables.rounded([self.overall_ratio])[0],
             "path": tables.path_json(found),
             "frames_a": {
@@ -113,6 +115,8 @@ class AlignResult:
                 "frame": found.frame_a.tolist(),
                 "time": tables.rounded(found.time_a),
                 "time_b": tables.rounded(matched_time(found.position, found.time_b)),
+                "time_b_low": tables.rounded(matched_time(found.low, found.time_b)),
+                "time_b_high": tables.rounded(matched_time(found.high, found.time_b)),
                 "confidence": tables.rounded(found.confidence),
                 "speed_ratio": tables.rounded(self.speed_ratio),
             },
@@ -284,7 +288,9 @@ def _alignment(match: Match, poses: list[PoseSequence], kind: str, method: str) 
         path=match.path,
         position=match.position,
         cost=pair_distance(match.a, match.b, match.path),
-        confidence=confidence(match.a, match.b, match.path),
+        confidence=match.certainty.confidence,
+        low=match.certainty.low,
+        high=match.certainty.high,
         time_a=poses[0].time,
         time_b=poses[1].time,
         frame_a=poses[0].frame,

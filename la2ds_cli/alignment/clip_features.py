@@ -87,12 +87,14 @@ def views_of_b(b: PoseSequence, fps: float, name: str) -> tuple[FloatArray, Floa
     return pose_feature(b, fps, name), pose_feature(mirror(b), fps, name)
 
 
-def nearest_view(a: FloatArray, views: Sequence[FloatArray]) -> int:
-    """Index of the view of B with the lowest mean distance to A along the DTW path.
+def nearest_view(a: FloatArray, views: Sequence[FloatArray], margin: float = 1.0) -> int:
+    """Index of the view of B with the lowest mean distance to A along the DTW path; the first one
+    where no other is below `margin` times its distance.
 
     The ends are closed for this: with open ends the mean would favour the view that leaves out
     more frames.
     """
     closed = AlignConfig(method="dtw", open_ends=False)
     means = [pair_distance(a, b, align_features("dtw", a, b, closed)).mean() for b in views]
-    return int(np.argmin(means))
+    best = int(np.argmin(means))
+    return best if means[best] < margin * means[0] else 0

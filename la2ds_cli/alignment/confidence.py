@@ -1,88 +1,114 @@
-"""How sure an alignment is of every frame of clip A: a relative number, not a probability.
+"""How sure an alignment is of every frame of clip A: calibrated intervals and probabilities.
 
-Two answers to "how much of the evidence lies near the frame that the path chose", where near
-means within +-NEAR of clip B's length:
+The error of a matched moment is taken to be normal about it. Its standard deviation, in frames of
+B, is a factor times the root of the summed squares of
 
-* from the features alone, a softmax over the distances to all frames of B as in the paper's
-  eq. 3, with the temperature SHARPNESS mean nearest-neighbour distances;
-* from the features and the order of time, the share of all monotone paths, weighted by their
-  cost (soft-DTW), that pass there.
+* what the order of time leaves open: the spread about the match of all monotone paths, each
+  weighted by its cost (soft-DTW with the temperature GAMMA), which is wide where frames look alike;
+* what other clips leave open: the spread of their votes (routes.py), where they have a say;
+* STEP frames, since frames are whole, and TIMING of B's length, since people pace differently.
 
-The confidence is their geometric mean: low where frames look alike, where the path had to leave
-the best-looking frame, and where other paths are nearly as good. Frames without a pair have 0.
-
-It is NOT calibrated: 0.8 does not mean that 80 % of such frames are right, and values of two
-different feature kinds cannot be compared. What it does is order frames. On trimmed Penn Action
-pairs aligned on raw poses, the half of the key events with the higher confidence was carried with
-less than half (golf swing, pull-up), two thirds (squat) and four fifths (jumping jacks) of the
-mean error of the other half.
+The factor is fitted so that the interval of NOMINAL covers the truth that often. There is one for
+alignments in which other clips have a say, and without them one for each kind of feature:
+embeddings of two clips agree more smoothly than they agree truly. They were fitted to rendered
+performers and to Penn Action; how well they hold on others is in docs/results/confidence.md. They
+are meant for the method `dtw`; for others they are a rough guide.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
-from la2ds_cli.alignment.distance import mean_nearest_squared, squared_blocks, squared_distance
-from la2ds_cli.alignment.path import is_monotone, mean_match
+from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
+from la2ds_cli.alignment.gaps import SharedRows
+from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.types import FloatArray, IntArray
 
-NEAR = 0.05  # share of B's frames on each side of the chosen one
-SHARPNESS = 0.2
-GAMMA = 1.0  # mean squared nearest-neighbour distances
+NOMINAL = 0.9
+NEAR = 0.05  # share of B's length on each side of the match within which it counts as right
+GAMMA = 3.0  # mean squared nearest-neighbour distances
+STEP = 0.3  # frames
+TIMING = 0.01  # share of B's length
 MAX_FRAMES = 1500  # longer clips are thinned for the path distribution, which is smooth in time
+_NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
+VOTED = 1.7 / _NORMAL
+UNVOTED = {"pose": 2.1 / _NORMAL, "model": 3.5 / _NORMAL}
 
 
-def confidence(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
-    """(N,) float32 in [0, 1] for every frame of a (N, D), 0 where `path` has no pair for it."""
-    position = mean_match(path, len(a))
-    reach = max(NEAR * len(b), 1.0)
-    unit = mean_nearest_squared(a, b)
-    by_feature = _feature_share(a, b, position, reach, SHARPNESS * np.sqrt(unit))
-    by_order = _path_share(a, b, path, position, reach, GAMMA * unit)
-    return np.where(np.isnan(position), 0, np.sqrt(by_feature * by_order)).astype(np.float32)
+@dataclass(frozen=True)
+class Certainty:
+    """confidence: (N,) float32, probability that the true moment lies within NEAR of B's length
+    of the match, 0 without one. low, high: (N,) float64, the interval of NOMINAL in frames of B,
+    inside B; NaN without a match."""
+
+    confidence: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    def over(self, rows: SharedRows) -> Certainty:
+        """The same of whole clips, where `rows` of them were aligned."""
+        confidence = np.zeros(rows.length_a, np.float32)
+        confidence[rows.a] = self.confidence
+        return Certainty(confidence, rows.position(self.low), rows.position(self.high))
 
 
-def _near(position: FloatArray, columns: FloatArray, reach: float) -> np.ndarray:
-    return np.abs(columns[None] - position[:, None]) <= reach  # False for NaN
-
-
-def _feature_share(
-    a: FloatArray, b: FloatArray, position: FloatArray, reach: float, temperature: float
-) -> FloatArray:
-    share = np.zeros(len(a))
-    columns = np.arange(len(b), dtype=float)
-    for first, squared in squared_blocks(a, b):
-        rows = slice(first, first + len(squared))
-        distance = np.sqrt(squared, dtype=np.float64)
-        distance -= distance.min(axis=1, keepdims=True)
-        # Identical clips have the temperature 0: then only the nearest frames have weight.
-        weight = np.exp(-distance / max(temperature, 1e-9 + 1e-6 * float(distance.mean())))
-        share[rows] = (weight * _near(position[rows], columns, reach)).sum(axis=1)
-        share[rows] /= weight.sum(axis=1)
-    return share
-
-
-def _path_share(
+def certainty(
     a: FloatArray,
     b: FloatArray,
     path: IntArray,
     position: FloatArray,
-    reach: float,
-    gamma: float,
-) -> FloatArray:
-    from la2ds_cli.alignment.soft_dtw_kernel import posterior
+    *,
+    kind: str,
+    votes: FloatArray | None = None,
+) -> Certainty:
+    """Of the match `position` (N,), in frames of B, of clips with features (N, D) and (M, D).
 
+    path: (P, 2), of the same match. kind: `model` or `pose`, what the features are. votes: (N,)
+    spread of the other clips' votes in frames of B, None where they have no say.
+    """
+    factor = UNVOTED[kind] if votes is None else VOTED
+    spread = order_spread(a, b, path, position) ** 2 + STEP**2 + (TIMING * len(b)) ** 2
+    if votes is not None:
+        spread = spread + np.nan_to_num(votes) ** 2
+    deviation = factor * np.sqrt(spread)
+    half = _NORMAL * deviation
+    reach = max(NEAR * len(b), 1.0)
+    matched = ~np.isnan(position)
+    inside = [math.erf(reach / (math.sqrt(2) * d)) for d in deviation[matched]]
+    confidence = np.zeros(len(position), np.float32)
+    confidence[matched] = inside
+    low, high = (np.clip(position + side * half, 0, len(b) - 1) for side in (-1, 1))
+    return Certainty(confidence, low, high)
+
+
+def order_spread(a: FloatArray, b: FloatArray, path: IntArray, position: FloatArray) -> FloatArray:
+    """(N,) root of the mean squared distance, in frames of B, from `position` of where monotone
+    paths meet each frame of A, weighted by exp(-cost / temperature). NaN where position is."""
     # Outside the path's own span there is no rival path: open ends are the method's decision.
     low, high = ([0, 0], [len(a) - 1, len(b) - 1])
     if is_monotone(path):
         low, high = path[0], path[-1]
     row, column = (_thin(low[side], high[side]) for side in (0, 1))
     cost = squared_distance(a[row], b[column]).astype(np.float64)
-    mass = posterior(cost, max(gamma, 1e-12 + 1e-6 * float(cost.mean())))
-    spacing = (high[1] - low[1]) / max(len(column) - 1, 1)
-    near = _near(position[row], column.astype(float), max(reach, spacing))
-    share = (mass * near).sum(axis=1) / mass.sum(axis=1)
-    return np.interp(np.arange(len(a)), row, share)
+    unit = GAMMA * mean_nearest_squared(a, b)
+    mass = _posterior(cost, max(unit, 1e-12 + 1e-6 * float(cost.mean())))
+    known = np.flatnonzero(~np.isnan(position))
+    centre = np.interp(row, known, position[known])
+    mean = mass @ column
+    square = mass @ (column.astype(np.float64) ** 2) - 2 * centre * mean + centre**2
+    spread = np.interp(np.arange(len(a)), row, np.sqrt(np.maximum(square, 0)))
+    return np.where(np.isnan(position), np.nan, spread)
+
+
+def _posterior(cost: FloatArray, gamma: float) -> FloatArray:
+    """Rows of the path distribution, each summing to 1."""
+    from la2ds_cli.alignment.soft_dtw_kernel import posterior
+
+    mass = posterior(cost, gamma)
+    return mass / mass.sum(axis=1, keepdims=True)
 
 
 def _thin(first: int, last: int) -> IntArray:

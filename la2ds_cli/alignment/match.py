@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,27 +15,42 @@ from la2ds_cli.alignment.clip_features import (
     pose_feature,
     views_of_b,
 )
+from la2ds_cli.alignment.confidence import Certainty, certainty
+from la2ds_cli.alignment.gaps import CLEAR, SharedRows, all_rows, shared_rows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
-from la2ds_cli.alignment.routes import Kinds, Routes, choose_others, path_through
+from la2ds_cli.alignment.routes import (
+    Kinds,
+    Routes,
+    agree,
+    choose_others,
+    disagreement,
+    path_through,
+)
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.embedding import ensure_embeddings, load_embedder
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.pose_features import mirror, raw_pose
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import FloatArray, IntArray, PoseSequence
+
+# Symmetric movements are as near to their mirror image by chance; B is shown flipped if mirrored.
+CLEARLY = 0.9
 
 
 @dataclass(frozen=True)
 class Match:
     """a (N, D), b (M, D): features as they were compared. path: (P, 2) whole frames. position:
-    (N,) frames of B, NaN = no counterpart. others: clips that had a say."""
+    (N,) frames of B, NaN = no counterpart. certainty: of every frame of A. others: clips that had
+    a say."""
 
     a: FloatArray
     b: FloatArray
     path: IntArray
     position: FloatArray
+    certainty: Certainty
     mirrored: bool = False
     others: int = 0
 
@@ -53,8 +69,9 @@ class Pair:
 def match_by_pose(project: Project, pair: Pair, settings: AlignConfig) -> Match:
     """By the movement of the joints; B as filmed, or mirrored where that is nearer."""
     others = _other_clips(project, pair, settings)
-    (a, b, *rest), mirrored = _movement(pair, list(others.values()))
-    return _match([(a,), (b,)], [(value,) for value in rest], settings, mirrored)
+    movement, mirrored = _movement(pair, list(others.values()))
+    kinds = [(value,) for value in movement]
+    return _match(kinds, settings, "pose", _rows(pair, movement, mirrored, settings), mirrored)
 
 
 def match_by_model(
@@ -66,7 +83,9 @@ def match_by_model(
     progress: Progress,
 ) -> Match:
     """By the embeddings of a run, made first where they are missing; with `pool`, routes by the
-    movement of the joints vote too. UserError (exit 5) for embeddings of different weights."""
+    movement of the joints vote too. Whether B is mirrored is told by the movement; the embeddings
+    are as filmed, since networks that saw flipped copies do not mind. UserError (exit 5) for
+    embeddings of different weights."""
     others = _other_clips(project, pair, settings)
     embeddings = ensure_embeddings(project, run, [*pair.videos, *others], device, progress)
     if len({embedding.model for embedding in embeddings}) > 1:
@@ -78,22 +97,57 @@ def match_by_model(
     kinds: list[Kinds] = [(embedding.value,) for embedding in embeddings]
     if pair.part:
         kinds[:2] = [(value,) for value in load_embedder(project, run, device)(pair.poses)]
+    movement, mirrored = _movement(pair, list(others.values()))
     if others and settings.pool:
-        movement, _ = _movement(pair, list(others.values()))
         kinds = [(*kind, value) for kind, value in zip(kinds, movement, strict=True)]
-    return _match(kinds[:2], kinds[2:], settings, mirrored=False)
+    return _match(kinds, settings, "model", _rows(pair, movement, mirrored, settings), mirrored)
 
 
 def _match(
-    pair: Sequence[Kinds], others: Sequence[Kinds], settings: AlignConfig, mirrored: bool
+    kinds: Sequence[Kinds],
+    settings: AlignConfig,
+    kind: Literal["model", "pose"],
+    rows: SharedRows,
+    mirrored: bool,
 ) -> Match:
-    a, b = pair
-    if not others:
+    """kinds: features of A, of B and of the other clips."""
+    whole_a, whole_b, *others = kinds
+    a, b = tuple(x[rows.a] for x in whole_a), tuple(x[rows.b] for x in whole_b)
+    spread = None
+    if others:
+        routes = Routes(others, settings)
+        votes = routes.votes(a, routes.legs(a), b, routes.legs(b))
+        position, spread = agree(votes[0], votes, len(b[0])), disagreement(votes)
+        path = path_through(position)
+    else:
         path = align_features(settings.method, a[0], b[0], settings)
-        return Match(a[0], b[0], path, smooth_match(path, len(a[0])), mirrored)
-    routes = Routes(others, settings)
-    position = routes.match(a, routes.legs(a), b, routes.legs(b))
-    return Match(a[0], b[0], path_through(position), position, mirrored, len(others))
+        position = smooth_match(path, len(a[0]))
+    return Match(
+        a=whole_a[0],
+        b=whole_b[0],
+        path=rows.path(path),
+        position=rows.position(position),
+        certainty=certainty(a[0], b[0], path, position, kind=kind, votes=spread).over(rows),
+        mirrored=mirrored,
+        others=len(others),
+    )
+
+
+def _rows(
+    pair: Pair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
+) -> SharedRows:
+    """What both clips show; all of them where the settings want no gaps.
+
+    By their movement; and by the plain poses, since a foreign span may be so large that the rest
+    seems to hardly move beside it.
+    """
+    a, b = movement[:2]
+    if not settings.gaps or settings.method != "dtw":
+        return all_rows(len(a), len(b))
+    pose_a, pose_b = pair.poses
+    rates = common_rate([pose_a]), common_rate([pose_b])
+    plain_a, plain_b = raw_pose(pose_a), raw_pose(mirror(pose_b) if mirrored else pose_b)
+    return shared_rows(a, b, rates).common(shared_rows(plain_a, plain_b, rates, CLEAR))
 
 
 def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[str, PoseSequence]:
@@ -119,13 +173,13 @@ def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[st
 
 def _movement(pair: Pair, others: Sequence[PoseSequence]) -> tuple[list[FloatArray], bool]:
     """Movement of A, of B and of the others, each as filmed or mirrored, whichever is nearer to A;
-    and whether B was mirrored."""
+    and whether B was mirrored, for which it must be clearly nearer."""
     fps = common_rate(list(pair.poses))
     a = pose_feature(pair.poses[0], fps, pair.names[0])
-    clips = [(pair.poses[1], pair.names[1])] + [(pose, "another clip") for pose in others]
-    features, chosen = [a], []
-    for pose, name in clips:
-        views = views_of_b(pose, fps, name)
-        chosen.append(nearest_view(a, views))
-        features.append(views[chosen[-1]])
-    return features, chosen[0] == 1
+    views = views_of_b(pair.poses[1], fps, pair.names[1])
+    mirrored = nearest_view(a, views, CLEARLY) == 1
+    features = [a, views[mirrored]]
+    for pose in others:
+        views = views_of_b(pose, fps, "another clip")
+        features.append(views[nearest_view(a, views)])
+    return features, mirrored

@@ -23,8 +23,11 @@ def draw(project: Project, result: AlignResult) -> Figure:
 
     phases = project.phases()
     a, b = (
-        drawn_clip(project, letter, video, result.alignment.path[:, side], phases.get(video.id, []))
-        for side, (letter, video) in enumerate((("A", result.a), ("B", result.b)))
+        drawn_clip(project, letter, video, matched, phases.get(video.id, []))
+        for letter, video, matched in (
+            ("A", result.a, result.alignment.matched_a),
+            ("B", result.b, result.alignment.matched_b),
+        )
     )
     colours = phase_colours(a, b)
     heights = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, printable
 from la2ds_cli.project import Project, Video
-from la2ds_cli.types import FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.video_file import VideoFile, video_file
 
 # The palette's yellow is too pale on white.
@@ -19,8 +19,8 @@ _PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 class DrawnClip:
     """One clip of the figure.
 
-    letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. span: first and
-    last row of its matched part. phases: (start, end, name), in seconds. source: the video file,
+    letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) which
+    of them have a counterpart. phases: (start, end, name), in seconds. source: the video file,
     None where only joints are known.
     """
 
@@ -29,7 +29,7 @@ class DrawnClip:
     pose: PoseSequence
     source: VideoFile | None
     edges: FloatArray
-    span: tuple[int, int]
+    matched: BoolArray
     phases: list[tuple[float, float, str]]
 
     @property
@@ -38,16 +38,18 @@ class DrawnClip:
         return float(self.edges[0]), float(self.edges[-1])
 
     def unmatched(self) -> list[tuple[float, float]]:
-        """Spans in seconds of the ends that have no counterpart."""
-        start, end = self.limits
-        spans = [(start, self.edges[self.span[0]]), (self.edges[self.span[1] + 1], end)]
-        return [(float(low), float(high)) for low, high in spans if high > low]
+        """Spans in seconds that have no counterpart, at the ends and inside."""
+        bounds = np.flatnonzero(np.diff(np.concatenate([[True], self.matched, [True]])))
+        return [
+            (float(self.edges[first]), float(self.edges[stop]))
+            for first, stop in bounds.reshape(-1, 2)
+        ]
 
 
 def drawn_clip(
-    project: Project, letter: str, video: Video, index: IntArray, phases: list[Phase]
+    project: Project, letter: str, video: Video, matched: BoolArray, phases: list[Phase]
 ) -> DrawnClip:
-    """A project clip for the figure; index: (P,) its rows along the path."""
+    """A project clip for the figure; matched: (T,) rows that have a counterpart."""
     pose, _ = project.read_pose(video.id)
     edges = frame_edges(pose.time, pose.fps)
 
@@ -60,7 +62,7 @@ def drawn_clip(
         pose,
         video_file(project, video),
         edges,
-        (int(index.min()), int(index.max())),
+        matched,
         [(seconds(p.start), seconds(p.end), p.name) for p in phases],
     )
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.path import is_monotone
+from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.plot_clip import DrawnClip
 from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, RED
 from la2ds_cli.film_strip import aspect, pictures
@@ -120,12 +121,15 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
         vmax=float(high) if high > low else float(low) + 1,
         interpolation="nearest",
     )
-    i, j = found.path.T
     axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
     if is_monotone(found.path):
-        axes.plot(found.time_a[i], found.time_b[j], color="black", linewidth=4)
-        axes.plot(found.time_a[i], found.time_b[j], color=ORANGE, linewidth=2.2)
+        low, high = (matched_time(bound, found.time_b) for bound in (found.low, found.high))
+        axes.fill_between(found.time_a, low, high, color="white", alpha=0.45, linewidth=0)
+        time_a, time_b = _with_breaks(found)
+        axes.plot(time_a, time_b, color="black", linewidth=4)
+        axes.plot(time_a, time_b, color=ORANGE, linewidth=2.2)
     else:
+        i, j = found.path.T
         axes.plot(found.time_a[i], found.time_b[j], ".", color=ORANGE, markersize=4)
     _labelled_moments(axes, a, b)
     for span in a.unmatched():
@@ -135,11 +139,22 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     axes.set(xlim=a.limits, ylim=b.limits)
     axes.set_xlabel("A, seconds", fontsize=10)
     axes.set_ylabel("B, seconds", fontsize=10)
-    axes.set_title("distance of all pairs of frames, and the path", fontsize=10.5, loc="left")
+    band = f", {NOMINAL:.0%} interval in white" if is_monotone(found.path) else ""
+    axes.set_title(f"distance of all pairs of frames, path{band}", fontsize=10.5, loc="left")
     bar = figure.colorbar(
         image, cax=_axes(figure, row, _MATRIX_RIGHT + 0.08, _MATRIX_RIGHT + 0.2), extend="both"
     )
     bar.ax.tick_params(labelsize=8)
+
+
+def _with_breaks(found: Alignment) -> tuple[FloatArray, FloatArray]:
+    """Seconds of A and of B along the path, NaN where it leaves frames out."""
+    i, j = found.path.T
+    after = 1 + np.flatnonzero((np.diff(i) > 1) | (np.diff(j) > 1))
+    return (
+        np.insert(found.time_a[i], after, np.nan),
+        np.insert(found.time_b[j], after, np.nan),
+    )
 
 
 def _thinned_distance(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -197,14 +212,14 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
 
 
 def confidence(figure: Figure, row: Row, found: Alignment, a: DrawnClip, colours: Colours) -> None:
-    """Confidence of every frame of A; relative, so the axis has no more than low and high."""
-    axes = _time_panel(figure, row, a, colours, "confidence of the match (relative)")
-    matched = np.isin(np.arange(len(found.time_a)), found.path[:, 0])
-    shown = np.where(matched, found.confidence, np.nan)
+    """Probability of being right to NEAR of B's length, for every frame of A."""
+    title = f"probability of being right to {NEAR:.0%} of B's length"
+    axes = _time_panel(figure, row, a, colours, title)
+    shown = np.where(found.matched_a, found.confidence, np.nan)
     axes.fill_between(found.time_a, 0, shown, color=GREEN, alpha=0.45, linewidth=0)
     axes.plot(found.time_a, shown, color=GREEN, linewidth=1.4)
     axes.set_ylim(0, 1.02)
-    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     axes.set_xlabel("A, seconds", fontsize=10)
 
 

@@ -63,11 +63,18 @@ class Routes:
 
         NaN where the direct path of the first kind leaves a frame of A out.
         """
-        direct = [find_leg(x, y, self.config).there for x, y in zip(a, b, strict=True)]
-        votes = list(direct)
+        votes = self.votes(a, legs_a, b, legs_b)
+        return agree(votes[0], votes, len(b[0]))
+
+    def votes(
+        self, a: Kinds, legs_a: list[list[Leg]], b: Kinds, legs_b: list[list[Leg]]
+    ) -> FloatArray:
+        """(V, N) where in B each frame of A lies by each vote, NaN where it leaves one out. First
+        the direct paths, one for each kind of feature; then the routes."""
+        votes = [find_leg(x, y, self.config).there for x, y in zip(a, b, strict=True)]
         for kind_a, kind_b in zip(legs_a, legs_b, strict=True):
             votes += route_votes(kind_a, kind_b)
-        return agree(direct[0], np.array(votes), len(b[0]))
+        return np.array(votes)
 
 
 def choose_others(items: Sequence[T], config: AlignConfig) -> list[T]:
@@ -118,6 +125,22 @@ def agree(direct: FloatArray, votes: FloatArray, length: int) -> FloatArray:
     position = np.full(len(direct), np.nan)
     position[matched] = np.maximum.accumulate(np.clip(middle[matched], 0, length - 1))
     return position
+
+
+def disagreement(votes: FloatArray) -> FloatArray:
+    """(N,) half the range of the middle 90 % of the votes (V, N), in frames; NaN votes do not
+    count, and 0 where there is none."""
+    ordered = np.sort(votes, axis=0)  # NaN last
+    last = np.maximum((~np.isnan(votes)).sum(axis=0) - 1, 0)
+    frames = np.arange(votes.shape[1])
+
+    def quantile(share: float) -> FloatArray:
+        low = np.floor(share * last).astype(np.int64)
+        high = np.minimum(low + 1, last)
+        part = share * last - low
+        return (1 - part) * ordered[low, frames] + part * ordered[high, frames]
+
+    return np.nan_to_num((quantile(0.95) - quantile(0.05)) / 2)
 
 
 def path_through(position: FloatArray) -> IntArray:

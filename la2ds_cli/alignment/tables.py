@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.types import Alignment, FloatArray
+from la2ds_cli.types import Alignment, BoolArray, FloatArray
 
 SCHEMA_VERSION = 1
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
@@ -61,8 +61,7 @@ def rounded(values: FloatArray | Sequence[float], digits: int = 6) -> list[Any]:
     return [None if np.isnan(value) else value for value in exact.tolist()]
 
 
-def unmatched_ends(index: np.ndarray, time: FloatArray) -> list[list[float]]:
-    """[first, last] seconds of the frames before and after those that `index` (P,) pairs."""
-    first, last = int(index.min()), int(index.max())
-    spans = [(0, first - 1), (last + 1, len(time) - 1)]
-    return [rounded([time[start], time[stop]]) for start, stop in spans if start <= stop]
+def unmatched(matched: BoolArray, time: FloatArray) -> list[list[float]]:
+    """[first, last] seconds of every span of frames without a counterpart; matched (T,)."""
+    bounds = np.flatnonzero(np.diff(np.concatenate([[True], matched, [True]])))
+    return [rounded(time[[first, stop - 1]]) for first, stop in bounds.reshape(-1, 2)]

@@ -14,7 +14,7 @@ import numpy as np
 from la2ds_cli.demo.body import COCO17, POINT, Body, forward_kinematics, random_body
 from la2ds_cli.demo.camera import Camera, look_at
 from la2ds_cli.demo.movement import movement, phase_name, random_style
-from la2ds_cli.types import FloatArray
+from la2ds_cli.types import FloatArray, PoseSequence
 from la2ds_cli.video import Image, write_video
 
 FPS = 30
@@ -71,11 +71,39 @@ def random_phase(rng: np.random.Generator) -> FloatArray:
     return start + (end - start) * passed / passed[-1]
 
 
-def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
+def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSequence, FloatArray]:
+    """The true joints of the clip `index` of write_demo_clips(n=n, seed=seed) and its phase (T,).
+
+    Nothing is rendered. noise: standard deviation in pixels of what is added to every joint.
+    """
     rng = np.random.default_rng([seed, index])
+    _, phase, world, camera = _performance(rng, (index + 0.5) / n)
+    xy = camera.project(world[:, :JOINTS])
+    pose = PoseSequence(
+        xy=xy + np.random.default_rng([seed, index, 1]).normal(0, 1, xy.shape) * noise,
+        score=np.ones(xy.shape[:2]),
+        box=np.concatenate([xy.min(axis=1), xy.max(axis=1)], axis=1),
+        frame=np.arange(len(xy)),
+        time=np.arange(len(xy)) / FPS,
+        fps=FPS,
+        size=SIZE,
+        skeleton="coco17",
+    )
+    return pose, phase
+
+
+def _performance(
+    rng: np.random.Generator, share: float
+) -> tuple[Body, FloatArray, FloatArray, Camera]:
+    """Body, phase (T,), points (T, P, 3) in metres and camera of one performer."""
     body, phase = random_body(rng), random_phase(rng)
     world = forward_kinematics(body, movement(phase, random_style(rng)))
-    camera = _camera(rng, world, (index + 0.5) / n)
+    return body, phase, world, _camera(rng, world, share)
+
+
+def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
+    rng = np.random.default_rng([seed, index])
+    body, phase, world, camera = _performance(rng, (index + 0.5) / n)
     path = folder / f"performer-{index + 1:02d}.mp4"
     write_video(path, _frames(rng, world, body, camera), FPS)
     xy = camera.project(world[:, :JOINTS]).astype(np.float32)

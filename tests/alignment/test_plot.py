@@ -85,11 +85,13 @@ def test_a_drawn_clip_knows_its_times(project: Project) -> None:
     video = project.find("anna")
     assert video is not None
     phases = [Phase(0, 10, "down"), Phase(10, 30, "up"), Phase(30, 50, "after the end")]
-    clip = plot_clip.drawn_clip(project, "A", video, np.array([4, 5, 20]), phases)
+    matched = np.isin(np.arange(30), [4, 5, 6, *range(10, 21)])
+    clip = plot_clip.drawn_clip(project, "A", video, matched, phases)
     start, end = clip.limits
     assert start == pytest.approx(-0.025)
     assert end == pytest.approx(30 / 20 - 0.025)
-    (first, last) = clip.unmatched()
+    first, inside, last = clip.unmatched()
+    np.testing.assert_allclose(inside, [7 / 20 - 0.025, 10 / 20 - 0.025])
     np.testing.assert_allclose(first, [start, 4 / 20 - 0.025])
     np.testing.assert_allclose(last, [21 / 20 - 0.025, end])
     np.testing.assert_allclose([clip.phases[1][0], clip.phases[1][1]], [10 / 20 - 0.025, end])

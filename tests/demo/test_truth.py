@@ -16,6 +16,8 @@ def _alignment(path: list[tuple[int, int]], n: int, m: int) -> Alignment:
         position=smooth_match(np.array(path), n),
         cost=np.zeros(len(path)),
         confidence=np.ones(n),
+        low=np.zeros(n),
+        high=np.full(n, m - 1),
         time_a=np.arange(n) / 10,
         time_b=np.arange(m) / 10,
         frame_a=np.arange(n),

@@ -1,0 +1,101 @@
+"""Spans inside a clip that the other clip does not show: left out rather than forced onto a frame.
+
+Time warping gives every frame between its ends a counterpart. Where one clip holds something that
+the other leaves out (a second practice swing, a step to the side), that bends the path, and often
+leaves out the rest of the clip instead. So the pair is first aligned with spans that may stay
+without a counterpart (gap_kernel.py); those that are long enough to mean something are taken out,
+and what both clips show is aligned as ever.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.alignment.methods.dtw import LEAST_COST
+from la2ds_cli.types import BoolArray, FloatArray, IntArray
+
+LEAST = (2.5, 12.0)
+"""Cost of a frame of a gap, and of opening one, in median squared nearest-neighbour distances: some
+frames must look clearly unlike. Found on rendered performers with and without foreign spans, such
+that almost no pair of Penn Action clips has a gap."""
+CLEAR = (4.0, 20.0)  # the same for frames that are nothing like the other clip
+SHORTEST = 0.3  # seconds
+MAX_FRAMES = 1500  # longer clips are thinned
+
+
+@dataclass(frozen=True)
+class SharedRows:
+    """Rows of A (n,) and of B (m,) that are to be aligned; of `length_a` and `length_b` frames."""
+
+    a: IntArray
+    b: IntArray
+    length_a: int
+    length_b: int
+
+    def common(self, other: SharedRows) -> SharedRows:
+        """The rows that both have, of the same clips. Itself where none would be left."""
+        a, b = np.intersect1d(self.a, other.a), np.intersect1d(self.b, other.b)
+        return SharedRows(a, b, self.length_a, self.length_b) if len(a) and len(b) else self
+
+    def path(self, path: IntArray) -> IntArray:
+        """A path (P, 2) between the rows as one between the clips."""
+        return np.stack([self.a[path[:, 0]], self.b[path[:, 1]]], axis=1)
+
+    def position(self, position: FloatArray) -> FloatArray:
+        """Positions (n,) among the rows of B as (length_a,) positions in B, NaN for frames of A
+        that are no row."""
+        found = np.full(self.length_a, np.nan)
+        known = ~np.isnan(position)
+        found[self.a[known]] = np.interp(position[known], np.arange(len(self.b)), self.b)
+        return found
+
+
+def all_rows(length_a: int, length_b: int) -> SharedRows:
+    """No gaps."""
+    return SharedRows(np.arange(length_a), np.arange(length_b), length_a, length_b)
+
+
+def shared_rows(
+    a: FloatArray, b: FloatArray, rates: tuple[float, float], price: tuple[float, float] = LEAST
+) -> SharedRows:
+    """All rows of a (N, D) and b (M, D) but those of gaps of at least SHORTEST inside them.
+
+    Meant for features of the joints: distances of embeddings are so uneven that gaps seem to be
+    where people merely differ. rates: frames per second of A and of B. price: LEAST or CLEAR.
+    """
+    from la2ds_cli.alignment.gap_kernel import path_with_gaps
+
+    thin = [_thin(len(a)), _thin(len(b))]
+    cost = squared_distance(a[thin[0]], b[thin[1]])
+    # The median, since a long gap would raise the mean, and so its own price.
+    unit = float(np.median(cost.min(axis=1)) + np.median(cost.min(axis=0))) / 2
+    unit = max(unit, LEAST_COST * float(a.var(axis=0).sum() + b.var(axis=0).sum()) / 2)
+    if unit == 0:  # no frame differs from another
+        return all_rows(len(a), len(b))
+    path = path_with_gaps(cost, price[0] * unit, price[1] * unit)
+    keep = [
+        np.flatnonzero(~_inside(row[path[:, side]], len(clip), SHORTEST * rate))
+        for side, (row, clip, rate) in enumerate(zip(thin, (a, b), rates, strict=True))
+    ]
+    return SharedRows(keep[0], keep[1], len(a), len(b))
+
+
+def _inside(met: IntArray, length: int, shortest: float) -> BoolArray:
+    """(length,) bool: frames in spans of at least `shortest` frames between two that are met."""
+    met = np.unique(met)
+    found = np.zeros(length, bool)
+    # Neighbours of a thinned clip lie some frames apart without a gap between them.
+    usual = int(np.median(np.diff(met))) if len(met) > 1 else 1
+    for before, after in itertools.pairwise(met):
+        if after - before - usual >= max(shortest, 1):
+            found[before + 1 : after] = True
+    return found
+
+
+def _thin(length: int) -> IntArray:
+    """At most MAX_FRAMES evenly spaced frames, the first and the last among them."""
+    return np.rint(np.linspace(0, length - 1, min(length, MAX_FRAMES))).astype(np.int64)

@@ -1,0 +1,146 @@
+"""Spans that the other clip does not show, in features made by hand and on rendered performers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment import gaps
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.gaps import SharedRows, shared_rows
+from la2ds_cli.project import Project
+from la2ds_cli.types import PoseSequence
+from tests.movement import add_sequence, figure, sequence, warped_phase
+
+RATES = (20.0, 20.0)
+
+
+def walks(span: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A movement of 60 frames seen twice, with noise; A holds `span` foreign frames at frame 30."""
+    random = np.random.default_rng(seed)
+    walk = np.cumsum(random.normal(size=(60, 5)), axis=0)
+    foreign = walk[30] + 25 + np.cumsum(random.normal(size=(span, 5)), axis=0)
+    a, b = walk + 0.5 * random.normal(size=(60, 5)), walk + 0.5 * random.normal(size=(60, 5))
+    return np.concatenate([a[:30], foreign, a[30:]]), b
+
+
+def rows_of(a: np.ndarray, b: np.ndarray, rates: tuple[float, float] = RATES) -> SharedRows:
+    return shared_rows(a, b, rates)
+
+
+def test_a_foreign_span_is_found_in_either_clip() -> None:
+    a, b = walks(20)
+    expected = [*range(30), *range(50, 80)]
+    assert rows_of(a, b).a.tolist() == expected
+    assert rows_of(a, b).b.tolist() == list(range(60))
+    assert rows_of(b, a).b.tolist() == expected
+
+
+def test_a_span_shorter_than_the_shortest_is_no_gap() -> None:
+    a, b = walks(5)
+    assert len(rows_of(a, b).a) == 65  # 5 frames at 20 a second are 0.25 s
+    assert len(rows_of(a, b, (10.0, 10.0)).a) == 60  # at 10 a second 0.5 s
+
+
+def test_a_pause_is_no_gap() -> None:
+    a, b = walks(0)
+    held = np.concatenate([a[:30], np.repeat(a[30:31], 25, axis=0), a[30:]])
+    assert len(rows_of(held, b).a) == 85
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_ends_are_not_for_gaps_to_cut(seed: int) -> None:
+    a, b = walks(0, seed)
+    assert len(rows_of(a[10:], b[:-10]).a) == 50
+    assert len(rows_of(a[10:], b[:-10]).b) == 50
+
+
+def test_long_clips_are_thinned(monkeypatch) -> None:
+    a, b = walks(20)
+    monkeypatch.setattr(gaps, "MAX_FRAMES", 40)
+    kept = rows_of(a, b).a
+    assert np.isin(np.arange(28), kept).all()
+    assert not np.isin(np.arange(33, 47), kept).any()
+
+
+def test_clips_of_one_still_frame_have_no_gaps() -> None:
+    assert len(rows_of(np.ones((30, 3)), np.ones((20, 3))).a) == 30
+
+
+def test_copies_have_no_gaps() -> None:
+    a, _ = walks(20)
+    assert len(rows_of(a, a).a) == len(rows_of(a, a).b) == 80
+
+
+def test_rows_lead_back_to_the_clips() -> None:
+    rows = SharedRows(np.array([0, 1, 4]), np.array([0, 3, 4]), 5, 5)
+    assert rows.path(np.array([[0, 0], [1, 1], [2, 2]])).tolist() == [[0, 0], [1, 3], [4, 4]]
+    found = rows.position(np.array([0.5, np.nan, 2.0]))
+    np.testing.assert_array_equal(found, [1.5, np.nan, np.nan, np.nan, 4])
+
+
+# --- through align --------------------------------------------------------------------------
+
+
+def with_span(phase: np.ndarray, at: int, span: int) -> PoseSequence:
+    """The figure doing `phase`, and before frame `at` waving over its head, lying on its side."""
+    clip = sequence(np.concatenate([phase[:at], np.full(span, phase[at]), phase[at:]]))
+    odd = figure(np.full(span, 0.9), tilt=np.pi / 2)
+    odd[:, :6, 1] += 30 * np.sin(np.arange(span))[:, None]
+    clip.xy[at : at + span] = odd
+    return clip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path)
+    add_sequence(project, "whole", with_span(warped_phase(60, 1), 30, 20))
+    add_sequence(project, "plain", sequence(warped_phase(50, 2)))
+    for n in range(5):
+        add_sequence(project, f"other{n}", sequence(warped_phase(40 + n, 10 + n)))
+    return project
+
+
+@pytest.mark.parametrize("routes", [0, 40])
+def test_align_leaves_the_span_out_and_the_rest_as_it_is(project: Project, routes: int) -> None:
+    config = project.config(overrides=[f"align.routes={routes}"])
+    result = find_alignment(project, "whole", "plain", config=config)
+    found = result.alignment
+    assert result.others == (5 if routes else 0)
+    span = np.arange(80)
+    assert not found.matched_a[(span >= 32) & (span < 48)].any()
+    for values in (found.position, found.low, found.high, result.speed_ratio):
+        assert np.isnan(values[33:47]).all()
+    assert (found.confidence[33:47] == 0).all()
+    phase_a = np.concatenate(
+        [warped_phase(60, 1)[:30], np.full(20, np.nan), warped_phase(60, 1)[30:]]
+    )
+    truth = np.interp(phase_a, warped_phase(50, 2), np.arange(50))
+    error = np.abs(found.position - truth)
+    assert np.nanmean(error) < 1.5
+    assert found.matched_b[5:45].all()
+    forced = find_alignment(
+        project, "whole", "plain", config=project.config(overrides=["align.gaps=false"])
+    )
+    assert np.nanmean(np.abs(forced.alignment.position - truth)) > np.nanmean(error)
+
+
+def test_the_span_is_left_out_of_b_as_well(project: Project) -> None:
+    found = find_alignment(project, "plain", "whole", config=project.config()).alignment
+    assert not found.matched_b[33:47].any()
+    assert found.matched_a.all()
+    inside = (found.position > 32) & (found.position < 47)
+    assert inside.sum() <= 1
+
+
+def test_clips_without_foreign_spans_are_aligned_as_without_the_setting(project: Project) -> None:
+    both = [
+        find_alignment(
+            project, "plain", "other1", config=project.config(overrides=[f"align.gaps={value}"])
+        ).alignment
+        for value in ("true", "false")
+    ]
+    np.testing.assert_array_equal(both[0].position, both[1].position)
+    np.testing.assert_array_equal(both[0].path, both[1].path)
