@@ -27,7 +27,7 @@ PURE = {
     f"la2ds_cli.{name}"
     for name in [
         *("alignment.confidence", "alignment.distance", "alignment.dtw_kernel", "alignment.gaps"),
-        "alignment.gap_kernel",,
+        "alignment.gap_kernel",
         *("alignment.repetition_kernel", "alignment.repetitions"),
         *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
         *("augment", "crop"),
