@@ -23,10 +23,10 @@ def draw(project: Project, result: AlignResult) -> Figure:
 
     phases = project.phases()
     a, b = (
-        drawn_clip(project, letter, video, matched, phases.get(video.id, []))
-        for letter, video, matched in (
-            ("A", result.a, result.alignment.matched_a),
-            ("B", result.b, result.alignment.matched_b),
+        drawn_clip(project, letter, video, pose, matched, phases.get(video.id, []))
+        for letter, video, pose, matched in (
+            ("A", result.a, result.pose_a, result.alignment.matched_a),
+            ("B", result.b, result.pose_b, result.alignment.matched_b),
         )
     )
     colours = phase_colours(a, b)

@@ -47,10 +47,15 @@ class DrawnClip:
 
 
 def drawn_clip(
-    project: Project, letter: str, video: Video, matched: BoolArray, phases: list[Phase]
+    project: Project,
+    letter: str,
+    video: Video,
+    pose: PoseSequence,
+    matched: BoolArray,
+    phases: list[Phase],
 ) -> DrawnClip:
-    """A project clip for the figure; matched: (T,) rows that have a counterpart."""
-    pose, _ = project.read_pose(video.id)
+    """A project clip, or the part of it that `pose` (T frames) holds, for the figure; matched: (T,)
+    rows that have a counterpart."""
     edges = frame_edges(pose.time, pose.fps)
 
     def seconds(frame: int) -> float:
@@ -63,7 +68,11 @@ def drawn_clip(
         video_file(project, video),
         edges,
         matched,
-        [(seconds(p.start), seconds(p.end), p.name) for p in phases],
+        [
+            (seconds(p.start), seconds(p.end), p.name)
+            for p in phases
+            if p.end > pose.frame[0] and p.start <= pose.frame[-1]
+        ],
     )
 
 

@@ -86,7 +86,8 @@ def test_a_drawn_clip_knows_its_times(project: Project) -> None:
     assert video is not None
     phases = [Phase(0, 10, "down"), Phase(10, 30, "up"), Phase(30, 50, "after the end")]
     matched = np.isin(np.arange(30), [4, 5, 6, *range(10, 21)])
-    clip = plot_clip.drawn_clip(project, "A", video, matched, phases)
+    pose = project.read_pose("anna")[0]
+    clip = plot_clip.drawn_clip(project, "A", video, pose, matched, phases)
     start, end = clip.limits
     assert start == pytest.approx(-0.025)
     assert end == pytest.approx(30 / 20 - 0.025)
@@ -96,6 +97,18 @@ def test_a_drawn_clip_knows_its_times(project: Project) -> None:
     np.testing.assert_allclose(last, [21 / 20 - 0.025, end])
     np.testing.assert_allclose([clip.phases[1][0], clip.phases[1][1]], [10 / 20 - 0.025, end])
     assert clip.source is None
+
+
+def test_a_part_of_a_clip_is_drawn_with_its_own_times_and_phases(project: Project) -> None:
+    video = project.find("anna")
+    assert video is not None
+    phases = [Phase(0, 10, "down"), Phase(10, 18, "up"), Phase(18, 30, "after")]
+    pose = project.read_pose("anna")[0].cut(12, 18)
+    clip = plot_clip.drawn_clip(project, "A", video, pose, np.ones(6, bool), phases)
+    np.testing.assert_allclose(clip.limits, [12 / 20 - 0.025, 18 / 20 - 0.025])
+    ((start, end, name),) = clip.phases
+    np.testing.assert_allclose([start, end], clip.limits)
+    assert name == "up"
 
 
 def test_frame_edges() -> None:
