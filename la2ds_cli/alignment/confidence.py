@@ -24,7 +24,6 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
 from la2ds_cli.alignment.gaps import SharedRows
-from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.types import FloatArray, IntArray
 
 NOMINAL = 0.9
@@ -58,19 +57,20 @@ class Certainty:
 def certainty(
     a: FloatArray,
     b: FloatArray,
-    path: IntArray,
     position: FloatArray,
     *,
     kind: str,
+    skip: float = math.inf,
     votes: FloatArray | None = None,
 ) -> Certainty:
     """Of the match `position` (N,), in frames of B, of clips with features (N, D) and (M, D).
 
-    path: (P, 2), of the same match. kind: `model` or `pose`, what the features are. votes: (N,)
-    spread of the other clips' votes in frames of B, None where they have no say.
+    kind: `model` or `pose`, what the features are. skip: what a frame at an open end costs, in mean
+    squared nearest-neighbour distances; infinite = the ends are closed. votes: (N,) spread of the
+    other clips' votes in frames of B, None where they have no say.
     """
     factor = UNVOTED[kind] if votes is None else VOTED
-    spread = order_spread(a, b, path, position) ** 2 + STEP**2 + (TIMING * len(b)) ** 2
+    spread = order_spread(a, b, position, skip) ** 2 + STEP**2 + (TIMING * len(b)) ** 2
     if votes is not None:
         spread = spread + np.nan_to_num(votes) ** 2
     deviation = factor * np.sqrt(spread)
@@ -84,17 +84,21 @@ def certainty(
     return Certainty(confidence, low, high)
 
 
-def order_spread(a: FloatArray, b: FloatArray, path: IntArray, position: FloatArray) -> FloatArray:
+def order_spread(
+    a: FloatArray, b: FloatArray, position: FloatArray, skip: float = math.inf
+) -> FloatArray:
     """(N,) root of the mean squared distance, in frames of B, from `position` of where monotone
     paths meet each frame of A, weighted by exp(-cost / temperature). NaN where position is."""
-    # Outside the path's own span there is no rival path: open ends are the method's decision.
-    low, high = ([0, 0], [len(a) - 1, len(b) - 1])
-    if is_monotone(path):
-        low, high = path[0], path[-1]
-    row, column = (_thin(low[side], high[side]) for side in (0, 1))
+    from la2ds_cli.alignment.soft_dtw_kernel import posterior
+
+    row, column = _thin(len(a)), _thin(len(b))
     cost = squared_distance(a[row], b[column]).astype(np.float64)
-    unit = GAMMA * mean_nearest_squared(a, b)
-    mass = _posterior(cost, max(unit, 1e-12 + 1e-6 * float(cost.mean())))
+    unit = mean_nearest_squared(a, b)
+    # A frame of a thinned clip stands for several that would be left out.
+    step = max((len(a) - 1) / max(len(row) - 1, 1), (len(b) - 1) / max(len(column) - 1, 1), 1.0)
+    temperature = max(GAMMA * unit, 1e-12 + 1e-6 * float(cost.mean()))
+    mass = posterior(cost, temperature, skip * unit * step if unit else math.inf)
+    mass /= np.maximum(mass.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     known = np.flatnonzero(~np.isnan(position))
     centre = np.interp(row, known, position[known])
     mean = mass @ column
@@ -103,15 +107,6 @@ def order_spread(a: FloatArray, b: FloatArray, path: IntArray, position: FloatAr
     return np.where(np.isnan(position), np.nan, spread)
 
 
-def _posterior(cost: FloatArray, gamma: float) -> FloatArray:
-    """Rows of the path distribution, each summing to 1."""
-    from la2ds_cli.alignment.soft_dtw_kernel import posterior
-
-    mass = posterior(cost, gamma)
-    return mass / mass.sum(axis=1, keepdims=True)
-
-
-def _thin(first: int, last: int) -> IntArray:
-    """At most MAX_FRAMES evenly spaced frames from first to last, both included."""
-    count = min(int(last) - int(first) + 1, MAX_FRAMES)
-    return np.rint(np.linspace(first, last, count)).astype(np.int64)
+def _thin(length: int) -> IntArray:
+    """At most MAX_FRAMES evenly spaced frames, the first and the last among them."""
+    return np.rint(np.linspace(0, length - 1, min(length, MAX_FRAMES))).astype(np.int64)

@@ -24,6 +24,8 @@ frames must look clearly unlike. Found on rendered performers with and without f
 that almost no pair of Penn Action clips has a gap."""
 CLEAR = (4.0, 20.0)  # the same for frames that are nothing like the other clip
 SHORTEST = 0.3  # seconds
+STILL = 0.5
+"""Seconds of the other clip per second of a piece beside a gap, below which that goes, too."""
 MAX_FRAMES = 1500  # longer clips are thinned
 
 
@@ -77,22 +79,38 @@ def shared_rows(
     if unit == 0:  # no frame differs from another
         return all_rows(len(a), len(b))
     path = path_with_gaps(cost, price[0] * unit, price[1] * unit)
+    path = np.stack([thin[0][path[:, 0]], thin[1][path[:, 1]]], axis=1)
     keep = [
-        np.flatnonzero(~_inside(row[path[:, side]], len(clip), SHORTEST * rate))
-        for side, (row, clip, rate) in enumerate(zip(thin, (a, b), rates, strict=True))
+        np.flatnonzero(~_left_out(path[:, [side, 1 - side]], length, rates[side], rates[1 - side]))
+        for side, length in enumerate((len(a), len(b)))
     ]
     return SharedRows(keep[0], keep[1], len(a), len(b))
 
 
-def _inside(met: IntArray, length: int, shortest: float) -> BoolArray:
-    """(length,) bool: frames in spans of at least `shortest` frames between two that are met."""
-    met = np.unique(met)
-    found = np.zeros(length, bool)
+def _left_out(path: IntArray, length: int, rate: float, other_rate: float) -> BoolArray:
+    """(length,) bool: frames of a clip in its gaps.
+
+    path: (P, 2), frames of the clip and of the other one; rates: frames per second. What lies
+    between two gaps, or between a gap and an end, goes too where it stands still in the other
+    clip: there it was put onto one moment for want of a better.
+    """
+    first = np.flatnonzero(np.diff(path[:, 0], prepend=-1) > 0)  # row of each frame that is met
+    last = np.append(first[1:], len(path)) - 1
+    met = path[first, 0]
     # Neighbours of a thinned clip lie some frames apart without a gap between them.
     usual = int(np.median(np.diff(met))) if len(met) > 1 else 1
-    for before, after in itertools.pairwise(met):
-        if after - before - usual >= max(shortest, 1):
-            found[before + 1 : after] = True
+    after = 1 + np.flatnonzero(np.diff(met) - usual >= max(SHORTEST * rate, 1))
+    found = np.zeros(length, bool)
+    if not len(after):
+        return found
+    for n in after:
+        found[met[n - 1] + 1 : met[n]] = True
+    for n, stop in itertools.pairwise([0, *after.tolist(), len(met)]):
+        here = (met[stop - 1] - met[n] + usual) / rate
+        there = (path[last[stop - 1], 1] - path[first[n], 1]) / other_rate
+        if there < STILL * here:
+            low = 0 if n == 0 else met[n]
+            found[low : length if stop == len(met) else met[stop - 1] + 1] = True
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -122,12 +123,14 @@ def _match(
     else:
         path = align_features(settings.method, a[0], b[0], settings)
         position = smooth_match(path, len(a[0]))
+    skip = settings.skip_cost if settings.open_ends and settings.method == "dtw" else math.inf
+    sure = certainty(a[0], b[0], position, kind=kind, skip=skip, votes=spread)
     return Match(
         a=whole_a[0],
         b=whole_b[0],
         path=rows.path(path),
         position=rows.position(position),
-        certainty=certainty(a[0], b[0], path, position, kind=kind, votes=spread).over(rows),
+        certainty=sure.over(rows),
         mirrored=mirrored,
         others=len(others),
     )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.align import AlignResult
 
 
+_LONGEST = 140  # characters that fit in one line at the usual size
+
+
 def draw(project: Project, result: AlignResult) -> Figure:
     """The figure of an alignment."""
     from matplotlib.figure import Figure
@@ -67,7 +70,8 @@ def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> N
         figure.text(panels.LEFT / panels.WIDTH, 1 - down / height, text, va="center", **style)
 
     line(f"A  {a.name}     B  {b.name}", 0.25, fontsize=14, fontweight="bold")
-    line(summary(result), 0.55, fontsize=10.5, color="#404040")
+    text = summary(result)
+    line(text, 0.55, fontsize=10.5 * min(1, _LONGEST / len(text)), color="#404040")
 
 
 def summary(result: AlignResult) -> str:
@@ -83,5 +87,5 @@ def summary(result: AlignResult) -> str:
     parts.append(f"mean confidence {result.mean_confidence:.2f}")
     ratio = result.overall_ratio
     if np.isfinite(ratio):
-        parts.append(f"matched part: B takes {ratio:.2f} × the time of A")
+        parts.append(f"B takes {ratio:.2f} × the time of A")
     return "   ·   ".join(parts)

@@ -11,21 +11,23 @@ from la2ds_cli.types import FloatArray, IntArray
 
 
 @njit(cache=True)
-def _forward(cost, gamma):
-    """(N, M) soft minimum of the cost of all paths from (0, 0) to each cell, the cell included."""
+def _forward(cost, gamma, skip):
+    """(N, M) soft minimum of the cost of all paths that begin where they may and end in a cell, the
+    cell and the frames left out before the first pair included."""
     rows, columns = cost.shape
     total = np.empty((rows, columns))
     for i in range(rows):
         for j in range(columns):
+            begun = 0.0 if i == 0 and j == 0 else math.inf
+            if (i == 0) != (j == 0):
+                begun = skip * (i + j)
             diagonal = total[i - 1, j - 1] if i > 0 and j > 0 else math.inf
             up = total[i - 1, j] if i > 0 else math.inf
             left = total[i, j - 1] if j > 0 else math.inf
-            least = min(diagonal, up, left)
-            if least == math.inf:
-                total[i, j] = cost[i, j]
-                continue
+            least = min(begun, diagonal, up, left)
             weight = (
-                math.exp((least - diagonal) / gamma)
+                math.exp((least - begun) / gamma)
+                + math.exp((least - diagonal) / gamma)
                 + math.exp((least - up) / gamma)
                 + math.exp((least - left) / gamma)
             )
@@ -33,16 +35,28 @@ def _forward(cost, gamma):
     return total
 
 
-def posterior(cost: FloatArray, gamma: float) -> FloatArray:
+def posterior(cost: FloatArray, gamma: float, skip: float = math.inf) -> FloatArray:
     """(N, M) float64 probability that a path passes each cell, P(path) ~ exp(-cost / gamma).
 
     The expected alignment of Cuturi and Blondel (2017), soft-DTW, for paths from the first to
-    the last cell with steps (1, 1), (1, 0), (0, 1). gamma > 0, in the unit of cost.
+    the last cell with steps (1, 1), (1, 0), (0, 1). gamma > 0, in the unit of cost. With a finite
+    `skip`, the cost of a frame left out, the first frames of one clip and the last ones of one clip
+    may stay without a pair.
     """
     cost = np.ascontiguousarray(cost, np.float64)
-    forward = _forward(cost, gamma)
-    backward = _forward(np.ascontiguousarray(cost[::-1, ::-1]), gamma)[::-1, ::-1]
-    return np.exp(np.minimum(forward[-1, -1] - forward - backward + cost, 0) / gamma)
+    forward = _forward(cost, gamma, skip)
+    backward = _forward(np.ascontiguousarray(cost[::-1, ::-1]), gamma, skip)[::-1, ::-1]
+    whole = forward[-1, -1]
+    if math.isfinite(skip):
+        ends = np.concatenate(
+            [
+                forward[:, -1] + skip * np.arange(len(cost) - 1, -1, -1),
+                (forward[-1] + skip * np.arange(cost.shape[1] - 1, -1, -1))[:-1],
+            ]
+        )
+        least = ends.min()
+        whole = least - gamma * np.log(np.exp((least - ends) / gamma).sum())
+    return np.exp(np.minimum(whole - forward - backward + cost, 0) / gamma)
 
 
 @njit(cache=True)

@@ -65,6 +65,15 @@ def test_long_clips_are_thinned(monkeypatch) -> None:
     assert not np.isin(np.arange(33, 47), kept).any()
 
 
+def test_an_end_that_stands_still_beside_a_gap_goes_too() -> None:
+    """B begins where A's foreign span ends; A's start before it can only lie on B's first frame."""
+    a, b = walks(20)
+    a[30:50] += 40  # dearer to keep than to leave out, unlike the start
+    start = np.repeat(b[30:31], 12, axis=0) + 0.5 * np.random.default_rng(5).normal(size=(12, 5))
+    clip = np.concatenate([start, a[30:]])
+    assert rows_of(clip, b[30:]).a.tolist() == list(range(32, 62))
+
+
 def test_clips_of_one_still_frame_have_no_gaps() -> None:
     assert len(rows_of(np.ones((30, 3)), np.ones((20, 3))).a) == 30
 
