@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from la2ds_cli.alignment import plot, plot_clip
-from la2ds_cli.alignment.align import AlignResult, align
+from la2ds_cli.alignment.align import AlignResult, align, find_alignment
 from la2ds_cli.config import load_config
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, figure, sequence, warped_phase
 
 PHASE_A, PHASE_B = warped_phase(30, 0), warped_phase(44, 1)
 
@@ -125,3 +127,85 @@ def test_summary_says_what_matters(project: Project) -> None:
     assert f"mean confidence {result.mean_confidence:.2f}" in text
     single, _ = aligned(project, "one", "ben")
     assert "B takes" not in plot.summary(single)
+
+
+# --- the figure shows the numbers of the alignment ------------------------------------------
+
+
+@pytest.fixture
+def drawn(project: Project) -> tuple[AlignResult, Figure]:
+    """A figure in which a foreign span inside A has no counterpart."""
+    phase = np.concatenate([PHASE_A[:12], np.full(14, PHASE_A[12]), PHASE_A[12:]])
+    pose = sequence(phase)
+    pose.xy[12:26] = figure(np.full(14, 0.9), tilt=np.pi / 2)
+    add_sequence(project, "odd", pose)
+    result = find_alignment(project, "odd", "ben", config=project.config())
+    assert not result.alignment.matched_a[14:24].any()
+    return result, plot.draw(project, result)
+
+
+def panel(drawn: Figure, title: str) -> Axes:
+    return next(axes for axes in drawn.axes if title in axes.get_title(loc="left"))
+
+
+def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
+    result, figure = drawn
+    found, axes = result.alignment, panel(figure, "distance of all pairs")
+    i, j = found.path.T
+    curve = axes.lines[-1].get_xydata()
+    known = curve[~np.isnan(curve).any(axis=1)]
+    np.testing.assert_allclose(known, np.stack([found.time_a[i], found.time_b[j]], axis=1))
+    assert np.isnan(curve).any()  # no line across the span that was left out
+    band = axes.collections[0].get_paths()
+    corners = np.concatenate([path.vertices for path in band])
+    for bound in (found.low, found.high):
+        row = 5
+        wanted = (
+            found.time_a[row],
+            np.interp(bound[row], np.arange(len(found.time_b)), found.time_b),
+        )
+        assert np.abs(corners - wanted).max(axis=1).min() < 1e-6
+    matrix = np.asarray(axes.images[0].get_array())
+    expected = np.linalg.norm(result.match.a[3] - result.match.b[7])
+    assert matrix[7, 3] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_confidence_and_the_tempo_are_those_of_the_alignment(drawn) -> None:
+    result, figure = drawn
+    matched = result.alignment.matched_a
+    curve = panel(figure, "probability").lines[0].get_xydata()
+    np.testing.assert_allclose(curve[:, 0], result.alignment.time_a)
+    np.testing.assert_allclose(curve[matched, 1], result.alignment.confidence[matched])
+    assert np.isnan(curve[~matched, 1]).all()
+    tempo = panel(figure, "tempo").lines[0].get_xydata()
+    np.testing.assert_allclose(tempo[:, 1], np.clip(result.speed_ratio, 0.25, 4))
+
+
+def test_what_has_no_counterpart_is_greyed_everywhere(drawn) -> None:
+    result, figure = drawn
+    found = result.alignment
+    spans = np.flatnonzero(np.diff(np.r_[True, found.matched_a, True])).reshape(-1, 2)
+    assert len(spans) >= 1
+    half = 0.5 / 20
+    for title in ("tempo", "probability"):
+        greyed = [patch.get_extents() for patch in panel(figure, title).patches]
+        axes = panel(figure, title)
+        edges = [axes.transData.inverted().transform(box.get_points())[:, 0] for box in greyed]
+        for first, stop in spans:
+            wanted = (found.time_a[first] - half, found.time_a[stop - 1] + half)
+            assert any(np.allclose(edge, wanted, atol=1e-6) for edge in edges)
+
+
+def test_lines_join_matched_moments_and_are_darker_where_surer(drawn) -> None:
+    result, figure = drawn
+    found = result.alignment
+    (axes,) = [axes for axes in figure.axes if axes.get_ylim() == (0, 1) and len(axes.lines) > 20]
+    lines = [line for line in axes.lines if line.get_linestyle() == "-"]
+    step = -(-len(found.path) // 45)
+    assert len(lines) == len(found.path[::step])
+    for line, (i, j) in zip(lines, found.path[::step], strict=True):
+        for end, time in zip(line.get_xdata(), (found.time_a, found.time_b), strict=True):
+            row = i if time is found.time_a else j
+            frames = len(time)
+            assert float(end) == pytest.approx((row + 0.5) / frames, abs=1e-6)
+        assert line.get_alpha() == pytest.approx(0.12 + 0.88 * found.confidence[i])
