@@ -142,6 +142,8 @@ def align(
     out: files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure and
     a JSON file in results/align. UserError: exit 2 for an unknown suffix, too.
     """
+    from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
+
     progress = progress or Progress()
     targets = [checked_target(Path(path)) for path in out]
     result = find_alignment(
@@ -155,6 +157,9 @@ def align(
         device=device,
         progress=progress,
     )
+    hint = hint_of_repetitions(result, (a, b))
+    if hint:
+        progress.note(hint)
     if not targets:
         name = f"{result.a.id}--{result.b.id}"
         targets = [project.results_dir("align") / f"{name}{kind}" for kind in (".png", ".json")]

@@ -21,6 +21,7 @@ from la2ds_cli.commands.options import (
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.align import AlignResult
+    from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
     from la2ds_cli.console import Console
 
 
@@ -35,6 +36,22 @@ def align(
         list[Path] | None,
         typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .csv or .json."),
     ] = None,
+    repetition: Annotated[
+        str | None,
+        typer.Option(
+            "--repetition",
+            metavar="N|best|all",
+            help="B holds several: align its N-th, the nearest, or each.",
+        ),
+    ] = None,
+    repetition_of_a: Annotated[
+        int | None,
+        typer.Option(
+            "--repetition-of-a",
+            metavar="N",
+            help="With --repetition: take A's N-th instead of its most typical.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -45,14 +62,45 @@ def align(
     them the project is made where there is none. Without --out a picture and a JSON file go to
     results/align.
 
+    A clip of several repetitions is cut by --repetition; with `all` the picture shows them on
+    B's timeline, and each alignment has a picture of its own, ab-1.png, ab-2.png.
+
     \b
       la2ds align anna.mp4 ben.mp4 --project swings --out ab.png --out ab.csv
+      la2ds align squat.mp4 five_squats.mp4 --repetition all
     """
     from la2ds_cli.alignment import align as step
     from la2ds_cli.console import Console
+    from la2ds_cli.errors import UserError
+
+    if repetition is None and repetition_of_a is not None:
+        raise UserError(
+            "--repetition-of-a goes with --repetition", hint="add --repetition best or all"
+        )
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)
+        if repetition is not None:
+            from la2ds_cli.alignment.aligned_repetitions import align_repetitions
+            from la2ds_cli.alignment.repetition_files import to_json
+
+            several = align_repetitions(
+                opened,
+                a,
+                b,
+                config=opened.config(),
+                repetition=repetition,
+                repetition_of_a=repetition_of_a,
+                run=run,
+                features=features,
+                method=method,
+                out=out or [],
+                device=device,
+                progress=console.progress,
+            )
+            console.document("align", to_json(several))
+            _show_repetitions(console, several)
+            return
         result = step.align(
             opened,
             a,
@@ -79,5 +127,25 @@ def _show(console: Console, result: AlignResult) -> None:
         console.line(f"{result.others} other clips of the project had a say (align.routes)")
     console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"mean confidence {result.mean_confidence:.2f}: of being right to 5 % of B")
+    for file in result.files:
+        console.line(str(file))
+
+
+def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
+    from la2ds_cli.alignment.aligned_repetitions import count_of
+
+    number, of = result.of_a
+    which = f", repetition {number} of {of}" if of > 1 else ""
+    console.line(f"A: {result.a.id}{which}")
+    console.line(f"B: {result.b.id}, {count_of(len(result.repetitions))}")
+    console.line("   from s      to s   seconds  B/A time  distance  confidence")
+    for each in result.repetitions:
+        facts = f"{each.number:2} {each.start:7.2f} {each.end:9.2f} {each.seconds:9.2f}"
+        if each.part is not None:
+            cost = float(each.part.alignment.cost.mean())
+            facts += (
+                f" {each.part.overall_ratio:9.2f} {cost:9.2f} {each.part.mean_confidence:11.2f}"
+            )
+        console.line(facts + "  nearest" * (each.number == result.best))
     for file in result.files:
         console.line(str(file))
