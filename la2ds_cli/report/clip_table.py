@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.errors import UserError
-from la2ds_cli.film_strip import pictures
+from la2ds_cli.film_strip import pictures, views
+from la2ds_cli.poses.pose_drawing import draw_pose
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import Verdict, verdict
 from la2ds_cli.progress import Progress
@@ -17,10 +19,12 @@ from la2ds_cli.project import Project, Video
 from la2ds_cli.report.clip_data import base64_text, phase_colours
 from la2ds_cli.report.page import Html, items, text
 from la2ds_cli.types import Phase, PoseSequence
+from la2ds_cli.video import Image
 from la2ds_cli.video_file import VideoFile, video_file
 
 _HEIGHT = 84  # pixels of a thumbnail
 _LATEST = 10.0  # seconds: of longer clips, what is decoded for a thumbnail
+_GROUND = (32, 38, 43)
 _BAR = 220  # pixels of a phase bar
 
 
@@ -66,13 +70,23 @@ def _thumbnail(source: VideoFile | None, pose: PoseSequence) -> bytes:
 
     latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
     row = min(len(pose) // 2, latest, len(pose) - 1)
-    try:
-        image = pictures(source, pose, [row], _HEIGHT)[0]
-    except UserError:
-        image = pictures(None, pose, [row], _HEIGHT)[0]
+    image = _drawn(pose, row)
+    if source is not None:
+        with suppress(UserError):  # a file that has been damaged since
+            image = pictures(source, pose, [row], _HEIGHT)[0]
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, "WEBP", quality=70)
     return buffer.getvalue()
+
+
+def _drawn(pose: PoseSequence, row: int) -> Image:
+    """The joints as the page of a pair draws them, on its dark ground."""
+    box = views(pose)[row]
+    scale = _HEIGHT / float(box[3] - box[1])
+    image = np.empty((_HEIGHT, max(round(scale * float(box[2] - box[0])), 1), 3), np.uint8)
+    image[:] = _GROUND
+    alone = replace(pose, box=np.full_like(pose.box, np.nan), info={})
+    return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=2)
 
 
 def table(rows: Sequence[ClipRow]) -> Html:
@@ -107,7 +121,7 @@ def _html(row: ClipRow, colours: dict[str, str]) -> Html:
         f'<td class="picture">{picture}</td>',
         f'<th scope="row">{text(video.name)}<span class="hint">{text(video.id)}</span></th>',
         f"<td>{_length(row)}</td>",
-        f"<td>{_judged(row)}</td>",
+        f'<td class="judged">{_judged(row)}</td>',
         f"<td>{text(groups) or '–'}</td>",
         f"<td>{_phases(row, colours)}</td>",
     ]

@@ -44,9 +44,8 @@ function dots(context, positions, colour) {
   });
 }
 
-/** Between the bounds of the positions, where the alignment knows them. */
+/** Where the true moment lies in most cases: between the bounds of each position. */
 function bounds(context) {
-  if (!data.low || !data.high) return;
   context.fillStyle = "rgba(255, 255, 255, 0.35)";
   for (let k = 0; k < A.count; k += 1) {
     const low = secondsB(data.low[k]), high = secondsB(data.high[k]);

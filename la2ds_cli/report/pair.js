@@ -167,7 +167,7 @@ function connect() {
   for (const id of ["show-skeleton", "show-film"]) {
     control(id).addEventListener("change", () => seek(state.row));
   }
-  control("film-choice").hidden = A.film.empty && B.film.empty;
+  for (const id of ["film-choice", "film-key"]) control(id).hidden = A.film.empty && B.film.empty;
 }
 
 let laid = 0;

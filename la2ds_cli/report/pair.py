@@ -151,9 +151,7 @@ def pair_page(
         facts=words.facts(result),
         film_note=words.film_note(clips, films, privacy=privacy),
         matrix_label="Distances of all frames of A, to the right, and of B, upwards, with the path",
-        matrix_legend=words.matrix_legend(
-            result, beside, phases=all(clip.phases for clip in clips)
-        ),
+        matrix_legend=words.matrix_legend(beside, phases=all(clip.phases for clip in clips)),
         baselines=words.baselines(result, beside),
         quality="".join(words.quality(clip) for clip in clips),
         data="\n".join(data),

@@ -21,7 +21,7 @@ from la2ds_cli.report.clip_data import (
     skeleton_json,
 )
 from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import Alignment, FloatArray, IntArray, PoseSequence
+from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 
 _CELLS = 480  # longest side of the distance matrix
 _LIMITS = (20, 30, 45, 60, 90)  # degrees at the ends of the colour scale
@@ -33,7 +33,7 @@ def pair_json(
 ) -> dict[str, Any]:
     """position, confidence, ratio: one for each frame of A, None = no counterpart. matrix: image
     of the distances and the share of rows of B from the bottom; angles: degrees of B less A, a
-    list for each joint. low, high where the alignment has bounds of its positions."""
+    list for each joint. low, high: interval of the positions."""
     found = result.alignment
     names, degrees = angle_difference(
         result.pose_a, result.pose_b, found.position, mirrored=found.mirrored
@@ -44,8 +44,8 @@ def pair_json(
         "skeleton": skeleton_json(get_skeleton(result.pose_a.skeleton)),
         "mirrored": found.mirrored,
         "position": rounded(found.position, 3),
-        "low": _bound(found, "low"),
-        "high": _bound(found, "high"),
+        "low": rounded(found.low, 2),
+        "high": rounded(found.high, 2),
         "confidence": rounded(np.where(np.isnan(found.position), np.nan, found.confidence), 3),
         "ratio": rounded(result.speed_ratio, 3),
         "monotone": is_monotone(found.path),
@@ -86,11 +86,6 @@ def distance_image(result: AlignResult) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return base64_text(buffer.getvalue())
-
-
-def _bound(found: Alignment, name: str) -> list[float | None] | None:
-    bound = getattr(found, name, None)
-    return None if bound is None else rounded(bound, 2)
 
 
 def _even_rows(pose: PoseSequence) -> IntArray:

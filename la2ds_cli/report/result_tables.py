@@ -20,6 +20,16 @@ _TRANSFER = (  # heading, key, digits
     ("median error, s", "median_seconds", 3),
 )
 
+_DEFINED = {  # heading -> key of the protocol
+    "Event transfer": "event_transfer",
+    "Events": "events",
+    "Tau": "kendalls_tau",
+    "SVM": "phase_classification",
+    "Progress": "phase_progression",
+    "AP@K": "retrieval",
+    "Small figures below": "interval",
+}
+
 
 def runs(found: Sequence[RunStatus]) -> Html:
     """A row for each run: how far it is, its validation error, what has changed since."""
@@ -81,7 +91,18 @@ def _evaluation(found: Mapping[str, Any]) -> Html:
         + f'<table><thead><tr><th scope="col"><span class="hidden">figure</span></th>{head}</tr>'
         f"</thead><tbody>{''.join(body)}</tbody></table>"
         + items([f'<span class="warning">{note}</span>' for note in notes], "plain")
+        + _definitions(found["protocol"])
     )
+
+
+def _definitions(protocol: Mapping[str, Any]) -> Html:
+    """What the figures are, as the protocol defines them."""
+    lines = [
+        f"<b>{text(name)}</b>: {text(protocol[key])}."
+        for name, key in _DEFINED.items()
+        if protocol.get(key)
+    ]
+    return f"<details><summary>What these figures are</summary>{items(lines)}</details>"
 
 
 def _lines(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.poses.verdict import Weakness
 from la2ds_cli.report.baselines import Baseline
 from la2ds_cli.report.clip_data import PageClip
@@ -51,9 +52,10 @@ def tempo(result: AlignResult) -> Html:
             f"From the first to the last match A takes <b>{a:.2f} s</b> and B <b>{b:.2f} s</b>: "
             f"B takes <b>{result.overall_ratio:.2f} times</b> as long."
         )
-    said = result.to_json().get("confidence_is", "")
-    note = f" ({text(said)})" if said else ""
-    return f"{line} Mean confidence {result.mean_confidence:.2f}{note}."
+    return (
+        f"{line} Mean confidence {result.mean_confidence:.2f}: the probability that the true "
+        f"moment of B lies within {NEAR:.0%} of its length."
+    )
 
 
 def film_note(
@@ -62,10 +64,12 @@ def film_note(
     """What became of the pictures, where it is not simply all of them."""
     if privacy:
         return "Made with --privacy: the page holds joints only, no picture of the videos."
+    if films == (None, None):
+        return "There is no video of either clip: their joints are drawn."
     notes = []
     for clip, film in zip(clips, films, strict=True):
         if film is None:
-            notes.append(f"{clip.letter} has no video here: its joints are drawn.")
+            notes.append(f"{clip.letter} has no video: its joints are drawn.")
         elif film.every > 1:
             rate = clip.pose.fps / film.every
             notes.append(
@@ -79,15 +83,14 @@ def film_note(
     return " ".join(notes)
 
 
-def matrix_legend(result: AlignResult, beside: list[Baseline], *, phases: bool) -> Html:
+def matrix_legend(beside: list[Baseline], *, phases: bool) -> Html:
     """Samples of what is drawn in the distance matrix; phases: both clips have some."""
     lines = [_sample(*_LINES[name]) for name in ("path", *(b.kind for b in beside))]
-    if getattr(result.alignment, "low", None) is not None:
-        lines.append(
-            '<svg width="26" height="12" aria-hidden="true"><rect width="26" height="12" '
-            'fill="#482878"/><rect y="2" width="26" height="8" fill="#ffffff" '
-            'fill-opacity="0.35"/></svg>90 % interval'
-        )
+    lines.append(
+        '<svg width="26" height="12" aria-hidden="true"><rect width="26" height="12" '
+        'fill="#482878"/><rect y="2" width="26" height="8" fill="#ffffff" '
+        f'fill-opacity="0.35"/></svg>{NOMINAL:.0%} interval'
+    )
     if phases:
         lines.append(
             '<svg width="16" height="16" aria-hidden="true"><circle cx="8" cy="8" r="6" '

@@ -72,7 +72,7 @@ def test_links_are_relative_to_the_page_and_quoted(tmp_path: Path) -> None:
     found = report_project(project, out=out)
     assert found.pairs == 2
     html = out.read_text("utf-8")
-    links = [unquote(unescape(link)) for link in re.findall(r'<a href="([^"]*)"', html)]
+    links = [unquote(unescape(link)) for link in re.findall(r'<li><a href="([^"]*)"', html)]
     assert {(out.parent / link).resolve() for link in links} == {report.file for report in made}
     assert "a--b.mat and a.mat" in html
     assert "a.mat and b--c.mat" in html
@@ -83,7 +83,7 @@ def test_privacy_draws_the_joints(tmp_path: Path) -> None:
     plain = thumbnails(report_project(project).file.read_text("utf-8"))
     drawn = thumbnails(report_project(project, privacy=True).file.read_text("utf-8"))
     assert all(image.std() < 3 for image in plain)  # plain frames
-    assert all(image.mean() > 200 for image in drawn)  # limbs on paper
+    assert all(30 < image.mean() < 70 for image in drawn)  # limbs on dark ground
     assert all(image.std() > 10 for image in drawn)
 
 

@@ -269,7 +269,7 @@ def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
     add_filmed(project, shaded_video(tmp_path / "b.mp4", 20), sequence(warped_phase(20, 2)))
     made = report_pair(project, "a", "b", config=project.config())
     opened = open_page(made.file)
-    assert "A has no video here" in opened.page.inner_text("#film-note")
+    assert "A has no video" in opened.page.inner_text("#film-note")
     assert drawn(opened, "a") > 200
     assert opened.frame("b") == counterpart(made, 0)
     opened.harmless()
