@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -113,12 +113,30 @@ def _match(
 ) -> Match:
     """kinds: features of A, of B and of the other clips."""
     whole_a, whole_b, *others = kinds
+
+    def votes(a: Kinds, b: Kinds) -> FloatArray:
+        routes = Routes(others, settings)
+        return routes.votes(a, routes.legs(a), b, routes.legs(b))
+
+    found = match_features(whole_a, whole_b, rows, settings, kind, votes if others else None)
+    return replace(found, mirrored=mirrored, others=len(others))
+
+
+def match_features(
+    whole_a: Kinds,
+    whole_b: Kinds,
+    rows: SharedRows,
+    settings: AlignConfig,
+    kind: Literal["model", "pose"],
+    votes: Callable[[Kinds, Kinds], FloatArray] | None,
+) -> Match:
+    """The match of the `rows` of two clips. kind: what the first kind of their features is. votes:
+    of the other clips on such rows of A and B (Routes.votes); None where they have no say."""
     a, b = tuple(x[rows.a] for x in whole_a), tuple(x[rows.b] for x in whole_b)
     spread = None
-    if others:
-        routes = Routes(others, settings)
-        votes = routes.votes(a, routes.legs(a), b, routes.legs(b))
-        position, spread = agree(votes[0], votes, len(b[0])), disagreement(votes)
+    if votes is not None:
+        found = votes(a, b)
+        position, spread = agree(found[0], found, len(b[0])), disagreement(found)
         path = path_through(position)
     else:
         path = align_features(settings.method, a[0], b[0], settings)
@@ -131,8 +149,6 @@ def _match(
         path=rows.path(path),
         position=rows.position(position),
         certainty=sure.over(rows),
-        mirrored=mirrored,
-        others=len(others),
     )
 
 

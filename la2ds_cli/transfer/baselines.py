@@ -69,9 +69,9 @@ def equal(find: Find) -> Find:
 
 def draw_sources(
     sources: Sequence[str], target: str, count: int, draw: int, seed: int
-) -> Sequence[str] | None:
+) -> list[str] | None:
     """`count` labelled clips other than the target, in an order that depends on seed and draw only,
     so that more votes always hold the fewer ones; None where there are not so many."""
-    order = np.random.default_rng([seed, draw]).permutation(len(sources))
+    order: list[int] = np.random.default_rng([seed, draw]).permutation(len(sources)).tolist()
     others = [sources[n] for n in order if sources[n] != target]
     return others[:count] if len(others) >= count else None

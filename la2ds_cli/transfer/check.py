@@ -138,7 +138,7 @@ def check_transfer(
     )
 
 
-Plan = dict[int, list[tuple[int, str, Sequence[str]]]]
+Plan = dict[int, list[tuple[int, str, list[str]]]]
 """Number of votes -> (draw, clip to carry to, labelled clips that vote)."""
 
 
@@ -183,7 +183,7 @@ def _ways(project: Project, material: Material, settings: Settings) -> dict[str,
             device=settings.device,
             progress=Progress(),
         )
-        movement = Pairs(made.kinds, pairs.others, pairs.settings, "pose")
+        movement = Pairs(made, pairs.others, pairs.settings, "pose")
     by = "raw poses" if pairs.kind == "pose" else f"the model of run {settings.run}"
     carried = {"carried": [Way(by, pairs.find)], "equal_votes": [Way(by, equal(pairs.find))]}
     return carried | baseline_ways(clips, equal(movement.find))
@@ -194,7 +194,7 @@ def _score(
     votes: int,
     material: Material,
     truth: dict[str, list[Span]],
-    chosen: Sequence[tuple[int, str, Sequence[str]]],
+    chosen: Sequence[tuple[int, str, list[str]]],
     way: Way,
 ) -> Scored:
     errors: list[BoundaryError] = []
@@ -228,7 +228,7 @@ def scored_boundaries(spans: Sequence[Span]) -> list[tuple[PhaseKey, str, float]
 def boundary_errors(labels: ClipLabels, truth: Sequence[Span]) -> list[BoundaryError]:
     """Errors of all boundaries within the clip, draw 0. One that was not carried, or at which the
     carried phase was cut off, is NaN."""
-    have = {phase.key: phase for phase, _, _ in labels.rows}
+    have = {phase.key: phase for phase in labels.consensus.phases}
     errors = []
     for key, side, row in scored_boundaries(truth):
         phase = have.get(key)

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -44,14 +44,17 @@ class ClipLabels:
 
 
 def clip_labels(video: str, pose: PoseSequence, consensus: Consensus) -> ClipLabels:
-    """The consensus in whole frames; a phase of less than one is left out."""
+    """The consensus in whole frames; a phase of less than one is left out, and one that begins at
+    the first frame of the clip or ends at its last is cut off there."""
     rows, left_out = [], dict(consensus.left_out)
     for phase in consensus.phases:
         start, end = (
             int(np.clip(np.rint(edge.row), 0, len(pose))) for edge in (phase.start, phase.end)
         )
         if start < end:
-            rows.append((phase, start, end))
+            first = replace(phase.start, cut=True) if start == 0 else phase.start
+            last = replace(phase.end, cut=True) if end == len(pose) else phase.end
+            rows.append((replace(phase, start=first, end=last), start, end))
         else:
             left_out[str(phase.key)] = "shorter than a frame here"
     return ClipLabels(video, pose, consensus, tuple(rows), left_out)

@@ -112,7 +112,7 @@ def load_material(
         [clip for clip in targets if clip in made.kinds],
         clips.poses,
         clips.paths,
-        Pairs(made.kinds, others, align, choice.kind),
+        Pairs(made, others, align, choice.kind),
         clips.problems,
         choice.reason,
         made.mirrored,

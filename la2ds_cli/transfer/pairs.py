@@ -12,35 +12,38 @@ from dataclasses import dataclass
 from typing import Literal
 
 from la2ds_cli.alignment.clip_features import common_rate, nearest_view, views_of_b
-from la2ds_cli.alignment.confidence import certainty
-from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.alignment.path import smooth_match
-from la2ds_cli.alignment.routes import (
-    FEWEST,
-    Kinds,
-    Leg,
-    Routes,
-    agree,
-    choose_others,
-    disagreement,
-    path_through,
-)
+from la2ds_cli.alignment.gaps import CLEAR, SharedRows, all_rows, shared_rows
+from la2ds_cli.alignment.match import CLEARLY, match_features
+from la2ds_cli.alignment.routes import FEWEST, Kinds, Leg, Routes, choose_others
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.embedding import ensure_embeddings
 from la2ds_cli.errors import UserError
+from la2ds_cli.pose_features import mirror, raw_pose
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.transfer.carry import Correspondence
-from la2ds_cli.types import PoseSequence
+from la2ds_cli.types import FloatArray, PoseSequence
+
+
+@dataclass(frozen=True)
+class Joints:
+    """What a clip's joints say of it, as filmed or mirrored. movement (T, 8K); plain (T, F): raw
+    pose; rate: frames per second."""
+
+    movement: FloatArray
+    plain: FloatArray
+    rate: float
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """kinds: of every clip (id -> features (T, D), frame by frame). mirrored: clips that were
-    compared as their mirror image. problems: clips that could not be made ready."""
+    """By id. kinds: features (T, D), frame by frame, by which clips are compared. joints: by which
+    it is told what two clips both show. mirrored: clips that fit the reference clearly better as
+    their mirror image. problems: clips that could not be made ready."""
 
     kinds: dict[str, Kinds]
+    joints: dict[str, Joints]
     mirrored: frozenset[str]
     problems: dict[str, UserError]
 
@@ -60,23 +63,26 @@ def make_features(
     embeddings of a run, with the movement of the joints beside them where routes pool both, or the
     movement alone. Embeddings that are missing are made and stored."""
     problems: dict[str, UserError] = {}
-    embeddings: dict[str, Kinds] = {}
+    kinds: dict[str, Kinds] = {}
     if kind == "model":
-        embeddings, problems = _embeddings(project, run, list(poses), device, progress)
-    if kind == "model" and not (settings.by_routes and settings.pool):
-        return ClipFeatures(embeddings, frozenset(), problems)
+        kinds, problems = _embeddings(project, run, list(poses), device, progress)
+    pooled = settings.by_routes and settings.pool
     fps = common_rate(list(poses.values()))
-    kinds, mirrored = {}, set()
     first = views_of_b(poses[reference], fps, reference)[0]
+    joints: dict[str, Joints] = {}
+    mirrored = set()
     for clip, pose in poses.items():
-        if clip in problems:
-            continue
         views = views_of_b(pose, fps, clip)
-        chosen = 0 if clip == reference else nearest_view(first, views)
+        chosen = 0 if clip == reference else nearest_view(first, views, CLEARLY)
         if chosen:
             mirrored.add(clip)
-        kinds[clip] = (*embeddings.get(clip, ()), views[chosen])
-    return ClipFeatures(kinds, frozenset(() if kind == "model" else mirrored), problems)
+        plain = raw_pose(mirror(pose) if chosen else pose)
+        joints[clip] = Joints(views[chosen], plain, common_rate([pose]))
+        if kind == "pose":
+            kinds[clip] = (views[chosen],)
+        elif pooled and clip in kinds:
+            kinds[clip] = (*kinds[clip], views[chosen])
+    return ClipFeatures(kinds, joints, frozenset(mirrored), problems)
 
 
 def _embeddings(
@@ -99,22 +105,22 @@ def _embeddings(
 
 
 class Pairs:
-    """Alignments between the clips of `features`, each made once. others: ids among them that may
-    have a say, of which at most config.routes do, never those of the pair itself. kind: what the
-    first kind of features is."""
+    """Alignments between clips, each made once. others: ids of clips with features that may have a
+    say, of which at most config.routes do, never those of the pair itself. kind: what the first
+    kind of features is."""
 
     def __init__(
         self,
-        features: Mapping[str, Kinds],
+        features: ClipFeatures,
         others: Sequence[str],
         settings: AlignConfig,
         kind: Literal["model", "pose"],
     ) -> None:
         self.features = features
         self.settings = settings
-        self.kind = kind
-        self.others = choose_others([clip for clip in others if clip in features], settings)
-        self._routes = Routes([features[clip] for clip in self.others], settings)
+        self.kind: Literal["model", "pose"] = kind
+        self.others = choose_others([c for c in others if c in features.kinds], settings)
+        self._routes = Routes([features.kinds[clip] for clip in self.others], settings)
         self._legs: dict[str, list[list[Leg]]] = {}
         self._found: dict[tuple[str, str], Correspondence] = {}
 
@@ -125,21 +131,41 @@ class Pairs:
         return self._found[a, b]
 
     def _align(self, a: str, b: str) -> Correspondence:
-        kinds_a, kinds_b = self.features[a], self.features[b]
-        first_a, first_b = kinds_a[0], kinds_b[0]
+        rows = self._rows(a, b)
         asked = [n for n, clip in enumerate(self.others) if clip not in (a, b)]
-        if len(asked) < FEWEST:
-            path = align_features(self.settings.method, first_a, first_b, self.settings)
-            position, apart = smooth_match(path, len(first_a)), None
-        else:
-            legs = [[[kind[n] for n in asked] for kind in self._legs_of(clip)] for clip in (a, b)]
-            votes = self._routes.votes(kinds_a, legs[0], kinds_b, legs[1])
-            position, apart = agree(votes[0], votes, len(first_b)), disagreement(votes)
-            path = path_through(position)
-        sure = certainty(first_a, first_b, path, position, kind=self.kind, votes=apart)
-        return Correspondence(position, sure.low, sure.high, sure.confidence, len(first_b))
 
-    def _legs_of(self, clip: str) -> list[list[Leg]]:
+        def votes(kinds_a: Kinds, kinds_b: Kinds) -> FloatArray:
+            legs_a = self._legs_of(a, kinds_a, len(rows.a) < rows.length_a)
+            legs_b = self._legs_of(b, kinds_b, len(rows.b) < rows.length_b)
+            legs_a, legs_b = (
+                [[kind[n] for n in asked] for kind in legs] for legs in (legs_a, legs_b)
+            )
+            return self._routes.votes(kinds_a, legs_a, kinds_b, legs_b)
+
+        match = match_features(
+            self.features.kinds[a],
+            self.features.kinds[b],
+            rows,
+            self.settings,
+            self.kind,
+            votes if len(asked) >= FEWEST else None,
+        )
+        sure = match.certainty
+        return Correspondence(match.position, sure.low, sure.high, sure.confidence, rows.length_b)
+
+    def _rows(self, a: str, b: str) -> SharedRows:
+        """What both clips show, as `align` finds it."""
+        one, other = self.features.joints[a], self.features.joints[b]
+        if not self.settings.gaps or self.settings.method != "dtw":
+            return all_rows(len(one.movement), len(other.movement))
+        rates = one.rate, other.rate
+        by_movement = shared_rows(one.movement, other.movement, rates)
+        return by_movement.common(shared_rows(one.plain, other.plain, rates, CLEAR))
+
+    def _legs_of(self, clip: str, kinds: Kinds, part: bool) -> list[list[Leg]]:
+        """To all other clips; kept for a whole clip."""
+        if part:
+            return self._routes.legs(kinds)
         if clip not in self._legs:
-            self._legs[clip] = self._routes.legs(self.features[clip])
+            self._legs[clip] = self._routes.legs(kinds)
         return self._legs[clip]

@@ -1,0 +1,142 @@
+"""`la2ds transfer-labels` as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.main import app
+from la2ds_cli.project import Project
+from tests.transfer.swings import swings
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return swings(tmp_path / "project", labelled=2)
+
+
+def run(project: Project, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["transfer-labels", *arguments, "--project", str(project.root)])
+
+
+def document(project: Project, *arguments: str) -> dict[str, Any]:
+    result = run(project, *arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_one_clip_to_all_others(project: Project):
+    result = run(project, "--from", "clip0")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["status", "clip", "frames", "message"]
+    assert "6 ok" in lines
+    assert "24 boundaries" not in result.stdout  # the clips' own ends are none
+    assert "12 boundaries; those to look at first:" in lines
+    assert "carried from 1 labelled clips by raw poses" in lines
+    folder = project.results_dir("transfer")
+    assert lines[-3:] == [str(folder / f"{n}.csv") for n in ("phases", "boundaries", "frames")]
+    assert "no trained model" in result.stderr
+
+
+def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: Project):
+    found = document(project, "--from", "labelled", "-q")
+    assert (found["schema_version"], found["command"]) == (1, "transfer-labels")
+    assert found["sources"] == ["clip0", "clip1"]
+    assert [clip["video"] for clip in found["clips"]] == [f"clip{n}" for n in range(2, 7)]
+    clip = found["clips"][0]
+    assert [phase["phase"] for phase in clip["phases"]] == ["begin", "middle", "end"]
+    inner = clip["boundaries"][1]
+    assert (inner["before"], inner["after"], inner["votes"]) == ("begin", "middle", 2)
+    assert inner["frame"] == clip["phases"][1]["start"]
+    assert inner["time_low"] < inner["time"] < inner["time_high"]
+    assert found["merged"] is None
+
+
+def test_write_tells_whose_labels_stayed(project: Project):
+    result = run(project, "--from", "clip0", "--write")
+    assert result.exit_code == 0
+    assert "phases.csv: carried phases of 5 clips, marked" in result.stdout
+    assert "clips whose own labels stayed: clip1" in result.stdout
+    text = project.phases_path.read_text()
+    assert text.startswith("video,start,end,phase,origin\n")
+    assert text.count(",carried") == 15
+
+
+def test_the_tables_go_where_the_user_wants(project: Project, tmp_path: Path):
+    assert run(project, "--from", "clip0", "--out", str(tmp_path / "tables")).exit_code == 0
+    names = sorted(path.name for path in (tmp_path / "tables").iterdir())
+    assert names == ["boundaries.csv", "frames.csv", "phases.csv"]
+    assert not project.results_dir("transfer").exists()
+
+
+def test_a_bad_clip_ends_with_8_and_the_others_are_done(project: Project):
+    project.pose_path("clip3").write_bytes(b"no poses")
+    result = run(project, "--from", "clip0")
+    assert result.exit_code == ExitCode.PARTIAL
+    assert "5 ok, 1 failed" in result.stdout
+    assert "clip3" in result.stdout
+
+
+def test_nothing_but_bad_clips_ends_with_4(project: Project):
+    result = run(project, "--from", "clip0", "--to", "nobody.mp4")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "1 failed" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--from", "nobody"], ExitCode.UNREADABLE),
+        (["--from", "clip5"], ExitCode.MISMATCH),
+        (["--from", "test"], ExitCode.UNUSABLE),
+        (["--from", "clip0", "--method", "dwt"], ExitCode.USAGE),
+        (["--from", "clip0", "--features", "model"], ExitCode.UNUSABLE),
+        (["--from", "clip0", "--overwrite"], ExitCode.USAGE),
+        (["--from", "clip0", "--votes", "3"], ExitCode.USAGE),
+        (["--from", "labelled", "--check", "--write"], ExitCode.USAGE),
+        (["--from", "labelled", "--check", "--votes", "none"], ExitCode.USAGE),
+        (["--from", "clip0", "--to", "clip0", "--check"], ExitCode.UNUSABLE),
+        ([], ExitCode.USAGE),
+    ],
+)
+def test_what_cannot_be_done_leaves_with_its_code(
+    project: Project, arguments: list[str], code: ExitCode
+):
+    before = project.phases_path.read_bytes()
+    result = run(project, *arguments)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert project.phases_path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "video,start,end,phase\n"])
+def test_an_empty_phases_csv(project: Project, text: str):
+    project.phases_path.write_text(text)
+    result = run(project, "--from", "labelled")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "no clip of the project has phases" in result.stderr
+
+
+def test_check_prints_errors_beside_baselines(project: Project):
+    result = run(project, "--from", "labelled", "--check")
+    assert result.exit_code == 0
+    first = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("1 ")]
+    assert first == ["transfer-labels", "raw_pose", "raw_pose_best", "time_only"]
+    folder = project.results_dir("transfer")
+    assert (folder / "check.json").exists()
+    assert (folder / "check-boundaries.csv").exists()
+    assert not (folder / "phases.csv").exists()
+
+
+def test_check_as_json(project: Project):
+    found = document(project, "--from", "labelled", "--check")["check"]
+    assert found["videos"] == 2
+    assert found["rows"][0]["name"] == "carried"
+    assert found["rows"][0]["median_frames"] <= 1
