@@ -124,7 +124,7 @@ def _limits(result: RetrievalResult) -> str:
     if result.per_video < result.k:
         parts.append(f"at most {result.per_video} of one clip")
     if result.min_gap and result.per_video > 1:
-        parts.append(f"{result.min_gap:g} s apart in one clip")
+        parts.append(f"at least {result.min_gap:g} s apart")
     return "".join(f", {part}" for part in parts)
 
 

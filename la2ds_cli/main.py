@@ -23,6 +23,7 @@ from la2ds_cli.commands import (
     import_poses,
     init,
     models,
+    plot_embeddings,
     report,
     reproduce,
     retrieve,
@@ -120,6 +121,7 @@ app.command("align")(align.align)
 app.command("compare")(compare.compare)
 app.command("sync")(sync.sync)
 app.command("retrieve")(retrieve.retrieve)
+app.command("plot-embeddings")(plot_embeddings.plot_embeddings)
 app.command("transfer-labels")(transfer_labels.transfer_labels)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)

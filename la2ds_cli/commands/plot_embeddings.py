@@ -1,0 +1,96 @@
+"""`la2ds plot-embeddings`: clips as trajectories in the feature space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    DeviceOption,
+    FeaturesOption,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    RunOption,
+    open_for_clips,
+)
+
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.embedding_plot.plot import EmbeddingPlot
+
+
+def plot_embeddings(
+    clips: Annotated[
+        list[str],
+        typer.Argument(metavar="A B", help="Video files, or clips of the project."),
+    ],
+    project: ProjectOption = HERE,
+    run: RunOption = "default",
+    features: FeaturesOption = "auto",
+    method: Annotated[
+        Literal["pca", "tsne", "umap"],
+        typer.Option(
+            "--method",
+            metavar="pca|tsne|umap",
+            help="How to get to two dimensions; umap needs the extra umap.",
+        ),
+    ] = "pca",
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .html or .json."),
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Draw clips as trajectories in the feature space.
+
+    One colour per clip, paler at its start; clips that were brought into step lie on each other.
+    All clips are projected together. The .html page tells clip, time and phase of each point and
+    needs no network. Without --out a picture and a page go to results/plot-embeddings.
+
+    \b
+      la2ds plot-embeddings anna ben --project swings --out ab.png --out ab.html
+      la2ds plot-embeddings anna ben cleo --method tsne --project swings
+    """
+    from la2ds_cli.console import Console
+    from la2ds_cli.embedding_plot import plot as step
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_for_clips(project, clips, console)
+        result = step.plot_embeddings(
+            opened,
+            clips,
+            run=run,
+            method=method,
+            features=features,
+            out=out or [],
+            device=device,
+            progress=console.progress,
+        )
+        console.document("plot-embeddings", result.to_json())
+        _show(console, result)
+
+
+def _show(console: Console, result: EmbeddingPlot) -> None:
+    rows = [
+        (
+            clip.video,
+            len(clip.time),
+            f"{clip.time[-1] - clip.time[0]:.2f} s",
+            len(clip.phase_starts),
+        )
+        for clip in result.clips
+    ]
+    console.table(("clip", "frames", "length", "phases"), rows)
+    by = f"model of run {result.run}" if result.features == "model" else "raw poses"
+    console.line(f"features: {by}")
+    if result.projection.explained is not None:
+        first, second = result.projection.explained
+        console.line(f"the two components hold {first:.0%} and {second:.0%} of the variance")
+    for file in result.files:
+        console.line(str(file))

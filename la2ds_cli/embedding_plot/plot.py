@@ -1,0 +1,228 @@
+"""Step: the frames of some clips as trajectories in two dimensions (paper Fig. 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli import artifact, figure
+from la2ds_cli.alignment.clip_features import (
+    FeatureKind,
+    check_skeletons,
+    choose_features,
+    common_rate,
+    pose_feature,
+)
+from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.device import DeviceName
+from la2ds_cli.embedding_plot.clips import MOST, PlottedClip, phase_names, style
+from la2ds_cli.embedding_plot.projection import (
+    MethodName,
+    Projection,
+    check_method,
+    project_frames,
+)
+from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import DEFAULT_RUN, Project, Video
+from la2ds_cli.types import FloatArray, PoseSequence
+
+SCHEMA_VERSION = 1
+SUFFIXES = (*figure.SUFFIXES, ".html", ".json")
+
+
+@dataclass(frozen=True)
+class EmbeddingPlot:
+    """clips: in the order they were named, their points a part of the projection. features:
+    `model` or `pose`; reason: why raw poses were used, empty when they were asked for or a model
+    was used. files: written, in order."""
+
+    clips: tuple[PlottedClip, ...]
+    projection: Projection
+    method: MethodName
+    features: str
+    run: str
+    reason: str
+    files: tuple[Path, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is drawn, in plain JSON types."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "method": self.method,
+            "setting": self.projection.setting,
+            "explained_variance": self.projection.explained,
+            "features": self.features,
+            "reason": self.reason,
+            "run": self.run if self.features == "model" else None,
+            "clips": [
+                {
+                    "video": clip.video,
+                    "frame": clip.frame.tolist(),
+                    "time": rounded(clip.time),
+                    "phase": [name or None for name in clip.phase],
+                    "x": rounded(clip.point[:, 0]),
+                    "y": rounded(clip.point[:, 1]),
+                }
+                for clip in self.clips
+            ],
+            "files": [str(file) for file in self.files],
+        }
+
+
+def plot_embeddings(
+    project: Project,
+    names: Sequence[str],
+    *,
+    run: str = DEFAULT_RUN,
+    method: MethodName = "pca",
+    features: FeatureKind = "auto",
+    out: Sequence[Path] = (),
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> EmbeddingPlot:
+    """Draw the named clips; poses and embeddings that are missing are made first.
+
+    names: video files, or names of clips of the project, two or more. method: fitted on the frames
+    of all of them together. features as in align, nothing mirrored. out: files to write, by suffix
+    (SUFFIXES); existing ones are replaced; by default a picture and a page in
+    results/plot-embeddings.
+
+    UserError: exit 2 for too few or many clips, one named twice or an unknown suffix, 4 for clips
+    without joints, 5 for clips of different skeletons or weights, 6 for umap where it is not
+    installed, and whatever making poses or embeddings raises.
+    """
+    from la2ds_cli.poses.extract import ensure_pose
+    from la2ds_cli.poses.report import note_weakness
+
+    progress = progress or Progress()
+    targets = [_checked_target(Path(path)) for path in out]
+    _check_count(names)
+    check_method(method)
+    choice = choose_features(project, run, features)
+    if choice.warning:
+        progress.note(choice.warning)
+    settings = project.config().poses
+    ids = [ensure_pose(project, name, settings, device, progress) for name in names]
+    _check_different(ids, names)
+    poses = [project.read_pose(video)[0] for video in ids]
+    for name, pose in zip(names, poses, strict=True):
+        note_weakness(progress, name, pose.info)
+        check_skeletons(poses[0], pose, (names[0], name))
+    reason = choice.reason.replace("aligned", "drawn")
+    if reason:
+        progress.note(reason)
+    if choice.kind == "model":
+        values = _embedded(project, run, ids, device, progress)
+    else:
+        fps = common_rate(poses)
+        pairs = zip(poses, names, strict=True)
+        values = [pose_feature(pose, fps, name) for pose, name in pairs]
+    progress.begin("projecting")
+    projection = project_frames(np.concatenate(values), method)
+    progress.end()
+    clips = _clips(project, ids, poses, projection)
+    result = EmbeddingPlot(clips, projection, method, choice.kind, run, reason)
+    return _write(project, result, targets, progress)
+
+
+def _checked_target(path: Path) -> Path:
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"cannot write a plot to '{path}': unknown file type",
+            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
+        )
+    return path
+
+
+def _check_count(names: Sequence[str]) -> None:
+    if len(names) < 2:
+        raise UserError("a plot compares two clips or more", hint="la2ds plot-embeddings A B")
+    if len(names) > MOST:
+        raise UserError(
+            f"{len(names)} clips cannot be told apart in one plot", hint=f"name at most {MOST}"
+        )
+
+
+def _check_different(ids: Sequence[str], names: Sequence[str]) -> None:
+    for number, video in enumerate(ids):
+        if video in ids[:number]:
+            raise UserError(f"{names[number]} is named twice", hint="name each clip once")
+
+
+def _embedded(
+    project: Project, run: str, ids: Sequence[str], device: DeviceName, progress: Progress
+) -> list[FloatArray]:
+    from la2ds_cli.embedding import ensure_embeddings
+
+    found = ensure_embeddings(project, run, ids, device, progress)
+    if len({embedding.model for embedding in found}) > 1:
+        raise UserError(
+            "the embeddings of these clips come from different weights",
+            hint=f"la2ds embed --run {run} --overwrite",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return [embedding.value for embedding in found]
+
+
+def _clips(
+    project: Project,
+    ids: Sequence[str],
+    poses: Sequence[PoseSequence],
+    projection: Projection,
+) -> tuple[PlottedClip, ...]:
+    phases = project.phases()
+    rows = {video.id: video for video in project.videos()}
+    names = _short_names([rows[video] for video in ids])
+    start = np.cumsum([0, *map(len, poses)])
+    return tuple(
+        PlottedClip(
+            video,
+            names[number],
+            pose.frame,
+            pose.time,
+            phase_names(phases.get(video, ()), pose.frame),
+            projection.point[start[number] : start[number + 1]],
+            *style(number),
+        )
+        for number, (video, pose) in enumerate(zip(ids, poses, strict=True))
+    )
+
+
+def _short_names(videos: Sequence[Video]) -> list[str]:
+    """File names, and ids where two clips have the same."""
+    names = [video.name for video in videos]
+    return [v.id if names.count(v.name) > 1 else v.name for v in videos]
+
+
+def _write(
+    project: Project, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
+) -> EmbeddingPlot:
+    if not targets:
+        first, second = result.clips[0].video, result.clips[1].video
+        more = len(result.clips) - 2
+        name = f"{first}--{second}" + (f"--and-{more}-more" if more else "") + f"-{result.method}"
+        folder = project.results_dir("plot-embeddings")
+        targets = [folder / f"{name}.png", folder / f"{name}.html"]
+    result = replace(result, files=tuple(targets))
+    progress.begin("drawing")
+    drawn = None
+    for path in targets:
+        kind = path.suffix.lower()
+        if kind == ".json":
+            artifact.write_json(path, result.to_json())
+        elif kind == ".html":
+            from la2ds_cli.embedding_plot import page
+
+            artifact.write_bytes(path, page.render(result))
+        else:
+            from la2ds_cli.embedding_plot import draw
+
+            drawn = drawn or draw.draw(result)
+            artifact.write_bytes(path, figure.render(drawn, kind[1:]))
+    progress.end()
+    return result

@@ -1,0 +1,60 @@
+"""plot-embeddings on a small project: files, document, exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from la2ds_cli.errors import ExitCode
+
+Run = Callable[..., Result]
+
+
+def test_draws_and_tells(run: Run, tmp_path: Path) -> None:
+    picture, sheet = tmp_path / "p.png", tmp_path / "p.html"
+    result = run("plot-embeddings", "clip-0", "clip-1", "--out", str(picture), "--out", str(sheet))
+    assert result.exit_code == 0, result.stderr
+    assert "no trained model: drawn on raw poses" in result.stderr
+    assert "of the variance" in result.stdout
+    assert result.stdout.splitlines()[-2:] == [str(picture), str(sheet)]
+    assert picture.stat().st_size > 10_000
+    assert b"clip-1.mat" in sheet.read_bytes()
+
+
+def test_document_of_a_trained_run(
+    run: Run, document: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    assert run("train").exit_code == 0
+    out = str(tmp_path / "p.svg")
+    found = document("plot-embeddings", "clip-0", "clip-1", "clip-2", "--out", out)
+    assert (found["command"], found["features"], found["method"]) == (
+        "plot-embeddings",
+        "model",
+        "pca",
+    )
+    assert [clip["video"] for clip in found["clips"]] == ["clip-0", "clip-1", "clip-2"]
+    assert [len(clip["x"]) for clip in found["clips"]] == [40, 34, 46]
+    assert found["files"] == [out]
+    assert 0 < sum(found["explained_variance"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["clip-0"], ExitCode.USAGE),
+        (["clip-0", "clip-0"], ExitCode.USAGE),
+        (["clip-0", "clip-1", "--method", "lda"], ExitCode.USAGE),
+        (["clip-0", "clip-1", "--out", "plot.doc"], ExitCode.USAGE),
+        (["clip-0", "clip-1", "--run", "other"], ExitCode.UNUSABLE),
+        (["clip-0", "no-clip"], ExitCode.UNREADABLE),
+    ],
+)
+def test_bad_input_ends_with_a_sentence(run: Run, arguments: list[str], code: ExitCode) -> None:
+    result = run("plot-embeddings", *arguments)
+    assert result.exit_code == code
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
