@@ -95,7 +95,8 @@ def aligned(
         features="pose",
         method="dtw",
         mirrored=mirrored,
-        **bounds(places),
+        low=places,
+        high=places,
     )
     tempo = speed_ratio(places, poses[0].time, poses[1].time)
     return AlignResult(
@@ -110,12 +111,6 @@ def aligned(
         reason="",
         settings=project.config().align,
     )
-
-
-def bounds(places: np.ndarray) -> dict[str, np.ndarray]:
-    """low and high of an Alignment, where it has them."""
-    names = {"low", "high"} & set(Alignment.__dataclass_fields__)
-    return {name: places for name in names}
 
 
 def decoded(path: Path) -> list[Image]:
