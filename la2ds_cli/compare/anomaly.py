@@ -20,7 +20,7 @@ LEAST_EXAMPLES = 4
 LEAST_SPREAD = 5.0  # degrees; examples that agree better do so by chance or by the same joints
 LEAST_TEMPO = 0.1  # of the logarithm of a ratio of durations
 _LASTING = 0.05  # share of the known time that a difference must last to count
-_MAD = 1.4826  # of a normal distribution: standard deviations per median absolute deviation
+_AROUND = 0.05  # of the movement, to either side
 _COUNTED = 0.5  # of the examples must show a moment
 
 
@@ -74,21 +74,25 @@ def measure(
 def distances(value: FloatArray, examples: FloatArray, least: FloatArray) -> FloatArray:
     """(N, F) of value (N, F) from the median of examples (E, N, F), in their spreads.
 
-    The spread is the median absolute deviation of all examples over the rows around, scaled to a
-    standard deviation, at least `least` (F,). NaN where fewer than half of the examples are known,
-    or fewer than three.
+    The spread is the root mean square distance from the median, half of it over the rows around
+    (_AROUND), since good clips differ at some moments more than at others, and half over the whole
+    movement, since few examples tell little of one moment; and `least` (F,) besides. NaN where
+    fewer than half of the examples are known, or fewer than three.
     """
-    count = (~np.isnan(examples)).sum(axis=0)
-    enough = count >= max(3, _COUNTED * len(examples))
+    known = ~np.isnan(examples)
+    enough = known.sum(axis=0) >= max(3, _COUNTED * len(examples))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # rows that no example shows
         centre = np.nanmedian(examples, axis=0)
-        away = np.abs(examples - centre)
-        half = max(1, round(_LASTING / 2 * len(value)))
-        padded = np.pad(away, ((0, 0), (half, half), (0, 0)), constant_values=np.nan)
+        squared = (examples - centre) ** 2
+        half = max(1, round(_AROUND * len(value)))
+        padded = np.pad(squared, ((0, 0), (half, half), (0, 0)), constant_values=np.nan)
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=1)
-        spread = _MAD * np.nanmedian(windows, axis=(0, -1))
-    return np.where(enough, (value - centre) / np.fmax(spread, least), np.nan)
+        around = np.nanmean(windows, axis=(0, -1))
+        overall = np.nanmean(squared, axis=(0, 1))
+    # One of the examples lies near the median by making it.
+    variance = (around + overall) / 2 * len(examples) / (len(examples) - 1)
+    return np.where(enough, (value - centre) / np.sqrt(variance + least**2), np.nan)
 
 
 def _by_feature(unusual: FloatArray) -> FloatArray:

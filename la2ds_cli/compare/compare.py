@@ -13,7 +13,7 @@ from la2ds_cli.alignment.align import AlignResult, find_alignment
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare import tables
-from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, SURE, Differences, differences
+from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.examples import example_names, measure_examples
 from la2ds_cli.compare.findings import find, joint_table
 from la2ds_cli.compare.result import CompareResult, Examples
@@ -27,7 +27,7 @@ from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 
 SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
-_MOSTLY = 0.5  # share of the reference that must be aligned surely
+_MOSTLY = 0.5  # share of the reference that can be judged; less is told
 
 
 def compare(
@@ -141,7 +141,10 @@ def _no_findings(view: ViewDifference, angles: Differences) -> str:
             "the picture then differ even when the movement is the same, so none is called a fault."
         )
     if not angles.sure.any():
-        return "The alignment of the two clips is nowhere sure enough to compare angles."
+        return (
+            "Nowhere can angles be compared: the alignment is not sure enough, or the two bodies are "
+            "seen from different sides."
+        )
     return ""
 
 
@@ -163,8 +166,8 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
     share = float(angles.sure.mean())
     if share < _MOSTLY:
         notes.append(
-            f"The alignment is sure (confidence {SURE:g} or more) for {share:.0%} of the reference "
-            "only; the rest is grey and not judged."
+            f"Only {share:.0%} of the reference can be judged: elsewhere the alignment is not sure, "
+            "or the two bodies are seen from different sides."
         )
     return notes
 

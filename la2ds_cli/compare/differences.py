@@ -21,6 +21,7 @@ LEAST_TURN = 5.0  # degrees; two cameras put up by hand stand no better than thi
 SURE = 0.5  # confidence of the alignment
 SAME_VIEW = 15.0  # degrees; estimates of one and the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
+_OTHER_NOW = 40.0  # the same of a moment, where the estimate is less certain
 _REACH = 1.0  # frames of B: no moment is known better
 
 
@@ -32,7 +33,8 @@ class Differences:
     matched moment. difference: (N, J) other less reference, median over SMOOTHING. floor: (N, J)
     what noise and camera may make up. beyond: (N, J) signed, how far the difference exceeds the
     floor whatever moment of the other clip within the alignment's interval is taken; 0 where it
-    does not. sure: (N,) whether the alignment is sure enough there to say anything.
+    does not. sure: (N,) whether anything can be said: the alignment is sure enough, the other clip
+    has not stopped before, and both bodies are seen from about the same side.
     """
 
     names: tuple[str, ...]
@@ -57,7 +59,9 @@ def differences(
     _, angle_a = joint_angles(a)
     _, angle_b = joint_angles(b)
     held = held_ends(position, len(b), a.time)
-    sure = np.asarray(~np.isnan(position) & (alignment.confidence >= SURE) & ~held)
+    with np.errstate(invalid="ignore"):
+        turned = np.asarray(view.by_frame > _OTHER_NOW)
+    sure = np.asarray(~np.isnan(position) & (alignment.confidence >= SURE) & ~held & ~turned)
     window = smoothing_frames(a.time)
     difference = running_median(raw, window)
     low, high = angle_range(angle_b, *interval(alignment))
@@ -136,7 +140,8 @@ def _floor(
 ) -> FloatArray:
     """(N, J) degrees: LEAST, or the noise of both and the turn between the cameras where those are
     more."""
-    turn = max(LEAST_TURN, view.turn if view.turn > SAME_VIEW else 0.0)
+    around = np.fmax(view.by_frame, view.turn)
+    turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
     matched = ~np.isnan(position)
     row = np.clip(np.rint(np.where(matched, position, 0)), 0, len(b) - 1).astype(np.int64)
     noise = np.hypot(angle_noise(a), angle_noise(b)[row])

@@ -87,11 +87,30 @@ def find(
     return sorted(findings, key=lambda finding: -abs(finding.beyond))
 
 
+def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """The findings of each joint, the joints in the order of their clearest."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.joint, []).append(finding)
+    return found
+
+
+def in_spells(found: Differences) -> BoolArray:
+    """(N, J) whether a joint differs, at a row, by more than can be explained, and for long enough
+    to be told."""
+    told = np.zeros(found.beyond.shape, bool)
+    for j in range(len(found.names)):
+        for first, stop in _spells(found, j):
+            told[first:stop, j] = found.beyond[first:stop, j] != 0
+    return told
+
+
 def joint_table(found: Differences, spans: Sequence[Span]) -> list[JointSpan]:
     """Every joint in every span, the spans in order, in each the joint furthest beyond first."""
     rows = []
+    told = in_spells(found)
     for span in spans:
-        of_span = [_joint_span(found, span, j) for j in range(len(found.names))]
+        of_span = [_joint_span(found, told, span, j) for j in range(len(found.names))]
         rows += sorted(of_span, key=_order)
     return rows
 
@@ -100,12 +119,13 @@ def _order(row: JointSpan) -> tuple[float, float]:
     return -abs(row.beyond), -abs(row.largest) if not np.isnan(row.largest) else 1.0
 
 
-def _joint_span(found: Differences, span: Span, j: int) -> JointSpan:
+def _joint_span(found: Differences, told: BoolArray, span: Span, j: int) -> JointSpan:
     part = np.arange(span.first, span.stop)
     known = part[found.sure[part] & ~np.isnan(found.beyond[part, j])]
     if not len(known):
         return JointSpan(span.name, found.names[j], np.nan, np.nan, np.nan, 0.0, 0.0)
-    difference, beyond = found.difference[known, j], found.beyond[known, j]
+    difference = found.difference[known, j]
+    beyond = np.where(told[known, j], found.beyond[known, j], 0.0)
     by = np.abs(beyond if beyond.any() else difference)
     at = int(by.argmax())
     return JointSpan(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.compare.findings import Finding
+from la2ds_cli.compare.findings import Finding, by_joint
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.pose_features import body_frame, mirror
 from la2ds_cli.types import FloatArray, PoseSequence
@@ -35,10 +35,13 @@ def moments(result: CompareResult) -> list[Moment]:
     time = result.angles.time
     apart = max(_APART * float(time[-1] - time[0]), _LEAST_APART)
     groups: list[list[Finding]] = []
-    for finding in result.findings:
+    joints = by_joint(result.findings).values()
+    # The clearest of each joint comes before a second one of any.
+    for finding in [group[0] for group in joints] + [f for group in joints for f in group[1:]]:
         near = [group for group in groups if abs(group[0].time - finding.time) < apart]
         if near:
-            if len(near[0]) < _PER_MOMENT:
+            new = finding.joint not in {other.joint for other in near[0]}
+            if new and len(near[0]) < _PER_MOMENT:
                 near[0].append(finding)
         elif len(groups) < MOST:
             groups.append([finding])

@@ -79,7 +79,12 @@ class CompareResult:
             },
             "limits": {"least_degrees": LEAST, "confidence": SURE, "other_view": OTHER_VIEW},
             "notes": list(self.notes),
-            "view": _plain(asdict(self.view)),
+            "view": {
+                "reference": _number(self.view.reference),
+                "other": _number(self.view.other),
+                "turn": _number(self.view.turn),
+                "side_known": self.view.side_known,
+            },
             "spans": [asdict(span) for span in self.spans],
             "findings": [{**_plain(asdict(f)), "sentence": sentence(f)} for f in self.findings],
             "no_findings": self.no_findings,
@@ -92,6 +97,7 @@ class CompareResult:
                 "time": rounded(found.time_a),
                 "other_time": rounded(self.other_time),
                 "confidence": rounded(found.confidence),
+                "turn": rounded(self.view.by_frame, 1),
                 "sure": angles.sure.tolist(),
                 "joints": {
                     name: {

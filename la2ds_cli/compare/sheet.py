@@ -10,21 +10,21 @@ from la2ds_cli.compare import sheet_moments, sheet_panels
 from la2ds_cli.compare.moments import moments
 from la2ds_cli.compare.place import DPI, HEIGHT, LEFT, RIGHT, WIDTH, Place
 from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.compare.words import finding_lines, score_lines
+from la2ds_cli.compare.words import finding_lines, score_lines, tempo_sentence
 from la2ds_cli.figure import GREY, printable
 from la2ds_cli.project import Project
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SENTENCES = 5
+_SENTENCES, _TEMPOS, _SCORES = 5, 3, 2  # lines
 _LINE = 0.2  # inches
 _WRAP = 104  # letters of the small print in a line
 HOW_TO_READ = (
     "Angles are those of the picture, so both clips must be filmed from the same side. A "
     "difference is told where it exceeds what noise of the joints, a small turn of the camera and "
-    "the alignment may explain; grey: the alignment is not sure. All times are those of the "
-    "reference."
+    "the alignment may explain; pale: it may be explained; grey: not judged, the alignment is not "
+    "sure or the bodies are seen from different sides. Times are those of the reference."
 )
 
 
@@ -35,7 +35,7 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     top = _title(figure, result)
     shown = moments(result)
-    foot = 0.75
+    foot = 0.72
     tempo_height = sheet_panels.tempo_height(result)
     map_height = sheet_panels.map_height(result)
     middle = top - foot - tempo_height - map_height
@@ -57,10 +57,12 @@ def _title(figure: Figure, result: CompareResult) -> float:
     _text(figure, f"{b}  compared with  {a}", y, fontsize=14, fontweight="bold")
     y -= 0.3
     for note in result.notes:
-        y = _wrapped(figure, f"! {note}", y, fontsize=9, color="#8a4b00")
-    lines = finding_lines(result, _SENTENCES) + score_lines(result)
-    for n, line in enumerate(lines):
-        y = _wrapped(figure, line, y, fontsize=10.5 if n < _SENTENCES + 1 else 9, color="black")
+        y = _wrapped(figure, f"Note: {note}", y, fontsize=9, color="#8a4b00")
+    told = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
+    for line in finding_lines(result, _SENTENCES) + told[:_TEMPOS]:
+        y = _wrapped(figure, line, y, fontsize=10.5, color="black")
+    for line in score_lines(result)[:_SCORES]:
+        y = _wrapped(figure, line, y, fontsize=9, color="#404040")
     return y + 0.05
 
 

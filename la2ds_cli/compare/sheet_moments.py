@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.compare.moments import Moment, other_pose, overlay_joints
-from la2ds_cli.compare.place import DPI, LEFT, RIGHT, Place, axes_at, heading
+from la2ds_cli.compare.place import DPI, HEIGHT, LEFT, RIGHT, WIDTH, Place, axes_at, heading
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.spans import span_at
 from la2ds_cli.compare.words import amount, joint_name
-from la2ds_cli.figure import BLUE, GREY, ORANGE
-from la2ds_cli.film_strip import pictures, views
+from la2ds_cli.figure import GREEN, GREY
+from la2ds_cli.film_strip import aspect, pictures, views
 from la2ds_cli.joint_angles import angle_triples
+from la2ds_cli.pose_features import mirror
 from la2ds_cli.project import Project
 from la2ds_cli.skeleton import Skeleton, get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REFERENCE, OTHER = BLUE, ORANGE
+# Blue and orange are the sides of the body in drawn pictures.
+REFERENCE, OTHER = "#4a4a4a", GREEN
+RING = "#b00020"
 _HEAD, _CAPTION = 0.3, 0.52  # inches
 _GAP = 0.25
-_PICTURES = 0.48  # share of the height that is left
+_PICTURES = 0.5  # most of the height that is left
+_BETWEEN = 0.06  # the two pictures
 
 
 def draw(
@@ -45,30 +49,41 @@ def draw(
     _legend(figure, place.top - 0.12)
     if not shown:
         return
-    width = (RIGHT - LEFT - 2 * _GAP) / 3
+    columns = len(shown)
+    width = (RIGHT - LEFT - (columns - 1) * _GAP) / columns
     height = place.height - _HEAD - _CAPTION - 0.1
-    tall = height * _PICTURES
+    # A single moment has its pictures beside the skeletons, not above them.
+    pictured = (width - _GAP) / 2 if columns == 1 else width
+    most = height if columns == 1 else height * _PICTURES
+    half, tall = _picture_size(result, (pictured - _BETWEEN) / 2, most)
     images = _images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
     joints = overlay_joints(result, shown)
     reach = _reach(joints)
+    skeleton = get_skeleton(result.aligned.pose_a.skeleton)
     for n, moment in enumerate(shown):
         left = LEFT + n * (width + _GAP)
-        top = place.top - _HEAD
-        _caption(figure, result, n + 1, moment, left, top)
-        top -= _CAPTION
+        _caption(figure, result, n + 1, moment, left, place.top - _HEAD)
+        top = place.top - _HEAD - _CAPTION
         for side, (image, ring) in enumerate(images[n]):
-            half = (width - 0.06) / 2
-            axes = axes_at(figure, left + side * (half + 0.06), top - tall, half, tall)
+            at = left + side * (half + _BETWEEN)
+            axes = axes_at(figure, at, top - tall, half, tall)
             _picture(axes, image, ring, (REFERENCE, OTHER)[side])
-        below = height - tall - 0.1
-        axes = axes_at(figure, left, top - tall - 0.1 - below, width, below)
-        skeleton = get_skeleton(result.aligned.pose_a.skeleton)
-        _overlay(axes, joints[n], skeleton, moment, reach, below / width)
+        if columns == 1:
+            at = left + 2 * half + _BETWEEN + _GAP
+            box = (at, top - height, RIGHT - at, height)
+        else:
+            box = (left, top - height, width, height - tall - 0.1)
+        _overlay(axes_at(figure, *box), joints[n], skeleton, moment, reach, box[3] / box[2])
+
+
+def _picture_size(result: CompareResult, width: float, height: float) -> tuple[float, float]:
+    """Width and height of each picture: as large as both clips' pictures fit, no larger."""
+    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
+    tall = min(height, width / min(shapes))
+    return min(width, tall * max(shapes)), tall
 
 
 def _legend(figure: Figure, y: float) -> None:
-    from la2ds_cli.compare.place import HEIGHT, WIDTH
-
     for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
         figure.text(x / WIDTH, y / HEIGHT, "■", fontsize=11, color=colour, va="center")
         figure.text((x + 0.15) / WIDTH, y / HEIGHT, text, fontsize=9, va="center")
@@ -77,8 +92,6 @@ def _legend(figure: Figure, y: float) -> None:
 def _caption(
     figure: Figure, result: CompareResult, number: int, moment: Moment, left: float, top: float
 ) -> None:
-    from la2ds_cli.compare.place import HEIGHT, WIDTH
-
     time = result.angles.time[moment.row]
     span = span_at(result.spans, moment.row)
     lines = [f"{number}   {time:.2f} s" + (f", {span}" if span else "")]
@@ -88,7 +101,7 @@ def _caption(
             left / WIDTH,
             (top - 0.05 - 0.165 * n) / HEIGHT,
             text,
-            fontsize=9.5 if n == 0 else 8.5,
+            fontsize=9.5 if n == 0 else 8,
             fontweight="bold" if n == 0 else "normal",
             va="center",
         )
@@ -128,8 +141,6 @@ def _rings(
     pose: PoseSequence, row: int, moment: Moment, image: Image, *, mirrored: bool
 ) -> FloatArray:
     """(R, 2) pixels of the picture where the joints lie that differ. pose: as it was compared."""
-    from la2ds_cli.pose_features import mirror
-
     triples = angle_triples(get_skeleton(pose.skeleton))
     at = [triples[finding.joint][1] for finding in moment.findings]
     # The picture is cut from the video as it is filmed, and turned round after that.
@@ -148,8 +159,8 @@ def _rings(
 def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str) -> None:
     axes.imshow(image, aspect="equal")
     if len(rings):
-        axes.plot(*rings.T, "o", ms=13, mfc="none", mec="white", mew=3.2)
-        axes.plot(*rings.T, "o", ms=13, mfc="none", mec=colour, mew=1.8)
+        axes.plot(*rings.T, "o", ms=13, mfc="none", mec="white", mew=3.5)
+        axes.plot(*rings.T, "o", ms=13, mfc="none", mec=RING, mew=2)
     axes.set(
         xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
     )
@@ -189,7 +200,7 @@ def _overlay(
     for _, at, _ in told:
         for xy in joints:
             if not np.isnan(xy[at]).any():
-                axes.plot(*xy[at], "o", ms=7, mfc="white", mec="black", mew=1.4, zorder=5)
+                axes.plot(*xy[at], "o", ms=7, mfc="white", mec=RING, mew=1.8, zorder=5)
     middle = (reach[:2] + reach[2:]) / 2
     half = (reach[2:] - reach[:2]) / 2
     half = np.array([max(half[0], half[1] / shape), max(half[1], half[0] * shape)])

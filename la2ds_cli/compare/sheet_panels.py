@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.alignment.plot_clip import frame_edges
-from la2ds_cli.compare.findings import JointSpan
+from la2ds_cli.compare.findings import JointSpan, in_spells
 from la2ds_cli.compare.moments import Moment
 from la2ds_cli.compare.place import LEFT, RIGHT, Place, axes_at, heading
 from la2ds_cli.compare.result import CompareResult
@@ -27,6 +27,7 @@ _NAMES = 1.25  # inches for the names of joints
 _BARS = 1.75
 _TEMPO_ROW = 0.26
 _UNSURE = "#dedede"
+_LETTERS = 62  # that fit above the map
 _PALE = 0.22  # of the colour of a difference that may be explained
 
 
@@ -38,13 +39,13 @@ def shown_joints(result: CompareResult) -> list[JointSpan]:
 
 def map_height(result: CompareResult) -> float:
     """Inches."""
-    return 1.0 + _ROW * max(len(shown_joints(result)), 1)
+    return 0.95 + _ROW * max(len(shown_joints(result)), 1)
 
 
 def tempo_height(result: CompareResult) -> float:
     """Inches."""
     least = 1.5 if result.examples is not None else 0.0
-    return max(0.75 + _TEMPO_ROW * len(result.tempo), least)
+    return max(0.55 + _TEMPO_ROW * len(result.tempo), least)
 
 
 def angle_map(figure: Figure, place: Place, result: CompareResult, shown: list[Moment]) -> None:
@@ -55,7 +56,7 @@ def angle_map(figure: Figure, place: Place, result: CompareResult, shown: list[M
     if not rows:
         return
     height = _ROW * len(rows)
-    bottom = place.top - 0.5 - height
+    bottom = place.top - 0.55 - height
     width = RIGHT - LEFT - _NAMES - _BARS
     axes = axes_at(figure, LEFT + _NAMES, bottom, width, height)
     edges = frame_edges(result.angles.time, result.aligned.pose_a.fps)
@@ -73,7 +74,7 @@ def angle_map(figure: Figure, place: Place, result: CompareResult, shown: list[M
         axes.text(time, len(rows), str(n + 1), fontsize=8, ha="center", va="center", bbox=_BADGE)
     for spine in axes.spines.values():
         spine.set_color(GREY)
-    _bars(axes_at(figure, RIGHT - _BARS + 0.1, bottom, _BARS - 0.1, height), rows)
+    _bars(axes_at(figure, RIGHT - _BARS + 0.1, bottom, _BARS - 0.1, height), rows, result)
 
 
 _BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
@@ -85,9 +86,9 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
 
     angles = result.angles
     at = [angles.names.index(joint) for joint in joints]
-    difference, beyond = angles.difference[:, at].T, angles.beyond[:, at].T
+    difference = angles.difference[:, at].T
     strength = np.clip(np.abs(difference) / _FULL, 0, 1)
-    told = (np.nan_to_num(beyond) != 0) & (not result.no_findings)
+    told = in_spells(angles)[:, at].T & (not result.no_findings)
     strength = np.where(told, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
     ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))
     cell = 1 - strength * (1 - ink)
@@ -96,32 +97,40 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
 
 
 def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int) -> None:
-    total = edges[-1] - edges[0]
+    """Borders and names of the parts; in two lines where a name is wider than its part."""
+    width = np.array([edges[span.stop] - edges[span.first] for span in result.spans])
+    letters = _LETTERS * width / (edges[-1] - edges[0])
+    two_lines = any(len(s.name) > n for s, n in zip(result.spans, letters, strict=True))
     for n, span in enumerate(result.spans):
         start, end = edges[span.first], edges[span.stop]
-        axes.vlines([start, end], -0.45, rows, color="#555555", lw=0.9, clip_on=False)
-        letters = max(int(52 * (end - start) / total), 3)
+        axes.vlines([start, end], -0.3, rows, color="#555555", lw=0.9, clip_on=False)
+        # The neighbours' names stand in the other line.
+        room = letters[max(n - 1, 0) : n + 2].sum() if two_lines else letters[n]
         axes.text(
             (start + end) / 2,
-            -0.55 if len(result.spans) < 8 or n % 2 == 0 else -1.2,
-            printable(span.name, letters),
+            -1.15 if two_lines and n % 2 else -0.35,
+            printable(_shortened(span.name, max(int(room), 3))),
             fontsize=8,
             ha="center",
             va="bottom",
         )
 
 
-def _bars(axes: Axes, rows: list[JointSpan]) -> None:
+def _shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
     """The largest difference of each joint; pale where it may be explained."""
+    told = [bool(row.beyond) and not result.no_findings for row in rows]
     value = np.array([row.largest for row in rows])
     known = np.nan_to_num(value)
     colours = [BLUE if v > 0 else RED for v in known]
-    pale = [1.0 if row.beyond else 0.3 for row in rows]
     y = np.arange(len(rows)) + 0.5
-    for at, width, colour, alpha in zip(y, known, colours, pale, strict=True):
-        axes.barh(at, width, 0.62, color=colour, alpha=alpha)
+    for at, width, colour, clear in zip(y, known, colours, told, strict=True):
+        axes.barh(at, width, 0.62, color=colour, alpha=1.0 if clear else 0.3)
     reach = max(float(np.abs(known).max(initial=0)), 20.0) * 1.75
-    for at, row in zip(y, rows, strict=True):
+    for at, row, clear in zip(y, rows, told, strict=True):
         if np.isnan(row.largest):
             axes.text(0, at, "not seen", fontsize=8, va="center", ha="center", color=GREY)
             continue
@@ -133,8 +142,8 @@ def _bars(axes: Axes, rows: list[JointSpan]) -> None:
             fontsize=8.5,
             va="center",
             ha="left" if right else "right",
-            color="black" if row.beyond else GREY,
-            fontweight="bold" if row.beyond else "normal",
+            color="black" if clear else GREY,
+            fontweight="bold" if clear else "normal",
         )
     axes.axvline(0, color="black", lw=0.8)
     axes.set(xlim=(-reach, reach), ylim=(len(rows), 0), yticks=[], xticks=[])
@@ -179,7 +188,7 @@ def tempo(figure: Figure, place: Place, result: CompareResult) -> None:
         )
     names = [printable(row.span, 17) + ("*" if row.at_end else "") for row in rows]
     axes.set_yticks(np.arange(len(rows)) + 0.5, names)
-    room = 1.75 if result.examples is not None else 1.45
+    room = 2.2 if result.examples is not None else 1.6
     axes.set(xlim=(0, longest * room), ylim=(len(rows), 0), xticks=[])
     axes.tick_params(axis="y", length=0, labelsize=9)
     for side in ("top", "right", "bottom"):

@@ -20,6 +20,7 @@ from la2ds_cli.types import FloatArray, PoseSequence
 SHOULDERS, HIPS = 0.72, 0.37
 _LEAST_TORSO = 0.5  # of its full length: a spine that points at the camera has no direction
 _LEAST_FRAMES = 5
+_AROUND = 0.5  # seconds over which the difference at a frame is averaged
 _SIDE_CUE = 0.04  # torso lengths; less tells no side
 
 
@@ -28,15 +29,17 @@ class ViewDifference:
     """Degrees about the vertical, 0 = filmed from the front, 90 = from one side, 180 = from behind;
     positive where the body faces the right of the picture. NaN = cannot be told.
 
-    reference, other: medians over the aligned frames. turn: median of the difference, 0 to 180. A
-    turn of the body within the movement is in both clips and does not count. side_known: whether
-    left and right could be told apart in both clips; where not, turn is the least that it can be.
+    reference, other: medians over the aligned frames. turn: mean difference, 0 to 180; a turn of
+    the body that both make does not count. side_known: whether left and right could be told apart
+    in both clips; where not, turn is the least that it can be. by_frame: (N,) the difference around
+    each frame of the reference, 0 to 180: a camera may move, or one of the two turn less.
     """
 
     reference: float
     other: float
     turn: float
     side_known: bool
+    by_frame: FloatArray
 
 
 def view_difference(
@@ -50,27 +53,33 @@ def view_difference(
     """
     width_a, side_a = _width_and_side(a)
     width_b, side_b = _width_and_side(mirror(b) if mirrored else b)
-    matched = np.flatnonzero(~np.isnan(position))
-    row = np.rint(position[matched]).astype(np.int64)
-    angle_a = _signed(width_a[matched], side_a)
-    angle_b = _signed(width_b[row], side_b)
-    apart = np.abs((angle_b - angle_a + 180) % 360 - 180)
-    signed = (angle_b - angle_a + 180) % 360 - 180
-    known = signed[~np.isnan(apart)]
-    if len(known) < _LEAST_FRAMES:
-        return ViewDifference(np.nan, np.nan, np.nan, side_known=False)
-    # The mean direction, since angles near 180 and -180 are neighbours.
-    turn = float(np.abs(np.degrees(np.angle(np.exp(1j * np.radians(known)).mean()))))
+    matched = ~np.isnan(position)
+    row = np.clip(np.rint(np.where(matched, position, 0)), 0, len(b) - 1).astype(np.int64)
+    angle_a, angle_b = width_a * (side_a or 1), width_b[row] * (side_b or 1)
+    # As unit vectors, since angles near 180 and -180 are neighbours.
+    apart = np.where(matched, np.exp(1j * np.radians(angle_b - angle_a)), np.nan)
+    if np.isfinite(apart).sum() < _LEAST_FRAMES:
+        nothing = np.full(len(position), np.nan)
+        return ViewDifference(np.nan, np.nan, np.nan, side_known=False, by_frame=nothing)
+    turn = np.abs(np.degrees(np.angle(np.nanmean(apart))))
     return ViewDifference(
-        float(np.nanmedian(angle_a)),
-        float(np.nanmedian(angle_b)),
-        turn,
+        float(np.nanmedian(angle_a[matched])),
+        float(np.nanmedian(angle_b[matched])),
+        float(turn),
         side_known=side_a != 0 and side_b != 0,
+        by_frame=_around(apart, a.time),
     )
 
 
-def _signed(angle: FloatArray, side: int) -> FloatArray:
-    return angle * (side or 1)
+def _around(apart: np.ndarray, time: FloatArray) -> FloatArray:
+    """(N,) degrees of the mean of the unit vectors apart (N,) over _AROUND seconds."""
+    first = np.searchsorted(time, time - _AROUND / 2)
+    stop = np.searchsorted(time, time + _AROUND / 2, side="right")
+    known = np.isfinite(apart)
+    total = np.concatenate([[0], np.cumsum(np.where(known, apart, 0))])
+    count = np.concatenate([[0], np.cumsum(known)])
+    degrees = np.abs(np.degrees(np.angle(total[stop] - total[first])))
+    return np.where(count[stop] > count[first], degrees, np.nan)
 
 
 def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:

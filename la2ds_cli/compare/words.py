@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.compare.findings import Finding
+from la2ds_cli.compare.findings import Finding, by_joint
+from la2ds_cli.compare.spans import WHOLE
 from la2ds_cli.compare.tempo import Tempo
 
 if TYPE_CHECKING:
@@ -46,15 +47,16 @@ def sentence(finding: Finding) -> str:
 
 
 def tempo_sentence(row: Tempo) -> str:
-    """`'rise' takes 0.90 s instead of 0.60 s: 1.5 times as long`."""
+    """`'rise' is slower: 0.90 s instead of 0.60 s`."""
     reference, other, ratio = durations(row)
+    name = "The whole movement" if row.span == WHOLE else f"'{row.span}'"
     if np.isnan(ratio):
-        return f"'{row.span}' is not in the other clip"
+        return f"{name} is not in both clips"
     if row.verdict == "unclear":
-        return f"'{row.span}': the tempo cannot be told"
+        return f"{name}: the tempo cannot be told"
     if row.verdict == "same":
-        return f"'{row.span}' takes as long: {other:.2f} s"
-    return f"'{row.span}' is {row.verdict}: {other:.2f} s instead of {reference:.2f} s"
+        return f"{name} takes as long: {other:.2f} s"
+    return f"{name} is {row.verdict}: {other:.2f} s instead of {reference:.2f} s"
 
 
 def durations(row: Tempo) -> tuple[float, float, float]:
@@ -67,14 +69,19 @@ def durations(row: Tempo) -> tuple[float, float, float]:
 
 
 def finding_lines(result: CompareResult, most: int) -> list[str]:
-    """A sentence for each of the first `most` findings, or why there are none."""
+    """A sentence for each of the first `most` joints that differ, or why there is none."""
     if result.no_findings:
         return [result.no_findings]
-    if not result.findings:
+    joints = list(by_joint(result.findings).values())
+    if not joints:
         return ["No joint differs by more than noise and camera explain."]
-    lines = [sentence(finding) for finding in result.findings[:most]]
-    if len(result.findings) > most:
-        lines.append(f"and {len(result.findings) - most} smaller differences")
+    lines = []
+    for first, *more in joints[:most]:
+        again = f", and {len(more)} more times" if len(more) > 1 else ", and once more" * len(more)
+        lines.append(sentence(first) + again)
+    if len(joints) > most:
+        names = ", ".join(joint_name(group[0].joint) for group in joints[most:])
+        lines.append(f"Smaller differences: {names}")
     return lines
 
 
