@@ -120,7 +120,7 @@ def align_repetitions(
     from la2ds_cli.alignment.repetition_files import write
 
     progress = progress or Progress()
-    _check_wanted(repetition)
+    repetition = _checked(repetition)
     for path in out:
         checked_target(Path(path))
     ready = make_ready(project, a, b, config, run, features, method, device, progress)
@@ -225,12 +225,15 @@ def _movement(pose: PoseSequence) -> FloatArray:
     return np.concatenate(parts)
 
 
-def _check_wanted(repetition: str) -> None:
-    if repetition not in (BEST, ALL) and not (repetition.isdecimal() and int(repetition) > 0):
+def _checked(repetition: str) -> str:
+    if repetition in (BEST, ALL):
+        return repetition
+    if not (repetition.isdecimal() and int(repetition) > 0):
         raise UserError(
             f"'{repetition}' is no repetition",
             hint="--repetition takes a number from 1, best or all",
         )
+    return str(int(repetition))
 
 
 def _one_of_a(

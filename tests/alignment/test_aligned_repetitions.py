@@ -1,0 +1,306 @@
+"""Aligning a clip of several repetitions one at a time: which frames meet, what is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment import plot_repetitions
+from la2ds_cli.alignment.align import align
+from la2ds_cli.alignment.aligned_repetitions import (
+    RepetitionsResult,
+    align_repetitions,
+    cut_clip,
+)
+from la2ds_cli.config import load_config
+from la2ds_cli.errors import UserError
+from la2ds_cli.figure import GREEN
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from la2ds_cli.types import FloatArray, PoseSequence
+from tests.movement import FPS, add_sequence, sequence
+
+CONFIG = load_config()
+FRAMES = (40, 30, 50)  # of the repetitions of `many`
+EDGES = np.array([0, 40, 70, 120])
+
+
+class Notes(Progress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def turn(frames: int) -> FloatArray:
+    """Share (frames,) of one repetition that has passed."""
+    return np.arange(frames) / frames
+
+
+def phase(passed: FloatArray) -> FloatArray:
+    return (1 - np.cos(2 * np.pi * passed)) / 2
+
+
+def several(*frames: int, **view: float) -> PoseSequence:
+    return sequence(np.concatenate([phase(turn(count)) for count in frames]), **view)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path)
+    add_sequence(project, "one", several(44, scale=50.0))
+    add_sequence(project, "many", several(*FRAMES))
+    return project
+
+
+def run(project: Project, a: str = "one", b: str = "many", **options: Any) -> RepetitionsResult:
+    options.setdefault("out", [project.root / "out.csv"])
+    options.setdefault("repetition", "all")
+    return align_repetitions(project, a, b, config=CONFIG, **options)
+
+
+def test_each_repetition_is_aligned_by_itself(project: Project) -> None:
+    result = run(project)
+    assert [each.number for each in result.repetitions] == [1, 2, 3]
+    passed_b = np.concatenate([turn(count) for count in FRAMES])
+    for each, start, stop in zip(result.repetitions, EDGES, EDGES[1:], strict=False):
+        assert abs(each.span.start - start) <= 3
+        assert abs(each.span.stop - stop) <= 3
+        found = result.whole(each).alignment
+        assert len(found.time_a) == 44
+        assert len(found.time_b) == 120
+        i, j = found.path.T
+        # No frame of another repetition has a part in it.
+        assert j.min() >= each.span.start
+        assert j.max() < each.span.stop
+        assert found.matched_b.sum() <= each.span.stop - each.span.start
+        apart = (turn(44)[i] - passed_b[j] + 0.5) % 1 - 0.5
+        assert np.abs(apart).mean() < 0.05
+        middle = found.position[22]
+        assert found.low[22] <= middle <= found.high[22]
+        assert each.span.start <= found.low[22]
+        assert each.seconds == pytest.approx((stop - start) / FPS, abs=0.3)
+
+
+def test_one_by_number_and_the_nearest(project: Project) -> None:
+    everything = run(project)
+    second = run(project, repetition="2")
+    assert [each.number for each in second.chosen] == [2]
+    assert [each.part is None for each in second.repetitions] == [True, False, True]
+    assert second.best is None
+    np.testing.assert_array_equal(
+        second.whole(second.chosen[0]).alignment.path,
+        everything.whole(everything.repetitions[1]).alignment.path,
+    )
+    assert [each.number for each in run(project, repetition="02").chosen] == [2]
+    best = run(project, repetition="best")
+    costs = [float(each.part.alignment.cost.mean()) for each in best.repetitions if each.part]
+    assert len(costs) == 3
+    assert best.best == 1 + int(np.argmin(costs))
+    assert [each.number for each in best.chosen] == [best.best]
+
+
+def test_the_nearest_is_the_one_performed_as_in_a(project: Project) -> None:
+    """Alone of three repetitions the second goes down fast and comes up slowly, as A does."""
+    down, up = phase(turn(16) / 2), phase(0.5 + turn(24) / 2)
+    leaning = np.concatenate([down, up])
+    even = phase(turn(40))
+    odd = sequence(np.concatenate([even, leaning, even]))
+    tilted = sequence(leaning, tilt=0.3)
+    xy = odd.xy.copy()
+    xy[40:80] = tilted.xy
+    add_sequence(project, "odd", replace(odd, xy=xy))
+    add_sequence(project, "leaning", replace(tilted, xy=tilted.xy + 5))
+    result = run(project, "leaning", "odd")
+    assert len(result.repetitions) == 3
+    assert result.best == 2
+
+
+@pytest.mark.parametrize("wanted", ["4", "0", "-1", "two", "1.5", ""])
+def test_a_repetition_that_there_is_not(project: Project, wanted: str) -> None:
+    with pytest.raises(UserError, match=r"there is no number 4|is no repetition") as caught:
+        run(project, repetition=wanted)
+    assert caught.value.exit_code == 2
+    assert not (project.root / "out.csv").exists()
+
+
+def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
+    add_sequence(project, "again", several(50))
+    progress = Notes()
+    result = run(project, b="again", progress=progress)
+    ((start, stop),) = [(each.span.start, each.span.stop) for each in result.repetitions]
+    assert (start, stop) == (0, 50)
+    assert "again does not repeat itself: it counts as one repetition" in progress.lines
+    plain = align(project, "one", "again", config=CONFIG, out=[project.root / "p.csv"])
+    np.testing.assert_array_equal(
+        result.whole(result.repetitions[0]).alignment.path, plain.alignment.path
+    )
+    with pytest.raises(UserError, match="again holds 1 repetition: there is no number 2"):
+        run(project, b="again", repetition="2")
+
+
+def test_of_a_that_repeats_itself_one_is_taken(project: Project) -> None:
+    progress = Notes()
+    result = run(project, "many", "one", repetition="1", progress=progress)
+    number, of = result.of_a
+    assert of == 3
+    assert any(f"many holds 3 repetitions: number {number}" in line for line in progress.lines)
+    found = result.whole(result.repetitions[0]).alignment
+    inside = np.isin(np.arange(120), np.arange(result.span_a.start, result.span_a.stop))
+    assert abs(result.span_a.start - EDGES[number - 1]) <= 3
+    assert np.isnan(found.position[~inside]).all()
+    assert np.isnan(found.low[~inside]).all()
+    assert (found.confidence[~inside] == 0).all()
+    assert (found.confidence[inside] > 0).all()
+    assert not found.matched_a[~inside].any()
+    third = run(project, "many", "one", repetition="1", repetition_of_a=3, progress=progress)
+    assert third.of_a == (3, 3)
+    assert third.span_a.start > 65
+    with pytest.raises(UserError, match="many holds 3 repetitions: there is no number 4"):
+        run(project, "many", "one", repetition_of_a=4)
+
+
+def test_a_clip_compared_with_itself(project: Project) -> None:
+    result = run(project, "many", "many", repetition_of_a=1)
+    assert result.best == 1
+    assert result.repetitions[0].part is not None
+    assert float(result.repetitions[0].part.alignment.cost.mean()) < 0.2
+    ratios = [each.part.overall_ratio for each in result.repetitions if each.part]
+    np.testing.assert_allclose(ratios, np.array(FRAMES) / 40, atol=0.12)
+
+
+def test_what_is_written_for_all(project: Project) -> None:
+    out = [project.root / name for name in ("ab.png", "ab.csv", "ab.json")]
+    result = run(project, out=out)
+    names = ["ab.png", "ab-1.png", "ab-2.png", "ab-3.png", "ab.csv", "ab.json"]
+    assert [file.name for file in result.files] == names
+    assert all(file.read_bytes()[:4] == b"\x89PNG" for file in result.files[:4])
+    with out[1].open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    document = json.loads(out[2].read_text())
+    assert document["repetition"] == "all"
+    assert document["count"] == 3
+    assert document["best"] == result.best
+    assert document["a"]["repetition"] == {"number": 1, "of": 1, "start": 0.0, "end": 43 / FPS}
+    assert document["files"] == [str(file) for file in result.files]
+    for each, entry in zip(result.repetitions, document["repetitions"], strict=True):
+        assert entry["number"] == each.number
+        assert entry["start"] == pytest.approx(each.span.start / FPS)
+        assert entry["end"] == pytest.approx(min(each.span.stop, 119) / FPS)
+        assert entry["seconds"] == pytest.approx(entry["end"] - entry["start"], abs=1e-6)
+        assert entry["tempo"] == pytest.approx(
+            document["usual_seconds"] / entry["seconds"], abs=1e-5
+        )
+        found = entry["alignment"]
+        assert found["confidence_is"].endswith("of the repetition's length")
+        mine = [row for row in rows if row["repetition"] == str(each.number)]
+        for column in ("index_a", "index_b", "frame_b"):
+            assert [int(row[column]) for row in mine] == found["path"][column]
+        seconds = np.array([float(row["time_b"]) for row in mine])
+        np.testing.assert_allclose(seconds, np.array(found["path"]["index_b"]) / FPS, atol=1e-6)
+        assert entry["mean_cost"] == pytest.approx(np.mean(found["path"]["cost"]), abs=1e-4)
+
+
+def test_what_is_written_for_one(project: Project) -> None:
+    out = [project.root / name for name in ("ab.svg", "ab.csv", "ab.json")]
+    result = run(project, out=out, repetition="3")
+    assert [file.name for file in result.files] == ["ab.svg", "ab.csv", "ab.json"]
+    assert not (project.root / "ab-3.svg").exists()
+    with out[1].open(newline="") as handle:
+        assert {row["repetition"] for row in csv.DictReader(handle)} == {"3"}
+    entries = json.loads(out[2].read_text())["repetitions"]
+    assert ["alignment" in entry for entry in entries] == [False, False, True]
+    assert [entry["mean_cost"] is None for entry in entries] == [True, True, False]
+    named = run(project, out=[], repetition="3")
+    assert [file.name for file in named.files] == [
+        "one--many-repetition-3.png",
+        "one--many-repetition-3.json",
+    ]
+
+
+def test_the_overview_shows_what_was_measured(project: Project) -> None:
+    from matplotlib.colors import to_hex
+    from matplotlib.patches import Rectangle
+
+    result = run(project)
+    figure = plot_repetitions.draw(project, result)
+    _, numbers, seconds, cost = figure.axes
+    assert [text.get_text() for text in numbers.texts] == ["1", "2", "3"]
+    for each, span in zip(result.repetitions, numbers.patches, strict=True):
+        box = span.get_window_extent()
+        (left, _), (right, _) = numbers.transData.inverted().transform(box.get_points())
+        np.testing.assert_allclose([left, right], [each.start, each.end], atol=1e-6)
+    heights = [bar.get_bbox().height for bar in seconds.patches if isinstance(bar, Rectangle)]
+    np.testing.assert_allclose(heights, [each.seconds for each in result.repetitions])
+    costs = [each.part.alignment.cost.mean() for each in result.repetitions if each.part]
+    heights = [bar.get_bbox().height for bar in cost.patches if isinstance(bar, Rectangle)]
+    np.testing.assert_allclose(heights, costs)
+
+    green = [to_hex(bar.get_facecolor()) == GREEN.lower() for bar in cost.patches]
+    assert green == [each.number == result.best for each in result.repetitions]
+
+
+def test_align_hints_at_repetitions(project: Project) -> None:
+    add_sequence(project, "again", several(50))
+
+    def notes(a: str, b: str) -> list[str]:
+        progress = Notes()
+        out = [project.root / "p.csv"]
+        align(project, a, b, config=CONFIG, features="pose", out=out, progress=progress)
+        return progress.lines
+
+    assert notes("one", "many") == [
+        "many seems to hold 3 repetitions: --repetition all aligns each of them"
+    ]
+    assert notes("many", "one") == [
+        "many seems to hold 3 repetitions: name one first, and --repetition all aligns each of them"
+    ]
+    assert notes("one", "again") == []
+    assert notes("many", "many") == []
+
+
+def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
+    pose = several(40, 40, 40, 40)
+    xy = pose.xy.copy()
+    xy[80:] = xy[80:] * 0.5 + np.array([300, 20], np.float32)
+    moved = replace(pose, xy=xy, info={"cut_rows": [80]})
+    starts = [repetition.start for repetition in cut_clip(moved)]
+    np.testing.assert_allclose(starts, [0, 40, 80, 120], atol=3)
+
+
+def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
+    from la2ds_cli import embedding
+    from la2ds_cli.alignment import match
+    from la2ds_cli.types import EmbeddingSequence
+
+    seen: list[int] = []
+
+    def embed(pose: PoseSequence) -> FloatArray:
+        seen.append(len(pose))
+        about = pose.xy - pose.xy.mean(axis=1, keepdims=True)
+        return about.reshape(len(pose), -1).astype(np.float32) / 60
+
+    def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
+        poses = [project.read_pose(video)[0] for video in videos]
+        return [EmbeddingSequence(embed(p), p.frame, p.time, "weights") for p in poses]
+
+    def embedder(project, run, device):
+        return lambda poses: [embed(pose) for pose in poses]
+
+    monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(match, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(match, "load_embedder", embedder)
+    result = run(project, run="tuned", repetition="2")
+    part = result.repetitions[1].part
+    assert part is not None
+    assert part.alignment.features == "model"
+    span = result.repetitions[1].span
+    assert seen[-2:] == [44, span.stop - span.start]
+    assert len(part.match.b) == span.stop - span.start
