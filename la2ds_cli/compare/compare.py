@@ -142,8 +142,8 @@ def _no_findings(view: ViewDifference, angles: Differences) -> str:
         )
     if not angles.sure.any():
         return (
-            "Nowhere can angles be compared: the alignment is not sure enough, or the two bodies are "
-            "seen from different sides."
+            "Nowhere can angles be compared: the alignment is not sure enough, or the two bodies "
+            "are seen from different sides."
         )
     return ""
 
@@ -166,8 +166,8 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
     share = float(angles.sure.mean())
     if share < _MOSTLY:
         notes.append(
-            f"Only {share:.0%} of the reference can be judged: elsewhere the alignment is not sure, "
-            "or the two bodies are seen from different sides."
+            f"Only {share:.0%} of the reference can be judged: elsewhere the alignment is not "
+            "sure, or the two bodies are seen from different sides."
         )
     return notes
 
