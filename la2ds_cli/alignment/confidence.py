@@ -33,8 +33,8 @@ STEP = 0.3  # frames
 TIMING = 0.01  # share of B's length
 MAX_FRAMES = 1500  # longer clips are thinned for the path distribution, which is smooth in time
 _NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
-VOTED = 1.7 / _NORMAL
-UNVOTED = {"pose": 2.1 / _NORMAL, "model": 3.5 / _NORMAL}
+VOTED = 1.5 / _NORMAL
+UNVOTED = {"pose": 1.9 / _NORMAL, "model": 3.4 / _NORMAL}
 
 
 @dataclass(frozen=True)
