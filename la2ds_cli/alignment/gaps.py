@@ -64,7 +64,8 @@ def all_rows(length_a: int, length_b: int) -> SharedRows:
 def shared_rows(
     a: FloatArray, b: FloatArray, rates: tuple[float, float], price: tuple[float, float] = LEAST
 ) -> SharedRows:
-    """All rows of a (N, D) and b (M, D) but those of gaps of at least SHORTEST inside them.
+    """All rows of a (N, D) and b (M, D) but those of gaps of at least SHORTEST inside them; all
+    where none would be left of one.
 
     Meant for features of the joints: distances of embeddings are so uneven that gaps seem to be
     where people merely differ. rates: frames per second of A and of B. price: LEAST or CLEAR.
@@ -84,6 +85,8 @@ def shared_rows(
         np.flatnonzero(~_left_out(path[:, [side, 1 - side]], length, rates[side], rates[1 - side]))
         for side, length in enumerate((len(a), len(b)))
     ]
+    if not len(keep[0]) or not len(keep[1]):  # two clips that have nothing in common
+        return all_rows(len(a), len(b))
     return SharedRows(keep[0], keep[1], len(a), len(b))
 
 
