@@ -44,7 +44,11 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
-    "la2ds align": {"--device", "--features", "--method", "--out", "--run"} | COMMON,
+    "la2ds align": {
+        *("--device", "--features", "--method", "--out", "--repetition", "--repetition-of-a"),
+        "--run",
+    }
+    | COMMON,
     "la2ds compare": {
         *("--device", "--examples", "--features", "--method", "--out", "--privacy", "--run"),
     }
