@@ -38,7 +38,7 @@ PURE = {
         *("poses.decode", "poses.gaps", "poses.identity", "poses.parallel", "poses.people_grid"),
         *("poses.quality", "poses.rejoin", "poses.similarity", "poses.simcc", "poses.smoothing"),
         *("poses.subject", "poses.track", "poses.tracking", "poses.verdict"),
-        "robustness.corruption",
+        *("robustness.corruption", "sync.edit_list", "sync.timeline"),
     ]
 }
 COMMANDS = {"la2ds_cli.commands", "la2ds_cli.console", "la2ds_cli.main"}

@@ -107,9 +107,9 @@ def sync(
     A, in its own resolution and without words. targets.edit_list: CSV, see edit_list. Files that
     exist are replaced; each is written whole or not at all.
 
-    UserError: exit 2 for another suffix, for a target that is a source, for privacy without
-    skeletons and for an edit list of an alignment in which B runs backwards; 4 where no frame has a
-    counterpart; whatever finding the alignment and reading the videos raise.
+    UserError: exit 2 for another suffix, for a target that is a clip or a table of the project,
+    for privacy without skeletons and for an edit list of an alignment in which B runs backwards;
+    4 where no frame has a counterpart; whatever finding the alignment and reading the videos raise.
     """
     progress = progress or Progress()
     _check(targets, look)
@@ -127,7 +127,7 @@ def sync(
     if not any((targets.out, targets.retimed, targets.edit_list)):
         folder = project.results_dir("sync")
         targets = Targets(out=folder / f"{found.a.id}--{found.b.id}.mp4")
-    _spare_sources(project, found, targets)
+    _spare_sources(project, targets)
     position = found.alignment.position
     if np.isnan(position).all():
         raise UserError(
@@ -174,11 +174,13 @@ def _check(targets: Targets, look: Look) -> None:
         )
 
 
-def _spare_sources(project: Project, found: AlignResult, targets: Targets) -> None:
+def _spare_sources(project: Project, targets: Targets) -> None:
+    kept = {project.source(video) for video in project.videos()}
+    kept |= {project.root / "videos.csv", project.phases_path, project.subjects_path}
     for path in (targets.out, targets.retimed, targets.edit_list):
-        if path and path.resolve() in {project.source(video) for video in project.videos()}:
+        if path and path.resolve() in kept:
             raise UserError(
-                f"{path} is a clip of the project and would be lost",
+                f"{path} belongs to the project and would be lost",
                 hint="write to another file",
             )
 

@@ -296,11 +296,15 @@ def test_targets_that_make_no_sense(project: Project, targets: dict[str, str], s
 
 
 @pytest.mark.usefixtures("films")
-def test_a_source_is_never_overwritten(project: Project):
-    before = (project.root / "ben.mp4").read_bytes()
-    with pytest.raises(UserError, match="would be lost"):
-        run(project, out=project.root / "ben.mp4")
-    assert (project.root / "ben.mp4").read_bytes() == before
+@pytest.mark.parametrize(
+    ("target", "name"), [("out", "ben.mp4"), ("retimed", "anna.mp4"), ("edit_list", "videos.csv")]
+)
+def test_what_belongs_to_the_project_is_never_overwritten(project: Project, target: str, name: str):
+    before = (project.root / name).read_bytes()
+    with pytest.raises(UserError, match="would be lost") as refused:
+        run(project, PLAIN_FRAMES, **{target: project.root / name})
+    assert refused.value.exit_code == ExitCode.USAGE
+    assert (project.root / name).read_bytes() == before
 
 
 @pytest.mark.usefixtures("films")
