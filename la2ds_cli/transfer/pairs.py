@@ -130,6 +130,11 @@ class Pairs:
             self._found[a, b] = self._align(a, b)
         return self._found[a, b]
 
+    def forget(self, clip: str) -> None:
+        """Free what is kept of a clip whose alignments are done: a long list holds many."""
+        self._legs.pop(clip, None)
+        self._found = {pair: found for pair, found in self._found.items() if clip not in pair}
+
     def _align(self, a: str, b: str) -> Correspondence:
         rows = self._rows(a, b)
         asked = [n for n, clip in enumerate(self.others) if clip not in (a, b)]

@@ -100,6 +100,8 @@ def transfer_labels(
         items.append(_item(material, clip, found))
         if found is not None and found.rows:
             clips[clip] = found
+        if clip not in material.spans:
+            material.pairs.forget(clip)
         progress.advance()
     progress.end()
     result = TransferResult(

@@ -92,3 +92,8 @@ def test_legs_are_made_once_per_clip(project: Project, monkeypatch: pytest.Monke
         for b in CLIPS[2:]:
             assert pairs.find(a, b) is pairs.find(a, b)
     assert len(asked) == len(CLIPS)
+    pairs.forget("clip6")
+    pairs.find("clip1", "clip5")
+    assert len(asked) == len(CLIPS)
+    pairs.find("clip1", "clip6")
+    assert len(asked) == len(CLIPS) + 1
