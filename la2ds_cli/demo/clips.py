@@ -98,7 +98,7 @@ def _performance(
     """Body, phase (T,), points (T, P, 3) in metres and camera of one performer."""
     body, phase = random_body(rng), random_phase(rng)
     world = forward_kinematics(body, movement(phase, random_style(rng)))
-    return body, phase, world, _camera(rng, world, share)
+    return body, phase, world, camera_for(rng, world, share)
 
 
 def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
@@ -112,7 +112,7 @@ def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
     return DemoClip(path, phase, time, xy, np.asarray(inside, np.float32))
 
 
-def _camera(rng: np.random.Generator, world: FloatArray, share: float) -> Camera:
+def camera_for(rng: np.random.Generator, world: FloatArray, share: float) -> Camera:
     """A still camera that holds the whole performance ``world`` (T, P, 3) in the picture.
 
     ``share`` in [0, 1] spreads the clips over viewpoints from the left to the right.

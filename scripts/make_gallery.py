@@ -1,0 +1,122 @@
+"""Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names.
+
+    la2ds demo --out la2ds-demo
+    python scripts/make_gallery.py la2ds-demo
+
+Needs chromium and the package playwright for the screenshots of pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+WIDTH = 1200  # pixels
+A, B = "performer-02", "performer-05"
+# Picture -> arguments of la2ds; {out} is the file that is written.
+FIGURES = {
+    "align": ("align", A, B, "--out", "{out}.png"),
+    "repetitions": ("align", A, "repeated", "--repetition", "all", "--out", "{out}.png"),
+    "compare": ("compare", A, B, "--examples", "train", "--out", "{out}.png"),
+    "retrieve": ("retrieve", "--query", A, "--k", "7", "--out", "{out}.png"),
+    "embeddings": ("plot-embeddings", A, B, "--out", "{out}.png"),
+}
+PAGES = {
+    "report": ("report", A, B, "--out", "{out}.html"),
+    "report-private": ("report", A, B, "--privacy", "--out", "{out}.html"),
+    "project": ("report", "--out", "{out}.html"),
+}
+
+
+def run(project: Path, arguments: tuple[str, ...], out: Path) -> None:
+    """One command of la2ds on the project."""
+    words = [word.replace("{out}", str(out)) for word in arguments]
+    command = [sys.executable, "-m", "la2ds_cli.main", *words, "--project", str(project), "--quiet"]
+    subprocess.run(command, check=True)
+
+
+def keep(image: Image.Image, name: str) -> None:
+    """As a JPEG of at most WIDTH pixels."""
+    image = image.convert("RGB")
+    if image.width > WIDTH:
+        height = round(image.height * WIDTH / image.width)
+        image = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    image.save(GALLERY / f"{name}.jpg", quality=86, optimize=True)
+    print(GALLERY / f"{name}.jpg", image.size)
+
+
+def screenshot(page: Path, picture: Path) -> None:
+    """The whole page as a browser shows it, half way through the clips."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+        browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
+        tab = browser.new_page(viewport={"width": WIDTH, "height": 900})
+        tab.goto(page.as_uri())
+        tab.wait_for_timeout(1500)
+        for _ in range(40):
+            tab.keyboard.press("ArrowRight")
+        tab.wait_for_timeout(500)
+        tab.screenshot(path=str(picture), full_page=True)
+        browser.close()
+
+
+def moving(video: Path, name: str, rate: int = 10, width: int = 640) -> None:
+    """The video as an animated WebP, which pages of text can show."""
+    import av
+
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        every = max(round(float(stream.average_rate or 30) / rate), 1)
+        frames = [f.to_image() for n, f in enumerate(container.decode(stream)) if n % every == 0]
+    size = (width, round(frames[0].height * width / frames[0].width))
+    small = [frame.resize(size, Image.Resampling.LANCZOS) for frame in frames]
+    small[0].save(
+        GALLERY / f"{name}.webp",
+        save_all=True,
+        append_images=small[1:],
+        duration=round(1000 / rate),
+        loop=0,
+        quality=70,
+    )
+    print(GALLERY / f"{name}.webp", size, len(small))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="pictures of docs/gallery.md")
+    parser.add_argument("project", type=Path, help="made by la2ds demo")
+    parser.add_argument("--only", nargs="*", default=None, help="names of pictures")
+    options = parser.parse_args()
+
+    def wanted(name: str) -> bool:
+        return options.only is None or name in options.only
+
+    GALLERY.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, arguments in FIGURES.items():
+            if wanted(name):
+                out = Path(folder) / name
+                run(options.project, arguments, out)
+                keep(Image.open(out.with_suffix(".png")), name)
+        for name, arguments in PAGES.items():
+            if wanted(name):
+                out = Path(folder) / name
+                run(options.project, arguments, out)
+                screenshot(out.with_suffix(".html"), out.with_suffix(".png"))
+                keep(Image.open(out.with_suffix(".png")), name)
+        for name, more in {"sync": (), "sync-private": ("--privacy",)}.items():
+            if wanted(name):
+                out = Path(folder) / name
+                run(options.project, ("sync", A, B, "--out", "{out}.mp4", *more), out)
+                moving(out.with_suffix(".mp4"), name)
+
+
+if __name__ == "__main__":
+    main()
