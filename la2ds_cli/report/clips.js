@@ -39,6 +39,7 @@ class Film {
     this.pictures = film ? film.pictures : [];
     this.ready = new Map(); // index -> ImageBitmap, in order of use
     this.pending = new Set();
+    this.waiting = new Map(); // index -> what to do when it is there
     this.broken = new Set();
   }
 
@@ -62,25 +63,31 @@ class Film {
   /** Decode what follows, so that it is there in time. */
   ahead(index) {
     const end = Math.min(index + AHEAD, this.pictures.length - 1);
-    for (let k = index + 1; k <= end; k += 1) if (!this.ready.has(k)) this.decode(k, () => {});
+    for (let k = index + 1; k <= end; k += 1) if (!this.ready.has(k)) this.decode(k);
   }
 
-  decode(index, done) {
-    if (this.pending.has(index) || this.broken.has(index)) return;
+  /** done: called when the picture is there, also where it was asked for before. */
+  decode(index, done = null) {
+    if (this.broken.has(index)) return;
+    if (done) this.waiting.set(index, done);
+    if (this.pending.has(index)) return;
     this.pending.add(index);
     createImageBitmap(new Blob([bytes(this.pictures[index])], { type: "image/webp" })).then(
       (bitmap) => {
-        this.pending.delete(index);
         this.ready.set(index, bitmap);
         while (this.ready.size > KEPT) {
           const [oldest, old] = this.ready.entries().next().value;
           this.ready.delete(oldest);
           old.close();
         }
-        done();
       },
-      () => { this.pending.delete(index); this.broken.add(index); },
-    );
+      () => this.broken.add(index),
+    ).finally(() => {
+      const then = this.waiting.get(index);
+      this.pending.delete(index);
+      this.waiting.delete(index);
+      if (then) then();
+    });
   }
 }
 

@@ -109,6 +109,7 @@ function layMatrix() {
   const height = matrix.high + matrix.top + matrix.bottom;
   const context = sized(matrix.canvas, side, height);
   matrix.size = [side, height];
+  matrix.cursor = sized(matrix.overlay, side, height);
   context.imageSmoothingEnabled = false;
   context.fillStyle = "#440154";
   context.fillRect(matrix.left, matrix.top, matrix.wide, matrix.high);
@@ -143,7 +144,8 @@ function layMatrix() {
 }
 
 function markMatrix(row) {
-  const context = sized(matrix.overlay, ...matrix.size);
+  const context = matrix.cursor;
+  context.clearRect(0, 0, ...matrix.size);
   const time = secondsB(data.position[row]);
   const x = plot.x(A.time[row]);
   for (const [colour, width] of [["rgba(0,0,0,0.8)", 3], ["#fff", 1.2]]) {
@@ -168,17 +170,27 @@ function markMatrix(row) {
   context.stroke();
 }
 
-/** The whole of a clip as a bar: its phases, what has no counterpart, and where it is. */
-function drawBand(side, clip, unmatched, row) {
+const bands = {};
+
+/** The whole of a clip as a bar: its phases and what has no counterpart. */
+function layBand(side, clip, unmatched) {
   const canvas = document.getElementById(`band-${side}`);
   const width = canvas.parentElement.clientWidth;
-  const context = sized(canvas, width, 22);
+  const still = document.createElement("canvas");
+  const context = sized(still, width, 22);
   const x = (time) => ((time - clip.start) / (clip.end - clip.start)) * width;
   context.fillStyle = "#c9d3da";
   context.fillRect(0, 0, width, 22);
   bar(context, clip.phases, x, 22);
   context.fillStyle = hatch(context);
   for (const [low, high] of unmatched) context.fillRect(x(low), 0, x(high) - x(low), 22);
+  bands[side] = { clip, width, still, x, context: sized(canvas, width, 22) };
+}
+
+/** The mark of the frame that is shown, on the bar of its clip; null: none is. */
+function markBand(side, row) {
+  const { clip, width, still, x, context } = bands[side];
+  context.drawImage(still, 0, 0, width, 22);
   if (row === null) return;
   const at = clamp(x(clip.time[row]), 2, width - 2);
   context.fillStyle = "#fff";

@@ -42,8 +42,8 @@ function seek(row, { clock = null } = {}) {
   control("moment-a").textContent = moment(A, at, true);
   control("moment-b").textContent = other === null
     ? "no counterpart: B shows no such moment" : moment(B, rowB, true);
-  drawBand("a", A, unmatchedA, at);
-  drawBand("b", B, unmatchedB, other);
+  markBand("a", at);
+  markBand("b", other);
   const scrub = control("scrub");
   scrub.value = String(at);
   scrub.setAttribute("aria-valuetext",
@@ -176,6 +176,8 @@ function lay() {
   layStages();
   layTracks();
   layMatrix();
+  layBand("a", A, unmatchedA);
+  layBand("b", B, unmatchedB);
   seek(Math.max(state.row, 0));
 }
 

@@ -47,6 +47,18 @@ def test_scrubbing_shows_the_matched_frames(pair: PairReport, open_page: Open, r
     opened.harmless()
 
 
+def test_a_frame_that_is_decoded_ahead_is_shown_when_it_comes(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    opened.page.uncheck("#show-skeleton")
+    opened.settle()
+    # Within one turn of the event loop: frame 21 is asked for while it is decoded for frame 20.
+    opened.page.evaluate("() => { seek(20); seek(21); }")
+    assert opened.frame("a") == 21
+    assert opened.frame("b") == counterpart(pair, 21)
+
+
 @pytest.mark.parametrize("share", [0.13, 0.51, 0.9])
 def test_a_click_in_the_matrix_seeks_both(pair: PairReport, open_page: Open, share: float) -> None:
     opened = open_page(pair.file)
