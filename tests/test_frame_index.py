@@ -91,7 +91,9 @@ def test_an_extended_index_is_the_fresh_one(project: Project) -> None:
     update = update_pose_index(project, "penn13")
     assert (update.kept, update.added, update.dropped) == (1, 2, 1)
     assert update.index.clips == ("ben", "cleo", "dora")
+    content = project.index_path("pose-penn13").read_bytes()
     assert same(update.index, fresh(project, "pose-penn13", lambda: pose_index(project)))
+    assert project.index_path("pose-penn13").read_bytes() == content
     stored = frame_index.read(project.index_path("pose-penn13"))
     assert stored is not None
     assert same(update.index, stored)

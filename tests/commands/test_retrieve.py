@@ -1,0 +1,100 @@
+"""retrieve on a small project: the limits on the command line, the two indexes, exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.project import Project
+
+Run = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> tuple[str, ...]:
+    return "--out", str(tmp_path / "found.json")
+
+
+def test_limits_of_a_clip(document: Document, out: tuple[str, ...]) -> None:
+    wide = document("retrieve", "--query", "clip-0", "--k", "9", *out)
+    assert (wide["k"], wide["per_video"], wide["min_gap"]) == (9, 9, 0.25)
+    limits = ("--per-video", "2", "--min-gap", "0.5")
+    found = document("retrieve", "--query", "clip-0", "--k", "6", *limits, *out)
+    assert (found["per_video"], found["min_gap"]) == (2, 0.5)
+    for query in found["queries"]:
+        times: dict[str, list[float]] = {}
+        for hit in query["hits"]:
+            times.setdefault(hit["video"], []).append(hit["time"])
+        assert {name: len(of) for name, of in times.items()} == {f"clip-{n}": 2 for n in (1, 2, 3)}
+        assert all(abs(first - second) >= 0.5 - 1e-6 for first, second in times.values())
+
+
+def test_the_model_or_raw_poses(run: Run, document: Document, out: tuple[str, ...]) -> None:
+    assert run("retrieve", "--features", "model", *out).exit_code == ExitCode.UNUSABLE
+    assert run("train").exit_code == 0
+    assert document("retrieve", *out)["features"] == "model"
+    poses = document("retrieve", "--features", "pose", *out)
+    assert (poses["features"], poses["run"], poses["reason"]) == ("pose", None, "")
+
+
+def test_the_index_is_told(
+    run: Run, document: Document, project: Project, out: tuple[str, ...]
+) -> None:
+    first = document("retrieve", *out)["searched"]
+    assert (first["index"], first["clips"], first["frames"]) == ("exact", 4, 158)
+    assert (first["kept"], first["added"], first["dropped"]) == (0, 4, 0)
+    assert first["recall"] is None
+    project.add_videos([], removed=["clip-3"])
+    result = run("retrieve", *out)
+    assert "searched 120 frames of 3 clips, exactly, index: 0 clips added, 1 dropped" in (
+        result.stdout
+    )
+    assert project.index_path("pose-penn13").exists()
+
+
+def test_faiss_tells_its_recall(run: Run, document: Document, out: tuple[str, ...]) -> None:
+    pytest.importorskip("faiss", reason="the extra faiss is not installed")
+    found = document("retrieve", "--index", "faiss", "--k", "3", *out)
+    searched = found["searched"]
+    assert (searched["index"], searched["lists"], searched["nprobe"]) == ("faiss", 4, 4)
+    assert searched["recall"] == {"value": 1.0, "k": 3, "queries": 40}
+    exact = document("retrieve", "--k", "3", *out)
+    assert found["queries"] == exact["queries"]
+    line = "by faiss in 4 of 4 lists, which finds 100.0% of the 3 nearest frames"
+    assert line in run("retrieve", "--index", "faiss", "--k", "3", *out).stdout
+
+
+def test_faiss_that_is_missing_ends_with_6(
+    run: Run, monkeypatch: pytest.MonkeyPatch, out: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    result = run("retrieve", "--index", "faiss", *out)
+    assert result.exit_code == ExitCode.ENVIRONMENT
+    assert "pip install 'la2ds[faiss]'" in result.stderr
+    assert result.stdout == ""
+    assert run("retrieve", *out).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--per-video", "0"],
+        ["--min-gap", "-1"],
+        ["--min-gap", "nan"],
+        ["--min-gap", "inf"],
+        ["--index", "hnsw"],
+        ["--features", "video"],
+        ["--query", "clip-0@99"],
+    ],
+)
+def test_what_cannot_be_ends_with_2(run: Run, arguments: list[str]) -> None:
+    result = run("retrieve", *arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert "Traceback" not in result.output
