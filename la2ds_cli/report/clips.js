@@ -45,8 +45,12 @@ class Film {
 
   get empty() { return this.pictures.length === 0; }
 
-  /** Index of the picture for a row: its own, or the nearest before it. */
-  at(row) { return lastUpTo(this.rows, row); }
+  /** Index of the picture for a row: its own, or the nearest. */
+  at(row) {
+    const before = lastUpTo(this.rows, row), after = before + 1;
+    const nearer = after < this.rows.length && this.rows[after] - row < row - this.rows[before];
+    return nearer ? after : before;
+  }
 
   /** The picture, or null while it is decoded; `done` is called when it is there. */
   get(index, done) {

@@ -1,5 +1,5 @@
 """The pictures of a clip for a page: single frames, so that each is shown exactly when it is due
-(docs/decisions/0009-pages-of-single-pictures.md)."""
+(docs/decisions/0010-pages-of-single-pictures.md)."""
 
 from __future__ import annotations
 

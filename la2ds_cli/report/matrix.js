@@ -4,7 +4,7 @@ const matrix = {
   box: document.getElementById("matrix-box"),
   canvas: document.getElementById("matrix"),
   overlay: document.getElementById("matrix-cursor"),
-  left: 46, bottom: 40, top: 6, right: 6, band: 9,
+  left: 54, bottom: 40, top: 6, right: 6, band: 9,
   image: null,
 };
 const BESIDE = { pose: { colour: "#ffb3e6", dash: [6, 4] }, clock: { colour: "#ffffff", dash: [2, 3] } };
@@ -74,7 +74,7 @@ function axes(context, width, height) {
       clamp(plot.y(t), matrix.top + 6, matrix.top + matrix.high - 6));
   }
   context.save();
-  context.translate(8, matrix.top + matrix.high / 2);
+  context.translate(7, matrix.top + matrix.high / 2);
   context.rotate(-Math.PI / 2);
   context.textAlign = "center";
   context.fillText("B, seconds", 0, 0);

@@ -12,6 +12,7 @@ from la2ds_cli.report.clip_data import PageClip
 from la2ds_cli.report.film import Film
 from la2ds_cli.report.page import Html, items, text
 
+_SAME = 0.005  # seconds, which two digits show as 0
 _LINES = {  # name -> stroke, dashes, as matrix.js draws them
     "path": ("the alignment", "#ffa41b", ""),
     "pose": ("raw poses", "#ffb3e6", "6 4"),
@@ -66,21 +67,22 @@ def film_note(
         return "Made with --privacy: the page holds joints only, no picture of the videos."
     if films == (None, None):
         return "There is no video of either clip: their joints are drawn."
-    notes = []
+    notes: dict[str, list[str]] = {}  # what is said -> of which clips
     for clip, film in zip(clips, films, strict=True):
         if film is None:
-            notes.append(f"{clip.letter} has no video: its joints are drawn.")
+            said = "no video: the joints are drawn"
         elif film.every > 1:
             rate = clip.pose.fps / film.every
-            notes.append(
-                f"To keep the page small, the film of {clip.letter} shows one frame in "
-                f"{film.every} ({rate:.1f} per second, {film.size[1]} pixels high); curves and "
-                "positions are of all frames."
+            said = (
+                f"one frame in {film.every} has its picture ({rate:.1f} per second, {film.size[1]} "
+                "pixels high), to keep the page small; positions and curves are of all frames"
             )
         elif len(film.pictures) < len(clip.pose):
-            gone = len(clip.pose) - len(film.pictures)
-            notes.append(f"The video of {clip.letter} no longer holds {gone} of its frames.")
-    return " ".join(notes)
+            said = f"the video no longer holds {len(clip.pose) - len(film.pictures)} of the frames"
+        else:
+            continue
+        notes.setdefault(said, []).append(clip.letter)
+    return " ".join(f"{' and '.join(of)}: {text(said)}." for said, of in notes.items())
 
 
 def matrix_legend(beside: list[Baseline], *, phases: bool) -> Html:
@@ -117,6 +119,9 @@ def baselines(result: AlignResult, beside: list[Baseline]) -> Html:
         name = _LINES[b.kind][0]
         if b.mean is None or b.worst is None or b.at is None:
             lines.append(f"{text(name)}: matches no frame that the alignment matches")
+            continue
+        if b.worst < _SAME:
+            lines.append(f"<b>{text(name)}</b>: the same")
             continue
         at = float(result.alignment.time_a[b.at])
         lines.append(

@@ -95,19 +95,3 @@ def test_the_model_stands_beside_raw_poses_and_a_clock(tmp_path: Path) -> None:
     # Made by raw poses itself, it lies where they lie.
     np.testing.assert_allclose(pose.position, made.result.alignment.position)
     assert pose.mean == 0
-
-
-def test_the_page_says_when_pictures_were_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = two_filmed(tmp_path)
-    monkeypatch.setattr("la2ds_cli.report.film._BYTES_PER_PIXEL", 10_000.0)
-    made = report_pair(project, "a", "b", config=project.config())
-    film = made.films[0]
-    assert film is not None
-    assert film.every > 1
-    html = made.file.read_text("utf-8")
-    assert (
-        f"the film of A shows one frame in {film.every} ({20 / film.every:.1f} per second" in html
-    )
-    assert made.to_json()["a"]["every"] == film.every

@@ -281,7 +281,7 @@ def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
     add_filmed(project, shaded_video(tmp_path / "b.mp4", 20), sequence(warped_phase(20, 2)))
     made = report_pair(project, "a", "b", config=project.config())
     opened = open_page(made.file)
-    assert "A has no video" in opened.page.inner_text("#film-note")
+    assert "A: no video" in opened.page.inner_text("#film-note")
     assert drawn(opened, "a") > 200
     assert opened.frame("b") == counterpart(made, 0)
     opened.harmless()
@@ -339,6 +339,27 @@ def test_controls_have_names_for_those_who_do_not_see_them(
     assert "A 0.00 s" in page.get_attribute("#scrub", "aria-valuetext")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "play"
+
+
+def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
+    filmed: Project, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pictures are taken for so large that one in a few frames gets one.
+    monkeypatch.setattr("la2ds_cli.report.film._BYTES_PER_PIXEL", 15.0)
+    made = report_pair(filmed, "a", "b", config=filmed.config())
+    every = made.to_json()["a"]["every"]
+    assert 3 <= every <= 6
+    opened = open_page(made.file)
+    opened.page.uncheck("#show-skeleton")
+    note = opened.page.inner_text("#film-note")
+    assert f"one frame in {every} has its picture ({20 / every:.1f} per second" in note
+    for row in (0, every + 1, 2 * every - 1):
+        opened.seek(row)
+        nearest = every * round(row / every)
+        assert opened.frame("a") == nearest, row
+        assert opened.page.get_attribute("#stage-a", "data-row") == str(row)
+        assert opened.page.get_attribute("#stage-a", "data-picture") == str(nearest)
+    opened.harmless()
 
 
 def test_weaknesses_are_told(filmed: Project, open_page: Open) -> None:
