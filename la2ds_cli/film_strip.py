@@ -16,7 +16,7 @@ _PADDING = 0.12  # margin around the body, share of its longer side
 _FOLLOW = 1.7  # the view follows the body when the clip's box is that many times larger than it
 _NARROWEST, _WIDEST = 0.55, 1.5  # width / height of a picture
 _PAPER = (246, 246, 244)
-_INK = {"left": (0, 114, 178), "right": (213, 94, 0), "": (90, 90, 90)}
+_INK = {"left": (213, 94, 0), "right": (0, 114, 178), "": (90, 90, 90)}
 
 
 def views(pose: PoseSequence) -> FloatArray:
@@ -112,8 +112,8 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
 
 
 def drawing(xy: FloatArray, skeleton: Skeleton, box: FloatArray, width: int, height: int) -> Image:
-    """The joints xy (K, 2) in pixels as a stick figure, (height, width, 3): left side blue, right
-    side orange. Joints that are NaN are left out."""
+    """The joints xy (K, 2) in pixels as a stick figure, (height, width, 3): left side orange, right
+    side blue, as in poses/pose_drawing.py. Joints that are NaN are left out."""
     import cv2
 
     image = np.empty((height, width, 3), np.uint8)
