@@ -10,13 +10,14 @@ from numba import njit
 
 
 @njit(cache=True)
-def closed_loops(squared, feature, shortest, longest, openness, least, room):
+def closed_loops(squared, feature, shortest, longest, openness, least, each, room):
     """Stretches that end in the pose in which they began: (n, 2) first and last row, n <= room.
 
     squared: (T, T) squared distances of the frames of `feature` (T, D). A stretch is as long as
     shortest..longest steps; the distance of its ends is lower than between their neighbours and,
     squared, below `openness` times twice its own variance; and that variance is above `least`.
-    Where there are more than `room`, they are thinned evenly.
+    Of the stretches from one row on the shortest `each` are kept (longer ones are several of them);
+    where there are more than `room`, rows are left out evenly.
     """
     length, width = feature.shape
     total = np.zeros((length + 1, width))
@@ -29,7 +30,9 @@ def closed_loops(squared, feature, shortest, longest, openness, least, room):
             norm += value * value
         square[t + 1] = square[t] + norm
     found = []
+    starts = 0
     for s in range(length):
+        kept = 0
         for e in range(s + shortest, min(s + longest + 1, length)):
             apart = squared[s, e]
             if apart > squared[s, e - 1] or (e + 1 < length and apart >= squared[s, e + 1]):
@@ -43,12 +46,19 @@ def closed_loops(squared, feature, shortest, longest, openness, least, room):
                 mean += difference * difference
             variance = (square[e + 1] - square[s] - mean / frames) / frames
             if variance > least and apart < openness * 2 * variance:
-                found.append((s, e))
+                found.append((s, e, starts))
+                kept += 1
+                if kept == each:
+                    break
+        starts += kept > 0
     step = max(1, math.ceil(len(found) / room))
-    kept = np.empty((len(range(0, len(found), step)), 2), np.int64)
-    for row in range(len(kept)):
-        kept[row, 0], kept[row, 1] = found[row * step]
-    return kept
+    chosen = np.empty((len(found), 2), np.int64)
+    count = 0
+    for s, e, number in found:
+        if number % step == 0 and count < room:
+            chosen[count, 0], chosen[count, 1] = s, e
+            count += 1
+    return chosen[:count]
 
 
 @njit(cache=True)

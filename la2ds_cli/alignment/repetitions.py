@@ -37,8 +37,10 @@ OPENNESS = 0.3  # of a pattern: squared distance of its ends, in twice its varia
 MOVING = 0.3  # variance within a pattern, share of that of the clip
 SURE = 0.5  # explained share that another repetition must reach for there to be any
 MEMBER = 0.3  # explained share of each one
+SHORT_ONES = 4  # patterns from one frame on, the shortest first
 PATTERNS = 400
 AS_GOOD = 0.9  # share of what another pattern explains that is as good
+MOST_OF_ONE = 0.7  # of a repetition: what a cut at rest may find less than another cut
 ALIKE = 1.4  # factor within which patterns are equally long
 CLEARLY = 0.8  # distance to an example, share of that of the pattern at rest, to take another
 COVERED = 0.45  # of the clip's movement that lies in repetitions
@@ -128,7 +130,12 @@ class _Pattern:
     @property
     def score(self) -> float:
         """Mean of the matches'."""
-        return sum(match.score for match in self.matches) / len(self.matches)
+        return self.count / len(self.matches)
+
+    @property
+    def count(self) -> float:
+        """How many repetitions it finds, one that it explains half counting half."""
+        return sum(match.score for match in self.matches)
 
     def as_long_as(self, other: _Pattern) -> bool:
         """Within the factor ALIKE."""
@@ -154,14 +161,9 @@ def _patterns(clip: _Clip) -> list[_Pattern]:
     length = len(clip.feature)
     step = float(clip.time[1] - clip.time[0])
     shortest = max(round(SHORTEST / step), FEWEST_FRAMES - 1)
+    lengths = shortest, int(LONGEST * length)
     loops = closed_loops(
-        squared,
-        clip.feature,
-        shortest,
-        int(LONGEST * length),
-        OPENNESS,
-        MOVING * variance,
-        PATTERNS,
+        squared, clip.feature, *lengths, OPENNESS, MOVING * variance, SHORT_ONES, PATTERNS
     )
     way = np.concatenate([[0.0], np.cumsum(np.sqrt(np.diagonal(squared, 1)))])
     found = [_pattern(clip.feature, squared, way, int(s), int(e)) for s, e in loops]
@@ -198,17 +200,20 @@ def _pattern(
 
 
 def _at_rest(clip: _Clip, found: Sequence[_Pattern]) -> _Pattern:
-    """Of the patterns that explain most, the one whose ends are nearest to where the clip rests.
+    """Of the patterns that explain most, the shortest, and of those as long as it the one whose
+    ends are nearest to where the clip rests.
 
-    What is explained goes first: a cut at the turning point of a movement that begins and ends at
-    rest would lose one repetition. Times the mean score, so that the halves at the ends of a clip
-    that begins and ends within a repetition do not stand for one.
+    What is explained and how many are found goes first: a cut at the turning point of a movement
+    that begins and ends at rest would lose one repetition. The shortest, since among many
+    repetitions two together explain nearly as much as one.
     """
 
     def worth(pattern: _Pattern) -> float:
         return pattern.explained * pattern.score
 
-    best = max(found, key=worth)
+    most = max(worth(pattern) for pattern in found)
+    as_good = [pattern for pattern in found if worth(pattern) >= AS_GOOD * most]
+    shortest = min(as_good, key=lambda pattern: pattern.last - pattern.first)
 
     def share(pattern: _Pattern) -> float:
         stretch = clip.pose[pattern.first : pattern.last + 1]
@@ -217,8 +222,10 @@ def _at_rest(clip: _Clip, found: Sequence[_Pattern]) -> _Pattern:
         near = np.sqrt(((clip.pose - ends) ** 2).sum(axis=1)) < AT_REST * far
         return float(near.mean())
 
-    as_good = (pattern for pattern in found if worth(pattern) >= AS_GOOD * worth(best))
-    return max((pattern for pattern in as_good if pattern.as_long_as(best)), key=share)
+    as_long = [pattern for pattern in as_good if pattern.as_long_as(shortest)]
+    fullest = max(as_long, key=lambda pattern: pattern.count)
+    least = fullest.count - MOST_OF_ONE * fullest.score
+    return max((pattern for pattern in as_long if pattern.count >= least), key=share)
 
 
 def _like(clip: _Clip, found: Sequence[_Pattern], chosen: _Pattern, example: _Clip) -> _Pattern:

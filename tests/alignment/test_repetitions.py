@@ -66,6 +66,12 @@ def test_noise_of_joints_does_no_harm(seed: int) -> None:
     assert_cut_at(found, [0, 40, 70, 120, 156], tolerance=4)
 
 
+def test_many_repetitions_are_not_taken_two_at_a_time() -> None:
+    frames = np.random.default_rng(0).integers(28, 56, 50).tolist()
+    found = found_in(repeated(*frames, noise=1.5))
+    assert_cut_at(found, [0, *np.cumsum(frames).tolist()], tolerance=6)
+
+
 def test_a_pause_belongs_to_no_repetition() -> None:
     still = np.zeros(60)
     phase = np.concatenate([still, cycle(40), still, cycle(40), still])
