@@ -238,7 +238,8 @@ def _show(console: Console, result: TransferResult) -> None:
             ],
         )
     by = f"model of run {result.run}" if result.features == "model" else "raw poses"
-    console.line(f"carried from {len(result.sources)} labelled clips by {by}")
+    count = len(result.sources)
+    console.line(f"carried from {count} labelled clip{'s' * (count != 1)} by {by}")
     if result.merged:
         console.line(f"phases.csv: carried phases of {len(result.merged.written)} clips, marked")
         if result.merged.replaced:
