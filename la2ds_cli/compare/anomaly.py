@@ -4,7 +4,7 @@ Each example lies over the time of the reference, as the clip does. At every mom
 the clip is measured against the examples: its distance from their median, in units of their
 spread. A clip's score is its most unusual joint, and 1.0 is the most unusual of the examples, each
 measured against the others in the same way. So a further good clip, were it drawn like the n
-examples, exceeds 1.0 by chance about once in n + 1 times.
+examples, exceeds 1.0 by chance at most about once in n + 1 times.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from la2ds_cli.types import Alignment, BoolArray, FloatArray, PoseSequence
 
 SMOOTHING = 0.1  # seconds over which the median of a difference is taken, at least 3 frames
 LEAST = 8.0  # degrees: smaller differences are no faults, however well they are measured
-DEVIATIONS = 2.5  # of both clips' noise
+DEVIATIONS = 2.0  # of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras put up by hand stand no better than this
 SURE = 0.5  # confidence of the alignment
 SAME_VIEW = 15.0  # degrees; estimates of one and the same view scatter that far

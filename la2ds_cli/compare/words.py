@@ -113,7 +113,7 @@ def score_lines(result: CompareResult) -> list[str]:
         )
         if count < _FEW:
             lines.append(
-                f"With {count} examples one good clip in {count + 1} exceeds 1.00 by chance."
+                f"With {count} examples up to one good clip in {count + 1} exceeds 1.00 by chance."
             )
     if examples.left_out:
         names = ", ".join(f"{name} ({why})" for name, why in examples.left_out.items())

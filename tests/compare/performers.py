@@ -4,15 +4,22 @@ with one thing changed about them."""
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from la2ds_cli.demo.body import DOF, Body, forward_kinematics, random_body
-from la2ds_cli.demo.camera import look_at
+from la2ds_cli.demo.camera import Camera, look_at
+from la2ds_cli.demo.look import random_look
 from la2ds_cli.demo.movement import PHASES, Style, movement, phase_name, random_style
+from la2ds_cli.demo.render import draw_person
+from la2ds_cli.demo.scene import random_background
 from la2ds_cli.project import Project
 from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.video import Image, write_video
 from tests.movement import add_sequence
 
 FPS = 30.0
@@ -48,32 +55,43 @@ def bump(phase: FloatArray, middle: float, width: float) -> FloatArray:
     return (1 + np.cos(np.pi * away)) / 2
 
 
-def performance(
-    phase: FloatArray,
-    *,
-    change: str = "",
-    degrees: float = 0.0,
-    middle: float = 0.36,
-    width: float = 0.2,
-    build: Body | None = None,
-    style: int | None = 3,
-    azimuth: float = AZIMUTH,
-    distance: float = 5.0,
-    noise: float = 0.0,
-    seed: int = 0,
-) -> PoseSequence:
-    """coco17 joints of one performance in pixels.
+@dataclass(frozen=True)
+class Performance:
+    """What is filmed and how. change: a degree of freedom of the body that is `degrees` larger at
+    phase `middle`. style: seed of the performer's habits, None = none."""
 
-    change: a degree of freedom of the body that is `degrees` larger at phase `middle`. style: seed
-    of the performer's habits, None = none. noise: pixels.
-    """
-    habits = PLAIN if style is None else random_style(np.random.default_rng(style))
-    pose = movement(phase, habits)
-    if change:
-        pose[:, DOF[change]] += np.radians(degrees) * bump(phase, middle, width)
-    world = forward_kinematics(build or body(), pose)
-    camera = look_at(np.array([0, 0.2, 0.9]), azimuth, 0.05, distance, 200.0 * distance, SIZE)
-    xy = camera.project(world[:, :17])
+    phase: FloatArray
+    change: str = ""
+    degrees: float = 0.0
+    middle: float = 0.36
+    width: float = 0.2
+    build: Body | None = None
+    style: int | None = 3
+    azimuth: float = AZIMUTH
+    distance: float = 5.0
+
+    def world(self) -> FloatArray:
+        """Points (T, P, 3) of the body in metres."""
+        habits = PLAIN
+        if self.style is not None:
+            habits = random_style(np.random.default_rng(self.style))
+        pose = movement(self.phase, habits)
+        if self.change:
+            by = np.radians(self.degrees) * bump(self.phase, self.middle, self.width)
+            pose[:, DOF[self.change]] += by
+        return forward_kinematics(self.build or body(), pose)
+
+    def camera(self, size: tuple[int, int] = SIZE) -> Camera:
+        middle, focal = np.array([0, 0.2, 0.9]), 200.0 * self.distance * size[1] / SIZE[1]
+        return look_at(middle, self.azimuth, 0.05, self.distance, focal, size)
+
+
+def performance(
+    phase: FloatArray, *, noise: float = 0.0, seed: int = 0, **how: Any
+) -> PoseSequence:
+    """coco17 joints of one Performance in pixels, with so many pixels of noise."""
+    shown = Performance(phase, **how)
+    xy = shown.camera().project(shown.world()[:, :17])
     xy = xy + np.random.default_rng(seed).normal(0, noise, xy.shape)
     return PoseSequence(
         xy=xy,
@@ -85,6 +103,24 @@ def performance(
         size=SIZE,
         skeleton="coco17",
     )
+
+
+def film(path: Path, phase: FloatArray, *, fps: float = FPS, seed: int = 0, **how: Any) -> None:
+    """A video of one Performance; clothes, background and grain by `seed`."""
+    rng = np.random.default_rng(seed)
+    shown = Performance(phase, **how)
+    size = (240, 320)
+    world, camera = shown.world(), shown.camera(size)
+    place, look = random_background(rng, size, 230, calm=True), random_look(rng)
+
+    def frames() -> Iterator[Image]:
+        for points in world:
+            image = place.copy()
+            draw_person(image, points, shown.build or body(), look, camera)
+            grain = rng.normal(0, 2, image.shape[:2])[..., None]
+            yield np.clip(image + grain, 0, 255).astype(np.uint8)
+
+    write_video(path, frames(), fps)
 
 
 def project_of(root: Path, **clips: PoseSequence) -> Project:

@@ -1,0 +1,251 @@
+"""The figure, the page and the table show what was found."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.compare import page, sheet, sheet_panels, tables
+from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.moments import moments, overlay_joints
+from la2ds_cli.compare.place import DPI, HEIGHT, WIDTH
+from la2ds_cli.compare.result import CompareResult
+from la2ds_cli.compare.sheet_moments import OTHER, REFERENCE
+from la2ds_cli.figure import BLUE, render
+from la2ds_cli.project import Project
+from tests.compare.performers import film, label, performance, project_of, slowed, steady
+
+PHASE = steady()
+SLOW = slowed("rise", 1.6)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = project_of(
+        tmp_path_factory.mktemp("sheet"),
+        coach=performance(PHASE, noise=0.5),
+        trainee=performance(SLOW, change="right_knee", degrees=-40, noise=0.5, seed=5),
+        twin=performance(PHASE, noise=0.5, seed=6),
+        aside=performance(PHASE, azimuth=0.2),
+        **{f"good-{k}": performance(PHASE, style=k, noise=0.5, seed=k) for k in range(5)},
+    )
+    label(made, coach=PHASE)
+    return made
+
+
+def compared(project: Project, other: str, examples: str | None = None) -> CompareResult:
+    return compare(
+        project,
+        "coach",
+        other,
+        config=project.config(),
+        examples=examples,
+        out=[project.root / "out.json"],
+    )
+
+
+@pytest.fixture(scope="module")
+def faulty(project: Project) -> CompareResult:
+    return compared(project, "trainee", "good-0,good-1,good-2,good-3,good-4")
+
+
+def image_of(figure: object) -> np.ndarray:
+    import cv2
+
+    content = render(figure, "png")  # type: ignore[arg-type]
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.asarray(decoded)
+
+
+def texts(figure: object) -> list[str]:
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text)]  # type: ignore[attr-defined]
+
+
+def test_the_page_is_a4_and_says_the_findings(project: Project, faulty: CompareResult) -> None:
+    figure = sheet.draw(project, faulty)
+    image = image_of(figure)
+    assert image.shape[:2] == pytest.approx((HEIGHT * DPI, WIDTH * DPI), abs=1)
+    shown = texts(figure)
+    first = faulty.findings[0]
+    assert any(text.startswith(f"Right knee: {first.difference:.0f}° straighter") for text in shown)
+    assert "trainee.mat  compared with  coach.mat" in shown
+    assert f"{first.difference:+.0f}°" in shown
+    assert any(text.endswith("× as long") for text in shown)
+    assert any(text == f"{faulty.examples.anomaly.score:.2f}" for text in shown)  # type: ignore[union-attr]
+
+
+def test_no_text_leaves_the_page_or_lies_over_another(
+    project: Project, faulty: CompareResult
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    for result in (faulty, compared(project, "twin"), compared(project, "aside")):
+        figure = sheet.draw(project, result)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        renderer = canvas.get_renderer()
+        boxes = []
+        undrawn = {  # ticks beyond the axis
+            tick.label1
+            for axes in figure.axes
+            for tick in axes.xaxis.get_major_ticks()
+            if not axes.get_xlim()[0] <= tick.get_loc() <= axes.get_xlim()[1]
+        }
+        for text in figure.findobj(Text):
+            if text.get_text().strip() and text.get_visible() and text not in undrawn:
+                box = text.get_window_extent(renderer)
+                assert box.x0 >= 0, text.get_text()
+                assert box.x1 <= figure.bbox.x1, text.get_text()
+                assert box.y0 >= 0, text.get_text()
+                assert box.y1 <= figure.bbox.y1, text.get_text()
+                boxes.append((box, text.get_text()))
+        for n, (box, text) in enumerate(boxes):
+            for other, below in boxes[n + 1 :]:
+                wide = min(box.x1, other.x1) - max(box.x0, other.x0)
+                high = min(box.y1, other.y1) - max(box.y0, other.y0)
+                assert not (wide > 3 and high > 5), f"{text!r} lies over {below!r}"
+
+
+def test_the_map_is_coloured_where_the_joint_differs_and_only_there(faulty: CompareResult) -> None:
+    colours = sheet_panels.map_colours(faulty, ["right_knee", "left_knee"])
+    first = faulty.findings[0]
+    knee, other = colours
+    at = first.row
+    assert knee[at, 2] > knee[at, 0] + 0.3  # blue: straighter
+    assert knee[2] == pytest.approx(1, abs=0.06)
+    assert other.min() > 0.75
+    doubted = replace(
+        faulty, angles=replace(faulty.angles, sure=np.zeros(len(faulty.angles.time), bool))
+    )
+    grey = sheet_panels.map_colours(doubted, ["right_knee"])
+    np.testing.assert_allclose(grey, grey[0, 0, 0])
+
+
+def test_where_nothing_may_be_told_nothing_is_strongly_coloured(project: Project) -> None:
+    aside = compared(project, "aside")
+    assert aside.no_findings
+    assert sheet_panels.map_colours(aside, list(aside.angles.names)).min() > 0.6
+    bars = [b for ax in sheet.draw(project, aside).axes for b in ax.patches if b.get_alpha() == 1]
+    assert not [bar for bar in bars if _hex(bar.get_facecolor()) == BLUE.lower()]
+
+
+def _hex(colour: object) -> str:
+    from matplotlib.colors import to_hex
+
+    return to_hex(colour)  # type: ignore[arg-type]
+
+
+def test_the_bars_of_tempo_are_as_long_as_the_parts(
+    project: Project, faulty: CompareResult
+) -> None:
+    figure = sheet.draw(project, faulty)
+    bars = [bar for axes in figure.axes for bar in axes.patches]
+    for colour, name in ((REFERENCE, "reference"), (OTHER, "other")):
+        drawn = sorted(
+            bar.get_width()  # type: ignore[attr-defined]
+            for bar in bars
+            if _hex(bar.get_facecolor()) == colour.lower() and hasattr(bar, "get_width")
+        )
+        expected = sorted(getattr(row, name) for row in faulty.tempo)
+        np.testing.assert_allclose(drawn, expected, atol=1e-6)
+
+
+def test_both_skeletons_hang_on_one_root_in_torso_lengths(faulty: CompareResult) -> None:
+    shown = moments(faulty)
+    assert [finding.joint for finding in shown[0].findings] == ["right_knee"]
+    assert shown[0].row == faulty.findings[0].row
+    assert shown[0].other_row == round(faulty.aligned.alignment.position[shown[0].row])
+    ((reference, other),) = overlay_joints(faulty, shown)
+    hips = [11, 12]
+    np.testing.assert_allclose(reference[hips].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(other[hips].mean(axis=0), 0, atol=1e-6)
+    far = np.linalg.norm(reference - other, axis=1)
+    assert far.argmax() == 16  # the right ankle, below the knee that differs
+    assert far[5] < 0.1  # the left shoulder
+
+
+def test_without_differences_the_middles_of_parts_are_shown(project: Project) -> None:
+    twin = compared(project, "twin")
+    shown = moments(twin)
+    assert len(shown) == 3
+    assert not any(moment.findings for moment in shown)
+    assert "No joint differs by more than noise and camera explain." in texts(
+        sheet.draw(project, twin)
+    )
+
+
+def test_pictures_come_from_the_video_unless_privacy_is_asked_for(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project", {"preset": "demo"})
+    phase = steady(12)
+    film(tmp_path / "one.mp4", phase)
+    made = project_of(project.root, one=performance(phase), two=performance(phase, noise=0.3))
+    made.add_videos([replace(video, path=str(tmp_path / "one.mp4")) for video in made.videos()])
+    result = compare(made, "one", "two", config=made.config(), out=[tmp_path / "out.csv"])
+
+    def colours(*, privacy: bool) -> int:
+        axes = [ax for ax in sheet.draw(made, result, privacy=privacy).axes if ax.images]
+        return len(np.unique(np.asarray(axes[0].images[0].get_array()).reshape(-1, 3), axis=0))
+
+    assert colours(privacy=False) > 3 * colours(privacy=True)
+
+
+class Tags(HTMLParser):
+    """Names, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += f" {data}"
+
+
+def test_the_page_needs_nothing_else_and_escapes_names(faulty: CompareResult) -> None:
+    named = replace(
+        faulty,
+        aligned=replace(
+            faulty.aligned, b=replace(faulty.aligned.b, path="<script>alert(1)</script>.mp4")
+        ),
+    )
+    text = page.html(named, b"\x89PNG")
+    parsed = Tags(text)
+    names = {tag for tag, _ in parsed.found}
+    assert not names & {"script", "link", "iframe", "object"}
+    links = [value for _, attrs in parsed.found for key, value in attrs.items() if key == "src"]
+    assert links == ["data:image/png;base64,iVBORw=="]
+    assert "url(" not in text
+    assert not re.search(r"https?:", text)
+    assert f"Right knee: {faulty.findings[0].difference:.0f}° straighter" in parsed.text
+    assert "'rise' is slower" in parsed.text
+    assert "Unusual by" in parsed.text
+    rows = [tag for tag, _ in parsed.found].count("tr")
+    assert rows > len(faulty.joints) + len(faulty.tempo) + len(faulty.findings)
+
+
+def test_the_table_has_a_row_for_every_frame_and_joint(faulty: CompareResult) -> None:
+    rows = list(csv.DictReader(io.StringIO(tables.csv_text(faulty))))
+    assert tuple(rows[0]) == tables.COLUMNS
+    assert len(rows) == len(PHASE) * len(faulty.angles.names)
+    first = faulty.findings[0]
+    (row,) = (r for r in rows if r["joint"] == first.joint and float(r["index"]) == first.row)
+    assert float(row["difference"]) == pytest.approx(first.difference, abs=0.01)
+    assert float(row["other"]) - float(row["reference"]) == pytest.approx(first.difference, abs=6)
+    assert (row["span"], row["sure"]) == (first.span, "1")
+    assert float(row["beyond"]) == pytest.approx(first.beyond, abs=0.01)
+    assert abs(float(row["unusual"])) > 1

@@ -1,0 +1,67 @@
+"""From which side a clip is filmed, against the cameras it was made with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.compare.view import view_difference
+from la2ds_cli.pose_features import mirror
+from la2ds_cli.skeleton import get_skeleton
+from tests.compare.performers import body, performance, steady
+
+PHASE = steady(61)
+ROWS = np.arange(61.0)
+
+
+@pytest.mark.parametrize("azimuth", [-1.4, -0.8, 0.0, 0.5, 1.2])
+def test_the_side_of_a_camera_is_found(azimuth: float) -> None:
+    clip = performance(PHASE, azimuth=azimuth, noise=1)
+    found = view_difference(clip, clip, ROWS)
+    # Straight from the front, left and right of it cannot be told and do not matter.
+    expected = np.degrees(azimuth)
+    assert found.reference == pytest.approx(expected, abs=12) or abs(expected) < 1
+    assert abs(found.reference) == pytest.approx(abs(expected), abs=15)
+    assert found.turn == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.35, 0.7, 1.5])
+def test_the_turn_between_two_cameras_is_found(turn: float) -> None:
+    other = performance(PHASE, azimuth=-1.2 + turn, style=8, build=body(4), noise=1, seed=2)
+    found = view_difference(performance(PHASE, noise=1), other, ROWS)
+    assert found.turn == pytest.approx(np.degrees(turn), abs=15)
+    assert np.nanmedian(found.by_frame) == pytest.approx(np.degrees(turn), abs=15)
+
+
+def test_left_and_right_side_lie_far_apart() -> None:
+    found = view_difference(performance(PHASE), performance(PHASE, azimuth=1.2), ROWS)
+    assert found.side_known
+    assert found.turn == pytest.approx(np.degrees(2.4), abs=15)
+
+
+def test_a_mirrored_clip_is_seen_from_the_same_side_once_it_is_turned_round() -> None:
+    clip = performance(PHASE)
+    assert view_difference(clip, mirror(clip), ROWS, mirrored=True).turn < 1e-3
+    assert view_difference(clip, mirror(clip), ROWS).turn > 90
+
+
+def test_a_camera_that_moves_is_seen_where_it_does() -> None:
+    clip, turned = performance(PHASE), performance(PHASE, azimuth=0.0)
+    xy = np.where((np.arange(61) < 30)[:, None, None], clip.xy, turned.xy)
+    found = view_difference(clip, replace(clip, xy=xy), ROWS)
+    assert found.by_frame[5:20] == pytest.approx(0, abs=1)
+    assert (found.by_frame[42:] > 40).all()
+
+
+def test_without_shoulders_nothing_can_be_told() -> None:
+    clip = performance(PHASE)
+    skeleton = get_skeleton("coco17")
+    xy = clip.xy.copy()
+    xy[:, skeleton.index("left_shoulder")] = np.nan
+    found = view_difference(clip, replace(clip, xy=xy), ROWS)
+    assert np.isnan(found.turn)
+    assert np.isnan(found.by_frame).all()
+    assert not found.side_known
+    assert np.isnan(view_difference(clip, clip, np.full(61, np.nan)).turn)
