@@ -14,12 +14,14 @@ from la2ds_cli import __version__
 from la2ds_cli.device import free_cores
 
 _EXTRAS = {
+    "faiss": "faiss-cpu",
     "mediapipe": "mediapipe",
     "mmpose": "mmpose",
     "ray": "ray",
     "sleap": "sleap-io",
     "tensorboard": "tensorboard",
     "ultralytics": "ultralytics",
+    "umap": "umap-learn",
 }
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "timm", "numba")
 

@@ -63,7 +63,10 @@ OPTIONS = {
         *("--query", "--run"),
     }
     | COMMON,
-    "la2ds plot-embeddings": {"--device", "--features", "--method", "--out", "--run"} | COMMON,
+    "la2ds plot-embeddings": {
+        *("--device", "--features", "--link", "--method", "--out", "--run"),
+    }
+    | COMMON,
     "la2ds transfer-labels": {
         *("--check", "--device", "--draws", "--features", "--from", "--method", "--out"),
         *("--overwrite", "--run", "--to", "--votes", "--write"),

@@ -39,6 +39,12 @@ def plot_embeddings(
             help="How to get to two dimensions; umap needs the extra umap.",
         ),
     ] = "pca",
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link", help="Lines between frames of A and those that align finds for them."
+        ),
+    ] = False,
     out: Annotated[
         list[Path] | None,
         typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .html or .json."),
@@ -68,6 +74,7 @@ def plot_embeddings(
             run=run,
             method=method,
             features=features,
+            link=link,
             out=out or [],
             device=device,
             progress=console.progress,

@@ -45,6 +45,15 @@ class PlottedClip:
         return [(row, name) for row, (last, name) in enumerate(pairs) if name and name != last]
 
 
+@dataclass(frozen=True)
+class Link:
+    """Matched frames of two clips. a, b: their numbers. pair: (P, 2) rows of a and of b."""
+
+    a: int
+    b: int
+    pair: IntArray
+
+
 def style(number: int) -> tuple[str, str]:
     """Colour and dash of the clip with a number."""
     return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from la2ds_cli.embedding_plot.clips import PlottedClip, all_phases
+from la2ds_cli.embedding_plot.clips import Link, PlottedClip, all_phases
 from la2ds_cli.embedding_plot.projection import LABELS
 from la2ds_cli.figure import GREY, printable
 
@@ -23,7 +23,7 @@ _TOP, _BOTTOM = 0.95, 0.65
 _LOWEST, _HIGHEST = 3.8, 7.2  # of the axes
 _ROW = 0.245  # of the legend
 _SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
-_INK = "#404040"
+_INK, _LINK = "#404040", "#9a9a9a"
 
 
 def draw(result: EmbeddingPlot) -> Figure:
@@ -37,6 +37,8 @@ def draw(result: EmbeddingPlot) -> Figure:
     figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
     place = (_LEFT / _WIDTH, _BOTTOM / total, _AXES / _WIDTH, high / total)
     axes = figure.add_axes(place)
+    for link in result.links:
+        _link(axes, result.clips[link.a], result.clips[link.b], link)
     for clip in result.clips:
         _trajectory(axes, clip)
     for clip in result.clips:  # above every line
@@ -63,7 +65,7 @@ def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
     """Inches: as high as the points are against their width, and the legend at least."""
     width, height = np.ptp(result.projection.point, axis=0)
     wanted = _AXES * float(height / width) if width > 0 else _HIGHEST
-    rows = len(result.clips) + 5 + (len(signs) + 1 if signs else 0)
+    rows = len(result.clips) + 5 + bool(result.links) + (len(signs) + 1 if signs else 0)
     return max(float(np.clip(wanted, _LOWEST, _HIGHEST)), rows * _ROW)
 
 
@@ -111,6 +113,15 @@ def _trajectory(axes: Axes, clip: PlottedClip) -> None:
     axes.scatter(*clip.point.T, s=26, c=colour, linewidths=0, zorder=3, gid=f"points {clip.video}")
 
 
+def _link(axes: Axes, a: PlottedClip, b: PlottedClip, link: Link) -> None:
+    from matplotlib.collections import LineCollection
+
+    ends = np.stack([a.point[link.pair[:, 0]], b.point[link.pair[:, 1]]], axis=1)
+    lines = LineCollection(list(ends), colors=_LINK, linewidths=0.8, gid=f"link {b.video}")
+    lines.set_zorder(1.5)
+    axes.add_collection(lines)
+
+
 def _marks(axes: Axes, clip: PlottedClip, signs: dict[str, str]) -> None:
     """Where phases begin; a ring at the first frame and a square at the last."""
     for row, name in clip.phase_starts:
@@ -153,6 +164,8 @@ def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> Non
     rows.append((tuple(dot(opacity) for opacity in (0.2, 0.45, 0.7, 1.0)), "first to last frame"))
     first, last = (Line2D([], [], **{**style, "ms": 9, "mew": 2}) for style in _ends(GREY))
     rows += [(first, "start"), (last, "end")]
+    if result.links:
+        rows.append((Line2D([], [], color=_LINK, lw=1), "matched by align"))
     if signs:
         rows.append((heading(), "a phase begins"))
         rows += [(Line2D([], [], **_mark(s, GREY)), printable(n, 30)) for n, s in signs.items()]

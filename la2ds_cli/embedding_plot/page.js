@@ -7,7 +7,7 @@
   const DASHES = [[], [7, 4], [2, 3]];
   const EDGE = { left: 62, right: 20, top: 18, bottom: 48 };
   const REACH = 20; // pixels from the pointer to the frame that is told
-  const INK = "#1c2126", SOFT = "#545d66", GRID = "#e6e6e6";
+  const INK = "#1c2126", SOFT = "#545d66", GRID = "#e6e6e6", LINK = "#9a9a9a";
   const shown = plot.clips.map(() => true);
   const view = { scale: 1, x: 0, y: 0 }; // pixels per unit, and the point in the middle
   let chosen = null; // { clip, row } under the pointer or the keys
@@ -169,6 +169,18 @@
     pen.beginPath();
     pen.rect(EDGE.left, EDGE.top, width, height);
     pen.clip();
+    for (const link of plot.links) {
+      if (!shown[link.a] || !shown[link.b]) continue;
+      pen.strokeStyle = LINK;
+      pen.lineWidth = 1;
+      pen.setLineDash([]);
+      pen.beginPath();
+      for (const [i, j] of link.pairs) {
+        pen.moveTo(...place(plot.clips[link.a], i));
+        pen.lineTo(...place(plot.clips[link.b], j));
+      }
+      pen.stroke();
+    }
     const clips = plot.clips.filter((_, n) => shown[n]);
     clips.forEach(trajectory);
     for (const clip of clips) {
@@ -276,6 +288,15 @@
     };
     row("ends", (p) => small(p, false), "start");
     row("ends", (p) => small(p, true), "end");
+    if (plot.links.length) {
+      row("ends", (p) => {
+        p.strokeStyle = LINK;
+        p.beginPath();
+        p.moveTo(0, 9);
+        p.lineTo(34, 9);
+        p.stroke();
+      }, "matched by align");
+    }
     plot.phases.forEach((name, n) => row("phases", (p) => sign(p, n, 17, 9, grey, 6.5), name));
     document.getElementById("phase-legend").hidden = !plot.phases.length;
   }

@@ -35,6 +35,7 @@ def _data(result: EmbeddingPlot) -> dict[str, Any]:
         "labels": axis_labels(result),
         "ticks": result.projection.explained is not None,
         "phases": phases,
+        "links": [{"a": k.a, "b": k.b, "pairs": k.pair.tolist()} for k in result.links],
         "clips": [
             {
                 "name": clip.name,

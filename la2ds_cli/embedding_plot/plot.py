@@ -19,7 +19,7 @@ from la2ds_cli.alignment.clip_features import (
 )
 from la2ds_cli.alignment.tables import rounded
 from la2ds_cli.device import DeviceName
-from la2ds_cli.embedding_plot.clips import MOST, PlottedClip, phase_names, style
+from la2ds_cli.embedding_plot.clips import MOST, Link, PlottedClip, phase_names, style
 from la2ds_cli.embedding_plot.projection import (
     MethodName,
     Projection,
@@ -32,6 +32,7 @@ from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.types import FloatArray, PoseSequence
 
 SCHEMA_VERSION = 1
+LINKS = 45  # lines between two clips
 SUFFIXES = (*figure.SUFFIXES, ".html", ".json")
 
 
@@ -39,7 +40,8 @@ SUFFIXES = (*figure.SUFFIXES, ".html", ".json")
 class EmbeddingPlot:
     """clips: in the order they were named, their points a part of the projection. features:
     `model` or `pose`; reason: why raw poses were used, empty when they were asked for or a model
-    was used. files: written, in order."""
+    was used. links: of the first clip with every other, where they were asked for. files: written,
+    in order."""
 
     clips: tuple[PlottedClip, ...]
     projection: Projection
@@ -47,6 +49,7 @@ class EmbeddingPlot:
     features: str
     run: str
     reason: str
+    links: tuple[Link, ...] = ()
     files: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -70,6 +73,14 @@ class EmbeddingPlot:
                 }
                 for clip in self.clips
             ],
+            "links": [
+                {
+                    "a": self.clips[link.a].video,
+                    "b": self.clips[link.b].video,
+                    "pairs": link.pair.tolist(),
+                }
+                for link in self.links
+            ],
             "files": [str(file) for file in self.files],
         }
 
@@ -81,6 +92,7 @@ def plot_embeddings(
     run: str = DEFAULT_RUN,
     method: MethodName = "pca",
     features: FeatureKind = "auto",
+    link: bool = False,
     out: Sequence[Path] = (),
     device: DeviceName = "auto",
     progress: Progress | None = None,
@@ -88,9 +100,9 @@ def plot_embeddings(
     """Draw the named clips; poses and embeddings that are missing are made first.
 
     names: video files, or names of clips of the project, two or more. method: fitted on the frames
-    of all of them together. features as in align, nothing mirrored. out: files to write, by suffix
-    (SUFFIXES); existing ones are replaced; by default a picture and a page in
-    results/plot-embeddings.
+    of all of them together. features as in align, nothing mirrored. link: align the first clip with
+    every other and keep LINKS pairs of matched frames. out: files to write, by suffix (SUFFIXES);
+    existing ones are replaced; by default a picture and a page in results/plot-embeddings.
 
     UserError: exit 2 for too few or many clips, one named twice or an unknown suffix, 4 for clips
     without joints, 5 for clips of different skeletons or weights, 6 for umap where it is not
@@ -126,7 +138,8 @@ def plot_embeddings(
     projection = project_frames(np.concatenate(values), method)
     progress.end()
     clips = _clips(project, ids, poses, projection)
-    result = EmbeddingPlot(clips, projection, method, choice.kind, run, reason)
+    links = _links(project, ids, run, choice.kind, device) if link else ()
+    result = EmbeddingPlot(clips, projection, method, choice.kind, run, reason, links)
     return _write(project, result, targets, progress)
 
 
@@ -191,6 +204,22 @@ def _clips(
         )
         for number, (video, pose) in enumerate(zip(ids, poses, strict=True))
     )
+
+
+def _links(
+    project: Project, ids: Sequence[str], run: str, features: FeatureKind, device: DeviceName
+) -> tuple[Link, ...]:
+    """Every n-th pair of the paths that align finds from the first clip to the others."""
+    from la2ds_cli.alignment.align import find_alignment
+
+    config, links = project.config(), []
+    for number, video in enumerate(ids[1:], start=1):
+        found = find_alignment(
+            project, ids[0], video, config=config, run=run, features=features, device=device
+        )
+        path = found.alignment.path
+        links.append(Link(0, number, path[:: max(-(-len(path) // LINKS), 1)]))
+    return tuple(links)
 
 
 def _short_names(videos: Sequence[Video]) -> list[str]:

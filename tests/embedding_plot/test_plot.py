@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from sklearn.decomposition import PCA
 
 from la2ds_cli import embedding
+from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.clip_features import common_rate, pose_feature
 from la2ds_cli.embedding_plot import clips as plotted
 from la2ds_cli.embedding_plot import draw
@@ -130,6 +132,25 @@ def test_the_legend_names_clips_and_phases(project: Project) -> None:
     project.phases_path.unlink()
     (legend,) = draw.draw(plot(project)).legends
     assert [text.get_text() for text in legend.get_texts()][-1] == "end"
+
+
+def test_links_join_the_frames_that_align_matches(project: Project) -> None:
+    assert plot(project).links == ()
+    result = plot(project, link=True)
+    assert [(link.a, link.b) for link in result.links] == [(0, 1), (0, 2)]
+    axes = draw.draw(result).axes[0]
+    drawn = {str(c.get_gid()): c for c in axes.collections if isinstance(c, LineCollection)}
+    for link, name in zip(result.links, ("ben", "cleo"), strict=True):
+        found = find_alignment(project, "anna", name, config=project.config())
+        path = {tuple(pair) for pair in found.alignment.path.tolist()}
+        assert {tuple(pair) for pair in link.pair.tolist()} <= path
+        assert 20 < len(link.pair) <= 45
+        ends = np.array(drawn[f"link {name}"].get_segments())
+        np.testing.assert_allclose(ends[:, 0], result.clips[0].point[link.pair[:, 0]])
+        np.testing.assert_allclose(ends[:, 1], result.clips[link.b].point[link.pair[:, 1]])
+    (legend,) = draw.draw(result).legends
+    assert "matched by align" in [text.get_text() for text in legend.get_texts()]
+    assert result.to_json()["links"][1]["b"] == "cleo"
 
 
 def test_phase_of_each_frame() -> None:
