@@ -83,12 +83,13 @@ def _timeline(figure: Figure, row: panels.Row, clip: DrawnClip, height: float) -
 
 
 def _numbers(axes: Axes, result: RepetitionsResult) -> None:
+    size = max(11 * min(1.0, 20 / len(result.repetitions)), 4)
     for each in result.repetitions:
         best = each.number == result.best
         colour = GREEN if best else _COLOURS[each.number % 2]
         axes.axvspan(each.start, each.end, color=colour, linewidth=0)
         text: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "weight": "bold"}
-        axes.text((each.start + each.end) / 2, 0.5, str(each.number), fontsize=11, **text)
+        axes.text((each.start + each.end) / 2, 0.5, str(each.number), fontsize=size, **text)
         if each.number > 1:
             axes.axvline(each.start, color="white", linewidth=1.5)
     axes.set(ylim=(0, 1))
@@ -125,12 +126,12 @@ def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str
             axes.annotate(
                 shown.format(value),
                 (middle, value),
-                (0, 2),
+                (0, 4),
                 textcoords="offset points",
                 ha="center",
                 fontsize=9,
                 color="#333333",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
             )
     axes.grid(axis="y", color="#e0e0e0", linewidth=0.7)
     axes.spines["left"].set_color(GREY)
