@@ -24,6 +24,7 @@ from la2ds_cli.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
 IndexKind = Literal["exact", "faiss"]
 SUFFIXES = (*figure.SUFFIXES, ".json")
 QUERY_FRAMES = 5  # of a clip that is named without a time
+LOW_RECALL = 0.95  # below which the user is told what is missed
 MIN_GAP = 0.25  # seconds between two hits of one clip: frames closer than this are the same moment
 
 
@@ -206,6 +207,9 @@ def _search(
         nprobe = min(ivf_search.NPROBE, ivf.file.lists)
         depth = min(limits.k, ivf_search.TRUTH)
         share = ivf_search.recall(frames, find, ivf.sample, depth)
+        if share < LOW_RECALL:
+            missed = f"faiss misses {1 - share:.0%} of the {depth} nearest frames"
+            progress.note(f"{missed}; --index exact finds all")
         recall = Recall(share, depth, len(ivf.sample.row))
         searched = replace(searched, lists=ivf.file.lists, nprobe=nprobe, recall=recall)
     else:

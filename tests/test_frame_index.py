@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli import artifact, embedding, frame_index
+from la2ds_cli import artifact, embedding, frame_index, ivf_search
 from la2ds_cli.artifact import Recipe
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.frame_index import FrameIndex
 from la2ds_cli.frame_index_update import update_model_index, update_pose_index
+from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.retrieval import retrieve
 from la2ds_cli.retrieval_result import RetrievalResult
@@ -290,3 +291,17 @@ def test_faiss_answers_as_exact_search_and_keeps_its_lists(project: Project) -> 
     add(project, "dora", 50, 7)
     assert found(project, index="faiss").queries == found(project).queries
     assert path.read_bytes() != content  # lists of other rows are not taken
+
+
+def test_a_low_recall_is_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faiss", reason="the extra faiss is not installed")
+    lines: list[str] = []
+    progress = Progress()
+    monkeypatch.setattr(progress, "note", lines.append)
+    for share, said in ((0.95, False), (0.8, True)):
+        monkeypatch.setattr(ivf_search, "recall", lambda *_, share=share: share)
+        lines.clear()
+        found(project, index="faiss", progress=progress)
+        assert (
+            "faiss misses 20% of the 2 nearest frames; --index exact finds all" in lines
+        ) is said

@@ -127,6 +127,31 @@ def test_opacity_of_the_drawn_points_rises(project: Project, browser: Any) -> No
     assert pixels[-1][:3] == pytest.approx([0, 114, 178], abs=4)
 
 
+def test_links_are_drawn_between_shown_clips(project: Project, browser: Any) -> None:
+    out = project.root / "linked.html"
+    result = plot_embeddings(project, ["anna", "cleo"], link=True, method="tsne", out=[out])
+    opened = Opened(browser, out)
+    assert "matched by align" in opened.page.text_content("#ends")
+    pairs = result.links[0].pair.tolist()
+    # The longest line, so that its middle lies on no point.
+    a, b = (clip.point for clip in result.clips)
+    i, j = max(pairs, key=lambda pair: float(((a[pair[0]] - b[pair[1]]) ** 2).sum()))
+    middle = f"""() => {{
+      const c = document.getElementById('stage'), box = c.getBoundingClientRect();
+      const [p, q] = [placeOfFrame(0, {i}), placeOfFrame(1, {j})], s = c.width / c.clientWidth;
+      const at = [0, 1].map(k => ((p[k] + q[k]) / 2 - [box.left + c.clientLeft,
+        box.top + c.clientTop][k]) * s);
+      const d = c.getContext('2d').getImageData(at[0] - 2, at[1] - 2, 5, 5).data;
+      let found = 0;
+      for (let n = 0; n < d.length; n += 4)
+        found += d[n + 3] > 90 && Math.abs(d[n] - 154) < 8 && Math.abs(d[n + 2] - 154) < 8;
+      return found; }}"""
+    assert opened.page.evaluate(middle) > 2
+    opened.page.uncheck("#clips li:nth-child(2) input")
+    assert opened.said == []  # reading many pixels makes chromium advise
+    assert opened.page.evaluate(middle) == 0
+
+
 def test_a_nasty_name_runs_nothing(project: Project, browser: Any) -> None:
     name = 'a<img src=x onerror=alert("x")>'
     pose = sequence(warped_phase(30, 8))
