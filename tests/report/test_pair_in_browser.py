@@ -341,6 +341,50 @@ def test_controls_have_names_for_those_who_do_not_see_them(
     assert page.evaluate("document.activeElement.id") == "play"
 
 
+@pytest.mark.parametrize(
+    ("length", "other", "method"),
+    [(1, 20, "linear"), (20, 1, "linear"), (2, 2, "dtw"), (30, 30, "nearest"), (400, 30, "dtw")],
+)
+def test_clips_of_any_length_and_paths_of_any_order(
+    tmp_path: Path, open_page: Open, length: int, other: int, method: str
+) -> None:
+    project = Project.create(tmp_path / "project")
+    add_sequence(project, "a", sequence(np.linspace(0, 1, length)))
+    add_sequence(project, "b", sequence(np.linspace(1, 0, other)))
+    made = report_pair(project, "a", "b", config=project.config(), method=method)
+    opened = open_page(made.file)
+    opened.page.keyboard.press("End")
+    assert opened.row() == length - 1
+    opened.page.keyboard.press("Home")
+    opened.page.keyboard.press(" ")
+    opened.page.wait_for_timeout(100)
+    opened.page.keyboard.press(" ")
+    opened.settle()
+    opened.harmless()
+
+
+def test_a_clip_beside_itself_and_a_skeleton_of_hands(tmp_path: Path, open_page: Open) -> None:
+    project = Project.create(tmp_path / "project")
+    hand = get_skeleton("hand21")
+    rng = np.random.default_rng(0)
+    still = rng.uniform(50, 250, (1, 21, 2))
+    pose = replace(
+        sequence(np.linspace(0, 1, 20)),
+        xy=still + 20 * np.sin(np.linspace(0, 3, 20))[:, None, None] * rng.normal(size=(1, 21, 2)),
+        score=np.ones((20, 21)),
+        skeleton=hand.name,
+    )
+    add_sequence(project, "a", pose)
+    made = report_pair(project, "a", "a", config=project.config())
+    opened = open_page(made.file)
+    names = opened.page.evaluate("data.angles.names")
+    assert len(names) == opened.page.locator(".label.rows div").count() > 8
+    assert opened.page.locator("#track-angles").bounding_box()["height"] >= 12 * len(names)
+    opened.seek(7)
+    assert opened.page.evaluate("document.body.dataset.rowB") == "7"
+    opened.harmless()
+
+
 def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
     filmed: Project, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
