@@ -1,0 +1,193 @@
+"""Are repetitions found, where there are some and only there?
+
+    python benchmarks/repetitions.py DIR [DIR ...] [--draws 40] [--seed 100]
+
+DIR: a project with clips of one movement each (Penn Action), most of them one repetition. Prints
+
+* `single`: how many of the clips are cut into several, which is wrong, but where a clip does hold
+  several;
+* `repeated`: clips that end as they begin, performed 2 to 6 times, each time at another tempo (a
+  factor of two between the slowest and the fastest), in an uneven rhythm and with noise on every
+  joint: how often the count is right, and how far from a true border the borders lie, in % of a
+  repetition. Cut by the clip itself, with another clip of the project as example, and, for
+  comparison, where the example alone is found by subsequence DTW (`example_alone`). `pauses` adds
+  up to 1.5 seconds of rest between repetitions, `turned` an example that begins and ends half way;
+* `joined`: clips whose number follows on another, put behind it where its first pose is near the
+  last one of that. Many are the next repetition of the same performer, some are another video.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.alignment.aligned_repetitions import _movement, cut_clip
+from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.alignment.repetition_kernel import schedule, subsequence
+from la2ds_cli.alignment.repetitions import MEMBER, VELOCITY, Repetition, _Clip, _Match, _spans
+from la2ds_cli.pose_features import centre_and_scale, fill_gaps
+from la2ds_cli.project import Project
+from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import FloatArray, PoseSequence
+
+SPREAD = np.log(2) / 2
+NOISE = 0.03  # torso lengths
+NEAR = 0.35  # torso lengths, median over the joints
+
+
+def torso(pose: PoseSequence) -> float:
+    return centre_and_scale(fill_gaps(pose.xy), get_skeleton(pose.skeleton))[1]
+
+
+def gap(a: PoseSequence, b: PoseSequence) -> float:
+    """From the last pose of a to the first of b."""
+    apart = np.linalg.norm(a.xy[-1] - b.xy[0], axis=-1)
+    return float(np.nanmedian(apart)) / torso(a) if not np.isnan(apart).all() else np.inf
+
+
+def made_of(pose: PoseSequence, xy: FloatArray) -> PoseSequence:
+    count = len(xy)
+    return replace(
+        pose,
+        xy=xy,
+        score=np.where(np.isnan(xy).any(axis=-1), 0, 1),
+        box=np.full((count, 4), np.nan),
+        frame=np.arange(count),
+        time=np.arange(count) / pose.fps,
+    )
+
+
+def performed(
+    pose: PoseSequence,
+    rng: np.random.Generator,
+    count: int,
+    *,
+    start: float = 0.0,
+    stop: float | None = None,
+    pauses: float = 0.0,
+) -> tuple[PoseSequence, FloatArray]:
+    """The clip `count` times, and how many repetitions have passed at every frame."""
+    passed = []
+    for number in range(count):
+        frames = max(round(len(pose) * np.exp(rng.uniform(-SPREAD, SPREAD))), 8)
+        rhythm = np.concatenate([[0], np.cumsum(np.exp(rng.normal(0, 0.25, 5)))])
+        share = np.arange(frames) / frames
+        passed.append(number + np.interp(share, np.linspace(0, 1, 6), rhythm / rhythm[-1]))
+        rest = int(rng.integers(0, round(pauses * pose.fps) + 1))
+        passed.append(np.full(rest, number + 1 - 1e-9))
+    turn = np.concatenate(passed)
+    turn = turn[(turn >= start) & (turn < (count if stop is None else stop))]
+    row = (turn % 1) * (len(pose) - 1)
+    first = np.minimum(row.astype(int), len(pose) - 2)
+    weight = (row - first)[:, None, None]
+    xy = fill_gaps(pose.xy)
+    xy = xy[first] * (1 - weight) + xy[first + 1] * weight
+    return made_of(pose, xy + rng.normal(0, NOISE * torso(pose), xy.shape)), turn
+
+
+def example_alone(pose: PoseSequence, example: PoseSequence) -> list[Repetition]:
+    """The best places of the example in the clip, at seven tempos; nothing of the clip's own."""
+    clip = _Clip.of(_movement(pose), pose.time)
+    model = _Clip.of(_movement(example), example.time).pose
+    best: tuple[float, list[_Match]] = (0.0, [])
+    for factor in 2.0 ** np.arange(-1.5, 1.6, 0.5):
+        rows = np.linspace(0, len(model) - 1, max(round(len(model) * factor), 5))
+        if len(rows) > len(clip.pose):
+            continue
+        at = np.stack([np.interp(rows, np.arange(len(model)), x) for x in model.T], axis=1)
+        velocity = np.gradient(at, axis=0)
+        velocity *= VELOCITY * np.sqrt((at**2).sum() / (velocity**2).sum())
+        both = np.concatenate([at, velocity], axis=1)
+        total, begin = subsequence(squared_distance(both, clip.feature))
+        energy = float(((both - both.mean(axis=0)) ** 2).sum())
+        score = np.where(begin >= 0, 1 - total / energy, 0.0)
+        ends = schedule(score - MEMBER, begin)
+        explained = float(sum(score[e] * (e - begin[e]) for e in ends)) / len(clip.pose)
+        if explained > best[0]:
+            best = explained, [_Match(int(begin[e]), int(e), float(score[e])) for e in ends]
+    return _spans(clip, best[1], pose.time) if best[1] else []
+
+
+def off_border(found: list[Repetition], turn: FloatArray, border: float) -> list[float]:
+    """How far the borders lie from a true one, share of a repetition."""
+    rows = [min(row, len(turn) - 1) for each in found for row in (each.start, each.stop)]
+    return [abs((turn[row] - border + 0.5) % 1 - 0.5) for row in rows]
+
+
+def repeated(clips: list[PoseSequence], draws: int, seed: int) -> None:
+    closed = [pose for pose in clips if gap(pose, pose) < NEAR]
+    print(f"  repeated: {len(closed)} clips that end as they begin, {draws} draws")
+    for kind, pauses, border in (("even", 0.0, 0.0), ("pauses", 1.5, 0.0), ("turned", 0.0, 0.5)):
+        rng = np.random.default_rng(seed)
+        rows: dict[str, list[tuple[int, int, list[float]]]] = {}
+        for _ in range(draws):
+            first, second = rng.choice(len(closed), 2, replace=False)
+            count = int(rng.integers(2, 7))
+            pose, turn = performed(closed[first], rng, count, pauses=pauses)
+            example, _ = performed(closed[second], rng, 2, start=border, stop=1 + border)
+            by = {
+                "itself": cut_clip(pose),
+                "itself and the example": cut_clip(pose, example),
+                "the example alone": example_alone(pose, example),
+            }
+            for name, found in by.items():
+                off = off_border(found, turn, border)
+                rows.setdefault(name, []).append((len(found), count, off))
+        for name, row in rows.items():
+            right = sum(found == count for found, count, _ in row)
+            less = sum(found == count - 1 for found, count, _ in row)
+            off = [100 * x for *_, many in row for x in many] or [np.nan]
+            print(
+                f"    {kind:7} {name:23} count right {right:3} one less {less:3} of {len(row)}, "
+                f"borders off by {np.median(off):4.1f} % (90 %: {np.percentile(off, 90):4.1f})"
+            )
+
+
+def joined(names: list[str], clips: list[PoseSequence]) -> None:
+    chains: list[list[int]] = [[0]]
+    for k in range(1, len(clips)):
+        before, after = clips[k - 1], clips[k]
+        fits = before.size == after.size and gap(before, after) < NEAR
+        fits = fits and 0.9 < torso(after) / torso(before) < 1.1
+        if fits:
+            chains[-1].append(k)
+        else:
+            chains.append([k])
+    chains = [chain for chain in chains if len(chain) > 1]
+    right, off = 0, []
+    for chain in chains:
+        pose = made_of(clips[chain[0]], np.concatenate([clips[k].xy for k in chain]))
+        found = cut_clip(pose)
+        right += len(found) == len(chain)
+        if len(found) == len(chain):
+            edges = np.cumsum([len(clips[k]) for k in chain])[:-1]
+            usual = np.median([len(clips[k]) for k in chain])
+            off += [100 * abs(f.stop - e) / usual for f, e in zip(found, edges, strict=False)]
+        print(f"    {names[chain[0]]} and {len(chain) - 1} more: found {len(found)}")
+    border = f", borders off by {np.median(off):.1f} %" if off else ""
+    print(f"  joined: count right {right} of {len(chains)}{border}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("projects", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=100)
+    options = parser.parse_args()
+    for root in options.projects:
+        project = Project.open(root)
+        names = sorted(video.id for video in project.videos())
+        clips = [project.read_pose(name)[0] for name in names]
+        several = {n: len(cut_clip(p)) for n, p in zip(names, clips, strict=True)}
+        several = {name: count for name, count in several.items() if count > 1}
+        print(f"{root.name}: {len(clips)} clips")
+        print(f"  single: {len(several)} cut into several {several or ''}")
+        repeated(clips, options.draws, options.seed)
+        joined(names, clips)
+
+
+if __name__ == "__main__":
+    main()
