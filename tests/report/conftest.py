@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -178,3 +179,20 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> PairReport:
         "video,start,end,phase\na,0,12,down\na,12,36,up\nb,0,10,down\nb,10,30,up\n"
     )
     return report_pair(project, "a", "b", config=project.config())
+
+
+def counterpart(made: PairReport, row: int) -> int:
+    """Frame of B that the page shows beside a frame of A."""
+    return math.floor(round(float(made.result.alignment.position[row]), 3) + 0.5)
+
+
+def drawn(opened: Opened, side: str) -> int:
+    """Pixels of a stage that have the colour of a limb."""
+    opened.settle()
+    return opened.page.evaluate(
+        "side => { const c = document.getElementById(`stage-${side}`);"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        " for (let k = 0; k < d.length; k += 4) if (Math.abs(d[k] - d[k + 2]) > 120) n += 1;"
+        " return n; }",
+        side,
+    )
