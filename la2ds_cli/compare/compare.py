@@ -19,7 +19,7 @@ from la2ds_cli.compare.findings import find, joint_table
 from la2ds_cli.compare.result import CompareResult, Examples
 from la2ds_cli.compare.spans import Span, phase_rows, spans_of, whole
 from la2ds_cli.compare.tempo import tempo
-from la2ds_cli.compare.view import ViewDifference, view_difference
+from la2ds_cli.compare.view import ViewDifference, has_trunk, view_difference
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import UserError
@@ -101,7 +101,7 @@ def _compared(project: Project, aligned: AlignResult) -> CompareResult:
     view = view_difference(a, b, alignment.position, mirrored=alignment.mirrored)
     angles = differences(a, b, alignment, view)
     other_time = matched_time(alignment.position, alignment.time_b)
-    reason = _no_findings(view, angles)
+    reason = _no_findings(view, angles, a.skeleton)
     findings = [] if reason else find(angles, other_time, alignment.confidence, spans)
     return CompareResult(
         aligned,
@@ -133,12 +133,17 @@ def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, 
     return {name: (inner[0][name], inner[1][name]) for name in inner[0] if name in inner[1]}
 
 
-def _no_findings(view: ViewDifference, angles: Differences) -> str:
+def _no_findings(view: ViewDifference, angles: Differences, skeleton: str) -> str:
     """Why no difference of angles may be called a fault; empty where they may."""
     if view.turn > OTHER_VIEW:
         return (
             f"The two clips are filmed from sides that lie about {view.turn:.0f}° apart. Angles in "
             "the picture then differ even when the movement is the same, so none is called a fault."
+        )
+    if np.isnan(view.turn) and has_trunk(skeleton):
+        return (
+            "From which sides the two clips are filmed cannot be told, so no difference of angles "
+            "is called a fault: shoulders or hips are not seen."
         )
     if not angles.sure.any():
         return (
@@ -155,8 +160,10 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
             f"The cameras stand about {view.turn:.0f}° apart: only differences larger than such a "
             "turn makes are told."
         )
-    if np.isnan(view.turn):
-        notes.append("From which side the clips are filmed cannot be told: check that it is one.")
+    if np.isnan(view.turn) and not has_trunk(aligned.pose_a.skeleton):
+        notes.append(
+            f"From which side {aligned.pose_a.skeleton} is filmed is not measured: check it."
+        )
     elif not view.side_known and 20 < abs(view.reference) < 160:
         notes.append("Whether both clips are filmed from the same side, left or right, is unclear.")
     if aligned.alignment.mirrored:

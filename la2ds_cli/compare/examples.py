@@ -75,7 +75,7 @@ def measure_examples(
                 mirrored=example.alignment.mirrored,
             ).turn
             if turn > OTHER_VIEW:
-                left_out[example.b.name] = f"filmed from another side (turned by {turn:.0f}°)"
+                left_out[example.b.name] = f"filmed from another side, {turn:.0f}° apart"
             else:
                 used.append(example.b.name)
                 found.append(example)

@@ -27,7 +27,9 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 1.5rem au
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; }
-td.n, th.n { text-align: right; } tr.pale td { color: #757575; } tr.told td { font-weight: 600; }
+td.n, th.n { text-align: right; } td:first-child { min-width: 9rem; }
+table.wide td:first-child { min-width: 19rem; }
+tr.pale td { color: #757575; } tr.told td { font-weight: 600; }
 .note { border-left: 4px solid #e69f00; padding: .2rem .8rem; background: #fff7e6; }
 img { max-width: 100%; height: auto; border: 1px solid #ddd; }
 .small { color: #595959; font-size: .9rem; }
@@ -111,7 +113,7 @@ def _findings_table(result: CompareResult) -> str:
         )
         for f in result.findings
     ]
-    return _table(header, rows, numbers=1)
+    return _table(header, rows, numbers=1, wide=True)
 
 
 def _joints_table(result: CompareResult) -> str:
@@ -162,9 +164,13 @@ def _tempo_cells(row: Tempo) -> list[str]:
 
 
 def _table(
-    header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], *, numbers: int
+    header: Sequence[str],
+    rows: Iterable[tuple[str, Sequence[str]]],
+    *,
+    numbers: int,
+    wide: bool = False,
 ) -> str:
-    """Rows are (class, cells); columns from `numbers` on stand right."""
+    """Rows are (class, cells); columns from `numbers` on stand right; the first one may be wide."""
 
     def cells(tag: str, values: Sequence[str]) -> str:
         return "".join(
@@ -173,7 +179,10 @@ def _table(
         )
 
     body = "".join(f'<tr class="{name}">{cells("td", values)}</tr>' for name, values in rows)
-    return f"<table><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table>"
+    kind = ' class="wide"' if wide else ""
+    return (
+        f"<table{kind}><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def _text(value: float) -> str:

@@ -78,5 +78,5 @@ def _wrapped(figure: Figure, text: str, y: float, *, fontsize: float, color: str
 
 
 def _small_print(figure: Figure, text: str, top: float) -> None:
-    for n, line in enumerate(textwrap.wrap(text, round((RIGHT - LEFT) * 16))):
+    for n, line in enumerate(textwrap.wrap(text, round((RIGHT - LEFT) * 17.5))):
         _text(figure, line, top - 0.08 - 0.16 * n, fontsize=8, color=GREY)

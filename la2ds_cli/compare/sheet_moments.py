@@ -67,7 +67,8 @@ def draw(
         for side, (image, ring) in enumerate(images[n]):
             at = left + side * (half + _BETWEEN)
             axes = axes_at(figure, at, top - tall, half, tall)
-            _picture(axes, image, ring, (REFERENCE, OTHER)[side])
+            seconds = (result.angles.time[moment.row], result.aligned.pose_b.time[moment.other_row])
+            _picture(axes, image, ring, (REFERENCE, OTHER)[side], f"{seconds[side]:.2f} s")
         if columns == 1:
             at = left + 2 * half + _BETWEEN + _GAP
             box = (at, top - height, RIGHT - at, height)
@@ -156,7 +157,7 @@ def _rings(
     return place
 
 
-def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str) -> None:
+def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: str) -> None:
     axes.imshow(image, aspect="equal")
     if len(rings):
         axes.plot(*rings.T, "o", ms=13, mfc="none", mec="white", mew=3.5)
@@ -164,6 +165,8 @@ def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str) -> None:
     axes.set(
         xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
     )
+    box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
+    axes.text(0.0, 0.0, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
     for spine in axes.spines.values():
         spine.set_color(colour)
         spine.set_linewidth(2)

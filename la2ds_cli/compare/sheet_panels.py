@@ -132,7 +132,7 @@ def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
     reach = max(float(np.abs(known).max(initial=0)), 20.0) * 1.75
     for at, row, clear in zip(y, rows, told, strict=True):
         if np.isnan(row.largest):
-            axes.text(0, at, "not seen", fontsize=8, va="center", ha="center", color=GREY)
+            axes.text(0.04 * reach, at, "not seen", fontsize=8, va="center", color=GREY)
             continue
         right = row.largest >= 0
         axes.text(

@@ -71,6 +71,12 @@ def view_difference(
     )
 
 
+def has_trunk(skeleton: str) -> bool:
+    """Whether a skeleton of that name has shoulders and hips, which a hand has not."""
+    ends = {f"{side}_{part}" for part in ("shoulder", "hip") for side in ("left", "right")}
+    return ends <= set(get_skeleton(skeleton).joints)
+
+
 def _around(apart: np.ndarray, time: FloatArray) -> FloatArray:
     """(N,) degrees of the mean of the unit vectors apart (N,) over _AROUND seconds."""
     first = np.searchsorted(time, time - _AROUND / 2)
@@ -86,27 +92,43 @@ def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:
     """(T,) degrees from the front, 0 to 180, NaN where not seen; and 1, -1 or 0 for the side of the
     picture that the body faces, 0 = cannot be told."""
     skeleton = get_skeleton(pose.skeleton)
-    ends = [f"{side}_{part}" for part in ("shoulder", "hip") for side in ("left", "right")]
-    if not set(ends) <= set(skeleton.joints):
+    if not has_trunk(pose.skeleton):
         return np.full(len(pose), np.nan), 0
     xy = np.asarray(pose.xy, np.float64)
     shoulders, hips = (
         xy[:, [skeleton.index(f"left_{part}"), skeleton.index(f"right_{part}")]]
         for part in ("shoulder", "hip")
     )
-    spine = shoulders.mean(axis=1) - hips.mean(axis=1)
+    # Labels of a clip from the side may leave out joints of the far side.
+    spine = _known_mean(shoulders - hips)
     length = np.linalg.norm(spine, axis=1)
     if np.isnan(length).all():
         return np.full(len(pose), np.nan), 0
     torso = float(np.nanpercentile(length, 90))
     if not torso > 0:
         return np.full(len(pose), np.nan), 0
-    clear = length > _LEAST_TORSO * torso
     across = _across(spine, length)
-    width = sum(((pair[:, 0] - pair[:, 1]) * across).sum(axis=1) for pair in (shoulders, hips))
-    share = np.clip(width / torso / (SHOULDERS + HIPS), -1, 1)
-    angle = np.degrees(np.arccos(np.where(clear, share, np.nan)))
+    share = np.stack(
+        [
+            ((pair[:, 0] - pair[:, 1]) * across).sum(axis=1) / (torso * full)
+            for pair, full in ((shoulders, SHOULDERS), (hips, HIPS))
+        ]
+    )
+    # Shoulders are wider, and so better to measure; of frames that show one pair, that one.
+    weight = np.where(np.isnan(share), 0, np.array([[SHOULDERS], [HIPS]]))
+    total = weight.sum(axis=0)
+    share = np.nansum(share * weight, axis=0) / np.where(total > 0, total, np.nan)
+    clear = length > _LEAST_TORSO * torso
+    angle = np.degrees(np.arccos(np.clip(np.where(clear, share, np.nan), -1, 1)))
     return angle, _side(xy / torso, skeleton, across)
+
+
+def _known_mean(value: FloatArray) -> FloatArray:
+    """(T, 2) mean of the two sides of value (T, 2, 2), of the one that is known where one is."""
+    known = ~np.isnan(value).any(axis=2, keepdims=True)
+    count = known.sum(axis=1)
+    total = np.where(known, value, 0).sum(axis=1)
+    return total / np.where(count > 0, count, np.nan)
 
 
 def _across(spine: FloatArray, length: FloatArray) -> FloatArray:

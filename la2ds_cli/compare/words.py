@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from la2ds_cli.compare.result import CompareResult
 
 _FEW = 20  # examples
+_NAMED = 3  # of those that were left out
 _MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
 _LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
 
@@ -116,8 +117,9 @@ def score_lines(result: CompareResult) -> list[str]:
                 f"With {count} examples up to one good clip in {count + 1} exceeds 1.00 by chance."
             )
     if examples.left_out:
-        names = ", ".join(f"{name} ({why})" for name, why in examples.left_out.items())
-        lines.append(f"Left out: {names}")
+        told = [f"{name}: {why}" for name, why in examples.left_out.items()]
+        more = f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+        lines.append(f"{len(told)} left out: {'; '.join(told[:_NAMED])}{more}")
     return lines
 
 

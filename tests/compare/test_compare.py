@@ -16,6 +16,7 @@ from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.view import view_difference
 from la2ds_cli.compare.words import sentence
 from la2ds_cli.pose_features import mirror
+from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
 from tests.compare.performers import (
     AZIMUTH,
@@ -167,3 +168,44 @@ def test_nothing_is_said_where_the_alignment_is_not_sure(tmp_path: Path) -> None
     for alignment, expected in ((found, 1), (doubted, 0)):
         angles = differences(result.pose_a, result.pose_b, alignment, view)
         assert len(find(angles, alignment.time_a, alignment.confidence, [])) == expected
+
+
+def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> None:
+    """The middle joint of one finger bends by 60 degrees more in the middle of the clip."""
+    skeleton = get_skeleton("hand21")
+
+    def hand(bend: float) -> PoseSequence:
+        time = np.arange(61) / FPS
+        place = np.random.default_rng(0).uniform(100, 300, (21, 2))
+        xy = place + 60 * np.sin(time[:, None, None] * 2 + place / 40)
+        before, at = (xy[:, skeleton.index(f"index{n}")] for n in (1, 2))
+        line = (at - before) / np.linalg.norm(at - before, axis=1)[:, None]
+        turn = np.radians(bend) * np.exp(-(((time - 1) / 0.25) ** 2))
+        cos, sin = np.cos(turn), np.sin(turn)
+        on = np.stack([cos * line[:, 0] - sin * line[:, 1], sin * line[:, 0] + cos * line[:, 1]], 1)
+        xy[:, skeleton.index("index3")] = at + 80 * on
+        xy[:, skeleton.index("index4")] = at + 140 * on
+        return PoseSequence(
+            xy=xy,
+            score=np.ones(xy.shape[:2]),
+            box=np.full((61, 4), np.nan),
+            frame=np.arange(61),
+            time=time,
+            fps=FPS,
+            size=(400, 400),
+            skeleton="hand21",
+        )
+
+    found = compared(tmp_path, hand(0), hand(60), labels=None)
+    assert "hand21" in found.notes[0]
+    first = found.findings[0]
+    assert (first.joint, first.difference) == ("index2", pytest.approx(-60, abs=4))
+    assert first.time == pytest.approx(1, abs=0.1)
+
+
+def test_clips_that_hide_the_trunk_are_not_judged(tmp_path: Path) -> None:
+    hidden = performance(PHASE, change="right_knee", degrees=-40)
+    hidden.xy[:, [5, 6]] = np.nan
+    found = compared(tmp_path, performance(PHASE), hidden)
+    assert found.findings == ()
+    assert "cannot be told" in found.no_findings
