@@ -177,7 +177,7 @@ def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> N
     def hand(bend: float) -> PoseSequence:
         time = np.arange(61) / FPS
         place = np.random.default_rng(0).uniform(100, 300, (21, 2))
-        xy = place + 60 * np.sin(time[:, None, None] * 2 + place / 40)
+        xy = place + 60 * np.sin(2 * time)[:, None, None]
         before, at = (xy[:, skeleton.index(f"index{n}")] for n in (1, 2))
         line = (at - before) / np.linalg.norm(at - before, axis=1)[:, None]
         turn = np.radians(bend) * np.exp(-(((time - 1) / 0.25) ** 2))
