@@ -14,7 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
+
+from la2ds_cli.demo import clips
+from la2ds_cli.demo.body import forward_kinematics, random_body
+from la2ds_cli.demo.movement import movement, random_style
+from la2ds_cli.video import write_video
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 WIDTH = 1200  # pixels
@@ -22,7 +28,6 @@ A, B = "performer-02", "performer-05"
 # Picture -> arguments of la2ds; {out} is the file that is written.
 FIGURES = {
     "align": ("align", A, B, "--out", "{out}.png"),
-    "repetitions": ("align", A, "repeated", "--repetition", "all", "--out", "{out}.png"),
     "compare": ("compare", A, B, "--examples", "train", "--out", "{out}.png"),
     "retrieve": ("retrieve", "--query", A, "--k", "7", "--out", "{out}.png"),
     "embeddings": ("plot-embeddings", A, B, "--out", "{out}.png"),
@@ -34,10 +39,31 @@ PAGES = {
 }
 
 
+def repeated(path: Path, times: int = 4) -> None:
+    """A film of one performer who does the movement `times` times, each at another speed."""
+    rng = np.random.default_rng(2)
+    body, style = random_body(rng), random_style(rng)
+    poses = []
+    for _ in range(times):
+        pose = movement(np.linspace(0, 0.9, int(rng.integers(50, 110))), style)
+        back = np.linspace(0, 1, 16)[1:-1, None]
+        back = back**2 * (3 - 2 * back)
+        poses += [pose, pose[-1] * (1 - back) + pose[0] * back]
+    world = forward_kinematics(body, np.concatenate(poses))
+    camera = clips.camera_for(rng, world, 0.45)
+    write_video(path, clips.drawn_frames(rng, world, body, camera), clips.FPS)
+
+
 def run(project: Path, arguments: tuple[str, ...], out: Path) -> None:
     """One command of la2ds on the project."""
     words = [word.replace("{out}", str(out)) for word in arguments]
-    command = [sys.executable, "-m", "la2ds_cli.main", *words, "--project", str(project), "--quiet"]
+    command = [
+        str(Path(sys.executable).parent / "la2ds"),
+        *words,
+        "--project",
+        str(project),
+        "--quiet",
+    ]
     subprocess.run(command, check=True)
 
 
@@ -51,20 +77,20 @@ def keep(image: Image.Image, name: str) -> None:
     print(GALLERY / f"{name}.jpg", image.size)
 
 
-def screenshot(page: Path, picture: Path) -> None:
-    """The whole page as a browser shows it, half way through the clips."""
+def screenshot(page: Path, picture: Path, whole: bool) -> None:
+    """The page as a browser shows it, 40 frames into the clips; or its upper part."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
         browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
-        tab = browser.new_page(viewport={"width": WIDTH, "height": 900})
+        tab = browser.new_page(viewport={"width": WIDTH, "height": 1300})
         tab.goto(page.as_uri())
         tab.wait_for_timeout(1500)
         for _ in range(40):
             tab.keyboard.press("ArrowRight")
         tab.wait_for_timeout(500)
-        tab.screenshot(path=str(picture), full_page=True)
+        tab.screenshot(path=str(picture), full_page=whole)
         browser.close()
 
 
@@ -109,13 +135,21 @@ def main() -> None:
             if wanted(name):
                 out = Path(folder) / name
                 run(options.project, arguments, out)
-                screenshot(out.with_suffix(".html"), out.with_suffix(".png"))
+                screenshot(out.with_suffix(".html"), out.with_suffix(".png"), name != "project")
                 keep(Image.open(out.with_suffix(".png")), name)
         for name, more in {"sync": (), "sync-private": ("--privacy",)}.items():
             if wanted(name):
                 out = Path(folder) / name
                 run(options.project, ("sync", A, B, "--out", "{out}.mp4", *more), out)
                 moving(out.with_suffix(".mp4"), name)
+        if wanted("repetitions"):  # last: its film is a clip of the project from then on
+            film = Path(folder) / "repeated.mp4"
+            repeated(film)
+            run(options.project, ("extract-poses", str(film)), film)
+            out = film.with_suffix(".png")
+            words = ("align", A, str(film), "--repetition", "all", "--out", str(out))
+            run(options.project, words, out)
+            keep(Image.open(out), "repetitions")
 
 
 if __name__ == "__main__":

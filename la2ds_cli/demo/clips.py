@@ -105,7 +105,7 @@ def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
     rng = np.random.default_rng([seed, index])
     body, phase, world, camera = _performance(rng, (index + 0.5) / n)
     path = folder / f"performer-{index + 1:02d}.mp4"
-    write_video(path, _frames(rng, world, body, camera), FPS)
+    write_video(path, drawn_frames(rng, world, body, camera), FPS)
     xy = camera.project(world[:, :JOINTS]).astype(np.float32)
     inside = np.all((xy >= 0) & (xy <= np.array(SIZE) - 1), axis=-1)
     time = np.arange(len(phase)) / FPS
@@ -135,7 +135,7 @@ def camera_for(rng: np.random.Generator, world: FloatArray, share: float) -> Cam
     return wide.crop(np.concatenate([centre - half, centre + half]), SIZE)
 
 
-def _frames(
+def drawn_frames(
     rng: np.random.Generator, world: FloatArray, body: Body, camera: Camera
 ) -> Iterator[Image]:
     from la2ds_cli.demo.look import random_look
