@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, islice
+from math import comb
 
 import numpy as np
 
@@ -68,10 +70,17 @@ def equal(find: Find) -> Find:
 
 
 def draw_sources(
-    sources: Sequence[str], target: str, count: int, draw: int, seed: int
+    sources: Sequence[str], target: str, count: int, draw: int, draws: int, seed: int
 ) -> list[str] | None:
-    """`count` labelled clips other than the target, in an order that depends on seed and draw only,
-    so that more votes always hold the fewer ones; None where there are not so many."""
+    """`count` labelled clips other than the target, for one of `draws` draws.
+
+    Drawn at random, in an order that depends on seed and draw only, so that more votes hold the
+    fewer ones. Where there are no more than `draws` ways to choose, each is taken once, and None
+    stands for a draw beyond them; also where there are not so many clips.
+    """
+    others = [source for source in sources if source != target]
+    ways = comb(len(others), count)
+    if ways <= draws:
+        return list(next(islice(combinations(others, count), draw, None))) if draw < ways else None
     order: list[int] = np.random.default_rng([seed, draw]).permutation(len(sources)).tolist()
-    others = [sources[n] for n in order if sources[n] != target]
-    return others[:count] if len(others) >= count else None
+    return [sources[n] for n in order if sources[n] != target][:count]

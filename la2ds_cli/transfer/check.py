@@ -150,7 +150,7 @@ def _plan(
         for count in votes:
             for draw in range(draws):
                 for clip in targets:
-                    drawn = draw_sources(sources, clip, count, draw, seed)
+                    drawn = draw_sources(sources, clip, count, draw, draws, seed)
                     if drawn is not None:
                         plan.setdefault(count, []).append((draw, clip, drawn))
     else:
