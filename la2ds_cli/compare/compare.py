@@ -55,6 +55,8 @@ def compare(
     """
     progress = progress or Progress()
     targets = [checked_target(Path(path)) for path in out]
+    # A span that looks unlike the reference is what is looked for, not what is to be left out.
+    config = replace(config, align=replace(config.align, gaps=False))
 
     def align(name: str, shown: Progress) -> AlignResult:
         return find_alignment(

@@ -166,7 +166,7 @@ def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: st
         xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
     )
     box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
-    axes.text(0.0, 0.0, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
+    axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
     for spine in axes.spines.values():
         spine.set_color(colour)
         spine.set_linewidth(2)

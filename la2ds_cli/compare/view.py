@@ -99,8 +99,7 @@ def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:
         xy[:, [skeleton.index(f"left_{part}"), skeleton.index(f"right_{part}")]]
         for part in ("shoulder", "hip")
     )
-    # Labels of a clip from the side may leave out joints of the far side.
-    spine = _known_mean(shoulders - hips)
+    spine = shoulders.mean(axis=1) - hips.mean(axis=1)
     length = np.linalg.norm(spine, axis=1)
     if np.isnan(length).all():
         return np.full(len(pose), np.nan), 0
@@ -108,27 +107,11 @@ def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:
     if not torso > 0:
         return np.full(len(pose), np.nan), 0
     across = _across(spine, length)
-    share = np.stack(
-        [
-            ((pair[:, 0] - pair[:, 1]) * across).sum(axis=1) / (torso * full)
-            for pair, full in ((shoulders, SHOULDERS), (hips, HIPS))
-        ]
-    )
-    # Shoulders are wider, and so better to measure; of frames that show one pair, that one.
-    weight = np.where(np.isnan(share), 0, np.array([[SHOULDERS], [HIPS]]))
-    total = weight.sum(axis=0)
-    share = np.nansum(share * weight, axis=0) / np.where(total > 0, total, np.nan)
+    width = sum(((pair[:, 0] - pair[:, 1]) * across).sum(axis=1) for pair in (shoulders, hips))
+    share = width / torso / (SHOULDERS + HIPS)
     clear = length > _LEAST_TORSO * torso
     angle = np.degrees(np.arccos(np.clip(np.where(clear, share, np.nan), -1, 1)))
     return angle, _side(xy / torso, skeleton, across)
-
-
-def _known_mean(value: FloatArray) -> FloatArray:
-    """(T, 2) mean of the two sides of value (T, 2, 2), of the one that is known where one is."""
-    known = ~np.isnan(value).any(axis=2, keepdims=True)
-    count = known.sum(axis=1)
-    total = np.where(known, value, 0).sum(axis=1)
-    return total / np.where(count > 0, count, np.nan)
 
 
 def _across(spine: FloatArray, length: FloatArray) -> FloatArray:
