@@ -31,6 +31,8 @@ PURE = {
         *("alignment.repetition_kernel", "alignment.repetitions"),
         *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
         *("augment", "crop"),
+        *("compare.anomaly", "compare.differences", "compare.findings", "compare.noise"),
+        *("compare.spans", "compare.tempo", "compare.view"),
         *("evaluation.bootstrap", "evaluation.kendall", "evaluation.tau_kernel", "heatmaps"),
         *("frame_search", "ivf_search", "joint_angles", "network_input"),
         *("pose_features", "resample"),
