@@ -26,6 +26,7 @@ from la2ds_cli.config import Config
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.types import Alignment, FloatArray, PoseSequence
@@ -140,12 +141,13 @@ def align(
     """Align clip `b` to clip `a` and write files; see find_alignment.
 
     out: files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure and
-    a JSON file in results/align. UserError: exit 2 for an unknown suffix, too.
+    a JSON file in results/align. UserError: exit 2 for an unknown suffix and for a file of the
+    project, too.
     """
     from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
 
     progress = progress or Progress()
-    targets = [checked_target(Path(path)) for path in out]
+    targets = checked_outputs(project, map(Path, out), "an alignment", SUFFIXES)
     result = find_alignment(
         project,
         a,
@@ -265,16 +267,6 @@ def align_ready(
         choice.reason,
         settings,
     )
-
-
-def checked_target(path: Path) -> Path:
-    """The path itself; UserError (exit 2) when its suffix names no output format."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"cannot write an alignment to '{path}': unknown file type",
-            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
-        )
-    return path
 
 
 def _video(project: Project, video_id: str) -> Video:

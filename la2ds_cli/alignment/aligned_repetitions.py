@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult, Ready, align_ready, checked_target, make_ready
+from la2ds_cli.alignment.align import SUFFIXES, AlignResult, Ready, align_ready, make_ready
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.repetitions import Repetition, find_repetitions
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import UserError
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.pose_features import both_movements, centre_and_scale, fill_gaps
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
@@ -121,8 +122,7 @@ def align_repetitions(
 
     progress = progress or Progress()
     repetition = _checked(repetition)
-    for path in out:
-        checked_target(Path(path))
+    targets = checked_outputs(project, map(Path, out), "an alignment", SUFFIXES)
     ready = make_ready(project, a, b, config, run, features, method, device, progress)
     span_a, of_a = _one_of_a(ready, repetition_of_a, progress)
     part_a = ready.poses[0].cut(span_a.start, span_a.stop)
@@ -154,7 +154,7 @@ def align_repetitions(
         tuple(found),
         _nearest(found) if repetition in (BEST, ALL) else None,
     )
-    return write(project, result, [Path(path) for path in out], progress)
+    return write(project, result, targets, progress)
 
 
 def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Repetition]:

@@ -24,6 +24,7 @@ frames must look clearly unlike. Found on rendered performers with and without f
 that almost no pair of Penn Action clips has a gap."""
 CLEAR = (4.0, 20.0)  # the same for frames that are nothing like the other clip
 SHORTEST = 0.3  # seconds
+MOVING = 0.5  # least spread of the frames of a gap, in the same unit
 STILL = 0.5
 """Seconds of the other clip per second of a piece beside a gap, below which that goes, too."""
 MAX_FRAMES = 1500  # longer clips are thinned
@@ -82,20 +83,25 @@ def shared_rows(
     path = path_with_gaps(cost, price[0] * unit, price[1] * unit)
     path = np.stack([thin[0][path[:, 0]], thin[1][path[:, 1]]], axis=1)
     keep = [
-        np.flatnonzero(~_left_out(path[:, [side, 1 - side]], length, rates[side], rates[1 - side]))
-        for side, length in enumerate((len(a), len(b)))
+        np.flatnonzero(
+            ~_left_out(path[:, [side, 1 - side]], clip, unit, rates[side], rates[1 - side])
+        )
+        for side, clip in enumerate((a, b))
     ]
     if not len(keep[0]) or not len(keep[1]):  # two clips that have nothing in common
         return all_rows(len(a), len(b))
     return SharedRows(keep[0], keep[1], len(a), len(b))
 
 
-def _left_out(path: IntArray, length: int, rate: float, other_rate: float) -> BoolArray:
-    """(length,) bool: frames of a clip in its gaps.
+def _left_out(
+    path: IntArray, clip: FloatArray, unit: float, rate: float, other_rate: float
+) -> BoolArray:
+    """(N,) bool: frames of a clip (N, D) in its gaps.
 
-    path: (P, 2), frames of the clip and of the other one; rates: frames per second. What lies
-    between two gaps, or between a gap and an end, goes too where it stands still in the other
-    clip: there it was put onto one moment for want of a better.
+    path: (P, 2), frames of the clip and of the other one; rates: frames per second. A span in which
+    nothing moves is no gap: people hold a pose in different ways. What lies between two gaps, or
+    between a gap and an end, goes too where it stands still in the other clip: there it was put
+    onto one moment for want of a better.
     """
     first = np.flatnonzero(np.diff(path[:, 0], prepend=-1) > 0)  # row of each frame that is met
     last = np.append(first[1:], len(path)) - 1
@@ -103,18 +109,22 @@ def _left_out(path: IntArray, length: int, rate: float, other_rate: float) -> Bo
     # Neighbours of a thinned clip lie some frames apart without a gap between them.
     usual = int(np.median(np.diff(met))) if len(met) > 1 else 1
     after = 1 + np.flatnonzero(np.diff(met) - usual >= max(SHORTEST * rate, 1))
-    found = np.zeros(length, bool)
-    if not len(after):
-        return found
+    after = [n for n in after if _spread(clip[met[n - 1] + 1 : met[n]]) >= MOVING * unit]
+    found = np.zeros(len(clip), bool)
     for n in after:
         found[met[n - 1] + 1 : met[n]] = True
-    for n, stop in itertools.pairwise([0, *after.tolist(), len(met)]):
+    for n, stop in itertools.pairwise([0, *after, len(met)] if after else []):
         here = (met[stop - 1] - met[n] + usual) / rate
         there = (path[last[stop - 1], 1] - path[first[n], 1]) / other_rate
         if there < STILL * here:
             low = 0 if n == 0 else met[n]
-            found[low : length if stop == len(met) else met[stop - 1] + 1] = True
+            found[low : len(clip) if stop == len(met) else met[stop - 1] + 1] = True
     return found
+
+
+def _spread(frames: FloatArray) -> float:
+    """Mean squared distance of frames (n, D) from their mean."""
+    return float(frames.var(axis=0).sum())
 
 
 def _thin(length: int) -> IntArray:

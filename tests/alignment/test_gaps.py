@@ -44,9 +44,11 @@ def test_a_span_shorter_than_the_shortest_is_no_gap() -> None:
     assert len(rows_of(a, b, (10.0, 10.0)).a) == 60  # at 10 a second 0.5 s
 
 
-def test_a_pause_is_no_gap() -> None:
+@pytest.mark.parametrize("away", [0.0, 25.0])
+def test_a_pause_is_no_gap_even_in_a_pose_of_its_own(away: float) -> None:
     a, b = walks(0)
-    held = np.concatenate([a[:30], np.repeat(a[30:31], 25, axis=0), a[30:]])
+    pose = a[30] + away + 0.3 * np.random.default_rng(9).normal(size=(25, 5))
+    held = np.concatenate([a[:30], pose, a[30:]])
     assert len(rows_of(held, b).a) == 85
 
 

@@ -137,7 +137,7 @@ def drawn(project: Project) -> tuple[AlignResult, Figure]:
     """A figure in which a foreign span inside A has no counterpart."""
     phase = np.concatenate([PHASE_A[:12], np.full(14, PHASE_A[12]), PHASE_A[12:]])
     pose = sequence(phase)
-    pose.xy[12:26] = figure(np.full(14, 0.9), tilt=np.pi / 2)
+    pose.xy[12:26] = figure(np.linspace(0.2, 0.9, 14), tilt=np.pi / 2)
     add_sequence(project, "odd", pose)
     result = find_alignment(project, "odd", "ben", config=project.config())
     assert not result.alignment.matched_a[14:24].any()
