@@ -165,6 +165,10 @@ class Project:
         return self.root / "results" / kind
 
     @property
+    def videos_path(self) -> Path:
+        return self.root / "videos.csv"
+
+    @property
     def phases_path(self) -> Path:
         return self.root / "phases.csv"
 
@@ -176,7 +180,7 @@ class Project:
 
     def videos(self) -> list[Video]:
         """Rows of videos.csv in file order; an empty list when there is none."""
-        path = self.root / "videos.csv"
+        path = self.videos_path
         if not path.exists():
             return []
         types = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Video)}
@@ -204,7 +208,7 @@ class Project:
         writer = csv.DictWriter(buffer, [f.name for f in fields(Video)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(video) for video in rows.values())
-        artifact.write_text(self.root / "videos.csv", buffer.getvalue())
+        artifact.write_text(self.videos_path, buffer.getvalue())
 
     def find(self, name: str) -> Video | None:
         """The one video that `name` means: its id, an id prefix, its path, file name or stem.

@@ -16,6 +16,7 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.frame_index import FrameIndex
 from la2ds_cli.frame_index_update import IndexUpdate, update_model_index, update_pose_index
 from la2ds_cli.frame_search import Limits, exact, search
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 from la2ds_cli.retrieval_result import Hit, Query, Recall, RetrievalResult, Searched
@@ -58,7 +59,7 @@ def retrieve(
 
     progress = progress or Progress()
     limits = Limits(k, k if per_video is None else per_video, min_gap)
-    _check(limits, index, out)
+    _check(project, limits, index, out)
     choice = choose_features(project, run, features)
     if choice.warning:
         progress.note(choice.warning)
@@ -96,7 +97,7 @@ def retrieve(
     return _write(project, result, out, progress)
 
 
-def _check(limits: Limits, index: IndexKind, out: Path | None) -> None:
+def _check(project: Project, limits: Limits, index: IndexKind, out: Path | None) -> None:
     """UserError (exit 2) for what cannot be, (exit 6) for faiss where it is not installed."""
     if limits.k < 1 or limits.per_video < 1:
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
@@ -104,11 +105,8 @@ def _check(limits: Limits, index: IndexKind, out: Path | None) -> None:
         raise UserError(
             f"{limits.min_gap:g} s is no distance in time", hint="--min-gap 0.25, or 0 for none"
         )
-    if out is not None and out.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"cannot write a contact sheet to '{out}': unknown file type",
-            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
-        )
+    if out is not None:
+        checked_outputs(project, [out], "a contact sheet", SUFFIXES)
     if index == "faiss":
         from la2ds_cli.ivf_search import check_faiss
 

@@ -22,7 +22,7 @@ from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.compare.view import ViewDifference, has_trunk, view_difference
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import UserError
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 
@@ -50,11 +50,11 @@ def compare(
     examples: `all`, `train` or names divided by commas, of clips that do the movement well. out:
     files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure, a page
     and a JSON file in results/compare. privacy: draw the joints where pictures of the videos would
-    stand. UserError: exit 2 for an unknown suffix, 4 for examples that leave no clip, and what
-    find_alignment raises.
+    stand. UserError: exit 2 for an unknown suffix or a file of the project, 4 for examples that
+    leave no clip, and what find_alignment raises.
     """
     progress = progress or Progress()
-    targets = [checked_target(Path(path)) for path in out]
+    targets = checked_outputs(project, map(Path, out), "a comparison", SUFFIXES)
     # A span that looks unlike the reference is what is looked for, not what is to be left out.
     config = replace(config, align=replace(config.align, gaps=False))
 
@@ -80,16 +80,6 @@ def compare(
         folder = project.results_dir("compare")
         targets = [folder / f"{name}{kind}" for kind in (".png", ".html", ".json")]
     return _write(project, replace(result, files=tuple(targets)), privacy, progress)
-
-
-def checked_target(path: Path) -> Path:
-    """The path itself; UserError (exit 2) when its suffix names no output format."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"cannot write a comparison to '{path}': unknown file type",
-            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
-        )
-    return path
 
 
 def _compared(project: Project, aligned: AlignResult) -> CompareResult:

@@ -27,6 +27,7 @@ from la2ds_cli.embedding_plot.projection import (
     project_frames,
 )
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.types import FloatArray, PoseSequence
@@ -112,7 +113,7 @@ def plot_embeddings(
     from la2ds_cli.poses.report import note_weakness
 
     progress = progress or Progress()
-    targets = [_checked_target(Path(path)) for path in out]
+    targets = checked_outputs(project, map(Path, out), "a plot", SUFFIXES)
     _check_count(names)
     check_method(method)
     choice = choose_features(project, run, features)
@@ -141,15 +142,6 @@ def plot_embeddings(
     links = _links(project, ids, run, choice.kind, device) if link else ()
     result = EmbeddingPlot(clips, projection, method, choice.kind, run, reason, links)
     return _write(project, result, targets, progress)
-
-
-def _checked_target(path: Path) -> Path:
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"cannot write a plot to '{path}': unknown file type",
-            hint=f"end the name in one of: {', '.join(SUFFIXES)}",
-        )
-    return path
 
 
 def _check_count(names: Sequence[str]) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 from la2ds_cli import artifact
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.report import clip_table, result_tables
 from la2ds_cli.report.page import Html, items, page, text
-from la2ds_cli.report.pair import FOLDER, SUFFIX, checked_page
+from la2ds_cli.report.pair import FOLDER, PAGE, SUFFIX
 from la2ds_cli.status import ProjectStatus, project_status
 
 INDEX = "index.html"
@@ -51,7 +52,8 @@ def report_project(
     drawings of joints instead of pictures. UserError (exit 2) for another suffix than .html.
     """
     progress = progress or Progress()
-    target = project.results_dir(FOLDER) / INDEX if out is None else checked_page(out)
+    target = project.results_dir(FOLDER) / INDEX if out is None else out
+    checked_outputs(project, [target], *PAGE)
     found = project_status(project, project.config())
     clips = clip_table.clip_rows(project, privacy=privacy, progress=progress)
     pairs = pair_pages(project)

@@ -11,7 +11,7 @@ from la2ds_cli.alignment.align import AlignResult, find_alignment
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import UserError
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.pose_features import mirror
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
@@ -26,6 +26,7 @@ from la2ds_cli.video_file import video_file
 
 FOLDER = "report"  # of results/
 SUFFIX = ".html"
+PAGE = "a page", (SUFFIX,)  # for checked_outputs
 _STYLES = ("page.css", "pair.css")
 _SCRIPTS = ("clips.js", "stage.js", "tracks.js", "matrix.js", "pair.js")
 
@@ -84,7 +85,8 @@ def report_pair(
     no picture of the videos, the joints alone. UserError (exit 2) for another suffix than .html.
     """
     progress = progress or Progress()
-    target = None if out is None else checked_page(out)
+    if out is not None:
+        checked_outputs(project, [out], *PAGE)
     result = find_alignment(
         project,
         a,
@@ -109,18 +111,9 @@ def report_pair(
     )
     beside = baselines(project, result)
     content = pair_page(result, clips, films, beside, privacy=privacy)
-    target = target or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
+    target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
     return PairReport(result, films, beside, target, len(content))
-
-
-def checked_page(path: Path) -> Path:
-    """The path itself; UserError (exit 2) when it does not end in .html."""
-    if path.suffix.lower() != SUFFIX:
-        raise UserError(
-            f"cannot write a page to '{path}': unknown file type", hint=f"end the name in {SUFFIX}"
-        )
-    return path
 
 
 def pair_page(

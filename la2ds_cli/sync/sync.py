@@ -16,6 +16,7 @@ from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.output_paths import check_suffix, spare_project
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.sync.edit_list import Segment, csv_text, edit_segments
@@ -49,6 +50,11 @@ class Targets:
     out: Path | None = None
     retimed: Path | None = None
     edit_list: Path | None = None
+
+    @property
+    def named(self) -> list[Path]:
+        """Those that are to be written."""
+        return [path for path in (self.out, self.retimed, self.edit_list) if path]
 
 
 @dataclass(frozen=True)
@@ -124,10 +130,10 @@ def sync(
         device=device,
         progress=progress,
     )
-    if not any((targets.out, targets.retimed, targets.edit_list)):
+    if not targets.named:
         folder = project.results_dir("sync")
         targets = Targets(out=folder / f"{found.a.id}--{found.b.id}.mp4")
-    _spare_sources(project, targets)
+    spare_project(project, targets.named)  # clips that were new until now among them
     position = found.alignment.position
     if np.isnan(position).all():
         raise UserError(
@@ -155,16 +161,11 @@ def sync(
 
 
 def _check(targets: Targets, look: Look) -> None:
-    named = [path for path in (targets.out, targets.retimed, targets.edit_list) if path]
-    for path in named:
-        kinds = (".csv",) if path == targets.edit_list else VIDEOS
-        if path.suffix.lower() not in kinds:
-            what = "an edit list" if path == targets.edit_list else "a video"
-            raise UserError(
-                f"cannot write {what} to '{path}': unknown file type",
-                hint=f"end the name in {' or '.join(kinds)}",
-            )
-    if len({path.resolve() for path in named}) < len(named):
+    for path in filter(None, (targets.out, targets.retimed)):
+        check_suffix(path, "a video", VIDEOS)
+    if targets.edit_list:
+        check_suffix(targets.edit_list, "an edit list", (".csv",))
+    if len({path.resolve() for path in targets.named}) < len(targets.named):
         raise UserError("two outputs have the same name", hint="give each file a name of its own")
     if look.privacy and not look.skeleton:
         raise UserError(
@@ -172,17 +173,6 @@ def _check(targets: Targets, look: Look) -> None:
             "the joints",
             hint="leave one of the two options out",
         )
-
-
-def _spare_sources(project: Project, targets: Targets) -> None:
-    kept = {project.source(video) for video in project.videos()}
-    kept |= {project.root / "videos.csv", project.phases_path, project.subjects_path}
-    for path in (targets.out, targets.retimed, targets.edit_list):
-        if path and path.resolve() in kept:
-            raise UserError(
-                f"{path} belongs to the project and would be lost",
-                hint="write to another file",
-            )
 
 
 def _write(
