@@ -9,6 +9,18 @@ import numpy as np
 from la2ds_cli.types import FloatArray, PoseSequence
 
 
+def frame_period(time: FloatArray, fps: float) -> float:
+    """Seconds that a frame lasts: the median step of time (T,), 1 / fps for a clip of one frame."""
+    return float(np.median(np.diff(time))) if len(time) > 1 else 1 / fps
+
+
+def seconds_at(pose: PoseSequence, row: float) -> float:
+    """Seconds of a row that may lie between two frames, or behind the last one."""
+    behind = max(row - (len(pose) - 1), 0.0)
+    shown = float(np.interp(row, np.arange(len(pose)), pose.time))
+    return shown + behind * frame_period(pose.time, pose.fps)
+
+
 def time_grid(time: FloatArray, fps: float) -> FloatArray:
     """Regular times (G,) in seconds at `fps` from the first to the last of `time` (T,).
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.resample import frame_period, interpolate, resample_pose, seconds_at, time_grid
 from la2ds_cli.types import PoseSequence
+from tests.movement import sequence
 
 
 def swing(fps: float, seconds: float = 2.0) -> PoseSequence:
@@ -102,3 +103,15 @@ def test_frame_is_the_nearest_source_frame():
     sampled = resample_pose(pose, np.array([0.0, 0.12, 0.18, 2.0]))
     assert sampled.frame.tolist() == [0, 1, 2, 20]
     np.testing.assert_allclose(sampled.box[:, 0], [0, 0.12, 0.18, 2], atol=1e-6)
+
+
+def test_seconds_between_and_behind_frames() -> None:
+    pose = sequence(np.linspace(0, 1, 20), fps=20.0)
+    assert seconds_at(pose, 8.4) == pytest.approx(0.42)
+    assert seconds_at(pose, 20) == pytest.approx(1.0)
+    assert seconds_at(pose.cut(10, 11), 1) == pytest.approx(0.55)
+
+
+def test_a_lost_frame_does_not_change_how_long_one_lasts() -> None:
+    assert frame_period(np.array([0.0, 0.1, 0.2, 0.5, 0.6]), 30.0) == pytest.approx(0.1)
+    assert frame_period(np.array([7.0]), 25.0) == pytest.approx(0.04)

@@ -23,6 +23,7 @@ from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.pose_features import both_movements, centre_and_scale, fill_gaps
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
+from la2ds_cli.resample import seconds_at
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import Alignment, FloatArray, PoseSequence
 
@@ -32,7 +33,8 @@ BEST, ALL = "best", "all"
 @dataclass(frozen=True)
 class AlignedRepetition:
     """number: from 1. span: its rows in B. start, end: seconds at which it begins and the next
-    frame after it. part: A's repetition aligned with this one alone, None where not asked for."""
+    frame after it does, also where the clip ends with it. part: A's repetition aligned with this
+    one alone, None where not asked for."""
 
     number: int
     span: Repetition
@@ -265,8 +267,9 @@ def count_of(number: int) -> str:
 
 
 def _timed(number: int, span: Repetition, pose: PoseSequence) -> AlignedRepetition:
-    end = min(span.stop, len(pose) - 1)
-    return AlignedRepetition(number, span, float(pose.time[span.start]), float(pose.time[end]))
+    return AlignedRepetition(
+        number, span, seconds_at(pose, span.start), seconds_at(pose, span.stop)
+    )
 
 
 def _nearest(found: Sequence[AlignedRepetition]) -> int:

@@ -13,6 +13,7 @@ from la2ds_cli import artifact, figure
 from la2ds_cli.alignment import tables
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
+from la2ds_cli.resample import seconds_at
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.aligned_repetitions import AlignedRepetition, RepetitionsResult
@@ -32,12 +33,11 @@ def to_json(result: RepetitionsResult) -> dict[str, Any]:
             "start": float(pose.time[0]),
             "end": float(pose.time[-1]),
         }
-    last_of_a = min(result.span_a.stop, len(result.pose_a) - 1)
     clips["a"]["repetition"] = {
         "number": result.of_a[0],
         "of": result.of_a[1],
-        "start": float(result.pose_a.time[result.span_a.start]),
-        "end": float(result.pose_a.time[last_of_a]),
+        "start": seconds_at(result.pose_a, result.span_a.start),
+        "end": seconds_at(result.pose_a, result.span_a.stop),
     }
     return {
         "schema_version": tables.SCHEMA_VERSION,

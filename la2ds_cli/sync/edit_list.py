@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.resample import frame_period
 from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 
 _ROUNDING = 1e-6  # frames
@@ -42,11 +43,6 @@ class Segment:
         return 100 * (self.b_end - self.b_start) / (self.a_end - self.a_start)
 
 
-def frame_length(time: FloatArray, fps: float) -> float:
-    """Seconds of a frame: the median step of time (T,), 1 / fps for a clip of one frame."""
-    return float(np.median(np.diff(time))) if len(time) > 1 else 1 / fps
-
-
 def edit_segments(
     a: PoseSequence, b: PoseSequence, position: FloatArray, tolerance: float | None = None
 ) -> list[Segment]:
@@ -61,7 +57,7 @@ def edit_segments(
     if (np.diff(position[matched]) < -_ROUNDING).any():
         raise ValueError("time in B runs backwards along the alignment")
     position = np.where(matched, np.maximum.accumulate(np.where(matched, position, 0)), np.nan)
-    step_a, step_b = frame_length(a.time, a.fps), frame_length(b.time, b.fps)
+    step_a, step_b = frame_period(a.time, a.fps), frame_period(b.time, b.fps)
     tolerance = step_b / 2 if tolerance is None else tolerance
     edge = np.append(a.time, a.time[-1] + step_a)
     seconds = matched_time(position, b.time)

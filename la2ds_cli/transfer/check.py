@@ -17,10 +17,11 @@ from la2ds_cli.batch import ItemResult
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
+from la2ds_cli.resample import seconds_at
 from la2ds_cli.transfer.baselines import Way, baseline_ways, draw_sources, equal
 from la2ds_cli.transfer.carry import PhaseKey, Span, carry, labelled_spans
 from la2ds_cli.transfer.clips import choose_sources, choose_targets, labelled_clips
-from la2ds_cli.transfer.labels import ClipLabels, clip_labels, frame_confidence, seconds_at
+from la2ds_cli.transfer.labels import ClipLabels, clip_labels, frame_confidence
 from la2ds_cli.transfer.material import Material, Settings, load_material
 from la2ds_cli.transfer.pairs import Pairs, make_features
 from la2ds_cli.transfer.vote import vote

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.resample import frame_period, seconds_at
 from la2ds_cli.transfer.vote import Boundary, CarriedPhase, Consensus
 from la2ds_cli.types import FloatArray, Phase, PoseSequence
 
@@ -58,13 +59,6 @@ def clip_labels(video: str, pose: PoseSequence, consensus: Consensus) -> ClipLab
         else:
             left_out[str(phase.key)] = "shorter than a frame here"
     return ClipLabels(video, pose, consensus, tuple(rows), left_out)
-
-
-def seconds_at(pose: PoseSequence, row: float) -> float:
-    """Seconds of a row that may lie between two frames, or behind the last one."""
-    behind = max(row - (len(pose) - 1), 0.0)
-    period = float(np.median(np.diff(pose.time))) if len(pose) > 1 else 1 / pose.fps
-    return float(np.interp(row, np.arange(len(pose)), pose.time)) + behind * period
 
 
 def frame_confidence(labels: ClipLabels) -> tuple[list[str], FloatArray]:
@@ -120,7 +114,7 @@ def borders(labels: ClipLabels) -> list[Border]:
 def border_row(labels: ClipLabels, border: Border) -> dict[str, Any]:
     """A border by the names of BOUNDARY_COLUMNS; times in seconds of the clip."""
     at, pose = border.at, labels.pose
-    period = float(np.median(np.diff(pose.time))) if len(pose) > 1 else 1 / pose.fps
+    period = frame_period(pose.time, pose.fps)
     row = int(np.clip(np.rint(at.row), 0, len(pose)))
     frame = np.append(pose.frame, pose.frame[-1] + 1)
     return {

@@ -188,12 +188,12 @@ def test_what_is_written_for_all(project: Project) -> None:
     assert document["repetition"] == "all"
     assert document["count"] == 3
     assert document["best"] == result.best
-    assert document["a"]["repetition"] == {"number": 1, "of": 1, "start": 0.0, "end": 43 / FPS}
+    assert document["a"]["repetition"] == {"number": 1, "of": 1, "start": 0.0, "end": 44 / FPS}
     assert document["files"] == [str(file) for file in result.files]
     for each, entry in zip(result.repetitions, document["repetitions"], strict=True):
         assert entry["number"] == each.number
         assert entry["start"] == pytest.approx(each.span.start / FPS)
-        assert entry["end"] == pytest.approx(min(each.span.stop, 119) / FPS)
+        assert entry["end"] == pytest.approx(each.span.stop / FPS)
         assert entry["seconds"] == pytest.approx(entry["end"] - entry["start"], abs=1e-6)
         assert entry["tempo"] == pytest.approx(
             document["usual_seconds"] / entry["seconds"], abs=1e-5
@@ -304,3 +304,14 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
     span = result.repetitions[1].span
     assert seen[-2:] == [44, span.stop - span.start]
     assert len(part.match.b) == span.stop - span.start
+
+
+def test_a_clip_of_one_frame_lasts_as_long_as_a_frame(project: Project) -> None:
+    add_sequence(project, "still", several(44).cut(10, 11))
+    result = run(project, "one", "still", out=[project.root / "s.json", project.root / "s.png"])
+    document = json.loads((project.root / "s.json").read_text())
+    (entry,) = document["repetitions"]
+    assert entry["start"] == pytest.approx(10 / FPS)
+    assert entry["seconds"] == pytest.approx(1 / FPS, abs=1e-6)
+    assert entry["tempo"] == 1
+    assert result.repetitions[0].seconds == pytest.approx(1 / FPS)

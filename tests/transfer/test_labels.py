@@ -16,7 +16,6 @@ from la2ds_cli.transfer.labels import (
     clip_labels,
     frame_confidence,
     frames_text,
-    seconds_at,
 )
 from la2ds_cli.transfer.vote import Boundary, CarriedPhase, Consensus
 from la2ds_cli.types import Phase, PoseSequence
@@ -60,11 +59,6 @@ def test_a_phase_of_less_than_a_frame_is_left_out_and_said_so():
     labels = clip_labels("b", pose(), Consensus((tiny,), {}, 1))
     assert labels.phases == []
     assert labels.left_out == {"top": "shorter than a frame here"}
-
-
-def test_seconds_between_and_behind_frames():
-    assert seconds_at(pose(), 8.4) == pytest.approx(0.42)
-    assert seconds_at(pose(), 20) == pytest.approx(1.0)
 
 
 def test_a_shared_boundary_is_one_row():
