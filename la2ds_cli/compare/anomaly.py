@@ -85,14 +85,24 @@ def distances(value: FloatArray, examples: FloatArray, least: FloatArray) -> Flo
         warnings.simplefilter("ignore", RuntimeWarning)  # rows that no example shows
         centre = np.nanmedian(examples, axis=0)
         squared = (examples - centre) ** 2
-        half = max(1, round(_AROUND * len(value)))
-        padded = np.pad(squared, ((0, 0), (half, half), (0, 0)), constant_values=np.nan)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=1)
-        around = np.nanmean(windows, axis=(0, -1))
+        around = _mean_around(squared, max(1, round(_AROUND * len(value))))
         overall = np.nanmean(squared, axis=(0, 1))
     # One of the examples lies near the median by making it.
     variance = (around + overall) / 2 * len(examples) / (len(examples) - 1)
     return np.where(enough, (value - centre) / np.sqrt(variance + least**2), np.nan)
+
+
+def _mean_around(value: FloatArray, half: int) -> FloatArray:
+    """(N, F) mean of what is known of value (E, N, F) >= 0 in `half` rows to either side and all
+    examples; NaN where nothing is. By running sums: windows of a long clip would fill the memory.
+    """
+    rows = np.arange(value.shape[1])
+    first, stop = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(rows))
+    known = ~np.isnan(value)
+    sums = [np.where(known, value, 0).sum(axis=0), known.sum(axis=0).astype(np.float64)]
+    running = [np.vstack([np.zeros(s.shape[1]), np.cumsum(s, axis=0)]) for s in sums]
+    total, count = (r[stop] - r[first] for r in running)
+    return np.where(count > 0, np.maximum(total, 0) / np.maximum(count, 1), np.nan)
 
 
 def _by_feature(unusual: FloatArray) -> FloatArray:
