@@ -60,7 +60,9 @@ def measure_examples(
     Left out are clips that cannot be aligned and those filmed from another side, whose angles do
     not compare.
     """
-    used, found, left_out = [], [], {}
+    # How long a part at the end of a clip takes is how the clip was cut.
+    inner = [span for span in spans if span.first > 0 and span.stop < len(aligned.pose_a)]
+    used, values, left_out = [], [], {}
     progress.begin("aligning examples", len(names))
     for name in names:
         try:
@@ -78,7 +80,7 @@ def measure_examples(
                 left_out[example.b.name] = f"filmed from another side, {turn:.0f}° apart"
             else:
                 used.append(example.b.name)
-                found.append(example)
+                values.append(_value(example, inner))  # an alignment holds the features, too
         progress.advance()
     progress.end()
     if len(used) < LEAST_EXAMPLES:
@@ -87,9 +89,6 @@ def measure_examples(
             "not show how far good clips differ among themselves, so nothing can be called unusual"
         )
         return Examples(tuple(used), left_out, None, reason)
-    # How long a part at the end of a clip takes is how the clip was cut.
-    inner = [span for span in spans if span.first > 0 and span.stop < len(aligned.pose_a)]
-    values = [_value(example, inner) for example in found]
     names_of = _features(aligned, inner)
     joints = len(names_of) - len(inner)
     least = np.array([LEAST_SPREAD] * joints + [LEAST_TEMPO] * len(inner))
