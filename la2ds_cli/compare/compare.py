@@ -180,6 +180,9 @@ def _examples(
 ) -> Examples:
     pair = (result.aligned.a.id, result.aligned.b.id)
     names = example_names(project, wanted, pair)
+    if result.no_findings:
+        reason = "angles of the two clips cannot be compared, and so not with those of others"
+        return Examples((), {}, None, reason)
     spans: list[Span] = list(result.spans)
     # Notes on every single example would bury the result.
     return measure_examples(

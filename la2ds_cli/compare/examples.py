@@ -62,7 +62,9 @@ def measure_examples(
     """
     # How long a part at the end of a clip takes is how the clip was cut.
     inner = [span for span in spans if span.first > 0 and span.stop < len(aligned.pose_a)]
-    used, values, left_out = [], [], {}
+    used: list[str] = []  # ids: two clips may have one name
+    values: list[FloatArray] = []
+    left_out: dict[str, str] = {}
     progress.begin("aligning examples", len(names))
     for name in names:
         try:
@@ -79,7 +81,7 @@ def measure_examples(
             if turn > OTHER_VIEW:
                 left_out[example.b.name] = f"filmed from another side, {turn:.0f}° apart"
             else:
-                used.append(example.b.name)
+                used.append(example.b.id)
                 values.append(_value(example, inner))  # an alignment holds the features, too
         progress.advance()
     progress.end()

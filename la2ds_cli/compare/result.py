@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Examples:
-    """The good clips that `--examples` named. used: names of those that were measured against;
+    """The good clips that `--examples` named. used: ids of those that were measured against;
     left_out: name -> why not. anomaly: None where there are too few; reason: then why."""
 
     used: tuple[str, ...]

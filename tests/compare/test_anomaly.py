@@ -164,9 +164,17 @@ def test_examples_from_another_side_are_left_out(group: Project) -> None:
     assert "filmed from another side" in found.left_out["turned.mat"]
 
 
+def test_a_clip_from_another_side_has_no_score(group: Project) -> None:
+    found = examples(group, "turned", GOOD)
+    assert found.anomaly is None
+    assert "cannot be compared" in found.reason
+
+
 def test_the_pair_itself_is_no_example(group: Project) -> None:
     found = examples(group, "new", "all")
-    assert not {"coach.mat", "new.mat"} & {*found.used, *found.left_out}
+    told = {name.removesuffix(".mat") for name in (*found.used, *found.left_out)}
+    assert "good-1" in told
+    assert not {"coach", "new"} & told
     with pytest.raises(UserError, match="leaves no clip") as caught:
         examples(group, "new", "coach,new")
     assert caught.value.exit_code == ExitCode.UNUSABLE
