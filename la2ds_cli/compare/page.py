@@ -29,6 +29,9 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; }
 td.n, th.n { text-align: right; } td:first-child { min-width: 9rem; }
 table.wide td:first-child { min-width: 19rem; }
+.scroll { overflow-x: auto; }
+@media (max-width: 62rem) { table.wide td:first-child { min-width: 11rem; }
+  th, td { padding: .25rem .4rem; } }
 tr.pale td { color: #757575; } tr.told td { font-weight: 600; }
 .note { border-left: 4px solid #e69f00; padding: .2rem .8rem; background: #fff7e6; }
 img { max-width: 100%; height: auto; border: 1px solid #ddd; }
@@ -181,7 +184,8 @@ def _table(
     body = "".join(f'<tr class="{name}">{cells("td", values)}</tr>' for name, values in rows)
     kind = ' class="wide"' if wide else ""
     return (
-        f"<table{kind}><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table>"
+        f"<div class=scroll><table{kind}><thead><tr>{cells('th', header)}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 

@@ -33,6 +33,15 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
     return axes
 
 
+def fitted(text: str, size: float, width: float, weight: str = "normal") -> float:
+    """Font size at which `text` is at most `width` inches wide, `size` points at most."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    drawn = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
+    return size * min(1.0, 72 * width / max(float(drawn.get_extents().width), 1.0))
+
+
 def heading(figure: Figure, text: str, left: float, top: float) -> None:
     """A heading whose middle lies a little below `top`."""
     figure.text(

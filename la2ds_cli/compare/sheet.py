@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.compare import sheet_moments, sheet_panels
 from la2ds_cli.compare.moments import moments
-from la2ds_cli.compare.place import DPI, HEIGHT, LEFT, RIGHT, WIDTH, Place
+from la2ds_cli.compare.place import DPI, HEIGHT, LEFT, RIGHT, WIDTH, Place, fitted
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.words import finding_lines, score_lines, tempo_sentence
 from la2ds_cli.figure import GREY, printable
@@ -54,7 +54,9 @@ def _title(figure: Figure, result: CompareResult) -> float:
     """Title, warnings and sentences; returns the height that is left below, inches."""
     a, b = (printable(video.name, 40) for video in (result.aligned.a, result.aligned.b))
     y = HEIGHT - 0.38
-    _text(figure, f"{b}  compared with  {a}", y, fontsize=14, fontweight="bold")
+    title = f"{b}  compared with  {a}"
+    size = fitted(title, 14, RIGHT - LEFT, "bold")
+    _text(figure, title, y, fontsize=size, fontweight="bold")
     y -= 0.3
     for note in result.notes:
         y = _wrapped(figure, f"Note: {note}", y, fontsize=9, color="#8a4b00")

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.compare.moments import Moment, other_pose, overlay_joints
-from la2ds_cli.compare.place import DPI, HEIGHT, LEFT, RIGHT, WIDTH, Place, axes_at, heading
+from la2ds_cli.compare.place import (
+    DPI,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    WIDTH,
+    Place,
+    axes_at,
+    fitted,
+    heading,
+)
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.spans import span_at
 from la2ds_cli.compare.words import amount, joint_name
-from la2ds_cli.figure import GREEN, GREY
+from la2ds_cli.figure import GREEN, GREY, printable
 from la2ds_cli.film_strip import aspect, pictures, views
 from la2ds_cli.joint_angles import angle_triples
 from la2ds_cli.pose_features import mirror
@@ -62,7 +72,7 @@ def draw(
     skeleton = get_skeleton(result.aligned.pose_a.skeleton)
     for n, moment in enumerate(shown):
         left = LEFT + n * (width + _GAP)
-        _caption(figure, result, n + 1, moment, left, place.top - _HEAD)
+        _caption(figure, result, n + 1, moment, left, place.top - _HEAD, width)
         top = place.top - _HEAD - _CAPTION
         for side, (image, ring) in enumerate(images[n]):
             at = left + side * (half + _BETWEEN)
@@ -91,19 +101,26 @@ def _legend(figure: Figure, y: float) -> None:
 
 
 def _caption(
-    figure: Figure, result: CompareResult, number: int, moment: Moment, left: float, top: float
+    figure: Figure,
+    result: CompareResult,
+    number: int,
+    moment: Moment,
+    left: float,
+    top: float,
+    width: float,
 ) -> None:
     time = result.angles.time[moment.row]
     span = span_at(result.spans, moment.row)
-    lines = [f"{number}   {time:.2f} s" + (f", {span}" if span else "")]
+    lines = [f"{number}   {time:.2f} s" + (f", {printable(span, 24)}" if span else "")]
     lines += [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in moment.findings]
     for n, text in enumerate(lines):
+        weight = "bold" if n == 0 else "normal"
         figure.text(
             left / WIDTH,
             (top - 0.05 - 0.165 * n) / HEIGHT,
             text,
-            fontsize=9.5 if n == 0 else 8,
-            fontweight="bold" if n == 0 else "normal",
+            fontsize=fitted(text, 9.5 if n == 0 else 8, width, weight),
+            fontweight=weight,
             va="center",
         )
 

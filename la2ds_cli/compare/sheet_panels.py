@@ -44,7 +44,7 @@ def map_height(result: CompareResult) -> float:
 
 def tempo_height(result: CompareResult) -> float:
     """Inches."""
-    least = 1.5 if result.examples is not None else 0.0
+    least = 1.85 if result.examples is not None else 0.0  # down to its last line
     return max(0.55 + _TEMPO_ROW * len(result.tempo), least)
 
 
@@ -104,8 +104,10 @@ def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int)
     for n, span in enumerate(result.spans):
         start, end = edges[span.first], edges[span.stop]
         axes.vlines([start, end], -0.3, rows, color="#555555", lw=0.9, clip_on=False)
-        # The neighbours' names stand in the other line.
-        room = letters[max(n - 1, 0) : n + 2].sum() if two_lines else letters[n]
+        # The neighbours' names stand in the other line; half of their place is that of this name,
+        # the other half that of the next one in its line.
+        beside = [letters[k] for k in (n - 1, n + 1) if 0 <= k < len(letters)]
+        room = letters[n] + (min(beside, default=0) if two_lines else 0)
         axes.text(
             (start + end) / 2,
             -1.15 if two_lines and n % 2 else -0.35,
@@ -214,7 +216,8 @@ def examples(figure: Figure, place: Place, result: CompareResult) -> None:
     if found is None or found.anomaly is None or not np.isfinite(found.anomaly.score):
         axes = axes_at(figure, left - 0.2, place.bottom, RIGHT - left, place.height - 0.3)
         axes.axis("off")
-        text = f"{len(found.used) if found else 0} usable examples:\nno score"
+        count = f"{len(found.used)} usable examples:\n" if found and not result.no_findings else ""
+        text = f"{count}no score"
         axes.text(0, 1, text, fontsize=9, va="top", color=GREY)
         return
     anomaly = found.anomaly

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -84,13 +85,29 @@ def test_the_page_is_a4_and_says_the_findings(project: Project, faulty: CompareR
     assert any(text == f"{faulty.examples.anomaly.score:.2f}" for text in shown)  # type: ignore[union-attr]
 
 
+def renamed(result: CompareResult) -> CompareResult:
+    """With long names, those of parts with letters that matplotlib reads as a formula."""
+    long = "W" * 60 + ".mp4"
+    aligned = result.aligned
+    aligned = replace(aligned, a=replace(aligned.a, path=long), b=replace(aligned.b, path=long))
+    spans = [replace(span, name=f"Wide $x$ {span.name}" * 3) for span in result.spans]
+    # The longest sentence of all, in every column.
+    told = [
+        replace(f, joint="right_shoulder", difference=abs(f.difference)) for f in result.findings
+    ]
+    return replace(result, aligned=aligned, spans=tuple(spans), findings=tuple(told))
+
+
 def test_no_text_leaves_the_page_or_lies_over_another(
     project: Project, faulty: CompareResult
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
-    for result in (faulty, compared(project, "twin"), compared(project, "aside")):
+    twin = compared(project, "twin")
+    aside = compared(project, "aside")
+    few = replace(faulty, tempo=faulty.tempo[:3])  # parts, beside the examples
+    for result in (faulty, twin, aside, few, renamed(faulty), renamed(twin)):
         figure = sheet.draw(project, result)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
@@ -115,6 +132,19 @@ def test_no_text_leaves_the_page_or_lies_over_another(
                 wide = min(box.x1, other.x1) - max(box.x0, other.x0)
                 high = min(box.y1, other.y1) - max(box.y0, other.y0)
                 assert not (wide > 3 and high > 5), f"{text!r} lies over {below!r}"
+
+
+def test_no_name_is_read_as_a_formula(project: Project) -> None:
+    from matplotlib.text import Text
+
+    shown = [
+        text
+        for text in sheet.draw(project, renamed(compared(project, "twin"))).findobj(Text)
+        if "x" in text.get_text() and "$" in text.get_text()
+    ]
+    assert len(shown) >= 3
+    for text in shown:
+        assert text._preprocess_math(text.get_text())[1] is not True, text.get_text()
 
 
 def test_the_map_is_coloured_where_the_joint_differs_and_only_there(faulty: CompareResult) -> None:
@@ -234,6 +264,9 @@ def test_the_page_needs_nothing_else_and_escapes_names(faulty: CompareResult) ->
     assert f"Right knee: {faulty.findings[0].difference:.0f}° straighter" in parsed.text
     assert "'rise' is slower" in parsed.text
     assert "Unusual by" in parsed.text
+    tags = [(tag, attrs.get("class")) for tag, attrs in parsed.found]
+    for before, (tag, _) in itertools.pairwise(tags):
+        assert tag != "table" or before == ("div", "scroll"), "a wide table widens the page"
     rows = [tag for tag, _ in parsed.found].count("tr")
     assert rows > len(faulty.joints) + len(faulty.tempo) + len(faulty.findings)
 
