@@ -10,7 +10,7 @@ from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.plot_clip import DrawnClip
-from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, RED
+from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, RED, printable
 from la2ds_cli.film_strip import aspect, pictures
 from la2ds_cli.types import Alignment, FloatArray
 
@@ -122,6 +122,7 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
         interpolation="nearest",
     )
     axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
+    axes.plot([], [], color=GREY, linewidth=1.2, linestyle=":", label="constant speed")
     if is_monotone(found.path):
         low, high = (matched_time(bound, found.time_b) for bound in (found.low, found.high))
         axes.fill_between(found.time_a, low, high, color="white", alpha=0.45, linewidth=0)
@@ -165,7 +166,8 @@ def _thinned_distance(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
-    """A ring where phases of the same name begin in both clips: the path should pass there."""
+    """A ring where phases of the same name begin in both clips: the path should pass there. With
+    the legend, which also names the dotted line."""
     starts = {name: low for low, _, name in b.phases}
     both = [(low, starts[name]) for low, _, name in a.phases if name in starts]
     inside = [(x, y) for x, y in both if x > a.limits[0] and y > b.limits[0]]
@@ -173,7 +175,7 @@ def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
         x, y = zip(*inside, strict=True)
         axes.plot(x, y, "o", ms=11, markerfacecolor="none", color="white", mew=2.2)
         axes.plot([], [], "o", ms=8, mfc="none", color=GREY, mew=2, label="phase begins in both")
-        axes.legend(loc="upper left", fontsize=8.5, framealpha=0.9)
+    axes.legend(loc="upper left", fontsize=8.5, framealpha=0.9)
 
 
 def _time_panel(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, title: str) -> Axes:
@@ -203,7 +205,7 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
     axes.set_yscale("log", base=2)
     axes.set_ylim(_TICKS[0] / 1.1, _TICKS[-1] * 1.1)
     axes.minorticks_off()
-    axes.set_yticks(_TICKS, ["4× faster", "2× faster", "equal", "2× slower", "4× slower"])
+    axes.set_yticks(_TICKS, ["≥ 4× faster", "2× faster", "equal", "2× slower", "≥ 4× slower"])
     axes.tick_params(labelbottom=False)
     if np.isnan(ratio).all():
         reason = "pairs run back and forth in time" if len(time) > 1 else "A has one frame"
@@ -230,7 +232,7 @@ def legend(figure: Figure, colours: Colours) -> None:
     from matplotlib.patches import Patch
 
     figure.legend(
-        handles=[Patch(color=colour, label=name) for name, colour in colours.items()],
+        handles=[Patch(color=colour, label=printable(name)) for name, colour in colours.items()],
         loc="lower center",
         ncols=min(len(colours), 6),
         fontsize=9.5,

@@ -209,3 +209,20 @@ def test_lines_join_matched_moments_and_are_darker_where_surer(drawn) -> None:
             frames = len(time)
             assert float(end) == pytest.approx((row + 0.5) / frames, abs=1e-6)
         assert line.get_alpha() == pytest.approx(0.12 + 0.88 * found.confidence[i])
+
+
+def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(project: Project) -> None:
+    from matplotlib.cbook import is_math_text
+
+    project.phases_path.write_text("video,start,end,phase\nanna,0,12,$x$\nanna,12,30,up\n")
+    result = find_alignment(project, "anna", "ben", config=project.config())
+    figure = plot.draw(project, result)
+    ticks = [label.get_text() for label in panel(figure, "tempo").get_yticklabels()]
+    assert (ticks[0], ticks[-1]) == ("≥ 4× faster", "≥ 4× slower")
+    legend = panel(figure, "distance of all pairs").get_legend()
+    assert legend is not None
+    assert "constant speed" in [text.get_text() for text in legend.get_texts()]
+    (phases,) = figure.legends
+    names = [text.get_text() for text in phases.get_texts()]
+    assert not any(is_math_text(name) for name in names)
+    assert len(names) == 2
