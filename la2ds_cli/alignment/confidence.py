@@ -22,19 +22,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
+from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance, thinned
 from la2ds_cli.alignment.gaps import SharedRows
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.types import FloatArray
 
 NOMINAL = 0.9
 NEAR = 0.05  # share of B's length on each side of the match within which it counts as right
 GAMMA = 3.0  # mean squared nearest-neighbour distances
 STEP = 0.3  # frames
 TIMING = 0.01  # share of B's length
-MAX_FRAMES = 1500  # longer clips are thinned for the path distribution, which is smooth in time
-_NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
-VOTED = 1.5 / _NORMAL
-UNVOTED = {"pose": 1.9 / _NORMAL, "model": 3.4 / _NORMAL}
+NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
+VOTED = 1.5 / NORMAL
+UNVOTED = {"pose": 1.9 / NORMAL, "model": 3.4 / NORMAL}
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def certainty(
     if votes is not None:
         spread = spread + np.nan_to_num(votes) ** 2
     deviation = factor * np.sqrt(spread)
-    half = _NORMAL * deviation
+    half = NORMAL * deviation
     reach = max(NEAR * len(b), 1.0)
     matched = ~np.isnan(position)
     inside = [math.erf(reach / (math.sqrt(2) * d)) for d in deviation[matched]]
@@ -91,7 +90,7 @@ def order_spread(
     paths meet each frame of A, weighted by exp(-cost / temperature). NaN where position is."""
     from la2ds_cli.alignment.soft_dtw_kernel import posterior
 
-    row, column = _thin(len(a)), _thin(len(b))
+    row, column = thinned(len(a)), thinned(len(b))
     cost = squared_distance(a[row], b[column]).astype(np.float64)
     unit = mean_nearest_squared(a, b)
     # A frame of a thinned clip stands for several that would be left out.
@@ -105,8 +104,3 @@ def order_spread(
     square = mass @ (column.astype(np.float64) ** 2) - 2 * centre * mean + centre**2
     spread = np.interp(np.arange(len(a)), row, np.sqrt(np.maximum(square, 0)))
     return np.where(np.isnan(position), np.nan, spread)
-
-
-def _thin(length: int) -> IntArray:
-    """At most MAX_FRAMES evenly spaced frames, the first and the last among them."""
-    return np.rint(np.linspace(0, length - 1, min(length, MAX_FRAMES))).astype(np.int64)

@@ -9,6 +9,13 @@ import numpy as np
 from la2ds_cli.types import FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
+MAX_FRAMES = 1500  # longer clips are thinned: a table of warping costs grows with their product
+
+
+def thinned(length: int) -> IntArray:
+    """Rows (n,) int64 of a clip for a table of warping costs: at most MAX_FRAMES evenly spaced
+    ones, the first and the last among them."""
+    return np.rint(np.linspace(0, length - 1, min(length, MAX_FRAMES))).astype(np.int64)
 
 
 def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.alignment.distance import squared_distance, thinned
 from la2ds_cli.alignment.methods.dtw import LEAST_COST
 from la2ds_cli.types import BoolArray, FloatArray, IntArray
 
@@ -27,7 +27,6 @@ SHORTEST = 0.3  # seconds
 MOVING = 0.5  # least spread of the frames of a gap, in the same unit
 STILL = 0.5
 """Seconds of the other clip per second of a piece beside a gap, below which that goes, too."""
-MAX_FRAMES = 1500  # longer clips are thinned
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def shared_rows(
     """
     from la2ds_cli.alignment.gap_kernel import path_with_gaps
 
-    thin = [_thin(len(a)), _thin(len(b))]
+    thin = [thinned(len(a)), thinned(len(b))]
     cost = squared_distance(a[thin[0]], b[thin[1]])
     # The median, since a long gap would raise the mean, and so its own price.
     unit = float(np.median(cost.min(axis=1)) + np.median(cost.min(axis=0))) / 2
@@ -125,8 +124,3 @@ def _left_out(
 def _spread(frames: FloatArray) -> float:
     """Mean squared distance of frames (n, D) from their mean."""
     return float(frames.var(axis=0).sum())
-
-
-def _thin(length: int) -> IntArray:
-    """At most MAX_FRAMES evenly spaced frames, the first and the last among them."""
-    return np.rint(np.linspace(0, length - 1, min(length, MAX_FRAMES))).astype(np.int64)

@@ -17,13 +17,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import pair_distance
+from la2ds_cli.alignment.distance import pair_distance, thinned
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import invert, smooth_match
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.types import FloatArray, IntArray
 
-MAX_FRAMES = 1500  # longer clips are thinned: a table of warping costs grows with their product
 FEWEST = 4  # other clips below which one that went astray would not be outvoted
 T = TypeVar("T")
 Kinds = tuple[FloatArray, ...]
@@ -92,7 +91,7 @@ def spread_out(items: Sequence[T], count: int) -> list[T]:
 
 def find_leg(a: FloatArray, b: FloatArray, config: AlignConfig) -> Leg:
     """The leg of a (N, D) to b (M, D) by DTW."""
-    row, column = _thin(len(a)), _thin(len(b))
+    row, column = thinned(len(a)), thinned(len(b))
     path = align_features("dtw", a[row], b[column], config)
     cost = float(np.mean(pair_distance(a[row], b[column], path).astype(np.float64) ** 2))
     there = _at_all_frames(smooth_match(path, len(row)), row, column)
@@ -162,11 +161,6 @@ def _follow(there: FloatArray, back: FloatArray) -> FloatArray:
     known = np.flatnonzero(~np.isnan(back))
     inside = (there >= known[0]) & (there <= known[-1])  # False for NaN
     return np.where(inside, np.interp(there, known, back[known]), np.nan)
-
-
-def _thin(length: int) -> IntArray:
-    """At most MAX_FRAMES evenly spaced frames, the first and the last among them."""
-    return np.rint(np.linspace(0, length - 1, min(length, MAX_FRAMES))).astype(np.int64)
 
 
 def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> FloatArray:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.routes import spread_out
 from la2ds_cli.compare.anomaly import LEAST_EXAMPLES, LEAST_SPREAD, LEAST_TEMPO, measure
 from la2ds_cli.compare.differences import OTHER_VIEW, SURE
 from la2ds_cli.compare.result import Examples
@@ -43,9 +44,7 @@ def example_names(project: Project, wanted: str, pair: tuple[str, str]) -> list[
             hint="name other clips, or mark good ones with split=train in videos.csv",
             exit_code=ExitCode.UNUSABLE,
         )
-    if len(names) > MOST:
-        names = [names[k] for k in np.linspace(0, len(names) - 1, MOST).round().astype(int)]
-    return names
+    return spread_out(names, MOST)
 
 
 def measure_examples(

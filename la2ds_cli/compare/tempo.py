@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import SURE, interval
 from la2ds_cli.compare.spans import Span
@@ -14,7 +15,6 @@ from la2ds_cli.types import Alignment, FloatArray
 
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
-_NINETY = 1.645  # standard deviations to either side that hold 90 %
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def tempo(
     verdict goes by them where there are any."""
     moment = matched_time(alignment.position, alignment.time_b)
     bounds = [matched_time(end, alignment.time_b) for end in interval(alignment)]
-    deviation = (bounds[1] - bounds[0]) / 2 / _NINETY
+    deviation = (bounds[1] - bounds[0]) / 2 / NORMAL
     return [_tempo(alignment, span, moment, deviation, labelled.get(span.name)) for span in spans]
 
 
@@ -90,7 +90,7 @@ def _tempo(
     first, last = int(known[0]), int(known[-1])
     reference = float(time[last] - time[first])
     other = float(moment[last] - moment[first])
-    wide = _NINETY * float(np.hypot(deviation[first], deviation[last]))
+    wide = NORMAL * float(np.hypot(deviation[first], deviation[last]))
     ratio, low, high = other / reference, (other - wide) / reference, (other + wide) / reference
     sure = bool((alignment.confidence[[first, last]] >= SURE).all())
     verdict = _verdict(ratio, low, high) if sure else "unclear"

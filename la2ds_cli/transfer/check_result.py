@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli import artifact
+from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.evaluation.bootstrap import interval, resampled_medians, video_counts
 from la2ds_cli.transfer.check import BoundaryError, Check, Scored
-from la2ds_cli.transfer.vote import NEAR
 from la2ds_cli.types import FloatArray
 
 FRAME_BINS = (0.0, 0.5, 0.8, 0.95, 1.0)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.resample import frame_period, seconds_at
 from la2ds_cli.transfer.vote import Boundary, CarriedPhase, Consensus
 from la2ds_cli.types import FloatArray, Phase, PoseSequence
@@ -21,7 +22,6 @@ BOUNDARY_COLUMNS = (
     *("votes", "labelled_clips", "spread", "cut"),
 )
 FRAME_COLUMNS = ("video", "frame", "time", "phase", "confidence")
-_NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _share_before(boundary: Boundary, row: float) -> float:
     """Probability that a boundary lies before a row."""
     distance = row - boundary.row
     reach = boundary.high - boundary.row if distance > 0 else boundary.row - boundary.low
-    deviation = max(reach / _NORMAL, 1e-9)
+    deviation = max(reach / NORMAL, 1e-9)
     return 0.5 * (1 + math.erf(distance / (math.sqrt(2) * deviation)))
 
 

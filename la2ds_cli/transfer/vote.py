@@ -17,14 +17,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.evaluation.phase_labels import phase_order
 from la2ds_cli.transfer.carry import Carried, CarriedSpan, Edge, PhaseKey
 from la2ds_cli.types import FloatArray, Phase
 
-NEAR = 0.05  # share of B's length within which a vote agrees, as in Alignment.confidence
-LEAST_WEIGHT = (
-    0.01  # of a vote without confidence, so that it still counts where there are no others
-)
+LEAST_WEIGHT = 0.01  # of a vote without confidence: it still counts where there are no others
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,10 @@ class Boundary:
     """An end of a phase in clip B.
 
     row: may lie between two frames; low, high: weighted medians of the votes' 90 % intervals.
-    confidence: in [0, 1], mean over the votes of what each has, 0 for votes further than NEAR away.
-    cut: no boundary was seen, the phase runs on where there is no counterpart. votes: the clips
-    that voted. spread: mean distance of the votes from `row`, in frames, None for a single one.
+    confidence: in [0, 1], mean over the votes of what each has, 0 for votes further away than NEAR
+    of B's length. cut: no boundary was seen, the phase runs on where there is no counterpart.
+    votes: the clips that voted. spread: mean distance of the votes from `row`, in frames, None for
+    a single one.
     """
 
     row: float

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import confidence as confidences
+from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import AlignResult, find_alignment
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty, certainty, order_spread
 from la2ds_cli.alignment.gaps import SharedRows
@@ -132,7 +132,7 @@ def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None
     a, b = noisy_pair(5)
     path = align_features("dtw", a, b, CLOSED)
     whole = sure(a, b, path).high
-    monkeypatch.setattr(confidences, "MAX_FRAMES", 70)
+    monkeypatch.setattr(distance, "MAX_FRAMES", 70)
     thinned = sure(a, b, path).high
     assert np.abs(whole - thinned).max() < 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import routes as routes_module
+from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.path import is_monotone, smooth_match
 from la2ds_cli.alignment.routes import (
     Leg,
@@ -86,7 +86,7 @@ def test_a_leg_leads_there_and_back() -> None:
 
 def test_long_clips_are_thinned_and_placed_among_all_frames(monkeypatch) -> None:
     phase_a, phase_b = np.linspace(0, 1, 401), np.linspace(0, 1, 301) ** 1.3
-    monkeypatch.setattr(routes_module, "MAX_FRAMES", 101)
+    monkeypatch.setattr(distance, "MAX_FRAMES", 101)
     leg = find_leg(feature(phase_a), feature(phase_b), DTW)
     assert np.abs(leg.there - truth(phase_a, phase_b)).max() < 3
     assert np.abs(leg.back - truth(phase_b, phase_a)).max() < 4
