@@ -57,7 +57,7 @@ def rounded(values: FloatArray | Sequence[float], digits: int = 6) -> list[Any]:
     array = np.asarray(values)
     if np.issubdtype(array.dtype, np.integer):
         return array.tolist()
-    exact = array.astype(np.float64).round(digits)
+    exact = array.astype(np.float64).round(digits) + 0.0  # no -0.0
     return [None if np.isnan(value) else value for value in exact.tolist()]
 
 

@@ -2,7 +2,8 @@
 
 const TEMPO = [0.25, 0.5, 1, 2, 4];
 const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#00694d";
-const BELOW = [33, 102, 172], ABOVE = [179, 88, 6], EVEN = [247, 247, 247];
+// As in la2ds compare: more bent is orange, straighter blue.
+const BELOW = [179, 88, 6], ABOVE = [33, 102, 172], EVEN = [247, 247, 247];
 
 function element(kind, name, text = "") {
   const made = document.createElement(kind);
@@ -26,7 +27,7 @@ function hatch(context) {
   return context.createPattern(tile, "repeat");
 }
 
-/** Colour of a difference in degrees: blue below 0, white, orange above. */
+/** Colour of a difference in degrees: orange below 0, white, blue above. */
 function diverging(degrees, limit) {
   const share = clamp(degrees / limit, -1, 1);
   const end = share < 0 ? BELOW : ABOVE;
@@ -117,7 +118,8 @@ function nameTempo(context, width, height) {
   context.textBaseline = "middle";
   context.textAlign = "left";
   for (const tick of [0.25, 0.5, 2, 4]) {
-    const text = tick < 1 ? `${1 / tick}× faster` : `${tick}× slower`;
+    const times = tick < 1 ? 1 / tick : tick;
+    const text = `${times === 4 ? "≥ " : ""}${times}× ${tick < 1 ? "faster" : "slower"}`;
     context.strokeStyle = "rgba(255, 255, 255, 0.85)"; // readable on the curve, too
     context.lineWidth = 3;
     context.strokeText(text, 4, tempoY(tick, height));
@@ -181,6 +183,7 @@ const trackList = [
     value: (k) => {
       const r = data.ratio[k];
       if (r === null) return "–";
+      if (r < 0.05) return "stands still"; // as in the video of la2ds sync
       const times = r < 1 ? 1 / r : r;
       if (times > 4) return `over 4× ${r > 1 ? "slower" : "faster"}`;
       const shown = times.toFixed(2);

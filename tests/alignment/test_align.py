@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import plot
+from la2ds_cli.alignment import plot, tables
 from la2ds_cli.alignment.align import AlignResult, align
 from la2ds_cli.config import load_config
 from la2ds_cli.errors import ExitCode, UserError
@@ -295,3 +295,7 @@ def test_a_clip_aligned_with_itself(project: Project) -> None:
     result = run(project, "anna", "anna")
     assert result.alignment.path.tolist() == [[i, i] for i in range(41)]
     np.testing.assert_allclose(result.speed_ratio, 1.0)
+
+
+def test_numbers_of_the_document_have_no_negative_zero() -> None:
+    assert json.dumps(tables.rounded([-1e-17, float("nan"), 0.25])) == "[0.0, null, 0.25]"

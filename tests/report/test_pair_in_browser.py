@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.align import AlignResult
 from la2ds_cli.project import Project
 from la2ds_cli.report.baselines import baselines
 from la2ds_cli.report.clip_data import page_clip
 from la2ds_cli.report.pair import PairReport, pair_page, report_pair
 from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.types import Phase
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.report.conftest import Opened, counterpart, drawn
 
@@ -177,11 +179,61 @@ def test_the_strip_of_joints_has_the_colour_of_the_difference(
     names = opened.page.evaluate("data.angles.names")
     at = names.index("left elbow")
     for share in (0.1, 0.5, 0.9):
-        assert opened.pixel("track-angles", share, (at + 0.5) / len(names)) == [33, 102, 172]
+        assert opened.pixel("track-angles", share, (at + 0.5) / len(names)) == [179, 88, 6]
         other = opened.pixel("track-angles", share, (names.index("left knee") + 0.5) / len(names))
         assert other == [247, 247, 247]
     shown = opened.page.locator(".value.rows div").nth(at).inner_text()
     assert shown == "−180°"
+    opened.harmless()
+
+
+def page_of(
+    project: Project,
+    made: PairReport,
+    result: AlignResult,
+    file: Path,
+    phases: Sequence[Phase] = (),  # of A
+) -> Path:
+    """The page of another result than the one that was found."""
+    clips = (
+        page_clip(project, "A", result.a, result.pose_a, list(phases)),
+        page_clip(project, "B", result.b, result.pose_b, []),
+    )
+    file.write_bytes(
+        pair_page(result, clips, made.films, baselines(project, result), privacy=False)
+    )
+    return file
+
+
+def test_b_standing_still_has_a_tempo_in_words(
+    filmed: Project, tmp_path: Path, open_page: Open
+) -> None:
+    made = report_pair(filmed, "a", "b", config=filmed.config())
+    tempo = np.full(36, 2.0)
+    tempo[:3] = [-1e-17, 0.0, 0.01]
+    result = replace(made.result, speed_ratio=tempo)
+    opened = open_page(page_of(filmed, made, result, tmp_path / "still.html"))
+    for row in range(3):
+        opened.seek(row)
+        assert opened.page.locator(".value", has_text="stands still").count() == 1, row
+    opened.seek(3)
+    assert opened.page.locator(".value", has_text="2.00× slower").count() == 1
+
+
+def test_a_long_name_on_a_narrow_window_moves_no_picture(
+    filmed: Project, tmp_path: Path, open_page: Open
+) -> None:
+    made = report_pair(filmed, "a", "b", config=filmed.config())
+    b = replace(made.result.b, path="a name of many words " * 6 + ".mp4")
+    result = replace(made.result, b=b)
+    long = "Durchschwungphase" * 2
+    page = page_of(filmed, made, result, tmp_path / "long.html", [Phase(0, 36, long)])
+    opened = open_page(page, width=800)
+    tops = [opened.page.locator(f"#stage-{side}").bounding_box()["y"] for side in "ab"]
+    assert tops[0] == pytest.approx(tops[1], abs=1)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 800
+    value = opened.page.locator(".value", has_text="Durchschwung").first
+    assert value.evaluate("box => box.scrollWidth <= box.clientWidth")
     opened.harmless()
 
 
@@ -194,14 +246,7 @@ def with_gaps(filmed: Project, tmp_path: Path) -> Path:
     position = np.where(gone, np.nan, found.position)
     path = found.path[~gone[found.path[:, 0]]]
     cut = replace(found, position=position, path=path, cost=found.cost[: len(path)])
-    result = replace(made.result, alignment=cut)
-    clips = (
-        page_clip(filmed, "A", result.a, result.pose_a, []),
-        page_clip(filmed, "B", result.b, result.pose_b, []),
-    )
-    page = tmp_path / "gaps.html"
-    page.write_bytes(pair_page(result, clips, made.films, baselines(filmed, result), privacy=False))
-    return page
+    return page_of(filmed, made, replace(made.result, alignment=cut), tmp_path / "gaps.html")
 
 
 def test_frames_without_counterpart_grey_b(with_gaps: Path, open_page: Open) -> None:
