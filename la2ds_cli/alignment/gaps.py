@@ -49,10 +49,16 @@ class SharedRows:
 
     def position(self, position: FloatArray) -> FloatArray:
         """Positions (n,) among the rows of B as (length_a,) positions in B, NaN for frames of A
-        that are no row."""
+        that are no row. Between rows on the two sides of a gap the nearer one is meant: nothing
+        of A lies in what was left out."""
         found = np.full(self.length_a, np.nan)
         known = ~np.isnan(position)
-        found[self.a[known]] = np.interp(position[known], np.arange(len(self.b)), self.b)
+        place = position[known]
+        low = np.clip(np.floor(place).astype(np.int64), 0, max(len(self.b) - 2, 0))
+        high = np.minimum(low + 1, len(self.b) - 1)
+        neighbours = self.b[high] - self.b[low] <= 1
+        share = np.where(neighbours, place - low, np.round(place - low))
+        found[self.a[known]] = (1 - share) * self.b[low] + share * self.b[high]
         return found
 
 

@@ -88,8 +88,20 @@ def test_copies_have_no_gaps() -> None:
 def test_rows_lead_back_to_the_clips() -> None:
     rows = SharedRows(np.array([0, 1, 4]), np.array([0, 3, 4]), 5, 5)
     assert rows.path(np.array([[0, 0], [1, 1], [2, 2]])).tolist() == [[0, 0], [1, 3], [4, 4]]
-    found = rows.position(np.array([0.5, np.nan, 2.0]))
-    np.testing.assert_array_equal(found, [1.5, np.nan, np.nan, np.nan, 4])
+    found = rows.position(np.array([1.5, np.nan, 2.0]))
+    np.testing.assert_array_equal(found, [3.5, np.nan, np.nan, np.nan, 4])
+
+
+def test_nothing_of_a_lies_in_a_span_of_b_that_a_does_not_show() -> None:
+    """A at half the speed meets B between its frames, also at the two sides of the gap."""
+    rows = SharedRows(np.arange(8), np.array([0, 1, 2, 53, 54]), 8, 55)
+    found = rows.position(np.array([0.0, 0.5, 1.5, 2.2, 2.8, 3.0, 3.5, 4.0]))
+    np.testing.assert_allclose(found, [0, 0.5, 1.5, 2, 53, 53, 53.5, 54])
+
+
+def test_one_shared_frame() -> None:
+    rows = SharedRows(np.array([3]), np.array([5]), 6, 9)
+    assert rows.position(np.array([0.0]))[3] == 5
 
 
 # --- through align --------------------------------------------------------------------------
@@ -143,7 +155,7 @@ def test_the_span_is_left_out_of_b_as_well(project: Project) -> None:
     assert not found.matched_b[33:47].any()
     assert found.matched_a.all()
     inside = (found.position > 32) & (found.position < 47)
-    assert inside.sum() <= 1
+    assert not inside.any()
 
 
 def test_clips_without_foreign_spans_are_aligned_as_without_the_setting(project: Project) -> None:
