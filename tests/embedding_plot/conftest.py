@@ -1,12 +1,8 @@
-"""Three clips of one movement with phases, and a browser where there is one."""
+"""Three clips of one movement with phases."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,18 +21,3 @@ def project(tmp_path: Path) -> Project:
     rows += ["ben,5,30,down", "ben,30,61,up"]  # nothing before frame 5; cleo has no labels
     made.phases_path.write_text("\n".join(rows) + "\n")
     return made
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium without a window; the test is skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = [path for name in names if (path := shutil.which(name))]
-    path = os.environ.get("LA2DS_CHROMIUM") or (found[0] if found else "")
-    if not path:
-        pytest.skip("no chromium: pages are not tried in a browser")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()

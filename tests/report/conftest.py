@@ -1,9 +1,8 @@
-"""A real browser, where there is one, and projects whose pictures tell which frame they are."""
+"""Pages opened in a real browser, and projects whose pictures tell which frame they are."""
 
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,6 @@ from la2ds_cli.types import PoseSequence
 from la2ds_cli.video import write_video
 from tests.movement import sequence, warped_phase
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((path for name in _NAMES if (path := shutil.which(name))), "")
 SHADE = 6  # grey levels from one frame to the next
 FIRST = 20  # grey level of frame 0
 
@@ -88,18 +85,6 @@ class Opened:
         assert self.errors == []
         assert self.requests == []
         assert self.dialogs == []
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium without a window; the test is skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("no chromium: pages are not tried in a browser")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

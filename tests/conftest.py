@@ -1,0 +1,29 @@
+"""A real browser for the tests of pages, where there is one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; the test is skipped where there is none.
+
+    One for all tests: Playwright runs once in a process. LA2DS_CHROMIUM names the program.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = [path for name in _NAMES if (path := shutil.which(name))]
+    path = os.environ.get("LA2DS_CHROMIUM") or (found[0] if found else "")
+    if not path:
+        pytest.skip("no chromium: pages are not tried in a browser")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
