@@ -190,7 +190,7 @@ def _search(
     if len(index.clips) < 2:
         raise UserError(
             f"there is no other clip to search for frames of {video}",
-            hint="add clips with la2ds extract-poses or la2ds import; la2ds status lists them",
+            hint="add clips with la2ds extract-poses or la2ds import; videos.csv lists them",
             exit_code=ExitCode.UNUSABLE,
         )
     frames = index.frames

@@ -65,7 +65,7 @@ def _find(project: Project, name: str) -> Video:
         near = get_close_matches(name, known, n=1)
         raise UserError(
             f"there is no clip '{name}' in the project",
-            hint=f"did you mean '{near[0]}'?" if near else "la2ds status lists what is there",
+            hint=f"did you mean '{near[0]}'?" if near else "videos.csv lists the clips",
         )
     return video
 

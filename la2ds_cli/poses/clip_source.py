@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from la2ds_cli import artifact
@@ -89,7 +90,7 @@ def load_single(
     project: Project, name: str, options: ClipOptions, *, max_duration: float
 ) -> ClipSource:
     """`load_source` for commands that take a clip without options to read it by: what is wrong
-    comes with the extract-poses command that helps.
+    comes with the extract-poses command that helps, or the clip of the project that was meant.
 
     Raises UserError as `load_source`; V026 (exit 4) where `name` is `NAME#2` and the project
     keeps no second person of NAME.
@@ -113,7 +114,26 @@ def load_single(
                 f"la2ds extract-poses {shlex.quote(name)} --fps N, with the rate of the camera; "
                 "then run the same command again"
             )
+        elif error.code == "V006" and not os.path.lexists(name):
+            error.hint = _hint_of_missing(project, name) or error.hint
         raise
+
+
+def _hint_of_missing(project: Project, name: str) -> str:
+    """What helps where `name` is no file: it is that of a clip, or was to be the name of one.
+    Empty where nothing speaks for that."""
+    videos = project.videos()
+    if any(name == str(project.source(video)) for video in videos):
+        return (
+            "videos.csv names it, and it has no joints that can be used: put it back, or run la2ds "
+            "extract-poses on the file where it is now"
+        )
+    stems = [Path(video.path).stem for video in videos]
+    near = get_close_matches(Path(name).stem, stems, n=1)
+    if not near and (not videos or Path(name).name != name):
+        return ""
+    listed = "videos.csv lists the clips of the project"
+    return f"did you mean '{near[0]}'? {listed}" if near else f"check the spelling; {listed}"
 
 
 def content_digest(path: Path) -> str:

@@ -156,3 +156,20 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
     compare("weights missing, offline", "batch", found, tmp_path)
     # The choice that could not be had is not kept: the project goes on with the one before.
     assert batch(tmp_path / "p", a, networks=NETWORKS)["exit_code"] == ExitCode.OK
+
+
+def test_a_mistyped_clip_is_told_the_one_that_was_meant(tmp_path: Path) -> None:
+    project = grey_project(tmp_path / "p")
+    anna, bertha = good(tmp_path / "anna.mp4"), good(tmp_path / "bertha.mp4", start=60)
+    batch(project, anna, bertha)
+    found = run("align", "anna", "berta", "--project", project)
+    assert found.exit_code == ExitCode.UNREADABLE
+    assert error_of(found.stderr)["message"] == "no such file: berta (V006)"
+    assert error_of(found.stderr)["hint"].startswith("did you mean 'bertha'?")
+    # A clip that is known, whose file is gone and whose joints are, too.
+    bertha.unlink()
+    for pose in (project / "poses").glob("*bertha*"):
+        pose.unlink()
+    found = run("align", "anna", "bertha", "--project", project)
+    assert found.exit_code == ExitCode.UNREADABLE
+    assert "put it back" in error_of(found.stderr)["hint"]
