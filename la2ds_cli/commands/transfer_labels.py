@@ -173,9 +173,10 @@ def _check(console: Console, check: Check, project: Project, folder: Path) -> Ex
     document = check_json(check)
     paths = write_check(check, folder)
     console.document("transfer-labels", {"project": project.root, "check": document})
+    videos, sources = document["videos"], document["sources"]
     console.line(
-        f"errors of boundaries in {document['videos']} clips, carried from "
-        f"{document['sources']} labelled clips"
+        f"errors of boundaries in {videos} clip{'s' * (videos != 1)}, carried from "
+        f"{sources} labelled clip{'s' * (sources != 1)}"
     )
     console.table(
         ("votes", "aligned by", "median %", "mean %", "frames", "seconds", "right", "not carried"),

@@ -82,12 +82,19 @@ def transfer_labels(
     sources, targets: see clips.choose_sources and choose_targets; a source is a target only where
     it is named as one, not as one of a group. Writes phases.csv, boundaries.csv and frames.csv into
     `out` (results/transfer), and with `write` into the project's phases.csv, too, where labels by a
-    person stay unless `overwrite`. A clip that cannot be used is an item of the result.
+    person stay unless `overwrite`. Where nothing was carried nothing is written. A clip that cannot
+    be used is an item of the result.
 
     UserError: no labelled clip (exit 4), a source without labels or with overlapping ones (exit 5),
     an unknown one (exit 3), an unknown method (exit 2), a run without a model (exit 4).
     """
     progress = progress or Progress()
+    folder = out or project.results_dir("transfer")
+    if folder.resolve() == project.root:
+        raise UserError(
+            f"{folder} is the project itself, whose phases.csv holds labels by people",
+            hint="--write adds the carried phases to it",
+        )
     phases = labelled_clips(project)
     chosen = choose_sources(project, sources, phases)
     wanted = choose_targets(project, targets, phases, without=chosen)
@@ -114,7 +121,8 @@ def transfer_labels(
         len(material.pairs.others),
         tuple(sorted(material.mirrored)),
     )
-    return _write(project, result, out or project.results_dir("transfer"), write, overwrite)
+    # Nothing carried, as by a mistyped clip: the tables of another time stay.
+    return _write(project, result, folder, write, overwrite) if clips else result
 
 
 def _carried_to(material: Material, clip: str) -> ClipLabels | None:
@@ -152,11 +160,6 @@ def _write(
         "boundaries.csv": tables.boundaries_text(clips),
         "frames.csv": tables.frames_text(clips),
     }
-    if folder.resolve() == project.root:
-        raise UserError(
-            f"{folder} is the project itself, whose phases.csv holds labels by people",
-            hint="--write adds the carried phases to it",
-        )
     for name, text in files.items():
         artifact.write_text(folder / name, text)
     paths = tuple(folder / name for name in files)

@@ -140,3 +140,14 @@ def test_check_as_json(project: Project):
     assert found["videos"] == 2
     assert found["rows"][0]["name"] == "carried"
     assert found["rows"][0]["median_frames"] <= 1
+
+
+def test_a_mistyped_clip_leaves_the_tables_of_another_time(project: Project):
+    assert run(project, "--from", "clip0").exit_code == 0
+    files = sorted(project.results_dir("transfer").glob("*.csv"))
+    before = [file.read_bytes() for file in files]
+    result = run(project, "--from", "clip0", "--to", "clip77", "--write")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "no such file: clip77" in result.stdout
+    assert [file.read_bytes() for file in files] == before
+    assert ".csv" not in result.stdout.splitlines()[-1]
