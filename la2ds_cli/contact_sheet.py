@@ -53,7 +53,8 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
         video.id: Path(video.path).stem + (f"#{video.person}" if video.person > 1 else "")
         for video in project.videos()
     }
-    columns = -(-result.k // -(-result.k // _PER_LINE))  # lines of equal length
+    most = max((len(query.hits) for query in result.queries), default=0) or 1
+    columns = -(-most // -(-most // _PER_LINE))  # lines of equal length
     width = (_WIDTH - 3 * _MARGIN - columns * _GAP) / (columns + 1)
     width = min(width, 2.2)
     shapes = [image.shape[0] / image.shape[1] for image in images.values()]

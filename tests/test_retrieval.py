@@ -229,6 +229,15 @@ def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project, mo
     assert seen == {None, True, False}
 
 
+def test_pictures_take_the_room_of_those_that_were_not_found(project: Project) -> None:
+    def extents(k: int) -> list[tuple[float, ...]]:
+        result = run(project, query="anna", k=k, per_video=1)
+        axes = contact_sheet.draw(project, result).axes[0]
+        return [tuple(image.get_extent()) for image in axes.images]
+
+    assert extents(7) == extents(2)  # one of each of the two other clips
+
+
 def test_default_files(project: Project) -> None:
     result = run(project, query="anna", out=None)
     folder = project.root / "results" / "retrieve"
