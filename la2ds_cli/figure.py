@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +13,15 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, distinct for colour-blind eyes, and a grey.
 BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
 RED, PURPLE, GREY = "#D55E00", "#CC79A7", "#7a7a7a"
+# Of phases; the palette's yellow is too pale on white.
+PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def phase_colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for every phase name, in order of appearance; empty names, no phase, have none."""
+    found = dict.fromkeys(name for name in names if name)
+    return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(found)}
 
 
 def render(figure: Figure, kind: str) -> bytes:

@@ -21,6 +21,15 @@ def seconds_at(pose: PoseSequence, row: float) -> float:
     return shown + behind * frame_period(pose.time, pose.fps)
 
 
+def frame_edges(time: FloatArray, fps: float) -> FloatArray:
+    """(T + 1,) seconds at which the frames at `time` (T,) begin, half way between two, and the last
+    one ends."""
+    if len(time) == 1:
+        return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
+    middle = (time[1:] + time[:-1]) / 2
+    return np.concatenate([[2 * time[0] - middle[0]], middle, [2 * time[-1] - middle[-1]]])
+
+
 def time_grid(time: FloatArray, fps: float) -> FloatArray:
     """Regular times (G,) in seconds at `fps` from the first to the last of `time` (T,).
 

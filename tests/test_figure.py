@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from la2ds_cli.figure import SUFFIXES, printable, render
+from la2ds_cli.figure import PHASE_COLOURS, SUFFIXES, phase_colours, printable, render
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,9 @@ def test_the_same_figure_gives_the_same_bytes(suffix: str) -> None:
     content = drawn()
     assert content == drawn()
     assert content.startswith({".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix])
+
+
+def test_phases_have_colours_in_order_of_appearance() -> None:
+    found = phase_colours(["up", "", "down", "up"])
+    assert list(found.items()) == [("up", PHASE_COLOURS[0]), ("down", PHASE_COLOURS[1])]
+    assert len(set(phase_colours(map(str, range(7))).values())) == 7

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from la2ds_cli.alignment import plot_panels as panels
-from la2ds_cli.alignment.plot_clip import DrawnClip, drawn_clip, phase_colours
+from la2ds_cli.alignment.plot_clip import DrawnClip, drawn_clip
+from la2ds_cli.figure import phase_colours
 from la2ds_cli.project import Project
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def draw(project: Project, result: AlignResult) -> Figure:
             ("B", result.b, result.pose_b, result.alignment.matched_b),
         )
     )
-    colours = phase_colours(a, b)
+    colours = phase_colours(name for clip in (a, b) for _, _, name in clip.phases)
     heights = {
         "title": 0.8,
         "times of A": 0.4,

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, printable
+from la2ds_cli.figure import printable
 from la2ds_cli.project import Project, Video
+from la2ds_cli.resample import frame_edges
 from la2ds_cli.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.video_file import VideoFile, video_file
-
-# The palette's yellow is too pale on white.
-_PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 
 
 @dataclass(frozen=True)
@@ -74,17 +72,3 @@ def drawn_clip(
             if p.end > pose.frame[0] and p.start <= pose.frame[-1]
         ],
     )
-
-
-def frame_edges(time: FloatArray, fps: float) -> FloatArray:
-    """(T + 1,) seconds at which the frames at `time` (T,) begin, and the last one ends."""
-    if len(time) == 1:
-        return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
-    middle = (time[1:] + time[:-1]) / 2
-    return np.concatenate([[2 * time[0] - middle[0]], middle, [2 * time[-1] - middle[-1]]])
-
-
-def phase_colours(*clips: DrawnClip) -> dict[str, str]:
-    """A colour for every phase name of the clips, in order of appearance."""
-    names = dict.fromkeys(name for clip in clips for _, _, name in clip.phases)
-    return {name: _PHASE_COLOURS[k % len(_PHASE_COLOURS)] for k, name in enumerate(names)}

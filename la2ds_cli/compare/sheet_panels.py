@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.alignment.plot_clip import frame_edges
 from la2ds_cli.compare.findings import JointSpan, in_spells
 from la2ds_cli.compare.moments import Moment
 from la2ds_cli.compare.place import LEFT, RIGHT, Place, axes_at, heading
@@ -15,6 +14,7 @@ from la2ds_cli.compare.sheet_moments import OTHER, REFERENCE
 from la2ds_cli.compare.spans import WHOLE
 from la2ds_cli.compare.words import durations, feature_name, joint_name
 from la2ds_cli.figure import BLUE, GREY, RED, printable
+from la2ds_cli.resample import frame_edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

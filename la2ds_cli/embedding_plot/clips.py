@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from la2ds_cli.types import FloatArray, IntArray, Phase
+from la2ds_cli.types import FloatArray, IntArray
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
 DASHES = ("solid", "dashed", "dotted")  # lines of clips that share a colour
@@ -57,15 +57,6 @@ class Link:
 def style(number: int) -> tuple[str, str]:
     """Colour and dash of the clip with a number."""
     return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS)]
-
-
-def phase_names(phases: Sequence[Phase], frame: IntArray) -> tuple[str, ...]:
-    """The phase of each source frame (T,), empty where there is none."""
-    names = [""] * len(frame)
-    for phase in phases:
-        for row in np.flatnonzero((frame >= phase.start) & (frame < phase.end)):
-            names[row] = names[row] or phase.name
-    return tuple(names)
 
 
 def all_phases(clips: Sequence[PlottedClip]) -> list[str]:

@@ -19,7 +19,7 @@ from la2ds_cli.alignment.clip_features import (
 )
 from la2ds_cli.alignment.tables import rounded
 from la2ds_cli.device import DeviceName
-from la2ds_cli.embedding_plot.clips import MOST, Link, PlottedClip, phase_names, style
+from la2ds_cli.embedding_plot.clips import MOST, Link, PlottedClip, style
 from la2ds_cli.embedding_plot.projection import (
     MethodName,
     Projection,
@@ -27,6 +27,7 @@ from la2ds_cli.embedding_plot.projection import (
     project_frames,
 )
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
@@ -190,7 +191,7 @@ def _clips(
             names[number],
             pose.frame,
             pose.time,
-            phase_names(phases.get(video, ()), pose.frame),
+            tuple(phase_names(pose.frame, phases.get(video, ()))),
             projection.point[start[number] : start[number + 1]],
             *style(number),
         )

@@ -33,6 +33,16 @@ def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, 
     return label
 
 
+def phase_names(frame: IntArray, phases: Sequence[Phase]) -> list[str]:
+    """The phase of each source frame (T,), empty where there is none; of two that share a frame
+    the first."""
+    names = [""] * len(frame)
+    for phase in phases:
+        for row in np.flatnonzero((frame >= phase.start) & (frame < phase.end)).tolist():
+            names[row] = names[row] or phase.name
+    return names
+
+
 def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
     """Names of all phases in the order in which the movement runs through them.
 

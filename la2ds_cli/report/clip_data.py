@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.plot_clip import frame_edges
-from la2ds_cli.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from la2ds_cli.alignment.tables import rounded
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import Weakness, verdict
 from la2ds_cli.project import Project, Video
 from la2ds_cli.report.film import windows
+from la2ds_cli.resample import frame_edges
 from la2ds_cli.skeleton import Skeleton
 from la2ds_cli.types import FloatArray, Phase, PoseSequence
 
 UNIT = 4096  # steps of a stored joint over the height of the window
 UNSEEN = -(1 << 15)
-PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,14 @@ class PageClip:
         joints, state = packed_joints(self.pose, window)
         return {
             "name": self.video.name,
-            "time": rounded(self.pose.time),
-            "edges": rounded(edges),
+            "time": rounded(self.pose.time, 4),
+            "edges": rounded(edges, 4),
             "frame": self.pose.frame.tolist(),
             "aspect": round(float(size[0] / size[1]), 5),
             "joints": joints,
             "state": state,
             "phases": [
-                [*rounded(edges[np.searchsorted(self.pose.frame, [p.start, p.end])]), p.name]
+                [*rounded(edges[np.searchsorted(self.pose.frame, [p.start, p.end])], 4), p.name]
                 for p in self.phases
             ],
         }
@@ -89,17 +87,6 @@ def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
         for joint in skeleton.joints
     ]
     return {"limbs": [list(limb) for limb in skeleton.limbs], "sides": sides}
-
-
-def phase_colours(clips: Sequence[Sequence[Phase]]) -> dict[str, str]:
-    """A colour for every phase name, in order of appearance."""
-    names = dict.fromkeys(phase.name for phases in clips for phase in phases)
-    return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(names)}
-
-
-def rounded(values: FloatArray, digits: int = 4) -> list[float | None]:
-    """A list for JSON; None for NaN."""
-    return [None if np.isnan(v) else round(float(v), digits) for v in np.asarray(values)]
 
 
 def base64_text(content: bytes) -> str:

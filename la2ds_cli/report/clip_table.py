@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from la2ds_cli.errors import UserError
+from la2ds_cli.figure import phase_colours
 from la2ds_cli.film_strip import pictures, views
 from la2ds_cli.poses.pose_drawing import draw_pose
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import Verdict, verdict
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project, Video
-from la2ds_cli.report.clip_data import base64_text, phase_colours
+from la2ds_cli.report.clip_data import base64_text
 from la2ds_cli.report.page import Html, items, text
 from la2ds_cli.types import Phase, PoseSequence
 from la2ds_cli.video import Image
@@ -93,7 +94,7 @@ def table(rows: Sequence[ClipRow]) -> Html:
     """HTML table, and the legend of the phases."""
     if not rows:
         return '<p class="soft">No clips yet: <code>la2ds extract-poses VIDEOS</code>.</p>'
-    colours = phase_colours([row.phases for row in rows])
+    colours = phase_colours(phase.name for row in rows for phase in row.phases)
     heads = ("clip", "length", "joints", "split, group", "phases")
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     body = "".join(_html(row, colours) for row in rows)

@@ -10,16 +10,12 @@ import numpy as np
 from la2ds_cli.alignment.align import AlignResult
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone
-from la2ds_cli.alignment.plot_clip import frame_edges
+from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.figure import phase_colours
 from la2ds_cli.joint_angles import angle_difference
 from la2ds_cli.report.baselines import Baseline
-from la2ds_cli.report.clip_data import (
-    PageClip,
-    base64_text,
-    phase_colours,
-    rounded,
-    skeleton_json,
-)
+from la2ds_cli.report.clip_data import PageClip, base64_text, skeleton_json
+from la2ds_cli.resample import frame_edges
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 
@@ -59,7 +55,7 @@ def pair_json(
             {"kind": b.kind, "name": NAMES[b.kind], "position": rounded(b.position, 2)}
             for b in beside
         ],
-        "colours": phase_colours([clip.phases for clip in clips]),
+        "colours": phase_colours(phase.name for clip in clips for phase in clip.phases),
     }
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli import figure
+from la2ds_cli.figure import phase_colours
 from la2ds_cli.sync import lettering
 from la2ds_cli.sync.lettering import Colour
 from la2ds_cli.sync.panel import Panel
 from la2ds_cli.sync.timeline import Timeline
-from la2ds_cli.types import FloatArray, IntArray, Phase
+from la2ds_cli.types import FloatArray
 from la2ds_cli.video import Image
 
 NO_COUNTERPART, MIRRORED = "no counterpart", "B mirrored"
@@ -20,7 +20,6 @@ NO_COUNTERPART, MIRRORED = "no counterpart", "B mirrored"
 GROUND: Colour = (20, 20, 23)
 _INK, _SOFT, _EMPTY = (240, 240, 240), (165, 165, 170), (62, 62, 68)
 _SURE: Colour = (205, 205, 208)
-_PHASES = figure.SKY, figure.ORANGE, figure.GREEN, figure.PURPLE, figure.BLUE, figure.RED
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,6 @@ class Side:
     panel: Panel
     time: FloatArray
     phase: list[str]
-
-
-def phase_names(phases: Sequence[Phase], frame: IntArray) -> list[str]:
-    """The phase of every row, given the frames (T,) of the source; empty where there is none."""
-    names = [""] * len(frame)
-    for phase in phases:
-        for row in np.flatnonzero((frame >= phase.start) & (frame < phase.end)).tolist():
-            names[row] = phase.name
-    return names
 
 
 def tempo_words(ratio: float) -> str:
@@ -76,7 +66,9 @@ class SideBySide:
         self.widths = widths
         self.top = self.line
         self.picture = picture
-        self.colours = _phase_colours([*a.phase, *b.phase])
+        self.colours = {
+            name: _rgb(colour) for name, colour in phase_colours([*a.phase, *b.phase]).items()
+        }
         self.labels = self.line if self.colours else 0
         self.width = sum(widths) + 3 * self.gap
         self.bar_top = self.top + picture + self.labels + self.line
@@ -207,12 +199,6 @@ class SideBySide:
             lettering.write(image, letter, at, max(band, 9), _SOFT, bold=True)
 
 
-def _phase_colours(names: Sequence[str]) -> dict[str, Colour]:
-    """A colour for every phase, in order of appearance."""
-    from matplotlib.colors import to_rgb
-
-    colours: dict[str, Colour] = {}
-    for number, name in enumerate(dict.fromkeys(name for name in names if name)):
-        red, green, blue = to_rgb(_PHASES[number % len(_PHASES)])
-        colours[name] = round(255 * red), round(255 * green), round(255 * blue)
-    return colours
+def _rgb(colour: str) -> Colour:
+    """`#0072B2` as red, green and blue."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

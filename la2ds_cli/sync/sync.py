@@ -16,12 +16,13 @@ from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.output_paths import check_suffix, spare_project
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.sync.edit_list import Segment, csv_text, edit_segments
 from la2ds_cli.sync.panel import UPSCALED, Panel, full_panel, make_panel
-from la2ds_cli.sync.side_by_side import Side, SideBySide, phase_names
+from la2ds_cli.sync.side_by_side import Side, SideBySide
 from la2ds_cli.sync.timeline import Timeline, make_timeline
 from la2ds_cli.types import PoseSequence
 from la2ds_cli.video import Image, probe
@@ -227,7 +228,7 @@ def _side_by_side(
             video.name,
             make_panel(pose, source, size, height, mirrored=mirrored, skeleton=look.skeleton),
             pose.time,
-            phase_names(phases.get(video.id, []), pose.frame),
+            phase_names(pose.frame, phases.get(video.id, [])),
         )
         for (video, pose, mirrored), source, size in zip(pairs, sources, sizes, strict=True)
     )

@@ -22,7 +22,6 @@ from la2ds_cli.embedding_plot.plot import EmbeddingPlot, plot_embeddings
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.project import Project
 from la2ds_cli.training.train import train
-from la2ds_cli.types import Phase
 from tests.embedding_plot.conftest import LENGTH
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -151,12 +150,6 @@ def test_links_join_the_frames_that_align_matches(project: Project) -> None:
     (legend,) = draw.draw(result).legends
     assert "matched by align" in [text.get_text() for text in legend.get_texts()]
     assert result.to_json()["links"][1]["b"] == "cleo"
-
-
-def test_phase_of_each_frame() -> None:
-    frame = np.array([3, 4, 5, 6, 7])
-    names = plotted.phase_names([Phase(4, 6, "a"), Phase(7, 9, "b")], frame)
-    assert names == ("", "a", "a", "", "b")
 
 
 def test_many_clips_are_told_apart_by_colour_and_dash() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.evaluation.phase_labels import frame_phases, phase_order
+from la2ds_cli.evaluation.phase_labels import frame_phases, phase_names, phase_order
 from la2ds_cli.types import Phase
 
 
@@ -45,3 +45,9 @@ def test_a_repeated_phase_counts_from_its_first_time() -> None:
     clip = [Phase(0, 5, "hands down"), Phase(5, 9, "up"), Phase(9, 20, "hands down")]
     assert phase_order([clip]) == ("hands down", "up")
     assert phase_order([]) == ()
+
+
+def test_a_phase_covers_its_frames_of_the_source() -> None:
+    frame = np.array([0, 2, 3, 4, 6, 8])
+    names = phase_names(frame, [Phase(2, 4, "down"), Phase(3, 5, "turn"), Phase(6, 99, "up")])
+    assert names == ["", "down", "down", "turn", "up", "up"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.sync import lettering, side_by_side
 from la2ds_cli.sync.panel import greyed, make_panel
 from la2ds_cli.sync.side_by_side import (
@@ -15,7 +16,6 @@ from la2ds_cli.sync.side_by_side import (
     NO_COUNTERPART,
     Side,
     SideBySide,
-    phase_names,
     tempo_words,
 )
 from la2ds_cli.sync.timeline import Timeline, make_timeline
@@ -45,7 +45,7 @@ def make(timeline: Timeline, *, phases: bool = True, mirrored: bool = False) -> 
             name,
             make_panel(pose, None, pose.size, 160, mirrored=flip, skeleton=True),
             pose.time,
-            phase_names(spans, pose.frame),
+            phase_names(pose.frame, spans),
         )
         for name, pose, spans, flip in (
             ("anna.mp4", a, of_a, False),
@@ -192,11 +192,6 @@ def test_names_leave_room_for_the_seconds(
     ends = x + lettering.width(text, drawn.font)
     seconds = lettering.width("3.10 s", drawn.font)
     assert ends < drawn.left[1] + drawn.widths[1] - seconds
-
-
-def test_a_phase_covers_its_frames_of_the_source():
-    names = phase_names([Phase(2, 4, "down"), Phase(6, 99, "up")], np.array([0, 2, 3, 4, 6, 8]))
-    assert names == ["", "down", "down", "", "up", "up"]
 
 
 def test_a_small_picture_is_centred_beside_a_large_one(timeline: Timeline):
