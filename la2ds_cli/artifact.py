@@ -81,6 +81,12 @@ def _umask() -> int:
 
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The UserError (exit 7) for a path that the operating system would not write."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return UserError(
+            f"cannot write {path}: on the way to it lies a file where a folder must be",
+            hint="choose another folder, or move that file",
+            exit_code=ExitCode.STORAGE,
+        )
     return UserError(
         f"cannot write {path}: {error.strerror or error}",
         hint="free some space or choose a folder you may write to, then run the same command "

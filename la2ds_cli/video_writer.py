@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.artifact import cannot_write
 
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers
 
@@ -35,11 +35,7 @@ def write_video(
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(
-            f"cannot write {target}: {error.strerror or error}",
-            hint="free some space or choose a folder you may write to",
-            exit_code=ExitCode.STORAGE,
-        ) from error
+        raise cannot_write(target, error) from error
 
 
 def _tag_bt709(context: Any) -> None:
