@@ -32,8 +32,9 @@ PURE = {
         *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
         *("augment", "crop"),
         *("compare.anomaly", "compare.differences", "compare.findings", "compare.noise"),
-        *("compare.spans", "compare.tempo", "compare.view"),
-        *("evaluation.bootstrap", "evaluation.kendall", "evaluation.tau_kernel", "heatmaps"),
+        *("compare.spans", "compare.tempo", "compare.view", "embedding_plot.projection"),
+        *("evaluation.bootstrap", "evaluation.kendall", "evaluation.phase_labels"),
+        *("evaluation.tau_kernel", "heatmaps"),
         *("frame_search", "ivf_search", "joint_angles", "network_input"),
         *("pose_features", "resample"),
         *("poses.batching", "poses.boxes", "poses.copies", "poses.cuts", "poses.dark"),
@@ -41,6 +42,7 @@ PURE = {
         *("poses.quality", "poses.rejoin", "poses.similarity", "poses.simcc", "poses.smoothing"),
         *("poses.subject", "poses.track", "poses.tracking", "poses.verdict"),
         *("robustness.corruption", "sync.edit_list", "sync.timeline"),
+        *("transfer.carry", "transfer.labels", "transfer.vote"),
     ]
 }
 COMMANDS = {"la2ds_cli.commands", "la2ds_cli.console", "la2ds_cli.main"}

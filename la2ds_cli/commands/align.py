@@ -125,7 +125,8 @@ def _show(console: Console, result: AlignResult) -> None:
     console.line(f"aligned by {found.method} on {by}" + (", B mirrored" * found.mirrored))
     if result.others:
         console.line(f"{result.others} other clips of the project had a say (align.routes)")
-    console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
+    if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time
+        console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"mean confidence {result.mean_confidence:.2f}: of being right to 5 % of B")
     for file in result.files:
         console.line(str(file))

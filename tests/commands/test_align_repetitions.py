@@ -75,3 +75,13 @@ def test_without_the_option_they_are_pointed_at(run: Run, tmp_path: Path) -> Non
     assert "many seems to hold 3 repetitions" in result.stderr
     quiet = run("align", "one", "many", "-q", "--out", str(tmp_path / "ab.csv"))
     assert quiet.stderr == ""
+
+
+def test_no_tempo_is_told_where_pairs_run_back_and_forth(run: Run, tmp_path: Path) -> None:
+    out = ("--out", str(tmp_path / "ab.csv"))
+    by_time = run("align", "one", "many", *out)
+    assert "times as long as A" in by_time.stdout
+    nearest = run("align", "one", "many", "--method", "nearest", *out)
+    assert nearest.exit_code == 0
+    assert "nan" not in nearest.stdout
+    assert "aligned by nearest" in nearest.stdout
