@@ -12,7 +12,7 @@ from la2ds_cli.batch import ItemResult
 from la2ds_cli.errors import UserError
 from la2ds_cli.phases_csv import phases_text
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
+from la2ds_cli.project import PROJECT_FILE, Project
 from la2ds_cli.transfer import labels as tables
 from la2ds_cli.transfer.clips import choose_sources, choose_targets, labelled_clips
 from la2ds_cli.transfer.labels import ClipLabels, clip_labels
@@ -86,14 +86,15 @@ def transfer_labels(
     be used is an item of the result.
 
     UserError: no labelled clip (exit 4), a source without labels or with overlapping ones (exit 5),
-    an unknown one (exit 3), an unknown method (exit 2), a run without a model (exit 4).
+    an unknown one (exit 3), an unknown method or a project as `out` (exit 2), a run without a model
+    (exit 4).
     """
     progress = progress or Progress()
     folder = out or project.results_dir("transfer")
-    if folder.resolve() == project.root:
+    if (folder / PROJECT_FILE).exists():
         raise UserError(
-            f"{folder} is the project itself, whose phases.csv holds labels by people",
-            hint="--write adds the carried phases to it",
+            f"{folder} is a project, whose phases.csv holds labels by people",
+            hint="--write adds the carried phases to those of --project",
         )
     phases = labelled_clips(project)
     chosen = choose_sources(project, sources, phases)

@@ -197,11 +197,14 @@ def test_lists_and_names_with_commas(tmp_path: Path):
     assert list(result.clips) == ["a,b", "clip3", "clip4"]
 
 
-def test_the_project_itself_is_no_folder_for_the_tables(project: Project):
-    before = project.phases_path.read_text()
-    with pytest.raises(UserError, match="is the project itself"):
-        carry(project, out=project.root)
-    assert project.phases_path.read_text() == before
+def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path):
+    other = Project.create(tmp_path / "other")
+    for one in (project, other):
+        one.phases_path.write_text("video,start,end,phase\nclip0,0,5,by hand\n")
+        before = one.phases_path.read_text()
+        with pytest.raises(UserError, match="is a project"):
+            carry(project, out=one.root)
+        assert one.phases_path.read_text() == before
 
 
 # --- into phases.csv ------------------------------------------------------------------------
