@@ -152,12 +152,12 @@ def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
     result, figure = drawn
     found, axes = result.alignment, panel(figure, "distance of all pairs")
     i, j = found.path.T
-    curve = axes.lines[-1].get_xydata()
+    curve = np.asarray(axes.lines[-1].get_xydata())
     known = curve[~np.isnan(curve).any(axis=1)]
     np.testing.assert_allclose(known, np.stack([found.time_a[i], found.time_b[j]], axis=1))
     assert np.isnan(curve).any()  # no line across the span that was left out
     band = axes.collections[0].get_paths()
-    corners = np.concatenate([path.vertices for path in band])
+    corners = np.concatenate([np.asarray(path.vertices) for path in band])
     for bound in (found.low, found.high):
         row = 5
         wanted = (
@@ -173,11 +173,11 @@ def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
 def test_the_confidence_and_the_tempo_are_those_of_the_alignment(drawn) -> None:
     result, figure = drawn
     matched = result.alignment.matched_a
-    curve = panel(figure, "probability").lines[0].get_xydata()
+    curve = np.asarray(panel(figure, "probability").lines[0].get_xydata())
     np.testing.assert_allclose(curve[:, 0], result.alignment.time_a)
     np.testing.assert_allclose(curve[matched, 1], result.alignment.confidence[matched])
     assert np.isnan(curve[~matched, 1]).all()
-    tempo = panel(figure, "tempo").lines[0].get_xydata()
+    tempo = np.asarray(panel(figure, "tempo").lines[0].get_xydata())
     np.testing.assert_allclose(tempo[:, 1], np.clip(result.speed_ratio, 0.25, 4))
 
 
