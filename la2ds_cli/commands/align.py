@@ -125,6 +125,9 @@ def _show(console: Console, result: AlignResult) -> None:
     console.line(f"aligned by {found.method} on {by}" + (", B mirrored" * found.mirrored))
     if result.others:
         console.line(f"{result.others} other clips of the project had a say (align.routes)")
+    for letter, unmatched in (("A", ~found.matched_a), ("B", ~found.matched_b)):
+        if unmatched.any():
+            console.line(f"{unmatched.sum()} frames of {letter} have no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"mean confidence {result.mean_confidence:.2f}: of being right to 5 % of B")
