@@ -1,15 +1,25 @@
-"""Reading CSV tables that people edit by hand."""
+"""CSV tables: reading those that people edit by hand, and writing."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from la2ds_cli.errors import ExitCode, UserError
 
 Row = TypeVar("Row")
+
+
+def table_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV, lines ending in a line feed on every system."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def read_rows(path: Path, parse: Callable[[dict[str, str]], Row], hint: str) -> list[Row]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from la2ds_cli.csv_table import read_rows
+from la2ds_cli.csv_table import read_rows, table_text
 from la2ds_cli.types import Phase
 
 COLUMNS = ("video", "start", "end", "phase")
@@ -32,13 +30,11 @@ def phases_text(rows: Iterable[tuple[str, Phase]]) -> str:
     """The same rows as CSV; the column `origin` is there where a phase was carried."""
     rows = list(rows)
     with_origin = any(phase.carried for _, phase in rows)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*COLUMNS, ORIGIN] if with_origin else COLUMNS)
+    lines = []
     for name, phase in rows:
         origin = [CARRIED if phase.carried else ""] if with_origin else []
-        writer.writerow([name, phase.start, phase.end, phase.name, *origin])
-    return buffer.getvalue()
+        lines.append([name, phase.start, phase.end, phase.name, *origin])
+    return table_text([*COLUMNS, ORIGIN] if with_origin else COLUMNS, lines)
 
 
 def _frame(row: dict[str, str], column: str) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.csv_table import table_text
 from la2ds_cli.types import Alignment, BoolArray, FloatArray
 
 SCHEMA_VERSION = 1
@@ -35,16 +34,12 @@ def path_columns(alignment: Alignment) -> dict[str, np.ndarray]:
 def csv_text(alignment: Alignment) -> str:
     """The path, one row a pair; seconds to the microsecond."""
     columns = path_columns(alignment)
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
     digits = {"time_a": 6, "time_b": 6, "cost": 6, "confidence": 4}
     shown = [
         [f"{value:.{digits[name]}f}" for value in column] if name in digits else column
         for name, column in columns.items()
     ]
-    writer.writerows(zip(*shown, strict=True))
-    return buffer.getvalue()
+    return table_text(COLUMNS, zip(*shown, strict=True))
 
 
 def path_json(alignment: Alignment) -> dict[str, list[Any]]:

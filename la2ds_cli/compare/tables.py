@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.spans import span_at
+from la2ds_cli.csv_table import table_text
 
 COLUMNS = (
     *("index", "frame", "time", "other_time", "span", "joint", "reference", "other"),
@@ -21,12 +19,10 @@ def csv_text(result: CompareResult) -> str:
     angles, found = result.angles, result.aligned.alignment
     other_time = result.other_time
     anomaly = result.examples.anomaly if result.examples else None
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows = []
     for n in range(len(angles.time)):
         for j, joint in enumerate(angles.names):
-            writer.writerow(
+            rows.append(
                 (
                     n,
                     int(found.frame_a[n]),
@@ -44,7 +40,7 @@ def csv_text(result: CompareResult) -> str:
                     _text(anomaly.unusual[n, j]) if anomaly else "",
                 )
             )
-    return buffer.getvalue()
+    return table_text(COLUMNS, rows)
 
 
 def _text(value: float, digits: int = 2) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.csv_table import table_text
 from la2ds_cli.resample import frame_period
 from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 
@@ -136,9 +135,7 @@ def csv_text(
 
     slow: seconds of the file per second of the movement, of A and of B.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[list[object]] = []
     for number, part in enumerate(segments, start=1):
         of_a = [f"{value * slow[0]:.6f}" for value in (part.a_start, part.a_end)]
         frames_a = [int(a.frame[part.first_a]), int(a.frame[part.last_a])]
@@ -148,5 +145,5 @@ def csv_text(
             of_b = [f"{value * slow[1]:.6f}" for value in (part.b_start, part.b_end)]
             of_b.append(f"{part.speed * slow[1] / slow[0]:.4f}")
             frames_b = [int(b.frame[part.first_b]), int(b.frame[part.last_b])]
-        writer.writerow([number, *of_a, *of_b, *frames_a, *frames_b])
-    return buffer.getvalue()
+        rows.append([number, *of_a, *of_b, *frames_a, *frames_b])
+    return table_text(COLUMNS, rows)

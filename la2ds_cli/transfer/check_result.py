@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from itertools import pairwise
@@ -14,6 +12,7 @@ import numpy as np
 
 from la2ds_cli import artifact
 from la2ds_cli.alignment.confidence import NEAR
+from la2ds_cli.csv_table import table_text
 from la2ds_cli.evaluation.bootstrap import interval, resampled_medians, video_counts
 from la2ds_cli.transfer.check import BoundaryError, Check, Scored
 from la2ds_cli.types import FloatArray
@@ -140,15 +139,13 @@ def _rank_correlation(known: Sequence[BoundaryError]) -> float | None:
 def errors_text(check: Check) -> str:
     """CSV of every boundary of every row; `frames`, `seconds`, `percent` empty where it was not
     carried."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["name", "votes", *(field.name for field in fields(BoundaryError))])
+    rows = []
     for one in check.scored:
         for error in one.errors:
             shown = ["" if value != value else value for value in astuple(error)]
             shown = [round(v, 6) if isinstance(v, float) else v for v in shown]
-            writer.writerow([one.name, one.votes, *shown])
-    return buffer.getvalue()
+            rows.append([one.name, one.votes, *shown])
+    return table_text(["name", "votes", *(field.name for field in fields(BoundaryError))], rows)
 
 
 def write_check(check: Check, folder: Path) -> tuple[Path, Path]:

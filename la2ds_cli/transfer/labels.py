@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NORMAL
+from la2ds_cli.csv_table import table_text
 from la2ds_cli.resample import frame_period, seconds_at
 from la2ds_cli.transfer.vote import Boundary, CarriedPhase, Consensus
 from la2ds_cli.types import FloatArray, Phase, PoseSequence
@@ -143,7 +142,7 @@ def boundaries_text(clips: Iterable[ClipLabels]) -> str:
             row["cut"] = "yes" if row["cut"] else ""
             row["spread"] = "" if row["spread"] is None else row["spread"]
             rows.append([row[name] for name in BOUNDARY_COLUMNS])
-    return _csv(BOUNDARY_COLUMNS, rows)
+    return table_text(BOUNDARY_COLUMNS, rows)
 
 
 def frames_text(clips: Iterable[ClipLabels]) -> str:
@@ -156,12 +155,4 @@ def frames_text(clips: Iterable[ClipLabels]) -> str:
             shown = f"{confidence[row]:.4f}" if name else ""
             time = f"{pose.time[row]:.6f}"
             rows.append([labels.video, int(pose.frame[row]), time, name, shown])
-    return _csv(FRAME_COLUMNS, rows)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return table_text(FRAME_COLUMNS, rows)
