@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult, find_alignment
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.artifact import Recipe
 from la2ds_cli.demo.clips import performed

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.align import SUFFIXES, AlignResult, Ready, align_ready, make_ready
+from la2ds_cli.alignment.align import SUFFIXES, Ready, align_ready, make_ready
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.repetitions import Repetition, find_repetitions
 from la2ds_cli.config import Config

@@ -15,7 +15,7 @@ from la2ds_cli.project import Project
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from la2ds_cli.alignment.align import AlignResult
+    from la2ds_cli.alignment.align_result import AlignResult
 
 
 _LONGEST = 140  # characters that fit in one line at the usual size

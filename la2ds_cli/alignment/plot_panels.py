@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from la2ds_cli.alignment.align import AlignResult
+    from la2ds_cli.alignment.align_result import AlignResult
 
 Row = tuple[float, float]  # bottom and height, inches
 Colours = dict[str, str]  # phase name -> colour

@@ -20,7 +20,7 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.align import AlignResult
+    from la2ds_cli.alignment.align_result import AlignResult
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
     from la2ds_cli.console import Console
 

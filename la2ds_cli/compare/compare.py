@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli import artifact, figure
-from la2ds_cli.alignment.align import AlignResult, find_alignment
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare import tables

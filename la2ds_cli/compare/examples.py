@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.routes import spread_out
 from la2ds_cli.compare.anomaly import LEAST_EXAMPLES, LEAST_SPREAD, LEAST_TEMPO, measure
 from la2ds_cli.compare.differences import OTHER_VIEW, SURE

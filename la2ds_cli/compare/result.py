@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.tables import rounded
 from la2ds_cli.compare.anomaly import Anomaly

@@ -19,7 +19,7 @@ from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.align import AlignResult
+    from la2ds_cli.alignment.align_result import AlignResult
     from la2ds_cli.retrieval import RetrievalResult
     from la2ds_cli.training.train import TrainResult
 

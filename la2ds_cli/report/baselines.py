@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.match import Pair, match_by_pose
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.project import Project

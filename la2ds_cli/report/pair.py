@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli import artifact
-from la2ds_cli.alignment.align import AlignResult, find_alignment
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName

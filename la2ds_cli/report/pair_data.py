@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.alignment.tables import rounded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.poses.verdict import Weakness
 from la2ds_cli.report.baselines import Baseline

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli import artifact
-from la2ds_cli.alignment.align import AlignResult, find_alignment
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.config import Config

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import plot, tables
-from la2ds_cli.alignment.align import AlignResult, align
+from la2ds_cli.alignment.align import align
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.config import load_config
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import distance
-from la2ds_cli.alignment.align import AlignResult, find_alignment
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty, certainty, order_spread
 from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.methods import align_features

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from la2ds_cli.alignment import plot, plot_clip
-from la2ds_cli.alignment.align import AlignResult, align, find_alignment
+from la2ds_cli.alignment.align import align, find_alignment
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.config import load_config
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase

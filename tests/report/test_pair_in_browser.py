@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.project import Project
 from la2ds_cli.report.baselines import baselines
 from la2ds_cli.report.clip_data import page_clip

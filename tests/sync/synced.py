@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from la2ds_cli.alignment.align import AlignResult
+from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.match import Match
 from la2ds_cli.alignment.path import speed_ratio
 from la2ds_cli.artifact import Recipe
