@@ -107,6 +107,7 @@ JointKind = Literal["position", "movement", "both"]
 class ModelConfig:
     """Alignment network (paper sec. 3.3). Widths in features, depths in layers."""
 
+    encoder: str = "vivit"  # la2ds_cli.network.ENCODERS, or the dotted path of a module
     input: Literal["both", "heatmap", "joints"] = "both"
     joints: JointKind = "position"  # joints as they lie, as deviations from the clip's middle, both
     width: int = 192
@@ -133,6 +134,7 @@ class ModelConfig:
 class TrainConfig:
     """Self-supervised training (paper sec. 3.3, eq. 3-5)."""
 
+    method: str = "la2ds"  # la2ds_cli.training.losses, or the dotted path of a module
     fps: float = 20.0  # clips are resampled by time to this rate
     frames: int = 64  # longest sequence of a training step; longer clips are sub-sampled
     steps: int = 1200

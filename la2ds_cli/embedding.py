@@ -26,13 +26,13 @@ from la2ds_cli.types import EmbeddingSequence, FloatArray, PoseSequence
 if TYPE_CHECKING:
     import torch
 
-    from la2ds_models.alignment_network import AlignmentNetwork
+    from la2ds_models.sequence_network import SequenceNetwork
 
 VERSION = 2  # 2: a learned position table is stretched over windows longer than training showed
 WEAK = 10.0  # % synthetic warp error above which the user is warned; good runs reach 2 to 4
 
 
-def embed_input(network: AlignmentNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
+def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
     """Embedding (T, D) float32 of one clip by a network in eval mode."""
     import torch
 
@@ -49,7 +49,7 @@ class Embedder:
 
     def __init__(
         self,
-        network: AlignmentNetwork,
+        network: SequenceNetwork,
         config: Config,
         skeleton: str,
         key: str,
@@ -62,7 +62,7 @@ class Embedder:
             # than they save.
             torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
         self.network = network.to(device).eval()
-        keep_shown_positions(self.network, config.train.frames)
+        self.network.keep_shown_positions(config.train.frames)
         self.config = config
         self.skeleton = skeleton
         self.key = key
@@ -97,19 +97,6 @@ class Embedder:
         config = self.config
         item = network_input(pose.xy, pose.score, skeleton, config.heatmap, config.model)
         return embed_input(self.network, item, self.device)
-
-
-def keep_shown_positions(network: AlignmentNetwork, frames: int) -> None:
-    """Cut learned position tables to the `frames` positions that training showed.
-
-    The rest is as random as at the start. A window longer than the table stretches it
-    (la2ds_models.vivit.TemporalPosition), as training thins a longer part of a clip to `frames`.
-    """
-    from torch import nn
-
-    for position in (network.position, network.cross_position):
-        if position.kind == "learned" and position.table is not None:
-            position.table = nn.Parameter(position.table.detach()[:frames])
 
 
 def with_motion(value: FloatArray, weight: float) -> FloatArray:

@@ -20,6 +20,12 @@ from la2ds_cli.commands.options import (
 def train(
     project: ProjectOption = Path(),
     run: RunOption = "default",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", metavar="NAME", help="la2ds or a competing one (docs/methods.md)."
+        ),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="Instead of the project's.")
     ] = None,
@@ -55,6 +61,7 @@ def train(
     import math
     from contextlib import nullcontext
 
+    from la2ds_cli.config import method_settings
     from la2ds_cli.console import Console, seconds
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ToldElsewhere
@@ -62,12 +69,13 @@ def train(
     first = Processes.from_environment().first
     with Console(as_json=as_json, quiet=quiet or not first) as console:
         opened = open_project(project)
+        preset, chosen = method_settings(method, preset)
         with opened.lock() if first else nullcontext():
             try:
                 result = step.train(
                     opened,
                     run=run,
-                    config=opened.config(preset=preset, overrides=settings or []),
+                    config=opened.config(preset=preset, overrides=[*chosen, *(settings or [])]),
                     max_minutes=max_minutes,
                     device=device,
                     overwrite=overwrite,
