@@ -39,7 +39,7 @@ OPTIONS = {
     "la2ds export": {"--out", "--overwrite"} | COMMON,
     "la2ds cache-heatmaps": {"--overwrite"} | COMMON,
     "la2ds train": {
-        *("--device", "--max-minutes", "--overwrite", "--preset", "--run", "--set"),
+        *("--device", "--max-minutes", "--method", "--overwrite", "--preset", "--run", "--set"),
         "--tensorboard",
     }
     | COMMON,

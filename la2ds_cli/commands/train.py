@@ -22,9 +22,7 @@ def train(
     run: RunOption = "default",
     method: Annotated[
         str | None,
-        typer.Option(
-            "--method", metavar="NAME", help="la2ds or a competing one (docs/methods.md)."
-        ),
+        typer.Option("--method", metavar="NAME", help="la2ds, or a competing method."),
     ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="Instead of the project's.")

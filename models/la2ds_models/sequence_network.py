@@ -39,7 +39,7 @@ class SequenceNetwork(nn.Module):
         second_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Features (B, N, D) and (B, M, D) with the context of the other clip; here: as they are."""
+        """Features (B, N, D), (B, M, D) with the context of the other clip; here: as they are."""
         return first, second
 
     def project(self, features: Tensor) -> Tensor:

@@ -6,8 +6,8 @@
         return value         # a scalar tensor
 
 and, where it needs settings of its own, `la2ds_cli/presets/NAME.toml`, which begins with
-`preset = "default"`. `la2ds train --method NAME` takes both. A method of your own package is named by
-its dotted path (`mypackage.mymodule`).
+`preset = "default"` and names it. `la2ds train --method NAME` takes both. A method of your own
+package is named by its dotted path (`mypackage.mymodule`).
 
 network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a PairBatch
 (la2ds_cli.training.data). PAIRS says what `batch.original` and `batch.augmented` are:
@@ -17,8 +17,8 @@ network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a 
 * `clips`: an augmented copy of a clip and one of another clip; `batch.truth` is the share of the
   second clip that has passed at each of its frames, in [0, 1], and tells nothing about the first.
 
-config: the whole Config. generator: the random numbers of this step, so that a resumed run draws the
-same; a loss that draws others cannot be resumed exactly.
+config: the whole Config. generator: the random numbers of this step, so that a resumed run draws
+the same; a loss that draws others cannot be resumed exactly.
 """
 
 from __future__ import annotations
