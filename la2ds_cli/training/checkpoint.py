@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from la2ds_cli import artifact
 from la2ds_cli.config import Config
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
@@ -51,8 +52,13 @@ def settings_of(made_from: artifact.Recipe) -> dict[str, dict[str, Any]]:
 def save_weights(
     path: Path, network: SequenceNetwork, made_from: artifact.Recipe, facts: Mapping[str, Any]
 ) -> None:
-    """Write the weights (float32) whole or not at all."""
-    arrays = {name: t.detach().cpu().float().numpy() for name, t in network.state_dict().items()}
+    """Write the weights (float32) whole or not at all, without the head of the method: what embeds
+    does not need it."""
+    arrays = {
+        name: tensor.detach().cpu().float().numpy()
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(f"{HEAD}.")
+    }
     artifact.write_arrays(path, arrays, made_from, facts)
 
 

@@ -19,6 +19,14 @@ network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a 
 
 config: the whole Config. generator: the random numbers of this step, so that a resumed run draws
 the same; a loss that draws others cannot be resumed exactly.
+
+A method with parameters of its own adds
+
+    def head(config):
+        return module        # an nn.Module
+
+which is trained as the submodule `method_head` of the network and stays out of the weights that
+embed; only the resume state holds it.
 """
 
 from __future__ import annotations
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 Pairs = Literal["copies", "clips"]
+HEAD = "method_head"
 
 
 class Method(Protocol):
@@ -43,6 +52,7 @@ class Method(Protocol):
 
     PAIRS: Pairs
     loss: Callable[[SequenceNetwork, PairBatch, Config, torch.Generator], torch.Tensor]
+    # head: Callable[[Config], nn.Module], where the method has parameters
 
 
 def method_names() -> list[str]:
@@ -55,3 +65,16 @@ def get_method(name: str) -> Method:
     hint = "or the dotted path of a module with PAIRS and loss(network, batch, config, generator)"
     module = load_plugin(__name__, name, what="training method", hint=hint)
     return cast(Method, module)
+
+
+def add_head(network: SequenceNetwork, config: Config) -> None:
+    """Give `network` the parameters of train.method as its submodule `method_head`, drawn from
+    train.seed; nothing where the method has none. The global random state is left as it was."""
+    head = getattr(get_method(config.train.method), "head", None)
+    if head is None:
+        return
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.train.seed)
+        network.add_module(HEAD, head(config))
