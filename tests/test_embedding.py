@@ -11,17 +11,15 @@ import torch
 
 from la2ds_cli import artifact
 from la2ds_cli.config import load_config
+from la2ds_cli.embedder import triangle, window_starts, with_motion
 from la2ds_cli.embedding import (
-    Embedder,
     checkpoint_path,
     embed,
     ensure_embeddings,
     has_model,
     load_embedder,
-    triangle,
+    torch_embedder,
     untrained_embedder,
-    window_starts,
-    with_motion,
 )
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.network import build_network
@@ -137,7 +135,7 @@ def test_positions_that_training_never_showed_play_no_part(length: int) -> None:
     clip = sequence(np.linspace(0, 1, length))
     device = torch.device("cpu")
     first, second = (
-        Embedder(network, config, "penn13", "key", device)([clip])[0] for network in networks
+        torch_embedder(network, config, "penn13", "key", device)([clip])[0] for network in networks
     )
     np.testing.assert_array_equal(first, second)
     assert len(first) == length

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_models.sequence_network import SequenceNetwork, frames_of, is_padded
 from la2ds_models.vivit import (
     Block,
     FlatMap,
@@ -147,10 +147,8 @@ class AlignmentNetwork(SequenceNetwork):
         other, in the order of mask (B, T); F = mask.sum(). Padding costs no computation here.
         """
         frames = self.frame(maps, joints)  # (F, D)
-        tokens = frames.new_zeros(*mask.shape, frames.shape[-1])
-        tokens[mask] = frames  # (B, T, D)
-        tokens = self.position(tokens, generator)
-        key_mask = None if bool(mask.all()) else mask
+        tokens = self.position(frames_of(frames, mask), generator)  # (B, T, D)
+        key_mask = mask if is_padded(frames, mask) else None
         rotary = self._rotary(tokens, tokens)
         for block in self.temporal:
             tokens = block(tokens, context_mask=key_mask, rotary=rotary)

@@ -58,8 +58,18 @@ class SequenceNetwork(nn.Module):
         return []
 
 
-def frames_of(joints: Tensor, mask: Tensor) -> Tensor:
+def is_padded(frames: Tensor, mask: Tensor) -> bool:
+    """Whether a batch of packed frames (F, ...) has padding: more places in `mask` than frames.
+
+    Told by the shapes, so that no value is waited for and an exported graph needs no branch.
+    """
+    return frames.shape[0] != mask.numel()
+
+
+def frames_of(frames: Tensor, mask: Tensor) -> Tensor:
     """Packed frames (F, J) laid out as (B, T, J), zero at padding."""
-    laid = joints.new_zeros(*mask.shape, joints.shape[-1])
-    laid[mask] = joints
+    if not is_padded(frames, mask):
+        return frames.reshape(*mask.shape, frames.shape[-1])
+    laid = frames.new_zeros(*mask.shape, frames.shape[-1])
+    laid[mask] = frames
     return laid
