@@ -88,7 +88,7 @@ class AugmentConfig:
     position_std: float = 1.0  # heatmap cells
     orientation_probability: float = 0.3
     orientation_std: float = 0.1  # radians
-    noise: Literal["independent", "smooth"] = "independent"  # of position and angle, over time
+    noise: Literal["independent", "smooth", "smooth-angle"] = "independent"  # over time
     flip_probability: float = 0.3
     flip_swap: bool = True  # left and right joints change places; false: x alone, as CASA
     geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper

@@ -214,7 +214,11 @@ class AlignmentNetwork(SequenceNetwork):
 
 
 def build(
-    *, joint_count: int, limbs: Sequence[tuple[int, int]], **settings: Any
+    *,
+    joint_count: int,
+    joint_blocks: Sequence[int],
+    limbs: Sequence[tuple[int, int]],
+    **settings: Any,
 ) -> AlignmentNetwork:
     """The network of these settings; joints and limbs are known by their features alone."""
     return AlignmentNetwork(**settings)
