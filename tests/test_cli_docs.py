@@ -28,7 +28,10 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds import": set(),
-    "la2ds import penn-action": {"--action", "--phases"} | COMMON,
+    "la2ds import penn-action": {"--action", "--carl-labels", "--phases"} | COMMON,
+    "la2ds import ikea-asm": {"--camera", "--fps", "--furniture", "--person", "--poses"} | COMMON,
+    "la2ds import h2o": {"--action", "--camera"} | COMMON,
+    "la2ds import casa-npy": {"--fps", "--plane", "--skeleton", "--split"} | COMMON,
     **{
         f"la2ds import {name}": {"--fps", "--map", "--size", "--skeleton", "--video"} | COMMON
         for name in (
