@@ -18,6 +18,7 @@ from la2ds_cli.commands import (
     doctor,
     embed,
     evaluate,
+    export_model,
     export_poses,
     extract_poses,
     import_poses,
@@ -117,6 +118,7 @@ app.command("export")(export_poses.export_poses)
 app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
 app.command("train")(train.train)
 app.command("embed")(embed.embed)
+app.command("export-model")(export_model.export_model)
 app.command("align")(align.align)
 app.command("compare")(compare.compare)
 app.command("sync")(sync.sync)

@@ -3,8 +3,8 @@
 A file is the graph, followed by one entry `la2ds` of the metadata, JSON: `schema`; `version` of
 la2ds; `run`; `weights`, the digest of the checkpoint; `embedding`, the version of the step;
 `skeleton` with its `name`, `joints` and `limbs`; `settings` of the run by section; `facts` of the
-checkpoint; `difference` from torch as measured at export; and `graph`: `bytes` and `sha256` of all
-that stands before the entry. Nothing else is needed to embed; docs/export-model.md.
+checkpoint; `check`, the comparison with torch; and `graph`: `bytes` and `sha256` of all that stands
+before the entry. Nothing else is needed to embed; docs/export-model.md.
 """
 
 from __future__ import annotations

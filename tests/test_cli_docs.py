@@ -46,7 +46,8 @@ OPTIONS = {
         "--tensorboard",
     }
     | COMMON,
-    "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
+    "la2ds embed": {"--device", "--engine", "--model", "--overwrite", "--run"} | COMMON,
+    "la2ds export-model": {"--out", "--run"} | COMMON,
     "la2ds align": {
         *("--device", "--features", "--method", "--out", "--repetition", "--repetition-of-a"),
         "--run",
