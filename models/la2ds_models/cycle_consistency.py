@@ -17,19 +17,16 @@ WITHIN_A_FRAME = 1 / 12
 
 
 def cycle_back(
-    first: Tensor, second: Tensor, first_mask: Tensor, second_mask: Tensor, temperature: float
+    first: Tensor, second: Tensor, first_mask: Tensor, second_mask: Tensor, divisor: float
 ) -> Tensor:
     """Logits (B, N, N) of the frame k of `first` at which a cycle from its frame i arrives (eq. 1
-    and the exponents of eq. 3); -inf for padded k.
-
-    Similarities are squared distances divided by -(D * temperature).
+    and the exponents of eq. 3, both divided by `divisor`); -inf for padded k.
     """
     with torch.autocast(first.device.type, enabled=False):
         if first.dtype != torch.float64:
             first, second = first.float(), second.float()
         first = first.masked_fill(~first_mask[:, :, None], 0)
         second = second.masked_fill(~second_mask[:, :, None], 0)
-        divisor = temperature * first.shape[-1]
         forth = -squared_distance(first, second) / divisor
         alpha = forth.masked_fill(~second_mask[:, None, :], -torch.inf).softmax(dim=-1)
         neighbour = alpha @ second  # (B, N, D), the soft nearest neighbours of eq. 1
@@ -40,9 +37,9 @@ def cycle_back(
 def cycle_regression(logit: Tensor, variance_weight: float) -> Tensor:
     """(B, N) |i - mu|^2 / sigma^2 + variance_weight * log(sigma) of eq. 4, in frames.
 
-    sigma^2 is that of a moment that lies in frame k with probability beta_k, anywhere within it: the
-    variance of eq. 4 plus 1/12. As printed, a cycle that ends in one frame alone has variance 0,
-    whose logarithm and quotient are not finite.
+    sigma^2 is that of a moment that lies in frame k with probability beta_k, anywhere within it:
+    the variance of eq. 4 plus 1/12. As printed it is 0 for a cycle that ends in one frame alone,
+    and neither its logarithm nor the quotient is finite.
     """
     beta = logit.softmax(dim=-1)
     index = torch.arange(logit.shape[-1], dtype=beta.dtype, device=beta.device)

@@ -7,8 +7,9 @@ classification, the cross-entropy of arriving at i (eq. 2). Mean over all frames
 cycle taken from either side. lambda is 0.001 (the paper's appendix).
 
 Differs from the paper:
-* distances are divided by D * temperature, as the authors' released code does (0.1 there, and in
-  `train.temperature`); the equations print neither;
+* squared distances are divided by D * temperature, as the authors' released code does (0.1 there,
+  and in `train.temperature`); the equations print neither, and are had with `train.scaling=plain`,
+  which leaves D out, and a temperature of 1;
 * sigma^2 is larger by 1/12 squared frames, the variance within a frame: as printed it is 0 for a
   certain cycle (la2ds_models.cycle_consistency);
 * i counts frames; the released code divides it by the length of the clip, which changes the loss by
@@ -54,11 +55,11 @@ def loss(
     )
     first, second = network.cross(first, second, *masks, generator)
     sides = network.project(first), network.project(second)
+    width = sides[0].shape[-1] if config.train.scaling == "casa" else 1
+    divisor = config.train.temperature * width
     error = []
     for here, there in ((0, 1), (1, 0)):
-        logit = cycle_back(
-            sides[here], sides[there], masks[here], masks[there], config.train.temperature
-        )
+        logit = cycle_back(sides[here], sides[there], masks[here], masks[there], divisor)
         if config.train.method == "tcc-classification":
             value = cycle_classification(logit)
         else:
