@@ -5,8 +5,9 @@ diagonal of all pairs is one vectorised step, on CPU and CUDA. The gradient is t
 alignment. Its recursion multiplies probabilities, never exponentials of whole costs, so it stays
 exact where the difference of two large soft minima would not.
 
-A compiled loop over the cells is faster (benchmarks: docs of the methods), but would tie this
-package to a second library and send CUDA tensors to the host.
+A compiled loop over the cells takes 1/7 to 1/5 of the time for 8 matrices of 48 to 64 frames and
+1/2 for 256 to 512 (one CPU thread). It would tie this package to a second library and send CUDA
+tensors to the host, to save 6 % of a training step of LAV on joints.
 """
 
 from __future__ import annotations
