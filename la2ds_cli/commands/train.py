@@ -59,15 +59,15 @@ def train(
     import math
     from contextlib import nullcontext
 
-    from la2ds_cli.config import method_settings
     from la2ds_cli.console import Console, seconds
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ToldElsewhere
+    from la2ds_cli.training.losses import method_recipe
 
     first = Processes.from_environment().first
     with Console(as_json=as_json, quiet=quiet or not first) as console:
         opened = open_project(project)
-        preset, chosen = method_settings(method, preset)
+        preset, chosen = method_recipe(method, preset)
         with opened.lock() if first else nullcontext():
             try:
                 result = step.train(

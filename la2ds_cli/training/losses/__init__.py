@@ -27,6 +27,12 @@ A method with parameters of its own adds
 
 which is trained as the submodule `method_head` of the network and stays out of the weights that
 embed; only the resume state holds it.
+
+A module of your own has no preset; what it needs of the settings is a literal in it,
+
+    SETTINGS = ("model.encoder=mypackage.mymodule", "train.learning_rate=3e-4")
+
+which `--set` overrides (docs/extending.md, "A new method in one file").
 """
 
 from __future__ import annotations
@@ -34,6 +40,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
+from la2ds_cli.config import method_settings, preset_names
 from la2ds_cli.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
@@ -65,6 +72,15 @@ def get_method(name: str) -> Method:
     hint = "or the dotted path of a module with PAIRS and loss(network, batch, config, generator)"
     module = load_plugin(__name__, name, what="training method", hint=hint)
     return cast(Method, module)
+
+
+def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | None, list[str]]:
+    """Preset and overrides that train by `method`: config.method_settings, and the SETTINGS of a
+    module of one's own. None = as the project says."""
+    preset, overrides = method_settings(method, preset)
+    if method is not None and method not in (*method_names(), *preset_names()):
+        overrides += getattr(get_method(method), "SETTINGS", ())
+    return preset, overrides
 
 
 def add_head(network: SequenceNetwork, config: Config) -> None:
