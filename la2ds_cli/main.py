@@ -14,6 +14,7 @@ from la2ds_cli.commands import (
     align,
     cache_heatmaps,
     compare,
+    datasets,
     demo,
     doctor,
     embed,
@@ -132,6 +133,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(datasets.app, name="datasets")
 
 
 def main() -> None:

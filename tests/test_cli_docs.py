@@ -87,6 +87,8 @@ OPTIONS = {
     | COMMON,
     "la2ds status": {"--json", "--project"},
     "la2ds doctor": {"--json"},
+    "la2ds datasets": set(),
+    "la2ds datasets ls": {"--json"},
     "la2ds models": set(),
     "la2ds models ls": {"--json"},
     "la2ds models pull": {"--all", "--offline", "--json", "--quiet", "-q"},

@@ -1,4 +1,4 @@
-"""Records of CASA (Kwon et al., ECCV 2022): `npyrecords/NAME_train.npy` and `NAME_val.npy`.
+"""Records of CASA (Kwon et al., CVPR 2022): `npyrecords/NAME_train.npy` and `NAME_val.npy`.
 
 A file is a pickled dictionary: name of the video -> `pose`, `labels` and, of body models, `beta`.
 Only what holds joints can be imported: the records of IKEA ASM (T, 17, 3), and files that others

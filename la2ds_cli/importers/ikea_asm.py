@@ -97,7 +97,7 @@ def import_ikea_asm(
         people, joints = _ground_truth(folder) if truth else _predictions(folder, _rule(person))
         return [
             FileClip(
-                name=f"{scan}/{camera}",
+                name=path.name,
                 path=path,
                 people=people,
                 order=JointOrder(_SKELETONS[joints], tuple(range(joints))),

@@ -59,6 +59,7 @@ def test_hands_are_projected_with_the_intrinsics(root: Path, project: Project):
     assert pose.time[3] == pytest.approx(0.1)
     assert recipe.config["format"] == "h2o"
     assert video.id.startswith("subject1-h1-1-cam4-")
+    assert video.name == "subject1-h1-1-cam4"
 
 
 def test_the_wrist_of_the_skeleton_is_the_first_joint_of_each_hand(root: Path, project: Project):
