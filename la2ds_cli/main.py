@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from la2ds_cli import __version__, console
 from la2ds_cli.commands import (
     align,
+    benchmark,
     cache_heatmaps,
     compare,
     datasets,
@@ -129,6 +130,7 @@ app.command("transfer-labels")(transfer_labels.transfer_labels)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(robustness.app, name="robustness")
+app.command("benchmark")(benchmark.benchmark)
 app.command("reproduce")(reproduce.reproduce)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)

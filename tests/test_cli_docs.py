@@ -81,6 +81,11 @@ OPTIONS = {
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--p", "--run"} | COMMON,
     "la2ds robustness noise": {"--cells", "--device", "--minutes", "--overwrite", "--run"} | COMMON,
+    "la2ds benchmark": {
+        *("--device", "--methods", "--minutes", "--out", "--overwrite", "--protocol", "--seeds"),
+        "--set",
+    }
+    | COMMON,
     "la2ds reproduce": {
         *("--device", "--minutes", "--overwrite", "--preset", "--seeds", "--set"),
     }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.benchmark.evaluations import mean_interval
-from la2ds_cli.benchmark.paper import departures, paper_data, same_input
+from la2ds_cli.benchmark.paper import departures, paper_data, paper_methods, same_input
 from la2ds_cli.benchmark.result import BenchmarkResult, ProjectResult
 from la2ds_cli.benchmark.tasks import Task
 from la2ds_cli.reproduce.result import ResultRow
@@ -103,6 +103,13 @@ class TaskTable:
         """The columns of these groups."""
         kept = [n for n, column in enumerate(self.columns) if column.group in groups]
         lines = [replace(line, cells=[line.cells[n] for n in kept]) for line in self.lines]
+        if all(MARK in group for group in groups):
+            # The paper has none of our baselines, and its methods read what they read there.
+            lines = [
+                replace(line, reads=paper_methods()[line.name].input)
+                for line in lines
+                if line.name in paper_methods()
+            ]
         return replace(self, columns=[self.columns[n] for n in kept], lines=lines)
 
     def to_json(self) -> dict[str, Any]:

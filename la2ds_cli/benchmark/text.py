@@ -157,10 +157,11 @@ def csv_table(result: BenchmarkResult) -> str:
     head = ["table", "row", "label", "input", "baseline", "columns", "metric"]
     writer.writerow([*head, "mean", "spread", "low", "high", "runs", "paper"])
     for table in layout(result):
-        for line in table.lines:
-            for column, cell in zip(table.columns, line.cells, strict=True):
-                if cell.value is not None:
-                    writer.writerow(_csv_line(table, line, column, cell))
+        for part in table.parts(1):
+            for line in part.lines:
+                for column, cell in zip(part.columns, line.cells, strict=True):
+                    if cell.value is not None:
+                        writer.writerow(_csv_line(table, line, column, cell))
     return buffer.getvalue()
 
 
