@@ -86,7 +86,7 @@ def test_motion_is_the_mean_change_of_the_input() -> None:
     clips = random_clips([5, 3], 2, 0)
     found = sal.motion(batch_of(clips, clips, padding=2).original)
     for moved, clip in zip(found, clips, strict=True):
-        expected = [float((clip[t] - clip[t - 1]).abs().mean()) for t in range(1, len(clip))]
+        expected = [(clip[t] - clip[t - 1]).abs().mean().item() for t in range(1, len(clip))]
         assert moved.tolist() == pytest.approx([expected[0], *expected])
 
 
