@@ -39,8 +39,9 @@ from la2ds_cli.device import available_cores
 from la2ds_cli.network import build_network
 from la2ds_cli.project import Project
 from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, load_training_set
+from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.prefetch import Prefetch
-from la2ds_cli.training.step import batch_loss, step_generator
+from la2ds_cli.training.step import step_generator
 
 CPU = torch.device("cpu")
 RATE = 1e-3
@@ -60,7 +61,7 @@ class Ours:
     def learn(self, batch: PairBatch, step: int) -> None:
         generator = step_generator(self.config.train, step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = batch_loss(self.network, batch, self.config.train, generator)
+            loss = get_method("la2ds").loss(self.network, batch, self.config, generator)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.train.clip_norm)

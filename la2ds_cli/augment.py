@@ -38,12 +38,12 @@ def augment(
 ) -> AugmentedCopy:
     """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K); cell: pixels per heatmap
     cell, the unit of the position noise."""
-    smooth = config.noise == "smooth"
+    smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
     source = sample_frames(len(xy), config, rng)
     new_xy, new_score = _at(xy, source), _at(score, source)
     new_score = np.where(np.isnan(new_xy).any(axis=-1), 0, new_score)
     if rng.random() < config.orientation_probability:
-        new_xy = rotate_limb(new_xy, skeleton, config.orientation_std, rng, smooth=smooth)
+        new_xy = rotate_limb(new_xy, skeleton, config.orientation_std, rng, smooth=smooth_angle)
     if config.geometry > 0:
         new_xy = change_geometry(new_xy, skeleton, config.geometry, rng)
     if rng.random() < config.position_probability:

@@ -87,6 +87,16 @@ def load_config(
     return dataclasses.replace(config, preset=chosen)
 
 
+def method_settings(method: str | None, preset: str | None) -> tuple[str | None, list[str]]:
+    """Preset and overrides that train by `method`: its own preset where there is one and none is
+    asked for. None = as the project says."""
+    if method is None:
+        return preset, []
+    if preset is None and method in preset_names():
+        return method, []
+    return preset, [f'train.method="{method}"']
+
+
 def _parse_override(text: str) -> dict[str, Any]:
     name, equals, raw = text.partition("=")
     section, dot, key = name.strip().partition(".")

@@ -88,7 +88,7 @@ class AugmentConfig:
     position_std: float = 1.0  # heatmap cells
     orientation_probability: float = 0.3
     orientation_std: float = 0.1  # radians
-    noise: Literal["independent", "smooth"] = "independent"  # of position and angle, over time
+    noise: Literal["independent", "smooth", "smooth-angle"] = "independent"  # over time
     flip_probability: float = 0.3
     flip_swap: bool = True  # left and right joints change places; false: x alone, as CASA
     geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper
@@ -107,6 +107,7 @@ JointKind = Literal["position", "movement", "both"]
 class ModelConfig:
     """Alignment network (paper sec. 3.3). Widths in features, depths in layers."""
 
+    encoder: str = "vivit"  # la2ds_cli.network.ENCODERS, or the dotted path of a module
     input: Literal["both", "heatmap", "joints"] = "both"
     joints: JointKind = "position"  # joints as they lie, as deviations from the clip's middle, both
     width: int = 192
@@ -133,6 +134,7 @@ class ModelConfig:
 class TrainConfig:
     """Self-supervised training (paper sec. 3.3, eq. 3-5)."""
 
+    method: str = "la2ds"  # la2ds_cli.training.losses, or the dotted path of a module
     fps: float = 20.0  # clips are resampled by time to this rate
     frames: int = 64  # longest sequence of a training step; longer clips are sub-sampled
     steps: int = 1200

@@ -14,6 +14,7 @@ from la2ds_cli import __version__
 from la2ds_cli.device import free_cores
 
 _EXTRAS = {
+    "export": "onnxscript",
     "faiss": "faiss-cpu",
     "mediapipe": "mediapipe",
     "mmpose": "mmpose",

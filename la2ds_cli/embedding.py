@@ -5,34 +5,35 @@ A clip is embedded alone, so its embedding never depends on what else is in the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds_cli import artifact
 from la2ds_cli.batch import ItemResult
 from la2ds_cli.config import Config, load_config
 from la2ds_cli.device import DeviceName, free_cores, resolve_device
+from la2ds_cli.embedder import Embedder
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.network_input import NetworkInput, network_input
+from la2ds_cli.network_input import NetworkInput
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
-from la2ds_cli.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.types import EmbeddingSequence, FloatArray
 
 if TYPE_CHECKING:
     import torch
 
-    from la2ds_models.alignment_network import AlignmentNetwork
+    from la2ds_models.sequence_network import SequenceNetwork
 
 VERSION = 2  # 2: a learned position table is stretched over windows longer than training showed
+EngineName = Literal["torch", "onnx"]
 WEAK = 10.0  # % synthetic warp error above which the user is warned; good runs reach 2 to 4
 
 
-def embed_input(network: AlignmentNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
+def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
     """Embedding (T, D) float32 of one clip by a network in eval mode."""
     import torch
 
@@ -43,99 +44,19 @@ def embed_input(network: AlignmentNetwork, item: NetworkInput, device: torch.dev
         return network.embed(batch.maps, batch.joints, batch.mask)[0].float().cpu().numpy()
 
 
-class Embedder:
-    """A network ready to embed poses: `embedder(poses)` gives one (T, D) float32 per sequence,
-    a row for every source frame. key: identity of the weights."""
+def torch_embedder(
+    network: SequenceNetwork, config: Config, skeleton: str, key: str, device: torch.device
+) -> Embedder:
+    """An embedder that computes by torch on `device`, of a network that nothing else uses."""
+    import torch
 
-    def __init__(
-        self,
-        network: AlignmentNetwork,
-        config: Config,
-        skeleton: str,
-        key: str,
-        device: torch.device,
-    ) -> None:
-        import torch
-
-        if device.type == "cpu":
-            # Clips go through one by one; threads that wait for a busy core cost far more
-            # than they save.
-            torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
-        self.network = network.to(device).eval()
-        keep_shown_positions(self.network, config.train.frames)
-        self.config = config
-        self.skeleton = skeleton
-        self.key = key
-        self.device = device
-
-    def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
-        return [self._embed(pose) for pose in poses]
-
-    def _embed(self, pose: PoseSequence) -> FloatArray:
-        """Sample by time to the model's rate, embed, and interpolate back to every frame."""
-        if pose.skeleton != self.skeleton:
-            raise UserError(
-                f"the model reads the skeleton {self.skeleton}, the poses have {pose.skeleton}",
-                hint="extract the poses with the pose model the training clips were made with",
-                exit_code=ExitCode.MISMATCH,
-            )
-        grid = time_grid(pose.time, self.config.train.fps)
-        sampled = resample_pose(pose, grid)
-        window = 2 * self.config.train.frames
-        value = np.zeros((len(grid), self.config.model.width), dtype=np.float64)
-        weight = np.zeros((len(grid), 1))
-        for start in window_starts(len(grid), window):
-            part = sampled.cut(start, start + window)
-            blend = triangle(len(part))[:, None]
-            value[start : start + window] += blend * self._embed_window(part)
-            weight[start : start + window] += blend
-        features = with_motion(value / weight, self.config.model.motion)
-        return interpolate(features.astype(np.float32), grid, pose.time)
-
-    def _embed_window(self, pose: PoseSequence) -> FloatArray:
-        skeleton = get_skeleton(pose.skeleton)
-        config = self.config
-        item = network_input(pose.xy, pose.score, skeleton, config.heatmap, config.model)
-        return embed_input(self.network, item, self.device)
-
-
-def keep_shown_positions(network: AlignmentNetwork, frames: int) -> None:
-    """Cut learned position tables to the `frames` positions that training showed.
-
-    The rest is as random as at the start. A window longer than the table stretches it
-    (la2ds_models.vivit.TemporalPosition), as training thins a longer part of a clip to `frames`.
-    """
-    from torch import nn
-
-    for position in (network.position, network.cross_position):
-        if position.kind == "learned" and position.table is not None:
-            position.table = nn.Parameter(position.table.detach()[:frames])
-
-
-def with_motion(value: FloatArray, weight: float) -> FloatArray:
-    """Features (T, D) and `weight` times their change per frame, (T, 2D); as they are for 0.
-
-    The change is the central difference; half of it at the two ends. It tells apart moments that
-    look alike on the way to and from a turning point, and places where the movement is fast.
-    """
-    if not weight:
-        return value
-    padded = np.pad(value, ((1, 1), (0, 0)), mode="edge")
-    return np.concatenate([value, weight * (padded[2:] - padded[:-2]) / 2], axis=1)
-
-
-def window_starts(length: int, window: int) -> list[int]:
-    """Starts of half-overlapping windows that cover `length` frames, the last one flush with
-    the end; one window where the clip fits into it."""
-    if length <= window:
-        return [0]
-    step = window // 2
-    return [*range(0, length - window, step), length - window]
-
-
-def triangle(length: int) -> FloatArray:
-    """Blending weights (length,) > 0, highest in the middle, so that windows join smoothly."""
-    return 1 - np.abs(np.linspace(-1, 1, length + 2)[1:-1])
+    if device.type == "cpu":
+        # Clips go through one by one; threads that wait for a busy core cost far more
+        # than they save.
+        torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
+    ready = network.to(device).eval()
+    ready.keep_shown_positions(config.train.frames)
+    return Embedder(partial(embed_input, ready, device=device), config, skeleton, key)
 
 
 def checkpoint_path(project: Project, run: str) -> Path:
@@ -163,10 +84,23 @@ def weakness(project: Project, run: str) -> str:
     )
 
 
-def load_embedder(
-    project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
-) -> Embedder:
-    """The trained embedder of a run.
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network with the weights of a run. key: digest of the checkpoint, the identity of the
+    weights; facts: of the checkpoint (docs/file-formats.md)."""
+
+    network: SequenceNetwork
+    config: Config
+    key: str
+    facts: Mapping[str, Any]
+
+    @property
+    def skeleton(self) -> str:
+        return self.facts["skeleton"]
+
+
+def load_network(project: Project, run: str) -> TrainedNetwork:
+    """The trained network of a run, on the CPU.
 
     UserError (exit 4) when the run has no weights, (exit 3) when they are damaged, (exit 5) when
     the file is no checkpoint.
@@ -176,13 +110,7 @@ def load_embedder(
 
     path = checkpoint_path(project, run)
     if not path.exists():
-        runs = sorted(p.parent.name for p in project.root.glob("checkpoints/*/best.safetensors"))
-        known = f"trained runs: {', '.join(runs)}; " if runs else ""
-        raise UserError(
-            f"run '{run}' has no trained model",
-            hint=f"{known}la2ds train --run {run} trains it",
-            exit_code=ExitCode.UNUSABLE,
-        )
+        raise _untrained(project, run)
     weights, made_from, facts = checkpoint.load_weights(path)
     config = load_config(checkpoint.settings_of(made_from))
     network = build_network(
@@ -196,8 +124,68 @@ def load_embedder(
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.MISMATCH,
         ) from error
-    key = artifact.file_digest(path)
-    return Embedder(network, config, facts["skeleton"], key, resolve_device(device))
+    return TrainedNetwork(network, config, artifact.file_digest(path), facts)
+
+
+def _untrained(project: Project, run: str) -> UserError:
+    runs = sorted(p.parent.name for p in project.root.glob("checkpoints/*/best.safetensors"))
+    known = f"trained runs: {', '.join(runs)}; " if runs else ""
+    return UserError(
+        f"run '{run}' has no trained model",
+        hint=f"{known}la2ds train --run {run} trains it",
+        exit_code=ExitCode.UNUSABLE,
+    )
+
+
+def load_embedder(
+    project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
+) -> Embedder:
+    """The trained embedder of a run, by torch; UserError as load_network."""
+    found = load_network(project, run)
+    return torch_embedder(
+        found.network, found.config, found.skeleton, found.key, resolve_device(device)
+    )
+
+
+def exported_path(project: Project, run: str) -> Path:
+    """The ONNX file of a run where no other place is given."""
+    return project.run_dir(run) / "model.onnx"
+
+
+def onnx_embedder(
+    project: Project, run: str, model: Path | None, device: DeviceName = "auto"
+) -> Embedder:
+    """The embedder of an exported model, by onnxruntime on the CPU; torch is not loaded.
+
+    model: its file, None = the one of the run. Embeddings go where those of the run lie, so a run
+    that has weights must have those of the file. UserError: exit 4 where the run has no file, 5
+    for other weights than the run's, 6 for the device `cuda`, and what open_model raises.
+    """
+    from la2ds_cli.onnx_model import open_model
+
+    if device == "cuda":
+        raise UserError(
+            "the engine onnx computes on the CPU",
+            hint="use --engine torch with --device cuda",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    path = model or exported_path(project, run)
+    if model is None and not path.exists():
+        raise UserError(
+            f"run '{run}' has no exported model",
+            hint=f"la2ds export-model --run {run}, or name a file with --model",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    opened = open_model(path)
+    weights = checkpoint_path(project, run)
+    if weights.exists() and artifact.file_digest(weights) != opened.weights:
+        raise UserError(
+            f"{path} holds other weights than run '{run}'",
+            hint=f"it was exported from a run '{opened.run}'; export again after training: "
+            f"la2ds export-model --run {run}",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return opened.embedder()
 
 
 def untrained_embedder(
@@ -207,7 +195,7 @@ def untrained_embedder(
     from la2ds_cli.network import build_network
 
     network = build_network(config.model, config.heatmap, get_skeleton(skeleton), seed)
-    return Embedder(network, config, skeleton, f"untrained-{seed}", resolve_device(device))
+    return torch_embedder(network, config, skeleton, f"untrained-{seed}", resolve_device(device))
 
 
 def recipe(model_key: str, pose_key: str) -> artifact.Recipe:
@@ -223,11 +211,16 @@ def embed(
     overwrite: bool = False,
     videos: Collection[str] | None = None,
     progress: Progress | None = None,
+    engine: EngineName = "torch",
+    model: Path | None = None,
 ) -> list[ItemResult]:
     """Embed every clip of the project that has poses; current embeddings are kept.
 
     videos: the ids of those to embed, None = all. One failing clip does not stop the others.
-    UserError (exit 4) when there is no clip.
+    engine: what computes the network; the embeddings are equal to 1e-4 and have one key (docs/
+    decisions/0011-one-key-for-both-engines.md). model: for `onnx`, a file of export_model, None =
+    the one of the run. UserError (exit 4) when there is no clip, and what load_embedder and
+    onnx_embedder raise.
     """
     progress = progress or Progress()
     listed = [v for v in project.videos() if project.pose_path(v.id).exists()]
@@ -238,7 +231,12 @@ def embed(
             hint="la2ds extract-poses FOLDER, or la2ds import",
             exit_code=ExitCode.UNUSABLE,
         )
-    embedder = load_embedder(project, run, device)
+    if engine == "onnx":
+        embedder = onnx_embedder(project, run, model, device)
+    elif model is not None:
+        raise UserError(f"{model} is for another engine", hint="add --engine onnx")
+    else:
+        embedder = load_embedder(project, run, device)
     results = []
     progress.begin("embedding", len(listed))
     for video in listed:

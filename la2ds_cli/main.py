@@ -12,12 +12,15 @@ from typer.core import TyperGroup
 from la2ds_cli import __version__, console
 from la2ds_cli.commands import (
     align,
+    benchmark,
     cache_heatmaps,
     compare,
+    datasets,
     demo,
     doctor,
     embed,
     evaluate,
+    export_model,
     export_poses,
     extract_poses,
     import_poses,
@@ -117,6 +120,7 @@ app.command("export")(export_poses.export_poses)
 app.command("cache-heatmaps")(cache_heatmaps.cache_heatmaps)
 app.command("train")(train.train)
 app.command("embed")(embed.embed)
+app.command("export-model")(export_model.export_model)
 app.command("align")(align.align)
 app.command("compare")(compare.compare)
 app.command("sync")(sync.sync)
@@ -126,10 +130,12 @@ app.command("transfer-labels")(transfer_labels.transfer_labels)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(robustness.app, name="robustness")
+app.command("benchmark")(benchmark.benchmark)
 app.command("reproduce")(reproduce.reproduce)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(datasets.app, name="datasets")
 
 
 def main() -> None:

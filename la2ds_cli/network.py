@@ -5,20 +5,32 @@ The only file that turns numpy inputs into tensors for the alignment network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from la2ds_cli.config_sections import HeatmapConfig, ModelConfig
-from la2ds_cli.network_input import NetworkInput, joint_width, map_channels
+from la2ds_cli.errors import UserError
+from la2ds_cli.network_input import NetworkInput, joint_blocks, joint_width, map_channels
 from la2ds_cli.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import torch
 
-    from la2ds_models.alignment_network import AlignmentNetwork
+    from la2ds_models.sequence_network import SequenceNetwork
+
+
+ENCODERS = {
+    "casa": "la2ds_models.casa",
+    "stgcn": "la2ds_models.stgcn",
+    "vivit": "la2ds_models.alignment_network",
+}
+"""model.encoder -> module whose function `build` takes the keywords of `build_network` and gives a
+la2ds_models.sequence_network.SequenceNetwork; it may ignore some."""
 
 
 @dataclass(frozen=True)
@@ -36,35 +48,55 @@ class ClipBatch:
 
 def build_network(
     model: ModelConfig, heatmap: HeatmapConfig, skeleton: Skeleton, seed: int
-) -> AlignmentNetwork:
+) -> SequenceNetwork:
     """The network of these settings with random weights drawn from `seed`.
 
-    The global random state of torch is left as it was.
+    The global random state of torch is left as it was. UserError (exit 2) for an unknown encoder
+    and for settings that fit no network.
     """
     import torch
 
-    from la2ds_models.alignment_network import AlignmentNetwork
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AlignmentNetwork(
-            channels=map_channels(skeleton, heatmap, model),
-            joint_width=joint_width(skeleton, model),
-            size=heatmap.size,
-            patch=model.patch,
-            pooling=model.pooling,
-            width=model.width,
-            heads=model.heads,
-            spatial_layers=model.spatial_layers,
-            temporal_layers=model.temporal_layers,
-            cross_layers=model.cross_layers,
-            mlp_ratio=model.mlp_ratio,
-            spatial_position=model.spatial_position == "learned",
-            temporal_position=model.temporal_position,
-            max_frames=model.max_frames,
-            projection_head=model.projection_head,
-            embed_at=model.embed_at,
+        try:
+            return _encoder(model.encoder)(
+                channels=map_channels(skeleton, heatmap, model),
+                joint_width=joint_width(skeleton, model),
+                joint_count=len(skeleton.joints),
+                joint_blocks=joint_blocks(model.joints),
+                limbs=skeleton.limbs,
+                size=heatmap.size,
+                patch=model.patch,
+                pooling=model.pooling,
+                width=model.width,
+                heads=model.heads,
+                spatial_layers=model.spatial_layers,
+                temporal_layers=model.temporal_layers,
+                cross_layers=model.cross_layers,
+                mlp_ratio=model.mlp_ratio,
+                spatial_position=model.spatial_position == "learned",
+                temporal_position=model.temporal_position,
+                max_frames=model.max_frames,
+                projection_head=model.projection_head,
+                embed_at=model.embed_at,
+            )
+        except ValueError as error:
+            raise UserError(f"these settings fit no network: {error}") from error
+
+
+def _encoder(name: str) -> Callable[..., SequenceNetwork]:
+    """The function `build` of the module of an encoder."""
+    path = ENCODERS.get(name, name)
+    try:
+        found = importlib.util.find_spec(path) if "." in path else None
+    except (ModuleNotFoundError, ValueError):
+        found = None
+    if found is None:
+        raise UserError(
+            f"unknown encoder '{name}'",
+            hint=f"known: {', '.join(ENCODERS)}; or the dotted path of a module with build(...)",
         )
+    return importlib.import_module(path).build
 
 
 def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:

@@ -29,7 +29,16 @@ class NetworkInput:
 def joint_feature_count(skeleton: Skeleton, kind: JointKind) -> int:
     """Width J of `joint_features`: 2K coordinates of each kind, in the picture and about the root,
     and K scores."""
-    return (9 if kind == "both" else 5) * len(skeleton.joints)
+    return sum(joint_blocks(kind)) * len(skeleton.joints)
+
+
+def joint_blocks(kind: JointKind) -> tuple[int, ...]:
+    """How `joint_features` lie in a frame: blocks one after the other, of so many features of every
+    joint in turn."""
+    position, score, movement = (2, 2), (1,), (2, 2)
+    if kind == "movement":
+        return score + movement
+    return position + score + (movement if kind == "both" else ())
 
 
 def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:

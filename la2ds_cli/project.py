@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli import artifact
+from la2ds_cli.clip_id import slug
 from la2ds_cli.config import Config, load_config
 from la2ds_cli.csv_table import read_rows
 from la2ds_cli.errors import ExitCode, UserError
@@ -52,9 +53,22 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The file name, and `#2` for its second person: short, and understood by Project.find."""
-        name = Path(self.path).name
+        """The file name, and `#2` for its second person: short, and understood by Project.find.
+
+        The id without its digest where the file name says too little: of several clips of a file,
+        and of folders such as subject1/h1/1/cam4.
+        """
+        path = Path(self.path)
+        own = re.fullmatch(r"(.+)-[0-9a-f]{8}", self.id)
+        name = own[1] if own and _says_more(own[1], path) else path.name
         return f"{name}#{self.person}" if self.person > 1 else name
+
+
+def _says_more(own: str, path: Path) -> bool:
+    """Whether the readable part of an id names a clip better than its path does."""
+    if own == slug(f"{path.parent.name}-{path.stem}"):
+        return False
+    return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
 
 
 class Project:

@@ -28,7 +28,10 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds import": set(),
-    "la2ds import penn-action": {"--action", "--phases"} | COMMON,
+    "la2ds import penn-action": {"--action", "--carl-labels", "--phases"} | COMMON,
+    "la2ds import ikea-asm": {"--camera", "--fps", "--furniture", "--person", "--poses"} | COMMON,
+    "la2ds import h2o": {"--action", "--camera"} | COMMON,
+    "la2ds import casa-npy": {"--fps", "--plane", "--skeleton", "--split"} | COMMON,
     **{
         f"la2ds import {name}": {"--fps", "--map", "--size", "--skeleton", "--video"} | COMMON
         for name in (
@@ -39,11 +42,12 @@ OPTIONS = {
     "la2ds export": {"--out", "--overwrite"} | COMMON,
     "la2ds cache-heatmaps": {"--overwrite"} | COMMON,
     "la2ds train": {
-        *("--device", "--max-minutes", "--overwrite", "--preset", "--run", "--set"),
+        *("--device", "--max-minutes", "--method", "--overwrite", "--preset", "--run", "--set"),
         "--tensorboard",
     }
     | COMMON,
-    "la2ds embed": {"--device", "--overwrite", "--run"} | COMMON,
+    "la2ds embed": {"--device", "--engine", "--model", "--overwrite", "--run"} | COMMON,
+    "la2ds export-model": {"--out", "--run"} | COMMON,
     "la2ds align": {
         *("--device", "--features", "--method", "--out", "--repetition", "--repetition-of-a"),
         "--run",
@@ -77,12 +81,19 @@ OPTIONS = {
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--p", "--run"} | COMMON,
     "la2ds robustness noise": {"--cells", "--device", "--minutes", "--overwrite", "--run"} | COMMON,
+    "la2ds benchmark": {
+        *("--device", "--methods", "--minutes", "--out", "--overwrite", "--protocol", "--seeds"),
+        "--set",
+    }
+    | COMMON,
     "la2ds reproduce": {
         *("--device", "--minutes", "--overwrite", "--preset", "--seeds", "--set"),
     }
     | COMMON,
     "la2ds status": {"--json", "--project"},
     "la2ds doctor": {"--json"},
+    "la2ds datasets": set(),
+    "la2ds datasets ls": {"--json"},
     "la2ds models": set(),
     "la2ds models ls": {"--json"},
     "la2ds models pull": {"--all", "--offline", "--json", "--quiet", "-q"},

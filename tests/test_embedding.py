@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,17 +12,15 @@ import torch
 
 from la2ds_cli import artifact
 from la2ds_cli.config import load_config
+from la2ds_cli.embedder import triangle, window_starts, with_motion
 from la2ds_cli.embedding import (
-    Embedder,
     checkpoint_path,
     embed,
     ensure_embeddings,
     has_model,
     load_embedder,
-    triangle,
+    torch_embedder,
     untrained_embedder,
-    window_starts,
-    with_motion,
 )
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.network import build_network
@@ -127,7 +126,7 @@ def test_positions_that_training_never_showed_play_no_part(length: int) -> None:
     """Two networks that differ beyond the first 64 rows of their tables embed all clips alike."""
     settings = [*SMALL, "model.temporal_position=learned", "model.cross_layers=1"]
     config = load_config(overrides=[*settings, "model.embed_at=cross"])
-    networks = [
+    networks: list[Any] = [
         build_network(config.model, config.heatmap, get_skeleton("penn13"), 0) for _ in range(2)
     ]
     for position in (networks[1].position, networks[1].cross_position):
@@ -137,7 +136,7 @@ def test_positions_that_training_never_showed_play_no_part(length: int) -> None:
     clip = sequence(np.linspace(0, 1, length))
     device = torch.device("cpu")
     first, second = (
-        Embedder(network, config, "penn13", "key", device)([clip])[0] for network in networks
+        torch_embedder(network, config, "penn13", "key", device)([clip])[0] for network in networks
     )
     np.testing.assert_array_equal(first, second)
     assert len(first) == length

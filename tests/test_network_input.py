@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_input_decides_which_branches_the_network_has(
     model, heatmap = ModelConfig(input=kind, width=12, heads=2), HeatmapConfig()  # type: ignore[arg-type]
     assert map_channels(PENN, heatmap, model) == channels
     assert joint_width(PENN, model) == features
-    network = build_network(model, heatmap, PENN, 0)
+    network: Any = build_network(model, heatmap, PENN, 0)
     assert (network.frame.spatial is not None, network.frame.joints is not None) == (
         channels > 0,
         features > 0,

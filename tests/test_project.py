@@ -309,3 +309,23 @@ def test_a_project_that_cannot_be_written_ends_with_the_storage_code(tmp_path: P
     with pytest.raises(UserError, match="cannot write") as caught, project.lock():
         pass
     assert caught.value.exit_code == ExitCode.STORAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "expected"),
+    [
+        ("swings-anna-1a2b3c4d", "swings/anna.mp4", "anna.mp4"),
+        ("swings-anna-1a2b3c4d", "moved/anna.mp4", "anna.mp4"),
+        ("swings-anna-1a2b3c4d-t1.5-4", "swings/anna.mp4", "anna.mp4"),
+        ("0168-1a2b3c4d", "/data/Penn_Action/labels/0168.mat", "0168.mat"),
+        ("by-hand", "swings/anna.mp4", "anna.mp4"),
+        # of several clips of a file, and a folder that is called as those of all clips are
+        ("first-1a2b3c4d", "data/all.json", "first"),
+        ("subject1-h1-1-cam4-1a2b3c4d", "/data/subject1/h1/1/cam4", "subject1-h1-1-cam4"),
+    ],
+)
+def test_the_short_name_tells_clips_apart_and_finds_them(project, name, path, expected):
+    video = Video(id=name, path=path, sha256="x")
+    assert video.name == expected
+    project.add_videos([video, Video(id="other-99999999", path="data/other.mp4", sha256="y")])
+    assert project.find(expected) == video

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +21,20 @@ from la2ds_cli.commands.options import (
 def embed(
     project: ProjectOption = Path(),
     run: RunOption = "default",
+    engine: Annotated[
+        Literal["torch", "onnx"],
+        typer.Option(
+            "--engine",
+            metavar="torch|onnx",
+            help="onnx: by the file of la2ds export-model, on the CPU and without torch.",
+        ),
+    ] = "torch",
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="FILE.onnx", help="With --engine onnx; else the file of the run."
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -27,10 +42,12 @@ def embed(
 ) -> None:
     """Compute an embedding for every frame.
 
-    Needs a trained run. align, retrieve and evaluate call this by themselves where they need it.
+    Needs a trained run, or a model that was exported from one. align, retrieve and evaluate call
+    this by themselves where they need it.
 
     \b
       la2ds embed --project swings
+      la2ds embed --project swings --engine onnx --model swings.onnx
     """
     from la2ds_cli import embedding
     from la2ds_cli.batch import batch_exit_code
@@ -40,9 +57,16 @@ def embed(
         opened = open_project(project)
         with opened.lock():
             results = embedding.embed(
-                opened, run=run, device=device, overwrite=overwrite, progress=console.progress
+                opened,
+                run=run,
+                device=device,
+                overwrite=overwrite,
+                progress=console.progress,
+                engine=engine,
+                model=model,
             )
         console.items(results)
-        console.document("embed", {"project": opened.root, "run": run, "items": results})
+        document = {"project": opened.root, "run": run, "engine": engine, "items": results}
+        console.document("embed", document)
         console.next(f"la2ds evaluate --project {project} --run {run}")
     raise typer.Exit(batch_exit_code(results))

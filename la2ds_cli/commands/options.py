@@ -47,6 +47,9 @@ MethodOption = Annotated[
     typer.Option("--method", metavar="NAME", help="dtw, soft_dtw, nearest or linear."),
 ]
 RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="Name of the training run.")]
+SeedsOption = Annotated[
+    str, typer.Option("--seeds", metavar="N,N,...", help="A run of every row for each seed.")
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Do everything again, also what is up to date.")
 ]
@@ -91,3 +94,13 @@ def _is(test: Callable[[Path], bool], name: str) -> bool:
         return test(Path(name))
     except OSError:  # a name longer than the system allows; reading it will say so
         return False
+
+
+def seed_numbers(text: str) -> list[int]:
+    """The seeds of a list such as `0,1,2`; UserError (exit 2) for anything else."""
+    from la2ds_cli.errors import UserError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"'{text}' is no list of seeds", hint="--seeds 0,1,2") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,11 +12,20 @@ from la2ds_cli.commands.options import (
     JsonOption,
     ProjectOption,
     QuietOption,
+    SeedsOption,
     open_project,
+    seed_numbers,
 )
 
-# As reproduce.rows.TableName
-Table = Literal["table4", "table5", "table6", "table7", "table8", "choices"]
+if TYPE_CHECKING:
+    from la2ds_cli.console import Console
+    from la2ds_cli.project import Project
+
+# As benchmark.tasks.TABLES and reproduce.rows.TableName
+Table = Literal[
+    "table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8", "choices"
+]
+METHODS = ("table1", "table2", "table3")  # compare methods, not parts of one
 
 
 def reproduce(
@@ -24,15 +33,22 @@ def reproduce(
         Table,
         typer.Argument(
             metavar="TABLE",
-            help=f"{', '.join(get_args(Table))}: components, heatmaps, augmentations, missing "
-            "joints, noisy joints; choices: where la2ds departs from the text.",
+            help="table1, table2, table3: methods by phase classification, by progression and tau, "
+            "by retrieval; table4, table5, table6, table7, table8: components, heatmaps, "
+            "augmentations, missing joints, noisy joints; choices: where la2ds departs from the "
+            "text.",
         ),
     ],
     project: ProjectOption = HERE,
     preset: Annotated[
-        str,
-        typer.Option("--preset", metavar="NAME", help="The recipe whose parts are switched."),
-    ] = "paper-penn",
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="The recipe whose parts are switched, by default paper-penn; not for table1 to "
+            "table3.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of every run."),
@@ -43,9 +59,7 @@ def reproduce(
             "--minutes", metavar="M", min=0.0, help="Longest training of each run, in minutes."
         ),
     ] = None,
-    seeds: Annotated[
-        str, typer.Option("--seeds", metavar="N,N,...", help="A run of every row for each seed.")
-    ] = "0",
+    seeds: SeedsOption = "0",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Train every run from the start again.")
     ] = False,
@@ -55,44 +69,63 @@ def reproduce(
 ) -> None:
     """Train and evaluate the rows of a table of the paper.
 
-    Works on any clips with poses; the paper's own figures, on H2O, stand beside. A finished run
-    is used again and an interrupted one goes on, so the same command continues a table.
+    Works on any clips with poses; the paper's own figures stand beside. A finished run is used
+    again and an interrupted one goes on, so the same command continues a table. Tables 1 to 3 are
+    la2ds benchmark on one project, by the protocol of the paper.
 
     \b
       la2ds reproduce table4 --project swings --minutes 30 --seeds 0,1,2
     """
     from la2ds_cli.console import Console
-    from la2ds_cli.reproduce.reproduce import reproduce as step
-    from la2ds_cli.reproduce.text import effort, notes, screen_table
 
+    options: dict[str, Any] = {
+        "settings": settings or [],
+        "minutes": minutes,
+        "seeds": seed_numbers(seeds),
+        "device": device,
+        "overwrite": overwrite,
+    }
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
         with opened.lock():
-            result = step(
-                opened,
-                table,
-                preset=preset,
-                settings=settings or [],
-                minutes=minutes,
-                seeds=_numbers(seeds),
-                device=device,
-                overwrite=overwrite,
-                progress=console.progress,
-            )
-        console.document("reproduce", {"project": opened.root, **result.to_json()})
-        console.line(result.title)
-        console.rendered(screen_table(result))
-        console.line(effort(result))
-        for text in notes(result):
-            console.line(f"note: {text}", "yellow")
-        console.note(f"in full: {opened.results_dir('reproduce') / table}.md, .csv, .json")
-    raise typer.Exit(result.exit_code())
+            if table in METHODS:
+                code = _methods(console, opened, table, preset, options)
+            else:
+                code = _ablation(console, opened, table, preset, options)
+    raise typer.Exit(code)
 
 
-def _numbers(text: str) -> list[int]:
+def _methods(
+    console: Console, project: Project, table: str, preset: str | None, options: dict[str, Any]
+) -> int:
+    from la2ds_cli.commands.benchmark import print_benchmark
     from la2ds_cli.errors import UserError
+    from la2ds_cli.reproduce.comparison import compare_methods
 
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(f"'{text}' is no list of seeds", hint="--seeds 0,1,2") from None
+    if preset is not None:
+        raise UserError(
+            f"{table} compares methods, each of which has a preset of its own",
+            hint="leave --preset out; --set changes a setting of all of them",
+        )
+    result = compare_methods(project, table, progress=console.progress, **options)
+    print_benchmark(console, "reproduce", result, project.results_dir("reproduce"))
+    return result.exit_code()
+
+
+def _ablation(
+    console: Console, project: Project, table: Any, preset: str | None, options: dict[str, Any]
+) -> int:
+    from la2ds_cli.reproduce.reproduce import DEFAULT_PRESET
+    from la2ds_cli.reproduce.reproduce import reproduce as step
+    from la2ds_cli.reproduce.text import effort, notes, screen_table
+
+    preset = DEFAULT_PRESET if preset is None else preset
+    result = step(project, table, preset=preset, progress=console.progress, **options)
+    console.document("reproduce", {"project": project.root, **result.to_json()})
+    console.line(result.title)
+    console.rendered(screen_table(result))
+    console.line(effort(result))
+    for text in notes(result):
+        console.line(f"note: {text}", "yellow")
+    console.note(f"in full: {project.results_dir('reproduce') / table}.md, .csv, .json")
+    return result.exit_code()

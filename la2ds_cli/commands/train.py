@@ -20,6 +20,10 @@ from la2ds_cli.commands.options import (
 def train(
     project: ProjectOption = Path(),
     run: RunOption = "default",
+    method: Annotated[
+        str | None,
+        typer.Option("--method", metavar="NAME", help="la2ds, or a competing method."),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="Instead of the project's.")
     ] = None,
@@ -58,16 +62,18 @@ def train(
     from la2ds_cli.console import Console, seconds
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ToldElsewhere
+    from la2ds_cli.training.losses import method_recipe
 
     first = Processes.from_environment().first
     with Console(as_json=as_json, quiet=quiet or not first) as console:
         opened = open_project(project)
+        preset, chosen = method_recipe(method, preset)
         with opened.lock() if first else nullcontext():
             try:
                 result = step.train(
                     opened,
                     run=run,
-                    config=opened.config(preset=preset, overrides=settings or []),
+                    config=opened.config(preset=preset, overrides=[*chosen, *(settings or [])]),
                     max_minutes=max_minutes,
                     device=device,
                     overwrite=overwrite,

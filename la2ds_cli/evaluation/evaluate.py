@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from la2ds_cli import artifact
@@ -24,6 +25,16 @@ from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """document: what `evaluate` writes. scored: feature set -> run ("" for a baseline) -> figures
+    with their resamples. material: what all of them share."""
+
+    document: dict[str, Any]
+    scored: dict[str, dict[str, Scored]]
+    material: Material
 
 
 def evaluate(
@@ -49,10 +60,33 @@ def evaluate(
     clips of different skeletons, of one source in both splits, or a run that was trained on the
     test clips (exit 5), an unknown name (exit 2).
     """
+    found = evaluate_all(
+        project,
+        runs=runs or (run,),
+        protocol=protocol,
+        config=config,
+        device=device,
+        features=features,
+        progress=progress,
+    )
+    return found.document
+
+
+def evaluate_all(
+    project: Project,
+    *,
+    runs: Sequence[str],
+    protocol: str = "la2ds",
+    config: Config,
+    device: DeviceName = "auto",
+    features: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """`evaluate`, with the resamples behind its intervals."""
     progress = progress or Progress()
     check_names(features or ())
     chosen = get_protocol(protocol, config.evaluate)
-    runs = check_runs(project, runs or (run,))
+    runs = check_runs(project, runs)
     warnings: list[str] = []
     material, source = _material(project, config, chosen, warnings)
     skeleton = material.clips[0].pose.skeleton
@@ -77,7 +111,7 @@ def evaluate(
         "warnings": warnings,
     }
     _write(project, result_name(runs, chosen.name), document, scored, material)
-    return document
+    return Evaluated(document, scored, material)
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:

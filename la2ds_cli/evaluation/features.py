@@ -19,7 +19,7 @@ from la2ds_cli.evaluation.event_transfer import ViewFunction
 from la2ds_cli.types import FloatArray, PoseSequence
 
 if TYPE_CHECKING:
-    from la2ds_cli.embedding import Embedder
+    from la2ds_cli.embedder import Embedder
 
 CLOSED = AlignConfig(method="dtw", open_ends=False)
 OPEN = AlignConfig(method="dtw", open_ends=True)

@@ -16,7 +16,9 @@ the video, rows and failed files. dlc_csv.py is a short one to start from. In fu
    it current. Add all rows with one `project.add_videos` at the end: a killed run repeats cheaply.
 4. A file that cannot be read fails alone (`ItemResult(status="failed")`); the others go on. A
    wrong folder or an unknown choice is a `UserError`.
-5. Phase labels go through `_phase_labels`, which checks them before anything is written.
+5. Phase labels go through `_phase_labels`, which checks them before anything is written. A data set
+   that gives split, group and phases with its clips says so in FileClip: h2o.py is an example.
+   It gets an entry in la2ds_cli/datasets.toml.
 6. tests/importers/test_NAME.py writes a small file of the format and reads it back; a file with
    something wrong in it gives a sentence that says what and where.
 

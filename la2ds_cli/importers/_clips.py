@@ -12,12 +12,14 @@ from la2ds_cli.batch import ItemResult
 from la2ds_cli.clip_id import slug, video_id
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers._options import ImportOptions
+from la2ds_cli.importers._phase_labels import Labels, fitted_phases, merge_phases
 from la2ds_cli.importers._problems import FramesError, PoseFileError
 from la2ds_cli.importers._sequence import (
     FileClip,
     describe_joints,
     to_sequence,
 )
+from la2ds_cli.importers._values import shown
 from la2ds_cli.importers._video import SourceVideo, source_of
 from la2ds_cli.media_files import natural_order
 from la2ds_cli.poses.report import item_result
@@ -59,15 +61,18 @@ def import_files(
     paths = list(sources) if sources is not None else _files(root, pose_format)
     run = _Import(project, pose_format, options, progress)
     progress.begin(f"importing {pose_format.name}", len(paths))
-    read: list[FileClip] = []
     for path in paths:
-        run.guard(path, len(paths) == 1, lambda path=path: read.extend(_read(path, run)))
-        progress.advance()
-    for clip in read:
+        # Written before the next is read: the clips of a data set need not fit in memory together.
+        read: list[FileClip] = []
+        run.guard(path, len(paths) == 1, lambda path=path, read=read: read.extend(_read(path, run)))
         only = len(read) == 1 and len(paths) == 1
-        run.guard(clip.path, only, lambda clip=clip, only=only: run.add(clip, only))
+        for clip in read:
+            run.guard(clip.path, only, lambda clip=clip, only=only: run.add(clip, only))
+        progress.advance()
     progress.end()
     project.add_videos(run.videos)
+    if run.labels:
+        merge_phases(project, run.labels)
     return run.results
 
 
@@ -111,7 +116,9 @@ class _Import:
         self.progress = progress
         self.results: list[ItemResult] = []
         self.videos: list[Video] = []
+        self.labels: Labels = {}
         self._digests: dict[Path, str] = {}
+        self._names: dict[str, tuple[Path, str]] = {}
 
     def guard(self, path: Path, only: bool, work: Callable[[], None]) -> None:
         """Do the work on one path; a file that is not right becomes a row, or an only error."""
@@ -124,17 +131,33 @@ class _Import:
 
     def add(self, clip: FileClip, only: bool) -> None:
         """Write the poses of one clip and remember its row."""
+        if clip.problem is not None:
+            raise clip.problem
         video = source_of(self.options.video, clip.name, only=only)
         pose = to_sequence(clip, self.options, video)
         row = self._row(clip, pose, video)
+        self._check_name(row.id, clip)
+        end = int(pose.frame[-1]) + 1 if clip.complete else None
+        phases, labelled = fitted_phases(clip.phases, end)
         recipe = self._recipe(clip, video)
         current = staleness(self.project.pose_path(row.id), recipe) is None
         if not current:
             self.project.write_pose(row.id, pose, recipe)
         self.videos.append(row)
+        if phases:
+            self.labels[row.id] = phases
         if note := describe_joints(clip):
             self.progress.note(note)
-        self.results.append(_result(clip, row.id, pose, current))
+        self.results.append(_result(clip, row.id, pose, current, labelled))
+
+    def _check_name(self, name: str, clip: FileClip) -> None:
+        """Two clips of one file whose names read alike would share an id, and one its poses."""
+        path, other = self._names.setdefault(name, (clip.path, clip.name))
+        if path == clip.path and other != clip.name:
+            raise PoseFileError(
+                f"the names of its clips {shown(other)} and {shown(clip.name)} are too much alike",
+                "give one of them another name",
+            )
 
     def _recipe(self, clip: FileClip, video: SourceVideo | None) -> Recipe:
         config = {
@@ -144,14 +167,15 @@ class _Import:
             "size": list(self.options.size) if self.options.size else None,
             "skeleton": clip.order.skeleton,
             "column": list(clip.order.column),
+            **clip.settings,
         }
-        inputs = {"poses": self._digest(clip.path)}
+        inputs = {"poses": self._digests_of(clip)}
         if video is not None:
             inputs["video"] = video.digest
         return Recipe("import", VERSION, config, inputs)
 
     def _row(self, clip: FileClip, pose: PoseSequence, video: SourceVideo | None) -> Video:
-        digest = video.digest if video is not None else self._digest(clip.path)
+        digest = video.digest if video is not None else self._digests_of(clip)
         path = video.path if video is not None else clip.path.resolve()
         if video is not None or clip.name == clip.path.stem:
             name = video_id(path, digest)
@@ -166,7 +190,15 @@ class _Import:
             fps=round(pose.fps, 6),
             width=pose.size[0],
             height=pose.size[1],
+            split=clip.split,
+            group=clip.group,
         )
+
+    def _digests_of(self, clip: FileClip) -> str:
+        sources = clip.sources or (clip.path,)
+        if len(sources) == 1:
+            return self._digest(sources[0])
+        return hashlib.sha256("\n".join(map(self._digest, sources)).encode()).hexdigest()
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
@@ -182,16 +214,24 @@ def _folder_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _result(clip: FileClip, video: str, pose: PoseSequence, current: bool) -> ItemResult:
+def _result(
+    clip: FileClip, video: str, pose: PoseSequence, current: bool, labelled: int
+) -> ItemResult:
+    """labelled: number of frames that the phases need, where the clip has fewer; else 0."""
     result = item_result(str(clip.path), video, pose.info, cached=current)
     absent = pose.info["absent"]
-    if not absent:
+    if absent:
+        message = f"{absent} of {len(pose)} frame numbers are not there; they count as frames "
+        message += "without a person"
+    elif labelled:
+        message = f"its phases were cut: they go on to frame {labelled - 1}, and its poses end at "
+        message += f"frame {pose.frame[-1]}"
+    else:
         return result
     return replace(
         result,
         status="cached" if current else "degraded",
         code=FramesError.code,
-        message=f"{absent} of {len(pose)} frame numbers are not there; they count as frames "
-        "without a person",
+        message=message,
         hint="copy the missing files if that is not what happened",
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 from la2ds_cli import artifact
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.importers._problems import FramesError
 from la2ds_cli.phases_csv import phases_text, read_phases
 from la2ds_cli.project import Project
-from la2ds_cli.types import Phase
+from la2ds_cli.types import IntArray, Phase
 
 Labels = dict[str, list[Phase]]
 
@@ -58,10 +63,45 @@ def _row_error(path: Path, line: int, problem: str, hint: str = "") -> UserError
     )
 
 
+def fitted_phases(phases: Sequence[Phase], end: int | None) -> tuple[list[Phase], int]:
+    """Phases in time order, cut at frame `end` (None = not cut), and the frames they would need.
+
+    The second value is 0 where they reach no more than a frame beyond the end, by which data sets
+    differ from themselves. FramesError when two phases share a frame.
+    """
+    ordered = sorted(phases, key=lambda phase: phase.start)
+    for before, after in pairwise(ordered):
+        if after.start < before.end:
+            raise FramesError(
+                f"its phases '{before.name}' ({before.start} to {before.end}) and '{after.name}' "
+                f"({after.start} to {after.end}) overlap",
+                "a frame has one phase; correct the labels of the data set",
+            )
+    if end is None:
+        return ordered, 0
+    needed = max((phase.end for phase in ordered), default=0)
+    kept = [replace(phase, end=min(phase.end, end)) for phase in ordered if phase.start < end]
+    return kept, needed if needed > end + 1 else 0
+
+
+def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Phase]:
+    """Runs of equal labels (T,) as phases `phase N`; negative labels are frames without one.
+
+    background: the label whose phase is called `background`, which protocols leave out.
+    """
+    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return [
+        Phase(start, end, "background" if labels[start] == background else f"phase {labels[start]}")
+        for start, end in pairwise(edges)
+        if labels[start] >= 0
+    ]
+
+
 def merge_phases(project: Project, labels: Labels) -> None:
     """Write labels into the project's phases.csv; rows of other videos stay as they are."""
     old = read_phases(project.phases_path) if project.phases_path.exists() else []
-    videos = {name: project.find(name) for name in dict(old)}
+    by_id = {video.id: video for video in project.videos()}
+    videos = {name: by_id.get(name) or project.find(name) for name in dict(old)}
     rows = [
         (name, phase)
         for name, phase in old

@@ -15,7 +15,7 @@ from la2ds_cli.importers._options import ImportOptions
 from la2ds_cli.importers._people import Person, choose_people
 from la2ds_cli.importers._problems import FramesError, PoseFileError, VideoError
 from la2ds_cli.importers._video import SourceVideo
-from la2ds_cli.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.types import FloatArray, IntArray, Phase, PoseSequence
 
 _SPARSE = 20  # frame numbers may run over so many times the frames listed, and ...
 _ALWAYS_FINE = 1000  # ... over so many in any case
@@ -33,6 +33,11 @@ class FileClip:
     tell. time: frame number -> seconds, empty when the file has none; with times, the frames are
     kept as they are numbered. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are
     shares of the size.
+
+    Of clips of data sets: sources: the files and folders the poses are in, where that is not `path`
+    alone. split, group: of the row. phases: in frames of the file, which may end after the poses.
+    settings: choices that make other poses of the same files. info: further facts of the poses.
+    problem: what is wrong with this clip alone, of several of one file.
     """
 
     name: str
@@ -45,6 +50,13 @@ class FileClip:
     fps: float = 0.0
     size: tuple[int, int] = (0, 0)
     unit: bool = False
+    sources: tuple[Path, ...] = ()
+    split: str = ""
+    group: str = ""
+    phases: tuple[Phase, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    problem: PoseFileError | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,7 @@ def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | Non
             "mean_score": round(float(score[np.isfinite(xy[..., 0])].mean()), 4),
             "absent": rows.absent,
             **facts,
+            **clip.info,
         },
     )
 

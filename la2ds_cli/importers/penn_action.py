@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ import numpy as np
 from la2ds_cli.artifact import Recipe, file_digest, staleness
 from la2ds_cli.batch import ItemResult
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.importers._phase_labels import check_phases, merge_phases
+from la2ds_cli.importers._carl_labels import label_files, read_labels, split_of, summary
+from la2ds_cli.importers._phase_labels import Labels, check_phases, merge_phases
+from la2ds_cli.importers._problems import PoseFileError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project, Video
 from la2ds_cli.types import FloatArray, PoseSequence
@@ -51,17 +53,26 @@ def import_penn_action(
     action: str | None,
     phases: Path | None = None,
     progress: Progress | None = None,
+    carl_labels: Path | None = None,
 ) -> list[ItemResult]:
     """Import the clips of one action (None = all) from `root`/labels/NNNN.mat, without frames.
 
     Skeleton penn13, 20 fps. Visible joints get score 1, estimated ones keep their place with
     score 0.5, joints that were never annotated become NaN. The train flag becomes the split, the
     id is NNNN and 8 hex digits of the file's sha256. phases: CSV `video,start,end,phase` (video =
-    NNNN), checked before anything is written and merged into the project's phases.csv. A file
-    that cannot be read fails alone. UserError: no such folder (exit 3), unknown action (exit 2),
+    NNNN), checked before anything is written and merged into the project's phases.csv; or
+    carl_labels: CARL's folder of label arrays, whose phases are called `phase N`. A file that
+    cannot be read fails alone; a clip whose labels cannot be read is imported without phases and
+    `degraded`. UserError: no such folder (exit 3), unknown action or both kinds of labels (exit 2),
     a phase row that does not fit (exit 5).
     """
     progress = progress or Progress()
+    if phases is not None and carl_labels is not None:
+        raise UserError(
+            "--phases and --carl-labels cannot be given together",
+            hint="name the labels that the clips are to have",
+        )
+    files = label_files(carl_labels) if carl_labels is not None else {}
     clips, failed, names = _read_clips(root, action, progress)
     digests = {clip.path.stem: file_digest(clip.path) for clip in clips}
     ids = {name: f"{name}-{digest[:8]}" for name, digest in digests.items()}
@@ -69,12 +80,18 @@ def import_penn_action(
     if phases is not None:
         lengths = {c.path.stem: (ids[c.path.stem], len(c.pose)) for c in clips}
         labels = check_phases(phases, lengths, names)
+    unread: dict[str, PoseFileError] = {}
+    if files:
+        labels, unread = _carl_phases(clips, ids, files, progress)
 
     results, videos = [], []
     progress.begin(f"importing {action or 'all actions'}", len(clips))
     for clip in clips:
         name = clip.path.stem
-        results.append(_write(project, clip, ids[name], digests[name]))
+        result = _write(project, clip, ids[name], digests[name])
+        results.append(
+            _without_labels(result, files[name], unread[name]) if name in unread else result
+        )
         videos.append(_row(clip, ids[name], digests[name]))
         progress.advance()
     progress.end()
@@ -82,6 +99,42 @@ def import_penn_action(
     if labels:
         merge_phases(project, labels)
     return sorted(results + failed, key=lambda result: result.path)
+
+
+def _carl_phases(
+    clips: Sequence[Clip], ids: Mapping[str, str], files: Mapping[str, Path], progress: Progress
+) -> tuple[Labels, dict[str, PoseFileError]]:
+    """Phases of each project id, and what is wrong with the labels of other clips."""
+    labels: Labels = {}
+    unread: dict[str, PoseFileError] = {}
+    stretched: dict[str, str] = {}
+    contradictory = 0
+    for clip in clips:
+        name = clip.path.stem
+        if name not in files:
+            continue
+        try:
+            found, note = read_labels(files[name], clip.action, len(clip.pose))
+        except PoseFileError as error:
+            unread[name] = error
+            continue
+        labels |= {ids[name]: found} if found else {}
+        stretched |= {name: note} if note else {}
+        contradictory += split_of(files[name]) != clip.split
+    unlabelled = sum(clip.path.stem not in files for clip in clips)
+    for note in summary(stretched, contradictory, unlabelled):
+        progress.note(note)
+    return labels, unread
+
+
+def _without_labels(result: ItemResult, path: Path, problem: PoseFileError) -> ItemResult:
+    return replace(
+        result,
+        status="degraded",
+        code=problem.code,
+        message=f"imported without phases: of {path}, {problem}",
+        hint="copy its labels again",
+    )
 
 
 def _read_clips(

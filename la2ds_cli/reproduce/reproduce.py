@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from la2ds_cli import __version__
 from la2ds_cli.config import Config, load_config
-from la2ds_cli.device import DeviceName, available_cores, resolve_device
-from la2ds_cli.errors import UserError
+from la2ds_cli.device import DeviceName
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.reproduce.choices import changed_settings, choices_table
@@ -20,6 +17,8 @@ from la2ds_cli.reproduce.runs import (
     SHARED,
     Budget,
     attempt,
+    check_seeds,
+    machine_facts,
     run_name,
     same_weights,
     score_run,
@@ -59,10 +58,7 @@ def reproduce(
     at any time. One failing run does not stop the others. minutes: longest training of each run,
     None = the steps of the recipe. UserError (exit 2) for no seed or a bad setting.
     """
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise UserError(
-            f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
-        )
+    check_seeds(seeds)
     budget = Budget(
         project, preset, tuple(settings), minutes, device, overwrite, progress or Progress()
     )
@@ -80,15 +76,6 @@ def reproduce(
 
 
 def _facts(budget: Budget, seeds: Sequence[int], config: Config) -> dict[str, Any]:
-    import torch
-
-    machine = {
-        "processor": platform.machine(),
-        "cores": available_cores(),
-        "device": resolve_device(budget.device).type,
-        "torch": torch.__version__,
-        "la2ds": __version__,
-    }
     return {
         "preset": budget.preset,
         "overrides": [
@@ -99,7 +86,7 @@ def _facts(budget: Budget, seeds: Sequence[int], config: Config) -> dict[str, An
         "minutes": budget.minutes,
         "steps": config.train.steps,
         "seeds": list(seeds),
-        "machine": machine,
+        "machine": machine_facts(budget.device),
     }
 
 

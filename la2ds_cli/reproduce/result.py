@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class Outcome:
 @dataclass
 class ResultRow:
     """A row and its runs, one per seed. paper: metric -> the paper's figure. note: why there are
-    no runs, or what is odd about them."""
+    no runs, or what is odd about them. intervals: metric -> 95 % interval of the mean over the
+    runs, over the scored clips; empty where nobody computed it."""
 
     name: str
     label: str
@@ -42,6 +44,7 @@ class ResultRow:
     settings: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     note: str = ""
+    intervals: dict[str, list[float]] = field(default_factory=dict)
 
     def values(self, metric: str) -> list[float]:
         """The metric of every run that has it."""
@@ -65,18 +68,14 @@ class TableResult:
 
     def exit_code(self) -> ExitCode:
         """0 when every run has scores, 8 when some have, 4 when none has."""
-        runs = [outcome for row in self.rows for outcome in row.outcomes]
-        failed = sum(bool(outcome.error) for outcome in runs)
-        if runs and not failed:
-            return ExitCode.OK
-        return ExitCode.PARTIAL if failed < len(runs) else ExitCode.UNUSABLE
+        return exit_code([outcome for row in self.rows for outcome in row.outcomes])
 
     def to_json(self) -> dict[str, Any]:
         """The JSON document: the rows, with mean and standard deviation over seeds."""
         document = {"schema_version": SCHEMA_VERSION, "table": self.name} | asdict(self)
         for kind in ("rows", "baselines"):
             for plain, row in zip(document[kind], getattr(self, kind), strict=True):
-                found = {m.name: row.values(m.name) for m in METRICS}
+                found = {name: row.values(name) for name in _metrics(row)}
                 plain["mean"] = {k: statistics.fmean(v) if v else None for k, v in found.items()}
                 plain["spread"] = {
                     k: statistics.stdev(v) if len(v) > 1 else None for k, v in found.items()
@@ -92,3 +91,17 @@ class TableResult:
         artifact.write_text(paths[1], table_csv(self))
         artifact.write_json(paths[2], self.to_json())
         return paths
+
+
+def exit_code(runs: Sequence[Outcome]) -> ExitCode:
+    """0 when every run has scores, 8 when some have, 4 when none has."""
+    failed = sum(bool(outcome.error) for outcome in runs)
+    if runs and not failed:
+        return ExitCode.OK
+    return ExitCode.PARTIAL if failed < len(runs) else ExitCode.UNUSABLE
+
+
+def _metrics(row: ResultRow) -> list[str]:
+    """METRICS, and what else the runs of the row were scored by."""
+    scored = (name for outcome in row.outcomes for name in outcome.scores)
+    return list(dict.fromkeys([*(metric.name for metric in METRICS), *scored]))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli import artifact
+from la2ds_cli import __version__, artifact
 from la2ds_cli.config import AlignConfig, Config
-from la2ds_cli.device import DeviceName
+from la2ds_cli.device import DeviceName, available_cores, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
@@ -38,6 +39,27 @@ class Budget:
         """The recipe with more settings; the last one given wins."""
         chosen = (*self.settings, *settings, f"train.seed={seed}")
         return self.project.config(preset=self.preset, overrides=chosen)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """UserError (exit 2) for no seed, a negative one, or one that comes twice."""
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
+        )
+
+
+def machine_facts(device: DeviceName) -> dict[str, Any]:
+    """What the times of a table depend on."""
+    import torch
+
+    return {
+        "processor": platform.machine(),
+        "cores": available_cores(),
+        "device": resolve_device(device).type,
+        "torch": torch.__version__,
+        "la2ds": __version__,
+    }
 
 
 def run_name(table: str, row: str, seed: int) -> str:
@@ -100,8 +122,8 @@ class _Aside(Project):
 def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
     """Do the work of one run; the reason when it cannot be done, else an empty string.
 
-    Memory, shapes and numbers fail run by run, so that a long table is not lost to one of them;
-    their traceback goes to logs/RUN.txt.
+    Memory, shapes, numbers and what a method of one's own may do wrong fail run by run, so that a
+    long table is not lost to one of them; their traceback goes to logs/RUN.txt.
     """
     try:
         work()
@@ -109,7 +131,7 @@ def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
         drifted = error.exit_code == ExitCode.MISMATCH
         hint = "--overwrite trains it again" if drifted else error.hint
         return f"{error.message} ({hint})" if hint else error.message
-    except (RuntimeError, ValueError, MemoryError) as error:
+    except Exception as error:
         log = project.root / "logs" / f"{run}.txt"
         artifact.write_text(log, traceback.format_exc())
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({log})"

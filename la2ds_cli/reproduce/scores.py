@@ -31,6 +31,18 @@ class Metric:
     digits: int
     factor: float = 1.0
 
+    @property
+    def lower_is_better(self) -> bool:
+        return self.path[0] == _TRANSFER
+
+    def value(self, row: Mapping[str, Any]) -> float | None:
+        """Out of the row of a feature set; None for a metric that this evaluation does not offer,
+        or that is undefined."""
+        found: Any = row
+        for key in self.path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return None if found is None else self.factor * float(found)
+
 
 _TRANSFER = "event_transfer"
 METRICS = (
@@ -50,7 +62,26 @@ METRICS = (
     Metric("progression", "progression", "progr.", ("phase_progression", "value"), 4),
     Metric("precision_at_10", "AP@10 %", "AP@10\n%", ("precision_at_k", "10", "value"), 2, 100),
 )
-HEADLINE = METRICS[0].name  # lower is better; its interval is kept
+HEADLINE = METRICS[0].name  # its interval is kept
+
+
+def _share(name: str, of: str, label: str, path: tuple[str, ...]) -> Metric:
+    return Metric(name, f"{label} %", f"{of}\n%", (*path, "value"), 2, 100)
+
+
+ALL_METRICS = (
+    *METRICS,
+    *(
+        _share(f"classification_{n}", f"SVM {n}", f"classification, {n} % of the labels", path)
+        for n in (10, 50)
+        for path in [("phase_classification", f"{n} %")]
+    ),
+    *(
+        _share(f"precision_at_{k}", f"AP@{k}", f"AP@{k}", ("precision_at_k", str(k)))
+        for k in (5, 15)
+    ),
+)
+"""METRICS, which an ablation shows, and those that only a comparison of methods shows."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +112,7 @@ def evaluate_run(
         project, run=run, config=config, device=device, features=features, progress=progress
     )
     scores = {
-        name: {metric.name: _value(row, metric) for metric in METRICS}
+        name: {metric.name: metric.value(row) for metric in METRICS}
         for name, row in document["features"].items()
     }
     intervals = {
@@ -90,11 +121,3 @@ def evaluate_run(
     }
     facts = {key: document[key] for key in ("split", "clips", "events", "protocol")}
     return Evaluation(scores, intervals, facts, list(document["warnings"]))
-
-
-def _value(row: Mapping[str, Any], metric: Metric) -> float | None:
-    """None for a metric that this evaluation does not offer, or that is undefined."""
-    found: Any = row
-    for key in metric.path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return None if found is None else metric.factor * float(found)

@@ -64,6 +64,8 @@ def _printed(row: ResultRow, metrics: Sequence[Metric]) -> list[str]:
 
 def _interval(row: ResultRow) -> str:
     found = [o.interval for o in row.outcomes if o.interval is not None]
+    if HEADLINE in row.intervals:
+        found = [row.intervals[HEADLINE]]
     return f"{found[0][0]:.2f}–{found[0][1]:.2f}" if len(found) == 1 else ""
 
 

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 from la2ds_cli import artifact
 from la2ds_cli.config import Config
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
-    from la2ds_models.alignment_network import AlignmentNetwork
+    from la2ds_models.sequence_network import SequenceNetwork
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
+# Settings that came later: runs from before them are runs with these values.
+LATER = {("train", "method"): "la2ds", ("model", "encoder"): "vivit"}
 SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
 
 
@@ -32,7 +35,7 @@ def recipe(config: Config, digest: str) -> artifact.Recipe:
         f"{section}.{key}": value
         for section in SECTIONS
         for key, value in asdict(getattr(config, section)).items()
-        if (section, key) not in SPEED_ONLY
+        if (section, key) not in SPEED_ONLY and LATER.get((section, key)) != value
     }
     return artifact.Recipe("train", VERSION, settings, {"clips": digest})
 
@@ -47,10 +50,15 @@ def settings_of(made_from: artifact.Recipe) -> dict[str, dict[str, Any]]:
 
 
 def save_weights(
-    path: Path, network: AlignmentNetwork, made_from: artifact.Recipe, facts: Mapping[str, Any]
+    path: Path, network: SequenceNetwork, made_from: artifact.Recipe, facts: Mapping[str, Any]
 ) -> None:
-    """Write the weights (float32) whole or not at all."""
-    arrays = {name: t.detach().cpu().float().numpy() for name, t in network.state_dict().items()}
+    """Write the weights (float32) whole or not at all, without the head of the method: what embeds
+    does not need it."""
+    arrays = {
+        name: tensor.detach().cpu().float().numpy()
+        for name, tensor in network.state_dict().items()
+        if not name.startswith(f"{HEAD}.")
+    }
     artifact.write_arrays(path, arrays, made_from, facts)
 
 

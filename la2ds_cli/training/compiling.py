@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from la2ds_models.alignment_network import AlignmentNetwork
+    from la2ds_models.sequence_network import SequenceNetwork
 
 WORTH_TRYING = 600.0  # seconds of training left; compiling takes up to a minute of them
 CLEARLY_FASTER = 0.9  # of the eager time, or the compiled blocks are given up again
@@ -22,7 +22,7 @@ _TIMED_STEPS = 3
 
 
 def choose(
-    network: AlignmentNetwork,
+    network: SequenceNetwork,
     setting: str,
     on_cuda: bool,
     run_step: Callable[[int], Any],
@@ -59,7 +59,7 @@ def choose(
 
 
 def compile_blocks(
-    network: AlignmentNetwork, run_step: Callable[[int], Any], note: Callable[[str], None]
+    network: SequenceNetwork, run_step: Callable[[int], Any], note: Callable[[str], None]
 ) -> bool:
     """Compile and run once; False, with the blocks as they were and a note, where it fails."""
     import torch
@@ -77,7 +77,7 @@ def compile_blocks(
     return True
 
 
-def undo(network: AlignmentNetwork) -> None:
+def undo(network: SequenceNetwork) -> None:
     """Give the blocks their own forward back."""
     for block in _blocks(network):
         vars(block).pop("forward", None)
@@ -92,8 +92,8 @@ def eager() -> Iterator[None]:
         yield
 
 
-def _blocks(network: AlignmentNetwork) -> list[nn.Module]:
-    return [network.frame, *network.temporal, *network.cross_blocks]
+def _blocks(network: SequenceNetwork) -> list[nn.Module]:
+    return network.compilable()
 
 
 def _seconds(run_step: Callable[[int], Any]) -> float:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from la2ds_cli.project import Project, Video
 from la2ds_cli.resample import resample_pose, time_grid
 from la2ds_cli.skeleton import Skeleton, get_skeleton
 from la2ds_cli.training import order
+from la2ds_cli.training.losses import get_method
 from la2ds_cli.types import FloatArray, PoseSequence
 
 if TYPE_CHECKING:
@@ -47,7 +49,9 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Original sequences S, augmented copies S' and, for each frame of S', its index in S."""
+    """Original sequences S, augmented copies S' and, for each frame of S', its index in S; or, for
+    methods that compare clips (la2ds_cli.training.losses), copies of two clips and the share of the
+    second clip that has passed."""
 
     original: ClipBatch
     augmented: ClipBatch
@@ -146,6 +150,24 @@ def draw_pair(
     return original, augmented, copy.source
 
 
+def draw_two(
+    clips: Sequence[Clip],
+    clip: Clip,
+    skeleton: Skeleton,
+    config: Config,
+    rng: np.random.Generator,
+) -> tuple[NetworkInput, NetworkInput, FloatArray]:
+    """Augmented copies of `clip` and of another of `clips`, and the share of the other one that has
+    passed at each frame of its copy."""
+    others = [other for other in clips if other.video != clip.video] or [clip]
+    pair = []
+    for one in (clip, others[int(rng.integers(len(others)))]):
+        shown, copy = draw_copy(one, skeleton, config, rng)
+        item = network_input(copy.xy, copy.score, skeleton, config.heatmap, config.model)
+        pair.append((item, copy.source / max(len(shown.xy) - 1, 1)))
+    return pair[0][0], pair[1][0], pair[1][1]
+
+
 def draw_batch(
     clips: Sequence[Clip],
     skeleton: Skeleton,
@@ -172,8 +194,11 @@ def draw_positions(
 
     seed, size = config.train.seed, order.batch_size(config.train, len(clips))
     shown = [clips[order.clip_at(seed, len(clips), position)] for position in positions]
+    draw = draw_pair
+    if get_method(config.train.method).PAIRS == "clips":
+        draw = partial(draw_two, clips)
     pairs = [
-        draw_pair(clip, skeleton, config, order.pair_rng(seed, size, position))
+        draw(clip, skeleton, config, order.pair_rng(seed, size, position))
         for clip, position in zip(shown, positions, strict=True)
     ]
     original = collate([pair[0] for pair in pairs], device)

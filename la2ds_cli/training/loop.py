@@ -16,10 +16,11 @@ from la2ds_cli.progress import Progress
 from la2ds_cli.training import compiling
 from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, draw_positions
 from la2ds_cli.training.distributed import Processes
+from la2ds_cli.training.losses import Method, get_method
 from la2ds_cli.training.prefetch import Prefetch
 from la2ds_cli.training.records import Records
 from la2ds_cli.training.state import LoopState
-from la2ds_cli.training.step import batch_loss, learning_rate, step_generator, uses_bf16
+from la2ds_cli.training.step import learning_rate, step_generator, uses_bf16
 from la2ds_cli.training.threads import fastest_threads
 from la2ds_cli.training.validate import (
     Validation,
@@ -31,11 +32,11 @@ from la2ds_cli.training.validate import (
 if TYPE_CHECKING:
     import torch
 
-    from la2ds_models.alignment_network import AlignmentNetwork
+    from la2ds_models.sequence_network import SequenceNetwork
 
 
 def run_loop(
-    network: AlignmentNetwork,
+    network: SequenceNetwork,
     data: TrainingSet,
     config: Config,
     run_dir: Path,
@@ -86,7 +87,7 @@ def run_loop(
 class _Run:
     """What stays the same from step to step."""
 
-    network: AlignmentNetwork
+    network: SequenceNetwork
     data: TrainingSet
     config: Config
     run_dir: Path
@@ -96,8 +97,10 @@ class _Run:
     state: LoopState
     limit: float  # seconds
     bf16: bool = field(init=False)
+    method: Method = field(init=False)
 
     def __post_init__(self) -> None:
+        self.method = get_method(self.config.train.method)
         self.bf16 = uses_bf16(self.config.train, self.device)
 
     def prefetch(self) -> Prefetch[PairBatch]:
@@ -114,8 +117,8 @@ class _Run:
         import torch
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return batch_loss(
-                self.network, batch, self.config.train, step_generator(self.config.train, step)
+            return self.method.loss(
+                self.network, batch, self.config, step_generator(self.config.train, step)
             )
 
     def forward_backward(self, batch: PairBatch, step: int) -> torch.Tensor:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from la2ds_cli.training.tensorboard import Curves
     from la2ds_cli.training.validate import Validation
-    from la2ds_models.alignment_network import AlignmentNetwork
+    from la2ds_models.sequence_network import SequenceNetwork
 
 SAVE_SECONDS = 60.0  # between two resume states; one takes some hundredths of a second
 
@@ -34,7 +34,7 @@ class Records:
         made_from: Recipe,
         skeleton: str,
         videos: Sequence[str],
-        network: AlignmentNetwork,
+        network: SequenceNetwork,
         optimiser: torch.optim.Optimizer,
     ) -> None:
         self._run_dir, self._made_from, self._skeleton = run_dir, made_from, skeleton

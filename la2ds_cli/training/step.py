@@ -1,4 +1,4 @@
-"""One optimisation step: the rate, the loss of a batch, its precision."""
+"""One optimisation step: its rate, its random numbers, its precision."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from la2ds_cli.config_sections import TrainConfig
-from la2ds_cli.training.data import PairBatch
 
 if TYPE_CHECKING:
     import torch
-
-    from la2ds_models.alignment_network import AlignmentNetwork
 
 
 def learning_rate(config: TrainConfig, step: int, done: float) -> float:
@@ -30,36 +27,6 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     elif config.schedule == "halving":
         factor = 0.5 ** math.floor(24 * min(done, 1.0))
     return config.learning_rate * warm * factor
-
-
-def batch_loss(
-    network: AlignmentNetwork,
-    batch: PairBatch,
-    config: TrainConfig,
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """Contrastive regression loss (eq. 5) of one batch."""
-    from la2ds_models.alignment_network import contrastive_regression
-
-    first = network.encode(
-        batch.original.maps, batch.original.joints, batch.original.mask, generator
-    )
-    second = network.encode(
-        batch.augmented.maps, batch.augmented.joints, batch.augmented.mask, generator
-    )
-    first, second = network.cross(
-        first, second, batch.original.mask, batch.augmented.mask, generator
-    )
-    return contrastive_regression(
-        network.project(first),
-        network.project(second),
-        batch.original.mask,
-        batch.augmented.mask,
-        batch.truth,
-        temperature=config.temperature,
-        scaling=config.scaling,
-        normalised=config.index == "normalised",
-    )
 
 
 def step_generator(config: TrainConfig, step: int) -> torch.Generator:

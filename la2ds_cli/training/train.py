@@ -99,6 +99,7 @@ def _train(
     from la2ds_cli.training import card, checkpoint
     from la2ds_cli.training.data import load_training_set
     from la2ds_cli.training.loop import run_loop
+    from la2ds_cli.training.losses import add_head
     from la2ds_cli.training.order import batch_size
 
     run_dir = project.run_dir(run)
@@ -112,6 +113,7 @@ def _train(
     )
     _tell_of_few(count, len(data.train), config, progress)
     network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
+    add_head(network, config)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
     state = run_loop(
         network.to(device),

@@ -7,9 +7,13 @@ real ones: a padded batch gives the same outputs as its clips one by one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from la2ds_models.sequence_network import SequenceNetwork, frames_of, is_padded
 from la2ds_models.vivit import (
     Block,
     FlatMap,
@@ -54,7 +58,7 @@ class FrameEncoder(nn.Module):
         return tokens[0] if len(tokens) == 1 else tokens[0] + tokens[1]
 
 
-class AlignmentNetwork(nn.Module):
+class AlignmentNetwork(SequenceNetwork):
     """Heatmaps and/or joints of a clip -> per-frame features.
 
     `encode` runs everything within one clip (up to the temporal transformer), `cross` adds
@@ -143,10 +147,8 @@ class AlignmentNetwork(nn.Module):
         other, in the order of mask (B, T); F = mask.sum(). Padding costs no computation here.
         """
         frames = self.frame(maps, joints)  # (F, D)
-        tokens = frames.new_zeros(*mask.shape, frames.shape[-1])
-        tokens[mask] = frames  # (B, T, D)
-        tokens = self.position(tokens, generator)
-        key_mask = None if bool(mask.all()) else mask
+        tokens = self.position(frames_of(frames, mask), generator)  # (B, T, D)
+        key_mask = mask if is_padded(frames, mask) else None
         rotary = self._rotary(tokens, tokens)
         for block in self.temporal:
             tokens = block(tokens, context_mask=key_mask, rotary=rotary)
@@ -187,6 +189,21 @@ class AlignmentNetwork(nn.Module):
         """Latent features z of the paper, used by the matching loss only."""
         return self.head(features)
 
+    def keep_shown_positions(self, frames: int) -> None:
+        """Cut learned position tables to the `frames` positions that training showed.
+
+        The rest is as random as at the start. A window longer than the table stretches it
+        (la2ds_models.vivit.TemporalPosition), as training thins a longer part of a clip to
+        `frames`.
+        """
+        for position in (self.position, self.cross_position):
+            if position.kind == "learned" and position.table is not None:
+                position.table = nn.Parameter(position.table.detach()[:frames])
+
+    def compilable(self) -> list[nn.Module]:
+        """The frame encoder and every block."""
+        return [self.frame, *self.temporal, *self.cross_blocks]
+
     def _rotary(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor] | None:
         if self.position.kind != "rotary":
             return None
@@ -194,6 +211,17 @@ class AlignmentNetwork(nn.Module):
             rotary_angles(query.shape[1], self.head_width, query.device),
             rotary_angles(key.shape[1], self.head_width, key.device),
         )
+
+
+def build(
+    *,
+    joint_count: int,
+    joint_blocks: Sequence[int],
+    limbs: Sequence[tuple[int, int]],
+    **settings: Any,
+) -> AlignmentNetwork:
+    """The network of these settings; joints and limbs are known by their features alone."""
+    return AlignmentNetwork(**settings)
 
 
 def match_probability(

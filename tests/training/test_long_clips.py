@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.embedding import load_embedder, window_starts
+from la2ds_cli.embedder import window_starts
+from la2ds_cli.embedding import load_embedder
 from la2ds_cli.project import Project
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame

@@ -17,14 +17,14 @@ def test_a_loss_that_is_not_a_number_names_the_one_clip(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """clip3 makes every batch it is in not finite; the others of the batch are not blamed."""
-    from la2ds_cli.training import loop
+    from la2ds_cli.training.losses import la2ds
 
-    real = loop.batch_loss
+    real = la2ds.loss
 
     def spoiled(network, batch, *rest):
         return real(network, batch, *rest) * (float("nan") if "clip3" in batch.videos else 1.0)
 
-    monkeypatch.setattr(loop, "batch_loss", spoiled)
+    monkeypatch.setattr(la2ds, "loss", spoiled)
     with pytest.raises(UserError, match=r"loss is not a number at step \d, on the clips clip3$"):
         train(project, config=project.config(overrides=JOINTS), device="cpu")
 
@@ -33,10 +33,10 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """sqrt has a finite value and no finite slope at 0."""
-    from la2ds_cli.training import loop
+    from la2ds_cli.training.losses import la2ds
 
-    real = loop.batch_loss
-    monkeypatch.setattr(loop, "batch_loss", lambda *a: (real(*a) * 0).sqrt())
+    real = la2ds.loss
+    monkeypatch.setattr(la2ds, "loss", lambda *a: (real(*a) * 0).sqrt())
     with pytest.raises(UserError, match=r"gradient is not a number at step 0, .*(clip\d, ){3}"):
         train(project, config=project.config(overrides=JOINTS), device="cpu")
 

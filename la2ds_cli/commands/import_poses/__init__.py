@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from la2ds_cli.commands.import_poses.casa_npy import casa_npy
+from la2ds_cli.commands.import_poses.h2o import h2o
+from la2ds_cli.commands.import_poses.ikea_asm import ikea_asm
 from la2ds_cli.commands.import_poses.penn_action import penn_action
 from la2ds_cli.commands.import_poses.pose_files import POSE_FILES, pose_file_command
 
@@ -26,3 +29,6 @@ def _group(ctx: typer.Context) -> None:
 for _name, _help in POSE_FILES.items():
     app.command(_name, help=_help)(pose_file_command(_name))
 app.command("penn-action")(penn_action)
+app.command("ikea-asm")(ikea_asm)
+app.command("h2o")(h2o)
+app.command("casa-npy")(casa_npy)

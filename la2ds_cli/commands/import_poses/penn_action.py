@@ -19,6 +19,12 @@ def penn_action(
         Path | None,
         typer.Option("--phases", metavar="FILE.csv", help="Phases: video,start,end,phase."),
     ] = None,
+    carl_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--carl-labels", metavar="DIR", help="Phases: CARL's {train,val}/ACTION/ID*.npy."
+        ),
+    ] = None,
     project: ProjectOption = Path(),
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -39,7 +45,12 @@ def penn_action(
         opened = open_or_create(project, console)
         with opened.lock():
             results = importer.import_penn_action(
-                opened, root, action=action, phases=phases, progress=console.progress
+                opened,
+                root,
+                action=action,
+                phases=phases,
+                progress=console.progress,
+                carl_labels=carl_labels,
             )
         console.items(results)
         console.document("import penn-action", {"project": opened.root, "items": results})

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
-from la2ds_cli.poses.plugins import load_plugin, plugin_names
+from la2ds_cli.plugins import load_plugin, plugin_names
 from la2ds_cli.types import FloatArray
 from la2ds_cli.video import Image
 

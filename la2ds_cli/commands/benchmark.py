@@ -1,0 +1,126 @@
+"""`la2ds benchmark`: methods side by side, trained with one budget on one or several projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    SeedsOption,
+    open_project,
+    seed_numbers,
+)
+
+if TYPE_CHECKING:
+    from la2ds_cli.benchmark.result import BenchmarkResult
+    from la2ds_cli.console import Console
+
+
+def benchmark(
+    projects: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--project",
+            envvar="LA2DS_PROJECT",
+            metavar="DIR",
+            help="Project directory; once for each column.  [default: .]",
+        ),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            "--methods", metavar="A,B,C", help="Shipped ones or dotted paths; else all shipped."
+        ),
+    ] = None,
+    seeds: SeedsOption = "0",
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes", metavar="M", min=0.0, help="Longest training of each run, in minutes."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of every run."),
+    ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol",
+            metavar="la2ds|paper|tcc|casa|ae2",
+            help="Whose definitions of the metrics.",
+        ),
+    ] = "la2ds",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Else results/benchmark of the first project."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Train every run from the start again.")
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train and score methods with one budget, beside baselines.
+
+    Tables 1 to 3 of the paper, event transfer and the cost of training, as Markdown, CSV, LaTeX,
+    HTML and JSON. A finished run is used again and an interrupted one goes on, so the same command
+    continues a benchmark.
+
+    \b
+      la2ds benchmark --project golf --project squat --minutes 3 --seeds 0,1,2 --out tables
+      la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
+    """
+    from contextlib import ExitStack
+
+    from la2ds_cli.benchmark.benchmark import NAME, check_projects
+    from la2ds_cli.benchmark.benchmark import benchmark as step
+    from la2ds_cli.console import Console
+
+    with Console(as_json=as_json, quiet=quiet) as console, ExitStack() as locks:
+        opened = [open_project(root) for root in projects or [HERE]]
+        check_projects(opened)
+        for project in opened:
+            locks.enter_context(project.lock())
+        folder = opened[0].results_dir(NAME) if out is None else out
+        result = step(
+            opened,
+            methods=None if methods is None else [name.strip() for name in methods.split(",")],
+            seeds=seed_numbers(seeds),
+            minutes=minutes,
+            settings=settings or [],
+            protocol=protocol,
+            out=folder,
+            device=device,
+            overwrite=overwrite,
+            progress=console.progress,
+        )
+        print_benchmark(console, "benchmark", result, folder)
+    raise typer.Exit(result.exit_code())
+
+
+def print_benchmark(console: Console, command: str, result: BenchmarkResult, folder: Path) -> None:
+    """The document, or the tables with their notes; where the files lie."""
+    from la2ds_cli.benchmark.notes import all_notes
+    from la2ds_cli.benchmark.text import screen_tables
+    from la2ds_cli.reproduce.text import effort
+
+    console.document(command, {"folder": folder.resolve(), **result.to_json()})
+    console.line(f"{result.title}: {result.facts['budget']}")
+    for title, table in screen_tables(result):
+        console.line("")
+        console.line(title)
+        console.rendered(table)
+    console.line("")
+    for project in result.projects:
+        console.line(f"{project.table.name}: {effort(project.table)}")
+    for text in all_notes(result):
+        console.line(f"note: {text}", "yellow")
+    console.note(f"in full: {folder / result.name}.md, .csv, .tex, .html, .json")

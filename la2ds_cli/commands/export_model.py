@@ -1,0 +1,53 @@
+"""`la2ds export-model`: the trained network of a run as an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    RunOption,
+    open_project,
+)
+
+
+def export_model(
+    project: ProjectOption = HERE,
+    run: RunOption = "default",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE.onnx", help="File; else model.onnx in the folder of the run."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a trained model as an ONNX file.
+
+    The file holds all that is needed to embed: la2ds embed --engine onnx works with it, without
+    torch. It is compared with torch before it is written. Prints its path.
+
+    \b
+      la2ds export-model --run default --out swings.onnx --project swings
+    """
+    from la2ds_cli import model_export
+    from la2ds_cli.console import Console
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_project(project)
+        made = model_export.export_model(opened, run=run, out=out, progress=console.progress)
+        console.note(
+            f"{made.size / 1e6:.1f} MB; differs from torch by up to {made.check.share:.0e} of the "
+            f"largest number, on clips of {', '.join(map(str, made.check.lengths))} frames"
+        )
+        console.line(str(made.path))
+        console.document("export-model", {"project": opened.root, "model": made})
+        chosen = "" if out is None else f" --model {made.path}"
+        console.next(f"la2ds embed --project {project} --run {run} --engine onnx{chosen}")

@@ -1,0 +1,96 @@
+"""Training methods: one file each. To add one, put `NAME.py` here with
+
+    NAMES = ("name",)        # of train.method
+    PAIRS = "copies"         # what a batch holds, see below
+    def loss(network, batch, config, generator):
+        return value         # a scalar tensor
+
+and, where it needs settings of its own, `la2ds_cli/presets/NAME.toml`, which begins with
+`preset = "default"` and names it. `la2ds train --method NAME` takes both. A method of your own
+package is named by its dotted path (`mypackage.mymodule`).
+
+network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a PairBatch
+(la2ds_cli.training.data). PAIRS says what `batch.original` and `batch.augmented` are:
+
+* `copies`: a clip and an augmented copy of it; `batch.truth` holds for each frame of the copy its
+  index in the clip;
+* `clips`: an augmented copy of a clip and one of another clip; `batch.truth` is the share of the
+  second clip that has passed at each of its frames, in [0, 1], and tells nothing about the first.
+
+config: the whole Config. generator: the random numbers of this step, so that a resumed run draws
+the same; a loss that draws others cannot be resumed exactly.
+
+A method with parameters of its own adds
+
+    def head(config):
+        return module        # an nn.Module
+
+which is trained as the submodule `method_head` of the network and stays out of the weights that
+embed; only the resume state holds it.
+
+A module of your own has no preset; what it needs of the settings is a literal in it,
+
+    SETTINGS = ("model.encoder=mypackage.mymodule", "train.learning_rate=3e-4")
+
+which `--set` overrides (docs/extending.md, "A new method in one file").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+from la2ds_cli.config import method_settings, preset_names
+from la2ds_cli.plugins import load_plugin, plugin_names
+
+if TYPE_CHECKING:
+    import torch
+
+    from la2ds_cli.config import Config
+    from la2ds_cli.training.data import PairBatch
+    from la2ds_models.sequence_network import SequenceNetwork
+
+Pairs = Literal["copies", "clips"]
+HEAD = "method_head"
+
+
+class Method(Protocol):
+    """A module of this folder."""
+
+    PAIRS: Pairs
+    loss: Callable[[SequenceNetwork, PairBatch, Config, torch.Generator], torch.Tensor]
+    # head: Callable[[Config], nn.Module], where the method has parameters
+
+
+def method_names() -> list[str]:
+    """Names of the shipped methods, sorted; imports none of them."""
+    return sorted(plugin_names(__name__))
+
+
+def get_method(name: str) -> Method:
+    """The module of a shipped method or of a dotted path; UserError (exit 2) for any other name."""
+    hint = "or the dotted path of a module with PAIRS and loss(network, batch, config, generator)"
+    module = load_plugin(__name__, name, what="training method", hint=hint)
+    return cast(Method, module)
+
+
+def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | None, list[str]]:
+    """Preset and overrides that train by `method`: config.method_settings, and the SETTINGS of a
+    module of one's own. None = as the project says."""
+    preset, overrides = method_settings(method, preset)
+    if method is not None and method not in (*method_names(), *preset_names()):
+        overrides += getattr(get_method(method), "SETTINGS", ())
+    return preset, overrides
+
+
+def add_head(network: SequenceNetwork, config: Config) -> None:
+    """Give `network` the parameters of train.method as its submodule `method_head`, drawn from
+    train.seed; nothing where the method has none. The global random state is left as it was."""
+    head = getattr(get_method(config.train.method), "head", None)
+    if head is None:
+        return
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.train.seed)
+        network.add_module(HEAD, head(config))

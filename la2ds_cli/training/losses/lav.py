@@ -1,0 +1,65 @@
+"""LAV (Haresh et al., "Learning by Aligning Videos in Time", CVPR 2021).
+
+L(X, Y) = L_align(X, Y) + alpha (I(X) + I(Y)): soft-DTW of the squared distances between the
+L2-normalised embeddings of two clips draws together what corresponds, and Contrastive-IDM of each
+clip by itself keeps apart what lies more than `WINDOW` frames apart in it; without it all frames
+collapse into one point. `train.temperature` is the softness gamma of soft-DTW (0.1). alpha, window
+and margin are those of the authors' released configuration.
+
+Differs from the paper:
+* the loss of a pair is divided by the mean number of frames of its clips (the released code: by the
+  20 that it samples), so that long pairs do not outweigh short ones;
+* W = (i - j)^2 + 1 as printed, i and j counting frames of the copy; the released code divides both
+  by the length of the video, and its weight of near pairs is 1;
+* the clips are augmented copies with up to `train.frames` frames in a row, seen by the encoder of
+  the configuration, instead of 20 frames sampled from a whole video and ResNet-50. The learning
+  rate is that of the preset, not 1e-4, which suits a pre-trained network;
+* later steps use the embeddings as the encoder gives them, not L2-normalised: they leave a layer
+  normalisation, so that their lengths differ little.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from la2ds_cli.config import Config
+from la2ds_cli.training.data import PairBatch
+
+if TYPE_CHECKING:
+    import torch
+
+    from la2ds_models.sequence_network import SequenceNetwork
+
+NAMES = ("lav",)
+PAIRS = "clips"
+REGULARISATION = 0.5  # alpha
+WINDOW = 10  # frames; sigma
+MARGIN = 2.0  # squared distance on the unit sphere: at right angles
+
+
+def loss(
+    network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
+) -> torch.Tensor:
+    """Mean LAV loss of the pairs of the batch. The truth of the batch is unused."""
+    from torch.nn.functional import normalize
+
+    from la2ds_models.contrastive_idm import contrastive_idm
+    from la2ds_models.distance import squared_distance
+    from la2ds_models.soft_dtw import soft_dtw
+
+    masks = batch.original.mask, batch.augmented.mask
+    first, second = (
+        network.encode(clip.maps, clip.joints, clip.mask, generator)
+        for clip in (batch.original, batch.augmented)
+    )
+    first, second = network.cross(first, second, *masks, generator)
+    first, second = (normalize(network.project(side).float(), dim=-1) for side in (first, second))
+    frames = [mask.sum(dim=1) for mask in masks]
+    gamma = config.train.temperature
+    aligned = soft_dtw(squared_distance(first, second), frames[0], frames[1], gamma)
+    apart = [
+        contrastive_idm(side, mask, WINDOW, MARGIN)
+        for side, mask in zip((first, second), masks, strict=True)
+    ]
+    total = aligned + REGULARISATION * (apart[0] + apart[1])
+    return (2 * total / (frames[0] + frames[1])).mean()

@@ -1,0 +1,68 @@
+"""Temporal cycle-consistency (Dwibedi et al., "Temporal Cycle-Consistency Learning", CVPR 2019).
+
+A frame i of one clip goes to its soft nearest neighbour in another clip (eq. 1) and from there back
+to a distribution beta over the frames of its own (eq. 3). `tcc` is cycle-back regression with its
+variance, |i - mu|^2 / sigma^2 + lambda log sigma (eq. 4); `tcc-classification` is cycle-back
+classification, the cross-entropy of arriving at i (eq. 2). Mean over all frames of both clips, the
+cycle taken from either side. lambda is 0.001 (the paper's appendix).
+
+Differs from the paper:
+* squared distances are divided by D * temperature, as the authors' released code does (0.1 there,
+  and in `train.temperature`); the equations print neither, and are had with `train.scaling=plain`,
+  which leaves D out, and a temperature of 1;
+* sigma^2 is larger by 1/12 squared frames, the variance within a frame: as printed it is 0 for a
+  certain cycle (la2ds_models.cycle_consistency);
+* i counts frames; the released code divides it by the length of the clip, which changes the loss by
+  a constant and its gradient not at all (but for the 1/12, which is one of frames). The logarithm
+  is that of sigma, as printed; the released code takes that of sigma^2;
+* the clips are augmented copies with up to `train.frames` frames in a row, seen by the encoder of
+  the configuration, instead of 20 frames sampled from a whole video and ResNet-50 with a stack of
+  two context frames. The learning rate is that of the preset, not 1e-4, which suits a pre-trained
+  network;
+* pairs are a clip and another one, drawn anew each step; the released code takes all pairs of the
+  videos of a batch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from la2ds_cli.config import Config
+from la2ds_cli.training.data import PairBatch
+
+if TYPE_CHECKING:
+    import torch
+
+    from la2ds_models.sequence_network import SequenceNetwork
+
+NAMES = ("tcc", "tcc-classification")
+PAIRS = "clips"
+VARIANCE_WEIGHT = 0.001  # lambda of eq. 4
+
+
+def loss(
+    network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
+) -> torch.Tensor:
+    """Mean cycle-back loss over all real frames of both clips. The truth of the batch is unused."""
+    import torch
+
+    from la2ds_models.cycle_consistency import cycle_back, cycle_classification, cycle_regression
+
+    masks = batch.original.mask, batch.augmented.mask
+    first, second = (
+        network.encode(clip.maps, clip.joints, clip.mask, generator)
+        for clip in (batch.original, batch.augmented)
+    )
+    first, second = network.cross(first, second, *masks, generator)
+    sides = network.project(first), network.project(second)
+    width = sides[0].shape[-1] if config.train.scaling == "casa" else 1
+    divisor = config.train.temperature * width
+    error = []
+    for here, there in ((0, 1), (1, 0)):
+        logit = cycle_back(sides[here], sides[there], masks[here], masks[there], divisor)
+        if config.train.method == "tcc-classification":
+            value = cycle_classification(logit)
+        else:
+            value = cycle_regression(logit, VARIANCE_WEIGHT)
+        error.append(value[masks[here]])
+    return torch.cat(error).mean()

@@ -1,0 +1,19 @@
+"""Squared Euclidean distances between the frames of clips, in float32 whatever computes around."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def squared_distance(first: Tensor, second: Tensor) -> Tensor:
+    """(B, N, M) squared Euclidean distances of first (B, N, D) and second (B, M, D), at least 0.
+
+    float64 stays, any other type is computed in float32, also under autocast: the products cancel
+    to what bfloat16 cannot tell from 0. Without a root, the gradient at 0 is 0.
+    """
+    with torch.autocast(first.device.type, enabled=False):
+        if first.dtype != torch.float64:
+            first, second = first.float(), second.float()
+        square = (first**2).sum(dim=-1)[:, :, None] + (second**2).sum(dim=-1)[:, None, :]
+        return (square - 2 * first @ second.transpose(1, 2)).clamp(min=0)

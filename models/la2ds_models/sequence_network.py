@@ -1,0 +1,75 @@
+"""What a network must offer to be trained and to embed: the base class of all of them.
+
+Shape legend: B clips, T frames, C channels, S heatmap cells per side, J joint features, D width.
+Masks are boolean (B, T), True = a real frame; padded frames never influence real ones.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SequenceNetwork(nn.Module):
+    """Heatmaps and/or joints of clips -> per-frame features.
+
+    A network implements `encode`. `cross` may add the context of a second clip, `project` a head
+    that only the loss sees.
+    """
+
+    def encode(
+        self,
+        maps: Tensor | None,
+        joints: Tensor | None,
+        mask: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Features (B, T, D) within each clip.
+
+        maps: (F, C, S, S) and joints: (F, J) hold the real frames of all clips one after the
+        other, in the order of mask (B, T); F = mask.sum().
+        """
+        raise NotImplementedError
+
+    def cross(
+        self,
+        first: Tensor,
+        second: Tensor,
+        first_mask: Tensor,
+        second_mask: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Features (B, N, D), (B, M, D) with the context of the other clip; here: as they are."""
+        return first, second
+
+    def project(self, features: Tensor) -> Tensor:
+        """What the loss compares; here: the features themselves."""
+        return features
+
+    def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
+        """Embeddings (B, T, D) for alignment, retrieval and evaluation."""
+        return self.encode(maps, joints, mask)
+
+    def keep_shown_positions(self, frames: int) -> None:
+        """Cut learned position tables to the `frames` positions that training showed."""
+
+    def compilable(self) -> list[nn.Module]:
+        """The parts that torch.compile may compile one by one."""
+        return []
+
+
+def is_padded(frames: Tensor, mask: Tensor) -> bool:
+    """Whether a batch of packed frames (F, ...) has padding: more places in `mask` than frames.
+
+    Told by the shapes, so that no value is waited for and an exported graph needs no branch.
+    """
+    return frames.shape[0] != mask.numel()
+
+
+def frames_of(frames: Tensor, mask: Tensor) -> Tensor:
+    """Packed frames (F, J) laid out as (B, T, J), zero at padding."""
+    if not is_padded(frames, mask):
+        return frames.reshape(*mask.shape, frames.shape[-1])
+    laid = frames.new_zeros(*mask.shape, frames.shape[-1])
+    laid[mask] = frames
+    return laid

@@ -1,0 +1,61 @@
+"""Entropic optimal transport between the frames of clips, in the log domain.
+
+Cuturi, "Sinkhorn Distances", NeurIPS 2013, with a prior in the place of the uniform plan: the plan
+that costs least, apart from epsilon times its divergence from the prior.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+FORBIDDEN = -1e9  # log of a weight that is 0; finite, so that gradients stay so
+
+
+def sinkhorn(
+    cost: Tensor,
+    first_weight: Tensor,
+    second_weight: Tensor,
+    *,
+    epsilon: float,
+    iterations: int,
+    log_prior: Tensor | None = None,
+) -> Tensor:
+    """Plans (B, N, M) float32, the minimum of <plan, cost> + epsilon KL(plan || prior) among those
+    with the given marginals.
+
+    cost: (B, N, M). first_weight (B, N), second_weight (B, M): the marginals, of equal sums; weight
+    0 marks padding, which has mass 0 and neither cost nor prior of which matter. log_prior:
+    (B, N, M), up to a constant of each clip; None = uniform. Gradients go through all iterations.
+    After them the second marginal is met exactly, the first one up to what is left to converge:
+    more iterations for a smaller epsilon. float64 stays, all else is computed in float32.
+    """
+    with torch.autocast(cost.device.type, enabled=False):
+        if cost.dtype != torch.float64:
+            cost, first_weight, second_weight = (
+                value.float() for value in (cost, first_weight, second_weight)
+            )
+        there = (first_weight > 0)[:, :, None] & (second_weight > 0)[:, None, :]
+        kernel = -cost / epsilon
+        if log_prior is not None:
+            kernel = kernel + log_prior.to(kernel.dtype)
+        kernel = kernel.masked_fill(~there, FORBIDDEN)
+        first_log, second_log = _log(first_weight), _log(second_weight)
+        v = torch.zeros_like(second_weight)
+        u = torch.zeros_like(first_weight)
+        for _ in range(iterations):
+            u = first_log - (kernel + v[:, None, :]).logsumexp(dim=2)
+            u = u.masked_fill(first_weight == 0, 0)
+            v = second_log - (kernel + u[:, :, None]).logsumexp(dim=1)
+            v = v.masked_fill(second_weight == 0, 0)
+        return (kernel + u[:, :, None] + v[:, None, :]).exp() * there
+
+
+def uniform_weight(mask: Tensor) -> Tensor:
+    """Marginal (B, T) float32 of clips whose real frames weigh alike and 1 together."""
+    return mask.float() / mask.sum(dim=1, keepdim=True)
+
+
+def _log(weight: Tensor) -> Tensor:
+    """Logarithm of weights, 0 where they are 0."""
+    return weight.masked_fill(weight == 0, 1).log()

@@ -1,0 +1,175 @@
+"""ST-GCN: graph convolution over the skeleton and convolution over time, in residual blocks.
+
+Yan et al., Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition,
+AAAI 2018. The graph convolution is their eq. 5: each neighbour of a joint belongs to a subset, each
+subset has weights of its own, and a subset is averaged (Z is its cardinality). The subsets are
+those of the spatial configuration, eq. 8: as far from the middle of the skeleton as the joint
+itself, nearer to it, farther from it. A learned mask M scales every edge in every block.
+
+`build` puts it in the place of CASA's perceptron. LA2DS combines the two (STGCN + CASA in its
+tables) and gives no details; position code, attention, head and loss here are la2ds_models.casa's.
+
+Deviations:
+
+* Layer norm over the channels of each joint instead of batch norm. It knows neither padding nor the
+  other clips of the batch, so that a clip has one embedding, training and resuming included. There
+  is none on the input, which is in units of the body already.
+* No stride in time: every frame has its embedding. Joints are averaged, frames are not.
+* No dropout, as in the other networks here.
+* The middle of the skeleton is the joint, or the joints, with the fewest edges to all others,
+  distances are counted in edges, and parts that no limb connects have a middle each. The paper
+  takes mean distances from the centre of gravity over the training set.
+* Widths are a quarter, a half and the whole of model.width in thirds of the blocks; the paper has
+  64, 128 and 256.
+
+Shape legend: B clips, T frames, F real frames, K joints, C channels, P = 3 subsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from la2ds_models.casa import CasaNetwork, need_joints_alone, with_attention
+from la2ds_models.sequence_network import frames_of
+
+KERNEL = 9  # frames of the convolution over time
+SUBSETS = 3  # as near to the middle, nearer, farther
+
+
+def edge_counts(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
+    """Fewest edges (K, K) between joints, infinite where none lead from one to the other."""
+    distance = torch.full((joint_count, joint_count), torch.inf)
+    distance.fill_diagonal_(0)
+    for a, b in limbs:
+        distance[a, b] = distance[b, a] = 1
+    for via in range(joint_count):
+        distance = torch.minimum(distance, distance[:, via, None] + distance[via])
+    return distance
+
+
+def from_the_middle(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
+    """Edges (K,) from each joint to the middle of its part of the skeleton.
+
+    The middle is where the edges to all joints of the part sum to the least; joints that tie are
+    all in it, so that a mirrored skeleton has the mirrored middle.
+    """
+    distance = edge_counts(joint_count, limbs)
+    together = distance.isfinite()
+    total = distance.where(together, 0).sum(dim=1)
+    least = total.expand(joint_count, -1).where(together, torch.inf).amin(dim=1)  # of the part
+    middle = total == least
+    return distance.where(middle[None], torch.inf).amin(dim=1)
+
+
+def subset_means(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
+    """(P, K, K): entry [p, i, j] is 1 / Z where j is in subset p of the neighbours of i, else 0."""
+    near = edge_counts(joint_count, limbs) <= 1
+    depth = from_the_middle(joint_count, limbs)
+    change = depth[None] - depth[:, None]  # [i, j]: how much farther out j is than i
+    member = torch.stack([near & (change == 0), near & (change < 0), near & (change > 0)]).float()
+    return member / member.sum(dim=2, keepdim=True).clamp(min=1)
+
+
+class GraphConvolution(nn.Module):
+    """Eq. 5 with the mask M: (..., K, C) -> (..., K, C')."""
+
+    mean: Tensor
+
+    def __init__(self, mean: Tensor, channels: int, width: int) -> None:
+        """mean (P, K, K): `subset_means`."""
+        super().__init__()
+        self.register_buffer("mean", mean, persistent=False)
+        self.importance = nn.Parameter(torch.ones_like(mean))
+        self.project = nn.Linear(channels, SUBSETS * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = self.project(x).unflatten(-1, (SUBSETS, -1))  # (..., K, P, C')
+        return torch.einsum("pij,...jpc->...ic", self.mean * self.importance, parts)
+
+
+class Block(nn.Module):
+    """Graph convolution, convolution over time, and the input beside them."""
+
+    def __init__(self, mean: Tensor, channels: int, width: int) -> None:
+        super().__init__()
+        self.graph = GraphConvolution(mean, channels, width)
+        self.norm_graph = nn.LayerNorm(width)
+        self.time = nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2)
+        self.norm_time = nn.LayerNorm(width)
+        self.shortcut = (
+            nn.Identity()
+            if channels == width
+            else nn.Sequential(nn.Linear(channels, width), nn.LayerNorm(width))
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (B, T, K, C) -> (B, T, K, C'); frames outside the mask (B, T) count as zeros, as those
+        before the first do."""
+        mixed = self.norm_graph(self.graph(x)).relu() * mask[:, :, None, None]
+        lines = mixed.permute(0, 2, 3, 1).flatten(0, 1)  # (B K, C', T)
+        moved = self.time(lines).unflatten(0, (x.shape[0], x.shape[2])).permute(0, 3, 1, 2)
+        return (self.norm_time(moved) + self.shortcut(x)).relu()
+
+
+class StGcn(nn.Module):
+    """Tokens (B, T, D) from joint features: blocks over the skeleton, then the mean of the joints.
+
+    joint_blocks: how the features of a frame lie. They are blocks one after the other; a block of n
+    holds n features of the first joint, then of the second, and so on.
+    """
+
+    def __init__(
+        self,
+        joint_count: int,
+        limbs: Sequence[tuple[int, int]],
+        joint_blocks: Sequence[int],
+        width: int,
+        layers: int,
+    ) -> None:
+        super().__init__()
+        if width % 4 or not layers:
+            raise ValueError(
+                "ST-GCN needs a width that is a multiple of 4, and spatial layers: got "
+                f"{width} and {layers}"
+            )
+        self.joint_count, self.joint_blocks = joint_count, tuple(joint_blocks)
+        mean = subset_means(joint_count, limbs)
+        widths = [width >> (2 - 3 * n // layers) for n in range(layers - 1)] + [width]
+        self.blocks = nn.ModuleList(
+            Block(mean, before, after)
+            for before, after in zip([sum(joint_blocks), *widths], widths, strict=False)
+        )
+
+    def forward(self, joints: Tensor, mask: Tensor) -> Tensor:
+        """joints (F, J): the real frames of all clips in the order of mask (B, T)."""
+        x = frames_of(self.by_joint(joints).flatten(1), mask).unflatten(-1, (self.joint_count, -1))
+        for block in self.blocks:
+            x = block(x, mask)
+        return x.mean(dim=2)
+
+    def by_joint(self, joints: Tensor) -> Tensor:
+        """Features (F, K, C) of each joint from those of the frame (F, J)."""
+        parts = joints.split([n * self.joint_count for n in self.joint_blocks], dim=-1)
+        return torch.cat([part.unflatten(-1, (self.joint_count, -1)) for part in parts], dim=-1)
+
+
+def build(
+    *,
+    channels: int,
+    joint_width: int,
+    width: int,
+    joint_count: int,
+    joint_blocks: Sequence[int],
+    limbs: Sequence[tuple[int, int]],
+    spatial_layers: int,
+    **settings: Any,
+) -> CasaNetwork:
+    """The network of the keywords of la2ds_cli.network.build_network: spatial_layers blocks below
+    CASA's attention; without layers of that the blocks alone."""
+    need_joints_alone(channels, joint_width)
+    graph = StGcn(joint_count, limbs, joint_blocks, width, spatial_layers)
+    return with_attention(graph, settings | {"width": width})

@@ -1,0 +1,134 @@
+"""`la2ds import` for data sets, through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli.errors import ExitCode
+from la2ds_cli.main import app
+from la2ds_cli.project import Project
+from tests.importers.data_set_samples import (
+    record,
+    write_h2o,
+    write_h2o_list,
+    write_ikea,
+    write_records,
+    write_segments,
+)
+from tests.importers.test_penn_action import write_mat
+
+SCAN = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
+
+
+def write_all(folder: Path) -> dict[str, list[str]]:
+    """A small data set for each command, and its arguments."""
+    write_ikea(folder / "ikea", SCAN)
+    write_ikea(folder / "ikea", "Lack_TV_Bench/0007_white")
+    write_segments(folder / "ikea", {SCAN: [("spin leg", 2, 5)]})
+    write_h2o(folder / "h2o")
+    write_h2o_list(folder / "h2o", "train", ["subject1/h1/1 23 2 4 0 7"])
+    write_records(folder / "x_train.npy", {"a": record()})
+    write_mat(folder / "penn" / "labels" / "0001.mat", frames=4)
+    labels = folder / "carl" / "train" / "golf_swing" / "0001.npy"
+    labels.parent.mkdir(parents=True)
+    np.save(labels, np.array([0, 0, 1, 1]))
+    return {
+        "ikea-asm": [str(folder / "ikea"), "--furniture", "kallax_shelf_drawer"],
+        "h2o": [str(folder / "h2o"), "--action", "pour milk"],
+        "casa-npy": [str(folder / "x_train.npy"), "--fps", "30"],
+        "penn-action": [str(folder / "penn"), "--carl-labels", str(folder / "carl")],
+    }
+
+
+@pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action"])
+def test_each_makes_a_project_with_poses_split_and_phases(tmp_path: Path, name: str):
+    arguments = ["import", name, *write_all(tmp_path)[name]]
+    root = tmp_path / "project"
+    result = CliRunner().invoke(app, [*arguments, "--project", str(root)])
+    assert result.exit_code == 0, result.stderr
+    assert "1 ok" in result.stdout
+    assert "next: la2ds" in result.stderr
+    project = Project.open(root)
+    (video,) = project.videos()
+    assert video.split == "train"  # of IKEA by the subset in gt_segments.json
+    assert len(project.read_pose(video.id)[0]) == video.frames
+    assert list(project.phases()) == [video.id]
+    result = CliRunner().invoke(app, [*arguments, "--project", str(root), "--json", "-q"])
+    document: dict[str, Any] = json.loads(result.stdout)
+    assert document["command"] == f"import {name}"
+    assert [item["status"] for item in document["items"]] == ["cached"]
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action"])
+def test_help_shows_an_example(name: str):
+    result = CliRunner().invoke(app, ["import", name, "--help"])
+    assert result.exit_code == 0
+    assert f"la2ds import {name} " in result.stdout
+
+
+@pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action"])
+def test_a_folder_that_is_not_there(tmp_path: Path, name: str):
+    more = ["--fps", "30"] if name == "casa-npy" else []
+    arguments = ["import", name, str(tmp_path / "no"), *more, "--project", str(tmp_path / "p")]
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert "there " in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_program_in_a_record_file_is_not_run(tmp_path: Path):
+    mark = tmp_path / "was-here"
+
+    class Exploit:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch '{mark}'",)
+
+    path = write_records(tmp_path / "x_train.npy", {"a": record(), "b": Exploit()})
+    arguments = ["import", "casa-npy", str(path), "--fps", "30", "--project", str(tmp_path / "p")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == ExitCode.UNREADABLE
+    error, hint = result.stderr.splitlines()[-2:]
+    assert error.startswith("error: ")
+    assert "system'" in error
+    assert "nothing in it was run (I001)" in error
+    assert "do not do that" in hint
+    assert not mark.exists()
+    np.load(path, allow_pickle=True)  # the control: numpy runs it
+    assert mark.exists()
+
+
+def test_one_bad_clip_does_not_end_the_batch(tmp_path: Path):
+    write_all(tmp_path)
+    folder = write_h2o(tmp_path / "h2o", "subject2/o1/0")
+    (folder / "hand_pose" / "000002.txt").write_text("0 0 0\n")
+    arguments = ["import", "h2o", str(tmp_path / "h2o"), "--project", str(tmp_path / "p")]
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == ExitCode.PARTIAL
+    items = json.loads(result.stdout)["items"]
+    assert [(item["status"], item["code"]) for item in items] == [("ok", ""), ("failed", "I001")]
+
+
+def test_options_that_make_no_sense(tmp_path: Path):
+    known = write_all(tmp_path)
+    for name, more, said in (
+        ("ikea-asm", ["--person", "largest"], "there is no rule 'largest'"),
+        ("ikea-asm", ["--camera", "dev9"], "there is no camera 'dev9'"),
+        ("ikea-asm", ["--fps", "0"], "--fps"),
+        ("h2o", ["--camera", "cam9"], "H2O has no camera 'cam9'"),
+        ("casa-npy", ["--split", "val"], "there is no split 'val'"),
+        ("casa-npy", ["--plane", "zz"], "there is no plane 'zz'"),
+        ("penn-action", ["--phases", "x.csv"], "cannot be given together"),
+    ):
+        arguments = ["import", name, *known[name], *more, "--project", str(tmp_path / "p")]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == ExitCode.USAGE, (name, more, result.stderr)
+        assert said in result.stderr
+        assert "Traceback" not in result.stderr

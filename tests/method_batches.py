@@ -1,0 +1,101 @@
+"""Batches for losses of training methods, and how well a method learns from movement whose truth is
+known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from la2ds_cli.embedding import Embedder, load_embedder, untrained_embedder
+from la2ds_cli.network import ClipBatch
+from la2ds_cli.project import Project
+from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.train import train
+from la2ds_cli.training.validate import nearest_frame_error
+from la2ds_models.sequence_network import SequenceNetwork
+from tests.movement import sequence, warped_phase
+
+JUNK = 50.0  # what the padding of embeddings holds
+
+
+class Given(SequenceNetwork):
+    """The joints are the embeddings; padding is full of junk."""
+
+    def encode(self, maps, joints, mask, generator=None):
+        assert joints is not None
+        laid = torch.full((*mask.shape, joints.shape[-1]), JUNK, dtype=joints.dtype)
+        laid[mask] = joints
+        return laid
+
+
+def batch_of(
+    first: Sequence[torch.Tensor], second: Sequence[torch.Tensor], padding: int = 0
+) -> PairBatch:
+    """Pairs of clips with embeddings (T, D), with `padding` more frames than the longest needs.
+    Every other frame of the first clip is in the second one."""
+    original, augmented = _side(first, padding), _side(second, padding)
+    truth = torch.zeros(augmented.mask.shape)
+    for row, clip in enumerate(second):
+        truth[row, : len(clip)] = 2.0 * torch.arange(len(clip))
+    frames = (sum(map(len, first)), sum(map(len, second)))
+    positions = tuple(range(len(first)))
+    return PairBatch(original, augmented, truth, [str(n) for n in positions], positions, frames)
+
+
+def _side(clips: Sequence[torch.Tensor], padding: int) -> ClipBatch:
+    length = torch.tensor([len(clip) for clip in clips])
+    mask = torch.arange(int(length.max()) + padding)[None] < length[:, None]
+    return ClipBatch(None, torch.cat(list(clips)), mask)
+
+
+def random_clips(lengths: Sequence[int], width: int, seed: int) -> list[torch.Tensor]:
+    """Smooth random curves (T, D) float32 that ask for gradients."""
+    random = torch.Generator().manual_seed(seed)
+    return [
+        (0.5 * torch.randn(n, width, generator=random)).cumsum(dim=0).requires_grad_()
+        for n in lengths
+    ]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Error of nearest frames between unseen performances, % of the clip length."""
+
+    trained: float
+    untrained: float
+
+
+def learn(project: Project, method: str, overrides: Sequence[str]) -> Learned:
+    """Train on the project and align performances of other bodies, cameras and speeds."""
+    config = project.config(
+        preset=method,
+        overrides=[
+            "model.width=32",
+            "model.heads=2",
+            "model.temporal_layers=1",
+            "train.steps=150",
+            "train.threads=1",
+            "train.precision=fp32",
+            *overrides,
+        ],
+    )
+    train(project, config=config, device="cpu")
+    return Learned(
+        _error(load_embedder(project, device="cpu")),
+        _error(untrained_embedder(config, "penn13", device="cpu")),
+    )
+
+
+def _error(embedder: Embedder) -> float:
+    errors = []
+    for seed in range(4):
+        one, two = warped_phase(30, 100 + seed), warped_phase(38, 200 + seed)
+        first, second = embedder(
+            [sequence(one, tilt=-0.15), sequence(two, tilt=0.15 + 0.05 * seed, scale=80)]
+        )
+        truth = np.interp(two, one, np.arange(len(one)))
+        errors.append(nearest_frame_error(first, second, truth))
+    return float(np.mean(errors))

@@ -1,0 +1,242 @@
+"""ST-GCN: its subsets by hand, its convolution neighbour by neighbour, its reach, its padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from la2ds_cli.config_sections import JointKind
+from la2ds_cli.network_input import joint_blocks, joint_features
+from la2ds_cli.skeleton import SKELETONS, get_skeleton
+from la2ds_models.casa import CasaNetwork
+from la2ds_models.stgcn import (
+    Block,
+    GraphConvolution,
+    StGcn,
+    build,
+    from_the_middle,
+    subset_means,
+)
+from tests.movement import figure
+
+PENN = get_skeleton("penn13")
+JOINTS = len(PENN.joints)
+SMALL: dict[str, Any] = dict(
+    channels=0,
+    joint_width=5 * JOINTS,
+    joint_count=JOINTS,
+    joint_blocks=(2, 2, 1),
+    limbs=PENN.limbs,
+    width=16,
+    heads=4,
+    spatial_layers=3,
+    temporal_layers=1,
+    cross_layers=1,
+    mlp_ratio=2,
+    temporal_position="sinusoid",
+    max_frames=32,
+    projection_head=True,
+)
+
+
+def _network(**changes: Any) -> CasaNetwork:
+    """With masks M that differ from edge to edge, as learning leaves them."""
+    torch.manual_seed(0)
+    network = build(**(SMALL | changes)).eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith("importance"):
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    return network
+
+
+def _clip(length: int, seed: int, joints: int = JOINTS) -> Tensor:
+    return torch.randn(length, 5 * joints, generator=torch.Generator().manual_seed(seed))
+
+
+def _batch(*clips: Tensor) -> tuple[None, Tensor, Tensor]:
+    length = torch.tensor([len(clip) for clip in clips])
+    return None, torch.cat(clips), torch.arange(int(length.max()))[None] < length[:, None]
+
+
+def test_subsets_of_a_chain_by_hand() -> None:
+    """0 - 1 - 2 - 3 - 4 and a joint of its own: the middle is 2, and 5."""
+    limbs = [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert from_the_middle(6, limbs).tolist() == [2, 1, 0, 1, 2, 0]
+    same, nearer, farther = subset_means(6, limbs)
+    assert torch.equal(same, torch.eye(6))
+    assert {(i, j): float(nearer[i, j]) for i, j in nearer.nonzero().tolist()} == {
+        (0, 1): 1, (1, 2): 1, (3, 2): 1, (4, 3): 1,
+    }  # fmt: skip
+    assert {(i, j): float(farther[i, j]) for i, j in farther.nonzero().tolist()} == {
+        (1, 0): 1, (2, 1): 0.5, (2, 3): 0.5, (3, 4): 1,
+    }  # fmt: skip
+
+
+def test_the_middle_of_bodies_and_of_both_hands() -> None:
+    depth = dict(zip(PENN.joints, from_the_middle(JOINTS, PENN.limbs).tolist(), strict=True))
+    assert [name for name, edges in depth.items() if edges == 0] == [
+        "left_shoulder",
+        "right_shoulder",
+    ]
+    assert depth["left_ankle"] == depth["right_ankle"] == 3
+    hands = get_skeleton("hands42")
+    middle = from_the_middle(42, hands.limbs) == 0
+    assert [hands.joints[k] for k in middle.nonzero()[:, 0]] == ["left_wrist", "right_wrist"]
+
+
+@pytest.mark.parametrize("name", sorted(SKELETONS))
+def test_every_neighbour_is_in_one_subset_and_mirroring_changes_none(name: str) -> None:
+    skeleton = SKELETONS[name]
+    count = len(skeleton.joints)
+    means = subset_means(count, skeleton.limbs)
+    near = torch.eye(count)
+    for a, b in skeleton.limbs:
+        near[a, b] = near[b, a] = 1
+    torch.testing.assert_close((means > 0).sum(dim=0).float(), near)
+    flip = torch.tensor(skeleton.flip)
+    torch.testing.assert_close(means[:, flip][:, :, flip], means)
+    rows = means.sum(dim=2)
+    assert bool(((rows - 1).abs().lt(1e-6) | rows.eq(0)).all())
+
+
+def _neighbour_by_neighbour(
+    layer: GraphConvolution, x: Tensor, limbs: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Eq. 5 as printed: for each joint, for each neighbour, its subset, weights and cardinality."""
+    count, width = x.shape[-2], layer.project.out_features // 3
+    depth = from_the_middle(count, limbs)
+    weight = layer.project.weight.view(3, width, -1)
+    bias = layer.project.bias.view(3, width)
+    rows = []
+    for i in range(count):
+        around = [i] + [j for limb in limbs for j, k in (limb, limb[::-1]) if k == i]
+        label = {j: 0 if depth[j] == depth[i] else 1 if depth[j] < depth[i] else 2 for j in around}
+        total = torch.zeros(*x.shape[:-2], width)
+        for j in around:
+            p = label[j]
+            cardinality = sum(other == p for other in label.values())
+            value = x[..., j, :] @ weight[p].T + bias[p]
+            total = total + layer.importance[p, i, j] * value / cardinality
+        rows.append(total)
+    return torch.stack(rows, dim=-2)
+
+
+@pytest.mark.parametrize("name", ["penn13", "hand21"])
+def test_graph_convolution_equals_the_sum_over_neighbours(name: str) -> None:
+    skeleton = get_skeleton(name)
+    torch.manual_seed(0)
+    count = len(skeleton.joints)
+    layer = GraphConvolution(subset_means(count, skeleton.limbs), 4, 6)
+    torch.nn.init.uniform_(layer.importance, 0.5, 1.5)
+    x = torch.randn(2, 3, count, 4, requires_grad=True)
+    fast, slow = layer(x), _neighbour_by_neighbour(layer, x, skeleton.limbs)
+    torch.testing.assert_close(fast, slow, atol=1e-5, rtol=1e-4)
+    pull, wanted = torch.randn(fast.shape), [x, *layer.parameters()]
+    found = torch.autograd.grad((fast * pull).sum(), wanted)
+    expected = torch.autograd.grad((slow * pull).sum(), wanted)
+    for mine, its in zip(found, expected, strict=True):
+        assert its.abs().max() > 0.01
+        torch.testing.assert_close(mine, its, atol=1e-4, rtol=1e-4)
+
+
+def test_a_block_reaches_one_limb_and_four_frames() -> None:
+    torch.manual_seed(0)
+    block = Block(subset_means(JOINTS, PENN.limbs), 3, 4)
+    x = torch.randn(1, 15, JOINTS, 3, requires_grad=True)
+    elbow = PENN.index("left_elbow")
+    value = block(x, torch.ones(1, 15, dtype=torch.bool))[0, 7, elbow].sum()
+    reached = torch.autograd.grad(value, x)[0][0].abs().sum(dim=-1) > 0
+    joints = {PENN.joints[k] for k in reached.any(dim=0).nonzero()[:, 0]}
+    assert joints == {"left_shoulder", "left_elbow", "left_wrist"}
+    assert reached.any(dim=1).nonzero()[:, 0].tolist() == list(range(3, 12))
+
+
+def test_padded_batch_equals_clips_one_by_one() -> None:
+    network = _network()
+    first, second = _clip(5, 1), _clip(17, 2)
+    together = network.embed(*_batch(first, second))
+    torch.testing.assert_close(together[0, :5], network.embed(*_batch(first))[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(together[1], network.embed(*_batch(second))[0], atol=1e-5, rtol=0)
+
+
+def test_training_and_use_give_the_same_features() -> None:
+    network, batch = _network(), _batch(_clip(5, 1), _clip(9, 2))
+    torch.testing.assert_close(network.train().embed(*batch), network.eval().embed(*batch))
+
+
+def test_the_names_of_joints_do_not_matter_and_their_limbs_do() -> None:
+    """Joints in another order, limbs and masks along: the same features."""
+    order = torch.randperm(JOINTS, generator=torch.Generator().manual_seed(3))
+    place = order.argsort().tolist()  # joint k of old stands at place[k]
+    moved = _network(limbs=[(place[a], place[b]) for a, b in PENN.limbs])
+    network, clip = _network(), _clip(9, 1)
+    state = {
+        name: value[:, order][:, :, order] if name.endswith("importance") else value
+        for name, value in network.state_dict().items()
+    }
+    moved.load_state_dict(state)
+    columns = torch.cat(
+        [
+            start + (order[:, None] * n + torch.arange(n)).flatten()
+            for start, n in ((0, 2), (2 * JOINTS, 2), (4 * JOINTS, 1))
+        ]
+    )
+    expected = network.embed(*_batch(clip))
+    torch.testing.assert_close(moved.embed(*_batch(clip[:, columns])), expected, atol=1e-5, rtol=0)
+    assert (moved.embed(*_batch(clip)) - expected).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("kind", get_args(JointKind))
+def test_a_joint_is_given_its_own_features(kind: JointKind) -> None:
+    """Another place of one joint changes no others' features, where features are not shared."""
+    xy = figure(np.linspace(0, 1, 12)) / 10
+    score = np.linspace(0.2, 0.8, 12 * JOINTS).reshape(12, JOINTS)
+    graph = StGcn(JOINTS, PENN.limbs, joint_blocks(kind), 4, 1)
+
+    def by_joint(joints: np.ndarray) -> Tensor:
+        return graph.by_joint(torch.from_numpy(joint_features(joints, score, PENN, 30, kind)))
+
+    wrist = PENN.index("left_wrist")
+    other = xy.copy()
+    other[5, wrist] += 1e-3
+    changed = (by_joint(other) - by_joint(xy)).abs() > 1e-6
+    assert bool(changed[5, wrist].any())
+    place = {"position": 4, "movement": 0, "both": 4}[kind]
+    torch.testing.assert_close(by_joint(xy)[:, :, place], torch.from_numpy(score).float())
+    if kind == "position":  # movement is in units of the whole body
+        assert changed.any(dim=2).nonzero().tolist() == [[5, wrist]]
+        crop = (xy + 0.5) * (2 / 30) - 1
+        torch.testing.assert_close(by_joint(xy)[..., :2], torch.from_numpy(crop).float())
+
+
+def test_widths_grow_in_thirds() -> None:
+    def widths(layers: int) -> list[int]:
+        blocks = StGcn(JOINTS, PENN.limbs, (2, 2, 1), 16, layers).blocks
+        return [block.time.out_channels for block in blocks if isinstance(block, Block)]
+
+    assert widths(1) == [16]
+    assert widths(3) == [4, 8, 16]
+    assert widths(9) == [4, 4, 4, 8, 8, 8, 16, 16, 16]
+
+
+@pytest.mark.parametrize(("changes"), [{"width": 18, "heads": 2}, {"spatial_layers": 0}], ids=str)
+def test_what_makes_no_graph_network_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="multiple of 4, and spatial layers"):
+        _network(**changes)
+
+
+def test_all_parameters_receive_gradient() -> None:
+    network = _network().train()
+    batch = _batch(_clip(5, 1), _clip(7, 2))
+    first = network.encode(*batch)
+    first, second = network.cross(first, first.flip(1), batch[2], batch[2].flip(1))
+    (network.project(first) - 2 * network.project(second)).square().sum().backward()
+    silent = [
+        name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().any()
+    ]
+    assert not silent

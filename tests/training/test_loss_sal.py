@@ -1,0 +1,164 @@
+"""The tuples of Shuffle and Learn against their definition, its loss, and what it learns."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+
+from la2ds_cli.config import load_config
+from la2ds_cli.embedding import load_embedder
+from la2ds_cli.project import Project
+from la2ds_cli.training import checkpoint, records
+from la2ds_cli.training.losses import add_head, sal
+from la2ds_cli.training.train import train
+from tests.method_batches import Given, batch_of, learn, random_clips
+from tests.movement import sequence, warped_phase
+from tests.small_runs import JOINTS, interrupted_at
+
+CONFIG = load_config(preset="sal", overrides=["model.width=6"])
+
+
+def _network() -> Given:
+    network = Given()
+    add_head(network, CONFIG)
+    return network
+
+
+def _value(network, clips, others, padding=0):
+    batch = batch_of(clips, others, padding)
+    return sal.loss(network, batch, CONFIG, torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("length", "fps"), [(64, 20.0), (30, 20.0), (9, 20.0), (4, 20.0)])
+def test_tuples_fulfil_their_definition(length: int, fps: float) -> None:
+    longest, away = sal.limits(length, fps)
+    drawn = [
+        sal.draw_tuples(torch.ones(length), fps, torch.Generator().manual_seed(seed))
+        for seed in range(40)
+    ]
+    index = torch.cat([one for one, _ in drawn])
+    ordered = torch.cat([two for _, two in drawn])
+    assert len(index) == 40 * sal.TUPLES
+    turned = 0
+    for (one, middle, two), inside in zip(index.tolist(), ordered.tolist(), strict=True):
+        first, last = min(one, two), max(one, two)
+        turned += one > two
+        assert 0 <= first < last < length
+        assert 0 <= middle < length
+        assert max(longest // 2, 2) <= last - first <= longest
+        if inside:
+            assert first < middle < last
+        else:
+            assert middle <= first - away or middle >= last + away
+    assert 0.2 < ordered.double().mean() < 0.3
+    assert 0.4 < turned / len(index) < 0.6
+
+
+def test_limits_are_those_of_the_paper_where_a_clip_is_long_enough() -> None:
+    assert sal.limits(300, 25.0) == (60, 15)
+    assert sal.limits(40, 25.0) == (20, 5)
+
+
+def test_first_and_last_frame_are_drawn_in_proportion_to_the_motion_between() -> None:
+    """Brute force over all pairs of frames, one of which holds four times the motion."""
+    moved = torch.tensor([1.0, 1, 1, 1, 4, 1, 1, 1, 1, 1])
+    longest, away = sal.limits(10, 20.0)
+    weight = {
+        (b, d): float(moved[b + 1 : d + 1].mean())
+        for b in range(10)
+        for d in range(b + 2, 10)
+        if d - b <= longest and d - b >= longest // 2 and (b >= away or d + away < 10)
+    }
+    counted: Counter[tuple[int, int]] = Counter()
+    random = torch.Generator().manual_seed(0)
+    for _ in range(1000):
+        for one, _, two in sal.draw_tuples(moved, 20.0, random)[0].tolist():
+            counted[min(one, two), max(one, two)] += 1
+    total, drawn = sum(weight.values()), sum(counted.values())
+    assert counted.keys() == weight.keys()
+    for pair, value in weight.items():
+        assert counted[pair] / drawn == pytest.approx(value / total, abs=0.006)
+
+
+def test_motion_is_the_mean_change_of_the_input() -> None:
+    clips = random_clips([5, 3], 2, 0)
+    found = sal.motion(batch_of(clips, clips, padding=2).original)
+    for moved, clip in zip(found, clips, strict=True):
+        expected = [(clip[t] - clip[t - 1]).abs().mean().item() for t in range(1, len(clip))]
+        assert moved.tolist() == pytest.approx([expected[0], *expected])
+
+
+def test_loss_is_the_cross_entropy_of_the_classifier_on_all_tuples() -> None:
+    first, second = random_clips([20, 14], 6, 1), random_clips([9, 8], 6, 2)
+    network, random = _network(), torch.Generator().manual_seed(0)
+    hidden, _, out = network.get_submodule("method_head").children()
+    values = []
+    for side in (first, second):
+        for clip, moved in zip(side, sal.motion(batch_of(side, side).original), strict=True):
+            index, ordered = sal.draw_tuples(moved, CONFIG.train.fps, random)
+            for frames, label in zip(index.tolist(), ordered.tolist(), strict=True):
+                logit = out(torch.relu(hidden(torch.cat([clip[k] for k in frames]))))
+                values.append(logit.logsumexp(dim=0) - logit[int(label)])
+    expected = torch.stack(values).mean()
+    leaves = [*first, *second, *network.parameters()]
+    wanted = torch.autograd.grad(expected, leaves)
+    value = _value(network, first, second)
+    torch.testing.assert_close(value, expected)
+    for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
+        torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-6)
+
+
+def test_padding_never_changes_the_loss() -> None:
+    first, second = random_clips([20, 14], 6, 1), random_clips([9, 8], 6, 2)
+    network = _network()
+    assert torch.equal(_value(network, first, second), _value(network, first, second, padding=5))
+
+
+def test_clips_too_short_for_a_tuple_cost_nothing_and_have_gradients() -> None:
+    first, second = random_clips([3], 6, 1), random_clips([2], 6, 2)
+    value = _value(_network(), first, second)
+    value.backward()
+    assert value == 0
+    assert first[0].grad is not None
+    assert (first[0].grad == 0).all()
+
+
+def test_bfloat16_around_the_loss_does_not_change_it() -> None:
+    first, second = random_clips([20], 6, 1), random_clips([9], 6, 2)
+    network = _network()
+    with torch.autocast("cpu", torch.bfloat16):
+        value = _value(network, first, second)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, _value(network, first, second))
+
+
+def test_interrupted_run_equals_uninterrupted_one_and_embeds_without_the_classifier(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = project.config(preset="sal", overrides=[*JOINTS, "model.heads=2"])
+    train(project, run="whole", config=config, device="cpu")
+    monkeypatch.setattr(records, "SAVE_SECONDS", 0)
+    with interrupted_at(13):
+        train(project, run="parts", config=config, device="cpu")
+    train(project, run="parts", config=config, device="cpu")
+    whole, parts = (
+        checkpoint.load_resume(project.run_dir(run) / "resume.pt") for run in ("whole", "parts")
+    )
+    assert whole is not None
+    assert parts is not None
+    assert "method_head.0.weight" in whole["network"]
+    for name, tensor in whole["network"].items():
+        assert torch.equal(tensor, parts["network"][name]), name
+    weights = checkpoint.load_weights(project.run_dir("whole") / "best.safetensors")[0]
+    assert not any(name.startswith("method_head") for name in weights)
+    assert len(load_embedder(project, "whole", "cpu")([sequence(warped_phase(24, 0))])[0]) == 24
+
+
+def test_learns_to_align_where_the_encoder_sees_frames_alone_as_in_the_paper(
+    project: Project,
+) -> None:
+    """With the default's encoder it reads the order from the context and learns nothing else."""
+    found = learn(project, "sal", ["train.steps=350", "model.temporal_layers=0"])
+    assert found.trained < 0.75 * found.untrained

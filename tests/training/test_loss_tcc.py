@@ -1,0 +1,159 @@
+"""Temporal cycle-consistency: its equations by loops, padding, certain cycles, what it learns."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from la2ds_cli.config import load_config
+from la2ds_cli.training.losses.tcc import VARIANCE_WEIGHT
+from la2ds_models.cycle_consistency import cycle_back, cycle_classification, cycle_regression
+from tests.training.feature_pairs import (
+    assert_gradients_are_those_of,
+    bf16_beside_fp32,
+    errors,
+    figures,
+    loss_of,
+    random_clips,
+    small,
+)
+
+SCALINGS = ["casa", "plain"]
+
+
+def shares(frame: list[float], clip: list[list[float]], divisor: float) -> list[float]:
+    """exp(-|frame - v_j|^2 / divisor) over its sum."""
+    exponent = [
+        -math.fsum((a - b) ** 2 for a, b in zip(frame, v, strict=True)) / divisor for v in clip
+    ]
+    total = math.fsum(math.exp(value) for value in exponent)
+    return [math.exp(value) / total for value in exponent]
+
+
+def by_loops(first: Tensor, second: Tensor, divisor: float, *, classify: bool) -> list[float]:
+    """The loss of every frame of `first`, as the paper's equations 1 to 4 say it."""
+    u, v = first.tolist(), second.tolist()
+    found = []
+    for i, frame in enumerate(u):
+        alpha = shares(frame, v, divisor)
+        neighbour = [
+            math.fsum(a * frame[axis] for a, frame in zip(alpha, v, strict=True))
+            for axis in range(len(frame))
+        ]
+        beta = shares(neighbour, u, divisor)
+        if classify:
+            found.append(-math.log(beta[i]))
+            continue
+        mean = math.fsum(b * k for k, b in enumerate(beta))
+        variance = math.fsum(b * (k - mean) ** 2 for k, b in enumerate(beta)) + 1 / 12
+        found.append((i - mean) ** 2 / variance + VARIANCE_WEIGHT * math.log(math.sqrt(variance)))
+    return found
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("method", ["tcc", "tcc-classification"])
+def test_loss_and_gradients_are_those_of_the_equations(method: str, scaling: str) -> None:
+    settings = [f'train.method="{method}"', f"train.scaling={scaling}", "train.temperature=0.7"]
+    config = load_config(preset="tcc", overrides=settings)
+    first, second = random_clips(5, 2, 4), random_clips(3, 6, 4, seed=1)
+    divisor = 0.7 * (3 if scaling == "casa" else 1)
+
+    def slow() -> float:
+        value = []
+        for one, other in zip(first, second, strict=True):
+            value += by_loops(one, other, divisor, classify=method != "tcc")
+            value += by_loops(other, one, divisor, classify=method != "tcc")
+        return math.fsum(value) / len(value)
+
+    loss = loss_of(config, first, second)
+    assert float(loss.detach()) == pytest.approx(slow(), rel=1e-9)
+    assert_gradients_are_those_of(slow, loss, [*first, *second])
+
+
+@pytest.mark.parametrize("filler", [0.0, 50.0, math.nan])
+@pytest.mark.parametrize("classify", [False, True])
+def test_whatever_padding_holds_a_cycle_is_as_it_is_without(classify: bool, filler: float) -> None:
+    def total(u: Tensor, v: Tensor) -> Tensor:
+        real = torch.arange(u.shape[1])[None] < 5, torch.arange(v.shape[1])[None] < 4
+        logit = cycle_back(u, v, real[0], real[1], 0.5)
+        value = cycle_classification(logit) if classify else cycle_regression(logit, 0.001)
+        return value[real[0]].sum()
+
+    clips = [*random_clips(5), *random_clips(4, seed=1)]
+    alone = total(clips[0][None], clips[1][None])
+    alone.backward()
+    wide = []
+    for clip in clips:
+        padded = torch.full((1, 8, 3), filler, dtype=torch.float64)
+        padded[0, : len(clip)] = clip.detach()
+        wide.append(padded.requires_grad_())
+    grown = total(wide[0], wide[1])
+    grown.backward()
+    assert float(grown.detach()) == pytest.approx(float(alone.detach()))
+    for padded, clip in zip(wide, clips, strict=True):
+        assert padded.grad is not None
+        assert clip.grad is not None
+        torch.testing.assert_close(padded.grad[0, : len(clip)], clip.grad)
+        assert not padded.grad[0, len(clip) :].any()
+
+
+def test_a_pair_is_as_it_is_alone_in_a_batch_of_other_lengths() -> None:
+    config = load_config(preset="tcc")
+    first, second = random_clips(6, 3), random_clips(2, 7, seed=1)
+    together = loss_of(config, first, second)
+    alone = [loss_of(config, [one], [two]) for one, two in zip(first, second, strict=True)]
+    frames = torch.tensor([8.0, 10.0], dtype=torch.float64)
+    expected = (torch.stack(alone) * frames).sum() / frames.sum()
+    torch.testing.assert_close(together, expected)
+
+
+@pytest.mark.parametrize("method", ["tcc", "tcc-classification"])
+def test_certain_and_undecided_cycles_have_finite_losses_and_gradients(method: str) -> None:
+    config = load_config(preset="tcc", overrides=[f'train.method="{method}"'])
+    corners = 1e3 * torch.eye(6)  # every frame is its own nearest by far: variance 0 as printed
+    for first, second in (
+        (corners, corners),
+        (corners, corners.flip(0)),
+        (corners, -corners),
+        (torch.ones(6, 6), torch.ones(6, 6)),
+        (corners[:1], corners),
+    ):
+        clips = [first.clone().requires_grad_(), second.clone().requires_grad_()]
+        loss = loss_of(config, clips[:1], clips[1:])
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert all(clip.grad is not None and torch.isfinite(clip.grad).all() for clip in clips)
+
+
+def test_a_cycle_that_comes_back_costs_nothing_and_an_undecided_one_its_spread() -> None:
+    config = load_config(preset="tcc", overrides=["train.method=tcc"])
+    corners = 1e3 * torch.eye(6)
+    floor = VARIANCE_WEIGHT * math.log(math.sqrt(1 / 12))
+    assert float(loss_of(config, [corners], [corners.flip(0)])) == pytest.approx(floor)
+    same = torch.ones(6, 6)  # beta is even: mean 2.5, variance 35 / 12
+    variance = 35 / 12 + 1 / 12
+    spread = sum((i - 2.5) ** 2 for i in range(6)) / 6 / variance
+    expected = spread + VARIANCE_WEIGHT * math.log(math.sqrt(variance))
+    assert float(loss_of(config, [same], [same])) == pytest.approx(expected)
+
+
+def test_bfloat16_changes_little(tmp_path: Path) -> None:
+    (plain, gradients), (rounded, others) = bf16_beside_fp32(small("tcc"), figures(tmp_path / "p"))
+    assert rounded.dtype == torch.float32
+    assert float(rounded) == pytest.approx(float(plain), rel=0.05)
+    one, two = (torch.cat([g.flatten() for g in side]) for side in (gradients, others))
+    assert float(torch.nn.functional.cosine_similarity(one, two, dim=0)) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("method", "steps", "rate"), [("tcc", 300, 3e-3), ("tcc-classification", 150, 1e-3)]
+)
+def test_it_learns_what_corresponds(tmp_path: Path, method: str, steps: int, rate: float) -> None:
+    settings = f'train.method="{method}"', f"train.steps={steps}", f"train.learning_rate={rate}"
+    trained, untrained = errors(figures(tmp_path / "p"), small("tcc", *settings))
+    assert untrained > 10
+    assert trained < 0.7 * untrained
