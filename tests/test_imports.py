@@ -30,7 +30,7 @@ PURE = {
         "alignment.gap_kernel",
         *("alignment.repetition_kernel", "alignment.repetitions"),
         *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
-        *("augment", "crop"),
+        *("augment", "crop", "embedder"),
         *("evaluation.bootstrap", "evaluation.kendall", "evaluation.tau_kernel", "heatmaps"),
         *("frame_search", "ivf_search", "joint_angles", "network_input"),
         *("pose_features", "resample"),
