@@ -181,8 +181,8 @@ def onnx_embedder(
     if weights.exists() and artifact.file_digest(weights) != opened.weights:
         raise UserError(
             f"{path} holds other weights than run '{run}'",
-            hint=f"it was exported from a run '{opened.run}'; export again after training: "
-            f"la2ds export-model --run {run}",
+            hint=f"name the run it was exported from, --run {opened.run}; or, after a training, "
+            f"export again: la2ds export-model --run {run}",
             exit_code=ExitCode.MISMATCH,
         )
     return opened.embedder()
@@ -234,7 +234,7 @@ def embed(
     if engine == "onnx":
         embedder = onnx_embedder(project, run, model, device)
     elif model is not None:
-        raise UserError(f"{model} is for another engine", hint="add --engine onnx")
+        raise UserError(f"the engine {engine} reads no {model}", hint="add --engine onnx")
     else:
         embedder = load_embedder(project, run, device)
     results = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,10 @@ def _session(content: bytes, path: Path) -> Any:
     options.log_severity_level = 4  # failures come back as exceptions
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    # Weights in other files are looked for here, and nowhere else.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own classes straight below Exception

@@ -30,7 +30,7 @@ PURE = {
         "alignment.gap_kernel",
         *("alignment.repetition_kernel", "alignment.repetitions"),
         *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
-        *("augment", "crop"),
+        *("augment", "crop", "embedder"),
         *("compare.anomaly", "compare.differences", "compare.findings", "compare.noise"),
         *("compare.spans", "compare.tempo", "compare.view", "embedding_plot.projection"),
         *("evaluation.bootstrap", "evaluation.kendall", "evaluation.phase_labels"),

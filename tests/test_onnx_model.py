@@ -61,6 +61,21 @@ def _cut(path: Path) -> Path:
     return path
 
 
+def _weights_outside(path: Path) -> Path:
+    """Part of the weights lies in a file beside it."""
+    (path.parent / "weights.bin").write_bytes(bytes(1000))
+    loaded = onnx.load(path)
+    header = json.loads(loaded.metadata_props[0].value)
+    del loaded.metadata_props[:]
+    bias = next(w for w in loaded.graph.initializer if w.name.endswith("bias"))
+    bias.ClearField("raw_data")
+    bias.data_location = TensorProto.EXTERNAL
+    entry = bias.external_data.add()
+    entry.key, entry.value = "location", "weights.bin"
+    path.write_bytes(pack(loaded, header))
+    return path
+
+
 def _custom(path: Path) -> Path:
     """An operator of somebody's library."""
     node = helper.make_node("Run", ["joints"], ["embedding"], domain="their.library")
@@ -84,6 +99,7 @@ _UNKNOWN = {"name": "centaur", "joints": ["hoof"], "limbs": []}
         (lambda path: path.parent, ExitCode.UNREADABLE, "cannot read"),
         (_cut, ExitCode.UNREADABLE, "not a usable ONNX model"),
         (_custom, ExitCode.UNREADABLE, "not a usable ONNX model.*their.library"),
+        (_weights_outside, ExitCode.UNREADABLE, "External data"),
         (lambda path: write_pose(path, 13), ExitCode.MISMATCH, "la2ds did not export it"),
         (_without_entry, ExitCode.MISMATCH, "la2ds did not export it"),
         (_quantised, ExitCode.MISMATCH, "changed since la2ds exported it"),
@@ -105,7 +121,10 @@ _UNKNOWN = {"name": "centaur", "joints": ["hoof"], "limbs": []}
         ),
     ],
 )
-def test_what_is_not_ours_is_refused(model: Path, spoil: Any, code: ExitCode, reason: str):
+def test_what_is_not_ours_is_refused(
+    model: Path, spoil: Any, code: ExitCode, reason: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(model.parent)
     with pytest.raises(UserError, match=reason) as caught:
         open_model(spoil(model))
     assert caught.value.exit_code == code
