@@ -149,7 +149,7 @@ def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
     if len(result.projects) > 1:
         for metric, heading in heads:
             add(MEAN, metric, heading, {name: _mean_cell(result, name, metric) for name in names})
-    for data in _data_sets(result):
+    for data in _data_sets(result) if task.number else ():
         label = f"in the paper: {paper_data()[data].label} {MARK}"
         for metric, heading in heads:
             add(label, metric, heading, {name: _theirs(data, name, metric) for name in names})

@@ -107,7 +107,8 @@ def departures(sources: Sequence[Source], protocol: str) -> list[str]:
     if any(not source.record for source in sources):
         found.append(
             "its splits and labels are those of CASA's records, which the paper uses; whose labels "
-            f"phases.csv holds is not known (la2ds import {RECORDS} has theirs)"
+            f"phases.csv holds is not known (la2ds import {RECORDS} has theirs), and phases made "
+            "from the joints by rule favour what reads joints"
         )
     actions = {source.record for source in sources}
     if len(sources) != len(data.records) or (all(actions) and actions != set(data.records)):

@@ -15,11 +15,11 @@ from la2ds_cli.artifact import read_header, write_text
 from la2ds_cli.benchmark import benchmark as module
 from la2ds_cli.benchmark.benchmark import benchmark
 from la2ds_cli.benchmark.layout import MEAN, TaskTable, layout
-from la2ds_cli.benchmark.methods import find_methods, shipped_methods
+from la2ds_cli.benchmark.methods import find_methods
 from la2ds_cli.benchmark.notes import all_notes
 from la2ds_cli.benchmark.result import BenchmarkResult
 from la2ds_cli.embedding import checkpoint_path
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.errors import ExitCode
 from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.project import Project
 from la2ds_cli.reproduce.scores import ALL_METRICS
@@ -117,27 +117,6 @@ def test_every_encoder_is_scored_untrained_once(project: Project, result: Benchm
     untrained = _evaluated(project, "benchmark-la2ds-s0")["features"]["untrained"]
     cells = _cells(layout(result), "untrained-la2ds", "swings")
     assert cells["kendalls_tau"].value == untrained["kendalls_tau"]["value"]
-
-
-def test_all_methods_get_the_same_steps_and_alignment(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p", {"preset": "default", "align": {"band": 0.25}})
-    settings = ["train.batch_size=3"]
-    for name in shipped_methods():
-        config = find_methods([name])[0].config(project, settings, 7)
-        assert (config.train.steps, config.train.batch_size, config.train.seed) == (1200, 3, 7)
-        assert (config.align.band, config.align.pool) == (0.25, False)
-    given = find_methods(["lav"])[0].config(project, ["train.steps=9", "align.pool=true"], 0)
-    assert (given.train.steps, given.align.pool) == (9, True)
-
-
-def test_la2ds_is_the_default_where_the_project_has_the_preset_of_another_method(
-    tmp_path: Path,
-) -> None:
-    project = Project.create(tmp_path / "p", {"preset": "casa"})
-    config = find_methods(["la2ds"])[0].config(project, [], 0)
-    assert (config.train.method, config.model.encoder) == ("la2ds", "vivit")
-    project = Project.create(tmp_path / "q", {"preset": "heatmap"})
-    assert find_methods(["la2ds"])[0].config(project, [], 0).model.input == "heatmap"
 
 
 def test_a_second_call_trains_and_scores_nothing(
@@ -295,33 +274,3 @@ def test_a_run_that_was_given_less_is_told(copied: Project) -> None:
     found.facts["steps"] = 3  # as if the clock had ended them
     notes = [note for note in all_notes(found) if "less than this budget" in note]
     assert len(notes) == 4
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"seeds": ()}, "the seeds must be"),
-        ({"seeds": (1, 1)}, "the seeds must be"),
-        ({"methods": ()}, "the methods must be"),
-        ({"methods": ("tcc", "tcc")}, "the methods must be"),
-        ({"methods": ("tccc",)}, "unknown training method 'tccc'"),
-        ({"methods": ("la2ds_cli.errors",)}, "la2ds_cli.errors has no PAIRS"),
-        ({"settings": ["train.step=1"]}, "unknown setting 'step'"),
-        ({"protocol": "papers"}, "unknown protocol 'papers'"),
-    ],
-)
-def test_bad_requests_are_refused_before_any_work(
-    tmp_path: Path, options: dict[str, Any], message: str
-) -> None:
-    project = Project.create(tmp_path / "p")
-    with pytest.raises(UserError, match=message) as caught:
-        _run([project], tmp_path / "out", **options)
-    assert caught.value.exit_code == ExitCode.USAGE
-    assert not (tmp_path / "out").exists()
-
-
-def test_projects_must_be_different(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "p")
-    for projects in ([], [project, Project.open(tmp_path / "p")]):
-        with pytest.raises(UserError, match="project"):
-            _run(projects, tmp_path / "out")

@@ -193,6 +193,9 @@ def test_the_papers_columns_stand_apart_and_say_so() -> None:
     text = "\n".join(all_notes(result))
     assert "Penn Action in the paper is not the same experiment" in text
     assert "LA2DS 2D heatmaps; here 2D joints (joints)" in text
+    result.tasks = (TASKS["transfer"],)
+    result.projects[0].table.rows[0].outcomes[0].scores["event_transfer_median"] = 1.0
+    assert [name for name, _ in layout(result)[0].groups()] == ["p0"]  # the paper has no such thing
     other = _result([Source()], "la2ds", "joints")
     assert [name for name, _ in layout(other)[0].groups()] == ["p0"]
     assert any("data that the paper does not have" in note for note in all_notes(other))
