@@ -90,6 +90,8 @@ def benchmark(
         result.write(out)
     for seed in plan.seeds:
         for budget, into in zip(budgets, result.projects, strict=True):
+            if len(budgets) > 1:
+                budget.progress.note(f"{into.table.name}, seed {seed}")
             for method in plan.methods:
                 _one_run(budget, plan, method, seed, into)
                 result.write(out)
