@@ -151,8 +151,8 @@ def test_bfloat16_changes_little(tmp_path: Path) -> None:
 
 # A cycle may come back from a wrong place, so what is learnt depends on the seed. With the preset's
 # divisor, 0.1 * D, the seeds 0 and 2 end at 43 and 44 % here, above chance; with 0.1 alone all of 0
-# to 5 learn. No flips: these figures raise the left arm first, and a mirrored one looks like another
-# moment.
+# to 5 learn. No flips: these figures raise the left arm first, and a mirrored one looks like
+# another moment.
 SETTINGS = ["augment.flip_probability=0", "train.scaling=plain"]
 REGRESSION = [*SETTINGS, "train.steps=300", "train.learning_rate=3e-3"]
 
