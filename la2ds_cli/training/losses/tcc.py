@@ -21,6 +21,9 @@ Differs from the paper:
   network;
 * pairs are a clip and another one, drawn anew each step; the released code takes all pairs of the
   videos of a batch.
+
+A cycle that comes back may have been at a wrong place, which no term forbids: look at several
+seeds.
 """
 
 from __future__ import annotations
