@@ -67,7 +67,10 @@ def _differs_by(preset: str, position: str) -> float:
 
 @pytest.mark.parametrize(
     ("preset", "position"),
-    [("default", "rotary"), ("default", "offset"), ("fused", "none"), ("paper-penn", "learned")],
+    [
+        *(("default", "rotary"), ("default", "offset"), ("fused", "none")),
+        *(("paper-penn", "learned"), ("vivit-lav", "learned")),  # the last with a class token
+    ],
 )
 def test_any_length_equals_torch(preset: str, position: str):
     assert _differs_by(preset, position) < 1e-4

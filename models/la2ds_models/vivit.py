@@ -180,7 +180,7 @@ class SpatialTransformer(nn.Module):
         if self.position is not None:
             tokens = tokens + self.position
         if self.token is not None:
-            tokens = torch.cat([self.token.expand(len(tokens), -1, -1), tokens], dim=1)
+            tokens = torch.cat([self.token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         for block in self.blocks:
             tokens = block(tokens)
         if self.token is not None:
