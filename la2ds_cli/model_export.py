@@ -20,6 +20,7 @@ from la2ds_cli.embedding import VERSION, TrainedNetwork, exported_path, load_net
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.network_input import NetworkInput, network_input
 from la2ds_cli.onnx_model import SCHEMA, SUFFIX, input_shapes, pack, read_model, skeleton_entry
+from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 from la2ds_cli.skeleton import Skeleton, get_skeleton
@@ -75,16 +76,12 @@ def export_model(
     """Write the embedder of a run as an ONNX file; an existing one is replaced.
 
     out: the file, by default model.onnx in the folder of the run. UserError: exit 2 for another
-    suffix than .onnx, 4 for a network that cannot be exported, 6 where onnx or onnxscript is
-    missing or the exported network differs from torch by more than TOLERANCE, and what
-    load_network raises.
+    suffix than .onnx or a file of the project, 4 for a network that cannot be exported, 6 where
+    onnx or onnxscript is missing or the exported network differs from torch by more than TOLERANCE,
+    and what load_network raises.
     """
     progress = progress or Progress()
-    path = out or exported_path(project, run)
-    if path.suffix.lower() != SUFFIX:
-        raise UserError(
-            f"cannot write a model to '{path}': unknown file type", hint=f"end the name in {SUFFIX}"
-        )
+    (path,) = checked_outputs(project, [out or exported_path(project, run)], "a model", (SUFFIX,))
     trained = load_network(project, run)
     progress.begin("exporting", 2)
     content, check = exported(trained, run, progress)

@@ -80,6 +80,11 @@ def test_any_length_equals_torch(preset: str, position: str):
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_preset_equals_torch(preset: str, position: str):
+    config = load_config(preset=preset, overrides=[*SMALL, f"model.temporal_position={position}"])
+    try:
+        build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
+    except UserError as error:
+        pytest.skip(f"no such network: {error.message}")
     assert _differs_by(preset, position) < 1e-4
 
 
