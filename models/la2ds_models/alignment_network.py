@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from la2ds_models.sequence_network import SequenceNetwork, frames_of, is_padded
+from la2ds_models.sequence_network import SequenceNetwork, frames_of, is_padded, two_layers
 from la2ds_models.vivit import (
     Block,
     FlatMap,
@@ -117,22 +117,14 @@ class AlignmentNetwork(SequenceNetwork):
             Block(width, heads, mlp_ratio) for _ in range(temporal_layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.before_cross = (
-            nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
-            if cross_layers
-            else nn.Identity()
-        )
+        self.before_cross = two_layers(width, cross_layers)
         self.cross_position = TemporalPosition(
             temporal_position if cross_layers else "none", max_frames, width
         )
         self.cross_blocks = nn.ModuleList(
             Block(width, heads, mlp_ratio) for _ in range(cross_layers)
         )
-        self.head = (
-            nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
-            if projection_head
-            else nn.Identity()
-        )
+        self.head = two_layers(width, projection_head)
 
     def encode(
         self,

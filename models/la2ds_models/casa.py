@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from la2ds_models.linear_attention import LinearAttentionLayer
-from la2ds_models.sequence_network import SequenceNetwork, frames_of
+from la2ds_models.sequence_network import SequenceNetwork, frames_of, two_layers
 from la2ds_models.vivit import TemporalPosition, sinusoid
 
 POSITIONS = ("sinusoid", "learned", "offset", "none")  # rotary needs attention by products
@@ -93,11 +93,7 @@ class CasaNetwork(SequenceNetwork):
         for weight in self.layers.parameters():
             if weight.dim() > 1:
                 nn.init.xavier_uniform_(weight)
-        self.head = (
-            nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
-            if projection_head
-            else nn.Identity()
-        )
+        self.head = two_layers(width, projection_head)
 
     def encode(
         self,

@@ -66,6 +66,13 @@ def is_padded(frames: Tensor, mask: Tensor) -> bool:
     return frames.shape[0] != mask.numel()
 
 
+def two_layers(width: int, wanted: bool | int) -> nn.Module:
+    """Two linear layers with a ReLU between them, as the projection head; nothing if not wanted."""
+    if not wanted:
+        return nn.Identity()
+    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+
+
 def frames_of(frames: Tensor, mask: Tensor) -> Tensor:
     """Packed frames (F, J) laid out as (B, T, J), zero at padding."""
     if not is_padded(frames, mask):

@@ -83,6 +83,18 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
     return preset, overrides
 
 
+def projected_pair(
+    network: SequenceNetwork, batch: PairBatch, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the head makes of the features of both sides of a batch, (B, N, D) and (B, M, D), each
+    with the context of the other where the network gives it."""
+    one, other = batch.original, batch.augmented
+    first = network.encode(one.maps, one.joints, one.mask, generator)
+    second = network.encode(other.maps, other.joints, other.mask, generator)
+    first, second = network.cross(first, second, one.mask, other.mask, generator)
+    return network.project(first), network.project(second)
+
+
 def add_head(network: SequenceNetwork, config: Config) -> None:
     """Give `network` the parameters of train.method as its submodule `method_head`, drawn from
     train.seed; nothing where the method has none. The global random state is left as it was."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from la2ds_cli.config import Config
 from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.losses import projected_pair
 
 if TYPE_CHECKING:
     import torch
@@ -24,18 +25,8 @@ def loss(
     from la2ds_models.alignment_network import contrastive_regression
 
     train = config.train
-    first = network.encode(
-        batch.original.maps, batch.original.joints, batch.original.mask, generator
-    )
-    second = network.encode(
-        batch.augmented.maps, batch.augmented.joints, batch.augmented.mask, generator
-    )
-    first, second = network.cross(
-        first, second, batch.original.mask, batch.augmented.mask, generator
-    )
     return contrastive_regression(
-        network.project(first),
-        network.project(second),
+        *projected_pair(network, batch, generator),
         batch.original.mask,
         batch.augmented.mask,
         batch.truth,

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from la2ds_cli.config import Config
 from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.losses import projected_pair
 
 if TYPE_CHECKING:
     import torch
@@ -48,12 +49,8 @@ def loss(
     from la2ds_models.soft_dtw import soft_dtw
 
     masks = batch.original.mask, batch.augmented.mask
-    first, second = (
-        network.encode(clip.maps, clip.joints, clip.mask, generator)
-        for clip in (batch.original, batch.augmented)
-    )
-    first, second = network.cross(first, second, *masks, generator)
-    first, second = (normalize(network.project(side).float(), dim=-1) for side in (first, second))
+    pair = projected_pair(network, batch, generator)
+    first, second = (normalize(side.float(), dim=-1) for side in pair)
     frames = [mask.sum(dim=1) for mask in masks]
     gamma = config.train.temperature
     aligned = soft_dtw(squared_distance(first, second), frames[0], frames[1], gamma)

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 from la2ds_cli.config import Config
 from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.losses import projected_pair
 
 if TYPE_CHECKING:
     import torch
@@ -52,12 +53,7 @@ def loss(
     from la2ds_models.cycle_consistency import cycle_back, cycle_classification, cycle_regression
 
     masks = batch.original.mask, batch.augmented.mask
-    first, second = (
-        network.encode(clip.maps, clip.joints, clip.mask, generator)
-        for clip in (batch.original, batch.augmented)
-    )
-    first, second = network.cross(first, second, *masks, generator)
-    sides = network.project(first), network.project(second)
+    sides = projected_pair(network, batch, generator)
     width = sides[0].shape[-1] if config.train.scaling == "casa" else 1
     divisor = config.train.temperature * width
     error = []

@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING
 
 from la2ds_cli.config import Config
 from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.losses import projected_pair
 
 if TYPE_CHECKING:
     import torch
@@ -71,12 +72,8 @@ def loss(
     from torch.nn.functional import normalize
 
     masks = batch.original.mask, batch.augmented.mask
-    first, second = (
-        network.encode(clip.maps, clip.joints, clip.mask, generator)
-        for clip in (batch.original, batch.augmented)
-    )
-    first, second = network.cross(first, second, *masks, generator)
-    first, second = (normalize(network.project(side).float(), dim=-1) for side in (first, second))
+    pair = projected_pair(network, batch, generator)
+    first, second = (normalize(side.float(), dim=-1) for side in pair)
     step = min(batch.positions) // config.train.batch_size
     return vava(first, second, *masks, max(DECAY**step, LEAST), config.train.temperature).mean()
 
