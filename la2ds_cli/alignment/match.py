@@ -57,6 +57,21 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Joints:
+    """What a clip's joints say of it, as filmed or mirrored. movement (T, 8K); plain (T, F): raw
+    pose; rate: frames per second."""
+
+    movement: FloatArray
+    plain: FloatArray
+    rate: float
+
+
+def joints_of(pose: PoseSequence, movement: FloatArray, *, mirrored: bool) -> Joints:
+    """Of a clip whose `movement`, as filmed or mirrored, is known."""
+    return Joints(movement, raw_pose(mirror(pose) if mirrored else pose), common_rate([pose]))
+
+
+@dataclass(frozen=True)
 class Pair:
     """The clips to align. names: as the user gave them, for messages. part: the poses are parts of
     the clips, which are then embedded as they are, without the rest."""
@@ -152,21 +167,25 @@ def match_features(
     )
 
 
-def _rows(
-    pair: Pair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
-) -> SharedRows:
+def rows_to_align(a: Joints, b: Joints, settings: AlignConfig) -> SharedRows:
     """What both clips show; all of them where the settings want no gaps.
 
     By their movement; and by the plain poses, since a foreign span may be so large that the rest
     seems to hardly move beside it.
     """
-    a, b = movement[:2]
     if not settings.gaps or settings.method != "dtw":
-        return all_rows(len(a), len(b))
+        return all_rows(len(a.movement), len(b.movement))
+    rates = a.rate, b.rate
+    by_movement = shared_rows(a.movement, b.movement, rates)
+    return by_movement.common(shared_rows(a.plain, b.plain, rates, CLEAR))
+
+
+def _rows(
+    pair: Pair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
+) -> SharedRows:
     pose_a, pose_b = pair.poses
-    rates = common_rate([pose_a]), common_rate([pose_b])
-    plain_a, plain_b = raw_pose(pose_a), raw_pose(mirror(pose_b) if mirrored else pose_b)
-    return shared_rows(a, b, rates).common(shared_rows(plain_a, plain_b, rates, CLEAR))
+    a = joints_of(pose_a, movement[0], mirrored=False)
+    return rows_to_align(a, joints_of(pose_b, movement[1], mirrored=mirrored), settings)
 
 
 def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[str, PoseSequence]:

@@ -12,28 +12,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from la2ds_cli.alignment.clip_features import common_rate, nearest_view, views_of_b
-from la2ds_cli.alignment.gaps import CLEAR, SharedRows, all_rows, shared_rows
-from la2ds_cli.alignment.match import CLEARLY, match_features
+from la2ds_cli.alignment.match import CLEARLY, Joints, joints_of, match_features, rows_to_align
 from la2ds_cli.alignment.routes import FEWEST, Kinds, Leg, Routes, choose_others
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.embedding import ensure_embeddings
 from la2ds_cli.errors import UserError
-from la2ds_cli.pose_features import mirror, raw_pose
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.transfer.carry import Correspondence
 from la2ds_cli.types import FloatArray, PoseSequence
-
-
-@dataclass(frozen=True)
-class Joints:
-    """What a clip's joints say of it, as filmed or mirrored. movement (T, 8K); plain (T, F): raw
-    pose; rate: frames per second."""
-
-    movement: FloatArray
-    plain: FloatArray
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -76,8 +64,7 @@ def make_features(
         chosen = 0 if clip == reference else nearest_view(first, views, CLEARLY)
         if chosen:
             mirrored.add(clip)
-        plain = raw_pose(mirror(pose) if chosen else pose)
-        joints[clip] = Joints(views[chosen], plain, common_rate([pose]))
+        joints[clip] = joints_of(pose, views[chosen], mirrored=bool(chosen))
         if kind == "pose":
             kinds[clip] = (views[chosen],)
         elif pooled and clip in kinds:
@@ -136,7 +123,8 @@ class Pairs:
         self._found = {pair: found for pair, found in self._found.items() if clip not in pair}
 
     def _align(self, a: str, b: str) -> Correspondence:
-        rows = self._rows(a, b)
+        joints = self.features.joints
+        rows = rows_to_align(joints[a], joints[b], self.settings)
         asked = [n for n, clip in enumerate(self.others) if clip not in (a, b)]
 
         def votes(kinds_a: Kinds, kinds_b: Kinds) -> FloatArray:
@@ -157,15 +145,6 @@ class Pairs:
         )
         sure = match.certainty
         return Correspondence(match.position, sure.low, sure.high, sure.confidence, rows.length_b)
-
-    def _rows(self, a: str, b: str) -> SharedRows:
-        """What both clips show, as `align` finds it."""
-        one, other = self.features.joints[a], self.features.joints[b]
-        if not self.settings.gaps or self.settings.method != "dtw":
-            return all_rows(len(one.movement), len(other.movement))
-        rates = one.rate, other.rate
-        by_movement = shared_rows(one.movement, other.movement, rates)
-        return by_movement.common(shared_rows(one.plain, other.plain, rates, CLEAR))
 
     def _legs_of(self, clip: str, kinds: Kinds, part: bool) -> list[list[Leg]]:
         """To all other clips; kept for a whole clip."""
