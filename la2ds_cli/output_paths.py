@@ -1,12 +1,19 @@
-"""Files that a user asks for: of a known type, and nothing that the project needs."""
+"""Files that a user asks for: of a known type, nothing that the project needs, and written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from la2ds_cli import artifact, figure
 from la2ds_cli.errors import UserError
+from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
@@ -31,6 +38,37 @@ def spare_project(project: Project, paths: Iterable[Path]) -> None:
                 f"{path} belongs to the project and would be lost",
                 hint="write to another file",
             )
+
+
+def write_outputs(
+    paths: Iterable[Path],
+    contents: Mapping[str, Callable[[], str | bytes | Mapping[str, Any]]],
+    draw: Callable[[], Figure],
+) -> None:
+    """Write each file by its suffix: what `contents` gives for it, a mapping as JSON, else the
+    figure that `draw` gives; existing files are replaced."""
+    for path in paths:
+        kind = path.suffix.lower()
+        made = contents[kind]() if kind in contents else figure.render(draw(), kind[1:])
+        if isinstance(made, bytes):
+            artifact.write_bytes(path, made)
+        elif isinstance(made, str):
+            artifact.write_text(path, made)
+        else:
+            artifact.write_json(path, made)
+
+
+def drawn_once(draw: Callable[[], Figure], progress: Progress) -> Callable[[], Figure]:
+    """`draw`, called when its figure is first wanted, and not again."""
+
+    @cache
+    def drawn() -> Figure:
+        progress.begin("drawing")
+        made = draw()
+        progress.end()
+        return made
+
+    return drawn
 
 
 def checked_outputs(

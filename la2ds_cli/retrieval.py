@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from la2ds_cli import artifact, figure
+from la2ds_cli import figure
 from la2ds_cli.alignment.clip_features import FeatureKind, choose_features
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.frame_index import FrameIndex
 from la2ds_cli.frame_index_update import IndexUpdate, update_model_index, update_pose_index
 from la2ds_cli.frame_search import Limits, exact, search
-from la2ds_cli.output_paths import checked_outputs
+from la2ds_cli.output_paths import checked_outputs, drawn_once, write_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 from la2ds_cli.retrieval_result import Hit, Query, Recall, RetrievalResult, Searched
 from la2ds_cli.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 IndexKind = Literal["exact", "faiss"]
 SUFFIXES = (*figure.SUFFIXES, ".json")
@@ -260,14 +263,11 @@ def _write(
     folder = project.results_dir("retrieve")
     targets = (out,) if out else (folder / f"{name}.png", folder / f"{name}.json")
     result = replace(result, files=targets)
-    for path in targets:
-        if path.suffix.lower() == ".json":
-            artifact.write_json(path, result.to_json())
-        else:
-            from la2ds_cli import contact_sheet
 
-            progress.begin("drawing")
-            sheet = contact_sheet.draw(project, result)
-            progress.end()
-            artifact.write_bytes(path, figure.render(sheet, path.suffix.lower()[1:]))
+    def draw() -> Figure:
+        from la2ds_cli import contact_sheet
+
+        return contact_sheet.draw(project, result)
+
+    write_outputs(targets, {".json": result.to_json}, drawn_once(draw, progress))
     return result

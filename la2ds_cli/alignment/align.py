@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli import artifact, figure
+from la2ds_cli import figure
 from la2ds_cli.alignment import tables
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import (
@@ -25,10 +26,13 @@ from la2ds_cli.config import Config
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.output_paths import checked_outputs
+from la2ds_cli.output_paths import checked_outputs, drawn_once, write_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.types import Alignment, FloatArray, PoseSequence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
 
@@ -218,20 +222,12 @@ def _write(
     targets: Sequence[Path],
     progress: Progress,
 ) -> AlignResult:
-    result = replace(result, files=tuple(targets))
-    drawn = None
-    for path in targets:
-        kind = path.suffix.lower()
-        if kind == ".csv":
-            artifact.write_text(path, tables.csv_text(result.alignment))
-        elif kind == ".json":
-            artifact.write_json(path, result.to_json())
-        else:
-            from la2ds_cli.alignment import plot
+    def draw() -> Figure:
+        from la2ds_cli.alignment import plot
 
-            if drawn is None:
-                progress.begin("drawing")
-                drawn = plot.draw(project, result)
-                progress.end()
-            artifact.write_bytes(path, figure.render(drawn, kind[1:]))
+        return plot.draw(project, result)
+
+    result = replace(result, files=tuple(targets))
+    contents = {".csv": lambda: tables.csv_text(result.alignment), ".json": result.to_json}
+    write_outputs(targets, contents, drawn_once(draw, progress))
     return result

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli import artifact, figure
+from la2ds_cli import figure
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
@@ -23,9 +24,12 @@ from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.compare.view import ViewDifference, has_trunk, view_difference
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName
-from la2ds_cli.output_paths import checked_outputs
+from la2ds_cli.output_paths import checked_outputs, drawn_once, write_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
 _MOSTLY = 0.5  # share of the reference that can be judged; less is told
@@ -194,22 +198,17 @@ def _examples(
 def _write(
     project: Project, result: CompareResult, privacy: bool, progress: Progress
 ) -> CompareResult:
-    drawn = None
-    for path in result.files:
-        kind = path.suffix.lower()
-        if kind == ".csv":
-            artifact.write_text(path, tables.csv_text(result))
-        elif kind == ".json":
-            artifact.write_json(path, result.to_json())
-        else:
-            from la2ds_cli.compare import page, sheet
+    def draw() -> Figure:
+        from la2ds_cli.compare import sheet
 
-            if drawn is None:
-                progress.begin("drawing")
-                drawn = sheet.draw(project, result, privacy=privacy)
-                progress.end()
-            if kind == ".html":
-                artifact.write_text(path, page.html(result, figure.render(drawn, "png")))
-            else:
-                artifact.write_bytes(path, figure.render(drawn, kind[1:]))
+        return sheet.draw(project, result, privacy=privacy)
+
+    def page() -> str:
+        from la2ds_cli.compare import page
+
+        return page.html(result, figure.render(drawn(), "png"))
+
+    drawn = drawn_once(draw, progress)
+    contents = {".csv": lambda: tables.csv_text(result), ".json": result.to_json, ".html": page}
+    write_outputs(result.files, contents, drawn)
     return result

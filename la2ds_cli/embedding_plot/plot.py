@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from la2ds_cli import artifact, figure
+from la2ds_cli import figure
 from la2ds_cli.alignment.clip_features import (
     FeatureKind,
     check_skeletons,
@@ -28,10 +29,13 @@ from la2ds_cli.embedding_plot.projection import (
 )
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.output_paths import checked_outputs
+from la2ds_cli.output_paths import checked_outputs, write_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project, Video
 from la2ds_cli.types import FloatArray, PoseSequence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA_VERSION = 1
 LINKS = 45  # lines between two clips
@@ -231,20 +235,19 @@ def _write(
         folder = project.results_dir("plot-embeddings")
         targets = [folder / f"{name}.png", folder / f"{name}.html"]
     result = replace(result, files=tuple(targets))
+
+    @cache
+    def picture() -> Figure:
+        from la2ds_cli.embedding_plot import draw
+
+        return draw.draw(result)
+
+    def page() -> bytes:
+        from la2ds_cli.embedding_plot import page
+
+        return page.render(result)
+
     progress.begin("drawing")
-    drawn = None
-    for path in targets:
-        kind = path.suffix.lower()
-        if kind == ".json":
-            artifact.write_json(path, result.to_json())
-        elif kind == ".html":
-            from la2ds_cli.embedding_plot import page
-
-            artifact.write_bytes(path, page.render(result))
-        else:
-            from la2ds_cli.embedding_plot import draw
-
-            drawn = drawn or draw.draw(result)
-            artifact.write_bytes(path, figure.render(drawn, kind[1:]))
+    write_outputs(targets, {".json": result.to_json, ".html": page}, picture)
     progress.end()
     return result
