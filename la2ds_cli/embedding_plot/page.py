@@ -20,7 +20,7 @@ def render(result: EmbeddingPlot) -> bytes:
         "page.html",
         title,
         styles=["page.css"],
-        scripts=["page.js"],
+        scripts=["marks.js", "page.js"],
         package=__package__ or "la2ds_cli.embedding_plot",
         heading=text(f"Frames of {len(result.clips)} clips in the feature space"),
         summary=text(summary(result)),
