@@ -22,7 +22,8 @@ from la2ds_cli.artifact import Recipe
 from la2ds_cli.demo import clips
 from la2ds_cli.demo.body import forward_kinematics, pose_vector, random_body
 from la2ds_cli.demo.movement import movement, random_style
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import PoseSequence
 
 ODD = pose_vector(

@@ -23,7 +23,8 @@ from la2ds_cli.crop import clip_box, to_cells
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.heatmaps import channel_count, render_numpy
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import FloatArray, PoseSequence
 

@@ -12,63 +12,20 @@ import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from la2ds_cli import artifact
-from la2ds_cli.clip_id import slug
 from la2ds_cli.config import Config, load_config
 from la2ds_cli.csv_table import read_rows
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.phases_csv import read_phases
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import EmbeddingSequence, Phase, PoseSequence
 
 PROJECT_FILE = "project.toml"
 DEFAULT_RUN = "default"
-
-
-@dataclass(frozen=True)
-class Video:
-    """One row of videos.csv.
-
-    path: the source file (a video or a label file), absolute, or relative to the project.
-    sha256: digest of the source. frames, fps, width, height: of the extracted sequence, 0 =
-    unknown. split: `train`, `test` or empty (= used for both). group: performer or session.
-    person: which of the people in the video, 1 = its subject. options: how the file is read, as
-    ClipOptions.to_text writes it, empty = as it is.
-    """
-
-    id: str
-    path: str
-    sha256: str
-    frames: int = 0
-    fps: float = 0.0
-    width: int = 0
-    height: int = 0
-    split: str = ""
-    group: str = ""
-    person: int = 1
-    options: str = ""
-
-    @property
-    def name(self) -> str:
-        """The file name, and `#2` for its second person: short, and understood by Project.find.
-
-        The id without its digest where the file name says too little: of several clips of a file,
-        and of folders such as subject1/h1/1/cam4.
-        """
-        path = Path(self.path)
-        own = re.fullmatch(r"(.+)-[0-9a-f]{8}", self.id)
-        name = own[1] if own and _says_more(own[1], path) else path.name
-        return f"{name}#{self.person}" if self.person > 1 else name
-
-
-def _says_more(own: str, path: Path) -> bool:
-    """Whether the readable part of an id names a clip better than its path does."""
-    if own == slug(f"{path.parent.name}-{path.stem}"):
-        return False
-    return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
 
 
 class Project:

@@ -12,7 +12,8 @@ from la2ds_cli import artifact
 from la2ds_cli.artifact import ArtifactError, Recipe
 from la2ds_cli.config import Config
 from la2ds_cli.errors import UserError
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 
 _NAMED = 12  # clips that a suggested command names one by one; beyond, their folders
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.media_files import is_image_folder, is_video_file
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.video import Frame, read_frames
 
 

@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 
 from la2ds_cli.artifact import Recipe
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import PoseSequence
 

@@ -21,7 +21,8 @@ from la2ds_cli.heatmap_cache import (
 )
 from la2ds_cli.heatmaps import render_numpy
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import PoseSequence
 

@@ -17,7 +17,16 @@ CORE = {
     f"la2ds_cli.{name}"
     for name in [
         *("artifact", "batch", "config", "config_sections", "csv_table", "device", "errors"),
-        *("progress", "project", "skeleton", "types", "video", "video_file", "video_writer"),
+        *(
+            "progress",
+            "project",
+            "project_video",
+            "skeleton",
+            "types",
+            "video",
+            "video_file",
+            "video_writer",
+        ),
         *("clip_options", "frame_clock", "frame_conversion", "image_sequence", "media_files"),
         *("clip_id", "orientation", "phases_csv", "read_ahead", "tone_map", "video_container"),
     ]

@@ -13,7 +13,8 @@ from la2ds_cli.compare.compare import compare
 from la2ds_cli.embedding_plot.plot import plot_embeddings
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.output_paths import check_suffix, checked_outputs
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.retrieval import retrieve
 from tests.movement import add_sequence, sequence, warped_phase
 

@@ -13,7 +13,8 @@ from la2ds_cli.artifact import Recipe, file_digest
 from la2ds_cli.clip_id import slug, video_id
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.phases_csv import read_phases
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import EmbeddingSequence, Phase, PoseSequence
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,8 @@ from la2ds_cli.artifact import Recipe
 from la2ds_cli.embedding import embed
 from la2ds_cli.heatmap_cache import cache_heatmaps
 from la2ds_cli.poses.extract import pose_recipes
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.status import StepStatus, project_status
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase

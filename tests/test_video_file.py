@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.video import write_video
 from la2ds_cli.video_file import video_file
 

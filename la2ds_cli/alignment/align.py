@@ -28,7 +28,8 @@ from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.output_paths import checked_outputs, drawn_once, write_outputs
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project, Video
+from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import Alignment, FloatArray, PoseSequence
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from la2ds_cli.errors import UserError
 from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.pose_features import both_movements, centre_and_scale, fill_gaps
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project, Video
+from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.resample import seconds_at
 from la2ds_cli.skeleton import get_skeleton
 from la2ds_cli.types import Alignment, FloatArray, PoseSequence

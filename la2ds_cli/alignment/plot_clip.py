@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.figure import printable
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.resample import frame_edges
 from la2ds_cli.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.video_file import VideoFile, video_file

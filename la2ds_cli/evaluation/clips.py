@@ -17,7 +17,8 @@ from la2ds_cli.evaluation.phase_labels import (
 )
 from la2ds_cli.evaluation.phase_metrics import Labels
 from la2ds_cli.evaluation.protocol import Protocol
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import IntArray, Phase, PoseSequence
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from la2ds_cli import artifact
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.evaluation.clips import find_twins
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 
 
 def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> None:

@@ -10,7 +10,8 @@ from la2ds_cli.batch import ItemResult
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.exporters import Export, FormatError, load_exporter
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 
 
 def export_poses(

@@ -24,7 +24,8 @@ from la2ds_cli.importers._video import SourceVideo, source_of
 from la2ds_cli.media_files import natural_order
 from la2ds_cli.poses.report import item_result
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import PoseSequence
 
 VERSION = 1  # raised when the same file gives other poses

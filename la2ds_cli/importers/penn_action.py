@@ -26,7 +26,8 @@ from la2ds_cli.importers._carl_labels import label_files, read_labels, split_of,
 from la2ds_cli.importers._phase_labels import Labels, check_phases, merge_phases
 from la2ds_cli.importers._problems import PoseFileError
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import FloatArray, PoseSequence
 
 VERSION = 1

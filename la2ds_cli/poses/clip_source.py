@@ -15,7 +15,8 @@ from la2ds_cli.clip_id import video_id
 from la2ds_cli.clip_options import ClipOptions
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.media_files import image_files
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.video import VideoInfo, probe
 
 

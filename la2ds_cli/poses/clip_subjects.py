@@ -9,7 +9,8 @@ from pathlib import Path
 
 from la2ds_cli import artifact
 from la2ds_cli.poses.subjects_file import read_subjects, subject_of
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 
 
 class ClipSubjects:

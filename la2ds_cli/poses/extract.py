@@ -28,7 +28,8 @@ from la2ds_cli.poses.recipe import STEP, pose_recipe
 from la2ds_cli.poses.report import item_result, write_report
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.progress import Progress, SharedProgress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 
 __all__ = ["STEP", "Engine", "ensure_pose", "extract_poses", "pose_recipes"]
 

@@ -26,7 +26,8 @@ from la2ds_cli.poses.pose_drawing import (
 )
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import verdict
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import FloatArray, PoseSequence
 from la2ds_cli.video import Image
 from la2ds_cli.video_file import video_file

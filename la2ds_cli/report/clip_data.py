@@ -11,7 +11,8 @@ import numpy as np
 from la2ds_cli.alignment.tables import rounded
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import Weakness, verdict
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.report.film import windows
 from la2ds_cli.resample import frame_edges
 from la2ds_cli.skeleton import Skeleton

@@ -16,7 +16,8 @@ from la2ds_cli.poses.pose_drawing import draw_pose
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import Verdict, verdict
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.report.clip_data import base64_text
 from la2ds_cli.report.page import Html, items, text
 from la2ds_cli.types import Phase, PoseSequence

@@ -15,7 +15,8 @@ from la2ds_cli.device import DeviceName
 from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.pose_features import mirror
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project, Video
+from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.report import words
 from la2ds_cli.report.baselines import Baseline, baselines
 from la2ds_cli.report.clip_data import PageClip, base64_text, page_clip

@@ -20,7 +20,8 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.output_paths import check_suffix, spare_project
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project, Video
+from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.sync.edit_list import Segment, csv_text, edit_segments
 from la2ds_cli.sync.panel import UPSCALED, Panel, full_panel, make_panel
 from la2ds_cli.sync.side_by_side import Side, SideBySide

@@ -17,7 +17,8 @@ from la2ds_cli.crop import clip_box
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.network import ClipBatch, collate
 from la2ds_cli.network_input import NetworkInput, network_input
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.resample import resample_pose, time_grid
 from la2ds_cli.skeleton import Skeleton, get_skeleton
 from la2ds_cli.training import order

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import Phase
 
 GROUPS = ("all", "labelled", "train", "test")

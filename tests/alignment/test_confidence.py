@@ -18,7 +18,8 @@ from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.artifact import Recipe
 from la2ds_cli.config_sections import AlignConfig
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 
 CLOSED = AlignConfig()
 

@@ -19,7 +19,8 @@ from la2ds_cli.benchmark.paper import (
 )
 from la2ds_cli.benchmark.result import BenchmarkResult, ProjectResult
 from la2ds_cli.benchmark.tasks import TASKS
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.reproduce.result import Outcome, ResultRow, TableResult
 from la2ds_cli.reproduce.scores import ALL_METRICS
 from tests.movement import sequence, warped_phase

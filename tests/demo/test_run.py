@@ -11,7 +11,8 @@ from la2ds_cli.demo.run import TruthCheck, run_demo
 from la2ds_cli.errors import ExitCode
 from la2ds_cli.main import app
 from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 
 
 class Notes(Progress):

@@ -12,7 +12,8 @@ import pytest
 from la2ds_cli.artifact import Recipe
 from la2ds_cli.embedding_plot import page
 from la2ds_cli.embedding_plot.plot import EmbeddingPlot, plot_embeddings
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from tests.embedding_plot.conftest import LENGTH
 from tests.movement import sequence, warped_phase
 

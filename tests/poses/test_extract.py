@@ -14,7 +14,8 @@ from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.extract import ensure_pose, extract_poses, pose_recipes
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import PoseSequence
 from la2ds_cli.video import write_video
 from tests.poses import grey_people

@@ -11,7 +11,8 @@ from la2ds_cli.batch import ItemResult
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses import overlay
 from la2ds_cli.poses.overlay import overlay_path, refresh_overlay, refresh_sheet, write_overlay
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.types import PoseSequence
 from la2ds_cli.video import probe, read_frames
 from tests.poses.grey_people import PLACES, SIZE, film

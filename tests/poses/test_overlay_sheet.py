@@ -9,7 +9,8 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses import overlay_sheet as sheets
 from la2ds_cli.poses.overlay_sheet import overlay_sheet
 from la2ds_cli.poses.pose_drawing import NOBODY
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.video import read_frames
 from tests.poses.test_overlay import walker
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.artifact import Recipe, file_digest
-from la2ds_cli.project import Project, Video
+from la2ds_cli.project import Project
+from la2ds_cli.project_video import Video
 from la2ds_cli.report.pair import PairReport, report_pair
 from la2ds_cli.types import PoseSequence
 from la2ds_cli.video import write_video
