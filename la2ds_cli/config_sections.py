@@ -123,11 +123,12 @@ class ModelConfig:
     max_frames: int = 1024  # length of the learned temporal position table
     projection_head: bool = True
     embed_at: Literal["temporal", "cross"] = "temporal"  # where the embedding is taken
+    context: int = 0  # each frame is encoded with the one so many frames before; 0 = by itself
     motion: float = 0.0  # weight of the features' change per frame, beside them in the embedding
 
     def __post_init__(self) -> None:
         _positive(self, "width heads patch mlp_ratio max_frames")
-        _not_negative(self, "motion spatial_layers temporal_layers cross_layers")
+        _not_negative(self, "motion context spatial_layers temporal_layers cross_layers")
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ def build_network(
                 max_frames=model.max_frames,
                 projection_head=model.projection_head,
                 embed_at=model.embed_at,
+                context=model.context,
             )
         except ValueError as error:
             raise UserError(f"these settings fit no network: {error}") from error

@@ -58,6 +58,22 @@ class FrameEncoder(nn.Module):
         return tokens[0] if len(tokens) == 1 else tokens[0] + tokens[1]
 
 
+class EarlierFrame(nn.Module):
+    """Frame tokens (B, T, D) joined with those of the frame `context` frames before, or of the
+    first: how methods that embed single frames tell a way there from the way back (TCC stacks two
+    frames, 15 frames apart)."""
+
+    def __init__(self, context: int, width: int) -> None:
+        super().__init__()
+        self.context = context
+        self.join = nn.Sequential(nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        at = torch.arange(tokens.shape[1], device=tokens.device) - self.context
+        earlier = tokens.index_select(1, at.clamp(min=0))
+        return self.join(torch.cat([tokens, earlier], dim=-1))
+
+
 class AlignmentNetwork(SequenceNetwork):
     """Heatmaps and/or joints of a clip -> per-frame features.
 
@@ -86,6 +102,7 @@ class AlignmentNetwork(SequenceNetwork):
         max_frames: int,
         projection_head: bool,
         embed_at: str,
+        context: int = 0,
     ) -> None:
         """channels: 0 = no heatmap input; joint_width: 0 = no joint input; widths in features.
 
@@ -112,6 +129,7 @@ class AlignmentNetwork(SequenceNetwork):
         self.head_width = width // heads
         self.embed_at = embed_at
         self.frame = FrameEncoder(spatial, joint_width, width)
+        self.earlier = EarlierFrame(context, width) if context else nn.Identity()
         self.position = TemporalPosition(temporal_position, max_frames, width)
         self.temporal = nn.ModuleList(
             Block(width, heads, mlp_ratio) for _ in range(temporal_layers)
@@ -139,7 +157,8 @@ class AlignmentNetwork(SequenceNetwork):
         other, in the order of mask (B, T); F = mask.sum(). Padding costs no computation here.
         """
         frames = self.frame(maps, joints)  # (F, D)
-        tokens = self.position(frames_of(frames, mask), generator)  # (B, T, D)
+        tokens = self.earlier(frames_of(frames, mask))  # (B, T, D)
+        tokens = self.position(tokens, generator)
         key_mask = mask if is_padded(frames, mask) else None
         rotary = self._rotary(tokens, tokens)
         for block in self.temporal:

@@ -64,6 +64,22 @@ def test_padded_batch_equals_clips_one_by_one(position: str, embed_at: str) -> N
     torch.testing.assert_close(together[1], network.embed(*_batch(second))[0], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("context", [0, 3])
+def test_a_frame_without_a_temporal_transformer_sees_itself_and_one_earlier_frame(
+    context: int,
+) -> None:
+    """Padded or not: which frames of the input a frame of the output depends on."""
+    network = _network(temporal_layers=0, cross_layers=0, context=context, embed_at="temporal")
+    before = network.embed(*_batch(_clip(5, 1), _clip(9, 2)))[1]
+    for changed in range(9):
+        maps, joints = _clip(9, 2)
+        joints[changed] += 1
+        after = network.embed(*_batch(_clip(5, 1), (maps, joints)))[1]
+        found = set((after != before).any(dim=-1).nonzero()[:, 0].tolist())
+        seen_by = {t for t in range(9) if changed in (t, max(t - context, 0))}
+        assert found == seen_by
+
+
 def test_cross_attention_of_a_padded_pair_equals_the_unpadded_one() -> None:
     network = _network()
     clips = [_clip(n, n) for n in (4, 9, 7, 6)]
@@ -100,6 +116,7 @@ def test_swapping_the_clips_swaps_the_cross_features() -> None:
         {"pooling": "cls"},
         {"projection_head": False},
         {"embed_at": "temporal"},
+        {"context": 2},
     ],
     ids=str,
 )

@@ -17,11 +17,11 @@ def _value(clips, others, padding=0, seed=0):
     return tcn.loss(Given(), batch, CONFIG, torch.Generator().manual_seed(seed))
 
 
-def test_preset_compares_the_embeddings_and_keeps_the_encoder_of_the_default() -> None:
+def test_preset_embeds_single_frames_and_keeps_the_copies_of_the_default() -> None:
     default = load_config(preset="default")
     assert CONFIG.train.method == "tcn"
     assert not CONFIG.model.projection_head
-    assert CONFIG.model.temporal_layers == default.model.temporal_layers
+    assert CONFIG.model.temporal_layers == CONFIG.model.context == 0
     assert CONFIG.augment == default.augment
 
 

@@ -11,9 +11,9 @@ Differs from the paper:
   20 that it samples), so that long pairs do not outweigh short ones;
 * W = (i - j)^2 + 1 as printed, i and j counting frames of the copy; the released code divides both
   by the length of the video, and its weight of near pairs is 1;
-* the clips are augmented copies with up to `train.frames` frames in a row, seen by the encoder of
-  the configuration, instead of 20 frames sampled from a whole video and ResNet-50. The learning
-  rate is that of the preset, not 1e-4, which suits a pre-trained network;
+* the clips are augmented copies with up to `train.frames` frames in a row, read by a network that
+  sees joints of two frames, half a second apart, instead of 20 frames sampled from a whole video
+  and ResNet-50. The learning rate is that of the preset, not 1e-4, which suits a pre-trained network;
 * later steps use the embeddings as the encoder gives them, not L2-normalised: they leave a layer
   normalisation, so that their lengths differ little.
 """

@@ -15,10 +15,10 @@ Differs from the paper:
 * i counts frames; the released code divides it by the length of the clip, which changes the loss by
   a constant and its gradient not at all (but for the 1/12, which is one of frames). The logarithm
   is that of sigma, as printed; the released code takes that of sigma^2;
-* the clips are augmented copies with up to `train.frames` frames in a row, seen by the encoder of
-  the configuration, instead of 20 frames sampled from a whole video and ResNet-50 with a stack of
-  two context frames. The learning rate is that of the preset, not 1e-4, which suits a pre-trained
-  network;
+* the clips are augmented copies with up to `train.frames` frames in a row, read by a network that
+  sees joints of two frames, half a second apart, instead of 20 frames sampled from a whole video,
+  each with one context frame, and ResNet-50. The learning rate is that of the preset, not 1e-4,
+  which suits a pre-trained network;
 * pairs are a clip and another one, drawn anew each step; the released code takes all pairs of the
   videos of a batch.
 

@@ -4,10 +4,10 @@ Sermanet et al., "Time-Contrastive Networks: Self-Supervised Learning from Video
 single-view variant. Triplets of one clip: the positive lies at most 0.2 s from the anchor, the
 negative more than twice that. The loss is the triplet loss, max(0, |a - p|^2 + margin - |a - n|^2)
 on embeddings of unit length with a margin of 0.2, not the n-pairs loss of the later multi-frame
-variant (Dwibedi et al., IROS 2018); of that variant it has what makes it multi-frame, an encoder
-that sees the frames around the one that it embeds.
+variant (Dwibedi et al., IROS 2018). The preset embeds single frames, as the paper does; an encoder
+that sees the whole clip learns the time alone.
 
-Deviations: the encoder sees the whole clip, not a few frames. S and S' are two clips, each with
+Deviations: the encoder reads joints. S and S' are two clips, each with
 triplets of its own, as a single view has them: what is known about their correspondence is not
 used. Time is counted in frames of S. Every frame is an anchor once a step, with one positive and
 one negative drawn evenly; there is no mining of hard negatives. Clips longer than `train.frames`

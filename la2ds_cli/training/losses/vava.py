@@ -34,9 +34,9 @@ are choices made here. Deviations:
   virtual frame are left out;
 * the intra-video sum is divided by its weights, so that it does not grow with the clip;
 * phi = max(0.999^step, 1/2), steps counted by the pairs shown;
-* pairs are augmented copies of two clips, seen by the encoder of the configuration. One that sees
-  the whole clip can learn the share of it that has passed, which the consistency prior rewards
-  whatever the pose; the paper's sees a few frames (`model.temporal_layers=0` sees one).
+* pairs are augmented copies of two clips, read by a network that sees joints of two frames, half a
+  second apart, instead of ResNet-50. One that sees the whole clip learns the share of it that has
+  passed, which the consistency prior rewards whatever the pose.
 """
 
 from __future__ import annotations

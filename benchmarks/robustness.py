@@ -1,0 +1,121 @@
+"""Make the tables of docs/results/robustness.md: LA2DS and CASA on worse joints (Tables 7 and 8).
+
+    python benchmarks/robustness.py --work DIR [--minutes 3] [--seeds 0,1,2] [--noisy-seeds 0]
+
+DIR: where benchmarks/methods.py has made its projects; its runs are taken, the others trained with
+the same budget: LA2DS on heatmaps, which is what the paper's claim is about, and each method on
+noisy joints. The same command
+goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from methods import ACTIONS, SETTINGS, put_into
+
+from la2ds_cli import artifact
+from la2ds_cli.benchmark.benchmark import NAME
+from la2ds_cli.benchmark.methods import Method, common_config, find_methods
+from la2ds_cli.progress import Progress
+from la2ds_cli.project import Project
+from la2ds_cli.reproduce.runs import Budget, run_name, train_run
+from la2ds_cli.robustness.sweep import limb_sweep, noise_sweep
+
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "robustness.md"
+MISSING = (0.0, 0.5, 1.0)
+METRICS = {
+    "classification": ("phases right, %", 1),
+    "precision_at_10": ("AP@10, %", 1),
+    "event_transfer_median": ("event transfer, median %", 2),
+}
+Found = dict[str, dict[str, dict[str, float | None]]]  # feature set -> condition -> metric
+
+
+def contenders() -> list[Method]:
+    la2ds, casa = find_methods(["la2ds", "casa"])
+    heatmap = replace(la2ds, name="la2ds-heatmap", label="LA2DS, heatmaps", preset="heatmap")
+    return [heatmap, replace(la2ds, label="LA2DS, joints (default)"), casa]
+
+
+def swept(project: Project, method: Method, seed: int, minutes: float, noisy: bool) -> Found:
+    """One run in all conditions; kept beside the other results."""
+    config = common_config(project, SETTINGS)
+    budget = Budget(project, "", SETTINGS, minutes, "auto", False, Progress())
+    run = run_name(NAME, method.name, seed)
+    kept = project.results_dir("robustness") / f"{run}{'-noise' if noisy else '-limbs'}-kept.json"
+    if kept.exists():
+        return json.loads(kept.read_text("utf-8"))
+    train_run(budget, run, method.config(project, SETTINGS, seed))
+    if noisy:
+        sweep = noise_sweep(project, run=run, config=config, minutes=minutes)
+    else:
+        sweep = limb_sweep(project, run=run, config=config, probabilities=MISSING)
+    found: Found = {}
+    for condition in sweep.conditions:
+        words = f"{condition.train} → {condition.test}" if noisy else condition.test
+        found.setdefault(condition.features, {})[words] = condition.scores
+    artifact.write_json(kept, found)
+    return found
+
+
+def table(project: Project, seeds: list[int], minutes: float, noisy: bool) -> list[str]:
+    """A line for each method and condition, with the change from the first condition."""
+    head = [label for label, _ in METRICS.values()]
+    lines = [f"| joints | features | {' | '.join(head)} |", "| --- | --- " + "| ---: " * 3 + "|"]
+    rows: dict[str, list[Found]] = {}
+    for method in contenders():
+        runs = [swept(project, method, seed, minutes, noisy) for seed in seeds]
+        rows[method.label] = [{"shown": run["model"]} for run in runs]
+        rows["raw pose"] = [{"shown": runs[0]["raw_pose"]}]
+    conditions = list(rows["raw pose"][0]["shown"])
+    for condition in conditions:
+        for label, runs in rows.items():
+            cells = []
+            for metric, (_, digits) in METRICS.items():
+                now, clean = (
+                    np.array([run["shown"][c][metric] for run in runs], np.float64)
+                    for c in (condition, conditions[0])
+                )
+                cell = f"{now.mean():.{digits}f}"
+                if condition != conditions[0]:
+                    cell += f" ({(now - clean).mean():+.{digits}f})"
+                if len(now) > 1:
+                    cell += f" ±{now.std(ddof=1):.{digits}f}"
+                cells.append(cell)
+            lines.append(f"| {condition} | {label} | {' | '.join(cells)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--noisy-seeds", default="0")
+    parser.add_argument("--action", help="Run this one alone and write no page.")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    given = parser.parse_args()
+    lines = []
+    for title, text, noisy in (
+        ("A limb missing", given.seeds, False),
+        ("Noisy joints", given.noisy_seeds, True),
+    ):
+        seeds = [int(seed) for seed in text.split(",")]
+        lines += [f"### {title}", ""]
+        for action in ACTIONS:
+            if given.action in (None, action):
+                project = Project.open(given.work / action)
+                shown = ", ".join(map(str, seeds))
+                lines += [f"{action}, seed{'s' * (len(seeds) > 1)} {shown}:", ""]
+                lines += [*table(project, seeds, given.minutes, noisy), ""]
+    if given.action is None:
+        put_into(given.page, "\n".join(lines).strip())
+
+
+if __name__ == "__main__":
+    main()
