@@ -13,7 +13,8 @@ Differs from the paper:
   by the length of the video, and its weight of near pairs is 1;
 * the clips are augmented copies with up to `train.frames` frames in a row, read by a network that
   sees joints of two frames, half a second apart, instead of 20 frames sampled from a whole video
-  and ResNet-50. The learning rate is that of the preset, not 1e-4, which suits a pre-trained network;
+  and ResNet-50. The learning rate is that of the preset, not 1e-4, which suits a pre-trained
+  network;
 * later steps use the embeddings as the encoder gives them, not L2-normalised: they leave a layer
   normalisation, so that their lengths differ little.
 """

@@ -10,9 +10,9 @@ and d at most tau_max apart and a, e at least tau_min away from them, tau_max = 
 Deviations. The encoder reads joints. As the paper's it must see one frame (preset `single-frame`):
 where a frame stands in its clip can be told from its neighbours and answers the question without
 looking at the pose. Motion is the mean change of the network's input per frame instead of optical
-flow. tau_max is 2.4 s (the paper's 60 frames) but at most half the clip, since clips here are short; b and d are at
-least half of tau_max apart, and c is any frame between them: the paper drops c that look like b or
-d. The classifier has a hidden layer; a linear one, as printed, adds a score of each frame and
+flow. tau_max is 2.4 s (the paper's 60 frames) but at most half the clip, since clips here are
+short; b and d are at least half of tau_max apart, and c is any frame between them: the paper drops
+c that look like b or d. The classifier has a hidden layer; a linear one, as printed, adds a score of each frame and
 cannot tell `between`. Each step shows `TUPLES` tuples of S and of S'.
 """
 
