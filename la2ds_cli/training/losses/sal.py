@@ -12,8 +12,8 @@ where a frame stands in its clip can be told from its neighbours and answers the
 looking at the pose. Motion is the mean change of the network's input per frame instead of optical
 flow. tau_max is 2.4 s (the paper's 60 frames) but at most half the clip, since clips here are
 short; b and d are at least half of tau_max apart, and c is any frame between them: the paper drops
-c that look like b or d. The classifier has a hidden layer; a linear one, as printed, adds a score of each frame and
-cannot tell `between`. Each step shows `TUPLES` tuples of S and of S'.
+c that look like b or d. The classifier has a hidden layer; a linear one, as printed, adds a score
+of each frame and cannot tell `between`. Each step shows `TUPLES` tuples of S and of S'.
 """
 
 from __future__ import annotations
