@@ -22,27 +22,47 @@ def table_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return buffer.getvalue()
 
 
-def read_rows(path: Path, parse: Callable[[dict[str, str]], Row], hint: str) -> list[Row]:
+def read_rows(
+    path: Path,
+    parse: Callable[[dict[str, str]], Row],
+    hint: str,
+    check: Callable[[Sequence[str]], None] | None = None,
+) -> list[Row]:
     """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
 
     parse turns one row (column -> text) into a value and raises KeyError or ValueError when it
-    cannot. UserError (exit 5) names the line; hint says what the file should look like.
+    cannot; `check` raises them for the names of the columns. UserError (exit 5) names the line;
+    hint says what the file should look like.
     """
     line = 1
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)
+            columns = reader.fieldnames or ()
+            if check is not None and columns:
+                check(columns)
             rows = []
             for row in reader:
                 line = reader.line_num
                 if None in row or None in row.values():
-                    raise ValueError("it has more or fewer fields than the header")
+                    raise ValueError(f"it has {_fields(row)}, the header has {len(columns)}")
                 rows.append(parse(row))
             return rows
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         what = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise UserError(
-            f"{path} line {line} cannot be read: {what}",
-            hint=hint,
-            exit_code=ExitCode.MISMATCH,
-        ) from error
+        raise _unreadable(path, line, what, hint) from error
+
+
+def _fields(row: dict[Any, Any]) -> str:
+    """How many fields the line of a row has: too few are None, too many a list under None."""
+    inside = sum(name is not None and value is not None for name, value in row.items())
+    count = inside + len(row.get(None, ()))
+    return f"{count} field" if count == 1 else f"{count} fields"
+
+
+def _unreadable(path: Path, line: int, what: str, hint: str) -> UserError:
+    return UserError(
+        f"{path} line {line} cannot be read: {what}", hint=hint, exit_code=ExitCode.MISMATCH
+    )

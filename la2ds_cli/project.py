@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from la2ds_cli.config import Config, load_config
 from la2ds_cli.csv_table import read_rows
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.phases_csv import read_phases
-from la2ds_cli.project_video import Video
+from la2ds_cli.project_video import COLUMNS, Video, check_columns, video_of
 from la2ds_cli.types import EmbeddingSequence, Phase, PoseSequence
 
 PROJECT_FILE = "project.toml"
@@ -150,16 +150,13 @@ class Project:
     # --- videos.csv ----------------------------------------------------------------------
 
     def videos(self) -> list[Video]:
-        """Rows of videos.csv in file order; an empty list when there is none."""
+        """Rows of videos.csv in file order; an empty list when there is none. UserError (exit 5)
+        names the line that cannot be read."""
         path = self.videos_path
         if not path.exists():
             return []
-        types = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Video)}
-
-        def parse(row: dict[str, str]) -> Video:
-            return Video(**{k: types[k](v) for k, v in row.items() if k in types and v})
-
-        return read_rows(path, parse, f"columns: {','.join(types)}")
+        hint = "correct the line, or delete it and extract or import its clip again; columns: "
+        return read_rows(path, video_of, hint + ",".join(COLUMNS), check_columns)
 
     def add_videos(self, added: Iterable[Video], removed: Collection[str] = ()) -> None:
         """Insert rows, or replace those with the same id; the order of old rows is kept. Rows of
@@ -176,7 +173,7 @@ class Project:
             rows[video.id] = Video(**values)
         rows = {name: video for name, video in rows.items() if name not in removed}
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, [f.name for f in fields(Video)], lineterminator="\n")
+        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(video) for video in rows.values())
         artifact.write_text(self.videos_path, buffer.getvalue())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from la2ds_cli.clip_id import slug
 
@@ -50,3 +54,52 @@ def _says_more(own: str, path: Path) -> bool:
     if own == slug(f"{path.parent.name}-{path.stem}"):
         return False
     return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
+
+
+COLUMNS = tuple(field.name for field in fields(Video))
+_NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
+_TYPES = {field.name: str(field.type) for field in fields(Video)}
+
+
+def check_columns(columns: Collection[str]) -> None:
+    """ValueError for a needed column that is not there, and for one that is misspelt.
+
+    Other columns are the user's own; they are not read.
+    """
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and sign in next(iter(columns)):  # as some spreadsheets write it
+            raise ValueError(f"its fields are separated by {name}, not by commas")
+    absent = [column for column in COLUMNS if column not in columns]
+    for column in columns:
+        near = get_close_matches(column.strip().lower(), absent, n=1, cutoff=0.75)
+        if column not in COLUMNS and near:
+            raise ValueError(f"there is no column '{column}', write '{near[0]}'")
+    missing = [column for column in absent if column in _NEEDED]
+    if missing:
+        raise ValueError(f"the column '{missing[0]}' is missing")
+
+
+def video_of(row: Mapping[str, str]) -> Video:
+    """The clip of a row of videos.csv (column -> text); ValueError names the column that is wrong.
+
+    An empty cell counts as a column that is not there.
+    """
+    cells = {name: row[name] for name in COLUMNS if row.get(name)}
+    empty = [name for name in _NEEDED if name not in cells]
+    if empty:
+        raise ValueError(f"the column '{empty[0]}' is empty")
+    return Video(**{name: _value(name, text) for name, text in cells.items()})
+
+
+def _value(column: str, text: str) -> Any:
+    kind = _TYPES[column]
+    if kind == "str":
+        return text
+    try:
+        value = int(text) if kind == "int" else float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        wanted = "a whole number" if kind == "int" else "a number"
+        raise ValueError(f"{column} is '{text}', not {wanted} of at least 0")
+    return value

@@ -149,12 +149,70 @@ def test_video_list_edited_by_hand(project):
     assert project.videos() == [Video("a", "a.mp4", "1")]
 
 
-@pytest.mark.parametrize("line", ["b,b.mp4,2,many", ",b.mp4,2,5"])
-def test_bad_row_of_the_video_list_is_named(project, line):
-    (project.root / "videos.csv").write_text(f"id,path,sha256,frames\na,a.mp4,1,5\n{line}\n")
-    with pytest.raises(UserError, match=r"videos\.csv line 3") as caught:
+def test_columns_may_be_few_and_cells_empty(project):
+    (project.root / "videos.csv").write_text(
+        "sha256,path,frames,fps,person,id\n1,a.mp4,,,,a\n\n2,b.mp4,7,12.5,2,b\n"
+    )
+    assert project.videos() == [
+        Video("a", "a.mp4", "1"),
+        Video("b", "b.mp4", "2", frames=7, fps=12.5, person=2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("b,b.mp4,2,many,0", "frames is 'many', not a whole number of at least 0"),
+        ("b,b.mp4,2,2.5,0", "frames is '2.5', not a whole number of at least 0"),
+        ("b,b.mp4,2,-1,0", "frames is '-1', not a whole number of at least 0"),
+        ("b,b.mp4,2,5,fast", "fps is 'fast', not a number of at least 0"),
+        ("b,b.mp4,2,5,nan", "fps is 'nan', not a number of at least 0"),
+        (",b.mp4,2,5,0", "the column 'id' is empty"),
+        ("b,b.mp4,,5,0", "the column 'sha256' is empty"),
+        ("b,b.mp4", "it has 2 fields, the header has 5"),
+        ("b", "it has 1 field, the header has 5"),
+        ("b,b.mp4,2,5,0,,x", "it has 7 fields, the header has 5"),
+    ],
+)
+def test_bad_row_of_the_video_list_is_named(project, line, said):
+    (project.root / "videos.csv").write_text(f"id,path,sha256,frames,fps\na,a.mp4,1,5,0\n{line}\n")
+    with pytest.raises(UserError) as caught:
         project.videos()
+    assert caught.value.message.endswith(f"videos.csv line 3 cannot be read: {said}")
+    assert caught.value.hint.startswith("correct the line, or delete it and extract or import")
+    assert "columns: id,path,sha256,frames,fps,width" in caught.value.hint
     assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("id,path,frames", "the column 'sha256' is missing"),
+        ("path,sha256", "the column 'id' is missing"),
+        ("id,pth,sha256", "there is no column 'pth', write 'path'"),
+        ("ID,path,sha256", "there is no column 'ID', write 'id'"),
+        ("id,path,sha256,splt", "there is no column 'splt', write 'split'"),
+        ("id,path,sha256, group", "there is no column ' group', write 'group'"),
+        ("id;path;sha256", "its fields are separated by semicolons, not by commas"),
+        ("id\tpath\tsha256", "its fields are separated by tabs, not by commas"),
+    ],
+)
+def test_bad_header_of_the_video_list_is_named(project, header, said):
+    count = header.count(",") + 1
+    (project.root / "videos.csv").write_text(f"{header}\n{','.join(['a'] * count)}\n")
+    with pytest.raises(UserError) as caught:
+        project.videos()
+    assert caught.value.message.endswith(f"videos.csv line 1 cannot be read: {said}")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_video_list_that_is_no_text_is_left_as_it_is(project):
+    content = b"id,path,sha256\na,\xff\xfe.mp4,1\n"
+    (project.root / "videos.csv").write_bytes(content)
+    for call in (project.videos, lambda: project.add_videos([Video("b", "b.mp4", "2")])):
+        with pytest.raises(UserError, match=r"videos\.csv line 1 .*: it is not UTF-8 text"):
+            call()
+    assert (project.root / "videos.csv").read_bytes() == content
 
 
 # --- find --------------------------------------------------------------------------------

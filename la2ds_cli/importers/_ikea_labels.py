@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.importers._ikea_database import (
+    BACKGROUND,
+    DATABASE,
+    LISTS,
+    Actions,
+    action_names,
+    read_actions,
+)
 from la2ds_cli.importers._problems import FramesError, PoseFileError
 from la2ds_cli.importers._values import (
     entry,
@@ -20,8 +29,6 @@ from la2ds_cli.importers._values import (
 from la2ds_cli.progress import Progress
 from la2ds_cli.types import Phase
 
-BACKGROUND = "NA"  # what the data set calls frames without an action
-DATABASE = "ikea_annotation_db_full"
 SEGMENTS = "gt_segments.json"
 _FOLDERS = (".", "indexing_files")  # where the lists lie in the data set and its downloads
 _LISTS = {"train": "train_cross_env.txt", "test": "test_cross_env.txt"}
@@ -59,44 +66,135 @@ def read_splits(root: Path) -> dict[str, str]:
     return splits
 
 
-def read_database(root: Path, progress: Progress) -> dict[str, Any]:
-    """The entries of gt_segments.json by `furniture/scan`, unchecked; empty, and said so, where
-    there is none. UserError (exit 3) for a file that is not such a list.
+@dataclass(frozen=True)
+class Labels:
+    """What is labelled in the scans. segments: the entries of gt_segments.json by `furniture/scan`,
+    unchecked; actions: those of the SQLite file, where there is no gt_segments.json."""
 
-    The same annotation in SQLite (ikea_annotation_db_full) is not read.
+    segments: dict[str, Any] = field(default_factory=dict)
+    actions: Actions = field(default_factory=dict)
+
+    def phases(self, scan: str) -> list[Phase]:
+        """The actions of a scan, but for its background; PoseFileError."""
+        found = self.actions.get(scan)
+        if isinstance(found, PoseFileError):
+            raise found
+        return _segments(scan, self.segments) if found is None else found
+
+
+def read_labels(root: Path, camera: str, scans: Collection[str], progress: Progress) -> Labels:
+    """The labels of gt_segments.json or, where there is none, of ikea_annotation_db_full.
+
+    Where both are there, gt_segments.json counts, which is what the data set's own evaluation
+    reads, and it is said for how many of the `scans` the other says something else. UserError for
+    a file that is not such a list or database (exit 3), for lists of actions that do not fit (exit
+    3 or 5), and for a database that knows none of the `scans` (exit 5).
     """
-    path = _find(root, SEGMENTS)
-    if path is None:
-        note = f"there is no {SEGMENTS}: no clip gets phases"
-        if _find(root, DATABASE) is not None:
-            note += (
-                f"; the SQLite file {DATABASE} is not read, and the data set's toolbox writes "
-                f"{SEGMENTS} from it (export_action_gt_db_to_json.py)"
+    path, database = _find(root, SEGMENTS), _find(root, DATABASE)
+    if path is not None:
+        labels = Labels(segments=_loaded(path, _read_segments))
+        if database is not None:
+            _compare(labels, root, database, camera, scans, progress)
+        return labels
+    if database is None:
+        progress.note(f"there is no {SEGMENTS} and no {DATABASE}: no clip gets phases")
+        return Labels()
+    actions = _read_actions(root, database, camera)
+    unknown = sum(scan not in actions for scan in scans)
+    if unknown == len(scans):
+        raise UserError(
+            f"{database}: none of the {unknown} scans in {root} is annotated in it",
+            hint="are the folders still called <furniture>/<scan> as in the data set? Move the "
+            "file away to import them without phases",
+            exit_code=ExitCode.MISMATCH,
+        )
+    if unknown:
+        progress.note(f"scans not annotated in {DATABASE}, which get no phases: {unknown}")
+    return Labels(actions=actions)
+
+
+def _read_segments(path: Path) -> dict[str, Any]:
+    document = mapping(read_json(path), "the document")
+    return mapping(entry(document, "database", "the document"), "'database'")
+
+
+def _read_actions(root: Path, database: Path, camera: str) -> Actions:
+    lists = [_find(root, name) for name in LISTS]
+    for name, path in zip(LISTS, lists, strict=True):
+        if path is None:
+            raise UserError(
+                f"there is no {name} in {root} or its indexing_files, so the actions of {DATABASE} "
+                "have no names",
+                hint=f"copy it from the data set, or move {DATABASE} away to import without phases",
+                exit_code=ExitCode.UNREADABLE,
             )
-        progress.note(note)
-        return {}
-
-    def read(path: Path) -> dict[str, Any]:
-        document = mapping(read_json(path), "the document")
-        return mapping(entry(document, "database", "the document"), "'database'")
-
-    return _loaded(path, read)
+    listed, related = (path for path in lists if path is not None)
+    return read_actions(database, action_names(listed, related), camera)
 
 
-def split_of(scan: str, splits: dict[str, str], database: dict[str, Any]) -> str:
-    """The split of a scan by the lists and, where there are none, by its entry."""
+def _compare(
+    labels: Labels,
+    root: Path,
+    database: Path,
+    camera: str,
+    scans: Collection[str],
+    progress: Progress,
+) -> None:
+    """Say where the SQLite file and gt_segments.json, which counts, are not of one mind."""
+    try:
+        actions = _read_actions(root, database, camera)
+    except UserError as error:
+        progress.note(f"{SEGMENTS} is read, and could not be checked: {error.message}")
+        return
+    both = [scan for scan in scans if scan in labels.segments and scan in actions]
+    early, other = 0, []
+    for scan in both:
+        found = actions[scan]
+        try:
+            kept = _joined(labels.phases(scan))
+        except PoseFileError:
+            continue  # the clip fails and says why
+        if isinstance(found, PoseFileError):
+            other.append(scan)
+        elif kept != found:
+            # export_action_gt_db_to_json.py writes the last frame of a run as its end.
+            cut = [replace(p, end=p.end - 1) for p in found if p.end - p.start > 1]
+            early += kept == cut
+            other += [scan] if kept != cut else []
+    if early:
+        progress.note(
+            f"scans whose actions end one frame earlier in {SEGMENTS}, which is read, than in "
+            f"{DATABASE}: {early} of {len(both)}; move {SEGMENTS} away to read the other"
+        )
+    if other:
+        progress.note(
+            f"scans whose actions in {SEGMENTS}, which is read, are not those of {DATABASE}: "
+            f"{len(other)} of {len(both)}, {other[0]} is the first"
+        )
+
+
+def _joined(phases: Sequence[Phase]) -> list[Phase]:
+    """In time order, with neighbours of one name as one."""
+    joined: list[Phase] = []
+    for phase in sorted(phases, key=lambda phase: phase.start):
+        if joined and (joined[-1].name, joined[-1].end) == (phase.name, phase.start):
+            joined[-1] = replace(joined[-1], end=phase.end)
+        else:
+            joined.append(phase)
+    return joined
+
+
+def split_of(scan: str, splits: dict[str, str], labels: Labels) -> str:
+    """The split of a scan by the lists and, where there are none, by gt_segments.json."""
     if splits:
         return splits.get(scan, "")
-    found = database.get(scan)
+    found = labels.segments.get(scan)
     subset = found.get("subset") if isinstance(found, dict) else None
     return _SUBSETS.get(subset, "") if isinstance(subset, str) else ""
 
 
-def scan_phases(scan: str, database: dict[str, Any]) -> list[Phase]:
-    """The actions of a scan, but for its background; PoseFileError.
-
-    Segments are half-open, [start, end), as the loader of the data set reads them.
-    """
+def _segments(scan: str, database: dict[str, Any]) -> list[Phase]:
+    """Segments are half-open, [start, end), as the loader of the data set reads them."""
     if scan not in database:
         return []
     where = f"{SEGMENTS}, {scan}"

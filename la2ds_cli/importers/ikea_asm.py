@@ -2,9 +2,9 @@
 
 Layout: `Kallax_Shelf_Drawer/<scan>/dev3/pose2d/000000.json`, ground truth of about one frame in a
 hundred and of dev3 alone; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
-`scan_video_000000000000_keypoints.json` for each frame; train_cross_env.txt, test_cross_env.txt and
-gt_segments.json beside the furniture or in indexing_files/. The layout is that of the data set's
-own loaders.
+`scan_video_000000000000_keypoints.json` for each frame; beside the furniture or in indexing_files/
+the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json or as
+ikea_annotation_db_full. The layout is that of the data set's own loaders.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 from la2ds_cli.batch import ItemResult
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers._clips import PoseFormat, import_files
-from la2ds_cli.importers._ikea_labels import read_database, read_splits, scan_phases, split_of
+from la2ds_cli.importers._ikea_database import ANNOTATED
+from la2ds_cli.importers._ikea_labels import read_labels, read_splits, split_of
 from la2ds_cli.importers._joints import JointOrder, plain
 from la2ds_cli.importers._options import ImportOptions
 from la2ds_cli.importers._people import Person, missing_where_zero, no_box
@@ -44,7 +45,6 @@ from la2ds_cli.types import FloatArray
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
 CAMERAS = ("dev1", "dev2", "dev3")
-ANNOTATED = "dev3"
 GROUND_TRUTH = "ground-truth"
 NETWORK = "keypoint_rcnn_ft"
 RULES = ("score", "centre", "clip")
@@ -77,8 +77,9 @@ def import_ikea_asm(
     scans of it, in any spelling.
 
     The split is that of the lists (of gt_segments.json where there are none), the phases are the
-    actions of gt_segments.json but for `NA`. UserError: no such folder (exit 3), unknown furniture,
-    camera or rule (exit 2), lists that cannot be read (exit 3 or 5).
+    actions of gt_segments.json but for `NA`, or those of ikea_annotation_db_full where there is no
+    gt_segments.json. UserError: no such folder (exit 3), unknown furniture, camera or rule (exit
+    2), lists that cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
     _check("camera", camera, CAMERAS)
@@ -87,8 +88,11 @@ def import_ikea_asm(
     folders = _scan_folders(root, camera, "pose2d" if truth else f"predictions/pose2d/{poses}")
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
-    splits, database = read_splits(root), read_database(root, progress)
+    splits = read_splits(root)
+    labels = read_labels(root, camera, folders, progress)
     _note_missing(root, camera, folders, splits, furniture, progress)
+    if not splits and not labels.segments:
+        progress.note("there is no train_cross_env.txt or test_cross_env.txt: no clip gets a split")
     scans = {root / scan: scan for scan in folders}
 
     def read(path: Path, _: ImportOptions) -> list[FileClip]:
@@ -107,8 +111,8 @@ def import_ikea_asm(
                 fps=fps,
                 size=_SIZE,
                 sources=(folder,),
-                split=split_of(scan, splits, database),
-                phases=tuple(scan_phases(scan, database)),
+                split=split_of(scan, splits, labels),
+                phases=tuple(labels.phases(scan)),
                 settings={"poses": poses, "rate": fps} | ({} if truth else {"person": person}),
             )
         ]

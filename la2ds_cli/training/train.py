@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from la2ds_cli import artifact
 from la2ds_cli.config import Config
@@ -14,6 +14,9 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 from la2ds_cli.training.distributed import Processes, joined
+
+if TYPE_CHECKING:
+    from la2ds_models.sequence_network import SequenceNetwork
 
 FEW_CLIPS = 10  # below this the user is warned
 SMALL_SET = 20  # up to this the model is set beside raw poses
@@ -60,9 +63,9 @@ def train(
     """Train run `run`, or go on with it where it was interrupted.
 
     A finished run of the same settings and clips is left alone. A run of other settings or
-    clips is refused (UserError, exit 5) unless `overwrite`; so is a `max_minutes` that is not
-    more than 0 (exit 2). Writes the files of
-    la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files. Under
+    clips is refused (UserError, exit 5) unless `overwrite`; so are a `max_minutes` that is not
+    more than 0 and settings that fit no network (exit 2), before anything is written. Writes the
+    files of la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files. Under
     `torchrun` every process calls this, and the first one writes.
     """
     processes = Processes.from_environment()
@@ -107,13 +110,19 @@ def _train(
     made_from = checkpoint.recipe(config, data.digest)
     count = len({clip.video for clip in (*data.train, *data.validation)})
     _check_share(processes, batch_size(config.train, len(data.train)))
+
+    def build() -> SequenceNetwork:
+        network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
+        add_head(network, config)
+        return network
+
+    # Before the folder: settings that fit no network leave no run behind, and replace none.
+    network = processes.together(build)
     # Nobody reads the folder before the first process has made it ready.
     processes.together(
         lambda: _prepare(run_dir, config, made_from, run, overwrite) if processes.first else None
     )
     _tell_of_few(count, len(data.train), config, progress)
-    network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
-    add_head(network, config)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
     state = run_loop(
         network.to(device),

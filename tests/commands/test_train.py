@@ -49,6 +49,23 @@ def test_a_bad_setting_is_refused_with_the_right_one(run: Run, setting: str, hin
     assert hint in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (("--method", "casa", "--set", "model.input=heatmap"), "joint coordinates alone"),
+        (("--preset", "casa", "--set", "model.input=heatmap"), "joint coordinates alone"),
+        (("--method", "casa", "--preset", "heatmap"), "the method casa is a preset of its own"),
+    ],
+)
+def test_a_method_that_cannot_read_its_input_is_refused_and_leaves_no_run(
+    run: Run, project: Project, wanted: tuple[str, ...], said: str
+):
+    result = run("train", *wanted, "--run", "mixed")
+    assert result.exit_code == ExitCode.USAGE
+    assert said in result.stderr
+    assert not project.run_dir("mixed").exists()
+
+
 def test_a_changed_run_is_refused_and_overwritten_when_asked(run: Run):
     assert run("train").exit_code == 0
     refused = run("train", "--set", "train.steps=2")

@@ -30,7 +30,7 @@ def test_no_file_names_nobody(tmp_path: Path) -> None:
         ("a,largest\na,first\n", "line 3 .*'a' is there twice"),
         (",first\n", "line 2 .*the video is empty"),
         ("a,0\n", "line 2 .*unknown subject '0'"),
-        ("a\n", "line 2 .*fewer fields"),
+        ("a\n", "line 2 .*: it has 1 field, the header has 2"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, rows: str, problem: str) -> None:

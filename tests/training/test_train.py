@@ -10,6 +10,7 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror
 from la2ds_cli.project import Project
 from la2ds_cli.training import records
+from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame_error
 from tests.movement import add_sequence, sequence, warped_phase
@@ -103,6 +104,39 @@ def test_no_time_at_all_is_refused(project: Project, minutes: float) -> None:
         train(project, config=config, device="cpu", max_minutes=minutes)
     assert caught.value.exit_code == ExitCode.USAGE
     assert not project.run_dir("default").exists()
+
+
+def files_of(project: Project) -> dict[str, bytes]:
+    paths = (path for path in project.root.rglob("*") if path.is_file())
+    return {str(path): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("method", "overrides", "said"),
+    [
+        ("casa", ["model.input=heatmap"], "reads joint coordinates alone"),
+        ("casa", ["model.input=both"], "reads joint coordinates alone"),
+        ("stgcn-casa", ["model.input=heatmap"], "these settings fit no network"),
+        (None, ["model.input=heatmap", "model.patch=7"], "not a multiple of the patch side 7"),
+        (None, ["model.width=25", "model.heads=2"], "must be an even multiple of heads"),
+        (None, ["model.encoder=casaa"], "unknown encoder 'casaa'"),
+        (None, ["train.method=nothing.there"], "nothing.there"),
+    ],
+)
+def test_settings_that_fit_no_network_write_nothing_and_replace_nothing(
+    project: Project, method: str | None, overrides: list[str], said: str
+) -> None:
+    preset, of_method = method_recipe(method)
+    config = project.config(preset=preset, overrides=[*of_method, *overrides])
+    (project.run_dir("old") / "best.safetensors").parent.mkdir(parents=True)
+    (project.run_dir("old") / "best.safetensors").write_bytes(b"weights of a finished run")
+    before = files_of(project)
+    for run, overwrite in (("new", False), ("old", True)):
+        with pytest.raises(UserError, match=said) as caught:
+            train(project, run=run, config=config, device="cpu", overwrite=overwrite)
+        assert caught.value.exit_code == ExitCode.USAGE
+    assert files_of(project) == before
+    assert not project.run_dir("new").exists()
 
 
 def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(

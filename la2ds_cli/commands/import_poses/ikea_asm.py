@@ -47,7 +47,8 @@ def ikea_asm(
 ) -> None:
     """2D poses of IKEA ASM, its cross-environment split and its actions.
 
-    Makes the project where there is none. Actions come from gt_segments.json.
+    Makes the project where there is none. Actions come from gt_segments.json or,
+    where it is absent, from ikea_annotation_db_full and the lists in indexing_files.
 
     \b
       la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer --project kallax

@@ -41,6 +41,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from la2ds_cli.config import method_settings, preset_names
+from la2ds_cli.errors import UserError
 from la2ds_cli.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
@@ -76,7 +77,14 @@ def get_method(name: str) -> Method:
 
 def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | None, list[str]]:
     """Preset and overrides that train by `method`: config.method_settings, and the SETTINGS of a
-    module of one's own. None = as the project says."""
+    module of one's own. None = as the project says. UserError (exit 2) for a preset beside a method
+    that is one, such as casa."""
+    if None not in (method, preset) and method in set(preset_names()) - set(method_names()):
+        raise UserError(
+            f"the method {method} is a preset of its own, and cannot be trained with the preset "
+            f"{preset}",
+            hint="leave --preset out, and change single settings with --set section.key=value",
+        )
     preset, overrides = method_settings(method, preset)
     if method is not None and method not in (*method_names(), *preset_names()):
         overrides += getattr(get_method(method), "SETTINGS", ())
