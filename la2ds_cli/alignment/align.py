@@ -19,6 +19,7 @@ from la2ds_cli.alignment.clip_features import (
     choose_features,
 )
 from la2ds_cli.alignment.distance import pair_distance
+from la2ds_cli.alignment.kept import Kept
 from la2ds_cli.alignment.match import Match, Pair, match_by_model, match_by_pose
 from la2ds_cli.alignment.methods import get_method
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
@@ -92,19 +93,21 @@ def find_alignment(
     method: str | None = None,
     device: DeviceName = "auto",
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> AlignResult:
     """Align clip `b` to clip `a`; poses and embeddings that are missing are made first.
 
     a, b: video files, or names of clips of the project. features: `auto` uses the run's model
     where there is one and raw poses otherwise, and says so. With raw poses B is also tried
-    mirrored and the nearer of the two is kept. method: overrides config.align.method.
+    mirrored and the nearer of the two is kept. method: overrides config.align.method. kept: the
+    same one for several clips that are aligned to `a` by the same settings saves time.
 
     UserError: exit 2 for an unknown method, 4 for a clip without joints or a run without weights,
     5 for clips of different skeletons, and whatever making poses raises.
     """
     progress = progress or Progress()
     ready = make_ready(project, a, b, config, run, features, method, device, progress)
-    return align_ready(project, ready, run=run, device=device, progress=progress)
+    return align_ready(project, ready, run=run, device=device, progress=progress, kept=kept)
 
 
 @dataclass(frozen=True)
@@ -158,15 +161,17 @@ def align_ready(
     run: str = DEFAULT_RUN,
     device: DeviceName = "auto",
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> AlignResult:
-    """The alignment of the poses of `ready`; embeddings that are missing are made first."""
+    """The alignment of the poses of `ready`; embeddings that are missing are made first. kept: as
+    for find_alignment."""
     progress = progress or Progress()
     (a, b), choice, settings = ready.videos, ready.choice, ready.settings
     pair = Pair((a.id, b.id), ready.poses, ready.names, ready.part)
     if choice.kind == "model":
-        match = match_by_model(project, run, pair, settings, device, progress)
+        match = match_by_model(project, run, pair, settings, device, progress, kept)
     else:
-        match = match_by_pose(project, pair, settings)
+        match = match_by_pose(project, pair, settings, kept)
     if match.mirrored:
         progress.note(f"{ready.names[1]} fits better mirrored (left and right swapped)")
     return AlignResult(

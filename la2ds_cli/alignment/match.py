@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +18,7 @@ from la2ds_cli.alignment.clip_features import (
 )
 from la2ds_cli.alignment.confidence import Certainty, certainty
 from la2ds_cli.alignment.gaps import CLEAR, SharedRows, all_rows, shared_rows
+from la2ds_cli.alignment.kept import Kept
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.routes import (
@@ -82,12 +83,17 @@ class Pair:
     part: bool = False
 
 
-def match_by_pose(project: Project, pair: Pair, settings: AlignConfig) -> Match:
-    """By the movement of the joints; B as filmed, or mirrored where that is nearer."""
-    others = _other_clips(project, pair, settings)
-    movement, mirrored = _movement(pair, list(others.values()))
+def match_by_pose(
+    project: Project, pair: Pair, settings: AlignConfig, kept: Kept | None = None
+) -> Match:
+    """By the movement of the joints; B as filmed, or mirrored where that is nearer. kept: from
+    other alignments to clip A."""
+    kept = _kept(kept, pair)
+    others = _other_clips(project, pair, settings, kept)
+    movement, mirrored = _movement(pair, others, kept)
     kinds = [(value,) for value in movement]
-    return _match(kinds, settings, "pose", _rows(pair, movement, mirrored, settings), mirrored)
+    rows = _rows(pair, movement, mirrored, settings)
+    return _match(pair, kinds, list(others), settings, "pose", rows, mirrored, kept)
 
 
 def match_by_model(
@@ -97,13 +103,19 @@ def match_by_model(
     settings: AlignConfig,
     device: DeviceName,
     progress: Progress,
+    kept: Kept | None = None,
 ) -> Match:
     """By the embeddings of a run, made first where they are missing; with `pool`, routes by the
     movement of the joints vote too. Whether B is mirrored is told by the movement; the embeddings
-    are as filmed, since networks that saw flipped copies do not mind. UserError (exit 5) for
-    embeddings of different weights."""
-    others = _other_clips(project, pair, settings)
-    embeddings = ensure_embeddings(project, run, [*pair.videos, *others], device, progress)
+    are as filmed, since networks that saw flipped copies do not mind. kept: from other alignments
+    to clip A. UserError (exit 5) for embeddings of different weights."""
+    kept = _kept(kept, pair)
+    others = _other_clips(project, pair, settings, kept)
+    videos = [*pair.videos, *others]
+    new = [video for video in dict.fromkeys(videos) if video not in kept.embeddings]
+    found = dict(zip(new, ensure_embeddings(project, run, new, device, progress), strict=True))
+    embeddings = [(kept.embeddings | found)[video] for video in videos]
+    kept.embeddings |= {video: found[video] for video in new if video != pair.videos[1]}
     if len({embedding.model for embedding in embeddings}) > 1:
         raise UserError(
             f"the embeddings of {pair.videos[0]} and {pair.videos[1]} come from different weights",
@@ -113,25 +125,36 @@ def match_by_model(
     kinds: list[Kinds] = [(embedding.value,) for embedding in embeddings]
     if pair.part:
         kinds[:2] = [(value,) for value in load_embedder(project, run, device)(pair.poses)]
-    movement, mirrored = _movement(pair, list(others.values()))
+    movement, mirrored = _movement(pair, others, kept)
     if others and settings.pool:
         kinds = [(*kind, value) for kind, value in zip(kinds, movement, strict=True)]
-    return _match(kinds, settings, "model", _rows(pair, movement, mirrored, settings), mirrored)
+    rows = _rows(pair, movement, mirrored, settings)
+    return _match(pair, kinds, list(others), settings, "model", rows, mirrored, kept)
+
+
+def _kept(kept: Kept | None, pair: Pair) -> Kept:
+    return Kept() if kept is None else kept.of(pair.videos[0], part=pair.part)
 
 
 def _match(
+    pair: Pair,
     kinds: Sequence[Kinds],
+    names: Sequence[str],
     settings: AlignConfig,
     kind: Literal["model", "pose"],
     rows: SharedRows,
     mirrored: bool,
+    kept: Kept,
 ) -> Match:
-    """kinds: features of A, of B and of the other clips."""
+    """kinds: features of A, of B and of the other clips, whose ids are `names`."""
     whole_a, whole_b, *others = kinds
 
     def votes(a: Kinds, b: Kinds) -> FloatArray:
         routes = Routes(others, settings)
-        return routes.votes(a, routes.legs(a), b, routes.legs(b))
+        place = (common_rate(list(pair.poses)), rows.a.tobytes())
+        named = dict(zip(names, others, strict=True))
+        legs_a = kept.legs_of_a(a, named, place, settings)
+        return routes.votes(a, legs_a, b, routes.legs(b))
 
     found = match_features(whole_a, whole_b, rows, settings, kind, votes if others else None)
     return replace(found, mirrored=mirrored, others=len(others))
@@ -188,7 +211,9 @@ def _rows(
     return rows_to_align(a, joints_of(pose_b, movement[1], mirrored=mirrored), settings)
 
 
-def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[str, PoseSequence]:
+def _other_clips(
+    project: Project, pair: Pair, settings: AlignConfig, kept: Kept
+) -> dict[str, PoseSequence]:
     """Poses of at most `routes` clips that training uses, evenly spread over their ids, without
     the pair; none for other methods than DTW and for a clip with itself. A clip that cannot be
     read or compared has no say."""
@@ -197,19 +222,27 @@ def _other_clips(project: Project, pair: Pair, settings: AlignConfig) -> dict[st
     a, b = pair.videos
     if not settings.by_routes or a == b:
         return {}
-    found = {}
-    for video in sorted(v.id for v in training_videos(project) if v.id not in pair.videos):
-        try:
-            pose = project.read_pose(video)[0]
-            check_skeletons(pair.poses[0], pose, (pair.names[0], video))
-        except UserError:
+    names = sorted(v.id for v in training_videos(project) if v.id not in pair.videos)
+    read: dict[str, PoseSequence] = {}
+    for video in names:
+        if video in kept.usable:
             continue
-        if not np.isnan(pose.xy).all():
-            found[video] = pose
-    return {video: found[video] for video in choose_others(list(found), settings)}
+        try:
+            read[video] = project.read_pose(video)[0]
+            check_skeletons(pair.poses[0], read[video], (pair.names[0], video))
+            kept.usable[video] = not np.isnan(read[video].xy).all()
+        except UserError:
+            kept.usable[video] = False
+    chosen = choose_others([video for video in names if kept.usable[video]], settings)
+    for video in chosen:  # the poses of the others, which may be thousands, are not kept
+        if video not in kept.poses:
+            kept.poses[video] = read[video] if video in read else project.read_pose(video)[0]
+    return {video: kept.poses[video] for video in chosen}
 
 
-def _movement(pair: Pair, others: Sequence[PoseSequence]) -> tuple[list[FloatArray], bool]:
+def _movement(
+    pair: Pair, others: Mapping[str, PoseSequence], kept: Kept
+) -> tuple[list[FloatArray], bool]:
     """Movement of A, of B and of the others, each as filmed or mirrored, whichever is nearer to A;
     and whether B was mirrored, for which it must be clearly nearer."""
     fps = common_rate(list(pair.poses))
@@ -217,7 +250,9 @@ def _movement(pair: Pair, others: Sequence[PoseSequence]) -> tuple[list[FloatArr
     views = views_of_b(pair.poses[1], fps, pair.names[1])
     mirrored = nearest_view(a, views, CLEARLY) == 1
     features = [a, views[mirrored]]
-    for pose in others:
-        views = views_of_b(pose, fps, "another clip")
-        features.append(views[nearest_view(a, views)])
+    for video, pose in others.items():
+        if (video, fps) not in kept.movements:
+            views = views_of_b(pose, fps, "another clip")
+            kept.movements[video, fps] = views[nearest_view(a, views)]
+        features.append(kept.movements[video, fps])
     return features, mirrored

@@ -13,6 +13,7 @@ from la2ds_cli import figure
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
+from la2ds_cli.alignment.kept import Kept
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare import tables
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
@@ -63,6 +64,8 @@ def compare(
     # A span that looks unlike the reference is what is looked for, not what is to be left out.
     config = replace(config, align=replace(config.align, gaps=False))
 
+    kept = Kept()  # all are aligned to the reference
+
     def align(name: str, shown: Progress) -> AlignResult:
         return find_alignment(
             project,
@@ -74,6 +77,7 @@ def compare(
             method=method,
             device=device,
             progress=shown,
+            kept=kept,
         )
 
     result = _compared(project, align(other, progress))
