@@ -87,7 +87,7 @@ def film(
         skeleton=body.skeleton,
     )
     digest = file_digest(path)
-    project.write_pose(name, found, Recipe("poses", 1, {}, {"video": digest}))
+    project.write_pose(name, found, Recipe("import", 1, {"format": "test"}, {"video": digest}))
     row = Video(
         name, f"films/{name}.mp4", digest, len(found), fps, WIDTH, HEIGHT, split,
         options=chosen.to_text(),

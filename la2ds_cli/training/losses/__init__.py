@@ -19,8 +19,8 @@ network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a 
 
 What a method may be given to read, `model.input`, is all of joints, heatmap and both, and rgb where
 PAIRS is `clips`. The frozen features of video frames have no augmentation but the mirror image: a
-copy of a clip holds its very features, and matching them teaches nothing. A method of which that is
-not true says what it allows,
+copy of a clip holds its very features, and matching the two teaches nothing. A method of which that
+is not true says what it reads,
 
     INPUTS = ("both", "heatmap", "joints", "rgb")
 
@@ -93,31 +93,35 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
     return preset, overrides
 
 
+def readable_inputs(method: Method) -> tuple[str, ...]:
+    """What `model.input` may be with a method."""
+    own = getattr(method, "INPUTS", None)
+    if own is not None:
+        return tuple(own)
+    return tuple(name for name in get_args(ModelInput) if name != "rgb" or method.PAIRS == "clips")
+
+
 def check_input(config: Config) -> None:
     """UserError (exit 2) where the method cannot learn from what `model.input` has it read."""
-    method = get_method(config.train.method)
     name, wanted = config.train.method, config.model.input
-    allowed = getattr(method, "INPUTS", get_args(ModelInput))
-    if wanted not in allowed:
-        reason = f"the method {name} does not read {wanted}"
-        hint = f"--input {' or '.join(allowed)}"
-    elif wanted == "rgb" and method.PAIRS == "copies" and not hasattr(method, "INPUTS"):
-        reason = (
-            f"the method {name} matches a clip with its own copy, whose features of video frames "
-            "are the very same: it would learn nothing from --input rgb"
-        )
-        hint = f"--method {' or '.join(_rgb_methods())}; or --input joints, heatmap or both"
-    elif wanted == "rgb" and config.model.pooling == "cls":
-        reason = "model.pooling=cls gathers the patches of heatmaps, and --input rgb has none"
-        hint = "--method lav reads rgb by the encoder of the default preset"
-    else:
+    method = get_method(name)
+    inputs = readable_inputs(method)
+    if wanted in inputs and not (wanted == "rgb" and config.model.pooling == "cls"):
         return
+    if wanted in inputs:
+        raise UserError(
+            "model.pooling=cls gathers the patches of heatmaps, and --input rgb has none",
+            hint="--method lav reads rgb by the encoder of the default preset",
+        )
+    reason, hint = f"the method {name} does not read {wanted}", f"--input {' or '.join(inputs)}"
+    if wanted == "rgb" and method.PAIRS == "copies":
+        others = [n for n in method_names() if "rgb" in readable_inputs(get_method(n))]
+        reason += (
+            ": it matches a clip with its own copy, whose features of video frames are the very "
+            "same, and would learn nothing"
+        )
+        hint += f"; or --method {' or '.join(others)}"
     raise UserError(reason, hint=hint)
-
-
-def _rgb_methods() -> list[str]:
-    """Shipped methods that read rgb."""
-    return [name for name in method_names() if get_method(name).PAIRS == "clips"]
 
 
 def projected_pair(
