@@ -34,6 +34,19 @@ def test_settings_of_the_command_line_reach_the_run(document: Document):
     assert found["run"] == "default"
 
 
+def test_what_the_network_reads_is_an_option(run: Run, project: Project):
+    """--set has the last word, as over a preset."""
+    assert run("train", "--input", "heatmap", "--set", "train.steps=1").exit_code == 0
+    text = (project.run_dir("default") / "config.toml").read_text("utf-8")
+    assert 'input = "heatmap"' in text
+    refused = run("train", "--run", "pixels", "--input", "rgb")
+    assert refused.exit_code == ExitCode.USAGE
+    assert "matches a clip with its own copy" in refused.stderr
+    assert "--method lav or sal or tcc" in refused.stderr
+    assert not project.run_dir("pixels").exists()
+    assert run("train", "--input", "pixels").exit_code == ExitCode.USAGE
+
+
 @pytest.mark.parametrize(
     ("setting", "hint"),
     [

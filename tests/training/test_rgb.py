@@ -10,6 +10,7 @@ import pytest
 
 from la2ds_cli import frame_features
 from la2ds_cli.alignment.align import align
+from la2ds_cli.artifact import read_arrays
 from la2ds_cli.config import load_config
 from la2ds_cli.embedding import embed, load_embedder
 from la2ds_cli.errors import ExitCode, UserError
@@ -237,3 +238,29 @@ def test_runs_of_joints_are_what_they_were() -> None:
     made_from = recipe(load_config(overrides=["model.input=joints"]), "digest")
     assert "model.rgb_weights" not in made_from.config
     assert dict(made_from.inputs) == {"clips": "digest"}
+
+
+@pytest.mark.heavy
+def test_rendered_people_through_a_real_resnet(tmp_path: Path) -> None:
+    """From videos to an alignment, with the network of the demo and random weights of ResNet-50."""
+    import torch
+    from torchvision.models import resnet50
+
+    from la2ds_cli.demo.clips import write_demo_clips
+    from la2ds_cli.poses.extract import extract_poses
+
+    clips = write_demo_clips(tmp_path / "clips", n=3, seed=3)
+    torch.manual_seed(0)
+    torch.save(resnet50(weights=None).state_dict(), tmp_path / "resnet.pth")
+    project = Project.create(tmp_path / "project", {"preset": "demo"})
+    extract_poses(project, [str(tmp_path / "clips")], config=project.config().poses, device="cpu")
+    weights = f'model.rgb_weights="{tmp_path / "resnet.pth"}"'
+    config = project.config(overrides=[*TINY, *RGB, "train.fps=10", weights])
+    train(project, config=config, device="cpu")
+    a, b = (str(clip.path) for clip in clips[:2])
+    found = align(project, a, b, config=config, features="model", device="cpu")
+    assert np.isfinite(found.alignment.position).any()
+    for file in (project.root / "features").iterdir():
+        value = read_arrays(file)[0]["value"]
+        assert value.shape[1] == 1024
+        assert np.linalg.norm(np.diff(value, axis=0), axis=1).min() > 0  # every frame its own
