@@ -21,11 +21,15 @@ _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
 @dataclass(frozen=True)
 class AugmentedCopy:
     """S' of N frames. xy (N, K, 2) pixels, NaN = not seen; score (N, K); source (N,) float64:
-    the position in S of each frame, strictly increasing, fractional only when `warp` is on."""
+    the position in S of each frame, strictly increasing, fractional only when `warp` is on;
+    flipped: whether it is mirrored; pictures (N, D): features of its video frames, where there
+    are."""
 
     xy: FloatArray
     score: FloatArray
     source: FloatArray
+    flipped: bool = False
+    pictures: FloatArray | None = None
 
 
 def augment(
@@ -40,7 +44,7 @@ def augment(
     cell, the unit of the position noise."""
     smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
     source = sample_frames(len(xy), config, rng)
-    new_xy, new_score = _at(xy, source), _at(score, source)
+    new_xy, new_score = at_positions(xy, source), at_positions(score, source)
     new_score = np.where(np.isnan(new_xy).any(axis=-1), 0, new_score)
     if rng.random() < config.orientation_probability:
         new_xy = rotate_limb(new_xy, skeleton, config.orientation_std, rng, smooth=smooth_angle)
@@ -48,11 +52,13 @@ def augment(
         new_xy = change_geometry(new_xy, skeleton, config.geometry, rng)
     if rng.random() < config.position_probability:
         new_xy = new_xy + noise(new_xy.shape, config.position_std * cell, rng, smooth=smooth)
-    if rng.random() < config.flip_probability:
+    flipped = rng.random() < config.flip_probability
+    if flipped:
         new_xy, new_score = flip(new_xy, new_score, skeleton, swap=config.flip_swap)
     if rng.random() < config.missing_probability:
         new_xy, new_score = drop_limb(new_xy, new_score, skeleton, rng)
-    return AugmentedCopy(new_xy.astype(np.float32), new_score.astype(np.float32), source)
+    xy, score = new_xy.astype(np.float32), new_score.astype(np.float32)
+    return AugmentedCopy(xy, score, source, flipped)
 
 
 def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
@@ -82,7 +88,7 @@ def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) 
     return position[chosen]
 
 
-def _at(value: FloatArray, position: FloatArray) -> FloatArray:
+def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
     """value (M, ...) at fractional positions (N,), linear; NaN where a needed neighbour is."""
     low = np.floor(position).astype(np.int64)
     weight = position - low

@@ -101,6 +101,7 @@ class AugmentConfig:
 
 
 JointKind = Literal["position", "movement", "both"]
+ModelInput = Literal["both", "heatmap", "joints", "rgb"]  # both: heatmaps and joints
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class ModelConfig:
     """Alignment network (paper sec. 3.3). Widths in features, depths in layers."""
 
     encoder: str = "vivit"  # la2ds_cli.network.ENCODERS, or the dotted path of a module
-    input: Literal["both", "heatmap", "joints"] = "both"
+    input: ModelInput = "both"  # rgb: features of the video frames, by some methods alone
+    rgb_weights: str = "resnet50-imagenet"  # of those features: a name of `la2ds models`, or a file
     joints: JointKind = "position"  # joints as they lie, as deviations from the clip's middle, both
     width: int = 192
     heads: int = 3

@@ -6,6 +6,7 @@ What computes the network (torch, onnxruntime) is a function of one clip; all el
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +21,15 @@ Forward = Callable[[NetworkInput], FloatArray]
 """One clip of T frames, at the rate of the model -> (T, D) float32."""
 
 
+class Pictures(Protocol):
+    """Id of a clip and seconds (G,) -> features (G, 1024) of its video frames; key: identity of
+    the features of a clip."""
+
+    def __call__(self, clip: str, at: FloatArray, /) -> FloatArray: ...
+
+    def key(self, clip: str, /) -> str: ...
+
+
 def window_frames(config: Config) -> int:
     """Frames of the longest piece that a network is given at once."""
     return 2 * config.train.frames
@@ -27,13 +37,22 @@ def window_frames(config: Config) -> int:
 
 class Embedder:
     """A network ready to embed poses: `embedder(poses)` gives one (T, D) float32 per sequence,
-    a row for every source frame. key: identity of the weights."""
+    a row for every source frame. key: identity of the weights. pictures: for a network that reads
+    video frames (`model.input=rgb`); its poses must be those of clips, or parts of them."""
 
-    def __init__(self, forward: Forward, config: Config, skeleton: str, key: str) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        config: Config,
+        skeleton: str,
+        key: str,
+        pictures: Pictures | None = None,
+    ) -> None:
         self.forward = forward
         self.config = config
         self.skeleton = skeleton
         self.key = key
+        self.pictures = pictures
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
         return [self._embed(pose) for pose in poses]
@@ -48,23 +67,35 @@ class Embedder:
             )
         grid = time_grid(pose.time, self.config.train.fps)
         sampled = resample_pose(pose, grid)
+        seen = self._seen(pose, grid)
         window = window_frames(self.config)
         value = np.zeros((len(grid), self.config.model.width), dtype=np.float64)
         weight = np.zeros((len(grid), 1))
         for start in window_starts(len(grid), window):
             part = sampled.cut(start, start + window)
             blend = triangle(len(part))[:, None]
-            value[start : start + window] += blend * self._embed_window(part)
+            shown = None if seen is None else seen[start : start + window]
+            value[start : start + window] += blend * self._embed_window(part, shown)
             weight[start : start + window] += blend
         features = with_motion(value / weight, self.config.model.motion)
         return interpolate(features.astype(np.float32), grid, pose.time)
 
-    def _embed_window(self, pose: PoseSequence) -> FloatArray:
+    def _seen(self, pose: PoseSequence, grid: FloatArray) -> FloatArray | None:
+        """Features of the video frames at the seconds `grid`, where the network reads them."""
+        if self.config.model.input != "rgb":
+            return None
+        if self.pictures is None or not pose.clip:
+            raise UserError(
+                "the model reads video frames (model.input=rgb), and there are only joints here",
+                hint="embed clips of a project as they were filmed, or use a run that reads joints",
+                exit_code=ExitCode.MISMATCH,
+            )
+        return self.pictures(pose.clip, grid)
+
+    def _embed_window(self, pose: PoseSequence, seen: FloatArray | None) -> FloatArray:
         skeleton = get_skeleton(pose.skeleton)
-        config = self.config
-        return self.forward(
-            network_input(pose.xy, pose.score, skeleton, config.heatmap, config.model)
-        )
+        heatmap, model = self.config.heatmap, self.config.model
+        return self.forward(network_input(pose.xy, pose.score, skeleton, heatmap, model, seen))
 
 
 def with_motion(value: FloatArray, weight: float) -> FloatArray:

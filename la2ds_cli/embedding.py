@@ -15,8 +15,9 @@ from la2ds_cli import artifact
 from la2ds_cli.batch import ItemResult
 from la2ds_cli.config import Config, load_config
 from la2ds_cli.device import DeviceName, free_cores, resolve_device
-from la2ds_cli.embedder import Embedder
+from la2ds_cli.embedder import Embedder, Pictures
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.frame_features import frame_reader
 from la2ds_cli.network_input import NetworkInput
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
@@ -45,7 +46,12 @@ def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.devi
 
 
 def torch_embedder(
-    network: SequenceNetwork, config: Config, skeleton: str, key: str, device: torch.device
+    network: SequenceNetwork,
+    config: Config,
+    skeleton: str,
+    key: str,
+    device: torch.device,
+    pictures: Pictures | None = None,
 ) -> Embedder:
     """An embedder that computes by torch on `device`, of a network that nothing else uses."""
     import torch
@@ -56,7 +62,7 @@ def torch_embedder(
         torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
     ready = network.to(device).eval()
     ready.keep_shown_positions(config.train.frames)
-    return Embedder(partial(embed_input, ready, device=device), config, skeleton, key)
+    return Embedder(partial(embed_input, ready, device=device), config, skeleton, key, pictures)
 
 
 def checkpoint_path(project: Project, run: str) -> Path:
@@ -87,12 +93,14 @@ def weakness(project: Project, run: str) -> str:
 @dataclass(frozen=True)
 class TrainedNetwork:
     """A network with the weights of a run. key: digest of the checkpoint, the identity of the
-    weights; facts: of the checkpoint (docs/file-formats.md)."""
+    weights; facts: of the checkpoint (docs/file-formats.md); frames: identity of the weights that
+    made the features of video frames it was trained on, empty where it reads none."""
 
     network: SequenceNetwork
     config: Config
     key: str
     facts: Mapping[str, Any]
+    frames: str = ""
 
     @property
     def skeleton(self) -> str:
@@ -124,7 +132,8 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.MISMATCH,
         ) from error
-    return TrainedNetwork(network, config, artifact.file_digest(path), facts)
+    frames = made_from.inputs.get(checkpoint.FRAMES, "")
+    return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames)
 
 
 def _untrained(project: Project, run: str) -> UserError:
@@ -143,8 +152,23 @@ def load_embedder(
     """The trained embedder of a run, by torch; UserError as load_network."""
     found = load_network(project, run)
     return torch_embedder(
-        found.network, found.config, found.skeleton, found.key, resolve_device(device)
+        found.network,
+        found.config,
+        found.skeleton,
+        found.key,
+        resolve_device(device),
+        frame_reader(project, found.config, found.frames, device),
     )
+
+
+def run_frames(project: Project, run: str) -> Pictures | None:
+    """What gives a run its video frames, by the header of its checkpoint; None where it reads
+    none. Raises artifact.ArtifactError for a damaged checkpoint."""
+    from la2ds_cli.training import checkpoint
+
+    made_from, _ = artifact.read_header(checkpoint_path(project, run))
+    config = load_config(checkpoint.settings_of(made_from))
+    return frame_reader(project, config, made_from.inputs.get(checkpoint.FRAMES, ""))
 
 
 def exported_path(project: Project, run: str) -> Path:
@@ -185,22 +209,35 @@ def onnx_embedder(
             f"export again: la2ds export-model --run {run}",
             exit_code=ExitCode.MISMATCH,
         )
-    return opened.embedder()
+    return opened.embedder(frame_reader(project, opened.config, opened.frames, device))
 
 
 def untrained_embedder(
-    config: Config, skeleton: str, *, seed: int = 0, device: DeviceName = "auto"
+    config: Config,
+    skeleton: str,
+    *,
+    seed: int = 0,
+    device: DeviceName = "auto",
+    pictures: Pictures | None = None,
 ) -> Embedder:
-    """The same architecture with random weights: the baseline `untrained`."""
+    """The same architecture with random weights: the baseline `untrained`. pictures: where it reads
+    video frames."""
     from la2ds_cli.network import build_network
 
     network = build_network(config.model, config.heatmap, get_skeleton(skeleton), seed)
-    return torch_embedder(network, config, skeleton, f"untrained-{seed}", resolve_device(device))
+    key = f"untrained-{seed}"
+    return torch_embedder(network, config, skeleton, key, resolve_device(device), pictures)
 
 
-def recipe(model_key: str, pose_key: str) -> artifact.Recipe:
-    """Recipe of one embedding: the weights and the poses decide it."""
-    return artifact.Recipe("embedding", VERSION, {}, {"model": model_key, "poses": pose_key})
+def recipe(
+    model_key: str, pose_key: str, clip: str = "", pictures: Pictures | None = None
+) -> artifact.Recipe:
+    """Recipe of the embedding of a clip: the weights and the poses decide it, and the features of
+    its video frames where the model reads them."""
+    inputs = {"model": model_key, "poses": pose_key}
+    if pictures is not None:
+        inputs["frames"] = pictures.key(clip)
+    return artifact.Recipe("embedding", VERSION, {}, inputs)
 
 
 def embed(
@@ -274,7 +311,7 @@ def _embed_one(
 ) -> tuple[bool, EmbeddingSequence]:
     """(was current, embedding) of one video."""
     pose, pose_recipe = project.read_pose(video)
-    made_from = recipe(embedder.key, pose_recipe.key)
+    made_from = recipe(embedder.key, pose_recipe.key, video, embedder.pictures)
     path = project.embedding_path(run, video)
     if not overwrite and artifact.staleness(path, made_from) is None:
         return True, project.read_embedding(run, video)[0]

@@ -43,14 +43,15 @@ def update_model_index(
     Rows of other weights are never kept: the digest of the checkpoint is part of the recipe.
     UserError: exit 5 for an embedding of other weights than the run's, and what embed raises.
     """
-    from la2ds_cli.embedding import checkpoint_path, embed
+    from la2ds_cli.embedding import checkpoint_path, embed, run_frames
     from la2ds_cli.embedding import recipe as embedding_recipe
 
     path = checkpoint_path(project, run)
     model = artifact.file_digest(path)
     skeleton = _skeleton_of(project, run, device)
     clips = _clips(project, skeleton, "the model")
-    wanted = {name: embedding_recipe(model, key).key for name, key in clips.pose.items()}
+    frames = run_frames(project, run)
+    wanted = {v: embedding_recipe(model, key, v, frames).key for v, key in clips.pose.items()}
 
     def make(missing: list[str]) -> dict[str, Outcome]:
         results = embed(project, run=run, videos=missing, device=device, progress=progress)

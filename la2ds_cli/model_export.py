@@ -18,7 +18,7 @@ from la2ds_cli.config import Config
 from la2ds_cli.embedder import Forward, window_frames
 from la2ds_cli.embedding import VERSION, TrainedNetwork, exported_path, load_network, torch_embedder
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.network_input import NetworkInput, network_input
+from la2ds_cli.network_input import PICTURE_WIDTH, NetworkInput, network_input
 from la2ds_cli.onnx_model import SCHEMA, SUFFIX, input_shapes, pack, read_model, skeleton_entry
 from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
@@ -123,6 +123,8 @@ def exported(
         "settings": {name: asdict(getattr(config, name)) for name in SECTIONS},
         "facts": {name: trained.facts[name] for name in _FACTS if name in trained.facts},
     }
+    if trained.frames:
+        header["frames"] = trained.frames
     found = read_model(pack(graph, header), Path("the exported model")).forward
     check = compare(reference, found, config, skeleton)
     if not check.share <= TOLERANCE:
@@ -152,13 +154,15 @@ def compare(first: Forward, second: Forward, config: Config, skeleton: Skeleton)
 
 
 def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput:
-    """What the network reads of a body of random joints that drift about; always the same."""
+    """What the network reads of a body of random joints that drift about, or of random features of
+    video frames; always the same."""
     random = np.random.default_rng(length)
     joints = len(skeleton.joints)
     body = random.normal(0, 60, (1, joints, 2))  # pixels
     drift = random.normal(0, 4, (length, joints, 2)).cumsum(axis=0)
     score = random.random((length, joints))
-    return network_input(body + drift, score, skeleton, config.heatmap, config.model)
+    pictures = np.abs(random.normal(0, 1, (length, PICTURE_WIDTH)))  # means after a ReLU
+    return network_input(body + drift, score, skeleton, config.heatmap, config.model, pictures)
 
 
 def _graph(network: SequenceNetwork, shapes: Mapping[str, tuple[int, ...]], encoder: str) -> Any:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,8 @@ ENCODERS = {
     "vivit": "la2ds_models.alignment_network",
 }
 """model.encoder -> module whose function `build` takes the keywords of `build_network` and gives a
-la2ds_models.sequence_network.SequenceNetwork; it may ignore some."""
+la2ds_models.sequence_network.SequenceNetwork; it may ignore some. One that cannot read everything
+says what it reads of `model.input`, INPUTS = ("joints",)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class ClipBatch:
     """Clips of different lengths, without padded frames in the expensive arrays.
 
     maps (F, C, S, S) and joints (F, J): the real frames of all clips one after the other, or
-    None. mask (B, T): True = a real frame; F = mask.sum().
+    None; joints are features of the frame, of its joints or of its picture. mask (B, T): True = a
+    real frame; F = mask.sum().
     """
 
     maps: torch.Tensor | None
@@ -56,10 +59,17 @@ def build_network(
     """
     import torch
 
+    module = _encoder(model.encoder)
+    inputs = getattr(module, "INPUTS", (model.input,))
+    if model.input not in inputs:
+        raise UserError(
+            f"these settings fit no network: the encoder '{model.encoder}' does not read "
+            f"{model.input}: model.input must be {' or '.join(inputs)}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return _encoder(model.encoder)(
+            return module.build(
                 channels=map_channels(skeleton, heatmap, model),
                 joint_width=joint_width(skeleton, model),
                 joint_count=len(skeleton.joints),
@@ -85,8 +95,8 @@ def build_network(
             raise UserError(f"these settings fit no network: {error}") from error
 
 
-def _encoder(name: str) -> Callable[..., SequenceNetwork]:
-    """The function `build` of the module of an encoder."""
+def _encoder(name: str) -> ModuleType:
+    """The module of an encoder, with its function `build`."""
     path = ENCODERS.get(name, name)
     try:
         found = importlib.util.find_spec(path) if "." in path else None
@@ -97,7 +107,7 @@ def _encoder(name: str) -> Callable[..., SequenceNetwork]:
             f"unknown encoder '{name}'",
             hint=f"known: {', '.join(ENCODERS)}; or the dotted path of a module with build(...)",
         )
-    return importlib.import_module(path).build
+    return importlib.import_module(path)
 
 
 def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:

@@ -1,4 +1,5 @@
-"""From joints of a clip to what the alignment network reads: one border, train and test alike."""
+"""From joints of a clip, or features of its video frames, to what the alignment network reads: one
+border, train and test alike."""
 
 from __future__ import annotations
 
@@ -13,10 +14,14 @@ from la2ds_cli.pose_features import both_movements, centre_and_scale, fill_gaps
 from la2ds_cli.skeleton import Skeleton
 from la2ds_cli.types import FloatArray
 
+PICTURE_WIDTH = 1024
+"""Features of a video frame (la2ds_models.resnet)."""
+
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """maps (T, C, S, S) float32 in [0, 1] or None; joints (T, J) float32 or None."""
+    """maps (T, C, S, S) float32 in [0, 1] or None; joints (T, J) float32 or None: features of the
+    frame, of its joints or, with `model.input=rgb`, of its picture."""
 
     maps: FloatArray | None
     joints: FloatArray | None
@@ -42,14 +47,16 @@ def joint_blocks(kind: JointKind) -> tuple[int, ...]:
 
 
 def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:
-    """Heatmap channels C that the network reads, 0 when it reads joints only."""
-    return 0 if model.input == "joints" else channel_count(skeleton, heatmap.channels)
+    """Heatmap channels C that the network reads, 0 when it reads none."""
+    return 0 if model.input in ("joints", "rgb") else channel_count(skeleton, heatmap.channels)
 
 
 def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
-    """Joint features J that the network reads, 0 when it reads heatmaps only."""
+    """Features J of a frame, beside its heatmaps, that the network reads, 0 when it reads none."""
     if model.input == "heatmap":
         return 0
+    if model.input == "rgb":
+        return PICTURE_WIDTH
     return joint_feature_count(skeleton, model.joints)
 
 
@@ -80,11 +87,17 @@ def network_input(
     skeleton: Skeleton,
     heatmap: HeatmapConfig,
     model: ModelConfig,
+    pictures: FloatArray | None = None,
 ) -> NetworkInput:
     """Crop the clip by its own box (paper sec. 3.1) and render what `model.input` asks for.
 
-    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1].
+    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. pictures (T, 1024): features of the
+    video frames, which `rgb` asks for, and nothing else.
     """
+    if model.input == "rgb":
+        if pictures is None:
+            raise ValueError("model.input is rgb, and no features of video frames were given")
+        return NetworkInput(None, pictures.astype(np.float32, copy=False))
     box = clip_box(xy, heatmap.crop, heatmap.padding)
     cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
     maps = joints = None

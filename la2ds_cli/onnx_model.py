@@ -2,7 +2,8 @@
 
 A file is the graph, followed by one entry `la2ds` of the metadata, JSON: `schema`; `version` of
 la2ds; `run`; `weights`, the digest of the checkpoint; `embedding`, the version of the step;
-`skeleton` with its `name`, `joints` and `limbs`; `settings` of the run by section; `facts` of the
+`skeleton` with its `name`, `joints` and `limbs`; `frames`, where it reads features of video frames,
+the identity of the weights that make them; `settings` of the run by section; `facts` of the
 checkpoint; `check`, the comparison with torch; and `graph`: `bytes` and `sha256` of all that stands
 before the entry. Nothing else is needed to embed; docs/export-model.md.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.config import Config, load_config
-from la2ds_cli.embedder import Embedder
+from la2ds_cli.embedder import Embedder, Pictures
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.network_input import NetworkInput, joint_width, map_channels
 from la2ds_cli.skeleton import SKELETONS, Skeleton, get_skeleton
@@ -49,9 +50,15 @@ class OnnxModel:
     def run(self) -> str:
         return self.header["run"]
 
-    def embedder(self) -> Embedder:
+    @property
+    def frames(self) -> str:
+        """Identity of the weights that read video frames for it; empty where it reads none."""
+        return self.header.get("frames", "")
+
+    def embedder(self, pictures: Pictures | None = None) -> Embedder:
         """The embedder of the file, on the CPU."""
-        return Embedder(self.forward, self.config, self.header["skeleton"]["name"], self.weights)
+        skeleton = self.header["skeleton"]["name"]
+        return Embedder(self.forward, self.config, skeleton, self.weights, pictures)
 
 
 class OnnxForward:
@@ -180,6 +187,7 @@ def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
         length, digest = int(graph["bytes"]), str(graph["sha256"])
         said = header["skeleton"]
         names = said["name"], header["weights"], header["run"], header["version"]
+        names += (header.get("frames", ""),)
     except (ValueError, TypeError, KeyError) as error:
         raise _refused(path, "its entry `la2ds` is damaged") from error
     if schema != SCHEMA:

@@ -118,4 +118,4 @@ def mirror(pose: PoseSequence) -> PoseSequence:
     xy[..., 0] = width - xy[..., 0]
     box = pose.box.copy()
     box[:, [0, 2]] = width - pose.box[:, [2, 0]]
-    return replace(pose, xy=xy, score=pose.score[:, flip], box=box)
+    return replace(pose, xy=xy, score=pose.score[:, flip], box=box, clip="")

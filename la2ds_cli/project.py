@@ -1,7 +1,8 @@
 """The project directory: the only file that knows its paths, its video list and its labels.
 
-project.toml · videos.csv · phases.csv · subjects.csv · poses/ · heatmaps/ · checkpoints/<run>/ ·
-embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/   (docs/file-formats.md)
+project.toml · videos.csv · phases.csv · subjects.csv · poses/ · heatmaps/ · features/ ·
+checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
+(docs/file-formats.md)
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ class Project:
 
     def heatmap_path(self, video: str) -> Path:
         return self.root / "heatmaps" / f"{video}.safetensors"
+
+    def features_path(self, video: str) -> Path:
+        """Features of the video frames of a clip."""
+        return self.root / "features" / f"{video}.safetensors"
 
     def run_dir(self, run: str) -> Path:
         """Checkpoint folder of a run; UserError for a name that is not a plain word."""
@@ -222,7 +227,7 @@ class Project:
     def read_pose(self, video: str) -> tuple[PoseSequence, artifact.Recipe]:
         """Poses of a video id and their recipe; UserError (exit 4) when there are none."""
         arrays, recipe, facts = self._read(self.pose_path(video), f"no poses for {video}")
-        return PoseSequence.from_arrays(arrays, facts), recipe
+        return replace(PoseSequence.from_arrays(arrays, facts), clip=video), recipe
 
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
         arrays, facts = pose.to_arrays()

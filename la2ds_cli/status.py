@@ -157,9 +157,10 @@ def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepSt
     from la2ds_cli import embedding
 
     model = artifact.file_digest(embedding.checkpoint_path(project, run))
+    frames = embedding.run_frames(project, run)
     reasons = {
         video: artifact.staleness(
-            project.embedding_path(run, video), embedding.recipe(model, pose_key)
+            project.embedding_path(run, video), embedding.recipe(model, pose_key, video, frames)
         )
         for video, pose_key in pose_keys.items()
     }
@@ -204,7 +205,7 @@ def _drift(project: Project, config: Config, made_from: Recipe) -> tuple[str, st
         return error.message, ""
     now = checkpoint.recipe(config, clips)
     return (
-        _difference(made_from, replace(made_from, inputs=now.inputs)),
+        _difference(made_from, replace(made_from, inputs={**made_from.inputs, **now.inputs})),
         _difference(replace(now, inputs=made_from.inputs), made_from),
     )
 

@@ -51,6 +51,8 @@ class PoseSequence:
     frame: (T,) int64, index in decoding order. time: (T,) float64, seconds, strictly increasing.
     fps: nominal frames per second of the source. size: (width, height) in pixels, 0 = unknown.
     skeleton: a name of la2ds_cli.skeleton. info: JSON facts for people (subject margin, flags).
+    clip: id of the clip of the project that these are frames of, empty = of none, or with other
+    joints than that; not written, the project gives it when it reads.
     Raises ValueError with expected and actual shape.
     """
 
@@ -63,6 +65,7 @@ class PoseSequence:
     size: tuple[int, int]
     skeleton: str
     info: Mapping[str, Json] = field(default_factory=dict)
+    clip: str = ""
 
     def __post_init__(self) -> None:
         joints = len(get_skeleton(self.skeleton).joints)
@@ -120,6 +123,7 @@ class PoseSequence:
             size=(int(facts["size"][0]), int(facts["size"][1])),
             skeleton=facts["skeleton"],
             info=facts.get("info", {}),
+            clip="",
         )
 
 

@@ -42,8 +42,8 @@ OPTIONS = {
     "la2ds export": {"--out", "--overwrite"} | COMMON,
     "la2ds cache-heatmaps": {"--overwrite"} | COMMON,
     "la2ds train": {
-        *("--device", "--max-minutes", "--method", "--overwrite", "--preset", "--run", "--set"),
-        "--tensorboard",
+        *("--device", "--input", "--max-minutes", "--method", "--overwrite", "--preset"),
+        *("--run", "--set", "--tensorboard"),
     }
     | COMMON,
     "la2ds embed": {"--device", "--engine", "--model", "--overwrite", "--run"} | COMMON,

@@ -27,6 +27,7 @@ from la2ds_cli.reproduce.runs import (
     run_name,
     train_run,
 )
+from la2ds_cli.training.losses import check_input
 
 NAME = "benchmark"
 BASELINES = {"time_only": "time only", "raw_pose": "raw pose", "raw_pose_best": "best raw pose"}
@@ -114,7 +115,9 @@ def _check_settings(projects: Sequence[Project], plan: _Plan) -> dict[str, Confi
     for project in reversed(projects):
         get_protocol(plan.protocol, common_config(project, plan.settings).evaluate)
         for method in plan.methods:
-            configs[method.name] = method.config(project, plan.settings, plan.seeds[0])
+            config = method.config(project, plan.settings, plan.seeds[0])
+            check_input(config)
+            configs[method.name] = config
     return configs
 
 

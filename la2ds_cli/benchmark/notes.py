@@ -67,8 +67,13 @@ def _inputs(result: BenchmarkResult) -> Iterator[str]:
             found.setdefault(known.input, []).append(known.label)
     if found:
         theirs = "; ".join(f"{', '.join(names)} {kind}" for kind, names in found.items())
-        ours = ", ".join(sorted(set(result.reads.values())))
-        yield f"{MARK} in the paper these read something else: {theirs}; here 2D joints ({ours})"
+        ours = []
+        if joints := sorted(set(result.reads.values()) - {"rgb"}):
+            ours.append(f"2D joints ({', '.join(joints)})")
+        if "rgb" in result.reads.values():
+            ours.append("RGB frames through a network that is not trained (rgb)")
+        here = " and ".join(ours)
+        yield f"{MARK} in the paper these read something else: {theirs}; here {here}"
 
 
 def _baselines_ahead(tables: Sequence[TaskTable]) -> Iterator[str]:

@@ -120,6 +120,9 @@ def departures(sources: Sequence[Source], protocol: str) -> list[str]:
 
 
 def same_input(method: str, reads: str) -> bool:
-    """Whether the method reads here (model.input) what it reads in the paper."""
+    """Whether the method reads here (model.input) what it reads in the paper.
+
+    `rgb` never is: its base network is frozen, those of the paper's RGB methods are fine-tuned.
+    """
     known = paper_methods().get(method)
     return known is not None and known.input == "2D heatmaps" and reads == "heatmap"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -15,6 +15,7 @@ from la2ds_cli.commands.options import (
     RunOption,
     open_project,
 )
+from la2ds_cli.config_sections import ModelInput
 
 
 def train(
@@ -23,6 +24,14 @@ def train(
     method: Annotated[
         str | None,
         typer.Option("--method", metavar="NAME", help="la2ds, or a competing method."),
+    ] = None,
+    reads: Annotated[
+        ModelInput | None,
+        typer.Option(
+            "--input",
+            metavar="|".join(get_args(ModelInput)),
+            help="What the network reads; rgb: the video frames, by tcc, lav, vava, tcn or sal.",
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="NAME", help="Instead of the project's.")
@@ -54,6 +63,7 @@ def train(
     \b
       la2ds train --project swings --max-minutes 30
       la2ds train --run wide --set model.width=256 --set train.steps=4000
+      la2ds train --run frames --method tcc --input rgb
       torchrun --nproc-per-node 2 --no-python la2ds train
     """
     import math
@@ -68,6 +78,8 @@ def train(
     with Console(as_json=as_json, quiet=quiet or not first) as console:
         opened = open_project(project)
         preset, chosen = method_recipe(method, preset)
+        if reads is not None:
+            chosen = [*chosen, f"model.input={reads}"]
         with opened.lock() if first else nullcontext():
             try:
                 result = step.train(

@@ -16,6 +16,7 @@ from la2ds_cli.evaluation.features import (
     baseline_sets,
     embedder_set,
 )
+from la2ds_cli.frame_features import frame_reader
 from la2ds_cli.project import Project
 from la2ds_cli.types import PoseSequence
 
@@ -85,7 +86,13 @@ def _network_sets(
     if wanted is None or "untrained" in wanted:
         settings = embedders[runs[0]].config if embedders else config
         seed = config.evaluate.seed
-        untrained = untrained_embedder(settings, skeleton, seed=seed, device=device)
+        if embedders:
+            pictures = embedders[runs[0]].pictures
+        else:
+            pictures = frame_reader(project, settings, device=device)
+        untrained = untrained_embedder(
+            settings, skeleton, seed=seed, device=device, pictures=pictures
+        )
         sets.append(
             embedder_set(
                 "untrained",
@@ -114,7 +121,8 @@ def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     for run in runs[1:]:
         other = recipes[run]
         names = [n for n in _changed(first.config, other.config) if n != "train.seed"]
-        names += ["the training clips"] if other.inputs != first.inputs else []
+        clips = [found.inputs.get("clips") for found in (first, other)]
+        names += ["the training clips"] if clips[0] != clips[1] else []
         if names:
             found.append(
                 f"runs {runs[0]} and {run} differ in more than the seed: {', '.join(names)}"

@@ -112,15 +112,18 @@ def missing_hint(entry: WeightFile) -> str:
     """Every way to go on without the file of an entry, a line each."""
     from la2ds_models.weight_files import own_path, sources
 
-    own = "--detector FILE.onnx" if entry.kind == "detector" else "--pose FILE.onnx"
     lines = [f"la2ds models pull {entry.name}, here or on a machine with network; or by hand:"]
     lines += [f"  file    {entry.file}", f"  sha256  {entry.sha256}"]
     lines += _labelled("from", sources(entry))
     lines += _labelled("to", [shlex.quote(str(own_path(entry)))])
+    if entry.kind == "frames":
+        lines.append("or weights of your own: --set model.rgb_weights=FILE.pth; or --input joints")
+        return "\n".join(lines)
     lines.append(
         "or what pip alone brings: pip install 'la2ds[mediapipe]', then "
         "--pose mediapipe --detector full-frame"
     )
+    own = "--detector FILE.onnx" if entry.kind == "detector" else "--pose FILE.onnx"
     lines.append(f"or a model of your own: {own}")
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -78,7 +78,7 @@ class CorruptedProject(Project):
         corruption = self._corruption[video]
         if corruption is None:
             return pose, recipe
-        return corruption.apply(video, pose), corruption.recipe(recipe.key)
+        return replace(corruption.apply(video, pose), clip=""), corruption.recipe(recipe.key)
 
     def results_dir(self, kind: str) -> Path:
         return self._clean.results_dir("robustness") / self._label

@@ -90,6 +90,7 @@ def limb_sweep(
     when the run has no model, (exit 2) for an unknown limb.
     """
     bench = _Bench(project, config, device, progress or Progress())
+    _check_reads_joints(project, run)
     check_limb(limb, get_skeleton(_model_facts(project, run)["skeleton"]))
     seed = config.evaluate.seed
     found = {}
@@ -135,6 +136,7 @@ def noise_sweep(
     no model.
     """
     bench = _Bench(project, config, device, progress or Progress())
+    _check_reads_joints(project, run)
     noise = JointNoise(cells, config.evaluate.seed, run_settings(project, run).heatmap)
     trained = {"clean": run, "noisy": noisy_run or f"{run}-noisy"}
     training = train_noisy(
@@ -205,6 +207,16 @@ def run_settings(project: Project, run: str) -> Config:
     _model_facts(project, run)
     path = project.run_dir(run) / "best.safetensors"
     return load_config(settings_of(artifact.read_header(path)[0]))
+
+
+def _check_reads_joints(project: Project, run: str) -> None:
+    """UserError (exit 5) for a run that reads video frames, to which joints make no difference."""
+    if run_settings(project, run).model.input == "rgb":
+        raise UserError(
+            f"run '{run}' reads video frames (model.input=rgb): worse joints change nothing for it",
+            hint="name a run that reads joints or heatmaps",
+            exit_code=ExitCode.MISMATCH,
+        )
 
 
 def _model_facts(project: Project, run: str) -> dict[str, Any]:

@@ -25,19 +25,26 @@ if TYPE_CHECKING:
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
 # Settings that came later: runs from before them are runs with these values.
-LATER = {("train", "method"): "la2ds", ("model", "encoder"): "vivit"}
+LATER = {
+    ("train", "method"): "la2ds",
+    ("model", "encoder"): "vivit",
+    ("model", "rgb_weights"): "resnet50-imagenet",
+}
+FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
 SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
 
 
-def recipe(config: Config, digest: str) -> artifact.Recipe:
-    """Recipe of a run: every setting that shapes the weights, and the digest of its clips."""
+def recipe(config: Config, digest: str, frames: str = "") -> artifact.Recipe:
+    """Recipe of a run: every setting that shapes the weights, the digest of its clips, and the
+    identity of the weights that read its video frames, where it reads them."""
     settings = {
         f"{section}.{key}": value
         for section in SECTIONS
         for key, value in asdict(getattr(config, section)).items()
         if (section, key) not in SPEED_ONLY and LATER.get((section, key)) != value
     }
-    return artifact.Recipe("train", VERSION, settings, {"clips": digest})
+    inputs = {"clips": digest} | ({FRAMES: frames} if frames else {})
+    return artifact.Recipe("train", VERSION, settings, inputs)
 
 
 def settings_of(made_from: artifact.Recipe) -> dict[str, dict[str, Any]]:

@@ -4,14 +4,14 @@ a resumed run draws exactly what an uninterrupted one would have drawn."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.augment import AugmentedCopy, augment
+from la2ds_cli.augment import AugmentedCopy, at_positions, augment
 from la2ds_cli.config import Config
 from la2ds_cli.crop import clip_box
 from la2ds_cli.errors import ExitCode, UserError
@@ -23,19 +23,31 @@ from la2ds_cli.resample import resample_pose, time_grid
 from la2ds_cli.skeleton import Skeleton, get_skeleton
 from la2ds_cli.training import order
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 
 if TYPE_CHECKING:
     import torch
 
 
+PicturePairs = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
+"""Id of a clip and seconds (G,) -> features (G, D) of its video frames and of their mirrors."""
+
+
 @dataclass(frozen=True)
 class Clip:
-    """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K)."""
+    """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K); pictures and
+    mirrored (T, D): features of its video frames and of their mirror images, where there are."""
 
     video: str
     xy: FloatArray
     score: FloatArray
+    pictures: FloatArray | None = None
+    mirrored: FloatArray | None = None
+
+    def rows(self, index: IntArray) -> Clip:
+        """The frames `index` (N,)."""
+        seen = (None if x is None else x[index] for x in (self.pictures, self.mirrored))
+        return Clip(self.video, self.xy[index], self.score[index], *seen)
 
 
 @dataclass(frozen=True)
@@ -69,10 +81,13 @@ def training_videos(project: Project) -> list[Video]:
     return marked or [v for v in videos if v.split != "test"]
 
 
-def load_training_set(project: Project, config: Config) -> TrainingSet:
-    """Read, check and split the training clips.
+def load_training_set(
+    project: Project, config: Config, pictures: PicturePairs | None = None
+) -> TrainingSet:
+    """Read, check and split the training clips. pictures: for `model.input=rgb`.
 
-    UserError (exit 4) for fewer than 2 clips, (exit 5) for mixed skeletons.
+    UserError (exit 4) for fewer than 2 clips, (exit 5) for mixed skeletons, and what `pictures`
+    raises.
     """
     videos = training_videos(project)
     if len(videos) < 2:
@@ -92,7 +107,7 @@ def load_training_set(project: Project, config: Config) -> TrainingSet:
             hint="use one pose model, or one data set, per project",
             exit_code=ExitCode.MISMATCH,
         )
-    clips = [to_clip(video, pose, config.train.fps) for video, pose in poses.items()]
+    clips = [to_clip(video, pose, config.train.fps, pictures) for video, pose in poses.items()]
     train, validation = _hold_out(clips, config.train.validation_share)
     return TrainingSet(train, validation, get_skeleton(names[0]), clips_digest(keys))
 
@@ -103,10 +118,14 @@ def clips_digest(keys: Mapping[str, str]) -> str:
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
-def to_clip(video: str, pose: PoseSequence, fps: float) -> Clip:
+def to_clip(
+    video: str, pose: PoseSequence, fps: float, pictures: PicturePairs | None = None
+) -> Clip:
     """The clip at the model's rate."""
-    sampled = resample_pose(pose, time_grid(pose.time, fps))
-    return Clip(video, sampled.xy, sampled.score)
+    grid = time_grid(pose.time, fps)
+    sampled = resample_pose(pose, grid)
+    seen = (None, None) if pictures is None else pictures(video, grid)
+    return Clip(video, sampled.xy, sampled.score, *seen)
 
 
 def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
@@ -125,17 +144,32 @@ def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
         return clip
     start, length = order.window(len(clip.xy), frames, rng)
     index = start + np.round(np.linspace(0, length - 1, frames)).astype(np.int64)
-    return Clip(clip.video, clip.xy[index], clip.score[index])
+    return clip.rows(index)
 
 
 def draw_copy(
     clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[Clip, AugmentedCopy]:
-    """S and its augmented copy S' as joints (paper sec. 3.2)."""
+    """S and its augmented copy S' as joints (paper sec. 3.2).
+
+    Of video frames the copy has those that it shows, mirrored where it is flipped; nothing else
+    that happens to its joints happens to them.
+    """
     clip = limit_frames(clip, config.train.frames, rng)
     box = clip_box(clip.xy, config.heatmap.crop, config.heatmap.padding)
     cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
-    return clip, augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
+    copy = augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
+    shown = clip.mirrored if copy.flipped else clip.pictures
+    if shown is not None:
+        copy = replace(copy, pictures=at_positions(shown, copy.source))
+    return clip, copy
+
+
+def to_input(shown: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> NetworkInput:
+    """What the network reads of a clip or a copy."""
+    return network_input(
+        shown.xy, shown.score, skeleton, config.heatmap, config.model, shown.pictures
+    )
 
 
 def draw_pair(
@@ -146,9 +180,7 @@ def draw_pair(
     S' is cropped by its own box, as a clip trimmed like it would be.
     """
     shown, copy = draw_copy(clip, skeleton, config, rng)
-    original = network_input(shown.xy, shown.score, skeleton, config.heatmap, config.model)
-    augmented = network_input(copy.xy, copy.score, skeleton, config.heatmap, config.model)
-    return original, augmented, copy.source
+    return to_input(shown, skeleton, config), to_input(copy, skeleton, config), copy.source
 
 
 def draw_two(
@@ -164,7 +196,7 @@ def draw_two(
     pair = []
     for one in (clip, others[int(rng.integers(len(others)))]):
         shown, copy = draw_copy(one, skeleton, config, rng)
-        item = network_input(copy.xy, copy.score, skeleton, config.heatmap, config.model)
+        item = to_input(copy, skeleton, config)
         pair.append((item, copy.source / max(len(shown.xy) - 1, 1)))
     return pair[0][0], pair[1][0], pair[1][1]
 

@@ -11,16 +11,23 @@ from la2ds_cli import artifact
 from la2ds_cli.config import Config
 from la2ds_cli.device import DeviceName, resolve_device
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.frame_features import FrameReader, frame_reader
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
 from la2ds_cli.training.distributed import Processes, joined
+from la2ds_cli.training.losses import check_input
 
 if TYPE_CHECKING:
+    from la2ds_cli.training.data import TrainingSet
     from la2ds_models.sequence_network import SequenceNetwork
 
 FEW_CLIPS = 10  # below this the user is warned
 SMALL_SET = 20  # up to this the model is set beside raw poses
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
+SAME_FRAMES = (
+    "with --input rgb the copies show the very frames of their clip, or mirror images of them: the "
+    "validation error says little of other bodies and places, and la2ds evaluate has to"
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,10 @@ def train(
     """
     processes = Processes.from_environment()
     target = processes.device(resolve_device(device))
+    try:
+        check_input(config)
+    except UserError as error:
+        raise processes.same(error) from error
     if max_minutes is not None and not max_minutes > 0:
         raise processes.same(UserError(f"the longest training is {max_minutes:g} minutes"))
     _check_share(processes, config.train.batch_size)
@@ -107,9 +118,6 @@ def _train(
 
     run_dir = project.run_dir(run)
     data = processes.together(lambda: load_training_set(project, config))
-    made_from = checkpoint.recipe(config, data.digest)
-    count = len({clip.video for clip in (*data.train, *data.validation)})
-    _check_share(processes, batch_size(config.train, len(data.train)))
 
     def build() -> SequenceNetwork:
         network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
@@ -118,6 +126,12 @@ def _train(
 
     # Before the folder: settings that fit no network leave no run behind, and replace none.
     network = processes.together(build)
+    frames = processes.together(lambda: frame_reader(project, config, "", device.type, progress))
+    if frames is not None:
+        data = _with_frames(project, config, data, frames, processes)
+    made_from = checkpoint.recipe(config, data.digest, frames.weights if frames else "")
+    count = len({clip.video for clip in (*data.train, *data.validation)})
+    _check_share(processes, batch_size(config.train, len(data.train)))
     # Nobody reads the folder before the first process has made it ready.
     processes.together(
         lambda: _prepare(run_dir, config, made_from, run, overwrite) if processes.first else None
@@ -136,7 +150,7 @@ def _train(
         processes=processes,
         tensorboard=tensorboard,
     )
-    warnings = _warnings(count, state)
+    warnings = [*_warnings(count, state), *([SAME_FRAMES] if frames else [])]
     if processes.first:
         card.write_card(run_dir, config, data, state, device.type, warnings)
     processes.wait()  # the project is unlocked when everybody has finished
@@ -155,6 +169,23 @@ def _train(
         collapse=state.collapse,
         warnings=warnings,
     )
+
+
+def _with_frames(
+    project: Project,
+    config: Config,
+    data: TrainingSet,
+    frames: FrameReader,
+    processes: Processes,
+) -> TrainingSet:
+    """The training set with the features of its video frames; each process makes a share of those
+    that are missing, once it is known that all of them can be made."""
+    from la2ds_cli.training.data import load_training_set
+
+    clips = sorted({clip.video for clip in (*data.train, *data.validation)})
+    processes.together(lambda: frames.check(clips))
+    processes.together(lambda: frames.ensure(clips[processes.share]))
+    return processes.together(lambda: load_training_set(project, config, frames.both))
 
 
 def _check_share(processes: Processes, pairs: int) -> None:

@@ -15,10 +15,10 @@ import numpy as np
 
 from la2ds_cli.augment import AugmentedCopy
 from la2ds_cli.config import Config
-from la2ds_cli.network_input import NetworkInput, network_input
+from la2ds_cli.network_input import NetworkInput
 from la2ds_cli.pose_features import centre_and_scale, fill_gaps
 from la2ds_cli.skeleton import Skeleton
-from la2ds_cli.training.data import Clip, draw_copy
+from la2ds_cli.training.data import Clip, draw_copy, to_input
 from la2ds_cli.types import FloatArray
 
 MAX_CLIPS = 16
@@ -65,11 +65,8 @@ class WarpedPairs:
 
     def __iter__(self) -> Iterator[tuple[NetworkInput, NetworkInput, FloatArray]]:
         for clip, copy in self._pairs:
-            yield self._input(clip), self._input(copy), copy.source
-
-    def _input(self, shown: Clip | AugmentedCopy) -> NetworkInput:
-        heatmap, model = self._config.heatmap, self._config.model
-        return network_input(shown.xy, shown.score, self._skeleton, heatmap, model)
+            first, second = (to_input(x, self._skeleton, self._config) for x in (clip, copy))
+            yield first, second, copy.source
 
     def raw_pose_error(self) -> float:
         """The same error for root-centred joints, without any training."""

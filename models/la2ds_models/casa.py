@@ -32,6 +32,7 @@ from la2ds_models.linear_attention import LinearAttentionLayer
 from la2ds_models.sequence_network import SequenceNetwork, frames_of, two_layers
 from la2ds_models.vivit import TemporalPosition, sinusoid
 
+INPUTS = ("joints",)  # of model.input
 POSITIONS = ("sinusoid", "learned", "offset", "none")  # rotary needs attention by products
 
 

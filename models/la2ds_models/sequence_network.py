@@ -26,7 +26,8 @@ class SequenceNetwork(nn.Module):
     ) -> Tensor:
         """Features (B, T, D) within each clip.
 
-        maps: (F, C, S, S) and joints: (F, J) hold the real frames of all clips one after the
+        maps: (F, C, S, S) and joints: (F, J), features of the frame (of its joints, or of its
+        picture), hold the real frames of all clips one after the
         other, in the order of mask (B, T); F = mask.sum().
         """
         raise NotImplementedError

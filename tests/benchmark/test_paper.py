@@ -131,6 +131,7 @@ def test_only_heatmaps_of_la2ds_are_what_the_paper_reads() -> None:
     assert same_input("la2ds", "heatmap")
     assert not same_input("la2ds", "joints")
     assert not same_input("casa", "joints")
+    assert not same_input("tcc", "rgb"), "the paper's are fine-tuned"
     assert not same_input("mypackage.method", "heatmap")
 
 
@@ -149,6 +150,16 @@ def _result(sources: list[Source], protocol: str, reads: str) -> BenchmarkResult
         row = ResultRow("la2ds", "LA2DS", figures, outcomes=[outcome])
         found.projects.append(ProjectResult(TableResult(f"p{n}", "", {}, [row]), source))
     return found
+
+
+def test_a_note_says_that_pixels_are_read_through_a_frozen_network() -> None:
+    result = _result([Source("ikea-asm", "kallax_shelf_drawer")], "paper", "rgb")
+    result.reads = {"tcc": "rgb", "lav": "joints"}
+    (note,) = (text for text in all_notes(result) if "read something else" in text)
+    assert "RGB frames" in note.split("here ")[0]
+    assert note.endswith(
+        "here 2D joints (joints) and RGB frames through a network that is not trained (rgb)"
+    )
 
 
 def _beside(result: BenchmarkResult) -> dict[str, list[float | None]]:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.config import Config
+from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.project import Project
+from la2ds_cli.training import train as step
 from la2ds_cli.training.distributed import ToldElsewhere
 
 Run = Callable[..., Result]
@@ -32,6 +34,30 @@ def test_settings_of_the_command_line_reach_the_run(document: Document):
     assert found["command"] == "train"
     assert found["steps"] == 2
     assert found["run"] == "default"
+
+
+def test_what_the_network_reads_is_an_option(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    """Over the preset of a method, and --set has the last word."""
+    given: list[str] = []
+
+    def noted(opened: Project, *, config: Config, **others: Any):
+        given.append(config.model.input)
+        raise UserError("seen")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "train", noted)
+        run("train", "--method", "tcc", "--input", "rgb")
+        run("train", "--preset", "heatmap", "--input", "both")
+        run("train", "--input", "rgb", "--set", "model.input=joints")
+    assert given == ["rgb", "both", "joints"]
+    assert run("train", "--input", "pixels").exit_code == ExitCode.USAGE
+    refused = run("train", "--run", "pixels", "--input", "rgb")
+    assert refused.exit_code == ExitCode.USAGE
+    assert "matches a clip with its own copy" in refused.stderr
+    assert "--method lav or sal or tcc" in refused.stderr
+    assert not project.run_dir("pixels").exists()
 
 
 @pytest.mark.parametrize(

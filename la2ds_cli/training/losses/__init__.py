@@ -17,6 +17,13 @@ network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a 
 * `clips`: an augmented copy of a clip and one of another clip; `batch.truth` is the share of the
   second clip that has passed at each of its frames, in [0, 1], and tells nothing about the first.
 
+What a method may be given to read, `model.input`, is all of joints, heatmap and both, and rgb where
+PAIRS is `clips`. The frozen features of video frames have no augmentation but the mirror image: a
+copy of a clip holds its very features, and matching the two teaches nothing. A method of which that
+is not true says what it reads,
+
+    INPUTS = ("both", "heatmap", "joints", "rgb")
+
 config: the whole Config. generator: the random numbers of this step, so that a resumed run draws
 the same; a loss that draws others cannot be resumed exactly.
 
@@ -38,9 +45,10 @@ which `--set` overrides (docs/extending.md, "A new method in one file").
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast, get_args
 
 from la2ds_cli.config import method_settings, preset_names
+from la2ds_cli.config_sections import ModelInput
 from la2ds_cli.errors import UserError
 from la2ds_cli.plugins import load_plugin, plugin_names
 
@@ -61,6 +69,7 @@ class Method(Protocol):
     PAIRS: Pairs
     loss: Callable[[SequenceNetwork, PairBatch, Config, torch.Generator], torch.Tensor]
     # head: Callable[[Config], nn.Module], where the method has parameters
+    # INPUTS: tuple[ModelInput, ...], where it differs from what PAIRS allows
 
 
 def method_names() -> list[str]:
@@ -89,6 +98,37 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
     if method is not None and method not in (*method_names(), *preset_names()):
         overrides += getattr(get_method(method), "SETTINGS", ())
     return preset, overrides
+
+
+def readable_inputs(method: Method) -> tuple[str, ...]:
+    """What `model.input` may be with a method."""
+    own = getattr(method, "INPUTS", None)
+    if own is not None:
+        return tuple(own)
+    return tuple(name for name in get_args(ModelInput) if name != "rgb" or method.PAIRS == "clips")
+
+
+def check_input(config: Config) -> None:
+    """UserError (exit 2) where the method cannot learn from what `model.input` has it read."""
+    name, wanted = config.train.method, config.model.input
+    method = get_method(name)
+    inputs = readable_inputs(method)
+    if wanted in inputs and not (wanted == "rgb" and config.model.pooling == "cls"):
+        return
+    if wanted in inputs:
+        raise UserError(
+            "model.pooling=cls gathers the patches of heatmaps, and --input rgb has none",
+            hint="--method lav reads rgb without a video transformer",
+        )
+    reason, hint = f"the method {name} does not read {wanted}", f"--input {' or '.join(inputs)}"
+    if wanted == "rgb" and method.PAIRS == "copies":
+        others = [n for n in method_names() if "rgb" in readable_inputs(get_method(n))]
+        reason += (
+            ": it matches a clip with its own copy, whose features of video frames are the very "
+            "same, and would learn nothing"
+        )
+        hint += f"; or --method {' or '.join(others)}"
+    raise UserError(reason, hint=hint)
 
 
 def projected_pair(

@@ -18,9 +18,10 @@ of each frame and cannot tell `between`. Each step shows `TUPLES` tuples of S an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from la2ds_cli.config import Config
+from la2ds_cli.config_sections import ModelInput
 from la2ds_cli.network import ClipBatch
 from la2ds_cli.training.data import PairBatch
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 NAMES = ("sal",)
 PAIRS = "copies"
+INPUTS = get_args(ModelInput)  # what is compared lies in one clip, never in its copy
 TUPLES = 32  # of each sequence and step
 IN_ORDER = 0.25  # share of the tuples
 MAX_SECONDS = 2.4  # from the first to the last frame of a tuple: 60 frames at 25 per second

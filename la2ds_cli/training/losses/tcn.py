@@ -16,9 +16,10 @@ are shown thinned, and the seconds with them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from la2ds_cli.config import Config
+from la2ds_cli.config_sections import ModelInput
 from la2ds_cli.training.data import PairBatch
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 NAMES = ("tcn",)
 PAIRS = "copies"
+INPUTS = get_args(ModelInput)  # what is compared lies in one clip, never in its copy
 POSITIVE_SECONDS = 0.2
 NEGATIVE_SECONDS = 0.4
 MARGIN = 0.2

@@ -1,0 +1,100 @@
+"""Features of video frames by ResNet-50 up to Conv4c: the base network of methods that read RGB.
+
+TCC (Dwibedi et al., CVPR 2019) resizes frames to 224 x 224 and takes the output of Conv4c of a
+ResNet-50 trained on ImageNet, 14 x 14 x 1024 (sec. "Implementation Details"), and compares itself
+with TCN and SaL on the same base network; LAV (CVPR 2021) and VAVA (CVPR 2022) take over its
+encoder. Conv4c is the third block of the fourth stage: torchvision's `layer3[2]`, and
+`conv4_block3_out` of the released code of TCC.
+
+Differs from these papers:
+* nothing of it is trained. They fine-tune the base network (the released code of TCC its batch
+  normalisation alone, `only_bn`), which asks for a GPU; with fixed weights the features of a clip
+  are computed once, and training goes on a CPU;
+* the mean over the 14 x 14 places is taken here. They give the whole map of a frame and of frames
+  before it to two 3D convolutions and take the largest value over places afterwards; the mean keeps
+  what is seen and little of where;
+* the network is torchvision's (stride in the 3 x 3 convolutions), with its weights of 2021
+  (IMAGENET1K_V2). The released code of TCC has Keras's ResNet50V2, normalised before each block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from torchvision.models import resnet50
+
+from la2ds_models.pose import IMAGENET_MEAN, IMAGENET_STD, read_checkpoint
+
+SIZE = 224  # pixels per side of a frame as it is read
+
+
+class Conv4c(nn.Module):
+    """(B, 3, 224, 224) as `prepare` makes them -> (B, 1024): the mean over the output of Conv4c.
+
+    Parameters have torchvision's names. Random weights until `load_resnet`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        whole = resnet50(weights=None)
+        self.conv1, self.bn1, self.relu = whole.conv1, whole.bn1, whole.relu
+        self.maxpool, self.layer1, self.layer2 = whole.maxpool, whole.layer1, whole.layer2
+        self.layer3 = cast(nn.Sequential, whole.layer3)[:3]
+
+    def forward(self, image: Tensor) -> Tensor:
+        value = self.maxpool(self.relu(self.bn1(self.conv1(image))))
+        return self.layer3(self.layer2(self.layer1(value))).mean(dim=(2, 3))
+
+
+def prepare(frames: Sequence[np.ndarray], device: torch.device) -> Tensor:
+    """Frames (H, W, 3) uint8 RGB -> (B, 3, 224, 224) float32, normalised as ImageNet is.
+
+    Resized to the square, whatever their shape, as TCC does; bilinear and smoothed where they
+    shrink.
+    """
+    resized = [
+        interpolate(
+            torch.from_numpy(np.ascontiguousarray(frame)).to(device).permute(2, 0, 1)[None] / 255,
+            size=(SIZE, SIZE),
+            mode="bilinear",
+            antialias=True,
+        )
+        for frame in frames
+    ]
+    mean, std = (
+        torch.tensor(value, device=device)[:, None, None] for value in (IMAGENET_MEAN, IMAGENET_STD)
+    )
+    return (torch.cat(resized) - mean) / std
+
+
+def load_resnet(path: Path) -> Conv4c:
+    """The network with the weights of a file of torchvision's ResNet-50, ready to compute.
+
+    path: .pth or .safetensors. Nothing in it is executed; layers above Conv4c are left out.
+
+    Raises ValueError, naming keys, where the file is none, and `pickle.UnpicklingError` for one
+    that would run code.
+    """
+    network = Conv4c()
+    wanted = network.state_dict()
+    found = {key: value for key, value in read_checkpoint(path)[0].items() if key in wanted}
+    missing = [key for key in wanted if key not in found and not key.endswith("_tracked")]
+    if missing:
+        raise ValueError(f"{path.name} is no ResNet-50 of torchvision: it lacks {missing[0]}")
+    for key, value in found.items():
+        if value.shape != wanted[key].shape:
+            shapes = f"{tuple(value.shape)} instead of {tuple(wanted[key].shape)}"
+            raise ValueError(f"{path.name} is no ResNet-50 of torchvision: {key} has {shapes}")
+    # Old files lack the step counter of the normalisation, which has no influence on the output.
+    network.load_state_dict(wanted | found)
+    network.eval().requires_grad_(False)
+    for parameter in network.parameters():
+        if parameter.dim() == 4:  # this order of memory is a quarter faster on a CPU
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
