@@ -1,6 +1,6 @@
 """Make the tables of docs/results/benchmark.md: all methods on two actions of Penn Action.
 
-    python benchmarks/methods.py PENN PHASES.csv --work DIR [--minutes 3] [--seeds 0,1,2]
+    python benchmarks/methods.py PENN PHASES.csv --work DIR [--minutes 2] [--seeds 0,1,2]
 
 PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. Imports each action into a
 project below --work, trains every method of the paper there for each seed, the two actions beside
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("penn", type=Path)
     parser.add_argument("phases", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--methods", default=",".join(paper_methods()))
     parser.add_argument("--page", type=Path, default=PAGE)

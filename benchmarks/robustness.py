@@ -1,6 +1,6 @@
 """Make the tables of docs/results/robustness.md: LA2DS and CASA on worse joints (Tables 7 and 8).
 
-    python benchmarks/robustness.py --work DIR [--minutes 3] [--seeds 0,1,2] [--noisy-seeds 0]
+    python benchmarks/robustness.py --work DIR [--minutes 2] [--seeds 0,1,2] [--noisy-seeds 0]
 
 DIR: where benchmarks/methods.py has made its projects; its runs are taken, the others trained with
 the same budget: LA2DS on heatmaps, which is what the paper's claim is about, and each method on
@@ -94,7 +94,7 @@ def table(project: Project, seeds: list[int], minutes: float, noisy: bool) -> li
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--noisy-seeds", default="0")
     parser.add_argument("--action", help="Run this one alone and write no page.")
