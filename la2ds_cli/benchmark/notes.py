@@ -34,9 +34,12 @@ def all_notes(result: BenchmarkResult) -> list[str]:
 
 
 def _failures(result: BenchmarkResult) -> Iterator[str]:
+    """Runs without figures, and those whose figures are of a network that tells nothing apart."""
     for project in result.projects:
         for outcome in project.table.failures():
             yield f"{project.table.name}, {outcome.run}: {outcome.error}"
+        for text in project.table.collapses():
+            yield f"{project.table.name}, {text}"
 
 
 def _paper_notes(result: BenchmarkResult) -> Iterator[str]:

@@ -19,7 +19,8 @@ SCHEMA_VERSION = 1
 class Outcome:
     """One run of a row. features: what was scored. interval: 95 %, of the headline over the
     scored clips. seed, steps, seconds (of training): None for what is not trained. reused: the run
-    was there before. error: why it has no scores, else empty."""
+    was there before. error: why it has no scores, else empty. collapse: in which way the network
+    makes all frames alike, empty = it does not."""
 
     run: str
     features: str
@@ -30,6 +31,7 @@ class Outcome:
     seconds: float | None = None
     reused: bool = False
     error: str = ""
+    collapse: str = ""
 
 
 @dataclass
@@ -65,6 +67,12 @@ class TableResult:
 
     def failures(self) -> list[Outcome]:
         return [o for row in (*self.rows, *self.baselines) for o in row.outcomes if o.error]
+
+    def collapses(self) -> list[str]:
+        """A sentence for each run whose network makes all frames alike."""
+        collapsed = (o for row in self.rows for o in row.outcomes if o.collapse)
+        told = (f"{o.run}: the embedding has collapsed, {o.collapse}" for o in collapsed)
+        return list(dict.fromkeys(told))
 
     def exit_code(self) -> ExitCode:
         """0 when every run has scores, 8 when some have, 4 when none has."""

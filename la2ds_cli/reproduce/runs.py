@@ -93,6 +93,7 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
         steps=found.steps,
         seconds=found.seconds,
         reused=found.already_finished,
+        collapse=found.collapse,
     )
 
 

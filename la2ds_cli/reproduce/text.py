@@ -105,9 +105,11 @@ def _range(values: Sequence[int | None]) -> str:
 
 
 def notes(result: TableResult) -> list[str]:
-    """What the table alone does not say: rows left out, failed runs, unequal budgets, warnings."""
+    """What the table alone does not say: rows left out, runs that failed or collapsed, unequal
+    budgets, warnings."""
     found = [f"{row.label}: {row.note}" for row in result.rows if row.note]
     found += [f"{o.run}: {o.error}" for o in result.failures()]
+    found += result.collapses()
     if len({o.steps for o in _trained(result)}) > 1:
         found.append(
             "the runs had the same time and not the same number of steps; "

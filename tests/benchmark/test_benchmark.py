@@ -209,6 +209,36 @@ def test_a_method_that_fails_does_not_take_the_others_along(
     assert alone.exit_code() == ExitCode.UNUSABLE
 
 
+def test_a_method_that_collapses_does_not_do_so_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = six_clips(tmp_path / "swings")
+    package = tmp_path / "flat_methods"
+    package.mkdir()
+    write_text(package / "__init__.py", "")
+    lines = (
+        'PAIRS = "copies"',
+        "def loss(network, batch, config, generator):",
+        "    for weight in network.parameters():",
+        "        weight.data.zero_()",
+        "    return sum(weight.sum() for weight in network.parameters())",
+    )
+    write_text(package / "one.py", "\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = [*SETTINGS, "train.learning_rate=1e-9"]
+    found = _run(
+        [project],
+        tmp_path / "out",
+        methods=["flat_methods.one", "la2ds"],
+        seeds=(0,),
+        settings=settings,
+    )
+    assert found.exit_code() == ExitCode.OK
+    told = [text for text in all_notes(found) if "has collapsed" in text]
+    assert len(told) == 1
+    assert told[0].startswith("swings, benchmark-flat_methods.one-s0: the embedding has collapsed")
+
+
 def test_runs_of_other_settings_are_refused_one_by_one(copied: Project) -> None:
     settings = [*SETTINGS, "train.learning_rate=0.5"]
     found = _run([copied], copied.root / "out", settings=settings)

@@ -90,6 +90,15 @@ def test_a_failed_run_and_unequal_steps_are_told() -> None:
     assert "--set" not in "\n".join(notes(_result(_outcome(0), _outcome(1))))
 
 
+def test_a_collapsed_run_is_told_once() -> None:
+    flat = _outcome(1, collapse="all frames have the same embedding")
+    text = notes(_result(_outcome(0), flat, flat))
+    assert (
+        text.count("run-s1: the embedding has collapsed, all frames have the same embedding") == 1
+    )
+    assert not any("run-s0" in line for line in text)
+
+
 def test_what_no_run_has_is_a_dash_and_what_nobody_has_no_column() -> None:
     unknown = {name: None for name in SCORES}
     result = TableResult("choices", "Choices", {}, [ResultRow("a", "a", {})])
