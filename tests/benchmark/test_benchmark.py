@@ -110,13 +110,20 @@ def test_intervals_are_those_of_all_seeds_evaluated_together(
     assert cells["event_transfer_mean"].interval is None
 
 
-def test_every_encoder_is_scored_untrained_once(project: Project, result: BenchmarkResult) -> None:
-    """tcc has the default's encoder, less a head that does not embed."""
+def test_every_encoder_is_scored_untrained(project: Project, result: BenchmarkResult) -> None:
     names = [row.name for row in result.projects[0].table.baselines]
-    assert names == ["time_only", "raw_pose", "raw_pose_best", "untrained-la2ds"]
+    clock_and_poses = ["time_only", "raw_pose", "raw_pose_best"]
+    assert names == [*clock_and_poses, "untrained-la2ds", "untrained-tcc"]
     untrained = _evaluated(project, "benchmark-la2ds-s0")["features"]["untrained"]
     cells = _cells(layout(result), "untrained-la2ds", "swings")
     assert cells["kendalls_tau"].value == untrained["kendalls_tau"]["value"]
+
+
+def test_methods_of_one_encoder_share_its_untrained_figures(copied: Project) -> None:
+    """A head that does not embed makes no difference."""
+    found = _run([copied], copied.root / "out", methods=("tcn", "sal"), seeds=(0,))
+    names = [row.name for row in found.projects[0].table.baselines]
+    assert [name for name in names if name.startswith("untrained")] == ["untrained-tcn"]
 
 
 def test_a_second_call_trains_and_scores_nothing(

@@ -78,8 +78,14 @@ def test_a_bad_setting_is_refused_with_the_right_one(run: Run, setting: str, hin
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (("--method", "casa", "--set", "model.input=heatmap"), "joint coordinates alone"),
-        (("--preset", "casa", "--set", "model.input=heatmap"), "joint coordinates alone"),
+        (
+            ("--method", "casa", "--set", "model.input=heatmap"),
+            "the encoder 'casa' does not read heatmap",
+        ),
+        (
+            ("--preset", "casa", "--set", "model.input=heatmap"),
+            "the encoder 'casa' does not read heatmap",
+        ),
         (("--method", "casa", "--preset", "heatmap"), "the method casa is a preset of its own"),
     ],
 )
