@@ -124,6 +124,7 @@ def test_a_copy_has_the_pictures_of_its_frames(settings: list[str]) -> None:
         assert (copy.pictures < 0).all() == flipped[-1]
         read = to_input(copy, PENN, config)
         assert read.maps is None
+        assert read.joints is not None
         np.testing.assert_allclose(read.joints, copy.pictures, rtol=1e-6)
     assert 0 < sum(flipped) < len(flipped)
 
