@@ -28,6 +28,7 @@ SECTIONS = ("heatmap", "augment", "model", "train")
 LATER = {
     ("train", "method"): "la2ds",
     ("model", "encoder"): "vivit",
+    ("model", "context"): 0,
     ("model", "rgb_weights"): "resnet50-imagenet",
 }
 FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
