@@ -24,6 +24,7 @@ from la2ds_cli.benchmark.methods import Method, common_config, find_methods
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.reproduce.runs import Budget, run_name, train_run
+from la2ds_cli.robustness.corruption import ANY
 from la2ds_cli.robustness.sweep import limb_sweep, noise_sweep
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "robustness.md"
@@ -42,34 +43,35 @@ def contenders() -> list[Method]:
     return [heatmap, replace(la2ds, label="LA2DS, joints (default)"), casa]
 
 
-def swept(project: Project, method: Method, seed: int, minutes: float, noisy: bool) -> Found:
-    """One run in all conditions; kept beside the other results."""
+def swept(project: Project, method: Method, seed: int, minutes: float, kind: str) -> Found:
+    """One run in all conditions of a table; kept beside the other results."""
     config = common_config(project, SETTINGS)
     budget = Budget(project, "", SETTINGS, minutes, "auto", False, Progress())
     run = run_name(NAME, method.name, seed)
-    kept = project.results_dir("robustness") / f"{run}{'-noise' if noisy else '-limbs'}-kept.json"
+    kept = project.results_dir("robustness") / f"{run}-{kind}-kept.json"
     if kept.exists():
         return json.loads(kept.read_text("utf-8"))
     train_run(budget, run, method.config(project, SETTINGS, seed))
-    if noisy:
+    if kind == "noise":
         sweep = noise_sweep(project, run=run, config=config, minutes=minutes)
     else:
-        sweep = limb_sweep(project, run=run, config=config, probabilities=MISSING)
+        limb = ANY if kind == "limbs" else kind
+        sweep = limb_sweep(project, run=run, config=config, limb=limb, probabilities=MISSING)
     found: Found = {}
     for condition in sweep.conditions:
-        words = f"{condition.train} → {condition.test}" if noisy else condition.test
+        words = f"{condition.train} → {condition.test}" if kind == "noise" else condition.test
         found.setdefault(condition.features, {})[words] = condition.scores
     artifact.write_json(kept, found)
     return found
 
 
-def table(project: Project, seeds: list[int], minutes: float, noisy: bool) -> list[str]:
+def table(project: Project, seeds: list[int], minutes: float, kind: str) -> list[str]:
     """A line for each method and condition, with the change from the first condition."""
     head = [label for label, _ in METRICS.values()]
     lines = [f"| joints | features | {' | '.join(head)} |", "| --- | --- " + "| ---: " * 3 + "|"]
     rows: dict[str, list[Found]] = {}
     for method in contenders():
-        runs = [swept(project, method, seed, minutes, noisy) for seed in seeds]
+        runs = [swept(project, method, seed, minutes, kind) for seed in seeds]
         rows[method.label] = [{"shown": run["model"]} for run in runs]
         rows["raw pose"] = [{"shown": runs[0]["raw_pose"]}]
     conditions = list(rows["raw pose"][0]["shown"])
@@ -101,9 +103,10 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
     lines = []
-    for title, text, noisy in (
-        ("A limb missing", given.seeds, False),
-        ("Noisy joints", given.noisy_seeds, True),
+    for title, text, kind in (
+        ("One limb, drawn in each frame, missing in a share of the frames", given.seeds, "limbs"),
+        ("The left arm missing in a share of the frames", given.seeds, "left_arm"),
+        ("Noisy joints: trained on → tested on", given.noisy_seeds, "noise"),
     ):
         seeds = [int(seed) for seed in text.split(",")]
         lines += [f"### {title}", ""]
@@ -112,7 +115,7 @@ def main() -> None:
                 project = Project.open(given.work / action)
                 shown = ", ".join(map(str, seeds))
                 lines += [f"{action}, seed{'s' * (len(seeds) > 1)} {shown}:", ""]
-                lines += [*table(project, seeds, given.minutes, noisy), ""]
+                lines += [*table(project, seeds, given.minutes, kind), ""]
     if given.action is None:
         put_into(given.page, "\n".join(lines).strip())
 
