@@ -46,7 +46,8 @@ def imported(penn: Path, phases: Path, action: str, work: Path) -> Project:
 
 def start(project: Project, minutes: float, seeds: str, methods: str) -> subprocess.Popen[bytes]:
     """Train and score on one project in a process of its own."""
-    command = [sys.executable, "-c", "from la2ds_cli.main import main; main()", "benchmark"]
+    # -P: the package of this process, and not one that lies in the current folder
+    command = [sys.executable, "-P", "-c", "from la2ds_cli.main import main; main()", "benchmark"]
     command += ["--project", str(project.root), "--minutes", f"{minutes:g}", "--seeds", seeds]
     command += ["--methods", methods, "--quiet"]
     for setting in SETTINGS:
