@@ -70,10 +70,12 @@ def table(project: Project, seeds: list[int], minutes: float, kind: str) -> list
     head = [label for label, _ in METRICS.values()]
     lines = [f"| joints | features | {' | '.join(head)} |", "| --- | --- " + "| ---: " * 3 + "|"]
     rows: dict[str, list[Found]] = {}
+    raw: list[Found] = []
     for method in contenders():
         runs = [swept(project, method, seed, minutes, kind) for seed in seeds]
         rows[method.label] = [{"shown": run["model"]} for run in runs]
-        rows["raw pose"] = [{"shown": runs[0]["raw_pose"]}]
+        raw = [{"shown": runs[0]["raw_pose"]}]
+    rows["raw pose"] = raw
     conditions = list(rows["raw pose"][0]["shown"])
     for condition in conditions:
         for label, runs in rows.items():
@@ -85,7 +87,8 @@ def table(project: Project, seeds: list[int], minutes: float, kind: str) -> list
                 )
                 cell = f"{now.mean():.{digits}f}"
                 if condition != conditions[0]:
-                    cell += f" ({(now - clean).mean():+.{digits}f})"
+                    change = round(float((now - clean).mean()), digits) + 0.0  # no -0.0
+                    cell += f" ({change:+.{digits}f})"
                 if len(now) > 1:
                     cell += f" ±{now.std(ddof=1):.{digits}f}"
                 cells.append(cell)
