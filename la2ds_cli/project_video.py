@@ -56,6 +56,7 @@ def _says_more(own: str, path: Path) -> bool:
     return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
 
 
+SPLITS = ("train", "test")
 COLUMNS = tuple(field.name for field in fields(Video))
 _NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
 _TYPES = {field.name: str(field.type) for field in fields(Video)}
@@ -92,6 +93,10 @@ def video_of(row: Mapping[str, str]) -> Video:
 
 
 def _value(column: str, text: str) -> Any:
+    if column == "split" and text not in SPLITS:
+        near = get_close_matches(text.strip().lower(), SPLITS, n=1, cutoff=0.75)
+        if near:  # another name is a split that nothing here uses
+            raise ValueError(f"split is '{text}', write '{near[0]}'")
     kind = _TYPES[column]
     if kind == "str":
         return text

@@ -184,6 +184,17 @@ def test_bad_row_of_the_video_list_is_named(project, line, said):
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
+@pytest.mark.parametrize("text", ["Test", " test", "tset", "TRAIN", "trian"])
+def test_a_misspelt_split_is_named_and_another_one_is_left_alone(project, text):
+    project.videos_path.write_text(f"id,path,sha256,split\na,a.mp4,1,val\nb,b.mp4,2,{text}\n")
+    with pytest.raises(UserError) as raised:
+        project.videos()
+    assert raised.value.exit_code == ExitCode.MISMATCH
+    assert f"line 3 cannot be read: split is '{text}', write 't" in raised.value.message
+    project.videos_path.write_text("id,path,sha256,split\na,a.mp4,1,val\nb,b.mp4,2,test\n")
+    assert [video.split for video in project.videos()] == ["val", "test"]
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [
