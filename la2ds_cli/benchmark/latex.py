@@ -63,16 +63,8 @@ def _parts(table: TaskTable) -> Iterator[TaskTable]:
             ["input", *(line.reads for line in table.lines)],
         )
     )
-    chosen: list[str] = []
-    used = 0.0
-    for name, _ in table.groups():
-        width = sum(_widths(table.only([name])))
-        if chosen and used + width > room:
-            yield table.only(chosen)
-            chosen, used = [], 0.0
-        chosen.append(name)
-        used += width
-    yield table.only(chosen)
+    names = [name for name, _ in table.groups()]
+    return table.fitting(names, room, lambda group: sum(_widths(group)))
 
 
 def _widths(part: TaskTable) -> list[float]:

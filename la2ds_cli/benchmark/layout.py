@@ -7,7 +7,7 @@ reports on the data set of the projects.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -98,6 +98,22 @@ class TaskTable:
         """The table in parts of at most `most` groups of columns, for pages that do not scroll."""
         names = [name for name, _ in self.groups()]
         return [self.only(names[start : start + most]) for start in range(0, len(names), most)]
+
+    def fitting(
+        self, names: Sequence[str], room: float, width: Callable[[TaskTable], float]
+    ) -> Iterator[TaskTable]:
+        """The groups `names` in parts that are no wider than `room`, of one group or more.
+
+        width: of the columns of a table, in the unit of `room`.
+        """
+        widths = {name: width(self.only([name])) for name in names}
+        chosen: list[str] = []
+        for name in names:
+            if chosen and sum(widths[n] for n in [*chosen, name]) > room:
+                yield self.only(chosen)
+                chosen = []
+            chosen.append(name)
+        yield self.only(chosen)
 
     def only(self, groups: Sequence[str]) -> TaskTable:
         """The columns of these groups."""

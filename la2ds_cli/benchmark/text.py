@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.benchmark.layout import MEAN, Cell, Column, Line, TaskTable, layout
@@ -34,7 +34,8 @@ def screen_tables(result: BenchmarkResult) -> list[tuple[str, RenderableType]]:
         names = [name for name, _ in table.groups()]
         if MEAN in names and len(result.projects) > FEW:
             names = names[len(result.projects) :]
-        for part in _fitting(table, names):
+        room = WIDTH - max(len(line.label) for line in table.lines)
+        for part in table.fitting(names, room, _width):
             header = ["", *(f"{_short(c.group)}\n{c.heading}" for c in part.columns)]
             rows = [
                 ([line.label, *(cell.shown() for cell in line.cells)], "dim" * line.baseline)
@@ -42,19 +43,6 @@ def screen_tables(result: BenchmarkResult) -> list[tuple[str, RenderableType]]:
             ]
             found.append((table.title, narrow_table(header, rows)))
     return found
-
-
-def _fitting(table: TaskTable, names: list[str]) -> Iterator[TaskTable]:
-    """Parts of a table that are no wider than WIDTH, of one group of columns or more."""
-    room = WIDTH - max(len(line.label) for line in table.lines)
-    widths = {name: _width(table.only([name])) for name in names}
-    chosen: list[str] = []
-    for name in names:
-        if chosen and sum(widths[n] for n in [*chosen, name]) > room:
-            yield table.only(chosen)
-            chosen = []
-        chosen.append(name)
-    yield table.only(chosen)
 
 
 def _width(group: TaskTable) -> int:
