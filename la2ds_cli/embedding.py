@@ -171,47 +171,6 @@ def run_frames(project: Project, run: str) -> Pictures | None:
     return frame_reader(project, config, made_from.inputs.get(checkpoint.FRAMES, ""))
 
 
-def exported_path(project: Project, run: str) -> Path:
-    """The ONNX file of a run where no other place is given."""
-    return project.run_dir(run) / "model.onnx"
-
-
-def onnx_embedder(
-    project: Project, run: str, model: Path | None, device: DeviceName = "auto"
-) -> Embedder:
-    """The embedder of an exported model, by onnxruntime on the CPU; torch is not loaded.
-
-    model: its file, None = the one of the run. Embeddings go where those of the run lie, so a run
-    that has weights must have those of the file. UserError: exit 4 where the run has no file, 5
-    for other weights than the run's, 6 for the device `cuda`, and what open_model raises.
-    """
-    from la2ds_cli.onnx_model import open_model
-
-    if device == "cuda":
-        raise UserError(
-            "the engine onnx computes on the CPU",
-            hint="use --engine torch with --device cuda",
-            exit_code=ExitCode.ENVIRONMENT,
-        )
-    path = model or exported_path(project, run)
-    if model is None and not path.exists():
-        raise UserError(
-            f"run '{run}' has no exported model",
-            hint=f"la2ds export-model --run {run}, or name a file with --model",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    opened = open_model(path)
-    weights = checkpoint_path(project, run)
-    if weights.exists() and artifact.file_digest(weights) != opened.weights:
-        raise UserError(
-            f"{path} holds other weights than run '{run}'",
-            hint=f"name the run it was exported from, --run {opened.run}; or, after a training, "
-            f"export again: la2ds export-model --run {run}",
-            exit_code=ExitCode.MISMATCH,
-        )
-    return opened.embedder(frame_reader(project, opened.config, opened.frames, device))
-
-
 def untrained_embedder(
     config: Config,
     skeleton: str,
@@ -269,6 +228,8 @@ def embed(
             exit_code=ExitCode.UNUSABLE,
         )
     if engine == "onnx":
+        from la2ds_cli.exported_embedder import onnx_embedder
+
         embedder = onnx_embedder(project, run, model, device)
     elif model is not None:
         raise UserError(f"the engine {engine} reads no {model}", hint="add --engine onnx")

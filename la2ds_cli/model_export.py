@@ -16,8 +16,9 @@ import numpy as np
 from la2ds_cli import __version__, artifact
 from la2ds_cli.config import Config
 from la2ds_cli.embedder import Forward, window_frames
-from la2ds_cli.embedding import VERSION, TrainedNetwork, exported_path, load_network, torch_embedder
+from la2ds_cli.embedding import VERSION, TrainedNetwork, load_network, torch_embedder
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.exported_embedder import exported_path
 from la2ds_cli.network_input import PICTURE_WIDTH, NetworkInput, network_input
 from la2ds_cli.onnx_model import SCHEMA, SUFFIX, input_shapes, pack, read_model, skeleton_entry
 from la2ds_cli.output_paths import checked_outputs
