@@ -4,8 +4,7 @@
 
 DIR: where benchmarks/methods.py has made its projects; its runs are taken, the others trained with
 the same budget: LA2DS on heatmaps, which is what the paper's claim is about, and each method on
-noisy joints. The same command
-goes on where it was stopped.
+noisy joints. The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
