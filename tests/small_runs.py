@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from la2ds_cli.artifact import write_text
+from la2ds_cli.config import Config
 from la2ds_cli.project import Project
-from la2ds_cli.training import loop
+from la2ds_cli.training import checkpoint, loop, records
+from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 
 TINY = [
@@ -66,6 +69,25 @@ def interrupted_at(step: int) -> Iterator[None]:
         patch.setattr(loop, "draw_batch", stop)
         with pytest.raises(KeyboardInterrupt):
             yield
+
+
+def resumed_run_equals_whole(project: Project, config: Config) -> dict[str, Any]:
+    """Trains the run `whole`, and `parts`, which is interrupted and goes on; the resume state of
+    the first, after asserting that the second has its weights."""
+    train(project, run="whole", config=config, device="cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "SAVE_SECONDS", 0)
+        with interrupted_at(13):
+            train(project, run="parts", config=config, device="cpu")
+        train(project, run="parts", config=config, device="cpu")
+    whole, parts = (
+        checkpoint.load_resume(project.run_dir(run) / "resume.pt") for run in ("whole", "parts")
+    )
+    assert whole is not None
+    assert parts is not None
+    for name, tensor in whole["network"].items():
+        assert torch.equal(tensor, parts["network"][name]), name
+    return whole
 
 
 def metrics(project: Project, run: str = "default") -> list[dict[str, Any]]:

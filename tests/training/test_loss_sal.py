@@ -10,12 +10,11 @@ import torch
 from la2ds_cli.config import load_config
 from la2ds_cli.embedding import load_embedder
 from la2ds_cli.project import Project
-from la2ds_cli.training import checkpoint, records
+from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import add_head, sal
-from la2ds_cli.training.train import train
 from tests.method_batches import Given, batch_of, learn, random_clips
 from tests.movement import sequence, warped_phase
-from tests.small_runs import JOINTS, interrupted_at
+from tests.small_runs import JOINTS, resumed_run_equals_whole
 
 CONFIG = load_config(preset="sal", overrides=["model.width=6"])
 
@@ -135,22 +134,11 @@ def test_bfloat16_around_the_loss_does_not_change_it() -> None:
 
 
 def test_interrupted_run_equals_uninterrupted_one_and_embeds_without_the_classifier(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project,
 ) -> None:
     config = project.config(preset="sal", overrides=[*JOINTS, "model.heads=2"])
-    train(project, run="whole", config=config, device="cpu")
-    monkeypatch.setattr(records, "SAVE_SECONDS", 0)
-    with interrupted_at(13):
-        train(project, run="parts", config=config, device="cpu")
-    train(project, run="parts", config=config, device="cpu")
-    whole, parts = (
-        checkpoint.load_resume(project.run_dir(run) / "resume.pt") for run in ("whole", "parts")
-    )
-    assert whole is not None
-    assert parts is not None
+    whole = resumed_run_equals_whole(project, config)
     assert "method_head.0.weight" in whole["network"]
-    for name, tensor in whole["network"].items():
-        assert torch.equal(tensor, parts["network"][name]), name
     weights = checkpoint.load_weights(project.run_dir("whole") / "best.safetensors")[0]
     assert not any(name.startswith("method_head") for name in weights)
     assert len(load_embedder(project, "whole", "cpu")([sequence(warped_phase(24, 0))])[0]) == 24

@@ -12,10 +12,9 @@ from la2ds_cli.embedding import load_embedder
 from la2ds_cli.network import build_network
 from la2ds_cli.project import Project
 from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.training import checkpoint, losses, records
-from la2ds_cli.training.train import train
+from la2ds_cli.training import checkpoint, losses
 from tests.movement import sequence, warped_phase
-from tests.small_runs import JOINTS, interrupted_at
+from tests.small_runs import JOINTS, resumed_run_equals_whole
 
 METHOD = """
 from torch import nn
@@ -39,23 +38,9 @@ def method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "own_methods.place"
 
 
-def test_head_is_trained_resumed_and_left_out_of_the_weights(
-    project: Project, method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_head_is_trained_resumed_and_left_out_of_the_weights(project: Project, method: str) -> None:
     config = project.config(overrides=[*JOINTS, f"train.method={method}"])
-    train(project, run="whole", config=config, device="cpu")
-    monkeypatch.setattr(records, "SAVE_SECONDS", 0)
-    with interrupted_at(13):
-        train(project, run="parts", config=config, device="cpu")
-    train(project, run="parts", config=config, device="cpu")
-
-    whole, parts = (
-        checkpoint.load_resume(project.run_dir(n) / "resume.pt") for n in ("whole", "parts")
-    )
-    assert whole is not None
-    assert parts is not None
-    for name, value in whole["network"].items():
-        assert torch.equal(value, parts["network"][name]), name
+    whole = resumed_run_equals_whole(project, config)
 
     fresh = build_network(config.model, config.heatmap, get_skeleton("penn13"), config.train.seed)
     losses.add_head(fresh, config)
