@@ -192,16 +192,21 @@ def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
         assert mine == whole
 
 
+def _own_method(folder: Path, monkeypatch: pytest.MonkeyPatch, package: str, *body: str) -> None:
+    """A package that can be imported, with the method PACKAGE.one whose loss has these lines."""
+    (folder / package).mkdir()
+    write_text(folder / package / "__init__.py", "")
+    lines = ['PAIRS = "copies"', "def loss(network, batch, config, generator):"]
+    lines += [f"    {line}" for line in body]
+    write_text(folder / package / "one.py", "\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(folder)
+
+
 def test_a_method_that_fails_does_not_take_the_others_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = six_clips(tmp_path / "swings")
-    package = tmp_path / "failing_methods"
-    package.mkdir()
-    write_text(package / "__init__.py", "")
-    text = 'PAIRS = "copies"\ndef loss(network, batch, config, generator):\n    return {}["x|y"]\n'
-    write_text(package / "one.py", text)
-    monkeypatch.syspath_prepend(tmp_path)
+    _own_method(tmp_path, monkeypatch, "failing_methods", 'return {}["x|y"]')
     methods = ["failing_methods.one", "la2ds"]
     found = _run([project], tmp_path / "out", methods=methods, seeds=(0,))
     assert found.exit_code() == ExitCode.PARTIAL
@@ -220,18 +225,14 @@ def test_a_method_that_collapses_does_not_do_so_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = six_clips(tmp_path / "swings")
-    package = tmp_path / "flat_methods"
-    package.mkdir()
-    write_text(package / "__init__.py", "")
-    lines = (
-        'PAIRS = "copies"',
-        "def loss(network, batch, config, generator):",
-        "    for weight in network.parameters():",
-        "        weight.data.zero_()",
-        "    return sum(weight.sum() for weight in network.parameters())",
+    _own_method(
+        tmp_path,
+        monkeypatch,
+        "flat_methods",
+        "for weight in network.parameters():",
+        "    weight.data.zero_()",
+        "return sum(weight.sum() for weight in network.parameters())",
     )
-    write_text(package / "one.py", "\n".join(lines) + "\n")
-    monkeypatch.syspath_prepend(tmp_path)
     settings = [*SETTINGS, "train.learning_rate=1e-9"]
     found = _run(
         [project],
