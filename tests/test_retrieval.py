@@ -14,22 +14,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from la2ds_cli import contact_sheet
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.figure import GREEN, RED
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.retrieval import parse_query, phase_at, query_rows, retrieve
 from la2ds_cli.retrieval_result import RetrievalResult
 from la2ds_cli.types import Phase
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import Notes
 
 PHASE = {"anna": warped_phase(41, 0), "ben": warped_phase(61, 1), "cleo": warped_phase(51, 2)}
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture

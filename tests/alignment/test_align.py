@@ -17,20 +17,12 @@ from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.config import load_config
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.pose_features import mirror
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import Notes
 
 CONFIG = load_config()
 PHASE_A, PHASE_B = warped_phase(41, 0), warped_phase(61, 1)
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture

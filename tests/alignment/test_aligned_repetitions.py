@@ -21,22 +21,14 @@ from la2ds_cli.alignment.aligned_repetitions import (
 from la2ds_cli.config import load_config
 from la2ds_cli.errors import UserError
 from la2ds_cli.figure import GREEN
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import FloatArray, PoseSequence
 from tests.movement import FPS, add_sequence, sequence
+from tests.told import Notes
 
 CONFIG = load_config()
 FRAMES = (40, 30, 50)  # of the repetitions of `many`
 EDGES = np.array([0, 40, 70, 120])
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def turn(frames: int) -> FloatArray:

@@ -9,18 +9,10 @@ import pytest
 
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers.penn_action import import_penn_action
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
 from tests.importers.test_penn_action import SHARED, write_mat
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
+from tests.told import Notes
 
 
 def write_labels(root: Path, split: str, action: str, name: str, labels: object) -> Path:

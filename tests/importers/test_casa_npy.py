@@ -18,20 +18,12 @@ from la2ds_cli.importers._options import ImportOptions
 from la2ds_cli.importers._plain_pickle import numbers_of, read_object
 from la2ds_cli.importers._problems import PoseFileError
 from la2ds_cli.importers.casa_npy import PIXELS, import_casa_npy
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
 from tests.importers.data_set_samples import record, write_records
+from tests.told import Notes
 
 OPTIONS = ImportOptions(fps=30)
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def load(project: Project, path: Path, **more: Any):

@@ -10,7 +10,6 @@ import pytest
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers._h2o_actions import ACTIONS
 from la2ds_cli.importers.h2o import import_h2o
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
 from tests.importers.data_set_samples import (
@@ -21,16 +20,9 @@ from tests.importers.data_set_samples import (
     write_h2o,
     write_h2o_list,
 )
+from tests.told import Notes
 
 GRAB, POUR = 5, 23  # grab milk, pour milk
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers.ikea_asm import import_ikea_asm
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
 from tests.importers.data_set_samples import (
@@ -21,18 +20,11 @@ from tests.importers.data_set_samples import (
     write_segments,
 )
 from tests.importers.file_samples import joints, write_json
+from tests.told import Notes
 
 FIRST = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
 SECOND = "Kallax_Shelf_Drawer/0001_oak_floor_05_02_2019_08_19_16_54"
 BENCH = "Lack_TV_Bench/0007_white_floor_08_04_2019_08_28_10_47"
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def write_lists(root: Path, train: str, test: str, folder: str = ".") -> None:

@@ -14,7 +14,6 @@ import pytest
 from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers._ikea_database import action_names, read_actions
 from la2ds_cli.importers.ikea_asm import import_ikea_asm
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.types import Phase
 from tests.importers.data_set_samples import (
@@ -24,18 +23,11 @@ from tests.importers.data_set_samples import (
     write_ikea_lists,
     write_segments,
 )
+from tests.told import Notes
 
 FIRST = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
 SECOND = "Kallax_Shelf_Drawer/0001_oak_floor_05_02_2019_08_19_16_54"
 SPIN, PICK, FLIP = IKEA_ACTIONS.values()
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture

@@ -10,21 +10,13 @@ import pytest
 
 from la2ds_cli.embedding import load_embedder
 from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import JOINTS, clips, metrics
+from tests.told import Notes
 
 HUGE_BATCH = [*JOINTS, "train.batch_size=64", "train.steps=2"]
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +42,7 @@ def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
     assert "--features pose" in result.warnings[0]
     assert "raw poses, without training" in (few.run_dir("default") / "CARD.md").read_text()
     told = f"batches of {pairs} instead of 64"
-    assert any(told in note for note in notes.said) == (pairs < 64)
+    assert any(told in note for note in notes.lines) == (pairs < 64)
 
 
 def test_enough_clips_are_not_warned_about(tmp_path: Path) -> None:
