@@ -23,11 +23,11 @@ import numpy as np
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
-from la2ds_cli.artifact import Recipe
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
 from la2ds_cli.demo.clips import performed
 from la2ds_cli.evaluation.events import choose_events
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
 
 Truth = Callable[[AlignResult], np.ndarray]
 """(N,) true frame of B of every frame of A, NaN where it is not known or B does not show it."""

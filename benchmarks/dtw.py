@@ -27,7 +27,7 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import pair_distance, squared_distance
 from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.core.config_sections import AlignConfig
 
 WIDTH, FRAMES = 128, 200
 Pairs = list[tuple[np.ndarray, np.ndarray]]

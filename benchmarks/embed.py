@@ -28,13 +28,13 @@ from statistics import median
 import numpy as np
 import torch
 
-from la2ds_cli.embedder import Embedder
-from la2ds_cli.embedding import load_embedder
-from la2ds_cli.model_export import export_model
-from la2ds_cli.network_input import NetworkInput
-from la2ds_cli.onnx_model import open_model
-from la2ds_cli.project import Project
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.embed import load_embedder
+from la2ds_cli.embedding.embedder import Embedder
+from la2ds_cli.embedding.model_export import export_model
+from la2ds_cli.embedding.onnx_model import open_model
+from la2ds_cli.features.network_input import NetworkInput
 
 
 class _Timed:

@@ -25,13 +25,13 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import available_cores
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import available_cores
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.backends.onnx import build as build_pose
 from la2ds_cli.poses.detectors.onnx import build as build_detector
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.project import Project
 
 _THRESHOLD = 0.3  # of a person box, everywhere
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from la2ds_cli.heatmaps import render_numpy, render_torch
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.features.heatmaps import render_numpy, render_torch
 
 SIZE, SIGMA, CLIP = 30, 0.6, 64
 SKELETON = get_skeleton("coco17")

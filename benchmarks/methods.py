@@ -18,12 +18,12 @@ import sys
 import time
 from pathlib import Path
 
-from la2ds_cli.benchmark.benchmark import benchmark
-from la2ds_cli.benchmark.paper import paper_methods
-from la2ds_cli.benchmark.text import markdown
-from la2ds_cli.errors import ExitCode
-from la2ds_cli.importers.penn_action import import_penn_action
-from la2ds_cli.project import Project
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.benchmark.benchmark import benchmark
+from la2ds_cli.experiments.benchmark.paper import paper_methods
+from la2ds_cli.experiments.benchmark.text import markdown
+from la2ds_cli.formats.importers.penn_action import import_penn_action
 
 ACTIONS = ("golf_swing", "squat")
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "benchmark.md"

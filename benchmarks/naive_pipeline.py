@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
-from la2ds_cli.config import Config
-from la2ds_cli.crop import clip_box, to_cells
-from la2ds_cli.network_input import joint_features, joint_width, map_channels
-from la2ds_cli.skeleton import Skeleton
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.features.crop import clip_box, to_cells
+from la2ds_cli.features.network_input import joint_features, joint_width, map_channels
 from la2ds_cli.training.data import Clip, draw_copy
 from la2ds_cli.training.order import batch_positions, batch_size, clip_at, pair_rng
 from la2ds_models.alignment_network import contrastive_regression

@@ -28,10 +28,10 @@ from la2ds_cli.alignment.aligned_repetitions import _movement, cut_clip
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.repetition_kernel import schedule, subsequence
 from la2ds_cli.alignment.repetitions import MEMBER, VELOCITY, Repetition, _Clip, _Match, _spans
-from la2ds_cli.pose_features import centre_and_scale, fill_gaps
-from la2ds_cli.project import Project
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
 SPREAD = np.log(2) / 2
 NOISE = 0.03  # torso lengths

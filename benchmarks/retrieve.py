@@ -30,9 +30,11 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from la2ds_cli import artifact, frame_index, ivf_search
-from la2ds_cli.frame_search import Frames, Limits, exact, search
-from la2ds_cli.project import Project
+from la2ds_cli.core import artifact
+from la2ds_cli.core.project import Project
+from la2ds_cli.retrieval import index as frame_index
+from la2ds_cli.retrieval import ivf_search
+from la2ds_cli.retrieval.search import Frames, Limits, exact, search
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
 LIMITS = Limits(7, 7, 0.25)

@@ -33,13 +33,13 @@ from naive_pipeline import PlainViViT, PoseTarget, loader
 from naive_pipeline import train as train_naive
 from products import clock, flops, own_products, product_rate
 
-from la2ds_cli import network_input
-from la2ds_cli.config import Config, load_config
-from la2ds_cli.device import available_cores
-from la2ds_cli.network import build_network
-from la2ds_cli.project import Project
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.device import available_cores
+from la2ds_cli.core.project import Project
+from la2ds_cli.features import network_input
 from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, load_training_set
 from la2ds_cli.training.losses import get_method
+from la2ds_cli.training.network import build_network
 from la2ds_cli.training.prefetch import Prefetch
 from la2ds_cli.training.step import step_generator
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from la2ds_cli import __version__, console
+from la2ds_cli import __version__
 from la2ds_cli.commands import (
     align,
     benchmark,
@@ -36,7 +36,8 @@ from la2ds_cli.commands import (
     train,
     transfer_labels,
 )
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import console
+from la2ds_cli.core.errors import ExitCode, UserError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from la2ds_cli.model_export import export_model
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.embedding.model_export import export_model
 from la2ds_cli.training.train import train
-from la2ds_cli.types import PoseSequence
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY
 

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from la2ds_cli import frame_features
-from la2ds_cli.artifact import Recipe, file_digest
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.types import PoseSequence
-from la2ds_cli.video import read_frames, write_video
+from la2ds_cli.core.artifact import Recipe, file_digest
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features import frame_features
+from la2ds_cli.video.reader import read_frames, write_video
 from la2ds_models.pose import IMAGENET_MEAN, IMAGENET_STD
 from tests.movement import sequence, warped_phase
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from la2ds_cli.embedding import Embedder, load_embedder, untrained_embedder
-from la2ds_cli.network import ClipBatch
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding.embed import Embedder, load_embedder, untrained_embedder
 from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.network import ClipBatch
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame_error
 from la2ds_models.sequence_network import SequenceNetwork

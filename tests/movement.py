@@ -6,11 +6,11 @@ import hashlib
 
 import numpy as np
 
-from la2ds_cli.artifact import Recipe
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import PoseSequence
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
 
 FPS = 20.0
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.artifact import write_text
-from la2ds_cli.config import Config
-from la2ds_cli.project import Project
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint, loop, records
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase

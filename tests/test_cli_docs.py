@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from typer.main import get_command
 
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.main import app
 
 ROOT = Path(__file__).parents[1]

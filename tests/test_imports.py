@@ -54,7 +54,7 @@ PURE = {
         *("transfer.carry", "transfer.labels", "transfer.vote"),
     ]
 }
-COMMANDS = {"la2ds_cli.commands", "la2ds_cli.console", "la2ds_cli.main"}
+COMMANDS = {"la2ds_cli.commands", "la2ds_cli.core.console", "la2ds_cli.main"}
 
 
 def _modules() -> dict[str, Path]:
@@ -129,7 +129,7 @@ def test_pure_modules_know_no_project_and_no_step():
             for name in _own(imports(module)):
                 allowed = _within(name, CORE | PURE | {"la2ds_models"})
                 assert allowed, f"{module} imports {name}"
-                assert name != "la2ds_cli.project", f"{module} imports {name}"
+                assert name != "la2ds_cli.core.project", f"{module} imports {name}"
 
 
 def test_steps_never_import_the_command_line():

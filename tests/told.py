@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from la2ds_cli.progress import Progress
+from la2ds_cli.core.progress import Progress
 
 
 class Notes(Progress):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli import figure
 from la2ds_cli.alignment import tables
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import (
@@ -23,15 +22,16 @@ from la2ds_cli.alignment.kept import Kept
 from la2ds_cli.alignment.match import Match, Pair, match_by_model, match_by_pose
 from la2ds_cli.alignment.methods import get_method
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
-from la2ds_cli.config import Config
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.output_paths import checked_outputs, drawn_once, write_outputs
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.output_paths import checked_outputs, drawn_once, write_outputs
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.views import figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -229,7 +229,7 @@ def _write(
     progress: Progress,
 ) -> AlignResult:
     def draw() -> Figure:
-        from la2ds_cli.alignment import plot
+        from la2ds_cli.views import alignment_figure as plot
 
         return plot.draw(project, result)
 

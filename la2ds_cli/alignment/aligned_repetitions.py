@@ -17,17 +17,17 @@ from la2ds_cli.alignment.align import SUFFIXES, Ready, align_ready, make_ready
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.repetitions import Repetition, find_repetitions
-from la2ds_cli.config import Config
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import UserError
-from la2ds_cli.output_paths import checked_outputs
-from la2ds_cli.pose_features import both_movements, centre_and_scale, fill_gaps
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.resample import seconds_at
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
+from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
 
@@ -122,7 +122,7 @@ def align_repetitions(
     which one of A where it holds several, None = its most typical. A clip in which nothing repeats
     is one repetition. UserError: exit 2 for a repetition that there is not, too.
     """
-    from la2ds_cli.alignment.repetition_files import write
+    from la2ds_cli.views.repetition_files import write
 
     progress = progress or Progress()
     repetition = _checked(repetition)

@@ -10,12 +10,12 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.pose_features import mirror, movement
-from la2ds_cli.project import DEFAULT_RUN, Project
-from la2ds_cli.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror, movement
+from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 
 FeatureKind = Literal["auto", "model", "pose"]
 
@@ -33,7 +33,7 @@ class FeatureChoice:
 def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
     """`auto` takes the model where the run has one. UserError (exit 4) for a missing model that
     was asked for, or for a run other than the default one that does not exist."""
-    from la2ds_cli.embedding import has_model, weakness
+    from la2ds_cli.embedding.embed import has_model, weakness
 
     if wanted == "pose":
         return FeatureChoice("pose", "")

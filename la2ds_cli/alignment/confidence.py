@@ -24,7 +24,7 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance, thinned
 from la2ds_cli.alignment.gaps import SharedRows
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 NOMINAL = 0.9
 NEAR = 0.05  # share of B's length on each side of the match within which it counts as right

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
 MAX_FRAMES = 1500  # longer clips are thinned: a table of warping costs grows with their product

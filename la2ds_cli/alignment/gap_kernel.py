@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray
 
 _PAIR, _ONLY_A, _ONLY_B, _START = 0, 1, 2, 3
 _BOTH, _A, _B = 0, 1, 2  # which clips advance into a pair

@@ -16,7 +16,7 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import squared_distance, thinned
 from la2ds_cli.alignment.methods.dtw import LEAST_COST
-from la2ds_cli.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 
 LEAST = (2.5, 12.0)
 """Cost of a frame of a gap, and of opening one, in median squared nearest-neighbour distances: some

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from la2ds_cli.alignment.routes import Kinds, Leg, find_leg
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.types import EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -29,14 +29,14 @@ from la2ds_cli.alignment.routes import (
     disagreement,
     path_through,
 )
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.device import DeviceName
-from la2ds_cli.embedding import ensure_embeddings, load_embedder
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.pose_features import mirror, raw_pose
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
-from la2ds_cli.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.embedding.embed import ensure_embeddings, load_embedder
+from la2ds_cli.features.pose_features import mirror, raw_pose
 
 # Symmetric movements are as near to their mirror image by chance; B is shown flipped if mirrored.
 CLEARLY = 0.9

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray
 
 SMOOTHING = 1.0  # frames of A, standard deviation
 _KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / SMOOTHING) ** 2)

@@ -22,9 +22,9 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import pair_distance, squared_distance
 from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.resample import interpolate, time_grid
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.resample import interpolate, time_grid
 
 RATE = 15.0  # frames per second at which repetitions are looked for
 MAX_FRAMES = 4000  # longer clips are looked at more coarsely: the table grows with the square

@@ -20,8 +20,8 @@ import numpy as np
 from la2ds_cli.alignment.distance import pair_distance, thinned
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import invert, smooth_match
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray, IntArray
 
 FEWEST = 4  # other clips below which one that went astray would not be outvoted
 T = TypeVar("T")

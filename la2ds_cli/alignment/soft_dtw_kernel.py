@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray
 
 
 @njit(cache=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.csv_table import table_text
-from la2ds_cli.types import Alignment, BoolArray, FloatArray
+from la2ds_cli.core.csv_table import table_text
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray
 
 SCHEMA_VERSION = 1
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")

@@ -22,7 +22,7 @@ from la2ds_cli.commands.options import (
 if TYPE_CHECKING:
     from la2ds_cli.alignment.align_result import AlignResult
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
 
 
 def align(
@@ -70,8 +70,8 @@ def align(
       la2ds align squat.mp4 five_squats.mp4 --repetition all
     """
     from la2ds_cli.alignment import align as step
-    from la2ds_cli.console import Console
-    from la2ds_cli.errors import UserError
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import UserError
 
     if repetition is None and repetition_of_a is not None:
         raise UserError(
@@ -82,7 +82,7 @@ def align(
         opened = open_for_clips(project, (a, b), console)
         if repetition is not None:
             from la2ds_cli.alignment.aligned_repetitions import align_repetitions
-            from la2ds_cli.alignment.repetition_files import to_json
+            from la2ds_cli.views.repetition_files import to_json
 
             several = align_repetitions(
                 opened,

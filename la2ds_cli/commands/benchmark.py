@@ -18,8 +18,8 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.benchmark.result import BenchmarkResult
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.experiments.benchmark.result import BenchmarkResult
 
 
 def benchmark(
@@ -80,9 +80,9 @@ def benchmark(
     """
     from contextlib import ExitStack
 
-    from la2ds_cli.benchmark.benchmark import NAME, check_projects
-    from la2ds_cli.benchmark.benchmark import benchmark as step
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.experiments.benchmark.benchmark import NAME, check_projects
+    from la2ds_cli.experiments.benchmark.benchmark import benchmark as step
 
     with Console(as_json=as_json, quiet=quiet) as console, ExitStack() as locks:
         opened = [open_project(root) for root in projects or [HERE]]
@@ -108,9 +108,9 @@ def benchmark(
 
 def print_benchmark(console: Console, command: str, result: BenchmarkResult, folder: Path) -> None:
     """The document, or the tables with their notes; where the files lie."""
-    from la2ds_cli.benchmark.notes import all_notes
-    from la2ds_cli.benchmark.text import screen_tables
-    from la2ds_cli.reproduce.text import effort
+    from la2ds_cli.experiments.benchmark.notes import all_notes
+    from la2ds_cli.experiments.benchmark.text import screen_tables
+    from la2ds_cli.experiments.reproduce.text import effort
 
     console.document(command, {"folder": folder.resolve(), **result.to_json()})
     console.line(f"{result.title}: {result.facts['budget']}")

@@ -29,10 +29,10 @@ def cache_heatmaps(
     \b
       la2ds cache-heatmaps --project swings
     """
-    from la2ds_cli import heatmap_cache
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
-    from la2ds_cli.status import after_poses
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.features import heatmap_cache
+    from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)

@@ -21,7 +21,7 @@ from la2ds_cli.commands.options import (
 
 if TYPE_CHECKING:
     from la2ds_cli.compare.result import CompareResult
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
 
 _LISTED = 8
 
@@ -65,7 +65,7 @@ def compare(
       la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html
     """
     from la2ds_cli.compare import compare as step
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (reference, other), console)

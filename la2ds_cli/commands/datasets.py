@@ -9,7 +9,7 @@ import typer
 from la2ds_cli.commands.options import JsonOption
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
 
 _WIDTH = 96  # of wrapped text: fits a window of 100 columns
 _INDENT = 10
@@ -37,8 +37,8 @@ def ls(as_json: JsonOption = False) -> None:
     \b
       la2ds datasets ls
     """
-    from la2ds_cli.console import Console
-    from la2ds_cli.datasets import data_sets
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.formats.datasets import data_sets
 
     with Console(as_json=as_json) as console:
         found = data_sets()

@@ -10,7 +10,7 @@ import typer
 from la2ds_cli.commands.options import DeviceOption, JsonOption, QuietOption
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
     from la2ds_cli.demo.run import DemoResult
 
 
@@ -34,7 +34,7 @@ def demo(
     \b
       la2ds demo
     """
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
     from la2ds_cli.demo.run import run_demo
     from la2ds_cli.evaluation.table import evaluation_table
 

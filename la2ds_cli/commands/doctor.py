@@ -15,9 +15,9 @@ def doctor(as_json: JsonOption = False) -> None:
     \b
       la2ds doctor
     """
-    from la2ds_cli import doctor as step
-    from la2ds_cli.console import Console
-    from la2ds_cli.errors import ExitCode
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import ExitCode
+    from la2ds_cli.health import doctor as step
 
     with Console(as_json=as_json) as console:
         checks = step.examine()

@@ -49,9 +49,9 @@ def embed(
       la2ds embed --project swings
       la2ds embed --project swings --engine onnx --model swings.onnx
     """
-    from la2ds_cli import embedding
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.embedding import embed as embedding
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)

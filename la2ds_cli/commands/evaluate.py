@@ -15,7 +15,7 @@ from la2ds_cli.commands.options import (
     RunOption,
     open_project,
 )
-from la2ds_cli.errors import UserError
+from la2ds_cli.core.errors import UserError
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
     """
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
     from la2ds_cli.evaluation import evaluate as step
     from la2ds_cli.evaluation.table import evaluation_table
 

@@ -37,8 +37,8 @@ def export_model(
     \b
       la2ds export-model --run default --out swings.onnx --project swings
     """
-    from la2ds_cli import model_export
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.embedding import model_export
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)

@@ -48,9 +48,9 @@ def export_poses(
       la2ds export coco-json --project swings --out poses/
       la2ds export trc anna.mp4 ben.mp4 --project swings --out trc/
     """
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
-    from la2ds_cli.exporters._batch import export_poses as export
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.formats.exporters._batch import export_poses as export
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)

@@ -17,10 +17,10 @@ from la2ds_cli.commands.options import (
     QuietOption,
     open_or_create,
 )
-from la2ds_cli.errors import UserError
+from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
-    from la2ds_cli.clip_options import ClipOptions
+    from la2ds_cli.core.clip_options import ClipOptions
 
 
 def extract_poses(
@@ -108,11 +108,11 @@ def extract_poses(
       la2ds extract-poses a.mp4 --time-range 2:6.5 --rotate 90
       la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
     """
-    from la2ds_cli.batch import batch_exit_code
     from la2ds_cli.commands.remember import remembered
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.health.status import after_poses
     from la2ds_cli.poses import extract
-    from la2ds_cli.status import after_poses
 
     options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
     part = _shard(shard)
@@ -155,7 +155,7 @@ def extract_poses(
 
 def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:
     """The options given, None where none was: clips are then read as before."""
-    from la2ds_cli.clip_options import ClipOptions
+    from la2ds_cli.core.clip_options import ClipOptions
 
     values = {name: value for name, value in given.items() if value is not None}
     if time_range is not None:

@@ -28,10 +28,10 @@ def init(
     \b
       la2ds init swings
     """
-    from la2ds_cli.config import read_preset
-    from la2ds_cli.console import Console
-    from la2ds_cli.errors import UserError
-    from la2ds_cli.project import PROJECT_FILE, Project
+    from la2ds_cli.core.config import read_preset
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import UserError
+    from la2ds_cli.core.project import PROJECT_FILE, Project
 
     with Console(as_json=as_json, quiet=quiet) as console:
         existed = (folder / PROJECT_FILE).exists()

@@ -10,7 +10,7 @@ import typer
 from la2ds_cli.commands.options import JsonOption, QuietOption, open_project
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
     from la2ds_cli.poses.licences import Licence
     from la2ds_cli.poses.weight_store import WeightRow
 
@@ -43,7 +43,7 @@ def ls(as_json: JsonOption = False) -> None:
     \b
       la2ds models ls
     """
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
     from la2ds_cli.poses import weight_store
     from la2ds_models.weight_files import weights_dir
 
@@ -75,8 +75,8 @@ def pull(
     \b
       la2ds models pull hrnet-w32 fasterrcnn-mobilenet
     """
-    from la2ds_cli.console import Console, summary
-    from la2ds_cli.errors import UserError
+    from la2ds_cli.core.console import Console, summary
+    from la2ds_cli.core.errors import UserError
     from la2ds_cli.poses import weight_store
 
     if bool(names) == everything:
@@ -110,8 +110,8 @@ def verify(
     \b
       la2ds models verify
     """
-    from la2ds_cli.console import Console
-    from la2ds_cli.errors import ExitCode
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import ExitCode
     from la2ds_cli.poses import weight_store
 
     with Console(as_json=as_json) as console:
@@ -147,7 +147,7 @@ def licences(
     \b
       la2ds models licences --project swings
     """
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
     from la2ds_cli.poses import licences as step
 
     with Console(as_json=as_json) as console:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from la2ds_cli.device import DeviceName
+from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.project import Project
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.project import Project
 
 HERE = Path()
 FeaturesChoice = Literal["auto", "model", "pose"]  # as alignment.clip_features.FeatureKind
@@ -57,14 +57,14 @@ OverwriteOption = Annotated[
 
 def open_project(root: Path) -> Project:
     """The project at `root`; UserError (exit 2) where there is none."""
-    from la2ds_cli.project import Project
+    from la2ds_cli.core.project import Project
 
     return Project.open(root)
 
 
 def open_or_create(root: Path, console: Console) -> Project:
     """The project at `root`, made there, and said so, where there is none."""
-    from la2ds_cli.project import PROJECT_FILE, Project
+    from la2ds_cli.core.project import PROJECT_FILE, Project
 
     if not (root / PROJECT_FILE).exists():
         console.note(f"new project in {root.resolve()}")
@@ -77,8 +77,8 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
     UserError (exit 3) where there is none and one clip is a file, so that another, which does not
     exist, was to be one.
     """
-    from la2ds_cli.media_files import unreadable
-    from la2ds_cli.project import PROJECT_FILE
+    from la2ds_cli.core.project import PROJECT_FILE
+    from la2ds_cli.video.media_files import unreadable
 
     files = [name for name in names if _is(Path.is_file, name)]
     if len(files) == len(names):
@@ -98,7 +98,7 @@ def _is(test: Callable[[Path], bool], name: str) -> bool:
 
 def seed_numbers(text: str) -> list[int]:
     """The seeds of a list such as `0,1,2`; UserError (exit 2) for anything else."""
-    from la2ds_cli.errors import UserError
+    from la2ds_cli.core.errors import UserError
 
     try:
         return [int(part) for part in text.split(",")]

@@ -19,8 +19,8 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.embedding_plot.plot import EmbeddingPlot
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot
 
 
 def plot_embeddings(
@@ -63,8 +63,8 @@ def plot_embeddings(
       la2ds plot-embeddings anna ben --project swings --out ab.png --out ab.html
       la2ds plot-embeddings anna ben cleo --method tsne --project swings
     """
-    from la2ds_cli.console import Console
-    from la2ds_cli.embedding_plot import plot as step
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.views.embedding_plot import plot as step
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, clips, console)

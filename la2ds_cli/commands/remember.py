@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from la2ds_cli import artifact
-from la2ds_cli.config import Config, load_config
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.project import PROJECT_FILE, Project
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import PROJECT_FILE, Project
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from la2ds_cli.commands.options import (
     open_for_clips,
     open_project,
 )
-from la2ds_cli.errors import UserError
+from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.report.pair import PairReport
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.views.report.pair import PairReport
 
 
 def report(
@@ -61,7 +61,7 @@ def report(
       la2ds report anna.mp4 ben.mp4 --project swings --privacy --out swings.html
       la2ds report --project swings
     """
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
 
     if a is not None and b is None:
         raise UserError(
@@ -70,7 +70,7 @@ def report(
         )
     with Console(as_json=as_json, quiet=quiet) as console:
         if a is None or b is None:
-            from la2ds_cli.report.overview import report_project
+            from la2ds_cli.views.report.overview import report_project
 
             opened = open_project(project)
             found = report_project(opened, out=out, privacy=privacy, progress=console.progress)
@@ -80,7 +80,7 @@ def report(
             console.line(f"{clips}, {pages} of pairs")
             console.line(f"{found.file}")
             return
-        from la2ds_cli.report.pair import report_pair
+        from la2ds_cli.views.report.pair import report_pair
 
         opened = open_for_clips(project, (a, b), console)
         made = report_pair(

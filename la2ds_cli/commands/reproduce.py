@@ -18,8 +18,8 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.project import Project
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.project import Project
 
 # As benchmark.tasks.TABLES and reproduce.rows.TableName
 Table = Literal[
@@ -76,7 +76,7 @@ def reproduce(
     \b
       la2ds reproduce table4 --project swings --minutes 30 --seeds 0,1,2
     """
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
 
     options: dict[str, Any] = {
         "settings": settings or [],
@@ -99,8 +99,8 @@ def _methods(
     console: Console, project: Project, table: str, preset: str | None, options: dict[str, Any]
 ) -> int:
     from la2ds_cli.commands.benchmark import print_benchmark
-    from la2ds_cli.errors import UserError
-    from la2ds_cli.reproduce.comparison import compare_methods
+    from la2ds_cli.core.errors import UserError
+    from la2ds_cli.experiments.reproduce.comparison import compare_methods
 
     if preset is not None:
         raise UserError(
@@ -115,9 +115,9 @@ def _methods(
 def _ablation(
     console: Console, project: Project, table: Any, preset: str | None, options: dict[str, Any]
 ) -> int:
-    from la2ds_cli.reproduce.reproduce import DEFAULT_PRESET
-    from la2ds_cli.reproduce.reproduce import reproduce as step
-    from la2ds_cli.reproduce.text import effort, notes, screen_table
+    from la2ds_cli.experiments.reproduce.reproduce import DEFAULT_PRESET
+    from la2ds_cli.experiments.reproduce.reproduce import reproduce as step
+    from la2ds_cli.experiments.reproduce.text import effort, notes, screen_table
 
     preset = DEFAULT_PRESET if preset is None else preset
     result = step(project, table, preset=preset, progress=console.progress, **options)

@@ -19,8 +19,8 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.retrieval_result import RetrievalResult, Searched
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.retrieval.result import RetrievalResult, Searched
 
 
 def retrieve(
@@ -74,8 +74,8 @@ def retrieve(
     \b
       la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
     """
-    from la2ds_cli import retrieval
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.retrieval import retrieve as retrieval
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)

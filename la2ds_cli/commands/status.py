@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, open_project
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.status import ProjectStatus
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.health.status import ProjectStatus
 
 
 def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
@@ -18,8 +18,8 @@ def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     \b
       la2ds status --project swings
     """
-    from la2ds_cli import status as step
-    from la2ds_cli.console import Console
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.health import status as step
 
     with Console(as_json=as_json) as console:
         opened = open_project(project)

@@ -20,8 +20,8 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.sync.sync import SyncResult
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.views.sync.sync import SyncResult
 
 
 def sync(
@@ -69,8 +69,8 @@ def sync(
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
       la2ds sync anna ben --project swings --retimed ben-as-anna.mp4 --edit-list cuts.csv
     """
-    from la2ds_cli.console import Console
-    from la2ds_cli.sync import sync as step
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.views.sync import sync as step
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)

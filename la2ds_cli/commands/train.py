@@ -15,7 +15,7 @@ from la2ds_cli.commands.options import (
     RunOption,
     open_project,
 )
-from la2ds_cli.config_sections import ModelInput
+from la2ds_cli.core.config_sections import ModelInput
 
 
 def train(
@@ -69,7 +69,7 @@ def train(
     import math
     from contextlib import nullcontext
 
-    from la2ds_cli.console import Console, seconds
+    from la2ds_cli.core.console import Console, seconds
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ToldElsewhere
     from la2ds_cli.training.losses import method_recipe

@@ -21,11 +21,11 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.console import Console
-    from la2ds_cli.errors import ExitCode
-    from la2ds_cli.project import Project
-    from la2ds_cli.transfer.check import Check
-    from la2ds_cli.transfer.transfer import TransferResult
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import ExitCode
+    from la2ds_cli.core.project import Project
+    from la2ds_cli.labels.check import Check
+    from la2ds_cli.labels.transfer import TransferResult
 
 NAMES = {"carried": "transfer-labels", "equal_votes": "... with equal votes"}
 SHOWN = {
@@ -101,12 +101,12 @@ def transfer_labels(
       la2ds transfer-labels --from labelled --to all --write --project swings
       la2ds transfer-labels --from labelled --check --project swings
     """
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
-    from la2ds_cli.errors import UserError
-    from la2ds_cli.transfer import transfer as step
-    from la2ds_cli.transfer.check import check_transfer
-    from la2ds_cli.transfer.material import Settings
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import UserError
+    from la2ds_cli.labels import transfer as step
+    from la2ds_cli.labels.check import check_transfer
+    from la2ds_cli.labels.material import Settings
 
     if overwrite and not write:
         raise UserError("--overwrite replaces nothing without --write", hint="add --write")
@@ -152,7 +152,7 @@ def transfer_labels(
 
 
 def _counts(text: str) -> list[int]:
-    from la2ds_cli.errors import UserError
+    from la2ds_cli.core.errors import UserError
 
     if not text:
         return []
@@ -167,8 +167,8 @@ def _counts(text: str) -> list[int]:
 
 def _check(console: Console, check: Check, project: Project, folder: Path) -> ExitCode:
     """Write and show a check; the exit code."""
-    from la2ds_cli.errors import ExitCode
-    from la2ds_cli.transfer.check_result import check_json, write_check
+    from la2ds_cli.core.errors import ExitCode
+    from la2ds_cli.labels.check_result import check_json, write_check
 
     document = check_json(check)
     paths = write_check(check, folder)
@@ -214,7 +214,7 @@ def _named(row: Mapping[str, Any]) -> str:
 
 
 def _show(console: Console, result: TransferResult) -> None:
-    from la2ds_cli.transfer.labels import border_row, borders
+    from la2ds_cli.labels.labels import border_row, borders
 
     console.items(result.items)
     rows = [border_row(clip, border) for clip in result.clips.values() for border in borders(clip)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 LEAST_EXAMPLES = 4
 LEAST_SPREAD = 5.0  # degrees; examples that agree better do so by chance or by the same joints

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli import figure
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
@@ -23,11 +22,12 @@ from la2ds_cli.compare.result import CompareResult, Examples
 from la2ds_cli.compare.spans import Span, phase_rows, spans_of, whole
 from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.compare.view import ViewDifference, has_trunk, view_difference
-from la2ds_cli.config import Config
-from la2ds_cli.device import DeviceName
-from la2ds_cli.output_paths import checked_outputs, drawn_once, write_outputs
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.output_paths import checked_outputs, drawn_once, write_outputs
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.views import figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -203,12 +203,12 @@ def _write(
     project: Project, result: CompareResult, privacy: bool, progress: Progress
 ) -> CompareResult:
     def draw() -> Figure:
-        from la2ds_cli.compare import sheet
+        from la2ds_cli.views import compare_sheet as sheet
 
         return sheet.draw(project, result, privacy=privacy)
 
     def page() -> str:
-        from la2ds_cli.compare import page
+        from la2ds_cli.views import compare_page as page
 
         return page.html(result, figure.render(drawn(), "png"))
 

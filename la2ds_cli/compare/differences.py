@@ -10,9 +10,9 @@ import numpy as np
 
 from la2ds_cli.compare.noise import angle_noise, turn_sensitivity
 from la2ds_cli.compare.view import ViewDifference
-from la2ds_cli.joint_angles import angle_difference, joint_angles
-from la2ds_cli.pose_features import mirror
-from la2ds_cli.types import Alignment, BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, PoseSequence
+from la2ds_cli.features.joint_angles import angle_difference, joint_angles
+from la2ds_cli.features.pose_features import mirror
 
 SMOOTHING = 0.1  # seconds over which the median of a difference is taken, at least 3 frames
 LEAST = 8.0  # degrees: smaller differences are no faults, however well they are measured

@@ -14,11 +14,11 @@ from la2ds_cli.compare.result import Examples
 from la2ds_cli.compare.spans import Span
 from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.compare.view import view_difference
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.joint_angles import angle_difference
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.joint_angles import angle_difference
 
 MOST = 60  # more examples than that tell little more, and each is aligned
 

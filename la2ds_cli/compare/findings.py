@@ -11,7 +11,7 @@ import numpy as np
 
 from la2ds_cli.compare.differences import Differences
 from la2ds_cli.compare.spans import Span, span_at
-from la2ds_cli.types import BoolArray, FloatArray
+from la2ds_cli.core.types import BoolArray, FloatArray
 
 LASTING = 0.1  # seconds: shorter spells are errors of single frames
 

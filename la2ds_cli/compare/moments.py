@@ -9,8 +9,8 @@ import numpy as np
 
 from la2ds_cli.compare.findings import Finding, by_joint
 from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.pose_features import body_frame, mirror
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import body_frame, mirror
 
 MOST = 3
 _PER_MOMENT = 2  # findings told of one moment

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.joint_angles import angle_triples
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.poses.quality import assess
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray, PoseSequence
 
 # Torso lengths, standard deviation per coordinate, of the best joints; 1 cm on an adult.
 LEAST_ERROR = 0.02

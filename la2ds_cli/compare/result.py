@@ -19,7 +19,7 @@ from la2ds_cli.compare.spans import Span
 from la2ds_cli.compare.tempo import Tempo
 from la2ds_cli.compare.view import ViewDifference
 from la2ds_cli.compare.words import sentence, tempo_sentence
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 SCHEMA_VERSION = 1
 

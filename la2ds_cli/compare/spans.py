@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.types import BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 
 THIRDS = ("beginning", "middle", "end")
 WHOLE = "whole movement"

@@ -11,7 +11,7 @@ from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import SURE, interval
 from la2ds_cli.compare.spans import Span
-from la2ds_cli.types import Alignment, FloatArray
+from la2ds_cli.core.types import Alignment, FloatArray
 
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.pose_features import mirror
-from la2ds_cli.skeleton import Skeleton, get_skeleton
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror
 
 # Distances of the joint centres over the length from hips to shoulders, of adults.
 SHOULDERS, HIPS = 0.72, 0.37

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray
 
 COCO17 = get_skeleton("coco17")
 SIDES = ("left", "right")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.body import COCO17, POINT, Body, forward_kinematics, random_body
 from la2ds_cli.demo.camera import Camera, look_at
 from la2ds_cli.demo.movement import movement, phase_name, random_style
-from la2ds_cli.types import FloatArray, PoseSequence
-from la2ds_cli.video import Image, write_video
+from la2ds_cli.video.reader import Image, write_video
 
 FPS = 30
 SIZE = (240, 320)  # (W, H), upright as filmed with a phone

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.demo.body import HEAD_POINTS, POINT, Body
 from la2ds_cli.demo.camera import Camera
 from la2ds_cli.demo.look import Colour, Look
 from la2ds_cli.demo.shapes import circle, fill
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 _TALL = 1.25  # height of the head over its width
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.demo.body import DEGREES_OF_FREEDOM, DOF, SIDES, mirror_pose, pose_vector
-from la2ds_cli.types import FloatArray
 
 PHASES: tuple[tuple[str, float], ...] = (
     ("stand", 0.0),

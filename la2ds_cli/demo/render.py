@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.demo.body import POINT, SIDES, Body
 from la2ds_cli.demo.camera import Camera
 from la2ds_cli.demo.head import draw_head
 from la2ds_cli.demo.look import Colour, Look
 from la2ds_cli.demo.shapes import capsule, circle, fill, hull
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 Part = tuple[float, Callable[[], None]]  # depth in metres, and the function that draws it
 

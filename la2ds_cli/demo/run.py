@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from la2ds_cli.batch import ItemResult
-from la2ds_cli.config import Config
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.align_result import AlignResult
-    from la2ds_cli.retrieval import RetrievalResult
+    from la2ds_cli.retrieval.retrieve import RetrievalResult
     from la2ds_cli.training.train import TrainResult
 
 PRESET = "demo"
@@ -118,7 +118,7 @@ def _render(project: Project, clips: int, progress: Progress) -> None:
 def _poses(
     project: Project, config: Config, device: DeviceName, progress: Progress
 ) -> list[ItemResult]:
-    from la2ds_cli.heatmap_cache import cache_heatmaps
+    from la2ds_cli.features.heatmap_cache import cache_heatmaps
     from la2ds_cli.poses.extract import extract_poses
 
     results = extract_poses(
@@ -145,9 +145,9 @@ def _learn_and_measure(
     progress: Progress,
 ) -> DemoResult:
     from la2ds_cli.alignment.align import align
-    from la2ds_cli.embedding import embed
+    from la2ds_cli.embedding.embed import embed
     from la2ds_cli.evaluation.evaluate import evaluate
-    from la2ds_cli.retrieval import retrieve
+    from la2ds_cli.retrieval.retrieve import retrieve
 
     trained = _train(project, config, minutes, device, progress)
     embed(project, run=trained.run, device=device, progress=progress)

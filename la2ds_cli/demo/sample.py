@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.demo.body import COCO17, POINT, Body, forward_kinematics, random_body
 from la2ds_cli.demo.camera import Camera, look_at
 from la2ds_cli.demo.look import random_look
 from la2ds_cli.demo.movement import movement, random_pose, random_style
 from la2ds_cli.demo.render import draw_person
 from la2ds_cli.demo.scene import add_shadow, degrade, random_background
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 JOINTS = len(COCO17.joints)
 

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.video.reader import Image
 
 
 def random_background(

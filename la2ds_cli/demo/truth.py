@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.types import Alignment, FloatArray
+from la2ds_cli.core.types import Alignment, FloatArray
 
 
 def read_truth(path: Path) -> dict[str, FloatArray]:

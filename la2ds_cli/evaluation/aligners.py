@@ -10,8 +10,8 @@ from la2ds_cli.alignment.clip_features import nearest_view
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.routes import Kinds, Leg, Routes
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray, IntArray
 
 Views = tuple[FloatArray, ...]
 """Features (T, D) of one clip. `Direct` takes them as several ways to see the clip (mirrored): A by

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray
 
 RESAMPLES = 1000
 

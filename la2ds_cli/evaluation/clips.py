@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from la2ds_cli.config import Config
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.types import IntArray, Phase, PoseSequence
 from la2ds_cli.evaluation.phase_labels import (
     NO_PHASE,
     frame_phases,
@@ -17,9 +20,6 @@ from la2ds_cli.evaluation.phase_labels import (
 )
 from la2ds_cli.evaluation.phase_metrics import Labels
 from la2ds_cli.evaluation.protocol import Protocol
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.types import IntArray, Phase, PoseSequence
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.bootstrap import interval
 from la2ds_cli.evaluation.event_transfer import TransferError, bootstrap_medians
-from la2ds_cli.types import FloatArray
 
 _OPPONENTS = ("time_only", "raw_pose_best", "untrained")
 

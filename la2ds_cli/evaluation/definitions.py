@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from la2ds_cli.config import EvaluateConfig
+from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.evaluation.bootstrap import RESAMPLES
 from la2ds_cli.evaluation.features import FeatureSet
 from la2ds_cli.evaluation.protocol import Protocol

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from la2ds_cli import artifact
 from la2ds_cli.alignment.routes import choose_others
-from la2ds_cli.config import Config
-from la2ds_cli.device import DeviceName
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.evaluation.clips import label_clips, select_clips
 from la2ds_cli.evaluation.comparison import compare
 from la2ds_cli.evaluation.definitions import describe
@@ -21,8 +23,6 @@ from la2ds_cli.evaluation.runs import check_runs, feature_sets
 from la2ds_cli.evaluation.scoring import Material, Scored, mean_row, score
 from la2ds_cli.evaluation.seen import check_unseen
 from la2ds_cli.evaluation.trims import EvaluationClip, draw_trims
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project
 
 SCHEMA_VERSION = 1
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.aligners import Aligner, Views
 from la2ds_cli.evaluation.bootstrap import interval, resampled_medians, video_counts
 from la2ds_cli.evaluation.trims import Cut, Draw, EvaluationClip
-from la2ds_cli.types import FloatArray, PoseSequence
 
 ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.kinematic_events import kinematic_events
 from la2ds_cli.evaluation.trims import EvaluationClip
-from la2ds_cli.types import Phase, PoseSequence
 
 EventSource = Literal["phases", "kinematic"]
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from la2ds_cli import pose_features
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.errors import UserError
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.aligners import Aligner, ByRoutes, Views, align_views
 from la2ds_cli.evaluation.event_transfer import ViewFunction
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.features import pose_features
 
 if TYPE_CHECKING:
-    from la2ds_cli.embedder import Embedder
+    from la2ds_cli.embedding.embedder import Embedder
 
 CLOSED = AlignConfig(method="dtw", open_ends=False)
 OPEN = AlignConfig(method="dtw", open_ends=True)

@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_classification import LabelledFrames
-from la2ds_cli.types import FloatArray, IntArray
 
 _BLOCK = 2**22  # float64 cells of the score matrix held at once (32 MB)
 

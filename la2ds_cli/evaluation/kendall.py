@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 _BLOCK = 2**21  # float64 cells of the score matrix held at once (16 MB)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.pose_features import body_frame
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import body_frame
 
 SMOOTHING = 0.1  # seconds, half width of the moving average
 MARGIN = 0.05  # share of the clip at each end where an extremum is taken for the clip's edge

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.bootstrap import interval
-from la2ds_cli.types import FloatArray
 
 Key = tuple[str, str]
 """Metric and its part, such as ("phase_classification", "10 %"); "" where there are no parts."""

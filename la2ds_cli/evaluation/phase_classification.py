@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.protocol import Subset
-from la2ds_cli.types import FloatArray, IntArray
 
 _BLOCK = 2**22  # kernel cells held at once (32 MB)
 

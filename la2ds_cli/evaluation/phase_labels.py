@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.types import IntArray, Phase
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import IntArray, Phase
 
 NO_PHASE = -1
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.bootstrap import RESAMPLES, resampled_means, video_counts
 from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_frames
 from la2ds_cli.evaluation.kendall import Tau, kendalls_tau
@@ -23,7 +24,6 @@ from la2ds_cli.evaluation.phase_progression import (
     r_squared,
 )
 from la2ds_cli.evaluation.protocol import Protocol, Subset
-from la2ds_cli.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import NO_PHASE
-from la2ds_cli.types import FloatArray, IntArray
 
 MissingRule = Literal["refuse", "copy", "exclude"]
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
-from la2ds_cli.config_sections import EvaluateConfig
-from la2ds_cli.errors import UserError
+from la2ds_cli.core.config_sections import EvaluateConfig
+from la2ds_cli.core.errors import UserError
 
 
 @dataclass(frozen=True)

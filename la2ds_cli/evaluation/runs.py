@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from la2ds_cli import artifact
-from la2ds_cli.config import Config
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.features import (
     FEATURE_NAMES,
     FeatureSet,
     baseline_sets,
     embedder_set,
 )
-from la2ds_cli.frame_features import frame_reader
-from la2ds_cli.project import Project
-from la2ds_cli.types import PoseSequence
+from la2ds_cli.features.frame_features import frame_reader
 
 
 def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def _network_sets(
     others: Sequence[PoseSequence],
     warnings: list[str],
 ) -> list[FeatureSet]:
-    from la2ds_cli.embedding import has_model, load_embedder, untrained_embedder
+    from la2ds_cli.embedding.embed import has_model, load_embedder, untrained_embedder
 
     embedders, network = {}, "the network of the project's settings"
     if len(runs) > 1 or has_model(project, runs[0]):
@@ -108,7 +108,7 @@ def _network_sets(
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     """Warnings about what the runs differ in beside their seed, which a mean over them mixes up,
     and about runs of one seed, which say nothing of the spread over seeds."""
-    from la2ds_cli.embedding import checkpoint_path
+    from la2ds_cli.embedding.embed import checkpoint_path
 
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]

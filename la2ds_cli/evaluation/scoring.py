@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.config import Config
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.bootstrap import interval
 from la2ds_cli.evaluation.event_transfer import (
     TransferError,
@@ -21,8 +23,6 @@ from la2ds_cli.evaluation.measure import Key, Measure, mean_over_runs, nested
 from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases, measure_tau
 from la2ds_cli.evaluation.protocol import Protocol
 from la2ds_cli.evaluation.trims import Draw, EvaluationClip
-from la2ds_cli.progress import Progress
-from la2ds_cli.types import PoseSequence
 
 Measures = Mapping[Key, Measure]
 

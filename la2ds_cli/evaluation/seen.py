@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from la2ds_cli import artifact
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
 from la2ds_cli.evaluation.clips import find_twins
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
 
 
 def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> None:
@@ -17,7 +17,7 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
     UserError (exit 5) where the run has seen one of them, or another clip of the same video. A
     warning where that cannot be told, since clips that it has seen are not in the project any more.
     """
-    from la2ds_cli.embedding import checkpoint_path
+    from la2ds_cli.embedding.embed import checkpoint_path
 
     for run in runs:
         recipe, facts = artifact.read_header(checkpoint_path(project, run))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.config import EvaluateConfig
-from la2ds_cli.types import IntArray, PoseSequence
+from la2ds_cli.core.config import EvaluateConfig
+from la2ds_cli.core.types import IntArray, PoseSequence
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 Forward = Callable[[FloatArray], Any]  # (n, 3, H, W) to (n, ...), or to a tuple of such
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 
 def area(box: FloatArray) -> FloatArray:

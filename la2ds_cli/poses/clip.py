@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.detection import Detections, detect_people
@@ -38,10 +41,7 @@ from la2ds_cli.poses.subject import (
 )
 from la2ds_cli.poses.track import LEAST_PIECE, MAX_GAP, Track, make_track
 from la2ds_cli.poses.tracking import fill_boxes, link
-from la2ds_cli.progress import Progress
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.video import VideoInfo, read_frames
+from la2ds_cli.video.reader import VideoInfo, read_frames
 
 _HOLD = 0.5  # seconds that a lost person is still looked for
 _STEADY = 0.5  # seconds over which boxes are made steady

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from la2ds_cli import artifact
-from la2ds_cli.clip_id import video_id
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.media_files import image_files
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.video import VideoInfo, probe
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip_id import video_id
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.video.media_files import image_files
+from la2ds_cli.video.reader import VideoInfo, probe
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from la2ds_cli import artifact
+from la2ds_cli.core import artifact
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
 from la2ds_cli.poses.subjects_file import read_subjects, subject_of
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
 
 
 class ClipSubjects:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.similarity import track_oks
 from la2ds_cli.poses.track import Track, concatenate, select_rows
-from la2ds_cli.types import FloatArray, IntArray
 
 _COPY = 0.9  # OKS from which two poses are the same
 _MOST = 0.5  # share of the common frames that makes two tracks one person

@@ -15,8 +15,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses.dark import dark_offset
-from la2ds_cli.types import FloatArray, IntArray
 
 PADDING = 1.25  # crop side over box side, as in the published training code
 

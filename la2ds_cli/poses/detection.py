@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.cuts import CutDetector
 from la2ds_cli.poses.detectors import Detector
 from la2ds_cli.poses.frame_chunks import ClipFrames, FrameChunk
 from la2ds_cli.poses.parallel import ordered_map
 from la2ds_cli.poses.partial import Chunk, Stage
-from la2ds_cli.progress import Progress
-from la2ds_cli.types import FloatArray, IntArray
 
 _SURE_IOU = 0.6  # of the boxes of two looks, below which the frames between are looked at
 _LARGE, _CLEAR = 0.3, 0.5  # of the largest area and of the best score, from which a box counts

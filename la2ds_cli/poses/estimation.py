@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.frame_chunks import ClipFrames, FrameChunk
 from la2ds_cli.poses.parallel import ordered_map
 from la2ds_cli.poses.partial import Chunk, Partial
 from la2ds_cli.poses.track import Track
-from la2ds_cli.progress import Progress
-from la2ds_cli.types import FloatArray, IntArray
 
 _REFINE_IOU = 0.7  # a box that its joints change by more than this is looked at again
 

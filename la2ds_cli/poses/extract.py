@@ -8,28 +8,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from la2ds_cli import artifact
-from la2ds_cli.artifact import ArtifactError, Recipe
-from la2ds_cli.batch import ItemResult
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress, SharedProgress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
 from la2ds_cli.poses.backends import backend_identity
 from la2ds_cli.poses.clip_source import ClipSource, content_digest, load_single, load_source
 from la2ds_cli.poses.clip_subjects import ClipSubjects
 from la2ds_cli.poses.detectors import detector_identities
 from la2ds_cli.poses.extraction import Extraction, Made, failure, stored_options
 from la2ds_cli.poses.manifest import Entry
-from la2ds_cli.poses.overlay import refresh_overlay, refresh_sheet
-from la2ds_cli.poses.overlay_sheet import check_sheet_path
 from la2ds_cli.poses.parallel import ordered_map
 from la2ds_cli.poses.recipe import STEP, pose_recipe
 from la2ds_cli.poses.report import item_result, write_report
 from la2ds_cli.poses.sources import collect_entries
-from la2ds_cli.progress import Progress, SharedProgress
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
+from la2ds_cli.views.pose_overlay import refresh_overlay, refresh_sheet
+from la2ds_cli.views.pose_sheet import check_sheet_path
 
 __all__ = ["STEP", "Engine", "ensure_pose", "extract_poses", "pose_recipes"]
 

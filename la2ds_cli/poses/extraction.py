@@ -11,13 +11,16 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-from la2ds_cli import artifact
-from la2ds_cli.artifact import ArtifactError, Recipe
-from la2ds_cli.batch import ItemResult
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName, available_cores
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName, available_cores
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.backends import BATCH_SIZE, PoseBackend, backend_identity, resolve_backend
 from la2ds_cli.poses.batching import FullBatches, MergedBatches
 from la2ds_cli.poses.clip import ClipTask, pose_clip
@@ -34,9 +37,6 @@ from la2ds_cli.poses.recipe import STEP, pose_recipe
 from la2ds_cli.poses.report import item_result
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.weights import report_to
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
-from la2ds_cli.types import PoseSequence
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event
 
-from la2ds_cli.video import Frame, read_ahead
+from la2ds_cli.video.reader import Frame, read_ahead
 
 _CHUNK_FRAMES = 16
 _CHUNK_BYTES = 48 << 20  # of decoded frames in one chunk; at least one frame

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
-from la2ds_cli.types import FloatArray
 
 _ELSEWHERE = 0.5  # body lengths: crop.py's measure of a stray, which no bridge may hide
 _ROUNDING = 1e-9  # seconds

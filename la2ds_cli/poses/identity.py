@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.copies import drop_copies
 from la2ds_cli.poses.people_grid import PeopleGrid, step_median
 from la2ds_cli.poses.similarity import joint_sigmas, pose_oks
 from la2ds_cli.poses.track import Track
-from la2ds_cli.skeleton import Skeleton
-from la2ds_cli.types import FloatArray, IntArray
 
 _JUMP = 0.6  # of at most 4: gain in IoU + OKS of two people that an exchange must bring
 _ALIKE_OKS = 0.5  # from which two poses cannot be told apart

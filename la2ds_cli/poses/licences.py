@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli import artifact
-from la2ds_cli.artifact import ArtifactError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError
 
 if TYPE_CHECKING:
-    from la2ds_cli.project import Project
+    from la2ds_cli.core.project import Project
     from la2ds_models.weight_files import WeightFile
 
 _DATA_TERMS = {

@@ -8,10 +8,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.csv_table import read_rows
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.media_files import refuse_url, unreadable
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.csv_table import read_rows
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video.media_files import refuse_url, unreadable
 
 SPLITS = ("train", "test")  # of videos.csv
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}

@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 
 _NAME = "mmcv._ext"
 

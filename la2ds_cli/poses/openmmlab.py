@@ -26,8 +26,8 @@ from pickle import UnpicklingError
 from threading import RLock
 from typing import Any, Literal
 
-from la2ds_cli import artifact
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.mmcv_ext import install
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 

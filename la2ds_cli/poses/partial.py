@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli import artifact
-from la2ds_cli.artifact import ArtifactError, Recipe
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError, Recipe
 
 Chunk = dict[str, np.ndarray]
 _STEP, _VERSION = "poses-partial", 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.poses.track import Track
-from la2ds_cli.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
-from la2ds_cli.skeleton import Skeleton, get_skeleton
-from la2ds_cli.types import FloatArray, PoseSequence
 
 FACTS = (
     "coverage",

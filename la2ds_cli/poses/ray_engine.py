@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.batch import ItemResult
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.clip_source import ClipSource
 from la2ds_cli.poses.extraction import Extraction, Made
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
-from la2ds_cli.video import VideoInfo
+from la2ds_cli.video.reader import VideoInfo
 
 
 def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from la2ds_cli.artifact import Recipe
-from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config_sections import PosesConfig
 
 STEP = "poses"
 VERSION = 2  # raised when the same settings give other joints

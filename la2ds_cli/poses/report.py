@@ -7,12 +7,12 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from la2ds_cli import artifact
-from la2ds_cli.batch import ItemResult, Status
+from la2ds_cli.core import artifact
+from la2ds_cli.core.batch import ItemResult, Status
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.quality import FACTS, assess
 from la2ds_cli.poses.verdict import verdict
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
 
 # Facts of a row beside those of quality.assess.
 _ABOUT = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 Profiles = tuple[FloatArray, FloatArray]  # x (n, K, W * ratio), y (n, K, H * ratio)
 

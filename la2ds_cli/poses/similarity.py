@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.track import BRIEFLY, Track
-from la2ds_cli.skeleton import Skeleton
-from la2ds_cli.types import FloatArray, IntArray
 
 # Spread of human annotators per joint, as published with the COCO keypoint evaluation.
 _COCO_SIGMA = {

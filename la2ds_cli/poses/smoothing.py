@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
+from la2ds_cli.core.types import FloatArray
 
 Method = Literal["none", "savgol", "one-euro"]
 _ORDER = 2  # Savitzky-Golay: parabolas keep the height of a peak, where a mean would cut it

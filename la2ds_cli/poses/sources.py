@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.media_files import (
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.poses.manifest import Entry, read_manifest
+from la2ds_cli.video.media_files import (
     image_files,
     is_image_folder,
     is_video_file,
     natural_order,
     refuse_url,
 )
-from la2ds_cli.poses.manifest import Entry, read_manifest
 
 _LEAST_IMAGES = 2  # in a folder found on the way down; a single one is a cover or a thumbnail
 

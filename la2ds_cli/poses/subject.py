@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray, IntArray, Json
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.similarity import same_person, side_by_side
 from la2ds_cli.poses.track import Track, concatenate, select_rows
-from la2ds_cli.types import FloatArray, IntArray, Json
 
 POLICIES = ("auto", "largest", "central", "moving", "first")
 AMBIGUOUS_MARGIN = 0.25

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.decode import Decoder, HeatmapDecoder, crop_matrix, to_image
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 # Channel statistics of ImageNet, RGB in [0, 1]; every published COCO pose network expects them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray
 
 MAX_GAP = 1.0  # seconds without a detection after which a person has left
 LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts

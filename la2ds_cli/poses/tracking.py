@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.rejoin import join_returns
 from la2ds_cli.poses.track import Track, make_track, reach
-from la2ds_cli.types import FloatArray, IntArray
 
 MIN_IOU = 0.25  # below this two boxes are two people
 CONTINUE_SHARE = 0.5  # a track goes on with detections of this share of the starting threshold

@@ -17,7 +17,7 @@ from pickle import UnpicklingError
 from threading import Lock
 from typing import Any
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 
 HEADS = {"Detect": False, "v10Detect": False, "Pose": True, "Pose26": True}  # has joints?
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli import artifact
-from la2ds_cli.device import DeviceName, resolve_device
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.instances import Instances
 from la2ds_cli.poses.ultralytics_checkpoint import Checkpoint, read_checkpoint
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
-from la2ds_cli.types import FloatArray
 
 NAME = "ultralytics"
 TRACKERS = ("bytetrack", "botsort")

@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from la2ds_cli.batch import ItemResult
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.poses.weights import fetch_weights, megabytes
-from la2ds_cli.progress import Progress
 
 if TYPE_CHECKING:
     from la2ds_models.weight_files import WeightFile

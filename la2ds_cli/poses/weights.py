@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli import artifact
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.progress import Progress
+from la2ds_cli.core import artifact
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
     from la2ds_models.weight_files import WeightError, WeightFile

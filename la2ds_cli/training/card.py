@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli import __version__, artifact
-from la2ds_cli.config import Config
+from la2ds_cli import __version__
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
 
 if TYPE_CHECKING:
     from la2ds_cli.training.data import TrainingSet

@@ -14,9 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli import artifact
-from la2ds_cli.config import Config
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.augment import AugmentedCopy, at_positions, augment
-from la2ds_cli.config import Config
-from la2ds_cli.crop import clip_box
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.network import ClipBatch, collate
-from la2ds_cli.network_input import NetworkInput, network_input
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.resample import resample_pose, time_grid
-from la2ds_cli.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.features.augment import AugmentedCopy, at_positions, augment
+from la2ds_cli.features.crop import clip_box
+from la2ds_cli.features.network_input import NetworkInput, network_input
+from la2ds_cli.features.resample import resample_pose, time_grid
 from la2ds_cli.training import order
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.training.network import ClipBatch, collate
 
 if TYPE_CHECKING:
     import torch

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.artifact import Recipe
-from la2ds_cli.config import Config
-from la2ds_cli.device import available_cores
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.progress import Progress
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import available_cores
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.training import compiling
 from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, draw_positions
 from la2ds_cli.training.distributed import Processes
@@ -241,7 +241,7 @@ def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, l
 
 
 def _measure(run: _Run, pairs: WarpedPairs) -> Validation:
-    from la2ds_cli.embedding import embed_input
+    from la2ds_cli.embedding.embed import embed_input
 
     run.network.eval()
     with compiling.eager():

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from la2ds_cli.augment import sample_frames
-from la2ds_cli.config_sections import AugmentConfig, TrainConfig
+from la2ds_cli.core.config_sections import AugmentConfig, TrainConfig
+from la2ds_cli.features.augment import sample_frames
 
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
 SHOWN = 8  # most pairs of one clip in a batch: few clips make small batches

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.artifact import Recipe
+from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.state import LoopState
 

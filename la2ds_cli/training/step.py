@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from la2ds_cli.config_sections import TrainConfig
+from la2ds_cli.core.config_sections import TrainConfig
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 
 
 class Curves:

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli import artifact
-from la2ds_cli.config import Config
-from la2ds_cli.device import DeviceName, resolve_device
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.frame_features import FrameReader, frame_reader
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import DEFAULT_RUN, Project
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.features.frame_features import FrameReader, frame_reader
 from la2ds_cli.training.distributed import Processes, joined
 from la2ds_cli.training.losses import check_input
 
@@ -109,11 +109,11 @@ def _train(
     tensorboard: bool,
     processes: Processes,
 ) -> TrainResult:
-    from la2ds_cli.network import build_network
     from la2ds_cli.training import card, checkpoint
     from la2ds_cli.training.data import load_training_set
     from la2ds_cli.training.loop import run_loop
     from la2ds_cli.training.losses import add_head
+    from la2ds_cli.training.network import build_network
     from la2ds_cli.training.order import batch_size
 
     run_dir = project.run_dir(run)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.augment import AugmentedCopy
-from la2ds_cli.config import Config
-from la2ds_cli.network_input import NetworkInput
-from la2ds_cli.pose_features import centre_and_scale, fill_gaps
-from la2ds_cli.skeleton import Skeleton
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.augment import AugmentedCopy
+from la2ds_cli.features.network_input import NetworkInput
+from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 from la2ds_cli.training.data import Clip, draw_copy, to_input
-from la2ds_cli.types import FloatArray
 
 MAX_CLIPS = 16
 COPIES = 2

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import plot, tables
+from la2ds_cli.alignment import tables
 from la2ds_cli.alignment.align import align
 from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.config import load_config
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.pose_features import mirror
-from la2ds_cli.project import Project
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.views import alignment_figure as plot
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.told import Notes
 
@@ -75,9 +76,9 @@ def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
 
 def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None:
     """A run `tuned` whose embedding of a clip is its phase."""
-    from la2ds_cli import embedding
     from la2ds_cli.alignment import match
-    from la2ds_cli.types import EmbeddingSequence
+    from la2ds_cli.core.types import EmbeddingSequence
+    from la2ds_cli.embedding import embed as embedding
 
     def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
         poses = [project.read_pose(video)[0] for video in videos]

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import plot_repetitions
 from la2ds_cli.alignment.align import align
 from la2ds_cli.alignment.aligned_repetitions import (
     RepetitionsResult,
     align_repetitions,
     cut_clip,
 )
-from la2ds_cli.config import load_config
-from la2ds_cli.errors import UserError
-from la2ds_cli.figure import GREEN
-from la2ds_cli.project import Project
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.views import repetitions_figure as plot_repetitions
+from la2ds_cli.views.figure import GREEN
 from tests.movement import FPS, add_sequence, sequence
 from tests.told import Notes
 
@@ -268,9 +268,9 @@ def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
 
 
 def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
-    from la2ds_cli import embedding
     from la2ds_cli.alignment import match
-    from la2ds_cli.types import EmbeddingSequence
+    from la2ds_cli.core.types import EmbeddingSequence
+    from la2ds_cli.embedding import embed as embedding
 
     seen: list[int] = []
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.clip_features import common_rate, nearest_view, pose_feature, views_of_b
-from la2ds_cli.pose_features import mirror, movement
+from la2ds_cli.features.pose_features import mirror, movement
 from tests.movement import sequence
 
 

@@ -15,11 +15,11 @@ from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty, certainty, 
 from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
-from la2ds_cli.artifact import Recipe
-from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
 
 CLOSED = AlignConfig()
 

@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.alignment.gap_kernel import path_with_gaps
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import _unmatched_cost
-from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.core.config_sections import AlignConfig
 
 
 def price(path: list[tuple[int, int]], cost: np.ndarray, skip: float, opening: float) -> float:

@@ -10,8 +10,8 @@ import pytest
 from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.gaps import SharedRows, shared_rows
-from la2ds_cli.project import Project
-from la2ds_cli.types import PoseSequence
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 from tests.movement import add_sequence, figure, sequence, warped_phase
 
 RATES = (20.0, 20.0)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli import embedding
 from la2ds_cli.alignment import kept as module
 from la2ds_cli.alignment import match
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.kept import Kept
-from la2ds_cli.config import load_config
-from la2ds_cli.pose_features import mirror
-from la2ds_cli.project import Project
-from la2ds_cli.types import EmbeddingSequence
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import EmbeddingSequence
+from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.features.pose_features import mirror
 from tests.movement import add_sequence, sequence, warped_phase
 
 CONFIG = load_config()

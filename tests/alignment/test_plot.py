@@ -9,12 +9,13 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from la2ds_cli.alignment import plot, plot_clip
 from la2ds_cli.alignment.align import align, find_alignment
 from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.config import load_config
-from la2ds_cli.project import Project
-from la2ds_cli.types import Phase
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.views import alignment_clip as plot_clip
+from la2ds_cli.views import alignment_figure as plot
 from tests.movement import add_sequence, figure, sequence, warped_phase
 
 PHASE_A, PHASE_B = warped_phase(30, 0), warped_phase(44, 1)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.repetitions import Repetition, find_repetitions
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.pose_features import movement, movement_of, raw_pose
-from la2ds_cli.types import PoseSequence
+from la2ds_cli.features.pose_features import movement, movement_of, raw_pose
 from tests.movement import FPS, sequence
 
 
@@ -113,7 +113,7 @@ def test_an_alternating_movement_repeats_when_both_sides_have_been() -> None:
 
 def _with_arm(xy: np.ndarray, side: str, angle: np.ndarray) -> np.ndarray:
     """xy (T, 13, 2) of a standing figure with one arm raised sideways by `angle` (T,)."""
-    from la2ds_cli.skeleton import get_skeleton
+    from la2ds_cli.core.skeleton import get_skeleton
 
     joints = get_skeleton("penn13").joints
     out = np.array(xy)

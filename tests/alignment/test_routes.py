@@ -16,7 +16,7 @@ from la2ds_cli.alignment.routes import (
     route_votes,
     spread_out,
 )
-from la2ds_cli.config import AlignConfig
+from la2ds_cli.core.config import AlignConfig
 from tests.movement import warped_phase
 
 DTW = AlignConfig(method="dtw")

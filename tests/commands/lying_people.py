@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.video.reader import Image
 from tests.poses.grey_people import GreyDetector, GreyPose, find
 
 # Places of the COCO joints in the unit rectangle: head, shoulders, elbows, wrists, hips, knees,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.errors import ExitCode
-from la2ds_cli.project import Project
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from tests.movement import add_sequence, sequence
 
 Run = Callable[..., Result]

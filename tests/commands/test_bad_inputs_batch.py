@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.errors import ExitCode
-from la2ds_cli.project import Project
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from tests.commands.bad_input_drawing import good, images, pictures
 from tests.commands.bad_input_files import ROWS, duet, zero_bytes
 from tests.commands.bad_input_runs import (

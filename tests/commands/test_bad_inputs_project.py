@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from la2ds_cli import artifact
-from la2ds_cli.errors import ExitCode
-from la2ds_cli.project import Project
+from la2ds_cli.core import artifact
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from tests.commands.bad_input_drawing import good
 from tests.commands.bad_input_runs import (
     NETWORKS,

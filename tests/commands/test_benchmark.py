@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.benchmark import benchmark as module
-from la2ds_cli.benchmark.tasks import TABLES
 from la2ds_cli.commands import reproduce
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.benchmark import benchmark as module
+from la2ds_cli.experiments.benchmark.tasks import TABLES
 from la2ds_cli.main import app
-from la2ds_cli.project import Project
 from tests.small_runs import TINY, six_clips
 
 Run = Callable[..., Result]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.project import Project
 from tests.compare.performers import film, steady
 
 Run = Callable[..., Result]

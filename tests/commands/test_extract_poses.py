@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.batch import ItemResult
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.project import Project
 
 RUNNER = CliRunner()
 

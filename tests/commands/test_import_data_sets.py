@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.project import Project
-from tests.importers.data_set_samples import (
+from tests.formats.importers.data_set_samples import (
     record,
     write_h2o,
     write_h2o_list,
@@ -22,7 +22,7 @@ from tests.importers.data_set_samples import (
     write_records,
     write_segments,
 )
-from tests.importers.test_penn_action import write_mat
+from tests.formats.importers.test_penn_action import write_mat
 
 SCAN = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
 

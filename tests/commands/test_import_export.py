@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from la2ds_cli.commands.import_poses.pose_files import POSE_FILES
-from la2ds_cli.errors import ExitCode
-from la2ds_cli.exporters import exporter_names
-from la2ds_cli.importers import importer_names
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.formats.exporters import exporter_names
+from la2ds_cli.formats.importers import importer_names
 from la2ds_cli.main import app
-from la2ds_cli.project import Project
-from la2ds_cli.video_writer import write_video
-from tests.importers.file_samples import (
+from la2ds_cli.video.writer import write_video
+from tests.formats.importers.file_samples import (
     dlc_rows,
     mmpose_frames,
     write_json,

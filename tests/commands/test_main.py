@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from la2ds_cli import __version__
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def _raise(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def examine() -> list[object]:
         raise error
 
-    monkeypatch.setattr("la2ds_cli.doctor.examine", examine)
+    monkeypatch.setattr("la2ds_cli.health.doctor.examine", examine)
 
 
 @pytest.mark.parametrize("code", [ExitCode.UNREADABLE, ExitCode.ENVIRONMENT, ExitCode.STORAGE])

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.project import Project
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, bundled_path, weights_dir, zoo
 from tests.file_server import FileServer, Served

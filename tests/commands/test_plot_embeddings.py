@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode
 
 Run = Callable[..., Result]
 

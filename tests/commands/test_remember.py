@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.commands.remember import remembered, set_values
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.project import Project
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.errors import ExitCode
-from la2ds_cli.project import Project
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.project import Project
-from la2ds_cli.video import probe, write_video
+from la2ds_cli.video.reader import probe, write_video
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.config import Config
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.project import Project
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.training import train as step
 from la2ds_cli.training.distributed import ToldElsewhere
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.body import DOF, Body, forward_kinematics, random_body
 from la2ds_cli.demo.camera import Camera, look_at
 from la2ds_cli.demo.look import random_look
 from la2ds_cli.demo.movement import PHASES, Style, movement, phase_name, random_style
 from la2ds_cli.demo.render import draw_person
 from la2ds_cli.demo.scene import random_background
-from la2ds_cli.project import Project
-from la2ds_cli.types import FloatArray, PoseSequence
-from la2ds_cli.video import Image, write_video
+from la2ds_cli.video.reader import Image, write_video
 from tests.movement import add_sequence
 
 FPS = 30.0

@@ -11,9 +11,9 @@ import pytest
 from la2ds_cli.compare.anomaly import LEAST_SPREAD, distances, measure
 from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.result import Examples
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.project import Project
-from la2ds_cli.types import PoseSequence
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 from tests.compare.performers import AZIMUTH, body, label, performance, project_of, steady
 
 LEAST = np.array([1.0])

@@ -14,9 +14,9 @@ from la2ds_cli.compare.findings import find
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.view import view_difference
 from la2ds_cli.compare.words import sentence
-from la2ds_cli.pose_features import mirror
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray, PoseSequence
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror
 from tests.compare.performers import (
     AZIMUTH,
     FPS,

@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.compare import page, sheet, sheet_panels, tables
+from la2ds_cli.compare import tables
 from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.moments import moments, overlay_joints
-from la2ds_cli.compare.place import DPI, HEIGHT, WIDTH
 from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.compare.sheet_moments import OTHER, REFERENCE
-from la2ds_cli.figure import BLUE, render
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
+from la2ds_cli.views import compare_page as page
+from la2ds_cli.views import compare_panels as sheet_panels
+from la2ds_cli.views import compare_sheet as sheet
+from la2ds_cli.views.compare_layout import DPI, HEIGHT, WIDTH
+from la2ds_cli.views.compare_moments import OTHER, REFERENCE
+from la2ds_cli.views.figure import BLUE, render
 from tests.compare.performers import film, label, performance, project_of, slowed, steady
 
 PHASE = steady()

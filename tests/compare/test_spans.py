@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.compare.spans import WHOLE, Span, span_at, spans_of, whole
 from la2ds_cli.compare.tempo import tempo
-from la2ds_cli.types import Alignment, Phase
+from la2ds_cli.core.types import Alignment, Phase
 from tests.compare.performers import performance, steady
 
 CLIP = performance(steady(31))  # one second

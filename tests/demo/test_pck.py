@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.demo.body import COCO17
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.demo.pck import held_out_samples, network_pck, pck
 from la2ds_cli.poses.backends.hrnet import build
-from la2ds_cli.video import read_frames
+from la2ds_cli.video.reader import read_frames
 from la2ds_models.pose import (
     DEMO_WEIGHTS,
     POSE_VARIANTS,

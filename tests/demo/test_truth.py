@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.core.types import Alignment
 from la2ds_cli.demo.truth import clock_error, frame_error, read_truth
-from la2ds_cli.types import Alignment
 
 
 def _alignment(path: list[tuple[int, int]], n: int, m: int) -> Alignment:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.artifact import write_text
-from la2ds_cli.project import Project
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
 
 BOUNDS = (0.35, 0.65)

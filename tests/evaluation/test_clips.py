@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.config import Config
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.evaluate import evaluate
-from la2ds_cli.project import Project
 from tests.evaluation.labelled_project import labelled_project, relabel
 from tests.movement import add_sequence, sequence, warped_phase
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from la2ds_cli.artifact import write_text
-from la2ds_cli.config import Config, load_config
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.table import evaluation_table, verdict
-from la2ds_cli.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -242,9 +242,9 @@ def test_a_named_model_that_does_not_exist_is_refused_when_nothing_is_left(tmp_p
 
 
 def test_a_checkpoint_with_random_weights_scores_as_the_untrained_network(tmp_path: Path) -> None:
-    from la2ds_cli.network import build_network
-    from la2ds_cli.skeleton import get_skeleton
+    from la2ds_cli.core.skeleton import get_skeleton
     from la2ds_cli.training import checkpoint
+    from la2ds_cli.training.network import build_network
 
     project, config = synthetic(tmp_path, clips=3), load_config(overrides=TINY)
     skeleton = get_skeleton("penn13")
@@ -281,7 +281,7 @@ def test_tau_close_to_a_clock_is_flagged(labelled: tuple[Project, dict[str, Any]
 @pytest.mark.skipif(not PENN.exists(), reason="the shared Penn Action labels are absent")
 def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path) -> None:
     """Reference: 2.63/4.80 raw DTW, 7.84/8.72 time only (median/mean percent), other trims."""
-    from la2ds_cli.importers.penn_action import import_penn_action
+    from la2ds_cli.formats.importers.penn_action import import_penn_action
 
     project = Project.create(tmp_path)
     import_penn_action(project, PENN, "golf_swing", PENN / "phases_kinematic.csv")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from la2ds_cli.config import Config, load_config
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.table import evaluation_table
-from la2ds_cli.project import Project
 from tests.evaluation.labelled_project import labelled_project, relabel
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -295,7 +295,7 @@ def test_without_enough_frames_elsewhere_retrieval_says_so(tmp_path: Path) -> No
     ],
 )
 def test_kinematic_phases_of_penn_action(tmp_path: Path, action: str, phases: list[str]) -> None:
-    from la2ds_cli.importers.penn_action import import_penn_action
+    from la2ds_cli.formats.importers.penn_action import import_penn_action
 
     project = Project.create(tmp_path)
     import_penn_action(project, PENN, action, PENN / "phases_kinematic.csv")

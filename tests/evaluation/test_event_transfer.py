@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from la2ds_cli.config import EvaluateConfig
+from la2ds_cli.core.config import EvaluateConfig
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.aligners import Direct, Views
 from la2ds_cli.evaluation.event_transfer import (
     TransferError,
@@ -16,7 +17,6 @@ from la2ds_cli.evaluation.event_transfer import (
     transfer_events,
 )
 from la2ds_cli.evaluation.trims import Cut, Draw, EvaluationClip, draw_trims
-from la2ds_cli.types import FloatArray, IntArray, PoseSequence
 from tests.movement import sequence, warped_phase
 
 FPS = 20.0

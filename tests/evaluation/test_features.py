@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.config import AlignConfig
-from la2ds_cli.errors import UserError
+from la2ds_cli.core.config import AlignConfig
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.evaluation.aligners import Direct, align_views
 from la2ds_cli.evaluation.features import (
     FEATURE_NAMES,
@@ -14,7 +14,7 @@ from la2ds_cli.evaluation.features import (
     check_names,
     raw_variants,
 )
-from la2ds_cli.pose_features import mirror, raw_pose
+from la2ds_cli.features.pose_features import mirror, raw_pose
 from tests.movement import sequence, warped_phase
 
 

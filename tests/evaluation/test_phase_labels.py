@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.phase_labels import frame_phases, phase_names, phase_order
-from la2ds_cli.types import Phase
 
 
 def test_the_end_is_exclusive_and_other_frames_have_none() -> None:

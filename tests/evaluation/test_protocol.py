@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.config import EvaluateConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config import EvaluateConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases, measure_tau
 from la2ds_cli.evaluation.protocol import PROTOCOLS, get_protocol
 

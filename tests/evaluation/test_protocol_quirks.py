@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from la2ds_cli.config import EvaluateConfig
+from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.evaluation.measure import Measure
 from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases, measure_tau
 from la2ds_cli.evaluation.protocol import get_protocol

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from la2ds_cli.config import load_config
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
 from la2ds_cli.evaluation.phase_table import cell, missing_notes, phase_notes
 from la2ds_cli.evaluation.table import evaluation_table, verdict
-from la2ds_cli.project import Project
 from tests.evaluation.labelled_project import labelled_project
 
 TINY = [
@@ -31,9 +31,9 @@ TINY = [
 
 def add_run(project: Project, run: str, seed: int, *overrides: str) -> None:
     """A checkpoint with random weights."""
-    from la2ds_cli.network import build_network
-    from la2ds_cli.skeleton import get_skeleton
+    from la2ds_cli.core.skeleton import get_skeleton
     from la2ds_cli.training import checkpoint
+    from la2ds_cli.training.network import build_network
 
     config = load_config(overrides=[*TINY, f"train.seed={seed}", *overrides])
     network = build_network(config.model, config.heatmap, get_skeleton("penn13"), seed)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.config import Config, load_config
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
-from la2ds_cli.project import Project
 from tests.evaluation.labelled_project import labelled_project
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -25,10 +25,10 @@ TINY = [
 
 def train_run(project: Project, run: str = "default") -> None:
     """Random weights that name the training clips by a digest alone, as earlier versions did."""
-    from la2ds_cli.network import build_network
-    from la2ds_cli.skeleton import get_skeleton
+    from la2ds_cli.core.skeleton import get_skeleton
     from la2ds_cli.training import checkpoint
     from la2ds_cli.training.data import load_training_set
+    from la2ds_cli.training.network import build_network
 
     config = load_config(overrides=TINY)
     data = load_training_set(project, config)
@@ -91,7 +91,7 @@ def really_trained(project: Project) -> Project:
 
 
 def test_weights_name_the_clips_they_have_seen_those_of_the_validation_too(tmp_path: Path) -> None:
-    from la2ds_cli import artifact
+    from la2ds_cli.core import artifact
 
     project = really_trained(labelled_project(tmp_path, train=8, test=2))
     for name in ("best", "last"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.config import EvaluateConfig
+from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.evaluation.trims import Cut, EvaluationClip, draw_trims, trim
 from tests.movement import sequence, warped_phase
 

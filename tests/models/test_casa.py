@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from la2ds_cli.config import load_config
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.network import build_network
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.training.network import build_network
 from la2ds_models.alignment_network import contrastive_regression
 from la2ds_models.casa import POSITIONS, CasaNetwork, build
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet, resnet50
 from torchvision.transforms import functional
 
-from la2ds_cli.network_input import PICTURE_WIDTH
+from la2ds_cli.features.network_input import PICTURE_WIDTH
 from la2ds_models.resnet import load_resnet, prepare
 
 CPU = torch.device("cpu")

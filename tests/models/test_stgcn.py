@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from la2ds_cli.config_sections import JointKind
-from la2ds_cli.network_input import joint_blocks, joint_features
-from la2ds_cli.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.config_sections import JointKind
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.features.network_input import joint_blocks, joint_features
 from la2ds_models.casa import CasaNetwork
 from la2ds_models.stgcn import (
     Block,

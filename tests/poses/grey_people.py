@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image, write_video
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.video.reader import Image, write_video
 
 SIZE = (240, 160)  # (W, H)
 GREYS = (100, 150, 200, 250)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.poses.cuts import CutDetector
-from la2ds_cli.video import read_frames
+from la2ds_cli.video.reader import read_frames
 
 DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 VIDEOS = DATA / "videos"

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.decode import (
     PADDING,
     HeatmapDecoder,
@@ -13,7 +14,6 @@ from la2ds_cli.poses.decode import (
     to_image,
     unflip,
 )
-from la2ds_cli.skeleton import get_skeleton
 
 
 def test_the_centre_of_the_box_falls_on_the_middle_of_the_input() -> None:

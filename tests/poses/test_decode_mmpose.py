@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.decode import HeatmapDecoder, crop_matrix, to_image, unflip
-from la2ds_cli.skeleton import get_skeleton
 from tests.poses import mmpose_reference as reference
 
 OURS = {

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.poses.detection import Detections, detect_people
 from la2ds_cli.poses.frame_chunks import ClipFrames
 from la2ds_cli.poses.partial import Partial
-from la2ds_cli.progress import Progress
-from la2ds_cli.video import Frame
+from la2ds_cli.video.reader import Frame
 from tests.poses.grey_people import SIZE, GreyDetector, scene
 
 STANDING = {200: (100, 40, 140, 130)}

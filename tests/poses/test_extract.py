@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.artifact import Recipe
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.extract import ensure_pose, extract_poses, pose_recipes
-from la2ds_cli.project import Project
-from la2ds_cli.project_video import Video
-from la2ds_cli.types import PoseSequence
-from la2ds_cli.video import write_video
+from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
 from tests.poses.grey_people import PLACES, SIZE, film
 

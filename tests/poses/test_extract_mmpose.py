@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.backends import backend_identity
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.project import Project
-from la2ds_cli.video import read_frames
+from la2ds_cli.video.reader import read_frames
 from tests.poses import mmpose_reference as reference
 
 

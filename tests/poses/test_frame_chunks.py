@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.poses.frame_chunks import ClipFrames, Stopped
-from la2ds_cli.video import Frame
+from la2ds_cli.video.reader import Frame
 
 SIZE = (20, 10)
 

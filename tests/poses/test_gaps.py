@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import HeatmapConfig, ModelConfig
-from la2ds_cli.crop import clip_box
-from la2ds_cli.network_input import network_input
-from la2ds_cli.pose_features import fill_gaps
+from la2ds_cli.core.config_sections import HeatmapConfig, ModelConfig
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.features.crop import clip_box
+from la2ds_cli.features.network_input import network_input
+from la2ds_cli.features.pose_features import fill_gaps
 from la2ds_cli.poses.gaps import bridge
-from la2ds_cli.skeleton import get_skeleton
 from tests.movement import sequence
 
 NOBODY = np.full(4, np.nan)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli import artifact
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
 from tests.poses import grey_people
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG, walk
@@ -30,8 +30,8 @@ sys.path[:0] = [".", "models"]
 from pathlib import Path
 from la2ds_cli.poses import extraction, partial
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 from tests.poses.test_extract import CONFIG
 
 frames = int(sys.argv[3])
@@ -132,7 +132,7 @@ def test_two_runs_on_one_project_are_refused(tmp_path: Path) -> None:
         "import sys\n"
         "sys.path[:0] = ['.', 'models']\n"
         "from pathlib import Path\n"
-        "from la2ds_cli.project import Project\n"
+        "from la2ds_cli.core.project import Project\n"
         "with Project.open(Path(sys.argv[1])).lock():\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"

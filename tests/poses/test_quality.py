@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.quality import FACTS, assess
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import PoseSequence
 from tests.movement import figure
 
 SKELETON = get_skeleton("penn13")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses import ray_engine
 from la2ds_cli.poses.clip_source import load_source
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.extraction import Extraction
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
 from tests.poses import grey_people
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG, walk

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.detectors import resolve_detector
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.project import Project
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.video import read_frames
+from la2ds_cli.video.reader import read_frames
 
 DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 DETECTOR = DATA / "weights" / "person_detector_352.onnx"

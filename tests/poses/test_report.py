@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.artifact import Recipe
-from la2ds_cli.batch import ItemResult
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.quality import FACTS, assess
 from la2ds_cli.poses.report import clip_facts, item_result, write_report
-from la2ds_cli.project import Project
 from tests.movement import add_sequence, sequence
 
 FAILED = ItemResult("b.mp4", "", "failed", code="V001", message="no video", hint="copy it again")

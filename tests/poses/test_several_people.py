@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ensure_pose, extract_poses
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG
 

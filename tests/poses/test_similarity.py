@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.similarity import (
     DEFAULT_SIGMA,
     joint_sigmas,
@@ -11,7 +12,6 @@ from la2ds_cli.poses.similarity import (
     side_by_side,
 )
 from la2ds_cli.poses.track import make_track
-from la2ds_cli.skeleton import get_skeleton
 from tests.poses.simulated_people import moving, walker
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.subjects_file import read_subjects, subject_of
 
 

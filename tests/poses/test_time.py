@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from la2ds_cli.clip_options import ClipOptions
-from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.resample import resample_pose, time_grid
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.project import Project
-from la2ds_cli.resample import resample_pose, time_grid
-from la2ds_cli.types import FloatArray, PoseSequence
-from la2ds_cli.video import write_video
+from la2ds_cli.video.reader import write_video
 from tests.drawn_clips import turned, write_stamped
 from tests.poses.grey_people import PLACES, SIZE, scene
 

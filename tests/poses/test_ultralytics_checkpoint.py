@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.ultralytics_checkpoint import read_checkpoint
 from tests.poses.yolo_files import LAYERS, DetectionModel, write_checkpoint
 

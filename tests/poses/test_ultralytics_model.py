@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli import artifact
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses import ultralytics_model
 from la2ds_cli.poses.ultralytics_model import (
     Setting,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.poses.weights import (
     fetch_weights,
     megabytes,
@@ -14,7 +15,6 @@ from la2ds_cli.poses.weights import (
     report_to,
     weights_identity,
 )
-from la2ds_cli.progress import Progress
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served

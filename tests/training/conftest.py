@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
 from tests.small_runs import clips
 
 

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.augment import augment
-from la2ds_cli.config import Config, load_config, method_settings
-from la2ds_cli.config_sections import AugmentConfig
-from la2ds_cli.embedding import load_embedder, untrained_embedder
-from la2ds_cli.network import ClipBatch, build_network
-from la2ds_cli.network_input import joint_width
-from la2ds_cli.pose_features import time_only
-from la2ds_cli.robustness.sweep import limb_sweep, noise_sweep
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.config import Config, load_config, method_settings
+from la2ds_cli.core.config_sections import AugmentConfig
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.embed import load_embedder, untrained_embedder
+from la2ds_cli.experiments.robustness.sweep import limb_sweep, noise_sweep
+from la2ds_cli.features.augment import augment
+from la2ds_cli.features.network_input import joint_width
+from la2ds_cli.features.pose_features import time_only
 from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.losses import get_method
+from la2ds_cli.training.network import ClipBatch, build_network
 from la2ds_cli.training.train import train
-from la2ds_cli.types import FloatArray, PoseSequence
 from la2ds_models.sequence_network import SequenceNetwork
 from tests.movement import figure, sequence, warped_phase
 from tests.small_runs import six_clips

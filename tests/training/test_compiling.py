@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from la2ds_cli.config import load_config
-from la2ds_cli.network import build_network
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training import compiling
+from la2ds_cli.training.network import build_network
 
 SMALL = ["model.input=joints", "model.width=16", "model.heads=2", "model.temporal_layers=2"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.config import load_config
-from la2ds_cli.errors import UserError
-from la2ds_cli.project import Project
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.data import (
     Clip,
     draw_batch,

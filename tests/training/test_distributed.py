@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
-from la2ds_cli.config import load_config
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.project import Project
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.distributed import Processes, ToldElsewhere
 from la2ds_cli.training.train import train
@@ -35,7 +35,7 @@ SMALL = [
 ]
 SCRIPT = """
 import sys; from pathlib import Path
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import train
 project = Project.open(Path(sys.argv[1]))
 config = project.config(overrides=sys.argv[3:])

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.embedder import window_starts
-from la2ds_cli.embedding import load_embedder
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding.embed import load_embedder
+from la2ds_cli.embedding.embedder import window_starts
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame
 from la2ds_models.alignment_network import AlignmentNetwork
@@ -25,8 +25,8 @@ LONG = 4000
 MEASURE = """
 import resource, sys; from pathlib import Path
 import numpy as np, torch
-from la2ds_cli.embedding import untrained_embedder
-from la2ds_cli.project import Project
+from la2ds_cli.embedding.embed import untrained_embedder
+from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence
 from tests.small_runs import JOINTS

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from la2ds_cli.config import load_config
-from la2ds_cli.network import build_network
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.losses import lav
+from la2ds_cli.training.network import build_network
 from la2ds_cli.training.validate import relative_variance
 from la2ds_models.contrastive_idm import contrastive_idm
 from tests.models.test_soft_dtw import enumerated

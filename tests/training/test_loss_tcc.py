@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from la2ds_cli.config import load_config
+from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses.tcc import VARIANCE_WEIGHT
 from la2ds_models.cycle_consistency import cycle_back, cycle_classification, cycle_regression
 from tests.training.feature_pairs import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from la2ds_cli.config import load_config
-from la2ds_cli.project import Project
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.project import Project
 from la2ds_cli.training.losses import tcn
 from tests.method_batches import Given, batch_of, learn, random_clips
 

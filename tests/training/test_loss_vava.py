@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.config import load_config
-from la2ds_cli.project import Project
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.project import Project
 from la2ds_cli.training.losses import vava
 from tests.method_batches import Given, batch_of, learn, random_clips
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.embedding import load_embedder
-from la2ds_cli.network import build_network
-from la2ds_cli.project import Project
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding.embed import load_embedder
 from la2ds_cli.training import checkpoint, losses
+from la2ds_cli.training.network import build_network
 from tests.movement import sequence, warped_phase
 from tests.small_runs import JOINTS, resumed_run_equals_whole
 

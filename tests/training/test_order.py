@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import AugmentConfig, TrainConfig
+from la2ds_cli.core.config_sections import AugmentConfig, TrainConfig
 from la2ds_cli.training import order
 
 LENGTHS = tuple(int(n) for n in np.random.default_rng(0).integers(20, 60, 21))

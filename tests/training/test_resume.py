@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint, records
 from la2ds_cli.training.train import train
 from tests.small_runs import JOINTS, interrupted_at, metrics
@@ -89,7 +89,7 @@ def test_interrupted_run_equals_uninterrupted_one(
 # Trains a run; with a number behind its name it is killed when the batch of that step is drawn.
 SCRIPT = """
 import os, signal, sys; from pathlib import Path
-from la2ds_cli.project import Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.training import loop, records
 from la2ds_cli.training.train import train
 records.SAVE_SECONDS = 0

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli import frame_features
 from la2ds_cli.alignment.align import align
-from la2ds_cli.artifact import read_arrays
-from la2ds_cli.config import load_config
-from la2ds_cli.embedding import embed, load_embedder
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.artifact import read_arrays
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding.embed import embed, load_embedder
+from la2ds_cli.embedding.model_export import export_model
 from la2ds_cli.evaluation.evaluate import evaluate
-from la2ds_cli.model_export import export_model
-from la2ds_cli.project import Project
-from la2ds_cli.robustness.sweep import limb_sweep, noise_sweep
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.status import project_status
+from la2ds_cli.experiments.robustness.sweep import limb_sweep, noise_sweep
+from la2ds_cli.features import frame_features
+from la2ds_cli.health.status import project_status
 from la2ds_cli.training import losses
 from la2ds_cli.training.checkpoint import recipe
 from la2ds_cli.training.data import Clip, draw_copy, load_training_set, to_input

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from la2ds_cli.config_sections import TrainConfig
-from la2ds_cli.project import Project
+from la2ds_cli.core.config_sections import TrainConfig
+from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.step import learning_rate, uses_bf16
 from la2ds_cli.training.train import train

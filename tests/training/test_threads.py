@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from la2ds_cli.device import available_cores
+from la2ds_cli.core.device import available_cores
 from la2ds_cli.training import threads
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.embedding import load_embedder, untrained_embedder
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.pose_features import mirror
-from la2ds_cli.project import Project
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding.embed import load_embedder, untrained_embedder
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.training import records
 from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.train import train

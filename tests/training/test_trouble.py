@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.errors import UserError
-from la2ds_cli.progress import Progress
-from la2ds_cli.project import Project
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.train import train
 from tests.small_runs import JOINTS
@@ -44,7 +44,7 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
 def test_a_collapsed_network_is_told_once_and_marked(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from la2ds_cli import embedding
+    from la2ds_cli.embedding import embed as embedding
 
     real, notes = embedding.embed_input, []
     monkeypatch.setattr(embedding, "embed_input", lambda *a: np.ones_like(real(*a)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.config import load_config
-from la2ds_cli.skeleton import get_skeleton
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.data import to_clip
 from la2ds_cli.training.validate import (
     effective_rank,

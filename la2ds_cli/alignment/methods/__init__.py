@@ -20,9 +20,9 @@ from functools import cache
 
 import numpy as np
 
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.errors import UserError
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.types import FloatArray, IntArray
 
 Method = Callable[[FloatArray, FloatArray, AlignConfig], IntArray]
 

@@ -22,8 +22,8 @@ from la2ds_cli.alignment.distance import (
     check_finite,
     mean_nearest_squared,
 )
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray, IntArray
 
 DIRECTION_BYTES = 1 << 28
 LEAST_COST = 1e-3  # of an unmatched frame, as a share of the variance of the features

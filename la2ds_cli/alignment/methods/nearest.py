@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.alignment.distance import nearest
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray, IntArray
 
 
 def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.errors import ExitCode, UserError
-from la2ds_cli.types import FloatArray, IntArray
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray, IntArray
 
 GAMMA = 0.3
 MAX_CELLS = 40_000_000  # three float64 matrices of this size take about 1 GB

@@ -44,11 +44,11 @@ def casa_npy(
     \b
       la2ds import casa-npy kallax_shelf_drawer_train.npy --split train --fps 30 --project kallax
     """
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
-    from la2ds_cli.importers._options import ImportOptions
-    from la2ds_cli.importers.casa_npy import import_casa_npy
-    from la2ds_cli.status import after_poses
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.formats.importers._options import ImportOptions
+    from la2ds_cli.formats.importers.casa_npy import import_casa_npy
+    from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)

@@ -38,10 +38,10 @@ def h2o(
     \b
       la2ds import h2o h2o --action "pour milk" --project milk
     """
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
-    from la2ds_cli.importers.h2o import import_h2o
-    from la2ds_cli.status import after_poses
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.formats.importers.h2o import import_h2o
+    from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)

@@ -53,10 +53,10 @@ def ikea_asm(
     \b
       la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer --project kallax
     """
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
-    from la2ds_cli.importers.ikea_asm import import_ikea_asm
-    from la2ds_cli.status import after_poses
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.formats.importers.ikea_asm import import_ikea_asm
+    from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)

@@ -36,10 +36,10 @@ def penn_action(
     \b
       la2ds import penn-action Penn_Action --action golf_swing --project golf
     """
-    from la2ds_cli.batch import batch_exit_code
-    from la2ds_cli.console import Console
-    from la2ds_cli.importers import penn_action as importer
-    from la2ds_cli.status import after_poses
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.formats.importers import penn_action as importer
+    from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)

@@ -16,7 +16,7 @@ from la2ds_cli.commands.options import (
     QuietOption,
     open_or_create,
 )
-from la2ds_cli.errors import UserError
+from la2ds_cli.core.errors import UserError
 
 _NOTE = "Makes the project where there is none."
 
@@ -120,11 +120,11 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         as_json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        from la2ds_cli.batch import batch_exit_code
-        from la2ds_cli.console import Console
-        from la2ds_cli.importers import load_importer
-        from la2ds_cli.importers._options import ImportOptions
-        from la2ds_cli.status import after_poses
+        from la2ds_cli.core.batch import batch_exit_code
+        from la2ds_cli.core.console import Console
+        from la2ds_cli.formats.importers import load_importer
+        from la2ds_cli.formats.importers._options import ImportOptions
+        from la2ds_cli.health.status import after_poses
 
         options = ImportOptions(
             fps=fps,

@@ -20,11 +20,11 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Protocol
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
-from la2ds_cli.plugins import load_plugin, plugin_names
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.plugins import load_plugin, plugin_names
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.video.reader import Image
 
 BATCH_SIZE = {"cpu": 4, "cuda": 32}  # crops, where none is set; a CPU gains nothing from more
 
@@ -34,7 +34,7 @@ class PoseBackend(Protocol):
 
     @property
     def skeleton(self) -> str:
-        """Name of the skeleton (la2ds_cli.skeleton) that orders the joints."""
+        """Name of the skeleton (la2ds_cli.core.skeleton) that orders the joints."""
         ...
 
     @property

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli import artifact
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.decode import crop_matrix, to_image
 from la2ds_cli.poses.instances import Instances
 from la2ds_cli.poses.native_log import without_lines
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 NAMES = ("mediapipe",)
 

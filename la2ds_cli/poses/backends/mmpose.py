@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName, resolve_device
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import SKELETONS
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.openmmlab import (
     Source,
     building,
@@ -25,9 +27,7 @@ from la2ds_cli.poses.openmmlab import (
     load_weights,
     without_pretraining,
 )
-from la2ds_cli.skeleton import SKELETONS
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 NAMES = ("mmpose",)
 

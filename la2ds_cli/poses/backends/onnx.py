@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.decode import Decoder, HeatmapDecoder
 from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, session_device, unfit
 from la2ds_cli.poses.simcc import SimccDecoder
@@ -27,8 +29,6 @@ from la2ds_cli.poses.top_down import (
     IMAGENET_STD,
     TopDownBackend,
 )
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray
 
 SUFFIXES = (".onnx",)
 

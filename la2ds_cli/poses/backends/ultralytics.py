@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes as box_arithmetic
 from la2ds_cli.poses.decode import crop_matrix, to_image
 from la2ds_cli.poses.ultralytics_model import (
@@ -23,9 +25,7 @@ from la2ds_cli.poses.ultralytics_model import (
     model_identity,
     parse_setting,
 )
-from la2ds_cli.skeleton import get_skeleton
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 NAMES = ("ultralytics",)
 SUFFIXES = (".pt",)

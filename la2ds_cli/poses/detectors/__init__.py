@@ -20,12 +20,12 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Protocol
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName, resolve_device
-from la2ds_cli.plugins import load_plugin, plugin_names
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.plugins import load_plugin, plugin_names
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 AUTO = {"cuda": "fasterrcnn", "cpu": "fasterrcnn-mobilenet"}
 

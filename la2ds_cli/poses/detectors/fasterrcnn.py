@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName, resolve_device
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 NAMES = ("fasterrcnn", "fasterrcnn-mobilenet")
 

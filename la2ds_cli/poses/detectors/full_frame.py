@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 NAMES = ("full-frame",)
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName, resolve_device
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.openmmlab import (
     Source,
@@ -26,8 +27,7 @@ from la2ds_cli.poses.openmmlab import (
     load_weights,
     without_pretraining,
 )
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 NAMES = ("mmdet",)
 

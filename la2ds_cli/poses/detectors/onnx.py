@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, unfit
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 SUFFIXES = (".onnx",)
 

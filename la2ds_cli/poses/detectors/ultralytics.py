@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.device import DeviceName
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.detectors.onnx import letterbox
 from la2ds_cli.poses.ultralytics_model import (
@@ -26,8 +27,7 @@ from la2ds_cli.poses.ultralytics_model import (
     model_identity,
     parse_setting,
 )
-from la2ds_cli.types import FloatArray
-from la2ds_cli.video import Image
+from la2ds_cli.video.reader import Image
 
 NAMES = ("ultralytics",)
 SUFFIXES = (".pt",)

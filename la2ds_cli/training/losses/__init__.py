@@ -5,7 +5,7 @@
     def loss(network, batch, config, generator):
         return value         # a scalar tensor
 
-and, where it needs settings of its own, `la2ds_cli/presets/NAME.toml`, which begins with
+and, where it needs settings of its own, `la2ds_cli/core/presets/NAME.toml`, which begins with
 `preset = "default"` and names it. `la2ds train --method NAME` takes both. A method of your own
 package is named by its dotted path (`mypackage.mymodule`).
 
@@ -47,15 +47,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast, get_args
 
-from la2ds_cli.config import method_settings, preset_names
-from la2ds_cli.config_sections import ModelInput
-from la2ds_cli.errors import UserError
-from la2ds_cli.plugins import load_plugin, plugin_names
+from la2ds_cli.core.config import method_settings, preset_names
+from la2ds_cli.core.config_sections import ModelInput
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     import torch
 
-    from la2ds_cli.config import Config
+    from la2ds_cli.core.config import Config
     from la2ds_cli.training.data import PairBatch
     from la2ds_models.sequence_network import SequenceNetwork
 

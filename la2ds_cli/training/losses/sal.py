@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from la2ds_cli.config import Config
-from la2ds_cli.config_sections import ModelInput
-from la2ds_cli.network import ClipBatch
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.network import ClipBatch
 
 if TYPE_CHECKING:
     import torch

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from la2ds_cli.config import Config
-from la2ds_cli.config_sections import ModelInput
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.training.data import PairBatch
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from la2ds_cli.config import Config
+from la2ds_cli.core.config import Config
 from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.losses import projected_pair
 

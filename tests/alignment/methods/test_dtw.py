@@ -12,7 +12,7 @@ import pytest
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
 from la2ds_cli.alignment.methods import dtw
 from la2ds_cli.alignment.path import is_monotone
-from la2ds_cli.config_sections import AlignConfig
+from la2ds_cli.core.config_sections import AlignConfig
 
 Cells = list[tuple[int, int]]
 CLOSED = AlignConfig()

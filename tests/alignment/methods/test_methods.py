@@ -10,8 +10,8 @@ import pytest
 
 from la2ds_cli.alignment.methods import align_features, get_method, method_names
 from la2ds_cli.alignment.path import is_monotone
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 
 NAMES = method_names()
 MONOTONE = sorted(set(NAMES) - {"nearest"})

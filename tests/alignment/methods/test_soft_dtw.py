@@ -7,8 +7,8 @@ import pytest
 
 from la2ds_cli.alignment.methods import soft_dtw
 from la2ds_cli.alignment.path import carry
-from la2ds_cli.config_sections import AlignConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 
 
 def test_runs_through_the_middle_of_what_cannot_be_told_apart() -> None:

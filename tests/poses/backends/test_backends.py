@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import backend_identity, backend_names, hrnet, resolve_backend
 from la2ds_cli.poses.top_down import TopDownBackend
-from la2ds_cli.skeleton import get_skeleton
 from la2ds_models.weight_files import zoo
 from tests.poses.onnx_models import write_detector, write_pose
 

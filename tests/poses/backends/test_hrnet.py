@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.config_sections import PosesConfig
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.demo.clips import write_demo_clips
-from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import NAMES, Forward, build
 from la2ds_cli.poses.decode import HeatmapDecoder
-from la2ds_cli.video import read_frames
+from la2ds_cli.video.reader import read_frames
 from la2ds_models.pose import POSE_VARIANTS, build_pose_network
 from la2ds_models.weight_files import WeightFile, bundled_path, zoo
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.mediapipe import (
     MediapipeBackend,
@@ -24,7 +25,6 @@ from la2ds_cli.poses.backends.mediapipe import (
     read_person,
 )
 from la2ds_cli.poses.instances import Instances
-from la2ds_cli.skeleton import get_skeleton
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[4] / "shared"))
 
@@ -158,7 +158,7 @@ class TestWithThePackage:
         assert capfd.readouterr().err == ""
 
     def test_a_person_is_found_whatever_the_order_and_the_thread(self, capfd) -> None:
-        from la2ds_cli.video import read_frames
+        from la2ds_cli.video.reader import read_frames
 
         clip = SHARED / "data/videos/trikonasana/trikonasana_03.mp4"
         if not clip.is_file():

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import Forward
 from la2ds_cli.poses.backends.mmpose import match_skeleton
 from la2ds_cli.poses.decode import HeatmapDecoder
 from la2ds_cli.poses.top_down import TopDownBackend
-from la2ds_cli.skeleton import get_skeleton
 from la2ds_models.pose import build_pose_network, load_pose_weights
 from la2ds_models.weight_files import zoo
 from tests.poses import mmpose_reference as reference

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.decode import HeatmapDecoder
 from la2ds_cli.poses.simcc import SimccDecoder

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends import ultralytics as backends
 from la2ds_cli.poses.backends.ultralytics import (

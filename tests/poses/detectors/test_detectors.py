@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.detectors import (
     detector_identities,
     detector_name,

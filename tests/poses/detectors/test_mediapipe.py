@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.backends.mediapipe import Person
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
@@ -75,7 +75,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", ["mediapipe", "full-frame"])
 def test_a_real_person_is_boxed(name: str) -> None:
     pytest.importorskip("mediapipe", reason="needs la2ds[mediapipe]")
-    from la2ds_cli.video import read_frames
+    from la2ds_cli.video.reader import read_frames
 
     clip = SHARED / "data/videos/trikonasana/trikonasana_03.mp4"
     if not clip.is_file():

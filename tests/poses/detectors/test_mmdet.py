@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.config_sections import PosesConfig
-from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
 from la2ds_cli.poses.mmcv_ext import _Operators
 from la2ds_cli.poses.openmmlab import building, without_pretraining

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli import artifact
+from la2ds_cli.core import artifact
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
 from la2ds_cli.poses.detectors import ultralytics as detectors
 from la2ds_cli.poses.detectors.ultralytics import (

@@ -1,0 +1,226 @@
+"""The only file that writes arrays: one artifact, one file, written whole or not at all.
+
+Every artifact carries its `Recipe` (step, version, configuration used, digests of its inputs)
+in its own header; the digest of the recipe is the cache key. File names are never keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.errors import ExitCode, UserError
+
+SCHEMA = 1
+_HEADER = "la2ds"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an artifact was made from.
+
+    step: name of the step; version: raised when the step's code changes its output;
+    config: the configuration values it used (JSON); inputs: name -> digest of content or key of
+    the upstream artifact.
+    """
+
+    step: str
+    version: int
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """sha256 hex digest over the canonical JSON of the recipe."""
+        return hashlib.sha256(_canonical(self.to_json()).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict, inverse of from_json."""
+        return {
+            "step": self.step,
+            "version": self.version,
+            "config": dict(self.config),
+            "inputs": dict(self.inputs),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+        """Inverse of to_json."""
+        return cls(data["step"], int(data["version"]), data["config"], data["inputs"])
+
+
+class ArtifactError(Exception):
+    """The file is not a whole artifact of this project (damaged, foreign or of another schema)."""
+
+
+def _canonical(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def file_digest(path: Path) -> str:
+    """sha256 hex digest of a file's content, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    """The permission mask of the process; it can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The UserError (exit 7) for a path that the operating system would not write."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return UserError(
+            f"cannot write {path}: on the way to it lies a file where a folder must be",
+            hint="choose another folder, or move that file",
+            exit_code=ExitCode.STORAGE,
+        )
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}",
+        hint="free some space or choose a folder you may write to, then run the same command "
+        "again; finished items are kept",
+        exit_code=ExitCode.STORAGE,
+    )
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """UserError (exit 7) where a folder has less than `needed` bytes free, before work begins."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"{folder} has {free / 1e6:.0f} MB free, and about {needed / 1e6:.0f} MB are needed",
+            hint="free some space, then run the same command again",
+            exit_code=ExitCode.STORAGE,
+        )
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write whole or not at all: temporary file in the same folder, fsync, rename.
+
+    Raises UserError (exit 7) when the folder cannot be written or the disk is full.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+        with os.fdopen(handle, "wb") as stream:
+            # mkstemp gives 0600, which no one else can read
+            Path(temporary).chmod(0o666 & ~_umask())
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """write_bytes for UTF-8 text."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, data: Any) -> None:
+    """write_bytes for an indented JSON document; NaN is refused, write None instead."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    recipe: Recipe,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write arrays as safetensors with the recipe and JSON facts in the header."""
+    from safetensors.numpy import save
+
+    header = {"schema": SCHEMA, "key": recipe.key, "recipe": recipe.to_json(), "facts": facts or {}}
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_bytes(path, save(contiguous, metadata={_HEADER: _canonical(header)}))
+
+
+def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> tuple[Recipe, dict[str, Any]]:
+    if not metadata or _HEADER not in metadata:
+        raise ArtifactError(f"{path} was not written by la2ds")
+    header = json.loads(metadata[_HEADER])
+    if not isinstance(header, dict):
+        raise ArtifactError(f"{path} was not written by la2ds")
+    if header.get("schema") != SCHEMA:
+        raise ArtifactError(f"{path} has schema {header.get('schema')}, expected {SCHEMA}")
+    return Recipe.from_json(header["recipe"]), header["facts"]
+
+
+def read_header(path: Path) -> tuple[Recipe, dict[str, Any]]:
+    """Recipe and facts without reading the arrays. Raises ArtifactError, FileNotFoundError."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        raise FileNotFoundError(path)
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            return _parse_header(path, handle.metadata())
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is damaged: {error}") from error
+
+
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
+    """Arrays, recipe and facts. Raises ArtifactError, FileNotFoundError."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        raise FileNotFoundError(path)
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            recipe, facts = _parse_header(path, handle.metadata())
+            # safe_open is not iterable; keys() is its only listing.
+            return {name: handle.get_tensor(name) for name in handle.keys()}, recipe, facts  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is damaged: {error}") from error
+
+
+def staleness(path: Path, recipe: Recipe) -> str | None:
+    """None when the artifact at `path` was made by exactly this recipe, else the reason.
+
+    Reasons read `missing`, `damaged`, `pose artifact version 1 -> 2`, `sigma: 0.6 -> 0.8`,
+    `input poses changed`.
+    """
+    try:
+        found, _ = read_header(path)
+    except FileNotFoundError:
+        return "missing"
+    except ArtifactError:
+        return "damaged"
+    if found.key == recipe.key:
+        return None
+    return difference(found, recipe)
+
+
+def difference(old: Recipe, new: Recipe) -> str:
+    """What changed from one recipe to another, in words; empty when nothing did."""
+    reasons = []
+    if old.step != new.step:
+        reasons.append(f"made by step {old.step}")
+    if old.version != new.version:
+        reasons.append(f"{new.step} artifact version {old.version} -> {new.version}")
+    for name in sorted(set(old.config) | set(new.config)):
+        before, after = old.config.get(name), new.config.get(name)
+        if before != after:
+            reasons.append(f"{name}: {before} -> {after}")
+    for name in sorted(set(old.inputs) | set(new.inputs)):
+        if old.inputs.get(name) != new.inputs.get(name):
+            reasons.append(f"input {name} changed")
+    return "; ".join(reasons)

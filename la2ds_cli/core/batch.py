@@ -1,0 +1,50 @@
+"""Outcome of one item of a batch, and the exit code a batch ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from la2ds_cli.core.errors import ExitCode
+
+Status = Literal["ok", "cached", "degraded", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What happened to one item.
+
+    path: as the user named it; video: project id, empty when none was given out; code: stable
+    code of docs/exit-codes.md, empty when all went well; message, hint: one sentence each.
+    """
+
+    path: str
+    video: str
+    status: Status
+    frames: int = 0
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether later steps can use the item."""
+        return self.status in ("ok", "cached", "degraded")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict for `--json` and report files."""
+        return asdict(self)
+
+
+def batch_exit_code(results: Sequence[ItemResult], *, strict: bool = False) -> ExitCode:
+    """0 when every item is usable, 8 when some are not, 4 when none is.
+
+    strict: an item with a weakness is not good enough either, and makes an 8.
+    """
+    usable = sum(result.usable for result in results)
+    if strict and usable and any(result.code for result in results):
+        return ExitCode.PARTIAL
+    if usable == len(results) and results:
+        return ExitCode.OK
+    return ExitCode.PARTIAL if usable else ExitCode.UNUSABLE

@@ -1,0 +1,158 @@
+"""Configuration: frozen dataclasses <-> TOML; unknown keys are refused with a suggestion.
+
+Precedence, lowest first: the defaults below, the preset (la2ds_cli/core/presets/NAME.toml), the
+project's project.toml, `--set section.key=value`. Numbers that define a recipe live in presets
+and here, never in the network or the loop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import resources
+from typing import Any, get_args, get_type_hints
+
+from la2ds_cli.core.config_sections import (
+    AlignConfig,
+    AugmentConfig,
+    EvaluateConfig,
+    HeatmapConfig,
+    ModelConfig,
+    PosesConfig,
+    TrainConfig,
+)
+from la2ds_cli.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a project, one section per step."""
+
+    preset: str = "default"
+    poses: PosesConfig = field(default_factory=PosesConfig)
+    heatmap: HeatmapConfig = field(default_factory=HeatmapConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain dict, ready for TOML or JSON."""
+        return dataclasses.asdict(self)
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets."""
+    folder = resources.files("la2ds_cli.core") / "presets"
+    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """What the file of a shipped preset says, as a nested dict; UserError lists the known names."""
+    if name not in preset_names():
+        raise UserError(f"unknown preset '{name}'", hint=f"presets: {', '.join(preset_names())}")
+    text = (resources.files("la2ds_cli.core") / "presets" / f"{name}.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def _preset_config(name: str) -> Config:
+    """A preset on top of the one that it names as `preset`, or of the defaults."""
+    settings = read_preset(name)
+    base = settings.pop("preset", None)
+    return _apply(_preset_config(base) if base else Config(), settings, f"preset {name}")
+
+
+def load_config(
+    project_settings: Mapping[str, Any] | None = None,
+    *,
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+) -> Config:
+    """Merge defaults, preset, project settings and `section.key=value` overrides.
+
+    `preset` wins over the one named in the project settings. Raises UserError (exit 2) naming
+    the unknown key and the nearest known one, or the value that does not fit its type.
+    """
+    settings = dict(project_settings or {})
+    chosen = preset or settings.get("preset", "default")
+    config = _preset_config(chosen)
+    settings.pop("preset", None)
+    config = _apply(config, settings, "project.toml")
+    for text in overrides:
+        config = _apply(config, _parse_override(text), "--set")
+    return dataclasses.replace(config, preset=chosen)
+
+
+def method_settings(method: str | None, preset: str | None) -> tuple[str | None, list[str]]:
+    """Preset and overrides that train by `method`: its own preset where there is one and none is
+    asked for. None = as the project says."""
+    if method is None:
+        return preset, []
+    if preset is None and method in preset_names():
+        return method, []
+    return preset, [f'train.method="{method}"']
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    name, equals, raw = text.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not (equals and dot):
+        raise UserError(
+            f"cannot read the setting '{text}'", hint="write it as --set section.key=value"
+        )
+    try:
+        value = tomllib.loads(f"value = {raw.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw.strip()  # a bare word is a string
+    return {section: {key: value}}
+
+
+def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
+    sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    for name, values in settings.items():
+        if name not in sections or name == "preset":
+            raise _unknown(name, [s for s in sections if s != "preset"], origin, "section")
+        if not isinstance(values, Mapping):
+            raise UserError(f"{origin}: [{name}] must be a table of settings")
+        sections[name] = _apply_section(sections[name], values, f"{origin}: [{name}]")
+    return Config(**sections)
+
+
+def _apply_section(section: Any, values: Mapping[str, Any], origin: str) -> Any:
+    hints = get_type_hints(type(section))
+    checked = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise _unknown(key, list(hints), origin, "setting")
+        checked[key] = _coerce(value, hints[key], f"{origin} {key}")
+    try:
+        return dataclasses.replace(section, **checked)
+    except ValueError as error:
+        raise UserError(f"{origin} {error}") from error
+
+
+def _coerce(value: Any, hint: Any, where: str) -> Any:
+    """Accept an int for a float and nothing else that changes type; check Literal choices."""
+    choices = get_args(hint)
+    if choices:
+        if value not in choices or isinstance(value, bool) != isinstance(choices[0], bool):
+            raise UserError(
+                f"{where}: '{value}' is not allowed",
+                hint=f"one of: {', '.join(map(str, choices))}",
+            )
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise UserError(f"{where}: expected {hint.__name__}, got '{value}'")
+    return value
+
+
+def _unknown(name: str, known: list[str], origin: str, kind: str) -> UserError:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(known))}"
+    return UserError(f"{origin}: unknown {kind} '{name}'", hint=hint)

@@ -1,0 +1,206 @@
+"""The settings of each step. Units and meaning stand beside every field.
+
+Fields are plain str, int, float, bool or Literal, so that each maps to one TOML value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+def _check(section: Any, *, low: float, high: float = math.inf, names: str, open_low: bool) -> None:
+    """ValueError naming the first of the blank-separated fields outside [low, high], or
+    (low, high] with `open_low`; NaN is outside."""
+    for name in names.split():
+        value = getattr(section, name)
+        if not (low < value if open_low else low <= value) or not value <= high:
+            rule = f"{'more than' if open_low else 'at least'} {low:g}"
+            rule += f" and at most {high:g}" if math.isfinite(high) else ""
+            raise ValueError(f"{name} must be {rule}, got {value}")
+
+
+def _positive(section: Any, names: str) -> None:
+    _check(section, low=0, names=names, open_low=True)
+
+
+def _not_negative(section: Any, names: str) -> None:
+    _check(section, low=0, names=names, open_low=False)
+
+
+def _share(section: Any, names: str) -> None:
+    _check(section, low=0, high=1, names=names, open_low=False)
+
+
+@dataclass(frozen=True)
+class PosesConfig:
+    """Pose extraction: which detector and pose network, and what makes a clip usable."""
+
+    detector: str = "auto"  # auto: fasterrcnn on CUDA, fasterrcnn-mobilenet on CPU; or a model file
+    pose: str = "hrnet-w32"  # backend name or a model file
+    detect_threshold: float = 0.3  # lowest detector score of a person box
+    detect_rate: float = 10.0  # looks of the detector per second of film; 0 = every frame
+    joint_threshold: float = 0.05  # joints scored below this are "not seen"
+    subject: str = "auto"  # auto, largest, central, moving, first, or the number of a person
+    subjects: int = 1  # people kept from each clip
+    bridge: float = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 0
+    smooth: Literal["none", "savgol", "one-euro"] = "none"  # smoothing of the joints over time
+    smooth_seconds: float = 0.3  # window of the smoothing
+    min_frames: int = 8  # shorter clips are skipped
+    max_duration: float = 600.0  # seconds; longer clips are skipped, or cut with --time-range
+    batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 32 on CUDA
+    flip_test: bool = False  # average with the mirrored crop: twice the cost
+    decoder: Literal["auto", "quarter", "dark"] = "auto"  # auto: what the weights were made for
+
+    def __post_init__(self) -> None:
+        _share(self, "detect_threshold joint_threshold")
+        _positive(self, "min_frames subjects max_duration smooth_seconds")
+        _not_negative(self, "detect_rate bridge batch_size")
+
+
+@dataclass(frozen=True)
+class HeatmapConfig:
+    """Heatmaps (paper sec. 3.1, eq. 1 and 2)."""
+
+    size: int = 30  # cells per side
+    sigma: float = 0.6  # standard deviation of the Gaussians, in heatmap cells
+    channels: Literal["joints+limbs", "joints", "limbs"] = "joints+limbs"
+    distance: Literal["squared", "printed"] = "squared"  # limb distance in eq. 2
+    crop: Literal["robust", "smallest"] = "robust"  # robust: percentile box of the clip
+    aspect: Literal["stretch", "keep"] = "keep"  # box to square: stretched, or padded
+    padding: float = 0.1  # margin added to the box, share of its longer side
+
+    def __post_init__(self) -> None:
+        _positive(self, "size sigma")
+        _not_negative(self, "padding")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """The augmented copy S' (paper sec. 3.2, A.1), plus trimming, which the paper lacks."""
+
+    temporal_probability: float = 1.0  # chance that `drop` and `warp` act; Table 9 prints 0.5
+    drop: float = 0.5  # temporal: up to this share of the frames is dropped
+    warp: float = 0.0  # smooth speed change, standard deviation of the log speed; 0 = the paper
+    trim: float = 0.5  # up to this share is cut off the two ends together; 0 = the paper
+    position_probability: float = 0.3
+    position_std: float = 1.0  # heatmap cells
+    orientation_probability: float = 0.3
+    orientation_std: float = 0.1  # radians
+    noise: Literal["independent", "smooth", "smooth-angle"] = "independent"  # over time
+    flip_probability: float = 0.3
+    flip_swap: bool = True  # left and right joints change places; false: x alone, as CASA
+    geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper
+    missing_probability: float = 0.0  # chance that a clip loses one limb in part of its frames
+
+    def __post_init__(self) -> None:
+        _share(self, "drop trim position_probability orientation_probability")
+        _share(self, "temporal_probability flip_probability missing_probability")
+        _not_negative(self, "warp position_std orientation_std geometry")
+
+
+JointKind = Literal["position", "movement", "both"]
+ModelInput = Literal["both", "heatmap", "joints", "rgb"]  # both: heatmaps and joints
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Alignment network (paper sec. 3.3). Widths in features, depths in layers."""
+
+    encoder: str = "vivit"  # la2ds_cli.training.network.ENCODERS, or the dotted path of a module
+    input: ModelInput = "both"  # rgb: features of the video frames, by some methods alone
+    rgb_weights: str = "resnet50-imagenet"  # of those features: a name of `la2ds models`, or a file
+    joints: JointKind = "position"  # joints as they lie, as deviations from the clip's middle, both
+    width: int = 192
+    heads: int = 3
+    spatial_layers: int = 2  # 0: one linear layer on the flattened map, no patches, no attention
+    temporal_layers: int = 4
+    cross_layers: int = 0
+    mlp_ratio: int = 4
+    patch: int = 10  # cells per patch side
+    pooling: Literal["mean", "cls"] = "mean"  # patches to frame: average (paper), or a class token
+    spatial_position: Literal["learned", "none"] = "learned"
+    temporal_position: Literal["rotary", "learned", "offset", "sinusoid", "none"] = "rotary"
+    max_frames: int = 1024  # length of the learned temporal position table
+    projection_head: bool = True
+    embed_at: Literal["temporal", "cross"] = "temporal"  # where the embedding is taken
+    context: int = 0  # each frame is encoded with the one so many frames before; 0 = by itself
+    motion: float = 0.0  # weight of the features' change per frame, beside them in the embedding
+
+    def __post_init__(self) -> None:
+        _positive(self, "width heads patch mlp_ratio max_frames")
+        _not_negative(self, "motion context spatial_layers temporal_layers cross_layers")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Self-supervised training (paper sec. 3.3, eq. 3-5)."""
+
+    method: str = "la2ds"  # la2ds_cli.training.losses, or the dotted path of a module
+    fps: float = 20.0  # clips are resampled by time to this rate
+    frames: int = 64  # longest sequence of a training step; longer clips are sub-sampled
+    steps: int = 1200
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    warmup: int = 20  # steps
+    schedule: Literal["cosine", "milestones", "halving", "constant"] = "cosine"
+    weight_decay: float = 0.0
+    clip_norm: float = 0.5
+    temperature: float = 0.1
+    scaling: Literal["casa", "plain"] = "casa"  # casa: distance / (temperature * D**1.5)
+    index: Literal["raw", "normalised"] = "raw"  # unit of the regressed frame index
+    seed: int = 0
+    validate_every: int = 200  # steps
+    validation_share: float = 0.15  # training clips held out for the synthetic warp error
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it
+    threads: int = 0  # torch threads on CPU; 0 = measured at start
+    bucket: bool = False  # batches of similar length: the same pairs, less padding
+    compile: Literal["auto", "on", "off"] = "auto"  # torch.compile; auto: where it pays, on CUDA
+    patience: int = 0  # validations without improvement that end a run; 0 = run on
+
+    def __post_init__(self) -> None:
+        _positive(self, "fps frames steps batch_size learning_rate clip_norm temperature")
+        _positive(self, "validate_every")
+        _not_negative(self, "warmup weight_decay seed threads patience")
+        _share(self, "validation_share")
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Alignment of two clips."""
+
+    method: str = "dtw"
+    open_ends: bool = False  # dtw: the clips may start and end at different moments
+    skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
+    band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
+    routes: int = 0  # dtw: so many other clips have a say too; 0 = the direct path alone
+    pool: bool = True  # with routes and a model: also routes by the movement of the joints
+    gaps: bool = False  # dtw: spans inside a clip that the other does not show are left out
+
+    def __post_init__(self) -> None:
+        _not_negative(self, "skip_cost routes")
+        _share(self, "band")
+
+    @property
+    def by_routes(self) -> bool:
+        """Whether other clips may have a say."""
+        return self.method == "dtw" and self.routes > 0
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Evaluation protocol."""
+
+    tau_stride: int = 1  # frames
+    pairs: int = 300  # seeded sample of ordered pairs; fewer clips use all pairs
+    max_trim: float = 0.3  # largest share cut off each end, independently
+    trim_draws: int = 3
+    subset_draws: int = 5  # draws of the training videos that phase classification is fitted on
+    background: str = "background"  # phase that stands for no phase; protocols may leave it out
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _positive(self, "tau_stride pairs trim_draws subset_draws")
+        _not_negative(self, "seed")
+        _check(self, low=0, high=0.49, names="max_trim", open_low=False)

@@ -1,0 +1,257 @@
+"""What the user sees: results on stdout; progress, notes and errors on stderr.
+
+With `--json` stdout holds one JSON document and nothing else. Colour and animation are used
+only on a terminal; NO_COLOR and TERM=dumb are respected, and each stream is judged by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.console import RenderableType
+
+    from la2ds_cli.core.batch import ItemResult
+
+SCHEMA_VERSION = 1
+_LISTED = 40  # a longer batch lists only the items that need a look
+_STYLES = {"ok": "green", "cached": "dim", "degraded": "yellow", "skipped": "red", "failed": "red"}
+
+
+def _rich(*, stderr: bool) -> RichConsole:
+    from rich.console import Console as RichConsole
+
+    return RichConsole(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+
+
+def error(problem: UserError) -> None:
+    """Print a user error on stderr: one sentence, then what to do."""
+    console = _rich(stderr=True)
+    code = f" ({problem.code})" if problem.code else ""
+    console.print("error:", style="bold red", end=" ")
+    console.print(f"{problem.message}{code}")
+    if problem.hint:
+        console.print("hint:", style="bold", end=" ")
+        console.print(problem.hint)
+
+
+def warn(text: str) -> None:
+    """Print one line on stderr, also with --quiet."""
+    _rich(stderr=True).print(text)
+
+
+def to_plain(value: Any) -> Any:
+    """JSON types for dataclasses, paths, enums and numpy values; NaN and infinity become None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    tolist = getattr(value, "tolist", None)  # numpy, not imported here
+    if tolist is not None:
+        return to_plain(tolist())
+    if isinstance(value, (list, tuple, set)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class Console:
+    """Output of one command, used in a `with` block that ends its progress bar.
+
+    `progress` is what the command hands to its step.
+    """
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.progress: Progress = Progress() if quiet else _stderr_progress()
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.end()
+
+    def note(self, text: str) -> None:
+        """One line on stderr, unless --quiet."""
+        self.progress.note(text)
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """One line of the result on stdout, unless --json."""
+        if not self.as_json:
+            _rich(stderr=False).print(text, style=style)
+
+    def rendered(self, content: RenderableType) -> None:
+        """Something that rich draws, on stdout, unless --json; 110 columns wide in a pipe."""
+        if not self.as_json:
+            from rich.console import Console as RichConsole
+
+            width = None if sys.stdout.isatty() else 110
+            RichConsole(highlight=False, width=width).print(content)
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Columns aligned with blanks, never cut off, so that pipes get whole values."""
+        if self.as_json:
+            return
+        from rich.cells import cell_len
+
+        cells = [[str(cell) for cell in row] for row in (header, *rows)]
+        width = [max(cell_len(row[c]) for row in cells) for c in range(len(header))]
+        for number, row in enumerate(cells):
+            padded = [cell + " " * (w - cell_len(cell)) for cell, w in zip(row, width, strict=True)]
+            self.line("  ".join(padded).rstrip(), "bold" if number == 0 else _STYLES.get(row[0]))
+
+    def items(self, results: Sequence[ItemResult]) -> None:
+        """The outcome of a batch: a table, and a line that counts."""
+        listed = results
+        if len(results) > _LISTED:
+            listed = [r for r in results if r.status not in ("ok", "cached") or r.code]
+        hidden = len(listed) - _LISTED
+        listed = listed[:_LISTED]
+        if listed:
+            rows = [(r.status, r.video or r.path, r.frames or "", _explain(r)) for r in listed]
+            self.table(("status", "clip", "frames", "message"), rows)
+        if hidden > 0:
+            self.line(f"... and {hidden} more that need a look")
+        self.line(summary(results))
+
+    def document(self, command: str, data: Mapping[str, Any]) -> None:
+        """The whole JSON document of a command, only with --json."""
+        if self.as_json:
+            content = {"schema_version": SCHEMA_VERSION, "command": command, **to_plain(data)}
+            sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def next(self, command: str) -> None:
+        """Suggest the command that usually comes next."""
+        if not self.as_json:
+            self.note(f"next: {command}")
+
+
+def _explain(result: ItemResult) -> str:
+    text = f"{result.code} {result.message}".strip()
+    return f"{text}; {result.hint}" if result.hint else text
+
+
+def summary(results: Sequence[ItemResult]) -> str:
+    """`12 ok, 3 cached, 1 failed`: every status that occurs, ok first."""
+    count = Counter(result.status for result in results)
+    parts = [f"{count[status]} {status}" for status in _STYLES if count[status]]
+    return ", ".join(parts) or "nothing to do"
+
+
+def seconds(value: float) -> str:
+    """A duration for people: `8 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _stderr_progress() -> Progress:
+    import os
+
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return BarProgress()
+    return LineProgress()
+
+
+class LineProgress(Progress):
+    """For logs and pipes: a line at the start of a task and at most one per tenth of it."""
+
+    def __init__(
+        self,
+        write: Callable[[str], None] = warn,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._label = ""
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        self._label, self._total, self._done = label, total, 0.0
+        self._started = self._printed = self._clock()
+        self._tenth = 0
+        self._write(f"{label} ...")
+
+    def advance(self, amount: float = 1) -> None:
+        if not self._label or not self._total:
+            return
+        self._done += amount
+        tenth = int(10 * self._done / self._total)
+        now = self._clock()
+        if tenth <= self._tenth or tenth >= 10 or now - self._printed < 1:
+            return
+        self._tenth, self._printed = tenth, now
+        left = (now - self._started) * (self._total - self._done) / self._done
+        self._write(f"{self._label}: {10 * tenth} %, about {seconds(left)} left")
+
+    def end(self) -> None:
+        self._label = ""
+
+    def note(self, text: str) -> None:
+        self._write(text)
+
+
+class BarProgress(Progress):
+    """For terminals: one bar with the time left; notes stay above it."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.end()
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=_rich(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(label, total=total)
+
+    def advance(self, amount: float = 1) -> None:
+        if self._bar is not None:
+            self._bar.advance(self._task, amount)
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def note(self, text: str) -> None:
+        # The bar's own console prints above the bar; rich clears and redraws it.
+        (self._bar.console if self._bar is not None else _rich(stderr=True)).print(text)

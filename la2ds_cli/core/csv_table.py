@@ -1,0 +1,68 @@
+"""CSV tables: reading those that people edit by hand, and writing."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from la2ds_cli.core.errors import ExitCode, UserError
+
+Row = TypeVar("Row")
+
+
+def table_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV, lines ending in a line feed on every system."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def read_rows(
+    path: Path,
+    parse: Callable[[dict[str, str]], Row],
+    hint: str,
+    check: Callable[[Sequence[str]], None] | None = None,
+) -> list[Row]:
+    """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
+
+    parse turns one row (column -> text) into a value and raises KeyError or ValueError when it
+    cannot; `check` raises them for the names of the columns. UserError (exit 5) names the line;
+    hint says what the file should look like.
+    """
+    line = 1
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            columns = reader.fieldnames or ()
+            if check is not None and columns:
+                check(columns)
+            rows = []
+            for row in reader:
+                line = reader.line_num
+                if None in row or None in row.values():
+                    raise ValueError(f"it has {_fields(row)}, the header has {len(columns)}")
+                rows.append(parse(row))
+            return rows
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        what = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise _unreadable(path, line, what, hint) from error
+
+
+def _fields(row: dict[Any, Any]) -> str:
+    """How many fields the line of a row has: too few are None, too many a list under None."""
+    inside = sum(name is not None and value is not None for name, value in row.items())
+    count = inside + len(row.get(None, ()))
+    return f"{count} field" if count == 1 else f"{count} fields"
+
+
+def _unreadable(path: Path, line: int, what: str, hint: str) -> UserError:
+    return UserError(
+        f"{path} line {line} cannot be read: {what}", hint=hint, exit_code=ExitCode.MISMATCH
+    )

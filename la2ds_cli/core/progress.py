@@ -1,0 +1,45 @@
+"""What a step may tell while it works. Steps call it; the command line draws it on stderr."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+
+class Progress:
+    """Silent progress; la2ds_cli.core.console subclasses it with a bar, and steps default to it."""
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        """Start a task of `total` units (None = unknown); ends the one before."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Report `amount` more units done."""
+
+    def end(self) -> None:
+        """End the current task."""
+
+    def note(self, text: str) -> None:
+        """Say one line that the user should keep: a choice made, a warning."""
+
+
+class SharedProgress(Progress):
+    """A progress that several threads may tell; begin and end are left to one of them."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._lock = Lock()
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        with self._lock:
+            self._shown.begin(label, total)
+
+    def advance(self, amount: float = 1) -> None:
+        with self._lock:
+            self._shown.advance(amount)
+
+    def end(self) -> None:
+        with self._lock:
+            self._shown.end()
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._shown.note(text)

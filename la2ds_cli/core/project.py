@@ -1,0 +1,284 @@
+"""The project directory: the only file that knows its paths, its video list and its labels.
+
+project.toml · videos.csv · phases.csv · subjects.csv · poses/ · heatmaps/ · features/ ·
+checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
+(docs/file-formats.md)
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.csv_table import read_rows
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phases_csv import read_phases
+from la2ds_cli.core.project_video import COLUMNS, Video, check_columns, video_of
+from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
+
+PROJECT_FILE = "project.toml"
+DEFAULT_RUN = "default"
+
+
+class Project:
+    """A project directory that exists. Use `create` for a new one and `open` for an old one."""
+
+    def __init__(self, root: Path, settings: dict[str, Any]) -> None:
+        self.root = root
+        self.settings = settings
+
+    @classmethod
+    def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
+        """Make the directory and project.toml; opens the project where it already exists."""
+        root = root.resolve()
+        if not (root / PROJECT_FILE).exists():
+            import tomli_w
+
+            wanted = settings or {"preset": "default"}
+            load_config(wanted)  # refuse a bad file before it is written
+            artifact.write_text(root / PROJECT_FILE, tomli_w.dumps(wanted))
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, root: Path) -> Project:
+        """Open an existing project; UserError (exit 2) when there is no readable project.toml."""
+        root = root.resolve()
+        path = root / PROJECT_FILE
+        if not path.is_file():
+            raise UserError(
+                f"{root} is not a la2ds project (no {PROJECT_FILE})",
+                hint=f"la2ds init {root}, or name the project with --project DIR",
+            )
+        try:
+            settings = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not valid TOML: {error}") from error
+        return cls(root, settings)
+
+    def config(self, *, preset: str | None = None, overrides: Iterable[str] = ()) -> Config:
+        """The project's settings merged as described in la2ds_cli.core.config."""
+        return load_config(self.settings, preset=preset, overrides=overrides)
+
+    @contextmanager
+    def lock(self, wait: float = 0) -> Iterator[None]:
+        """Exclusive use by one writing command; UserError (exit 5) when another holds it for more
+        than `wait` seconds.
+
+        The operating system frees the lock when its process ends, so a killed run never
+        leaves the project locked.
+        """
+        with self._locked_by("lock", wait):
+            yield
+
+    @contextmanager
+    def shard_lock(self, number: int, count: int) -> Iterator[None]:
+        """Exclusive use of one part of a list that several processes share; they take `lock` for
+        each moment in which they write the project's tables. UserError (exit 5) as `lock`."""
+        with self._locked_by(f"shard-{number}-of-{count}.lock", 0):
+            yield
+
+    @contextmanager
+    def _locked_by(self, name: str, wait: float) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.root / "logs" / name, timeout=wait)
+        try:
+            (self.root / "logs").mkdir(exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            if isinstance(error, Timeout):
+                raise self._locked() from error
+            raise artifact.cannot_write(self.root / "logs", error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _locked(self) -> UserError:
+        return UserError(
+            f"another la2ds command is writing to {self.root}",
+            hint="wait for it to finish, then run the same command again",
+            exit_code=ExitCode.MISMATCH,
+        )
+
+    # --- paths ---------------------------------------------------------------------------
+
+    def pose_path(self, video: str) -> Path:
+        return self.root / "poses" / f"{video}.safetensors"
+
+    def heatmap_path(self, video: str) -> Path:
+        return self.root / "heatmaps" / f"{video}.safetensors"
+
+    def features_path(self, video: str) -> Path:
+        """Features of the video frames of a clip."""
+        return self.root / "features" / f"{video}.safetensors"
+
+    def run_dir(self, run: str) -> Path:
+        """Checkpoint folder of a run; UserError for a name that is not a plain word."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
+            raise UserError(
+                f"'{run}' is not a run name", hint="use letters, digits, '.', '_' and '-'"
+            )
+        return self.root / "checkpoints" / run
+
+    def embedding_path(self, run: str, video: str) -> Path:
+        return self.root / "embeddings" / self.run_dir(run).name / f"{video}.safetensors"
+
+    def index_path(self, name: str) -> Path:
+        """A file of `retrieve`: `model-RUN`, `pose-SKELETON`, and `ivf-` before either."""
+        return self.root / "index" / f"{name}.safetensors"
+
+    def results_dir(self, kind: str) -> Path:
+        return self.root / "results" / kind
+
+    @property
+    def videos_path(self) -> Path:
+        return self.root / "videos.csv"
+
+    @property
+    def phases_path(self) -> Path:
+        return self.root / "phases.csv"
+
+    @property
+    def subjects_path(self) -> Path:
+        return self.root / "subjects.csv"
+
+    # --- videos.csv ----------------------------------------------------------------------
+
+    def videos(self) -> list[Video]:
+        """Rows of videos.csv in file order; an empty list when there is none. UserError (exit 5)
+        names the line that cannot be read."""
+        path = self.videos_path
+        if not path.exists():
+            return []
+        hint = "correct the line, or delete it and extract or import its clip again; columns: "
+        return read_rows(path, video_of, hint + ",".join(COLUMNS), check_columns)
+
+    def add_videos(self, added: Iterable[Video], removed: Collection[str] = ()) -> None:
+        """Insert rows, or replace those with the same id; the order of old rows is kept. Rows of
+        the ids `removed` are taken out.
+
+        A split or group that the user filled in is kept when the new row leaves it empty.
+        """
+        rows = {video.id: video for video in self.videos()}
+        for video in added:
+            values = asdict(video)
+            if video.id in rows:
+                old = asdict(rows[video.id])
+                values |= {k: old[k] for k in ("split", "group") if not values[k]}
+            rows[video.id] = Video(**values)
+        rows = {name: video for name, video in rows.items() if name not in removed}
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(video) for video in rows.values())
+        artifact.write_text(self.videos_path, buffer.getvalue())
+
+    def find(self, name: str) -> Video | None:
+        """The one video that `name` means: its id, an id prefix, its path, file name or stem.
+
+        `NAME#2` is the second person of a video that several people were taken from. None when
+        nothing fits; UserError (exit 5) when several do.
+        """
+        return self._find(name, self.videos())
+
+    def _find(self, name: str, videos: list[Video]) -> Video | None:
+        if not name:
+            return None
+        person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
+        if person and not any(video.id == name or video.path == name for video in videos):
+            name, videos = person[1], [v for v in videos if v.person == int(person[2])]
+        elif not any(video.id == name for video in videos):
+            videos = [video for video in videos if video.person == 1]
+        tests = (
+            lambda v: v.id == name,
+            lambda v: v.path == name or self.source(v) == Path(name).resolve(),
+            lambda v: Path(v.path).name == name,
+            lambda v: Path(v.path).stem == name,
+            lambda v: v.id.startswith(name),
+        )
+        for test in tests:
+            found = [video for video in videos if test(video)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise UserError(
+                    f"'{name}' fits {len(found)} videos of the project",
+                    hint=f"use one of the ids: {', '.join(v.id for v in found[:5])}",
+                    exit_code=ExitCode.MISMATCH,
+                )
+        return None
+
+    def source(self, video: Video) -> Path:
+        """Absolute path of the source file."""
+        return (self.root / video.path).resolve()
+
+    # --- artifacts of one video ----------------------------------------------------------
+
+    def read_pose(self, video: str) -> tuple[PoseSequence, artifact.Recipe]:
+        """Poses of a video id and their recipe; UserError (exit 4) when there are none."""
+        arrays, recipe, facts = self._read(self.pose_path(video), f"no poses for {video}")
+        return replace(PoseSequence.from_arrays(arrays, facts), clip=video), recipe
+
+    def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
+        arrays, facts = pose.to_arrays()
+        artifact.write_arrays(self.pose_path(video), arrays, recipe, facts)
+
+    def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
+        """Embedding of a video id; UserError (exit 4) when there is none."""
+        path = self.embedding_path(run, video)
+        arrays, recipe, facts = self._read(path, f"no embedding of {video} in run {run}")
+        return EmbeddingSequence.from_arrays(arrays, facts), recipe
+
+    def write_embedding(
+        self, run: str, video: str, embedding: EmbeddingSequence, recipe: artifact.Recipe
+    ) -> None:
+        arrays, facts = embedding.to_arrays()
+        artifact.write_arrays(self.embedding_path(run, video), arrays, recipe, facts)
+
+    def _read(self, path: Path, missing: str) -> Any:
+        try:
+            return artifact.read_arrays(path)
+        except FileNotFoundError as error:
+            raise UserError(
+                missing,
+                hint="la2ds status shows what has to run",
+                exit_code=ExitCode.UNUSABLE,
+            ) from error
+        except artifact.ArtifactError as error:
+            raise UserError(
+                str(error),
+                hint="delete the file and run its step again",
+                exit_code=ExitCode.UNREADABLE,
+            ) from error
+
+    # --- phases.csv ----------------------------------------------------------------------
+
+    def phases(self, *, carried: bool = False) -> dict[str, list[Phase]]:
+        """Phases of each video id, in time order; empty when there is no phases.csv.
+
+        Only what people labelled, which is what may be taken for truth; with `carried` also what
+        `transfer-labels` wrote. The `video` column holds an id, a file name or a stem; rows of
+        videos that are not in the project are left out. UserError (exit 5) names the row that
+        cannot be read.
+        """
+        if not self.phases_path.exists():
+            return {}
+        rows = read_phases(self.phases_path)
+        videos = self.videos()
+        found = {name: self._find(name, videos) for name in {name for name, _ in rows}}
+        phases: dict[str, list[Phase]] = {}
+        for name, phase in rows:
+            video = found[name]
+            if video is not None and (carried or not phase.carried):
+                phases.setdefault(video.id, []).append(phase)
+        return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}

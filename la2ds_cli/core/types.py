@@ -1,0 +1,250 @@
+"""Value types that pass between steps: frozen, validated on construction, numpy only.
+
+Shape legend of the whole project: B clips, T frames, K joints, L limbs, H W heatmap cells,
+P patches, D width, N M lengths of two sequences. Pixel coordinates are those of the upright
+(rotation applied) original video: x right, y down, the centre of the first pixel is (0, 0).
+NaN coordinates mean "not seen".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from la2ds_cli.core.skeleton import get_skeleton
+
+Json = Any
+FloatArray = NDArray[Any]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[Any]
+
+
+def _check_shape(
+    owner: str, name: str, array: np.ndarray, expected: tuple[int | None, ...]
+) -> None:
+    actual = array.shape
+    fits = len(actual) == len(expected) and all(
+        want is None or want == got for want, got in zip(expected, actual, strict=True)
+    )
+    if not fits:
+        shown = tuple("any" if want is None else want for want in expected)
+        raise ValueError(f"{owner}.{name}: expected shape {shown}, got {actual}")
+
+
+def _set(obj: object, name: str, value: Any, dtype: Any) -> np.ndarray:
+    array = np.ascontiguousarray(value, dtype=dtype)
+    object.__setattr__(obj, name, array)
+    return array
+
+
+@dataclass(frozen=True)
+class PoseSequence:
+    """Joints of one subject over one clip.
+
+    xy: (T, K, 2) float32, original pixels, NaN = not seen.
+    score: (T, K) float32 in [0, 1], 0 where xy is NaN.
+    box: (T, 4) float32, xyxy of the subject in original pixels, NaN = not detected.
+    frame: (T,) int64, index in decoding order. time: (T,) float64, seconds, strictly increasing.
+    fps: nominal frames per second of the source. size: (width, height) in pixels, 0 = unknown.
+    skeleton: a name of la2ds_cli.core.skeleton. info: JSON facts for people (subject margin, flags).
+    clip: id of the clip of the project that these are frames of, empty = of none, or with other
+    joints than that; not written, the project gives it when it reads.
+    Raises ValueError with expected and actual shape.
+    """
+
+    xy: FloatArray
+    score: FloatArray
+    box: FloatArray
+    frame: IntArray
+    time: FloatArray
+    fps: float
+    size: tuple[int, int]
+    skeleton: str
+    info: Mapping[str, Json] = field(default_factory=dict)
+    clip: str = ""
+
+    def __post_init__(self) -> None:
+        joints = len(get_skeleton(self.skeleton).joints)
+        xy = _set(self, "xy", self.xy, np.float32)
+        _check_shape("PoseSequence", "xy", xy, (None, joints, 2))
+        length = len(xy)
+        score = _set(self, "score", self.score, np.float32)
+        _check_shape("PoseSequence", "score", score, (length, joints))
+        _check_shape("PoseSequence", "box", _set(self, "box", self.box, np.float32), (length, 4))
+        _check_shape("PoseSequence", "frame", _set(self, "frame", self.frame, np.int64), (length,))
+        time = _set(self, "time", self.time, np.float64)
+        _check_shape("PoseSequence", "time", time, (length,))
+        if length > 1 and not np.all(np.diff(time) > 0):
+            raise ValueError("PoseSequence.time: expected strictly increasing seconds")
+        if not self.fps > 0:
+            raise ValueError(f"PoseSequence.fps: expected a positive number, got {self.fps}")
+        missing = np.isnan(xy).any(axis=-1)
+        if missing.any() and score[missing].any():
+            _set(self, "score", np.where(missing, 0, score), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def cut(self, start: int, stop: int) -> PoseSequence:
+        """Frames start..stop (stop exclusive), time stamps kept."""
+        part = slice(start, stop)
+        return replace(
+            self,
+            xy=self.xy[part],
+            score=self.score[part],
+            box=self.box[part],
+            frame=self.frame[part],
+            time=self.time[part],
+        )
+
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
+        """Arrays and JSON facts for artifact.write_arrays."""
+        arrays = {name: getattr(self, name) for name in ("xy", "score", "box", "frame", "time")}
+        facts = {
+            "fps": self.fps,
+            "size": list(self.size),
+            "skeleton": self.skeleton,
+            "info": dict(self.info),
+        }
+        return arrays, facts
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json]
+    ) -> PoseSequence:
+        """Inverse of to_arrays."""
+        return cls(
+            **{name: arrays[name] for name in ("xy", "score", "box", "frame", "time")},
+            fps=float(facts["fps"]),
+            size=(int(facts["size"][0]), int(facts["size"][1])),
+            skeleton=facts["skeleton"],
+            info=facts.get("info", {}),
+            clip="",
+        )
+
+
+@dataclass(frozen=True)
+class EmbeddingSequence:
+    """Per-frame embeddings of one clip, one row for every frame of its PoseSequence.
+
+    value: (T, D) float32. frame: (T,) int64. time: (T,) float64 seconds. model: key of the
+    checkpoint that made them; sequences of different models must never be compared.
+    """
+
+    value: FloatArray
+    frame: IntArray
+    time: FloatArray
+    model: str
+
+    def __post_init__(self) -> None:
+        value = _set(self, "value", self.value, np.float32)
+        _check_shape("EmbeddingSequence", "value", value, (None, None))
+        length = len(value)
+        frame = _set(self, "frame", self.frame, np.int64)
+        _check_shape("EmbeddingSequence", "frame", frame, (length,))
+        time = _set(self, "time", self.time, np.float64)
+        _check_shape("EmbeddingSequence", "time", time, (length,))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
+        """Arrays and JSON facts for artifact.write_arrays."""
+        return {"value": self.value, "frame": self.frame, "time": self.time}, {"model": self.model}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json]
+    ) -> EmbeddingSequence:
+        """Inverse of to_arrays."""
+        return cls(arrays["value"], arrays["frame"], arrays["time"], facts["model"])
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Dense correspondence between clip A (N frames) and clip B (M frames).
+
+    path: (P, 2) int64 rows (i, j), indices into A's and B's frames. For monotone methods both
+    columns never decrease. position: (N,) float64, where among B's frames each frame of A lies,
+    between two frames where it does; NaN = no counterpart; the path is the nearest in whole frames.
+    cost: (P,) float32, feature distance of each pair.
+    confidence: (N,) float32 in [0, 1] for each frame of A: probability that the match is right to
+    within 5 % of B's length (alignment/confidence.py), 0 = no counterpart.
+    low, high: (N,) float64, interval in frames of B that holds the true moment of a frame of A in
+    90 % of cases, NaN = no counterpart.
+    time_a, frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices.
+    features: `model` or `pose`. method: name of the alignment method. mirrored: B was mirrored.
+    """
+
+    path: IntArray
+    position: FloatArray
+    cost: FloatArray
+    confidence: FloatArray
+    low: FloatArray
+    high: FloatArray
+    time_a: FloatArray
+    time_b: FloatArray
+    frame_a: IntArray
+    frame_b: IntArray
+    features: str
+    method: str
+    mirrored: bool = False
+
+    def __post_init__(self) -> None:
+        path = _set(self, "path", self.path, np.int64)
+        _check_shape("Alignment", "path", path, (None, 2))
+        cost = _set(self, "cost", self.cost, np.float32)
+        _check_shape("Alignment", "cost", cost, (len(path),))
+        for side, column in (("a", 0), ("b", 1)):
+            time = _set(self, f"time_{side}", getattr(self, f"time_{side}"), np.float64)
+            _check_shape("Alignment", f"time_{side}", time, (None,))
+            frame = _set(self, f"frame_{side}", getattr(self, f"frame_{side}"), np.int64)
+            _check_shape("Alignment", f"frame_{side}", frame, (len(time),))
+            index = path[:, column]
+            if len(index) and (index.min() < 0 or index.max() >= len(time)):
+                raise ValueError(
+                    f"Alignment.path: indices of side {side} must lie in 0..{len(time) - 1}, "
+                    f"got {index.min()}..{index.max()}"
+                )
+        for name in ("position", "confidence", "low", "high"):
+            dtype = np.float32 if name == "confidence" else np.float64
+            value = _set(self, name, getattr(self, name), dtype)
+            _check_shape("Alignment", name, value, (len(self.time_a),))
+
+    @property
+    def matched_a(self) -> BoolArray:
+        """(N,) bool: whether a frame of A has a counterpart in B."""
+        return np.isin(np.arange(len(self.time_a)), self.path[:, 0])
+
+    @property
+    def matched_b(self) -> BoolArray:
+        """(M,) bool: whether a frame of B has a counterpart in A."""
+        return np.isin(np.arange(len(self.time_b)), self.path[:, 1])
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A named span of a clip: frames start..end, end exclusive, in frame indices of the source.
+
+    carried: a guess carried from other clips by `transfer-labels`, which nobody has looked at, so
+    never the truth that anything is measured against.
+    """
+
+    start: int
+    end: int
+    name: str
+    carried: bool = False
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One retrieved frame: its clip, row in the clip's PoseSequence, seconds and distance."""
+
+    video: str
+    index: int
+    time: float
+    distance: float

@@ -1,0 +1,199 @@
+"""Step: the trained network of a run as an ONNX file that needs nothing else.
+
+The file is compared with torch first; one that differs is not written (docs/export-model.md).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from la2ds_cli import __version__
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.embedding.embed import VERSION, TrainedNetwork, load_network, torch_embedder
+from la2ds_cli.embedding.embedder import Forward, window_frames
+from la2ds_cli.embedding.exported_embedder import exported_path
+from la2ds_cli.embedding.onnx_model import (
+    SCHEMA,
+    SUFFIX,
+    input_shapes,
+    pack,
+    read_model,
+    skeleton_entry,
+)
+from la2ds_cli.features.network_input import PICTURE_WIDTH, NetworkInput, network_input
+from la2ds_cli.training.checkpoint import SECTIONS
+
+if TYPE_CHECKING:
+    from la2ds_models.sequence_network import SequenceNetwork
+
+TOLERANCE = 1e-4  # of the largest number of an embedding, or of 1: what a difference may be
+_FACTS = ("step", "validation_error")  # of the checkpoint; the clips' ids stay at home
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two engines on random clips of `lengths` frames: the largest number that the first gives,
+    and the largest difference of any."""
+
+    lengths: Sequence[int]
+    largest: float
+    difference: float
+
+    @property
+    def share(self) -> float:
+        """The difference as a share of the largest number, or of 1 where all are below.
+
+        Rounding of float32 grows with the numbers; those of a network without a last LayerNorm
+        (preset paper-penn) reach some hundreds.
+        """
+        return self.difference / max(1.0, self.largest)
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """weights: digest of the checkpoint; inputs: their shapes without the frames; check: how far
+    from torch the file is."""
+
+    path: Path
+    run: str
+    weights: str
+    skeleton: str
+    inputs: Mapping[str, Sequence[int]]
+    size: int  # bytes
+    check: Comparison
+
+
+def export_model(
+    project: Project,
+    *,
+    run: str = DEFAULT_RUN,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> ExportedModel:
+    """Write the embedder of a run as an ONNX file; an existing one is replaced.
+
+    out: the file, by default model.onnx in the folder of the run. UserError: exit 2 for another
+    suffix than .onnx or a file of the project, 4 for a network that cannot be exported, 6 where
+    onnx or onnxscript is missing or the exported network differs from torch by more than TOLERANCE,
+    and what load_network raises.
+    """
+    progress = progress or Progress()
+    (path,) = checked_outputs(project, [out or exported_path(project, run)], "a model", (SUFFIX,))
+    trained = load_network(project, run)
+    progress.begin("exporting", 2)
+    content, check = exported(trained, run, progress)
+    artifact.write_bytes(path, content)
+    progress.end()
+    shapes = input_shapes(trained.config, get_skeleton(trained.skeleton))
+    return ExportedModel(
+        path=path,
+        run=run,
+        weights=trained.key,
+        skeleton=trained.skeleton,
+        inputs=shapes,
+        size=len(content),
+        check=check,
+    )
+
+
+def exported(
+    trained: TrainedNetwork, run: str, progress: Progress | None = None
+) -> tuple[bytes, Comparison]:
+    """The file of a trained network, and how far from torch it is."""
+    import torch
+
+    progress = progress or Progress()
+    config, skeleton = trained.config, get_skeleton(trained.skeleton)
+    reference = torch_embedder(
+        trained.network, config, skeleton.name, trained.key, torch.device("cpu")
+    ).forward
+    shapes = input_shapes(config, skeleton)
+    graph = _graph(trained.network, shapes, config.model.encoder)
+    progress.advance()
+    header = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "run": run,
+        "weights": trained.key,
+        "embedding": VERSION,
+        "skeleton": skeleton_entry(skeleton),
+        "settings": {name: asdict(getattr(config, name)) for name in SECTIONS},
+        "facts": {name: trained.facts[name] for name in _FACTS if name in trained.facts},
+    }
+    if trained.frames:
+        header["frames"] = trained.frames
+    found = read_model(pack(graph, header), Path("the exported model")).forward
+    check = compare(reference, found, config, skeleton)
+    if not check.share <= TOLERANCE:
+        raise UserError(
+            f"the exported network differs from torch by {check.share:.1e} of its largest number, "
+            f"more than {TOLERANCE:.0e}; nothing was written",
+            hint="try other versions of torch, onnxscript or onnxruntime; la2ds doctor shows "
+            "what is installed",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    progress.advance()
+    return pack(graph, header | {"check": asdict(check)}), check
+
+
+def compare(first: Forward, second: Forward, config: Config, skeleton: Skeleton) -> Comparison:
+    """Two engines on clips of the shortest and the longest window, and of lengths around that
+    which training showed, where position tables begin to stretch."""
+    frames = config.train.frames
+    lengths = sorted({1, 2, max(1, frames // 2), frames, frames + 1, window_frames(config)})
+    largest = difference = 0.0
+    for length in lengths:
+        clip = random_clip(length, config, skeleton)
+        a, b = first(clip), second(clip)
+        largest = max(largest, float(np.abs(a).max()))
+        difference = max(difference, float(np.abs(a - b).max()))
+    return Comparison(lengths, largest, difference)
+
+
+def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput:
+    """What the network reads of a body of random joints that drift about, or of random features of
+    video frames; always the same."""
+    random = np.random.default_rng(length)
+    joints = len(skeleton.joints)
+    body = random.normal(0, 60, (1, joints, 2))  # pixels
+    drift = random.normal(0, 4, (length, joints, 2)).cumsum(axis=0)
+    score = random.random((length, joints))
+    pictures = np.abs(random.normal(0, 1, (length, PICTURE_WIDTH)))  # means after a ReLU
+    return network_input(body + drift, score, skeleton, config.heatmap, config.model, pictures)
+
+
+def _graph(network: SequenceNetwork, shapes: Mapping[str, tuple[int, ...]], encoder: str) -> Any:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401 # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise UserError(
+            f"exporting a model needs the package {error.name}",
+            hint="pip install 'la2ds[export]'",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    from la2ds_models.onnx_graph import onnx_graph
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about itself
+        try:
+            return onnx_graph(network, shapes.get("maps"), shapes.get("joints"))
+        except Exception as error:  # torch.export and torch.onnx have no common class
+            reason = str(error).strip().split("\n")[0]
+            raise UserError(
+                f"the network '{encoder}' cannot be exported: {reason}",
+                hint="docs/export-model.md says what a network may do",
+                exit_code=ExitCode.UNUSABLE,
+            ) from error

@@ -1,0 +1,221 @@
+"""ONNX files of trained networks: what they say of themselves, and embedding by onnxruntime.
+
+A file is the graph, followed by one entry `la2ds` of the metadata, JSON: `schema`; `version` of
+la2ds; `run`; `weights`, the digest of the checkpoint; `embedding`, the version of the step;
+`skeleton` with its `name`, `joints` and `limbs`; `frames`, where it reads features of video frames,
+the identity of the weights that make them; `settings` of the run by section; `facts` of the
+checkpoint; `check`, the comparison with torch; and `graph`: `bytes` and `sha256` of all that stands
+before the entry. Nothing else is needed to embed; docs/export-model.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.embedding.embedder import Embedder, Pictures
+from la2ds_cli.features.network_input import NetworkInput, joint_width, map_channels
+
+SCHEMA = 1
+ENTRY = "la2ds"
+OUTPUT = "embedding"
+SUFFIX = ".onnx"
+_AGAIN = "export it again: la2ds export-model"
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """An opened file. weights: key of its embeddings, that of the checkpoint it was made from;
+    header: the entry `la2ds`."""
+
+    path: Path
+    forward: OnnxForward
+    config: Config
+    header: Mapping[str, Any]
+
+    @property
+    def weights(self) -> str:
+        return self.header["weights"]
+
+    @property
+    def run(self) -> str:
+        return self.header["run"]
+
+    @property
+    def frames(self) -> str:
+        """Identity of the weights that read video frames for it; empty where it reads none."""
+        return self.header.get("frames", "")
+
+    def embedder(self, pictures: Pictures | None = None) -> Embedder:
+        """The embedder of the file, on the CPU."""
+        skeleton = self.header["skeleton"]["name"]
+        return Embedder(self.forward, self.config, skeleton, self.weights, pictures)
+
+
+class OnnxForward:
+    """One clip through an onnxruntime session: maps and/or joints -> (T, D) float32."""
+
+    def __init__(self, session: Any, path: Path, width: int) -> None:
+        self.session = session
+        self.path = path
+        self.width = width
+        self.names = [node.name for node in session.get_inputs()]
+
+    def __call__(self, item: NetworkInput) -> FloatArray:
+        given = {"maps": item.maps, "joints": item.joints}
+        try:
+            value = self.session.run([OUTPUT], {name: given[name] for name in self.names})[0]
+        except Exception as error:  # onnxruntime raises its own classes straight below Exception
+            raise _refused(self.path, f"its graph fails: {_first_line(error)}") from error
+        if value.shape != (len(item), self.width):
+            raise _refused(self.path, f"it answers {value.shape} for {len(item)} frames")
+        return value
+
+
+def skeleton_entry(skeleton: Skeleton) -> dict[str, Any]:
+    """What a file says of its skeleton: joints in the order of the input."""
+    return {
+        "name": skeleton.name,
+        "joints": list(skeleton.joints),
+        "limbs": [list(limb) for limb in skeleton.limbs],
+    }
+
+
+def input_shapes(config: Config, skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
+    """Names and shapes, without the frames, of what a network of these settings reads."""
+    channels = map_channels(skeleton, config.heatmap, config.model)
+    joints = joint_width(skeleton, config.model)
+    size = config.heatmap.size
+    shapes: dict[str, tuple[int, ...]] = {}
+    if channels:
+        shapes["maps"] = (channels, size, size)
+    if joints:
+        shapes["joints"] = (joints,)
+    return shapes
+
+
+def pack(graph: Any, header: Mapping[str, Any]) -> bytes:
+    """A file of `graph`, an onnx.ModelProto without metadata, and its header.
+
+    Two serialised messages one after the other are one message (protobuf), so the graph stands as
+    it is in front and its digest can be checked without the package onnx.
+    """
+    import onnx
+
+    head = graph.SerializeToString()
+    about = {"bytes": len(head), "sha256": hashlib.sha256(head).hexdigest()}
+    tail = onnx.ModelProto()
+    entry = tail.metadata_props.add()
+    entry.key, entry.value = ENTRY, json.dumps({**header, "graph": about}, allow_nan=False)
+    return head + tail.SerializeToString()
+
+
+def open_model(path: Path) -> OnnxModel:
+    """Open a file that la2ds exported, on the CPU.
+
+    UserError: exit 3 where it is missing or no ONNX model that onnxruntime runs by itself, 5 where
+    it is not from la2ds, was changed since, or is of another schema, version of the step or
+    skeleton than here.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="check the path; la2ds export-model writes such a file",
+            exit_code=ExitCode.UNREADABLE,
+        ) from error
+    return read_model(content, path)
+
+
+def read_model(content: bytes, path: Path) -> OnnxModel:
+    """open_model of the content of a file; `path` is for messages."""
+    session = _session(content, path)
+    header = _header(session, content, path)
+    try:
+        config = load_config(header["settings"])
+    except UserError as error:
+        raise _refused(path, f"its settings are not known here: {error.message}") from error
+    skeleton = get_skeleton(header["skeleton"]["name"])
+    expected = input_shapes(config, skeleton)
+    found = {node.name: tuple(node.shape[1:]) for node in session.get_inputs()}
+    if found != expected or [node.name for node in session.get_outputs()] != [OUTPUT]:
+        raise _refused(path, f"it reads {found}, and its settings ask for {expected}")
+    return OnnxModel(path, OnnxForward(session, path, config.model.width), config, header)
+
+
+def _session(content: bytes, path: Path) -> Any:
+    """A session on one thread: a window is too small to share. No custom operators are known to
+    it, and a file given as bytes brings no others along."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # failures come back as exceptions
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # Weights in other files are looked for here, and nowhere else.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own classes straight below Exception
+        raise UserError(
+            f"{path} is not a usable ONNX model: {_first_line(error)}",
+            hint=_AGAIN,
+            exit_code=ExitCode.UNREADABLE,
+        ) from error
+
+
+def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
+    """The entry `la2ds`, with all that is read of it there and of the right type."""
+    text = session.get_modelmeta().custom_metadata_map.get(ENTRY)
+    if text is None:
+        raise _refused(path, "la2ds did not export it")
+    try:
+        header = json.loads(text)
+        schema, step, graph = header["schema"], header["embedding"], header["graph"]
+        length, digest = int(graph["bytes"]), str(graph["sha256"])
+        said = header["skeleton"]
+        names = said["name"], header["weights"], header["run"], header["version"]
+        names += (header.get("frames", ""),)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _refused(path, "its entry `la2ds` is damaged") from error
+    if schema != SCHEMA:
+        raise _refused(path, f"it has schema {schema}, expected {SCHEMA}")
+    if not all(isinstance(name, str) for name in names) or type(header["settings"]) is not dict:
+        raise _refused(path, "its entry `la2ds` is damaged")
+    if hashlib.sha256(content[:length]).hexdigest() != digest:
+        # Quantising tools and the like keep the metadata.
+        raise _refused(path, "it was changed since la2ds exported it")
+    if step != _step_version():
+        raise _refused(path, f"la2ds {header['version']} exported it and embeds otherwise")
+    name = said["name"]
+    if name not in SKELETONS or skeleton_entry(SKELETONS[name]) != said:
+        raise _refused(path, f"its skeleton {name} is not the one of that name here")
+    return header
+
+
+def _step_version() -> int:
+    from la2ds_cli.embedding.embed import VERSION
+
+    return VERSION
+
+
+def _refused(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"cannot embed with {path}: {reason}", hint=_AGAIN, exit_code=ExitCode.MISMATCH
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

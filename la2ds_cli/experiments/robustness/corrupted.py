@@ -1,0 +1,106 @@
+"""A project seen through worse joints: the steps read it like any project."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config_sections import HeatmapConfig
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.evaluation.events import choose_events
+from la2ds_cli.evaluation.trims import EvaluationClip
+from la2ds_cli.experiments.robustness.corruption import add_noise, clip_generator, drop_limb_at_test
+
+
+class Corruption(Protocol):
+    """What happens to the joints of a clip; recipe: of the outcome, from poses of key `source`."""
+
+    def apply(self, video: str, pose: PoseSequence) -> PoseSequence: ...
+
+    def recipe(self, source: str) -> Recipe: ...
+
+
+@dataclass(frozen=True)
+class DroppedLimb:
+    """la2ds_cli.experiments.robustness.corruption.drop_limb_at_test on every clip."""
+
+    limb: str
+    probability: float
+    seed: int
+
+    def apply(self, video: str, pose: PoseSequence) -> PoseSequence:
+        return drop_limb_at_test(
+            pose, self.limb, self.probability, clip_generator(video, self.seed)
+        )
+
+    def recipe(self, source: str) -> Recipe:
+        return Recipe("drop-limb", 1, asdict(self), {"poses": source})
+
+
+@dataclass(frozen=True)
+class JointNoise:
+    """la2ds_cli.experiments.robustness.corruption.add_noise on every clip, in cells of `heatmap`."""
+
+    cells: float
+    seed: int
+    heatmap: HeatmapConfig
+
+    def apply(self, video: str, pose: PoseSequence) -> PoseSequence:
+        return add_noise(pose, self.cells, clip_generator(video, self.seed), self.heatmap)
+
+    def recipe(self, source: str) -> Recipe:
+        return Recipe("joint-noise", 1, asdict(self), {"poses": source})
+
+
+class CorruptedProject(Project):
+    """The same directory, but the poses it reads are corrupted; stored poses are left alone.
+
+    test: what happens to the clips that are scored (split `test`, or all where there is no such
+    split), train: to the others; None = nothing. A run trained through it has a recipe of its own.
+    Results go to results/robustness/LABEL/. Events without labels are those of the clean joints:
+    what joints are worth must not be judged by themselves.
+    """
+
+    def __init__(
+        self, project: Project, label: str, *, train: Corruption | None, test: Corruption | None
+    ) -> None:
+        super().__init__(project.root, project.settings)
+        self._clean = project
+        self._label = label
+        scored = _scored(project)
+        self._corruption = {v.id: test if v.id in scored else train for v in project.videos()}
+
+    def read_pose(self, video: str) -> tuple[PoseSequence, Recipe]:
+        pose, recipe = self._clean.read_pose(video)
+        corruption = self._corruption[video]
+        if corruption is None:
+            return pose, recipe
+        return replace(corruption.apply(video, pose), clip=""), corruption.recipe(recipe.key)
+
+    def results_dir(self, kind: str) -> Path:
+        return self._clean.results_dir("robustness") / self._label
+
+    def phases(self) -> dict[str, list[Phase]]:
+        labels = self._clean.phases()
+        poses = {video: self._clean.read_pose(video)[0] for video in _scored(self._clean)}
+        clips, source, _ = choose_events(poses, labels)
+        return {c.id: as_phases(c) for c in clips} if source == "kinematic" else labels
+
+
+def _scored(project: Project) -> list[str]:
+    """Ids of the clips with poses that an evaluation scores."""
+    videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
+    return [v.id for v in videos if v.split == "test"] or [v.id for v in videos]
+
+
+def as_phases(clip: EvaluationClip) -> list[Phase]:
+    """Phases whose starts are the events of the clip, in source frames, for
+    la2ds_cli.evaluation.events.phase_events to find them again; the first one is no event."""
+    found = sorted((int(clip.pose.frame[row]), name) for name, row in clip.events.items())
+    first, last = int(clip.pose.frame[0]), int(clip.pose.frame[-1]) + 1
+    starts = [(first, "start"), *found]
+    ends = [start for start, _ in starts[1:]] + [last]
+    return [Phase(s, max(e, s + 1), name) for (s, name), e in zip(starts, ends, strict=True)]

@@ -1,0 +1,199 @@
+"""The augmented copy S' of a skeleton sequence S, with its frame correspondences (paper sec. 3.2).
+
+Augmentation acts on joints in pixels; heatmaps are rendered afterwards. Everything random comes
+from the generator given, so a training sample is a function of its seed alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.core.config_sections import AugmentConfig
+from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.core.types import FloatArray
+
+MIN_FRAMES = 8  # an augmented copy is never shorter than this (or than the clip itself)
+_WARP_KNOT = 8  # frames between the knots of the smooth speed curve
+
+
+@dataclass(frozen=True)
+class AugmentedCopy:
+    """S' of N frames. xy (N, K, 2) pixels, NaN = not seen; score (N, K); source (N,) float64:
+    the position in S of each frame, strictly increasing, fractional only when `warp` is on;
+    flipped: whether it is mirrored; pictures (N, D): features of its video frames, where there
+    are."""
+
+    xy: FloatArray
+    score: FloatArray
+    source: FloatArray
+    flipped: bool = False
+    pictures: FloatArray | None = None
+
+
+def augment(
+    xy: FloatArray,
+    score: FloatArray,
+    skeleton: Skeleton,
+    cell: float,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> AugmentedCopy:
+    """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K); cell: pixels per heatmap
+    cell, the unit of the position noise."""
+    smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
+    source = sample_frames(len(xy), config, rng)
+    new_xy, new_score = at_positions(xy, source), at_positions(score, source)
+    new_score = np.where(np.isnan(new_xy).any(axis=-1), 0, new_score)
+    if rng.random() < config.orientation_probability:
+        new_xy = rotate_limb(new_xy, skeleton, config.orientation_std, rng, smooth=smooth_angle)
+    if config.geometry > 0:
+        new_xy = change_geometry(new_xy, skeleton, config.geometry, rng)
+    if rng.random() < config.position_probability:
+        new_xy = new_xy + noise(new_xy.shape, config.position_std * cell, rng, smooth=smooth)
+    flipped = rng.random() < config.flip_probability
+    if flipped:
+        new_xy, new_score = flip(new_xy, new_score, skeleton, swap=config.flip_swap)
+    if rng.random() < config.missing_probability:
+        new_xy, new_score = drop_limb(new_xy, new_score, skeleton, rng)
+    xy, score = new_xy.astype(np.float32), new_score.astype(np.float32)
+    return AugmentedCopy(xy, score, source, flipped)
+
+
+def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
+    """Temporal augmentation: positions in S of the frames of S', strictly increasing.
+
+    First the copy is trimmed: a share drawn from U(0, trim) is cut off, divided at random
+    between both ends. Then, with `warp`, a smooth random speed is applied; then a share drawn
+    from U(0, drop) of the frames is dropped at random (the paper's selection of N of M). The last
+    two happen together with `temporal_probability`, trimming always.
+    """
+    least = min(MIN_FRAMES, length)
+    kept = max(round(length * (1 - rng.uniform(0, config.trim))), least)
+    start = int(rng.integers(length - kept + 1))
+    position = np.arange(start, start + kept, dtype=np.float64)
+    # No draw at probability 1, so that a copy does not depend on a switch that is always on.
+    if config.temporal_probability < 1 and rng.random() >= config.temporal_probability:
+        return position
+    if config.warp > 0 and kept > 2:
+        knots = rng.normal(0, config.warp, kept // _WARP_KNOT + 2)
+        at = np.linspace(0, len(knots) - 1, kept - 1)
+        passed = np.concatenate(
+            [[0], np.cumsum(np.exp(np.interp(at, np.arange(len(knots)), knots)))]
+        )
+        position = start + passed * (kept - 1) / passed[-1]
+    remaining = max(round(len(position) * (1 - rng.uniform(0, config.drop))), least)
+    chosen = np.sort(rng.choice(len(position), remaining, replace=False))
+    return position[chosen]
+
+
+def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
+    """value (M, ...) at fractional positions (N,), linear; NaN where a needed neighbour is."""
+    low = np.floor(position).astype(np.int64)
+    weight = position - low
+    if not weight.any():
+        return value[low].astype(np.float64)
+    high = np.minimum(low + 1, len(value) - 1)
+    weight = weight.reshape(-1, *([1] * (value.ndim - 1)))
+    mixed = value[low] * (1 - weight) + value[high] * weight
+    return np.where(weight == 0, value[low], mixed)
+
+
+def noise(
+    shape: tuple[int, ...], std: float, rng: np.random.Generator, *, smooth: bool = False
+) -> FloatArray:
+    """N(0, std) of shape (T, ...). Independent over frames, or temporally smooth.
+
+    smooth: frames i and j correlate by 1 - |i - j| / 2T, the covariance of CASA that the paper
+    tried (sec. 3.2) and found no better; one draw thus drifts over the whole clip.
+    """
+    drawn = rng.normal(0, std, shape)
+    if not smooth:
+        return drawn
+    length = shape[0]
+    apart = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
+    factor = np.linalg.cholesky(1 - apart / (2 * length))
+    return np.tensordot(factor, drawn, axes=1)
+
+
+def rotate_limb(
+    xy: FloatArray,
+    skeleton: Skeleton,
+    std: float,
+    rng: np.random.Generator,
+    *,
+    smooth: bool = False,
+) -> FloatArray:
+    """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
+
+    The limb is one kinematic chain for the clip; the angle is drawn anew for every frame, or
+    drifts with `smooth` (see `noise`).
+    """
+    names = sorted(skeleton.chains)
+    chain = skeleton.chains[names[rng.integers(len(names))]]
+    pivot = int(rng.integers(len(chain) - 1))
+    moving = list(chain[pivot + 1 :])
+    angle = noise((len(xy),), std, rng, smooth=smooth)
+    turned = xy.copy()
+    turned[:, moving] = _turn(xy[:, moving], xy[:, [chain[pivot]]], angle)
+    return turned
+
+
+def _turn(xy: FloatArray, centre: FloatArray, angle: FloatArray) -> FloatArray:
+    """Rotate xy (T, n, 2) about centre (T, 1, 2) by angle (T,) radians."""
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = np.moveaxis(xy - centre, -1, 0)
+    return np.stack([x * cos - y * sin, x * sin + y * cos], axis=-1) + centre
+
+
+def change_geometry(
+    xy: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
+) -> FloatArray:
+    """Another body seen by another camera, constant over the clip (beyond the paper).
+
+    Each chain is scaled and turned about its pivot by a few per cent and degrees, then the whole
+    figure is sheared, stretched and tilted. strength 1: standard deviations of 10 % in limb
+    length, 0.1 rad in limb angle, 10 % stretch, 0.1 shear, 0.05 rad tilt.
+    """
+    changed = xy.copy()
+    for name in sorted(skeleton.chains):
+        pivot, *moving = skeleton.chains[name]
+        factor = np.exp(rng.normal(0, 0.1 * strength))
+        angle = np.full(len(xy), rng.normal(0, 0.1 * strength))
+        turned = _turn(xy[:, moving], xy[:, [pivot]], angle)
+        changed[:, moving] = xy[:, [pivot]] + factor * (turned - xy[:, [pivot]])
+    tilt = rng.normal(0, 0.05 * strength)
+    shear = rng.normal(0, 0.1 * strength)
+    stretch = np.exp(rng.normal(0, 0.1 * strength))
+    cos, sin = np.cos(tilt), np.sin(tilt)
+    camera = np.array([[cos, -sin], [sin, cos]]) @ np.array([[stretch, shear], [0, 1 / stretch]])
+    seen = ~np.isnan(changed).any(axis=-1)
+    centre = changed[seen].mean(axis=0) if seen.any() else np.zeros(2)
+    return (changed - centre) @ camera.T + centre
+
+
+def flip(
+    xy: FloatArray, score: FloatArray, skeleton: Skeleton, *, swap: bool = True
+) -> tuple[FloatArray, FloatArray]:
+    """Horizontal flipping: x negated; with `swap` left and right joints are exchanged, so that
+    the left arm of the mirrored person is called left again (CASA does not)."""
+    if not swap:
+        return xy * np.array([-1.0, 1.0]), score
+    order = list(skeleton.flip)
+    return xy[:, order] * np.array([-1.0, 1.0]), score[:, order]
+
+
+def drop_limb(
+    xy: FloatArray, score: FloatArray, skeleton: Skeleton, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """One chain (all but its pivot) is unseen for a random span of the clip; not in the paper."""
+    names = sorted(skeleton.chains)
+    chain = skeleton.chains[names[rng.integers(len(names))]]
+    span = int(rng.integers(1, len(xy) + 1))
+    start = int(rng.integers(len(xy) - span + 1))
+    xy, score = xy.copy(), score.copy()
+    gone = list(chain[1:])
+    xy[start : start + span, gone] = np.nan
+    score[start : start + span, gone] = 0
+    return xy, score

@@ -1,0 +1,243 @@
+"""Step `cache-heatmaps`: the heatmaps of every clip, stored small and read in part.
+
+The maps are those of the clip as it is; augmented copies are rendered from their joints when they
+are drawn. One file per clip: 8-bit maps in zstd frames of 64 video frames each, so that a part
+of a long clip costs only the frames around it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.config_sections import HeatmapConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.crop import clip_box, to_cells
+from la2ds_cli.features.heatmaps import channel_count, render_numpy
+
+STEP = "heatmaps"
+VERSION = 1
+CHUNK = 64  # frames per zstd frame
+_LEVELS = 255  # 8 bits: at most 0.002 from the rendered value
+_ZSTD_LEVEL = 3
+_SAMPLES = 8  # clips whose first chunk is compressed to estimate the whole
+
+
+def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
+    """Recipe of a clip's cached heatmaps; pose_key is the key of its poses' recipe."""
+    return Recipe(STEP, VERSION, dataclasses.asdict(config), {"poses": pose_key})
+
+
+def cache_heatmaps(
+    project: Project,
+    config: HeatmapConfig,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Render and store the heatmaps of all frames of every clip that has poses.
+
+    A clip whose file was made from the same poses with the same settings is `cached`; one
+    without poses is `skipped`; one whose poses are damaged `failed`. Messages give the size.
+    UserError: no clips (exit 4), disk full or read-only (exit 7).
+    """
+    progress = progress or Progress()
+    videos = project.videos()
+    if not videos:
+        raise UserError(
+            f"{project.root} has no clips yet",
+            hint="bring some in with la2ds extract-poses or la2ds import",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    checked = {video.id: _check(project, video, config, overwrite) for video in videos}
+    wanted = [video for video in videos if isinstance(checked[video.id], Recipe)]
+    if wanted:
+        _check_space(project, config, wanted, progress)
+    results = []
+    progress.begin("heatmaps", len(videos))
+    for video in videos:
+        found = checked[video.id]
+        if isinstance(found, Recipe):
+            found = _store(project, video, config, found)
+        results.append(found)
+        progress.advance()
+    progress.end()
+    return results
+
+
+def _check(
+    project: Project, video: Video, config: HeatmapConfig, overwrite: bool
+) -> ItemResult | Recipe:
+    """The recipe of a clip that has to be rendered, or the result of one that has not."""
+    path = project.heatmap_path(video.id)
+    try:
+        poses, _ = artifact.read_header(project.pose_path(video.id))
+    except FileNotFoundError:
+        message, hint = "no poses", "run la2ds extract-poses on the video"
+        return ItemResult(video.path, video.id, "skipped", code="H001", message=message, hint=hint)
+    except ArtifactError as error:
+        message, hint = str(error), "delete the file and extract or import the clip again"
+        return ItemResult(video.path, video.id, "failed", code="H002", message=message, hint=hint)
+    recipe = heatmap_recipe(config, poses.key)
+    if overwrite or artifact.staleness(path, recipe) is not None:
+        return recipe
+    _, facts = artifact.read_header(path)
+    frames = int(facts["frames"])
+    message = size_text(path.stat().st_size, frames)
+    return ItemResult(video.path, video.id, "cached", frames, message=message)
+
+
+def _check_space(
+    project: Project, config: HeatmapConfig, videos: Sequence[Video], progress: Progress
+) -> None:
+    """Tell the expected size; UserError (exit 7) when the disk has less room than that."""
+    expected = estimate_bytes(project, config, videos)
+    free = shutil.disk_usage(project.root).free
+    if expected > free:
+        raise UserError(
+            f"heatmaps of {len(videos)} clips need about {expected / 1e6:,.1f} MB and "
+            f"{project.root} has {free / 1e6:,.1f} MB free",
+            hint="free some space; training and embedding also work without cached heatmaps",
+            exit_code=ExitCode.STORAGE,
+        )
+    progress.note(f"heatmaps of {len(videos)} clips take about {expected / 1e6:,.1f} MB")
+
+
+def _store(project: Project, video: Video, config: HeatmapConfig, recipe: Recipe) -> ItemResult:
+    path = project.heatmap_path(video.id)
+    pose, _ = project.read_pose(video.id)
+    arrays, facts = compress_heatmaps(pose, config)
+    artifact.write_arrays(path, arrays, recipe, facts)
+    message = size_text(path.stat().st_size, len(pose))
+    return ItemResult(video.path, video.id, "ok", len(pose), message=message)
+
+
+def compress_heatmaps(
+    pose: PoseSequence, config: HeatmapConfig
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and JSON facts of one clip's file.
+
+    data: (bytes,) uint8, the zstd frames one after another. offset: (chunks + 1,) int64, where
+    each begins. facts: `frames`, `chunk`, `channels` C, `size` H = W, `skeleton`, and `box` xyxy
+    in pixels (null when no joint is ever seen).
+    """
+    import zstandard
+
+    skeleton = get_skeleton(pose.skeleton)
+    channels = channel_count(skeleton, config.channels)
+    box = clip_box(pose.xy, config.crop, config.padding)
+    # Stored checksums tell a damaged chunk from a true one when it is read.
+    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+    parts = [compressor.compress(maps.tobytes()) for maps in _levels(pose, config, box, channels)]
+    facts = {
+        "frames": len(pose),
+        "chunk": CHUNK,
+        "channels": channels,
+        "size": config.size,
+        "skeleton": pose.skeleton,
+        "box": None if np.isnan(box).any() else box.tolist(),
+    }
+    arrays = {
+        "data": np.frombuffer(b"".join(parts), dtype=np.uint8),
+        "offset": np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64),
+    }
+    return arrays, facts
+
+
+def _levels(
+    pose: PoseSequence, config: HeatmapConfig, box: FloatArray, channels: int
+) -> Iterator[np.ndarray]:
+    """Maps (<= CHUNK, C, H, W) uint8, chunk by chunk."""
+    cells = to_cells(pose.xy, box, config.size, config.aspect)
+    limbs = get_skeleton(pose.skeleton).limbs
+    buffer = np.empty((CHUNK, channels, config.size, config.size), dtype=np.float32)
+    for start in range(0, len(pose), CHUNK):
+        part = slice(start, start + CHUNK)
+        maps = render_numpy(
+            cells[part],
+            pose.score[part],
+            limbs,
+            config.size,
+            config.sigma,
+            config.channels,
+            config.distance,
+            out=buffer[: min(CHUNK, len(pose) - start)],
+        )
+        maps *= _LEVELS
+        yield np.rint(maps, out=maps).astype(np.uint8)
+
+
+def read_heatmaps(
+    project: Project, video: str, start: int = 0, stop: int | None = None
+) -> FloatArray:
+    """Maps (T, C, H, W) float32 in [0, 1] of frames start..stop (exclusive, as in a slice).
+
+    Only the chunks that hold those frames are decompressed. UserError: not cached (exit 4),
+    damaged (exit 3).
+    """
+    import zstandard
+
+    path = project.heatmap_path(video)
+    try:
+        arrays, _, facts = artifact.read_arrays(path)
+        first, last, _ = slice(start, stop).indices(facts["frames"])
+        shape = (-1, facts["channels"], facts["size"], facts["size"])
+        maps = np.empty((max(last - first, 0), *shape[1:]), dtype=np.float32)
+        chunk = facts["chunk"]
+        for index in range(first // chunk, math.ceil(last / chunk) if last > first else 0):
+            begin, end = arrays["offset"][index : index + 2]
+            raw = zstandard.ZstdDecompressor().decompress(arrays["data"][begin:end].tobytes())
+            levels = np.frombuffer(raw, dtype=np.uint8).reshape(shape)
+            low, high = max(first, index * chunk), min(last, (index + 1) * chunk)
+            part = levels[low - index * chunk : high - index * chunk]
+            np.divide(part, _LEVELS, out=maps[low - first : high - first], dtype=np.float32)
+        return maps
+    except FileNotFoundError as error:
+        raise UserError(
+            f"no cached heatmaps of {video}",
+            hint="run la2ds cache-heatmaps",
+            exit_code=ExitCode.UNUSABLE,
+        ) from error
+    except (ArtifactError, zstandard.ZstdError) as error:
+        raise UserError(
+            f"the cached heatmaps of {video} are damaged: {error}",
+            hint="run la2ds cache-heatmaps --overwrite",
+            exit_code=ExitCode.UNREADABLE,
+        ) from error
+
+
+def estimate_bytes(project: Project, config: HeatmapConfig, videos: Sequence[Video]) -> int:
+    """Bytes that the heatmaps of `videos` will take, from a sample of their chunks.
+
+    Compresses the first chunk of up to eight clips spread over the list; clips without poses
+    count nothing.
+    """
+    ready = [video for video in videos if project.pose_path(video.id).exists()]
+    if not ready:
+        return 0
+    picked = np.unique(np.linspace(0, len(ready) - 1, _SAMPLES).round().astype(int))
+    stored = frames = 0
+    for index in picked:
+        pose, _ = project.read_pose(ready[index].id)
+        arrays, _ = compress_heatmaps(pose.cut(0, CHUNK), config)
+        stored += arrays["data"].size
+        frames += min(len(pose), CHUNK)
+    return round(stored / max(frames, 1) * sum(video.frames for video in ready))
+
+
+def size_text(size: int, frames: int) -> str:
+    """`84.3 kB, 1.4 kB per frame`."""
+    return f"{size / 1e3:,.1f} kB, {size / 1e3 / max(frames, 1):.1f} kB per frame"

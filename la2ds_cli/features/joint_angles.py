@@ -1,0 +1,80 @@
+"""Angles at the joints of a skeleton, seen in the picture, and how two aligned clips differ in
+them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror
+
+# Angle -> the joint before it, the joint itself, the joint after it; {side} is left or right.
+_BODY = {
+    "{side}_elbow": ("{side}_shoulder", "{side}_elbow", "{side}_wrist"),
+    "{side}_shoulder": ("{side}_elbow", "{side}_shoulder", "{side}_hip"),
+    "{side}_hip": ("{side}_shoulder", "{side}_hip", "{side}_knee"),
+    "{side}_knee": ("{side}_hip", "{side}_knee", "{side}_ankle"),
+}
+
+
+def angle_triples(skeleton: Skeleton) -> dict[str, tuple[int, int, int]]:
+    """Angle -> indices of the joint before, at and after it.
+
+    For bodies elbow, shoulder, hip and knee of both sides; for other skeletons (hands) every joint
+    in which exactly two limbs meet, by its own name.
+    """
+    index = {joint: k for k, joint in enumerate(skeleton.joints)}
+    found = {
+        name.format(side=side): tuple(index[joint.format(side=side)] for joint in triple)
+        for side in ("left", "right")
+        for name, triple in _BODY.items()
+        if all(joint.format(side=side) in index for joint in triple)
+    }
+    if not found:
+        for k, joint in enumerate(skeleton.joints):
+            ends = [i + j - k for i, j in skeleton.limbs if k in (i, j)]
+            if len(ends) == 2:
+                found[joint] = (ends[0], k, ends[1])
+    return {name: (triple[0], triple[1], triple[2]) for name, triple in found.items()}
+
+
+def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
+    """Names (J,) and angles (T, J) float64 in degrees, 0 = folded to 180 = stretched.
+
+    As seen in the picture: an angle that points at the camera looks smaller or larger than it is.
+    NaN where a joint is missing or two of them lie in one point.
+    """
+    triples = angle_triples(get_skeleton(pose.skeleton))
+    xy = np.asarray(pose.xy, np.float64)
+    columns = []
+    for before, at, after in triples.values():
+        first, second = xy[:, before] - xy[:, at], xy[:, after] - xy[:, at]
+        cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+        angle = np.degrees(np.arctan2(np.abs(cross), (first * second).sum(axis=1)))
+        long = (np.abs(first).max(axis=1) > 0) & (np.abs(second).max(axis=1) > 0)
+        columns.append(np.where(long, angle, np.nan))
+    return tuple(triples), np.stack(columns, axis=1) if columns else np.empty((len(xy), 0))
+
+
+def angle_difference(
+    a: PoseSequence, b: PoseSequence, position: FloatArray, *, mirrored: bool = False
+) -> tuple[tuple[str, ...], FloatArray]:
+    """Names (J,) and angles of B minus those of A, (N, J) degrees, at the frames of A.
+
+    position: (N,) where among B's frames each frame of A lies; angles of B are taken between its
+    frames. NaN where there is no counterpart or a joint is missing. mirrored: B is mirrored first,
+    so that its left is compared with A's right. ValueError for clips of different skeletons.
+    """
+    if a.skeleton != b.skeleton:
+        raise ValueError(f"skeletons differ: {a.skeleton} and {b.skeleton}")
+    names, angle_a = joint_angles(a)
+    _, angle_b = joint_angles(mirror(b) if mirrored else b)
+    matched = ~np.isnan(position)
+    place = np.where(matched, position, 0)
+    low = np.clip(np.floor(place).astype(np.int64), 0, len(angle_b) - 1)
+    high = np.minimum(low + 1, len(angle_b) - 1)
+    share = (place - low)[:, None]
+    # A whole frame must not be lost to a neighbour that is missing.
+    between = np.where(share == 0, angle_b[low], (1 - share) * angle_b[low] + share * angle_b[high])
+    return names, np.where(matched[:, None], between - angle_a, np.nan)

@@ -1,0 +1,116 @@
+"""From joints of a clip, or features of its video frames, to what the alignment network reads: one
+border, train and test alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, ModelConfig
+from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.crop import clip_box, to_cells
+from la2ds_cli.features.heatmaps import channel_count, render_numpy
+from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
+
+PICTURE_WIDTH = 1024
+"""Features of a video frame (la2ds_models.resnet)."""
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """maps (T, C, S, S) float32 in [0, 1] or None; joints (T, J) float32 or None: features of the
+    frame, of its joints or, with `model.input=rgb`, of its picture."""
+
+    maps: FloatArray | None
+    joints: FloatArray | None
+
+    def __len__(self) -> int:
+        source = self.maps if self.maps is not None else self.joints
+        return 0 if source is None else len(source)
+
+
+def joint_feature_count(skeleton: Skeleton, kind: JointKind) -> int:
+    """Width J of `joint_features`: 2K coordinates of each kind, in the picture and about the root,
+    and K scores."""
+    return sum(joint_blocks(kind)) * len(skeleton.joints)
+
+
+def joint_blocks(kind: JointKind) -> tuple[int, ...]:
+    """How `joint_features` lie in a frame: blocks one after the other, of so many features of every
+    joint in turn."""
+    position, score, movement = (2, 2), (1,), (2, 2)
+    if kind == "movement":
+        return score + movement
+    return position + score + (movement if kind == "both" else ())
+
+
+def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:
+    """Heatmap channels C that the network reads, 0 when it reads none."""
+    return 0 if model.input in ("joints", "rgb") else channel_count(skeleton, heatmap.channels)
+
+
+def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
+    """Features J of a frame, beside its heatmaps, that the network reads, 0 when it reads none."""
+    if model.input == "heatmap":
+        return 0
+    if model.input == "rgb":
+        return PICTURE_WIDTH
+    return joint_feature_count(skeleton, model.joints)
+
+
+def joint_features(
+    xy_cells: FloatArray, score: FloatArray, skeleton: Skeleton, size: int, kind: JointKind
+) -> FloatArray:
+    """(T, J) float32: coordinates in the picture, coordinates about the body's root, scores.
+
+    kind `position`: in the crop scaled to [-1, 1], about the root in torso lengths. `movement`:
+    `both_movements`. `both`: position, then movement. Gaps are filled in time; their score 0
+    tells them apart.
+    """
+    filled = fill_gaps(xy_cells)
+    in_crop = (filled + 0.5) * (2 / size) - 1
+    about_root, torso = centre_and_scale(filled, skeleton)
+    parts = []
+    if kind != "movement":
+        parts += [in_crop.reshape(len(filled), -1), about_root.reshape(len(filled), -1)]
+    parts.append(score)
+    if kind != "position":
+        parts.append(both_movements(filled, about_root, torso))
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def network_input(
+    xy: FloatArray,
+    score: FloatArray,
+    skeleton: Skeleton,
+    heatmap: HeatmapConfig,
+    model: ModelConfig,
+    pictures: FloatArray | None = None,
+) -> NetworkInput:
+    """Crop the clip by its own box (paper sec. 3.1) and render what `model.input` asks for.
+
+    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. pictures (T, 1024): features of the
+    video frames, which `rgb` asks for, and nothing else.
+    """
+    if model.input == "rgb":
+        if pictures is None:
+            raise ValueError("model.input is rgb, and no features of video frames were given")
+        return NetworkInput(None, pictures.astype(np.float32, copy=False))
+    box = clip_box(xy, heatmap.crop, heatmap.padding)
+    cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
+    maps = joints = None
+    if model.input != "joints":
+        maps = render_numpy(
+            cells,
+            score,
+            skeleton.limbs,
+            heatmap.size,
+            heatmap.sigma,
+            heatmap.channels,
+            heatmap.distance,
+        )
+    if model.input != "heatmap":
+        joints = joint_features(cells, score, skeleton, heatmap.size, model.joints)
+    return NetworkInput(maps, joints)

@@ -1,0 +1,121 @@
+"""Features computed from joints alone: the raw-pose baselines and the zero-training fallback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+
+RANGE = (1, 99)  # percentiles: single wrong joints do not count
+LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
+
+
+def fill_gaps(xy: FloatArray) -> FloatArray:
+    """Fill NaN joints of xy (T, K, 2) linearly in time, ends held; a joint never seen gets the
+    centre of the joints that are seen in each frame (0 when none is)."""
+    filled = np.array(xy, dtype=np.float64)
+    clock = np.arange(len(xy))
+    seen = np.asarray(~np.isnan(filled).any(axis=-1))
+    for k in range(filled.shape[1]):
+        if seen[:, k].any() and not seen[:, k].all():
+            for axis in range(2):
+                known = filled[seen[:, k], k, axis]
+                filled[:, k, axis] = np.interp(clock, clock[seen[:, k]], known)
+    never = ~seen.any(axis=0)
+    if never.any():
+        centre = filled[:, ~never].mean(axis=1) if (~never).any() else np.zeros((len(xy), 2))
+        filled[:, never] = centre[:, None]
+    return filled
+
+
+def centre_and_scale(xy: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, float]:
+    """Root-centred joints (T, K, 2) in torso lengths, and the torso length in the units of xy.
+
+    xy (T, K, 2) without gaps. The root (mean of the skeleton's root joints) is removed per frame;
+    the scale is one number per clip, the median torso length, so that crouching does not change
+    it; 1 where no torso has any length.
+    """
+    centred = xy - xy[:, list(skeleton.root)].mean(axis=1, keepdims=True)
+    ends = np.array(skeleton.torso)
+    length = np.linalg.norm(xy[:, ends[:, 0]] - xy[:, ends[:, 1]], axis=-1).mean(axis=1)
+    positive = length[length > 1e-6]
+    scale = float(np.median(positive)) if len(positive) else 1.0
+    return centred / scale, scale
+
+
+def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
+    """`centre_and_scale` of a sequence whose gaps are filled; the torso length is in pixels."""
+    return centre_and_scale(fill_gaps(pose.xy), get_skeleton(pose.skeleton))
+
+
+def movement_of(joints: FloatArray) -> FloatArray:
+    """(T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over the
+    clip, in units of the movement of the whole body.
+
+    Taking the middle away removes build, clothes and most of the camera; the unit removes how far
+    a performer moves. Ranges do not change with how long a pose is held, as means do. joints are
+    in torso lengths: movement below LEAST_MOVEMENT of them is not blown up.
+    """
+    flat = joints.reshape(len(joints), -1)
+    low, high = np.percentile(flat, RANGE, axis=0)
+    unit = float(np.sqrt(((high - low) ** 2).sum() / 8))  # root mean square of sines of this range
+    return (flat - (low + high) / 2) / max(unit, LEAST_MOVEMENT)
+
+
+def raw_pose(pose: PoseSequence) -> FloatArray:
+    """(T, 2K) float64: root-centred, torso-scaled joints."""
+    return body_frame(pose)[0].reshape(len(pose), -1)
+
+
+def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -> FloatArray:
+    """(T, 4K) float64: raw_pose and `weight` times its central difference over +-reach frames."""
+    return with_velocity(raw_pose(pose), weight, reach)
+
+
+def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatArray:
+    """(T, 8K) float64: `movement_of` the joints in the picture and about the root, and `weight`
+    times its central difference over +-reach frames. The best features without a model.
+
+    In the picture, since that the whole body rises or sinks is most of a squat or a pull-up; about
+    the root, since cameras move, too.
+    """
+    joints = fill_gaps(pose.xy)
+    about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
+    return with_velocity(both_movements(joints, about_root, torso), weight, reach)
+
+
+def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:
+    """(T, 4K) `movement_of` joints (T, K, 2) in the picture, and of what `centre_and_scale` makes
+    of them."""
+    return np.concatenate([movement_of(joints / torso), movement_of(about_root)], axis=1)
+
+
+def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray:
+    """position (T, D) and `weight` times its difference from `reach` frames before to `reach`
+    after, the ends held: (T, 2D)."""
+    padded = np.pad(position, ((reach, reach), (0, 0)), mode="edge")
+    velocity = padded[2 * reach :] - padded[: len(position)]
+    return np.concatenate([position, weight * velocity], axis=1)
+
+
+def time_only(pose: PoseSequence) -> FloatArray:
+    """(T, 1) float64: normalised time in [0, 1], the clock every method must beat."""
+    span = pose.time[-1] - pose.time[0]
+    return ((pose.time - pose.time[0]) / (span if span > 0 else 1.0))[:, None]
+
+
+def mirror(pose: PoseSequence) -> PoseSequence:
+    """The sequence of the mirrored person: x negated, left and right joints swapped.
+
+    x is mirrored about the frame's vertical centre line, or about 0 where the size is unknown.
+    """
+    flip = list(get_skeleton(pose.skeleton).flip)
+    width = float(pose.size[0] - 1) if pose.size[0] else 0.0
+    xy = pose.xy[:, flip].copy()
+    xy[..., 0] = width - xy[..., 0]
+    box = pose.box.copy()
+    box[:, [0, 2]] = width - pose.box[:, [2, 0]]
+    return replace(pose, xy=xy, score=pose.score[:, flip], box=box, clip="")

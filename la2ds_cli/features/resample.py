@@ -1,0 +1,80 @@
+"""Sampling of pose sequences and features by time, never by frame number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from la2ds_cli.core.types import FloatArray, PoseSequence
+
+
+def frame_period(time: FloatArray, fps: float) -> float:
+    """Seconds that a frame lasts: the median step of time (T,), 1 / fps for a clip of one frame."""
+    return float(np.median(np.diff(time))) if len(time) > 1 else 1 / fps
+
+
+def seconds_at(pose: PoseSequence, row: float) -> float:
+    """Seconds of a row that may lie between two frames, or behind the last one."""
+    behind = max(row - (len(pose) - 1), 0.0)
+    shown = float(np.interp(row, np.arange(len(pose)), pose.time))
+    return shown + behind * frame_period(pose.time, pose.fps)
+
+
+def frame_edges(time: FloatArray, fps: float) -> FloatArray:
+    """(T + 1,) seconds at which the frames at `time` (T,) begin, half way between two, and the last
+    one ends."""
+    if len(time) == 1:
+        return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
+    middle = (time[1:] + time[:-1]) / 2
+    return np.concatenate([[2 * time[0] - middle[0]], middle, [2 * time[-1] - middle[-1]]])
+
+
+def time_grid(time: FloatArray, fps: float) -> FloatArray:
+    """Regular times (G,) in seconds at `fps` from the first to the last of `time` (T,).
+
+    G >= 2 for a clip of two frames or more. When the clip already runs at `fps` (within 1 %),
+    its own times are returned, so that nothing is interpolated without need.
+    """
+    if len(time) < 2:
+        return np.array(time, dtype=np.float64)
+    steps = np.diff(time) * fps
+    if np.all(np.abs(steps - 1) < 0.01):
+        return np.array(time, dtype=np.float64)
+    count = max(round((time[-1] - time[0]) * fps) + 1, 2)
+    return np.linspace(time[0], time[-1], count)
+
+
+def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArray:
+    """Linear interpolation of value (T, ...) at seconds `at` (G,), clamped at the ends.
+
+    NaN spreads only to the grid points whose two neighbours it touches with weight > 0.
+    """
+    if len(time) < 2:
+        return np.repeat(value, len(at), axis=0)
+    right = np.clip(np.searchsorted(time, at, side="left"), 1, len(time) - 1)
+    left = right - 1
+    weight = np.clip((at - time[left]) / (time[right] - time[left]), 0, 1)
+    weight = weight.reshape(-1, *([1] * (value.ndim - 1)))
+    low, high = value[left], value[right]
+    mixed = low * (1 - weight) + high * weight
+    # 0 * NaN is NaN: a neighbour of weight zero must not spread its gap.
+    return np.where(weight == 0, low, np.where(weight == 1, high, mixed)).astype(value.dtype)
+
+
+def resample_pose(pose: PoseSequence, at: FloatArray) -> PoseSequence:
+    """The sequence sampled at seconds `at` (G,); `frame` is the nearest source frame."""
+    right = np.clip(np.searchsorted(pose.time, at), 1, max(len(pose.time) - 1, 1))
+    left = np.minimum(right - 1, len(pose.time) - 1)
+    right = np.minimum(right, len(pose.time) - 1)
+    nearest = np.where(at - pose.time[left] <= pose.time[right] - at, left, right)
+    xy = interpolate(pose.xy, pose.time, at)
+    score = interpolate(pose.score, pose.time, at)
+    return replace(
+        pose,
+        xy=xy,
+        score=np.where(np.isnan(xy).any(axis=-1), 0, score),
+        box=interpolate(pose.box, pose.time, at),
+        frame=pose.frame[nearest],
+        time=at,
+    )

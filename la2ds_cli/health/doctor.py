@@ -1,0 +1,139 @@
+"""What is installed and what works on this machine, for people and for bug reports."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+
+from la2ds_cli import __version__
+from la2ds_cli.core.device import free_cores
+
+_EXTRAS = {
+    "export": "onnxscript",
+    "faiss": "faiss-cpu",
+    "mediapipe": "mediapipe",
+    "mmpose": "mmpose",
+    "ray": "ray",
+    "sleap": "sleap-io",
+    "tensorboard": "tensorboard",
+    "ultralytics": "ultralytics",
+    "umap": "umap-learn",
+}
+_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "timm", "numba")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report. ok is False only for what la2ds cannot work without."""
+
+    name: str
+    found: str
+    ok: bool = True
+
+
+def examine() -> list[Check]:
+    """All checks, in the order of the report; a check that raises becomes a failed line."""
+    checks = [Check("la2ds", __version__), Check("python", sys.version.split()[0])]
+    checks.append(Check("system", platform.platform()))
+    checks += [_package(name) for name in _PACKAGES]
+    checks.append(Check("extras", _extras()))
+    for name, look in (
+        ("device", _device),
+        ("onnxruntime providers", _providers),
+        ("cores", _cores),
+        ("decoder", _decoder),
+    ):
+        checks.append(_attempt(name, look))
+    return checks + _weights()
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Check(name, "not installed", ok=False)
+
+
+def _extras() -> str:
+    """Which optional extras (pyproject.toml) are there; none is a fault to lack."""
+    found = {extra: _package(package).ok for extra, package in _EXTRAS.items()}
+    return ", ".join(name if there else f"{name} (not installed)" for name, there in found.items())
+
+
+def _attempt(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, look())
+    except Exception as error:  # a report must show what is broken, whatever it is
+        return Check(name, f"{type(error).__name__}: {error}", ok=False)
+
+
+def _device() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "cpu (no CUDA device, or a torch build without CUDA)"
+    index = torch.cuda.current_device()
+    memory = torch.cuda.get_device_properties(index).total_memory / 2**30
+    return f"cuda: {torch.cuda.get_device_name(index)}, {memory:.0f} GiB"
+
+
+def _providers() -> str:
+    import onnxruntime
+
+    return ", ".join(onnxruntime.get_available_providers())
+
+
+def _cores() -> str:
+    import torch
+
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
+    return (
+        f"{os.cpu_count()} in all, {free_cores()} free now; torch would use "
+        f"{torch.get_num_threads()} threads (OMP_NUM_THREADS {threads})"
+    )
+
+
+def _decoder() -> str:
+    """Write a clip of known frames in memory, and read it back."""
+    import av
+    import numpy as np
+
+    shades = (40, 120, 200)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for shade in shades:
+            picture = np.full((48, 64, 3), shade, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    buffer.seek(0)
+    with av.open(buffer, "r") as source:
+        means = [frame.to_ndarray(format="rgb24").mean() for frame in source.decode(video=0)]
+    if len(means) != len(shades) or np.abs(np.subtract(means, shades)).max() > 10:
+        raise ValueError(f"wrote frames of brightness {shades}, read {np.round(means)}")
+    versions = av.library_versions["libavcodec"]
+    return f"works (libavcodec {'.'.join(map(str, versions))})"
+
+
+def _weights() -> list[Check]:
+    """The folder that downloads go to, and every known weight file. None is a fault to lack."""
+    from la2ds_models.weight_files import WeightError, find, weights_dir, zoo
+
+    checks = [Check("weights folder", str(weights_dir()))]
+    for name, entry in zoo().items():
+        try:
+            path = find(entry)
+        except WeightError as error:
+            checks.append(Check(f"weights {name}", f"{error}; {error.advice}", ok=False))
+            continue
+        place = "bundled" if entry.bundled else str(path or "not here, fetched when first used")
+        whole = not entry.bundled or (path is not None and path.is_file())
+        place = place if whole else f"missing from the package: {path}"
+        checks.append(Check(f"weights {name}", f"{place} ({entry.licence})", ok=whole))
+    return checks

@@ -1,0 +1,240 @@
+"""What a project holds: which artifacts are current, which are stale and why, what to run next."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+
+_NAMED = 12  # clips that a suggested command names one by one; beyond, their folders
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """Artifacts of one step over all clips. stale: video id -> reason. run: of embeddings."""
+
+    step: str
+    current: int
+    stale: dict[str, str]
+    missing: list[str]
+    command: str
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One training run. validation_error: % of clip length, None before the first validation.
+
+    stale: what became of its clips since, empty while they are the same. settings: how its
+    settings differ from those of the project, empty when they do not.
+    """
+
+    run: str
+    step: int
+    steps: int
+    validation_error: float | None
+    stale: str
+    settings: str
+
+
+@dataclass(frozen=True)
+class ProjectStatus:
+    """The answer of `la2ds status`. results: kind -> files, relative to the project."""
+
+    project: Path
+    preset: str
+    videos: int
+    splits: dict[str, int]
+    labelled: int
+    steps: list[StepStatus]
+    runs: list[RunStatus]
+    results: dict[str, list[str]] = field(default_factory=dict)
+    next: str = ""
+
+
+def project_status(project: Project, config: Config) -> ProjectStatus:
+    """Compare every artifact with the recipe its step would use now. Writes nothing."""
+    videos = project.videos()
+    pose_keys = _pose_keys(project, videos)
+    runs = [_run_status(project, config, path) for path in sorted(_folders(project, "checkpoints"))]
+    steps = [_poses(project, config, videos), _heatmaps(project, config, videos, pose_keys)]
+    steps += [_embeddings(project, run.run, pose_keys) for run in runs if run.step]
+    return ProjectStatus(
+        project=project.root,
+        preset=config.preset,
+        videos=len(videos),
+        splits={s: sum(v.split == s for v in videos) for s in sorted({v.split for v in videos})},
+        labelled=len(project.phases()),
+        steps=steps,
+        runs=runs,
+        results={path.name: _files(project, path) for path in _folders(project, "results")},
+        next=_next(steps, runs, project),
+    )
+
+
+def _folders(project: Project, name: str) -> list[Path]:
+    folder = project.root / name
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _files(project: Project, folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(project.root)) for path in folder.iterdir())
+
+
+def _pose_keys(project: Project, videos: Iterable[Video]) -> dict[str, str]:
+    """Key of the poses of each clip that has readable ones."""
+    keys = {}
+    for video in videos:
+        try:
+            keys[video.id] = artifact.read_header(project.pose_path(video.id))[0].key
+        except (FileNotFoundError, ArtifactError):
+            continue
+    return keys
+
+
+def _compare(step: str, reasons: dict[str, str | None], command: str, run: str = "") -> StepStatus:
+    """Sort the answers of artifact.staleness into current, stale and missing."""
+    return StepStatus(
+        step=step,
+        current=sum(reason is None for reason in reasons.values()),
+        stale={v: r for v, r in reasons.items() if r not in (None, "missing")},
+        missing=[v for v, r in reasons.items() if r == "missing"],
+        command=command,
+        run=run,
+    )
+
+
+def _poses(project: Project, config: Config, videos: list[Video]) -> StepStatus:
+    from la2ds_cli.poses.extract import pose_recipes
+
+    reasons: dict[str, str | None] = {}
+    for video in videos:
+        path = project.pose_path(video.id)
+        try:
+            if artifact.read_header(path)[0].step == "import":  # the user's own: always current
+                reasons[video.id] = None
+                continue
+            recipes = pose_recipes(project, config.poses, video)
+        except FileNotFoundError:
+            reasons[video.id] = "missing"
+        except ArtifactError:
+            reasons[video.id] = "damaged"
+        except UserError as error:  # a model file named in project.toml is gone
+            reasons[video.id] = error.message
+        else:
+            found = [artifact.staleness(path, recipe) for recipe in recipes]
+            reasons[video.id] = None if None in found else found[0]
+    stale = {str(project.source(v)) for v in videos if reasons[v.id] is not None}
+    paths = sorted(stale if len(stale) <= _NAMED else {str(Path(path).parent) for path in stale})
+    return _compare("poses", reasons, " ".join(["la2ds extract-poses", *map(shlex.quote, paths)]))
+
+
+def _heatmaps(
+    project: Project, config: Config, videos: list[Video], pose_keys: dict[str, str]
+) -> StepStatus:
+    from la2ds_cli.features.heatmap_cache import heatmap_recipe
+
+    reasons = {
+        video.id: artifact.staleness(
+            project.heatmap_path(video.id), heatmap_recipe(config.heatmap, pose_keys[video.id])
+        )
+        for video in videos
+        if video.id in pose_keys
+    }
+    return _compare("heatmaps", reasons, "la2ds cache-heatmaps")
+
+
+def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepStatus:
+    from la2ds_cli.embedding import embed as embedding
+
+    model = artifact.file_digest(embedding.checkpoint_path(project, run))
+    frames = embedding.run_frames(project, run)
+    reasons = {
+        video: artifact.staleness(
+            project.embedding_path(run, video), embedding.recipe(model, pose_key, video, frames)
+        )
+        for video, pose_key in pose_keys.items()
+    }
+    return _compare("embeddings", reasons, f"la2ds embed --run {run}", run)
+
+
+def _run_status(project: Project, config: Config, folder: Path) -> RunStatus:
+    made_from = _recipe(folder)
+    stale, settings = _drift(project, config, made_from) if made_from else ("", "")
+    reached, error = 0, None
+    for name in ("last", "best"):  # the error of the best step, the count of the last
+        try:
+            facts = artifact.read_header(folder / f"{name}.safetensors")[1]
+        except (FileNotFoundError, ArtifactError):
+            continue
+        reached, error = max(reached, facts["step"]), facts["validation_error"]
+    return RunStatus(
+        run=folder.name,
+        step=reached,
+        steps=made_from.config.get("train.steps", 0) if made_from else 0,
+        validation_error=error,
+        stale=stale,
+        settings=settings,
+    )
+
+
+def _recipe(folder: Path) -> Recipe | None:
+    try:
+        return Recipe.from_json(json.loads((folder / "recipe.json").read_text("utf-8")))
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return None
+
+
+def _drift(project: Project, config: Config, made_from: Recipe) -> tuple[str, str]:
+    """How the clips and the settings of a run differ from those of a run started now."""
+    from la2ds_cli.training import checkpoint
+    from la2ds_cli.training.data import load_training_set
+
+    try:
+        clips = load_training_set(project, config).digest
+    except UserError as error:
+        return error.message, ""
+    now = checkpoint.recipe(config, clips)
+    return (
+        _difference(made_from, replace(made_from, inputs={**made_from.inputs, **now.inputs})),
+        _difference(replace(now, inputs=made_from.inputs), made_from),
+    )
+
+
+def _difference(old: Recipe, new: Recipe) -> str:
+    return "" if old.key == new.key else artifact.difference(old, new)
+
+
+def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:
+    """The command that brings the project one step on."""
+    poses = next(step for step in steps if step.step == "poses")
+    if not poses.current and not poses.stale:
+        return "la2ds extract-poses YOUR-VIDEOS"
+    if poses.stale or poses.missing:
+        return poses.command
+    trained = [run.run for run in runs if run.step]
+    if not trained:
+        return after_poses(project)
+    if not (project.results_dir("evaluate") / f"{trained[0]}.json").exists():
+        return f"la2ds evaluate --run {trained[0]}"
+    return "la2ds align A B --out ab.png"
+
+
+def after_poses(project: Project) -> str:
+    """Train where there are clips enough to learn from, else align on raw poses."""
+    from la2ds_cli.training.train import FEW_CLIPS
+
+    videos = project.videos()
+    if len(videos) >= FEW_CLIPS:
+        return "la2ds train"
+    names = [video.id for video in videos[:2]] if len(videos) > 1 else ["A", "B"]
+    return f"la2ds align {' '.join(names)}"

@@ -1,0 +1,158 @@
+"""The phases of a clip as its frames, seconds and tables have them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.alignment.confidence import NORMAL
+from la2ds_cli.core.csv_table import table_text
+from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
+from la2ds_cli.features.resample import frame_period, seconds_at
+from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
+
+BOUNDARY_COLUMNS = (
+    *("video", "before", "after", "frame", "time", "time_low", "time_high", "confidence"),
+    *("votes", "labelled_clips", "spread", "cut"),
+)
+FRAME_COLUMNS = ("video", "frame", "time", "phase", "confidence")
+
+
+@dataclass(frozen=True)
+class ClipLabels:
+    """What was carried to one clip. phases: source frames, marked as carried. left_out: phase ->
+    why it is not among them. rows: phases with their whole rows start..end in `pose`."""
+
+    video: str
+    pose: PoseSequence
+    consensus: Consensus
+    rows: tuple[tuple[CarriedPhase, int, int], ...]
+    left_out: dict[str, str]
+
+    @property
+    def phases(self) -> list[Phase]:
+        frame = np.append(self.pose.frame, self.pose.frame[-1] + 1)
+        return [
+            Phase(int(frame[start]), int(frame[end]), phase.key.name, carried=True)
+            for phase, start, end in self.rows
+        ]
+
+
+def clip_labels(video: str, pose: PoseSequence, consensus: Consensus) -> ClipLabels:
+    """The consensus in whole frames; a phase of less than one is left out, and one that begins at
+    the first frame of the clip or ends at its last is cut off there."""
+    rows, left_out = [], dict(consensus.left_out)
+    for phase in consensus.phases:
+        start, end = (
+            int(np.clip(np.rint(edge.row), 0, len(pose))) for edge in (phase.start, phase.end)
+        )
+        if start < end:
+            first = replace(phase.start, cut=True) if start == 0 else phase.start
+            last = replace(phase.end, cut=True) if end == len(pose) else phase.end
+            rows.append((replace(phase, start=first, end=last), start, end))
+        else:
+            left_out[str(phase.key)] = "shorter than a frame here"
+    return ClipLabels(video, pose, consensus, tuple(rows), left_out)
+
+
+def frame_confidence(labels: ClipLabels) -> tuple[list[str], FloatArray]:
+    """For each frame of the clip its phase ("" = none) and (T,) the probability that it is that
+    one, by the intervals of the phase's two boundaries; 0 where there is no phase.
+
+    A boundary is taken to be normal about its row, as wide on each side as its interval says. One
+    at which a phase was cut off bounds nothing.
+    """
+    names = [""] * len(labels.pose)
+    confidence = np.zeros(len(labels.pose))
+    for phase, start, end in labels.rows:
+        for row in range(start, end):
+            begun = 1.0 if phase.start.cut else _share_before(phase.start, row + 0.5)
+            over = 0.0 if phase.end.cut else _share_before(phase.end, row + 0.5)
+            names[row] = phase.key.name
+            confidence[row] = max(begun - over, 0.0)
+    return names, confidence
+
+
+def _share_before(boundary: Boundary, row: float) -> float:
+    """Probability that a boundary lies before a row."""
+    distance = row - boundary.row
+    reach = boundary.high - boundary.row if distance > 0 else boundary.row - boundary.low
+    deviation = max(reach / NORMAL, 1e-9)
+    return 0.5 * (1 + math.erf(distance / (math.sqrt(2) * deviation)))
+
+
+@dataclass(frozen=True)
+class Border:
+    """A boundary with the phases on its two sides, "" where there is none."""
+
+    before: str
+    after: str
+    at: Boundary
+
+
+def borders(labels: ClipLabels) -> list[Border]:
+    """The boundaries of a clip in time order, one where two phases share it."""
+    found: list[Border] = []
+    phases = [phase for phase, _, _ in labels.rows]
+    for previous, phase in pairwise([None, *phases, None]):
+        if previous and phase and previous.end == phase.start:
+            found.append(Border(str(previous.key), str(phase.key), phase.start))
+            continue
+        if previous:
+            found.append(Border(str(previous.key), "", previous.end))
+        if phase:
+            found.append(Border("", str(phase.key), phase.start))
+    return found
+
+
+def border_row(labels: ClipLabels, border: Border) -> dict[str, Any]:
+    """A border by the names of BOUNDARY_COLUMNS; times in seconds of the clip."""
+    at, pose = border.at, labels.pose
+    period = frame_period(pose.time, pose.fps)
+    row = int(np.clip(np.rint(at.row), 0, len(pose)))
+    frame = np.append(pose.frame, pose.frame[-1] + 1)
+    return {
+        "video": labels.video,
+        "before": border.before,
+        "after": border.after,
+        "frame": int(frame[row]),
+        "time": round(seconds_at(pose, at.row), 6),
+        "time_low": round(seconds_at(pose, at.low), 6),
+        "time_high": round(seconds_at(pose, at.high), 6),
+        "confidence": round(at.confidence, 4),
+        "votes": at.votes,
+        "labelled_clips": labels.consensus.voters,
+        "spread": None if at.spread is None else round(at.spread * period, 6),
+        "cut": at.cut,
+    }
+
+
+def boundaries_text(clips: Iterable[ClipLabels]) -> str:
+    """CSV of all boundaries, columns BOUNDARY_COLUMNS; `cut` is `yes` or empty, `spread` empty for
+    a single vote."""
+    rows = []
+    for labels in clips:
+        for border in borders(labels):
+            row = border_row(labels, border)
+            row["cut"] = "yes" if row["cut"] else ""
+            row["spread"] = "" if row["spread"] is None else row["spread"]
+            rows.append([row[name] for name in BOUNDARY_COLUMNS])
+    return table_text(BOUNDARY_COLUMNS, rows)
+
+
+def frames_text(clips: Iterable[ClipLabels]) -> str:
+    """CSV of all frames, columns FRAME_COLUMNS."""
+    rows = []
+    for labels in clips:
+        names, confidence = frame_confidence(labels)
+        pose = labels.pose
+        for row, name in enumerate(names):
+            shown = f"{confidence[row]:.4f}" if name else ""
+            time = f"{pose.time[row]:.6f}"
+            rows.append([labels.video, int(pose.frame[row]), time, name, shown])
+    return table_text(FRAME_COLUMNS, rows)

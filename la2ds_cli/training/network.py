@@ -1,0 +1,128 @@
+"""Building the alignment network from a configuration, and batches of clips for it.
+
+The only file that turns numpy inputs into tensors for the alignment network.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from la2ds_cli.core.config_sections import HeatmapConfig, ModelConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.features.network_input import NetworkInput, joint_blocks, joint_width, map_channels
+
+if TYPE_CHECKING:
+    import torch
+
+    from la2ds_models.sequence_network import SequenceNetwork
+
+
+ENCODERS = {
+    "casa": "la2ds_models.casa",
+    "stgcn": "la2ds_models.stgcn",
+    "vivit": "la2ds_models.alignment_network",
+}
+"""model.encoder -> module whose function `build` takes the keywords of `build_network` and gives a
+la2ds_models.sequence_network.SequenceNetwork; it may ignore some. One that cannot read everything
+says what it reads of `model.input`, INPUTS = ("joints",)."""
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Clips of different lengths, without padded frames in the expensive arrays.
+
+    maps (F, C, S, S) and joints (F, J): the real frames of all clips one after the other, or
+    None; joints are features of the frame, of its joints or of its picture. mask (B, T): True = a
+    real frame; F = mask.sum().
+    """
+
+    maps: torch.Tensor | None
+    joints: torch.Tensor | None
+    mask: torch.Tensor
+
+
+def build_network(
+    model: ModelConfig, heatmap: HeatmapConfig, skeleton: Skeleton, seed: int
+) -> SequenceNetwork:
+    """The network of these settings with random weights drawn from `seed`.
+
+    The global random state of torch is left as it was. UserError (exit 2) for an unknown encoder
+    and for settings that fit no network.
+    """
+    import torch
+
+    module = _encoder(model.encoder)
+    inputs = getattr(module, "INPUTS", (model.input,))
+    if model.input not in inputs:
+        raise UserError(
+            f"these settings fit no network: the encoder '{model.encoder}' does not read "
+            f"{model.input}: model.input must be {' or '.join(inputs)}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            return module.build(
+                channels=map_channels(skeleton, heatmap, model),
+                joint_width=joint_width(skeleton, model),
+                joint_count=len(skeleton.joints),
+                joint_blocks=joint_blocks(model.joints),
+                limbs=skeleton.limbs,
+                size=heatmap.size,
+                patch=model.patch,
+                pooling=model.pooling,
+                width=model.width,
+                heads=model.heads,
+                spatial_layers=model.spatial_layers,
+                temporal_layers=model.temporal_layers,
+                cross_layers=model.cross_layers,
+                mlp_ratio=model.mlp_ratio,
+                spatial_position=model.spatial_position == "learned",
+                temporal_position=model.temporal_position,
+                max_frames=model.max_frames,
+                projection_head=model.projection_head,
+                embed_at=model.embed_at,
+                context=model.context,
+            )
+        except ValueError as error:
+            raise UserError(f"these settings fit no network: {error}") from error
+
+
+def _encoder(name: str) -> ModuleType:
+    """The module of an encoder, with its function `build`."""
+    path = ENCODERS.get(name, name)
+    try:
+        found = importlib.util.find_spec(path) if "." in path else None
+    except (ModuleNotFoundError, ValueError):
+        found = None
+    if found is None:
+        raise UserError(
+            f"unknown encoder '{name}'",
+            hint=f"known: {', '.join(ENCODERS)}; or the dotted path of a module with build(...)",
+        )
+    return importlib.import_module(path)
+
+
+def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
+    """Pack clips into one batch on `device`."""
+    import torch
+
+    length = [len(item) for item in inputs]
+    mask = torch.arange(max(length))[None] < torch.tensor(length)[:, None]
+
+    def pack(parts: list[np.ndarray]) -> torch.Tensor:
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return torch.from_numpy(joined).to(device, non_blocking=True)
+
+    maps = [item.maps for item in inputs if item.maps is not None]
+    joints = [item.joints for item in inputs if item.joints is not None]
+    return ClipBatch(
+        pack(maps) if maps else None, pack(joints) if joints else None, mask.to(device)
+    )

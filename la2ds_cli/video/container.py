@@ -1,0 +1,161 @@
+"""Video files opened and decoded by FFmpeg, and why one cannot be."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.video.media_files import refuse_url, unreadable
+
+if TYPE_CHECKING:
+    import av
+
+_FALLBACK_FPS = 25.0  # only where neither the container nor the codec names a rate
+_CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
+# Without "file:" a colon in the name would be read as a protocol; the list keeps playlists renamed
+# to videos from opening anything else.
+_ACCESS = {"protocol_whitelist": "file"}
+# FFmpeg's demuxers that draw text as pictures or open other files that a list names.
+_NO_VIDEO = {"tty", "bin", "adf", "idf", "xbin", "concat", "dash", "hls", "imf", "sdp"}
+# What FFmpeg says of files that people take for videos.
+_IN_WORDS = {
+    "End of file": "it holds no frames",
+    "Invalid data found when processing input": "it is no video, or its start is damaged",
+}
+
+
+@contextmanager
+def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
+    """The container and its first real video stream, decoder ready.
+
+    Raises UserError: V001 not readable as a video, V002 empty, V004 no video stream, V005
+    unsupported codec, V006 no such file (all exit 3); a URL is a usage error (exit 2).
+    """
+    import av
+    from av.error import FFmpegError
+
+    name = os.fspath(path)
+    refuse_url(name)
+    _check_file(Path(name))
+    try:
+        container = av.open(f"file:{name}", metadata_errors="replace", options=_ACCESS)
+    except (FFmpegError, OSError) as error:
+        raise unreadable(
+            f"{name} is not a readable video: {_reason(Path(name), error)}",
+            "copy or export it again from where it was recorded",
+            "V001",
+        ) from error
+    with container:
+        yield container, _video_stream(container, name)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:  # a name longer than the system allows
+        raise unreadable(f"cannot open {path}: {error.strerror}", "rename it", "V006") from error
+    if is_folder:
+        message = f"no video and no images in the folder {path}"
+        raise unreadable(message, "check the spelling of the path", "V006")
+    if not is_file and glob.has_magic(str(path)):
+        raise unreadable(f"nothing matches {path}", "check the pattern, and quote it", "V006")
+    if not is_file:
+        raise unreadable(f"no such file: {path}", "check the spelling of the path", "V006")
+    if path.stat().st_size == 0:
+        raise unreadable(f"{path} is empty (0 bytes)", "copy or record the file again", "V002")
+
+
+def _video_stream(container: Any, name: str) -> Any:
+    from av.stream import Disposition
+
+    if container.format.name.split(",")[0] in _NO_VIDEO:
+        raise unreadable(f"{name} is not a video but text or a list", "give a video file", "V001")
+    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+        raise unreadable(
+            f"{name} is an image, not a video",
+            "give the folder of images, and their number per second with --fps N",
+            "V004",
+        )
+    pictures = [s for s in container.streams.video if s.disposition & Disposition.attached_pic]
+    streams = [s for s in container.streams.video if s not in pictures]
+    if not streams:
+        what = "audio only" if container.streams.audio else "no picture in the file"
+        raise unreadable(f"{name} has no video stream ({what})", "give a video file", "V004")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise _unsupported(name, "")
+    return stream
+
+
+def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterator[av.VideoFrame]:
+    """Every frame that can be decoded; damaged packets are passed over.
+
+    Raises UserError (exit 3): V005 for a codec that is not supported.
+    """
+    from av import error
+
+    try:
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except (error.DecoderNotFoundError, error.PatchWelcomeError) as cause:
+                raise _unsupported(os.fspath(path), stream.codec_context.name) from cause
+            except (error.InvalidDataError, error.EOFError):
+                continue
+    except (error.InvalidDataError, OSError):  # the container itself ends here
+        yield from _flush(stream)
+
+
+def _flush(stream: Any) -> Iterator[av.VideoFrame]:
+    from av import error
+
+    try:
+        yield from stream.codec_context.decode(None)
+    except error.FFmpegError:
+        return
+
+
+def frame_rate(stream: Any) -> float:
+    """Nominal frames per second."""
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    return float(rate) if rate else _FALLBACK_FPS
+
+
+def stream_duration(container: Any, stream: Any) -> float:
+    """Seconds of the video stream; 0 where only the length of all streams together is known."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
+    if tag:
+        return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
+    return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Why a file cannot be opened, in words a person can act on."""
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(12)
+    except OSError as cause:
+        return cause.strerror or str(cause)
+    if head[4:8] == b"ftyp":
+        return "its index (moov) is missing, the recording was probably cut off"
+    if head[:4] == b"%PDF":
+        return "it is a PDF"
+    words = getattr(error, "strerror", None) or str(error)
+    return _IN_WORDS.get(words, words)
+
+
+def _unsupported(name: str, codec: str) -> UserError:
+    convert = _CONVERT.format(name=Path(name).name)
+    return unreadable(
+        f"{name} uses {f'the codec {codec}, which' if codec else 'a codec that'} is not supported",
+        f"convert it: {convert}",
+        "V005",
+    )

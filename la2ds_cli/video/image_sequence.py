@@ -1,0 +1,180 @@
+"""Clips that are no video files: folders of images, and animated WebP, which FFmpeg cannot play.
+
+Images are decoded from bytes by OpenCV, so that any path works on any system; EXIF orientation is
+applied. All images of a folder have one size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.video.media_files import image_files, unreadable
+from la2ds_cli.video.orientation import EXIF_MATRICES, IDENTITY, Image, Matrix, orient, swaps_sides
+
+_EXIF_ORIENTATION = 0x0112
+_TIFF = (b"II*\0", b"MM\0*")
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+# Browsers show frames of 10 ms or less for 100 ms: they are files without a wanted speed.
+_LEAST_DELAY, _USUAL_DELAY = 11, 100  # milliseconds
+
+
+def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
+    """fps, or UserError V010 (exit 2) where the user did not give it."""
+    if not fps:
+        raise UserError(
+            f"{os.fspath(folder)} is a folder of images; say how many per second with --fps N",
+            hint="the rate of the camera that took them, for example --fps 30",
+            code="V010",
+        )
+    return fps
+
+
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an upright image from its header; None where it has none."""
+    found = _header(path)
+    if found is None:
+        return None
+    (width, height), matrix = found
+    return (height, width) if swaps_sides(matrix) else (width, height)
+
+
+def check_sizes(folder: str | os.PathLike[str]) -> None:
+    """UserError V011 (exit 3) where the images of a folder have two sizes; reads headers only."""
+    first: tuple[Path, tuple[int, int]] | None = None
+    for path in image_files(Path(folder)):
+        size = image_size(path)
+        if size is None:
+            continue
+        if first is not None and size != first[1]:
+            raise _mixed(first[0], first[1], path, size)
+        first = first or (path, size)
+
+
+def read_images(
+    folder: str | os.PathLike[str], fps: float, start: float = 0.0
+) -> Iterator[tuple[float, Image | None]]:
+    """Seconds and images (H, W, 3) RGB of a folder; None in place of those before `start`.
+
+    Ends before the first image that cannot be decoded. Raises UserError (exit 3): V012 where no
+    image comes before that one, V011 at the first image of another size.
+    """
+    first: tuple[Path, Image] | None = None
+    for index, path in enumerate(image_files(Path(folder))):
+        time = index / fps
+        if time < start:
+            yield time, None
+            continue
+        image = read_image(path)
+        if image is None and first is None:
+            raise unreadable(f"{path} is not a readable image", "copy it again", "V012")
+        if image is None:
+            return
+        first = first or (path, image)
+        if image.shape != first[1].shape:
+            raise _mixed(first[0], first[1].shape[1::-1], path, image.shape[1::-1])
+        yield time, image
+
+
+def read_image(path: Path) -> Image | None:
+    """Upright image (H, W, 3) uint8 RGB of a file; None where it cannot be decoded."""
+    import cv2
+
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    if not len(content):
+        return None
+    # OpenCV turns TIFF images always, and others or not depending on its version: none when asked.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(content, flags)
+    except cv2.error:
+        return None
+    if image is None:
+        return None
+    found = None if bytes(content[:4]) in _TIFF else _header(path)
+    rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return orient(rgb, found[1] if found else IDENTITY)
+
+
+def _header(path: Path) -> tuple[tuple[int, int], Matrix] | None:
+    """Stored width and height, and the display matrix that the EXIF orientation asks for."""
+    from PIL import Image as PillowImage
+
+    try:
+        with PillowImage.open(path) as image:
+            matrix = EXIF_MATRICES.get(image.getexif().get(_EXIF_ORIENTATION, 1), IDENTITY)
+            if image.format != "TIFF":
+                return image.size, matrix
+            tags: Any = getattr(image, "tag_v2")  # noqa: B009 (a TIFF alone has them)
+            # Pillow's size of a TIFF has been turned already, in some of its versions.
+            return (tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]), matrix
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError):
+        return None  # Pillow's ways to say that this is no image it knows
+
+
+def read_animation(
+    path: str | os.PathLike[str], start: float = 0.0
+) -> Iterator[tuple[float, Image | None]]:
+    """Seconds and images of an animated WebP; None in place of those before `start`.
+
+    Ends at the first frame that cannot be decoded.
+    """
+    time = 0.0
+    with _animation(path) as animation:
+        for index in range(animation.n_frames):
+            try:
+                animation.seek(index)
+                animation.load()  # the delay is known from here on
+            except (EOFError, OSError):
+                return
+            yield time, np.array(animation.convert("RGB")) if time >= start else None
+            time += _delay(animation) / 1000
+
+
+def animation_facts(path: str | os.PathLike[str]) -> tuple[tuple[int, int], int, float]:
+    """Width and height, number of frames and seconds of an animated WebP.
+
+    Raises UserError V001 (exit 3) where it cannot be read. Frames are decoded to learn the delays.
+    """
+    seconds = 0.0
+    with _animation(path) as animation:
+        count = 0
+        for index in range(animation.n_frames):
+            try:
+                animation.seek(index)
+                animation.load()
+            except (EOFError, OSError):
+                break
+            seconds += _delay(animation) / 1000
+            count += 1
+        return animation.size, count, seconds
+
+
+def _delay(animation: Any) -> int:
+    delay = animation.info.get("duration", 0)
+    return delay if delay >= _LEAST_DELAY else _USUAL_DELAY
+
+
+def _animation(path: str | os.PathLike[str]) -> Any:
+    from PIL import Image as PillowImage
+
+    try:
+        return PillowImage.open(path)
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
+        name = os.fspath(path)
+        hint = "copy or export it again"
+        raise unreadable(f"{name} is not a readable video: {error}", hint, "V001") from error
+
+
+def _mixed(one: Path, size: tuple[int, ...], other: Path, other_size: tuple[int, ...]) -> UserError:
+    return unreadable(
+        f"the images of one clip must have one size, but {one} is {size[0]}x{size[1]} and "
+        f"{other} is {other_size[0]}x{other_size[1]}",
+        "put the images of each clip into a folder of their own",
+        "V011",
+    )

@@ -1,0 +1,86 @@
+"""Which files are videos and images, in which order people mean them, and what cannot be read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from la2ds_cli.core.errors import ExitCode, UserError
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+    | {".wmv", ".flv", ".3gp", ".ogv", ".gif"}
+)
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+
+def is_video_file(path: Path) -> bool:
+    """Whether a path names a video, by its suffix and, for WebP, by being animated."""
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix not in VIDEO_SUFFIXES | {".webp"}:
+        return False
+    return path.is_file() and (suffix != ".webp" or is_animated_webp(path))
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a path names a still image."""
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix not in IMAGE_SUFFIXES:
+        return False
+    return path.is_file() and not (suffix == ".webp" and is_animated_webp(path))
+
+
+def is_animated_webp(path: Path) -> bool:
+    """Whether a file is a WebP with its animation flag set, whatever its suffix."""
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(21)
+    except OSError:
+        return False
+    extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == 21
+    return extended and bool(head[20] & 2)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images that lie directly in a folder, in natural order."""
+    names = [entry.name for entry in folder.iterdir() if is_image_file(entry)]
+    return [folder / name for name in natural_order(names)]
+
+
+def is_image_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds images and no video, itself, not below."""
+    try:
+        entries = list(Path(path).iterdir())
+    except OSError:  # no folder, or none that may be read
+        return False
+    return any(map(is_image_file, entries)) and not any(map(is_video_file, entries))
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Sorted with numbers by value: clip2 before clip10."""
+
+    def key(name: str) -> list[tuple[bool, int, str]]:
+        parts = re.findall(r"\d+|\D+", name)
+        return [(False, int(p), "") if p.isdecimal() else (True, 0, p.lower()) for p in parts]
+
+    return sorted(names, key=key)
+
+
+def refuse_url(name: str) -> None:
+    """UserError (exit 2) for a URL, a camera or `-`, which la2ds does not read."""
+    if (
+        name == "-"
+        or name.startswith("/dev/video")
+        or re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name)
+    ):
+        raise UserError(
+            f"'{name}' is not a file; streams and URLs are not supported",
+            hint="download or record the video to a file first",
+        )
+
+
+def unreadable(message: str, hint: str, code: str) -> UserError:
+    """The error of an input that cannot be read (exit 3)."""
+    return UserError(message, hint=hint, exit_code=ExitCode.UNREADABLE, code=code)

@@ -1,0 +1,238 @@
+"""The only decoder: what a clip holds, and its upright frames with their times.
+
+A clip is a video file, an animated GIF or WebP, or a folder of images. Frames come out in
+presentation order, RGB, 8-bit sRGB (HDR tone-mapped), upright (display matrix or EXIF applied) and
+with square pixels (sample aspect ratio applied). Times are presentation time stamps in seconds
+from the start of the file, as a player shows them, made strictly increasing, and divided by the
+slow motion of the options.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
+from la2ds_cli.video.frame_clock import FrameClock
+from la2ds_cli.video.frame_conversion import FrameConverter, hdr_name
+from la2ds_cli.video.image_sequence import (
+    animation_facts,
+    check_sizes,
+    read_animation,
+    read_images,
+    require_fps,
+)
+from la2ds_cli.video.media_files import (
+    VIDEO_SUFFIXES,
+    image_files,
+    is_animated_webp,
+    is_image_folder,
+    refuse_url,
+    unreadable,
+)
+from la2ds_cli.video.orientation import Image, orient, turn
+from la2ds_cli.video.read_ahead import read_ahead
+from la2ds_cli.video.writer import write_video
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "ClipOptions",
+    "Frame",
+    "Image",
+    "VideoInfo",
+    "is_image_folder",
+    "orient",
+    "probe",
+    "read_ahead",
+    "read_frames",
+    "refuse_url",
+    "write_video",
+]
+
+_DEFAULTS = ClipOptions()
+_MOMENT = 1e-6  # seconds; a frame at 1.2 s may be stamped a hair before it
+_Stamped = Iterator[tuple[float, Image | None]]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the container declares, checked by decoding the first frame; options are applied.
+
+    width, height: of the upright frames, in pixels. fps: nominal frames per second of the real
+    movement. frames_declared: 0 when the container does not say; of a cut clip, an estimate from
+    the mean rate. duration: seconds of the real movement, 0 = unknown. rotation: degrees
+    counter-clockwise that the display matrix asks for. codec: FFmpeg's name. hdr: `PQ`, `HLG` or
+    empty. bits: per colour channel in the file. pixel_aspect: width of a stored pixel by its
+    height.
+    """
+
+    width: int
+    height: int
+    fps: float
+    frames_declared: int
+    duration: float
+    rotation: int
+    codec: str
+    has_video: bool
+    hdr: str = ""
+    bits: int = 8
+    pixel_aspect: float = 1.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded frame.
+
+    index: counts the frames read, from 0, after cutting. time: seconds. image: (H, W, 3) RGB.
+    source: counts the frames of the file in presentation order, from 0, those cut off included.
+    """
+
+    index: int
+    time: float
+    image: Image
+    source: int = -1
+
+
+def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> VideoInfo:
+    """Facts about a clip. Decodes one frame, so that what passes can be decoded.
+
+    Raises UserError: V001 not readable as a video, V002 no frame in it, V004 no video stream,
+    V005 unsupported codec, V006 no such file, V011 images of two sizes, V012 an image that cannot
+    be read (all exit 3); V002 (exit 4) where the clip ends before `options.start`; V010 a folder
+    of images without a rate, or a URL (exit 2).
+    """
+    refuse_url(os.fspath(path))
+    if is_image_folder(path):
+        info = _probe_images(path, options)
+    elif is_animated_webp(Path(path)):
+        info = _probe_animation(path)
+    else:
+        info = _probe_video(path)
+    return _with_options(path, info, options)
+
+
+def read_frames(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Iterator[Frame]:
+    """Upright RGB frames in presentation order, one in memory at a time.
+
+    A damaged or truncated clip yields the frames that can be decoded. Raises UserError as `probe`
+    does, V002 where not one frame can be decoded.
+    """
+    index, source, time = 0, -1, 0.0
+    for source, (time, image) in enumerate(_stamped(path, options)):
+        if time >= options.end - _MOMENT:
+            break
+        if image is not None:
+            image = turn(image, options.rotate, options.mirror)
+            yield Frame(index, time / options.slowmo, image, source)
+            index += 1
+    if source < 0:
+        raise _empty(path)
+    if index == 0:
+        raise _nothing_left(path, options)
+
+
+def _stamped(path: str | os.PathLike[str], options: ClipOptions) -> _Stamped:
+    """Seconds and images of all frames; None in place of images before `options.start`."""
+    refuse_url(os.fspath(path))
+    start = options.start - _MOMENT
+    if is_image_folder(path):
+        return read_images(path, require_fps(path, options.fps), start)
+    if is_animated_webp(Path(path)):
+        return read_animation(path, start)
+    return _read_video(path, start)
+
+
+def _read_video(path: str | os.PathLike[str], start: float) -> _Stamped:
+    with open_container(path) as (container, stream):
+        clock = FrameClock(frame_rate(stream))
+        offset = (container.start_time or 0) / 1e6  # in FFmpeg's AV_TIME_BASE, microseconds
+        converter: FrameConverter | None = None
+        for frame in decode(container, stream, path):
+            converter = converter or FrameConverter(frame, stream.sample_aspect_ratio)
+            time = clock.tick(None if frame.time is None else frame.time - offset)
+            yield time, converter.image(frame) if time >= start else None
+
+
+def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
+    with open_container(path) as (container, stream):
+        first = next(decode(container, stream, path), None)
+        if first is None:
+            raise _empty(path)
+        aspect = stream.sample_aspect_ratio
+        height, width = FrameConverter(first, aspect).image(first).shape[:2]
+        return VideoInfo(
+            width=width,
+            height=height,
+            fps=frame_rate(stream),
+            frames_declared=stream.frames,
+            duration=stream_duration(container, stream),
+            rotation=first.rotation,
+            codec=stream.codec_context.name,
+            has_video=True,
+            hdr=hdr_name(first),
+            bits=first.format.components[0].bits,
+            pixel_aspect=float(aspect or 1),
+        )
+
+
+def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoInfo:
+    fps = require_fps(path, options.fps)
+    check_sizes(path)
+    files = image_files(Path(path))
+    _, image = next(read_images(path, fps))
+    assert image is not None  # none is left out from time 0 on
+    height, width = image.shape[:2]
+    suffix = files[0].suffix[1:].lower()
+    return VideoInfo(width, height, fps, len(files), len(files) / fps, 0, suffix, True)
+
+
+def _probe_animation(path: str | os.PathLike[str]) -> VideoInfo:
+    (width, height), count, seconds = animation_facts(path)
+    if not count:
+        raise _empty(path)
+    return VideoInfo(width, height, count / seconds, count, seconds, 0, "webp", True)
+
+
+def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOptions) -> VideoInfo:
+    seconds, frames = info.duration, info.frames_declared
+    if options.is_cut and seconds:
+        left = min(options.end, seconds) - options.start
+        if left <= 0:
+            raise _nothing_left(path, options, seconds)
+        # Rounded down: where frames fall against the cut is not known yet.
+        frames, seconds = int(frames * left / seconds), left
+    elif options.is_cut:
+        frames = 0
+    sideways = options.rotate % 180 != 0
+    return replace(
+        info,
+        width=info.height if sideways else info.width,
+        height=info.width if sideways else info.height,
+        fps=info.fps * options.slowmo,
+        frames_declared=frames,
+        duration=seconds / options.slowmo,
+    )
+
+
+def _empty(path: str | os.PathLike[str]) -> UserError:
+    return unreadable(
+        f"no frame of {os.fspath(path)} can be decoded", "copy or record the file again", "V002"
+    )
+
+
+def _nothing_left(
+    path: str | os.PathLike[str], options: ClipOptions, seconds: float = 0.0
+) -> UserError:
+    part = f"from {options.start:g} s" + (f" to {options.end:g} s" if options.end < inf else " on")
+    lasts = f", which lasts {seconds:.2f} s" if seconds else ""
+    return UserError(
+        f"there is no frame {part} in {os.fspath(path)}{lasts}",
+        hint="choose another --time-range; it takes seconds as a player shows them",
+        exit_code=ExitCode.UNUSABLE,
+        code="V002",
+    )

@@ -1,0 +1,68 @@
+"""Writing videos: whole or not at all, playable everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from la2ds_cli.core.artifact import cannot_write
+
+_BT709, _LIMITED = 1, 1  # FFmpeg's numbers
+
+
+def write_video(
+    path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], fps: float
+) -> None:
+    """Write RGB frames (H, W, 3) as H.264, or MPEG-4 part 2 where H.264 is not built in.
+
+    The file appears whole or not at all. Odd sides get one black row or column, which 4:2:0
+    colour needs. Raises ValueError without frames, UserError (exit 7) when it cannot be written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".tmp-{uuid4().hex}{target.suffix}")
+        try:
+            _encode(str(temporary), frames, fps)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+def _tag_bt709(context: Any) -> None:
+    """Say which colours the numbers mean; players guess by the size of the picture otherwise."""
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = _LIMITED
+
+
+def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
+    import av
+
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    options = {"crf": "23", "preset": "veryfast"} if codec == "libx264" else {"qscale": "5"}
+    with av.open(name, "w") as container:
+        stream: Any = None
+        for image in frames:
+            padded = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)))
+            if stream is None:
+                rate = Fraction(fps).limit_denominator(1001)
+                stream = container.add_stream(codec, rate=rate, options=options)
+                stream.height, stream.width = padded.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                _tag_bt709(stream.codec_context)
+            picture = av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED, threads=1
+            )
+            container.mux(stream.encode(picture))
+        if stream is None:
+            raise ValueError("write_video: no frames")
+        container.mux(stream.encode(None))

@@ -1,0 +1,237 @@
+"""The lower panels of the page: angles over time, bars per joint, tempo, examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from la2ds_cli.compare.findings import JointSpan, in_spells
+from la2ds_cli.compare.moments import Moment
+from la2ds_cli.compare.result import CompareResult
+from la2ds_cli.compare.spans import WHOLE
+from la2ds_cli.compare.words import durations, feature_name, joint_name
+from la2ds_cli.features.resample import frame_edges
+from la2ds_cli.views.compare_layout import LEFT, RIGHT, Place, axes_at, heading
+from la2ds_cli.views.compare_moments import OTHER, REFERENCE
+from la2ds_cli.views.figure import BLUE, GREY, RED, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ROW = 0.19  # inches per joint
+_MOST_JOINTS = 12
+_FULL = 45.0  # degrees of the strongest colour
+_NAMES = 1.25  # inches for the names of joints
+_BARS = 1.75
+_TEMPO_ROW = 0.26
+_UNSURE = "#dedede"
+_LETTERS = 62  # that fit above the map
+_PALE = 0.22  # of the colour of a difference that may be explained
+
+
+def shown_joints(result: CompareResult) -> list[JointSpan]:
+    """Joints of the map, from above: the whole movement's row of each, the clearest first."""
+    rows = [row for row in result.joints if row.span == WHOLE]
+    return rows[:_MOST_JOINTS]
+
+
+def map_height(result: CompareResult) -> float:
+    """Inches."""
+    return 0.95 + _ROW * max(len(shown_joints(result)), 1)
+
+
+def tempo_height(result: CompareResult) -> float:
+    """Inches."""
+    least = 1.85 if result.examples is not None else 0.0  # down to its last line
+    return max(0.55 + _TEMPO_ROW * len(result.tempo), least)
+
+
+def angle_map(figure: Figure, place: Place, result: CompareResult, shown: list[Moment]) -> None:
+    """Differences of each joint over the reference's time: blue straighter or further out, red more
+    bent or closer; pale where it may be explained, grey where the alignment is not sure."""
+    rows = shown_joints(result)
+    heading(figure, "Angles over time: other clip less reference", LEFT, place.top)
+    if not rows:
+        return
+    height = _ROW * len(rows)
+    bottom = place.top - 0.55 - height
+    width = RIGHT - LEFT - _NAMES - _BARS
+    axes = axes_at(figure, LEFT + _NAMES, bottom, width, height)
+    edges = frame_edges(result.angles.time, result.aligned.pose_a.fps)
+    colour = map_colours(result, [row.joint for row in rows])
+    axes.pcolormesh(edges, np.arange(len(rows) + 1), colour, rasterized=True)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(len(rows), 0))
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [joint_name(row.joint) for row in rows])
+    axes.tick_params(axis="y", length=0, labelsize=9)
+    axes.hlines(np.arange(1, len(rows)), *edges[[0, -1]], color="white", lw=1.5)
+    axes.xaxis.set_major_formatter("{x:g} s")
+    _span_names(axes, result, edges, len(rows))
+    for n, moment in enumerate(shown):
+        time = result.angles.time[moment.row]
+        axes.vlines(time, 0, len(rows), color="black", lw=1, ls=(0, (2, 2)))
+        axes.text(time, len(rows), str(n + 1), fontsize=8, ha="center", va="center", bbox=_BADGE)
+    for spine in axes.spines.values():
+        spine.set_color(GREY)
+    _bars(axes_at(figure, RIGHT - _BARS + 0.1, bottom, _BARS - 0.1, height), rows, result)
+
+
+_BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
+
+
+def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
+    """(J, N, 3) colours in [0, 1] of the map's cells."""
+    from matplotlib.colors import to_rgb
+
+    angles = result.angles
+    at = [angles.names.index(joint) for joint in joints]
+    difference = angles.difference[:, at].T
+    strength = np.clip(np.abs(difference) / _FULL, 0, 1)
+    told = in_spells(angles)[:, at].T & (not result.no_findings)
+    strength = np.where(told, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
+    ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))
+    cell = 1 - strength * (1 - ink)
+    unknown = np.isnan(difference) | ~angles.sure[None]
+    return np.where(unknown[..., None], to_rgb(_UNSURE), cell)
+
+
+def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int) -> None:
+    """Borders and names of the parts; in two lines where a name is wider than its part."""
+    width = np.array([edges[span.stop] - edges[span.first] for span in result.spans])
+    letters = _LETTERS * width / (edges[-1] - edges[0])
+    two_lines = any(len(s.name) > n for s, n in zip(result.spans, letters, strict=True))
+    for n, span in enumerate(result.spans):
+        start, end = edges[span.first], edges[span.stop]
+        axes.vlines([start, end], -0.3, rows, color="#555555", lw=0.9, clip_on=False)
+        # The neighbours' names stand in the other line; half of their place is that of this name,
+        # the other half that of the next one in its line.
+        beside = [letters[k] for k in (n - 1, n + 1) if 0 <= k < len(letters)]
+        room = letters[n] + (min(beside, default=0) if two_lines else 0)
+        axes.text(
+            (start + end) / 2,
+            -1.15 if two_lines and n % 2 else -0.35,
+            printable(_shortened(span.name, max(int(room), 3))),
+            fontsize=8,
+            ha="center",
+            va="bottom",
+        )
+
+
+def _shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
+    """The largest difference of each joint; pale where it may be explained."""
+    told = [bool(row.beyond) and not result.no_findings for row in rows]
+    value = np.array([row.largest for row in rows])
+    known = np.nan_to_num(value)
+    colours = [BLUE if v > 0 else RED for v in known]
+    y = np.arange(len(rows)) + 0.5
+    for at, width, colour, clear in zip(y, known, colours, told, strict=True):
+        axes.barh(at, width, 0.62, color=colour, alpha=1.0 if clear else 0.3)
+    reach = max(float(np.abs(known).max(initial=0)), 20.0) * 1.75
+    for at, row, clear in zip(y, rows, told, strict=True):
+        if np.isnan(row.largest):
+            axes.text(0.04 * reach, at, "not seen", fontsize=8, va="center", color=GREY)
+            continue
+        right = row.largest >= 0
+        axes.text(
+            row.largest + (0.03 if right else -0.03) * reach,
+            at,
+            f"{row.largest:+.0f}°",
+            fontsize=8.5,
+            va="center",
+            ha="left" if right else "right",
+            color="black" if clear else GREY,
+            fontweight="bold" if clear else "normal",
+        )
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set(xlim=(-reach, reach), ylim=(len(rows), 0), yticks=[], xticks=[])
+    axes.set_title("largest", fontsize=8.5, pad=3)
+    axes.text(
+        0.02, -0.02, "bent, close", transform=axes.transAxes, fontsize=7.5, va="top", color=RED
+    )
+    axes.text(
+        0.98, -0.02, "straight, far", transform=axes.transAxes, fontsize=7.5, va="top", ha="right",
+        color=BLUE,
+    )  # fmt: skip
+    axes.axis("on")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def tempo(figure: Figure, place: Place, result: CompareResult) -> None:
+    """Seconds of each part in both clips."""
+    heading(figure, "Tempo", LEFT, place.top)
+    rows = result.tempo
+    if not rows:
+        return
+    height = _TEMPO_ROW * len(rows)
+    right = RIGHT if result.examples is None else 4.7
+    bottom = place.top - 0.3 - height
+    axes = axes_at(figure, LEFT + _NAMES, bottom, right - LEFT - _NAMES, height)
+    seconds = [durations(row) for row in rows]
+    longest = max([v for pair in seconds for v in pair[:2] if np.isfinite(v)], default=1.0)
+    for n, (row, (reference, other, ratio)) in enumerate(zip(rows, seconds, strict=True)):
+        clear = row.verdict in ("slower", "faster")
+        alpha = 0.35 if row.verdict == "unclear" else 1.0
+        axes.barh(n + 0.32, np.nan_to_num(reference), 0.3, color=REFERENCE, alpha=alpha)
+        axes.barh(n + 0.66, np.nan_to_num(other), 0.3, color=OTHER, alpha=alpha)
+        axes.text(
+            np.nanmax([reference, other, 0]) + 0.015 * longest,
+            n + 0.5,
+            _tempo_text(row.verdict, reference, other, ratio),
+            fontsize=8.5,
+            va="center",
+            color="black" if clear else GREY,
+            fontweight="bold" if clear else "normal",
+        )
+    names = [printable(row.span, 17) + ("*" if row.at_end else "") for row in rows]
+    axes.set_yticks(np.arange(len(rows)) + 0.5, names)
+    room = 2.2 if result.examples is not None else 1.6
+    axes.set(xlim=(0, longest * room), ylim=(len(rows), 0), xticks=[])
+    axes.tick_params(axis="y", length=0, labelsize=9)
+    for side in ("top", "right", "bottom"):
+        axes.spines[side].set_visible(False)
+    if any(row.at_end for row in rows):
+        axes.text(
+            0, len(rows) + 0.4, "* also depends on how the clips are cut", fontsize=7.5, color=GREY
+        )
+
+
+def _tempo_text(verdict: str, reference: float, other: float, ratio: float) -> str:
+    if not np.isfinite(ratio):
+        return "not in both clips"
+    told = {"slower": f"{ratio:.2f}× as long", "faster": f"{ratio:.2f}× as long", "same": "same"}
+    return f"{reference:.2f} s, {other:.2f} s: {told.get(verdict, 'unclear')}"
+
+
+def examples(figure: Figure, place: Place, result: CompareResult) -> None:
+    """Scores of the examples and of the clip, and what is most unusual about it."""
+    found = result.examples
+    left = 5.15
+    heading(figure, "Beside good examples", left - 0.2, place.top)
+    if found is None or found.anomaly is None or not np.isfinite(found.anomaly.score):
+        axes = axes_at(figure, left - 0.2, place.bottom, RIGHT - left, place.height - 0.3)
+        axes.axis("off")
+        count = f"{len(found.used)} usable examples:\n" if found and not result.no_findings else ""
+        text = f"{count}no score"
+        axes.text(0, 1, text, fontsize=9, va="top", color=GREY)
+        return
+    anomaly = found.anomaly
+    axes = axes_at(figure, left, place.top - 0.95, RIGHT - left, 0.6)
+    own = anomaly.examples[np.isfinite(anomaly.examples)]
+    axes.plot(own, np.zeros(len(own)), "o", ms=6, color=REFERENCE, alpha=0.5, clip_on=False)
+    axes.plot(anomaly.score, 0, "D", ms=9, color=OTHER, mec="black", mew=0.8, clip_on=False)
+    axes.axvline(1, color="black", lw=1, ls=(0, (3, 2)))
+    axes.set(xlim=(0, max(1.3, 1.08 * anomaly.score)), ylim=(-1, 1), yticks=[])
+    axes.text(anomaly.score, 0.35, f"{anomaly.score:.2f}", fontsize=9, ha="center", weight="bold")
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.set_xlabel("unusual; 1 = most unusual good example", fontsize=8, labelpad=1)
+    score = np.nan_to_num(anomaly.by_feature, nan=-1.0)
+    best = np.argsort(-score)[:3]
+    text = "\n".join(f"{feature_name(anomaly.features[k])}: {score[k]:.2f}" for k in best)
+    axes.text(0, -2.6, text, fontsize=8.5, va="top", transform=axes.transData, linespacing=1.4)

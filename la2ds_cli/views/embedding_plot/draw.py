@@ -1,0 +1,189 @@
+"""The figure of trajectories: one colour per clip, opacity by time, phases, start and end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from la2ds_cli.views.embedding_plot.clips import Link, PlottedClip, all_phases
+from la2ds_cli.views.embedding_plot.projection import LABELS
+from la2ds_cli.views.figure import GREY, printable
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot
+
+_WIDTH, _DPI = 12.0, 150  # inches; shown 1200 pixels wide, the small print is 12 pixels high
+_LEFT, _AXES, _SIDE = 0.85, 7.9, 9.0  # inches: left edge and width of the axes, the legend
+_TOP, _BOTTOM = 0.95, 0.65
+_LOWEST, _HIGHEST = 3.8, 7.2  # of the axes
+_ROW = 0.245  # of the legend
+_SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
+_INK, _LINK = "#404040", "#9a9a9a"
+
+
+def draw(result: EmbeddingPlot) -> Figure:
+    """The plot as a figure. The points of a clip are the one collection with the gid
+    `points VIDEO`."""
+    from matplotlib.figure import Figure
+
+    signs = {name: _SIGNS[n % len(_SIGNS)] for n, name in enumerate(all_phases(result.clips))}
+    high = _axes_height(result, signs)
+    total = _TOP + high + _BOTTOM
+    figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
+    place = (_LEFT / _WIDTH, _BOTTOM / total, _AXES / _WIDTH, high / total)
+    axes = figure.add_axes(place)
+    for link in result.links:
+        _link(axes, result.clips[link.a], result.clips[link.b], link)
+    for clip in result.clips:
+        _trajectory(axes, clip)
+    for clip in result.clips:  # above every line
+        _marks(axes, clip, signs)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.06)
+    axes.grid(color="#e6e6e6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    labels = axis_labels(result)
+    axes.set_xlabel(labels[0], fontsize=10.5)
+    axes.set_ylabel(labels[1], fontsize=10.5)
+    if result.projection.explained is None:  # numbers of these axes mean nothing
+        axes.tick_params(labelbottom=False, labelleft=False, length=0)
+    else:
+        axes.tick_params(labelsize=9)
+    _title(figure, result)
+    _legend(figure, result, signs)
+    return figure
+
+
+def _axes_height(result: EmbeddingPlot, signs: dict[str, str]) -> float:
+    """Inches: as high as the points are against their width, and the legend at least."""
+    width, height = np.ptp(result.projection.point, axis=0)
+    wanted = _AXES * float(height / width) if width > 0 else _HIGHEST
+    rows = len(result.clips) + 5 + bool(result.links) + (len(signs) + 1 if signs else 0)
+    return max(float(np.clip(wanted, _LOWEST, _HIGHEST)), rows * _ROW)
+
+
+def axis_labels(result: EmbeddingPlot) -> tuple[str, str]:
+    """`component 1 (43 % of the variance)` for PCA, plain names otherwise."""
+    shares = result.projection.explained
+    if shares is None:
+        label = LABELS[result.method]
+        return f"{label}, first axis", f"{label}, second axis"
+    first, second = (
+        f"component {n} ({share:.0%} of the variance)" for n, share in enumerate(shares, start=1)
+    )
+    return first.replace("%", " %"), second.replace("%", " %")
+
+
+def summary(result: EmbeddingPlot) -> str:
+    """One line: what was projected, and how."""
+    by = f"model, run {result.run}" if result.features == "model" else "raw poses"
+    missing = " (no trained model)" if result.reason else ""
+    frames = sum(len(clip.time) for clip in result.clips)
+    how = LABELS[result.method]
+    if result.projection.setting:
+        how += f", {result.projection.setting}"
+    return f"{by}{missing}   ·   {how}, fitted on all {frames} frames together"
+
+
+def _title(figure: Figure, result: EmbeddingPlot) -> None:
+    height = float(figure.get_figheight())
+    place = {"x": 0.02, "va": "center"}
+    text = f"frames of {len(result.clips)} clips in the feature space"
+    figure.text(y=1 - 0.3 / height, s=text, fontsize=14, fontweight="bold", **place)
+    figure.text(y=1 - 0.62 / height, s=summary(result), fontsize=10.5, color=_INK, **place)
+
+
+def _trajectory(axes: Axes, clip: PlottedClip) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgb
+
+    colour = np.column_stack([np.tile(to_rgb(clip.colour), (len(clip.time), 1)), clip.opacity])
+    segments = np.stack([clip.point[:-1], clip.point[1:]], axis=1)
+    lines = LineCollection(list(segments), colors=colour[1:], linewidths=1.2)
+    lines.set(linestyle=clip.dash)
+    lines.set_zorder(2)
+    axes.add_collection(lines)
+    axes.scatter(*clip.point.T, s=26, c=colour, linewidths=0, zorder=3, gid=f"points {clip.video}")
+
+
+def _link(axes: Axes, a: PlottedClip, b: PlottedClip, link: Link) -> None:
+    from matplotlib.collections import LineCollection
+
+    ends = np.stack([a.point[link.pair[:, 0]], b.point[link.pair[:, 1]]], axis=1)
+    lines = LineCollection(list(ends), colors=_LINK, linewidths=0.8, gid=f"link {b.video}")
+    lines.set_zorder(1.5)
+    axes.add_collection(lines)
+
+
+def _marks(axes: Axes, clip: PlottedClip, signs: dict[str, str]) -> None:
+    """Where phases begin; a ring at the first frame and a square at the last."""
+    for row, name in clip.phase_starts:
+        style = _mark(signs[name], clip.colour)
+        axes.plot(*clip.point[row], **style, zorder=5, gid=f"phase {clip.video} {row}")
+    first, last = _ends(clip.colour)
+    axes.plot(*clip.point[0], **first, zorder=6, gid=f"start {clip.video}")
+    axes.plot(*clip.point[-1], **last, zorder=6, gid=f"end {clip.video}")
+
+
+def _mark(sign: str, colour: str) -> dict[str, Any]:
+    size = 13 if sign == "*" else 9
+    edge = {"markeredgecolor": "black", "markeredgewidth": 0.9}
+    return {"marker": sign, "ms": size, "color": colour, "linestyle": "none", **edge}
+
+
+def _ends(colour: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hollow, so that the sign of a phase that begins there shows inside."""
+    common = {"mfc": "none", "mec": colour, "mew": 2.4, "linestyle": "none"}
+    return {"marker": "o", "ms": 15, **common}, {"marker": "s", "ms": 14, **common}
+
+
+def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> None:
+    """All that is drawn beside the axes, in one column; the headings have no handle."""
+    from matplotlib.legend_handler import HandlerTuple
+    from matplotlib.lines import Line2D
+
+    def heading() -> Artist:
+        return Line2D([], [], linestyle="none")
+
+    def dot(opacity: float) -> Line2D:
+        return Line2D([], [], marker="o", ms=6, color=GREY, alpha=opacity, ls="none", mew=0)
+
+    rows: list[tuple[Any, str]] = [(heading(), "clips")]
+    for clip in result.clips:
+        line = Line2D([], [], color=clip.colour, marker="o", ms=6, lw=2)
+        line.set(linestyle=clip.dash)
+        rows.append((line, printable(clip.name, 30)))
+    rows.append((heading(), "time"))
+    rows.append((tuple(dot(opacity) for opacity in (0.2, 0.45, 0.7, 1.0)), "first to last frame"))
+    first, last = (Line2D([], [], **{**style, "ms": 9, "mew": 2}) for style in _ends(GREY))
+    rows += [(first, "start"), (last, "end")]
+    if result.links:
+        rows.append((Line2D([], [], color=_LINK, lw=1), "matched by align"))
+    if signs:
+        rows.append((heading(), "a phase begins"))
+        rows += [(Line2D([], [], **_mark(s, GREY)), printable(n, 30)) for n, s in signs.items()]
+    handles, labels = zip(*rows, strict=True)
+    top = 1 - _TOP / float(figure.get_figheight())
+    place = {"loc": "upper left", "bbox_to_anchor": (_SIDE / _WIDTH, top)}
+    legend = figure.legend(
+        handles,
+        labels,
+        **place,
+        fontsize=9.5,
+        frameon=False,
+        borderaxespad=0,
+        labelspacing=0.55,
+        handlelength=2.6,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2)},
+    )
+    titles = {"clips", "time", "a phase begins"}
+    for (handle, label), text in zip(rows, legend.get_texts(), strict=True):
+        if label in titles and isinstance(handle, Line2D) and handle.get_marker() == "None":
+            text.set_fontweight("bold")

@@ -1,0 +1,254 @@
+"""Step: the frames of some clips as trajectories in two dimensions (paper Fig. 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from la2ds_cli.alignment.clip_features import (
+    FeatureKind,
+    check_skeletons,
+    choose_features,
+    common_rate,
+    pose_feature,
+)
+from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.output_paths import checked_outputs, write_outputs
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.evaluation.phase_labels import phase_names
+from la2ds_cli.views import figure
+from la2ds_cli.views.embedding_plot.clips import MOST, Link, PlottedClip, style
+from la2ds_cli.views.embedding_plot.projection import (
+    MethodName,
+    Projection,
+    check_method,
+    project_frames,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCHEMA_VERSION = 1
+LINKS = 45  # lines between two clips
+SUFFIXES = (*figure.SUFFIXES, ".html", ".json")
+
+
+@dataclass(frozen=True)
+class EmbeddingPlot:
+    """clips: in the order they were named, their points a part of the projection. features:
+    `model` or `pose`; reason: why raw poses were used, empty when they were asked for or a model
+    was used. links: of the first clip with every other, where they were asked for. files: written,
+    in order."""
+
+    clips: tuple[PlottedClip, ...]
+    projection: Projection
+    method: MethodName
+    features: str
+    run: str
+    reason: str
+    links: tuple[Link, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is drawn, in plain JSON types."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "method": self.method,
+            "setting": self.projection.setting,
+            "explained_variance": self.projection.explained,
+            "features": self.features,
+            "reason": self.reason,
+            "run": self.run if self.features == "model" else None,
+            "clips": [
+                {
+                    "video": clip.video,
+                    "frame": clip.frame.tolist(),
+                    "time": rounded(clip.time),
+                    "phase": [name or None for name in clip.phase],
+                    "x": rounded(clip.point[:, 0]),
+                    "y": rounded(clip.point[:, 1]),
+                }
+                for clip in self.clips
+            ],
+            "links": [
+                {
+                    "a": self.clips[link.a].video,
+                    "b": self.clips[link.b].video,
+                    "pairs": link.pair.tolist(),
+                }
+                for link in self.links
+            ],
+            "files": [str(file) for file in self.files],
+        }
+
+
+def plot_embeddings(
+    project: Project,
+    names: Sequence[str],
+    *,
+    run: str = DEFAULT_RUN,
+    method: MethodName = "pca",
+    features: FeatureKind = "auto",
+    link: bool = False,
+    out: Sequence[Path] = (),
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> EmbeddingPlot:
+    """Draw the named clips; poses and embeddings that are missing are made first.
+
+    names: video files, or names of clips of the project, two or more. method: fitted on the frames
+    of all of them together. features as in align, nothing mirrored. link: align the first clip with
+    every other and keep LINKS pairs of matched frames. out: files to write, by suffix (SUFFIXES);
+    existing ones are replaced; by default a picture and a page in results/plot-embeddings.
+
+    UserError: exit 2 for too few or many clips, one named twice or an unknown suffix, 4 for clips
+    without joints, 5 for clips of different skeletons or weights, 6 for umap where it is not
+    installed, and whatever making poses or embeddings raises.
+    """
+    from la2ds_cli.poses.extract import ensure_pose
+    from la2ds_cli.poses.report import note_weakness
+
+    progress = progress or Progress()
+    targets = checked_outputs(project, map(Path, out), "a plot", SUFFIXES)
+    _check_count(names)
+    check_method(method)
+    choice = choose_features(project, run, features)
+    if choice.warning:
+        progress.note(choice.warning)
+    settings = project.config().poses
+    ids = [ensure_pose(project, name, settings, device, progress) for name in names]
+    _check_different(ids, names)
+    poses = [project.read_pose(video)[0] for video in ids]
+    for name, pose in zip(names, poses, strict=True):
+        note_weakness(progress, name, pose.info)
+        check_skeletons(poses[0], pose, (names[0], name))
+    reason = choice.reason.replace("aligned", "drawn")
+    if reason:
+        progress.note(reason)
+    if choice.kind == "model":
+        values = _embedded(project, run, ids, device, progress)
+    else:
+        fps = common_rate(poses)
+        pairs = zip(poses, names, strict=True)
+        values = [pose_feature(pose, fps, name) for pose, name in pairs]
+    progress.begin("projecting")
+    projection = project_frames(np.concatenate(values), method)
+    progress.end()
+    clips = _clips(project, ids, poses, projection)
+    links = _links(project, ids, run, choice.kind, device) if link else ()
+    result = EmbeddingPlot(clips, projection, method, choice.kind, run, reason, links)
+    return _write(project, result, targets, progress)
+
+
+def _check_count(names: Sequence[str]) -> None:
+    if len(names) < 2:
+        raise UserError("a plot compares two clips or more", hint="la2ds plot-embeddings A B")
+    if len(names) > MOST:
+        raise UserError(
+            f"{len(names)} clips cannot be told apart in one plot", hint=f"name at most {MOST}"
+        )
+
+
+def _check_different(ids: Sequence[str], names: Sequence[str]) -> None:
+    for number, video in enumerate(ids):
+        if video in ids[:number]:
+            raise UserError(f"{names[number]} is named twice", hint="name each clip once")
+
+
+def _embedded(
+    project: Project, run: str, ids: Sequence[str], device: DeviceName, progress: Progress
+) -> list[FloatArray]:
+    from la2ds_cli.embedding.embed import ensure_embeddings
+
+    found = ensure_embeddings(project, run, ids, device, progress)
+    if len({embedding.model for embedding in found}) > 1:
+        raise UserError(
+            "the embeddings of these clips come from different weights",
+            hint=f"la2ds embed --run {run} --overwrite",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return [embedding.value for embedding in found]
+
+
+def _clips(
+    project: Project,
+    ids: Sequence[str],
+    poses: Sequence[PoseSequence],
+    projection: Projection,
+) -> tuple[PlottedClip, ...]:
+    phases = project.phases()
+    rows = {video.id: video for video in project.videos()}
+    names = _short_names([rows[video] for video in ids])
+    start = np.cumsum([0, *map(len, poses)])
+    return tuple(
+        PlottedClip(
+            video,
+            names[number],
+            pose.frame,
+            pose.time,
+            tuple(phase_names(pose.frame, phases.get(video, ()))),
+            projection.point[start[number] : start[number + 1]],
+            *style(number),
+        )
+        for number, (video, pose) in enumerate(zip(ids, poses, strict=True))
+    )
+
+
+def _links(
+    project: Project, ids: Sequence[str], run: str, features: FeatureKind, device: DeviceName
+) -> tuple[Link, ...]:
+    """Every n-th pair of the paths that align finds from the first clip to the others."""
+    from la2ds_cli.alignment.align import find_alignment
+
+    config, links = project.config(), []
+    for number, video in enumerate(ids[1:], start=1):
+        found = find_alignment(
+            project, ids[0], video, config=config, run=run, features=features, device=device
+        )
+        path = found.alignment.path
+        links.append(Link(0, number, path[:: max(-(-len(path) // LINKS), 1)]))
+    return tuple(links)
+
+
+def _short_names(videos: Sequence[Video]) -> list[str]:
+    """File names, and ids where two clips have the same."""
+    names = [video.name for video in videos]
+    return [v.id if names.count(v.name) > 1 else v.name for v in videos]
+
+
+def _write(
+    project: Project, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
+) -> EmbeddingPlot:
+    if not targets:
+        first, second = result.clips[0].video, result.clips[1].video
+        more = len(result.clips) - 2
+        name = f"{first}--{second}" + (f"--and-{more}-more" if more else "") + f"-{result.method}"
+        folder = project.results_dir("plot-embeddings")
+        targets = [folder / f"{name}.png", folder / f"{name}.html"]
+    result = replace(result, files=tuple(targets))
+
+    @cache
+    def picture() -> Figure:
+        from la2ds_cli.views.embedding_plot import draw
+
+        return draw.draw(result)
+
+    def page() -> bytes:
+        from la2ds_cli.views.embedding_plot import page
+
+        return page.render(result)
+
+    progress.begin("drawing")
+    write_outputs(targets, {".json": result.to_json, ".html": page}, picture)
+    progress.end()
+    return result

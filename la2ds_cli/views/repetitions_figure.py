@@ -1,0 +1,137 @@
+"""The overview of a clip's repetitions: where they lie on its timeline, how long each takes, and
+how near each is to A."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from la2ds_cli.alignment.aligned_repetitions import count_of
+from la2ds_cli.core.project import Project
+from la2ds_cli.views import alignment_panels as panels
+from la2ds_cli.views.alignment_clip import DrawnClip, drawn_clip
+from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, SKY, printable
+from la2ds_cli.views.repetition_files import usual_seconds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
+
+_COLOURS = (BLUE, SKY)  # in turn, so that neighbours are told apart
+_TITLE: dict[str, Any] = {"fontsize": 10.5, "loc": "left"}
+_MANY = 16  # repetitions above which only the numbers are written
+
+
+def draw(project: Project, result: RepetitionsResult) -> Figure:
+    """The figure: pictures of B, its repetitions numbered below, then seconds and cost of each."""
+    from matplotlib.figure import Figure
+
+    matched = np.zeros(len(result.pose_b), bool)
+    for each in result.repetitions:
+        matched[each.span.start : each.span.stop] = True
+    clip = drawn_clip(project, "B", result.b, result.pose_b, matched, [])
+    heights = {
+        "title": 0.85,
+        "strip": panels.picture_height(clip),
+        "times": 0.4,
+        "numbers": 0.5,
+        "gap": 0.55,
+        "seconds": 1.5,
+        "middle": 0.6,
+        "cost": 1.5,
+        "foot": 0.6,
+    }
+    total = sum(heights.values())
+    figure = Figure(figsize=(panels.WIDTH, total), dpi=panels.DPI)
+    rows: dict[str, panels.Row] = {}
+    top = total
+    for name, height in heights.items():
+        top -= height
+        rows[name] = (top, height)
+    _title(figure, result, total)
+    panels.strip(figure, rows["strip"], clip, {}, above=False)
+    _numbers(_timeline(figure, rows["numbers"], clip, total), result)
+    _seconds(_timeline(figure, rows["seconds"], clip, total), result)
+    _cost(_timeline(figure, rows["cost"], clip, total), result)
+    return figure
+
+
+def _title(figure: Figure, result: RepetitionsResult, height: float) -> None:
+    name = f"B  {printable(result.b.name)}: {count_of(len(result.repetitions))}"
+    left = panels.LEFT / panels.WIDTH
+    figure.text(left, 1 - 0.27 / height, name, va="center", fontsize=14, fontweight="bold")
+    number, of = result.of_a
+    which = f", repetition {number} of {of}" if of > 1 else ""
+    about = f"each aligned with A  {printable(result.a.name)}{which}"
+    figure.text(left, 1 - 0.58 / height, about, va="center", fontsize=10.5, color="#404040")
+
+
+def _timeline(figure: Figure, row: panels.Row, clip: DrawnClip, height: float) -> Axes:
+    """Axes as wide as the strip and on its time."""
+    width = (panels.RIGHT - panels.LEFT) / panels.WIDTH
+    axes = figure.add_axes(
+        (panels.LEFT / panels.WIDTH, row[0] / height, width, row[1] / height), xlim=clip.limits
+    )
+    axes.tick_params(labelsize=9)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return axes
+
+
+def _numbers(axes: Axes, result: RepetitionsResult) -> None:
+    size = max(11 * min(1.0, 20 / len(result.repetitions)), 4)
+    for each in result.repetitions:
+        best = each.number == result.best
+        colour = GREEN if best else _COLOURS[each.number % 2]
+        axes.axvspan(each.start, each.end, color=colour, linewidth=0)
+        text: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "weight": "bold"}
+        axes.text((each.start + each.end) / 2, 0.5, str(each.number), fontsize=size, **text)
+        if each.number > 1:
+            axes.axvline(each.start, color="white", linewidth=1.5)
+    axes.set(ylim=(0, 1))
+    axes.axis("off")
+
+
+def _seconds(axes: Axes, result: RepetitionsResult) -> None:
+    """A bar for each repetition, over its place; the line is the usual duration."""
+    usual = usual_seconds(result)
+    _bars(axes, result, [each.seconds for each in result.repetitions], "{:.1f} s")
+    axes.axhline(usual, color=ORANGE, linewidth=1.6)
+    axes.tick_params(labelbottom=False)
+    axes.set_title(f"seconds of each repetition (line: median, {usual:.2f} s)", **_TITLE)
+    axes.set_ylim(0, 1.25 * max(each.seconds for each in result.repetitions))
+
+
+def _cost(axes: Axes, result: RepetitionsResult) -> None:
+    parts = [each.part for each in result.repetitions]
+    cost = [float(part.alignment.cost.mean()) for part in parts if part is not None]
+    _bars(axes, result, cost, "{:.2f}")
+    axes.set_title("distance from A, mean over the pairs (green: nearest)", **_TITLE)
+    axes.set_ylim(0, 1.25 * max(max(cost), 1e-9))
+    axes.xaxis.set_major_formatter("{x:g} s")
+
+
+def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str) -> None:
+    for each, value in zip(result.repetitions, height, strict=True):
+        best = each.number == result.best
+        middle = (each.start + each.end) / 2
+        axes.bar(
+            middle, value, 0.9 * each.seconds, color=GREEN if best else _COLOURS[each.number % 2]
+        )
+        if len(result.repetitions) <= _MANY:
+            axes.annotate(
+                shown.format(value),
+                (middle, value),
+                (0, 4),
+                textcoords="offset points",
+                ha="center",
+                fontsize=9,
+                color="#333333",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+            )
+    axes.grid(axis="y", color="#e0e0e0", linewidth=0.7)
+    axes.spines["left"].set_color(GREY)

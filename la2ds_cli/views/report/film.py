@@ -1,0 +1,123 @@
+"""The pictures of a clip for a page: single frames, so that each is shown exactly when it is due
+(docs/decisions/0010-pages-of-single-pictures.md)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.video.reader import Image
+from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.views.film_strip import cut_out, views
+
+HEIGHT = 440  # pixels of a picture: that of a player on a page of 1200 pixels
+LEAST_HEIGHT = 240  # below, hands and faces are gone: then rather fewer pictures
+BUDGET = 8_000_000  # bytes of the pictures of one clip; a third more in the page
+_BYTES_PER_PIXEL = 0.09  # of WebP at _QUALITY: 0.03 to 0.12 on phone clips
+_QUALITY, _METHOD = 72, 2  # Pillow's; slower methods save 4 % more for twice the time
+_WIDER = 1.25  # than what film_strip shows: a club or a bar reaches beyond the joints
+_LONGEST = 16383  # pixels, the limit of WebP
+
+
+@dataclass(frozen=True)
+class Film:
+    """size: width and height of a picture in pixels. row: of the pose sequence that each picture
+    shows, increasing; pictures: as many, WebP. every: at least each so manieth frame is there."""
+
+    size: tuple[int, int]
+    row: list[int] = field(default_factory=list)
+    pictures: list[bytes] = field(default_factory=list)
+    every: int = 1
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all pictures."""
+        return sum(map(len, self.pictures))
+
+
+def windows(pose: PoseSequence) -> FloatArray:
+    """(T, 4) float64 xyxy in pixels of what the page shows of each frame; one size per clip.
+
+    That of film_strip.views, wider by a quarter where the picture has more to show.
+    """
+    box = views(pose)
+    half = (box[0, 2:] - box[0, :2]) / 2 * _WIDER
+    centre = (box[:, :2] + box[:, 2:]) / 2
+    if all(pose.size):
+        picture = np.array(pose.size, np.float64) / 2
+        half = np.minimum(half, np.maximum(picture, half / _WIDER))
+        inside = np.clip(centre, half - 0.5, 2 * picture - half - 0.5)
+        centre = np.where(picture >= half, inside, picture - 0.5)
+    return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def make_film(
+    source: VideoFile,
+    pose: PoseSequence,
+    progress: Progress,
+    *,
+    mirrored: bool = False,
+    budget: int = BUDGET,
+) -> Film:
+    """The pictures of a clip in at most `budget` bytes, its video read once.
+
+    pose: as it is drawn, so of the mirrored clip where `mirrored`. Pictures get smaller down to
+    LEAST_HEIGHT, then fewer: first by what such pictures usually need, and by half whenever they
+    turn out to need more. Frames that the file no longer holds have no picture.
+    """
+    box = windows(pose)
+    size, every = _plan(len(pose), box[0, 2:] - box[0, :2], budget)
+    row_of = {int(frame): row for row, frame in enumerate(pose.frame)}
+    row: list[int] = []
+    pictures: list[bytes] = []
+    spent = 0
+    progress.begin("pictures", len(pose))
+    for at, image in _frames(source, row_of):
+        progress.advance()
+        if at % every:
+            continue
+        shown = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
+        pictures.append(_encoded(cut_out(shown, box[at], *size)))
+        row.append(at)
+        spent += len(pictures[-1])
+        while spent > budget and len(pictures) > 1:
+            every *= 2
+            kept = [k for k, shown_row in enumerate(row) if shown_row % every == 0]
+            row, pictures = [row[k] for k in kept], [pictures[k] for k in kept]
+            spent = sum(map(len, pictures))
+    progress.end()
+    return Film(size, row, pictures, every)
+
+
+def _frames(source: VideoFile, row_of: dict[int, int]) -> Iterator[tuple[int, Image]]:
+    last = max(row_of, default=-1)
+    for frame in source.frames():
+        if frame.source in row_of:
+            yield row_of[frame.source], frame.image
+        if frame.source >= last:
+            return
+
+
+def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int], int]:
+    """Width and height of the pictures, and every how manieth frame gets one."""
+    aspect = float(window[0] / window[1])
+    fitting = sqrt(budget / (count * _BYTES_PER_PIXEL * aspect))
+    least = min(LEAST_HEIGHT, window[1])
+    height = max(min(HEIGHT, window[1], max(fitting, least), _LONGEST / aspect), 1)
+    size = max(round(height * aspect), 1), max(round(height), 1)
+    needed = count * _BYTES_PER_PIXEL * size[0] * size[1]
+    return size, max(int(needed / budget), 1)
+
+
+def _encoded(image: Image) -> bytes:
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "WEBP", quality=_QUALITY, method=_METHOD)
+    return buffer.getvalue()

@@ -1,0 +1,178 @@
+"""Contact sheet of a retrieval: one row per query frame, its neighbours beside it (paper Fig. 8).
+
+A neighbour whose phase label is not the query's stands in a red dashed box, one whose label is
+the same in a green one; without labels there are no boxes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.video.reader import Image
+from la2ds_cli.video.video_file import video_file
+from la2ds_cli.views.figure import GREEN, RED, printable
+from la2ds_cli.views.film_strip import aspect, pictures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult
+
+_WIDTH = 12.0  # inches
+_DPI = 150
+_MARGIN, _GAP = 0.15, 0.12
+_PER_LINE = 10  # neighbours; more go on another line
+_TITLE = 0.85
+_CAPTION = 0.62
+_INK = "#555555"
+_ANOTHER = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Upper left corner and size of a picture's place, inches from the sheet's upper left."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def draw(project: Project, result: RetrievalResult) -> Figure:
+    """The contact sheet as a figure."""
+    from matplotlib.figure import Figure
+
+    images = _images(project, result)
+    names = {
+        video.id: Path(video.path).stem + (f"#{video.person}" if video.person > 1 else "")
+        for video in project.videos()
+    }
+    most = max((len(query.hits) for query in result.queries), default=0) or 1
+    columns = -(-most // -(-most // _PER_LINE))  # lines of equal length
+    width = (_WIDTH - 3 * _MARGIN - columns * _GAP) / (columns + 1)
+    width = min(width, 2.2)
+    shapes = [image.shape[0] / image.shape[1] for image in images.values()]
+    height = width * float(np.clip(np.median(shapes), 0.6, 1.8))
+    lines = [-(-max(len(query.hits), 1) // columns) for query in result.queries]
+    total = _TITLE + sum(lines) * (height + _CAPTION) + _MARGIN
+    figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
+    sheet = figure.add_axes((0, 0, 1, 1))
+    sheet.set(xlim=(0, _WIDTH), ylim=(total, 0), autoscale_on=False)
+    sheet.axis("off")
+    _title(sheet, result, 2 * _MARGIN + width + _GAP)
+    y = _TITLE
+    for query, count in zip(result.queries, lines, strict=True):
+        cell = _Cell(_MARGIN, y, width, height)
+        _picture(sheet, cell, images[query.video, query.index])
+        _caption(sheet, cell, _query_lines(query, names))
+        for n, hit in enumerate(query.hits):
+            line, column = divmod(n, columns)
+            x = 2 * _MARGIN + width + _GAP + column * (width + _GAP)
+            cell = _Cell(x, y + line * (height + _CAPTION), width, height)
+            found = hit.neighbour
+            edge = _picture(sheet, cell, images[found.video, found.index])
+            _box(sheet, edge, hit.same_phase)
+            _caption(sheet, cell, _hit_lines(hit, names), wrong=hit.same_phase is False)
+        bottom = y + count * (height + _CAPTION)
+        x = 1.5 * _MARGIN + width + _GAP / 2
+        sheet.plot([x, x], [y, bottom - 0.15], color="#cccccc", linewidth=1)
+        y = bottom
+    return figure
+
+
+def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], Image]:
+    """Pictures by (video, row); every video is read once."""
+    wanted: dict[str, set[int]] = {}
+    for query in result.queries:
+        wanted.setdefault(query.video, set()).add(query.index)
+        for hit in query.hits:
+            wanted.setdefault(hit.neighbour.video, set()).add(hit.neighbour.index)
+    images = {}
+    for video in project.videos():
+        rows = sorted(wanted.get(video.id, ()))
+        if rows:
+            pose, _ = project.read_pose(video.id)
+            tall = round(1.6 * _DPI * max(1.0, 1 / aspect(pose)))
+            found = pictures(video_file(project, video), pose, rows, tall)
+            images |= {(video.id, row): image for row, image in zip(rows, found, strict=True)}
+    return images
+
+
+def _title(sheet: Axes, result: RetrievalResult, first: float) -> None:
+    """first: inches from the left at which the neighbours begin."""
+    by = f"model, run {result.run}" if result.features == "model" else "raw poses"
+    missing = " (no trained model)" if result.reason else ""
+    text = f"nearest frames of other clips by {by}{missing}"
+    sheet.text(_MARGIN, 0.25, text, fontsize=14, fontweight="bold", va="center")
+    small = {"fontsize": 10.5, "color": "#404040", "va": "center"}
+    sheet.text(_MARGIN, 0.62, "query", **small)
+    sheet.text(first, 0.62, "nearest first, d = distance" + _limits(result), **small)
+    if result.agreement is not None:
+        labelled = [h for q in result.queries for h in q.hits if h.same_phase is not None]
+        right = sum(bool(hit.same_phase) for hit in labelled)
+        text = f"green: the query's phase, {right} of {len(labelled)};  red, dashed: another"
+        sheet.text(_WIDTH - _MARGIN, 0.62, text, ha="right", **small)
+
+
+def _limits(result: RetrievalResult) -> str:
+    parts = []
+    if result.per_video < result.k:
+        parts.append(f"at most {result.per_video} of one clip")
+    if result.min_gap and result.per_video > 1:
+        parts.append(f"at least {result.min_gap:g} s apart")
+    return "".join(f", {part}" for part in parts)
+
+
+def _picture(sheet: Axes, cell: _Cell, image: Image) -> _Cell:
+    """Draw the picture in the middle of its place, proportions kept; returns what it covers."""
+    scale = min(cell.width / image.shape[1], cell.height / image.shape[0])
+    half = scale * image.shape[1] / 2, scale * image.shape[0] / 2
+    x, y = cell.x + cell.width / 2, cell.y + cell.height / 2
+    extent = (x - half[0], x + half[0], y + half[1], y - half[1])
+    sheet.imshow(image, extent=extent, aspect="auto", clip_on=False)
+    return _Cell(x - half[0], y - half[1], 2 * half[0], 2 * half[1])
+
+
+def _box(sheet: Axes, cell: _Cell, same: bool | None) -> None:
+    from matplotlib.patches import Rectangle
+
+    if same is not None:
+        place = (cell.x, cell.y), cell.width, cell.height
+        style = {"edgecolor": GREEN, "linewidth": 2} if same else _ANOTHER
+        sheet.add_patch(Rectangle(*place, fill=False, **style))
+
+
+def _caption(sheet: Axes, cell: _Cell, lines: list[str], wrong: bool = False) -> None:
+    """Name, time and phase below a picture; wrong: the phase is not the query's."""
+    for n, text in enumerate(lines):
+        marked = wrong and n == len(lines) - 1
+        sheet.text(
+            cell.x + cell.width / 2,
+            cell.y + cell.height + 0.12 + 0.16 * n,
+            text,
+            fontsize=8.5,
+            color=RED if marked else "black" if n == 0 else _INK,
+            fontweight="bold" if marked else "normal",
+            ha="center",
+            va="center",
+        )
+
+
+def _query_lines(query: Query, names: dict[str, str]) -> list[str]:
+    lines = [printable(names[query.video], 20), f"{query.time:.2f} s"]
+    return [*lines, printable(query.phase, 20)] if query.phase else lines
+
+
+def _hit_lines(hit: Hit, names: dict[str, str]) -> list[str]:
+    found = hit.neighbour
+    lines = [
+        printable(names[found.video], 20),
+        f"{found.time:.2f} s   d {found.distance:.2f}",
+    ]
+    return [*lines, printable(hit.phase, 20)] if hit.phase else lines

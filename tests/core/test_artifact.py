@@ -1,0 +1,180 @@
+"""Artifacts: whole or not at all, and honest about what they were made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import (
+    ArtifactError,
+    Recipe,
+    file_digest,
+    read_arrays,
+    read_header,
+    staleness,
+    write_arrays,
+    write_json,
+    write_text,
+)
+from la2ds_cli.core.errors import ExitCode, UserError
+
+RECIPE = Recipe("pose", 1, {"sigma": 0.6, "crop": "robust"}, {"video": "aa"})
+ARRAYS = {"xy": np.arange(6, dtype=np.float32).reshape(3, 2), "frame": np.arange(3)}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "poses" / "a.safetensors"
+    write_arrays(path, ARRAYS, RECIPE, {"fps": 20.0, "name": "é"})
+    return path
+
+
+def test_round_trip(path):
+    arrays, recipe, facts = read_arrays(path)
+    assert set(arrays) == {"xy", "frame"}
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(arrays[name], array)
+        assert arrays[name].dtype == array.dtype
+    assert recipe == RECIPE
+    assert facts == {"fps": 20.0, "name": "é"}
+    assert read_header(path) == (recipe, facts)
+
+
+def test_strided_arrays_are_stored_by_value(tmp_path):
+    array = np.arange(12).reshape(3, 4)[:, ::2]
+    write_arrays(tmp_path / "a.safetensors", {"a": array}, RECIPE)
+    np.testing.assert_array_equal(read_arrays(tmp_path / "a.safetensors")[0]["a"], array)
+
+
+def test_key_depends_on_content_and_not_on_order():
+    same = Recipe("pose", 1, {"crop": "robust", "sigma": 0.6}, {"video": "aa"})
+    assert same.key == RECIPE.key
+    assert Recipe.from_json(RECIPE.to_json()).key == RECIPE.key
+    changed = [
+        dataclasses.replace(RECIPE, step="other"),
+        dataclasses.replace(RECIPE, version=2),
+        dataclasses.replace(RECIPE, config={"sigma": 0.7, "crop": "robust"}),
+        dataclasses.replace(RECIPE, inputs={"video": "bb"}),
+    ]
+    assert len({RECIPE.key, *(recipe.key for recipe in changed)}) == 5
+
+
+def test_staleness_reasons(path):
+    assert staleness(path, RECIPE) is None
+    assert staleness(path.with_name("other.safetensors"), RECIPE) == "missing"
+    version = dataclasses.replace(RECIPE, version=2)
+    assert staleness(path, version) == "pose artifact version 1 -> 2"
+    sigma = dataclasses.replace(RECIPE, config={**RECIPE.config, "sigma": 0.8})
+    assert staleness(path, sigma) == "sigma: 0.6 -> 0.8"
+    added = dataclasses.replace(RECIPE, config={**RECIPE.config, "new": 1})
+    assert staleness(path, added) == "new: None -> 1"
+    video = dataclasses.replace(RECIPE, inputs={"video": "bb"})
+    assert staleness(path, video) == "input video changed"
+    both = dataclasses.replace(video, version=3)
+    assert staleness(path, both) == "pose artifact version 1 -> 3; input video changed"
+    step = dataclasses.replace(RECIPE, step="import")
+    assert staleness(path, step) == "made by step pose"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.999])
+def test_cut_file_is_damaged(path, share):
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    assert staleness(path, RECIPE) == "damaged"
+    for read in (read_header, read_arrays):
+        with pytest.raises(ArtifactError, match="damaged"):
+            read(path)
+
+
+def test_foreign_safetensors_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file({"w": np.zeros(3)}, path)
+    for read in (read_header, read_arrays):
+        with pytest.raises(ArtifactError, match="not written by la2ds"):
+            read(path)
+    save_file({"w": np.zeros(3)}, path, metadata={"format": "pt"})
+    with pytest.raises(ArtifactError, match="not written by la2ds"):
+        read_header(path)
+    assert staleness(path, RECIPE) == "damaged"
+
+
+def test_file_of_another_schema_is_refused(path, monkeypatch):
+    monkeypatch.setattr(artifact, "SCHEMA", 2)
+    with pytest.raises(ArtifactError, match="schema 1, expected 2"):
+        read_header(path)
+
+
+def test_missing_file_is_told_apart_from_a_damaged_one(tmp_path):
+    for read in (read_header, read_arrays):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "no.safetensors")
+
+
+def test_failure_before_the_rename_leaves_the_old_file(path, monkeypatch):
+    old = path.read_bytes()
+
+    def fail(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UserError, match="No space left on device") as caught:
+        write_arrays(path, {"xy": np.zeros(1000)}, RECIPE)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert path.read_bytes() == old
+    assert [p.name for p in path.parent.iterdir()] == [path.name]  # no temporary file is left
+
+
+def test_failure_while_writing_leaves_the_old_file(path, monkeypatch):
+    old = path.read_bytes()
+
+    def fail(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(artifact.os, "fsync", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(path, "new")
+    assert path.read_bytes() == old
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_folder_that_cannot_be_made_is_a_storage_error(tmp_path):
+    (tmp_path / "file").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match="cannot write") as caught:
+        write_arrays(tmp_path / "file" / "a.safetensors", ARRAYS, RECIPE)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert caught.value.hint
+
+
+def test_json_refuses_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, None]})
+    assert (tmp_path / "a.json").read_text() == '{\n  "b": [\n    1,\n    null\n  ]\n}\n'
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", {"b": math.nan})
+    assert "null" in (tmp_path / "a.json").read_text()
+
+
+def test_digest_of_known_content(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, example B.1
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_digest(tmp_path / "abc") == digest
+
+
+def test_files_get_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    artifact.write_text(tmp_path / "table.csv", "a,b\n")
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert (tmp_path / "table.csv").stat().st_mode == plain.stat().st_mode
+
+
+@pytest.mark.parametrize("inside", ["a.txt", "folder/a.txt"])
+def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(tmp_path, inside):
+    (tmp_path / "notes").write_text("a file")
+    with pytest.raises(UserError, match="a file where a folder must be") as caught:
+        write_text(tmp_path / "notes" / inside, "text")
+    assert caught.value.exit_code == ExitCode.STORAGE

@@ -1,0 +1,168 @@
+"""Configuration: precedence, refusal of unknown keys and wrong types, presets."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import replace
+
+import pytest
+import tomli_w
+
+from la2ds_cli.core.config import Config, load_config, preset_names, read_preset
+from la2ds_cli.core.config_sections import AugmentConfig, HeatmapConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+
+
+def test_presets_all_load():
+    names = preset_names()
+    papers = {"paper-penn", "paper-h2o", "paper-ikea", "casa-compat"}
+    assert {"default", "demo"} | papers <= set(names)
+    for name in names:
+        config = load_config(preset=name)
+        assert config.preset == name
+
+
+@pytest.mark.parametrize(
+    ("name", "fps", "batch_size", "learning_rate"),
+    [("penn", 20, 64, 3e-3), ("h2o", 30, 32, 3e-4), ("ikea", 30, 4, 3e-2)],
+)
+def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learning_rate):
+    """Sec. 3.1, 3.3 and Table 9; the three differ in what Table 9 prints for each data set, in
+    the frames of a step, which bound the memory of long clips, and in the steps of 24 epochs."""
+    config = load_config(preset=f"paper-{name}")
+    assert (config.heatmap.size, config.heatmap.crop, config.heatmap.aspect) == (
+        30,
+        "smallest",
+        "stretch",
+    )
+    assert config.heatmap.padding == 0
+    assert config.augment.trim == 0
+    augment = config.augment
+    assert augment.temporal_probability == 0.5
+    assert (augment.flip_probability, augment.orientation_probability) == (0.3, 0.3)
+    assert augment.position_probability == 0.3
+    assert (augment.orientation_std, augment.position_std) == (0.1, 1.0)
+    assert (config.model.patch, config.model.width, config.model.pooling) == (10, 192, "mean")
+    assert config.train.temperature == 0.1
+    found = (config.train.fps, config.train.batch_size, config.train.learning_rate)
+    assert found == (fps, batch_size, learning_rate)
+    penn = load_config(preset="paper-penn")
+    train = replace(
+        penn.train, fps=fps, batch_size=batch_size, learning_rate=learning_rate,
+        frames=config.train.frames, steps=config.train.steps, validate_every=config.train.steps,
+    )  # fmt: skip
+    assert config == replace(penn, preset=config.preset, train=train)
+    clips = {"penn": 87, "h2o": 27, "ikea": 61}[name]
+    assert config.train.steps == pytest.approx(24 * 50 * clips / batch_size, rel=0.03)
+    assert (config.train.warmup, config.train.schedule) == (0, "milestones")
+
+
+def test_casa_compat_switches_what_casa_does_otherwise():
+    casa, paper = load_config(preset="casa-compat"), load_config(preset="paper-penn")
+    assert not casa.augment.flip_swap
+    assert casa.augment.orientation_probability == 0
+    assert casa.augment.temporal_probability == 1
+    assert casa.model.temporal_position == "sinusoid"
+    assert (casa.model.cross_layers, casa.train.learning_rate) == (4, 3e-4)
+    assert (casa.heatmap, casa.train.scaling, casa.train.index) == (paper.heatmap, "casa", "raw")
+
+
+def test_later_sources_win():
+    settings = {"preset": "paper-penn", "heatmap": {"sigma": 0.9, "padding": 0.3}}
+    assert load_config(settings).heatmap == HeatmapConfig(
+        sigma=0.9, padding=0.3, crop="smallest", aspect="stretch"
+    )
+    over = load_config(settings, overrides=["heatmap.padding=0.4", "heatmap.crop=robust"])
+    assert (over.heatmap.padding, over.heatmap.crop) == (0.4, "robust")
+    other = load_config(settings, preset="demo")
+    assert (other.preset, other.heatmap.aspect, other.heatmap.sigma) == ("demo", "keep", 0.9)
+    assert settings["preset"] == "paper-penn"  # the caller's settings are left alone
+
+
+def test_defaults_without_settings():
+    config = load_config()
+    assert config.preset == "default"
+    expected = Config().to_dict()
+    for section, values in read_preset("default").items():
+        expected[section] |= values
+    assert config.to_dict() == expected
+
+
+def test_round_trip_through_toml():
+    config = load_config(overrides=["train.steps=7", "model.projection_head=false"])
+    text = tomli_w.dumps(config.to_dict())
+    assert load_config(tomllib.loads(text)) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "message", "hint"),
+    [
+        ({"heatmaps": {}}, "unknown section 'heatmaps'", "did you mean 'heatmap'?"),
+        ({"heatmap": {"sigm": 1.0}}, r"\[heatmap\]: unknown setting 'sigm'", "'sigma'"),
+        ({"heatmap": {"zzz": 1}}, "unknown setting 'zzz'", "known: aspect, channels, crop"),
+        ({"heatmap": 3}, r"\[heatmap\] must be a table", ""),
+        ({"heatmap": {"size": 30.0}}, "size: expected int, got '30.0'", ""),
+        ({"heatmap": {"size": True}}, "size: expected int, got 'True'", ""),
+        ({"heatmap": {"sigma": "big"}}, "sigma: expected float, got 'big'", ""),
+        ({"heatmap": {"sigma": False}}, "sigma: expected float, got 'False'", ""),
+        ({"heatmap": {"crop": "tight"}}, "crop: 'tight' is not allowed", "robust, smallest"),
+        ({"heatmap": {"crop": ["robust"]}}, "is not allowed", "robust, smallest"),
+        ({"align": {"open_ends": 1}}, "open_ends: expected bool, got '1'", ""),
+        ({"preset": "papers"}, "unknown preset 'papers'", "paper-penn"),
+    ],
+)
+def test_bad_settings_are_named(settings, message, hint):
+    with pytest.raises(UserError, match=message) as caught:
+        load_config(settings)
+    assert hint in caught.value.hint
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_whole_numbers_serve_as_floats():
+    sigma = load_config({"heatmap": {"sigma": 1}}).heatmap.sigma
+    assert sigma == 1.0
+    assert isinstance(sigma, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("augment.drop=0.25", 0.25), ("augment.drop = 1", 1.0), (" augment.drop=2e-1", 0.2)],
+)
+def test_overrides_are_read_as_toml(text, value):
+    assert load_config(overrides=[text]).augment == _with_drop(value)
+
+
+def _with_drop(value: float) -> AugmentConfig:
+    settings = {**load_config().to_dict()["augment"], "drop": value}
+    return AugmentConfig(**settings)
+
+
+@pytest.mark.parametrize("text", ["drop=0.25", "augment.drop", "augment"])
+def test_override_without_section_or_value(text):
+    with pytest.raises(UserError, match="cannot read the setting") as caught:
+        load_config(overrides=[text])
+    assert "--set section.key=value" in caught.value.hint
+
+
+def test_override_errors_name_their_origin():
+    with pytest.raises(UserError, match=r"--set: \[train\]: unknown setting 'step'"):
+        load_config(overrides=["train.step=3"])
+    with pytest.raises(UserError, match="--set: unknown section 'trian'"):
+        load_config(overrides=["trian.steps=3"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("heatmap.sigma=0", "sigma must be more than 0, got 0"),
+        ("heatmap.sigma=nan", "sigma must be more than 0, got nan"),
+        ("heatmap.size=-1", "size must be more than 0, got -1"),
+        ("augment.trim=1.5", "trim must be at least 0 and at most 1, got 1.5"),
+        ("train.steps=0", "steps must be more than 0, got 0"),
+        ("evaluate.max_trim=0.5", "max_trim must be at least 0 and at most 0.49, got 0.5"),
+    ],
+)
+def test_values_out_of_range_are_refused(setting: str, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_config(overrides=[setting])

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core import console
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_line_progress_prints_at_most_a_line_per_tenth_and_says_what_is_left():
+    clock, lines = Clock(), []
+    progress = console.LineProgress(lines.append, clock)
+    progress.begin("poses", 200)
+    for _ in range(200):
+        clock.now += 1
+        progress.advance()
+    progress.end()
+    assert lines[0] == "poses ..."
+    assert lines[1] == "poses: 10 %, about 3 min 00 s left"
+    assert lines[9] == "poses: 90 %, about 20 s left"
+    assert len(lines) == 10
+
+
+def test_line_progress_is_silent_within_a_second():
+    clock, lines = Clock(), []
+    progress = console.LineProgress(lines.append, clock)
+    progress.begin("poses", 100)
+    for _ in range(100):
+        clock.now += 0.001
+        progress.advance()
+    assert lines == ["poses ..."]
+
+
+def test_progress_of_unknown_length_does_not_divide_by_it():
+    lines: list[str] = []
+    progress = console.LineProgress(lines.append, Clock())
+    progress.begin("decoding")
+    progress.advance(5)
+    progress.note("kept")
+    assert lines == ["decoding ...", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+)
+def test_seconds(value: float, text: str):
+    assert console.seconds(value) == text
+
+
+@dataclass
+class _Result:
+    path: Path
+    error: float
+    curve: np.ndarray
+
+
+def test_to_plain_gives_json_types_and_null_for_what_json_lacks():
+    result = _Result(Path("a/b"), float("nan"), np.array([1.5, np.inf]))
+    plain = console.to_plain({"result": result, "code": ExitCode.PARTIAL, "pair": (np.int64(3),)})
+    assert plain == {
+        "result": {"path": "a/b", "error": None, "curve": [1.5, None]},
+        "code": 8,
+        "pair": [3],
+    }
+    json.dumps(plain, allow_nan=False)
+
+
+RESULTS = [
+    ItemResult("a.mp4", "a-1", "ok", 120),
+    ItemResult("b.mp4", "b-2", "cached", 80),
+    ItemResult("c.mp4", "", "failed", 0, "V001", "not a readable video", "record it again"),
+]
+
+
+def test_items_are_listed_with_code_and_hint_and_counted(capsys: pytest.CaptureFixture[str]):
+    with console.Console() as out:
+        out.items(RESULTS)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["status", "clip", "frames", "message"]
+    assert lines[1].split() == ["ok", "a-1", "120"]
+    assert lines[3].split(maxsplit=2)[:2] == ["failed", "c.mp4"]
+    assert lines[3].endswith("V001 not a readable video; record it again")
+    assert lines[4] == "1 ok, 1 cached, 1 failed"
+
+
+def test_a_long_batch_lists_only_what_needs_a_look(capsys: pytest.CaptureFixture[str]):
+    many = [ItemResult(f"{n}.mp4", f"v-{n}", "cached", 9) for n in range(100)]
+    with console.Console() as out:
+        out.items([*many, RESULTS[2]])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[-1] == "100 cached, 1 failed"
+
+
+def test_columns_line_up_for_wide_characters(capsys: pytest.CaptureFixture[str]):
+    with console.Console() as out:
+        out.table(("clip", "n"), [("深蹲", 1), ("ab", 2)])
+    assert capsys.readouterr().out.splitlines() == ["clip  n", "深蹲  1", "ab    2"]
+
+
+def test_json_keeps_stdout_to_the_document(capsys: pytest.CaptureFixture[str]):
+    with console.Console(as_json=True) as out:
+        out.items(RESULTS)
+        out.line("text")
+        out.next("la2ds train")
+        out.document("extract-poses", {"items": RESULTS})
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert document["schema_version"] == console.SCHEMA_VERSION
+    assert document["command"] == "extract-poses"
+    assert document["items"][2]["code"] == "V001"
+    assert "la2ds train" not in captured.err
+
+
+def test_quiet_silences_notes_but_not_results(capsys: pytest.CaptureFixture[str]):
+    with console.Console(quiet=True) as out:
+        out.progress.begin("poses", 2)
+        out.note("a choice")
+        out.next("la2ds train")
+        out.line("result")
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out == "result\n"
+
+
+def test_an_error_is_a_sentence_and_a_hint_without_markup(capsys: pytest.CaptureFixture[str]):
+    path = "/" + "long-folder-name/" * 12 + "clip [1].mp4"
+    console.error(UserError(f"cannot read {path}", hint="check the [path]", code="V001"))
+    captured = capsys.readouterr()
+    assert captured.err == f"error: cannot read {path} (V001)\nhint: check the [path]\n"
+
+
+def test_bar_progress_draws_on_stderr_and_can_end_twice(capsys: pytest.CaptureFixture[str]):
+    bar = console.BarProgress()
+    bar.begin("poses", 2)
+    bar.advance()
+    bar.note("kept line")
+    bar.begin("next [task]")
+    bar.end()
+    bar.end()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "kept line" in captured.err

@@ -1,0 +1,229 @@
+"""Embedding: one row per frame, alone, any length, by time, never of the wrong model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.embedding.embed import (
+    checkpoint_path,
+    embed,
+    ensure_embeddings,
+    has_model,
+    load_embedder,
+    torch_embedder,
+    untrained_embedder,
+)
+from la2ds_cli.embedding.embedder import triangle, window_starts, with_motion
+from la2ds_cli.features.resample import resample_pose
+from la2ds_cli.training.network import build_network
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence, warped_phase
+
+SMALL = [
+    "model.motion=0",
+    "model.width=24",
+    "model.spatial_layers=1",
+    "model.temporal_layers=1",
+    "train.steps=3",
+    "train.batch_size=2",
+    "train.validate_every=3",
+    "train.threads=1",
+]
+
+
+@pytest.fixture
+def embedder():
+    return untrained_embedder(load_config(overrides=SMALL), "penn13", device="cpu")
+
+
+def test_motion_stands_beside_the_features_by_time_and_not_by_frame() -> None:
+    value = np.array([[0.0, 1], [2, 1], [4, 1], [4, 1]])
+    expected = [[0, 1, 3, 0], [2, 1, 6, 0], [4, 1, 3, 0], [4, 1, 0, 0]]
+    np.testing.assert_allclose(with_motion(value, 3), expected)
+    np.testing.assert_array_equal(with_motion(value, 0), value)
+    moving = untrained_embedder(load_config(overrides=[*SMALL, "model.motion=3"]), "penn13")
+    still = untrained_embedder(load_config(overrides=[*SMALL, "model.motion=0"]), "penn13")
+    clip = sequence(warped_phase(40, 1), fps=20)
+    (found,), (plain,) = moving([clip]), still([clip])
+    assert found.shape == (40, 48)
+    np.testing.assert_array_equal(found[:, :24], plain)
+    change = 3 * (plain[2:] - plain[:-2]) / 2
+    np.testing.assert_allclose(found[1:-1, 24:], change, atol=1e-5)
+    # Twice the frames of the same movement: the same motion.
+    twice = resample_pose(clip, np.linspace(clip.time[0], clip.time[-1], 79))
+    (double,) = moving([twice])
+    np.testing.assert_allclose(double[::2], found, atol=0.05)
+
+
+def test_a_row_for_every_frame_and_none_depends_on_other_clips(embedder) -> None:
+    clips = [sequence(warped_phase(n, n)) for n in (20, 33, 8)]
+    together = embedder(clips)
+    assert [value.shape for value in together] == [(20, 24), (33, 24), (8, 24)]
+    np.testing.assert_array_equal(together[1], embedder([clips[1]])[0])
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 127, 129, 700])
+def test_any_length_embeds(embedder, length: int) -> None:
+    value = embedder([sequence(np.linspace(0, 1, length))])[0]
+    assert value.shape == (length, 24)
+    assert np.isfinite(value).all()
+
+
+def test_windows_cover_every_frame() -> None:
+    for length in (5, 128, 129, 200, 513):
+        covered = np.zeros(length)
+        for start in window_starts(length, 128):
+            covered[start : start + 128] += triangle(min(128, length))
+        assert (covered > 0).all()
+
+
+def _swaying(length: int) -> PoseSequence:
+    """A slow movement to and fro; every window of 128 frames holds all of it."""
+    return sequence(0.5 + 0.5 * np.sin(np.arange(length) / 15))
+
+
+@pytest.mark.parametrize("position", ["rotary", "learned", "offset", "sinusoid", "none"])
+def test_windows_join_without_a_jump(position: str) -> None:
+    settings = [*SMALL, f"model.temporal_position={position}", "model.cross_layers=1"]
+    embedder = untrained_embedder(load_config(overrides=settings), "penn13", device="cpu")
+    value = embedder([_swaying(400)])[0]
+    step = np.linalg.norm(np.diff(value, axis=0), axis=1)
+    seams = [s for start in window_starts(400, 128) for s in (start, start + 128) if 0 < s < 399]
+    assert max(step[s - 2 : s + 2].max() for s in seams) < 2 * np.percentile(step, 95)
+
+
+@pytest.mark.parametrize(("position", "frames_off"), [("none", 0.01), ("rotary", 0.5)])
+def test_where_windows_lie_changes_little(position: str, frames_off: float) -> None:
+    """Relative positions: a long clip is embedded like the same clip in one piece, and like the
+    clip without its first 37 frames, whose windows begin elsewhere. A movement of 32 frames, so
+    that every window holds the same; a learned table is several frames off here."""
+    settings = [*SMALL, f"model.temporal_position={position}"]
+    long = untrained_embedder(
+        load_config(overrides=[*settings, "train.frames=300"]), "penn13", device="cpu"
+    )
+    embedder = untrained_embedder(load_config(overrides=settings), "penn13", device="cpu")
+    clip = sequence(0.5 + 0.5 * np.sin(2 * np.pi * np.arange(512) / 32))
+    whole, windows, later = long([clip])[0], *embedder([clip, clip.cut(37, 512)])
+    step = np.linalg.norm(np.diff(whole, axis=0), axis=1).mean()
+    for other, same in ((windows, whole), (later, windows[37:])):
+        assert np.linalg.norm(other - same, axis=1).max() < frames_off * step
+
+
+@pytest.mark.parametrize("length", [40, 64, 100, 128, 300])
+def test_positions_that_training_never_showed_play_no_part(length: int) -> None:
+    """Two networks that differ beyond the first 64 rows of their tables embed all clips alike."""
+    settings = [*SMALL, "model.temporal_position=learned", "model.cross_layers=1"]
+    config = load_config(overrides=[*settings, "model.embed_at=cross"])
+    networks: list[Any] = [
+        build_network(config.model, config.heatmap, get_skeleton("penn13"), 0) for _ in range(2)
+    ]
+    for position in (networks[1].position, networks[1].cross_position):
+        assert position.table is not None
+        with torch.no_grad():
+            position.table[64:] += 100
+    clip = sequence(np.linspace(0, 1, length))
+    device = torch.device("cpu")
+    first, second = (
+        torch_embedder(network, config, "penn13", "key", device)([clip])[0] for network in networks
+    )
+    np.testing.assert_array_equal(first, second)
+    assert len(first) == length
+
+
+def test_the_same_movement_at_two_frame_rates_embeds_alike(embedder) -> None:
+    slow = sequence(np.linspace(0, 1, 41), fps=20)
+    fast = sequence(np.linspace(0, 1, 121), fps=60)
+    first, second = embedder([slow, fast])
+    assert len(second) == 121
+    np.testing.assert_allclose(second[::3], first, atol=2e-3 * np.abs(first).max())
+
+
+def test_missing_joints_embed_to_finite_numbers(embedder) -> None:
+    pose = sequence(np.linspace(0, 1, 30))
+    xy = pose.xy.copy()
+    xy[5:9] = np.nan
+    xy[:, 3] = np.nan
+    assert np.isfinite(embedder([replace(pose, xy=xy)])[0]).all()
+    assert np.isfinite(embedder([replace(pose, xy=np.full_like(xy, np.nan))])[0]).all()
+
+
+def test_another_skeleton_is_refused(embedder) -> None:
+    pose = sequence(np.linspace(0, 1, 10))
+    other = replace(pose, xy=np.zeros((10, 17, 2)), score=np.ones((10, 17)), skeleton="coco17")
+    with pytest.raises(UserError, match="reads the skeleton penn13, the poses have coco17"):
+        embedder([other])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "project")
+    for n in range(3):
+        add_sequence(made, f"clip{n}", sequence(warped_phase(20, n)))
+    return made
+
+
+def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: Project) -> None:
+    config = project.config(overrides=SMALL)
+    train(project, config=config, device="cpu")
+    assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
+    assert [r.status for r in embed(project, device="cpu")] == ["cached"] * 3
+    add_sequence(project, "clip1", sequence(warped_phase(20, 77)))
+    pose, recipe = project.read_pose("clip1")
+    project.write_pose("clip1", pose, artifact.Recipe("import", 1, {}, {"labels": "changed"}))
+    assert [r.status for r in embed(project, device="cpu")] == ["cached", "ok", "cached"]
+    train(project, config=replace(config, train=replace(config.train, seed=5)), overwrite=True,
+          device="cpu")  # fmt: skip
+    assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
+    (sequence_of_clip,) = ensure_embeddings(project, "default", ["clip0"], "cpu")
+    assert sequence_of_clip.model == load_embedder(project, device="cpu").key
+    assert recipe.step == "import"
+
+
+def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
+    train(project, config=project.config(overrides=SMALL), device="cpu")
+    path = project.pose_path("clip1")
+    path.write_bytes(path.read_bytes()[:200])
+    results = embed(project, device="cpu")
+    assert [r.status for r in results] == ["ok", "failed", "ok"]
+    assert "damaged" in results[1].message
+
+
+def test_missing_and_wrong_checkpoints(project: Project) -> None:
+    assert not has_model(project)
+    with pytest.raises(UserError, match="no trained model") as caught:
+        load_embedder(project)
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    folder = project.run_dir("default")
+    folder.mkdir(parents=True)
+    (folder / "best.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match="not a usable checkpoint") as caught:
+        load_embedder(project)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    (folder / "best.safetensors").write_bytes(project.pose_path("clip0").read_bytes())
+    with pytest.raises(UserError, match="not a checkpoint but the output of step 'import'"):
+        load_embedder(project)
+
+
+@pytest.mark.parametrize(("error", "warned"), [(9.9, False), (15.0, True)])
+def test_a_weak_model_is_called_weak(project: Project, error: float, warned: bool) -> None:
+    from la2ds_cli.alignment.clip_features import choose_features
+
+    train(project, config=project.config(overrides=SMALL), device="cpu")
+    path = checkpoint_path(project, "default")
+    arrays, recipe, facts = artifact.read_arrays(path)
+    artifact.write_arrays(path, arrays, recipe, facts | {"validation_error": error})
+    choice = choose_features(project, "default", "auto")
+    assert choice.kind == "model"
+    assert ("compare with --features pose" in choice.warning) == warned

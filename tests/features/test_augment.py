@@ -1,0 +1,247 @@
+"""Augmentation keeps its promises about correspondence, and each kind changes what it should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.config_sections import AugmentConfig
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.features.augment import (
+    augment,
+    change_geometry,
+    drop_limb,
+    flip,
+    noise,
+    rotate_limb,
+    sample_frames,
+)
+from tests.movement import figure
+
+OFF = AugmentConfig(
+    drop=0, warp=0, trim=0, position_probability=0, orientation_probability=0, flip_probability=0
+)
+PENN = get_skeleton("penn13")
+
+
+@pytest.fixture
+def xy() -> np.ndarray:
+    return figure(np.linspace(0, 1, 40))
+
+
+def _copy(xy: np.ndarray, config: AugmentConfig, seed: int = 0):
+    return augment(xy, np.ones(xy.shape[:2]), PENN, 5.0, config, np.random.default_rng(seed))
+
+
+def test_everything_off_is_the_identity(xy: np.ndarray) -> None:
+    copy = _copy(xy, OFF)
+    np.testing.assert_allclose(copy.xy, xy, rtol=1e-6)
+    np.testing.assert_array_equal(copy.source, np.arange(40))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_frames_are_increasing_and_within_the_promised_share(seed: int) -> None:
+    config = replace(OFF, drop=0.5, trim=0.5)
+    source = sample_frames(80, config, np.random.default_rng(seed))
+    assert np.all(np.diff(source) >= 1)
+    assert source[0] >= 0
+    assert source[-1] <= 79
+    assert len(source) >= 80 * 0.5 * 0.5 - 1
+
+
+def test_trimming_alone_keeps_a_contiguous_part() -> None:
+    source = sample_frames(80, replace(OFF, trim=0.5), np.random.default_rng(3))
+    np.testing.assert_array_equal(np.diff(source), 1)
+    assert 40 <= len(source) < 80
+
+
+def test_short_clips_keep_at_least_eight_frames() -> None:
+    config = replace(OFF, trim=0.9, drop=0.9)
+    lengths = {
+        len(sample_frames(n, config, np.random.default_rng(s))) for s in range(9) for n in (8, 12)
+    }
+    assert min(lengths) == 8
+    assert len(sample_frames(3, config, np.random.default_rng(0))) == 3
+
+
+def test_source_names_the_frame_that_is_shown(xy: np.ndarray) -> None:
+    copy = _copy(xy, replace(OFF, drop=0.5, trim=0.5), seed=5)
+    np.testing.assert_allclose(copy.xy, xy[copy.source.astype(int)], rtol=1e-6)
+
+
+def test_warp_shows_the_joints_between_frames(xy: np.ndarray) -> None:
+    copy = _copy(xy, replace(OFF, warp=0.6), seed=1)
+    assert np.any(copy.source % 1 > 0)
+    assert copy.source[0] == 0
+    assert copy.source[-1] == pytest.approx(39)
+    assert np.all(np.diff(copy.source) > 0)
+    wrist = xy[:, PENN.index("left_wrist"), 1]
+    expected = np.interp(copy.source, np.arange(40), wrist)
+    np.testing.assert_allclose(copy.xy[:, PENN.index("left_wrist"), 1], expected, rtol=1e-5)
+
+
+def test_position_noise_has_the_stated_deviation_in_cells(xy: np.ndarray) -> None:
+    noisy = _copy(xy, replace(OFF, position_probability=1, position_std=1.0)).xy
+    assert (noisy - xy).std() == pytest.approx(5.0, rel=0.1)  # cell = 5 pixels
+
+
+def test_rotation_moves_one_chain_and_keeps_its_bone_lengths(xy: np.ndarray) -> None:
+    turned = rotate_limb(xy, PENN, 0.3, np.random.default_rng(2))
+    moved = np.flatnonzero(np.abs(turned - xy).max(axis=(0, 2)) > 1e-9)
+    chain = next(c for c in PENN.chains.values() if set(moved) <= set(c[1:]))
+    for before, after in pairwise(chain):
+        length = np.linalg.norm(xy[:, before] - xy[:, after], axis=-1)
+        kept = np.linalg.norm(turned[:, before] - turned[:, after], axis=-1)
+        np.testing.assert_allclose(kept, length)
+
+
+def test_rotation_angle_has_the_stated_deviation(xy: np.ndarray) -> None:
+    still = np.repeat(xy[:1], 4000, axis=0)
+    turned = rotate_limb(still, PENN, 0.1, np.random.default_rng(0))
+    moved = np.flatnonzero(np.abs(turned - still).max(axis=(0, 2)) > 1e-9)
+    chain = next(c for c in PENN.chains.values() if set(moved) <= set(c[1:]))
+    pivot = chain[chain.index(moved[0]) - 1] if moved[0] in chain else chain[0]
+    arm = turned[:, moved[0]] - turned[:, pivot]
+    start = still[0, moved[0]] - still[0, pivot]
+    angle = np.arctan2(arm[:, 1], arm[:, 0]) - np.arctan2(start[1], start[0])
+    assert np.angle(np.exp(1j * angle)).std() == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("name", sorted(SKELETONS))
+def test_flip_twice_is_the_identity(name: str) -> None:
+    skeleton = SKELETONS[name]
+    rng = np.random.default_rng(0)
+    xy, score = rng.normal(size=(5, len(skeleton.joints), 2)), rng.random((5, len(skeleton.joints)))
+    back_xy, back_score = flip(*flip(xy, score, skeleton), skeleton)
+    np.testing.assert_array_equal(back_xy, xy)
+    np.testing.assert_array_equal(back_score, score)
+
+
+def test_flip_swaps_sides(xy: np.ndarray) -> None:
+    flipped, _ = flip(xy, np.ones(xy.shape[:2]), PENN)
+    left, right = PENN.index("left_wrist"), PENN.index("right_wrist")
+    np.testing.assert_allclose(flipped[:, left], xy[:, right] * [-1, 1])
+
+
+def test_geometry_is_constant_over_the_clip_and_leaves_nan_alone(xy: np.ndarray) -> None:
+    still = np.repeat(xy[:1], 6, axis=0)
+    still[:, 3] = np.nan
+    changed = change_geometry(still, PENN, 1.0, np.random.default_rng(1))
+    assert np.isnan(changed[:, 3]).all()
+    seen = np.delete(changed, 3, axis=1)
+    assert not np.allclose(seen[0], np.delete(still, 3, axis=1)[0])
+    np.testing.assert_allclose(seen, np.repeat(seen[:1], 6, axis=0))
+
+
+def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
+    gone_xy, gone_score = drop_limb(xy, np.ones(xy.shape[:2]), PENN, np.random.default_rng(4))
+    missing = np.asarray(np.isnan(gone_xy).any(axis=-1))
+    assert missing.any()
+    assert not missing[:, [chain[0] for chain in PENN.chains.values()]].any()
+    np.testing.assert_array_equal(gone_score == 0, missing)
+
+
+def test_the_same_generator_draws_the_same_copy(xy: np.ndarray) -> None:
+    first, second = _copy(xy, AugmentConfig(), 7), _copy(xy, AugmentConfig(), 7)
+    np.testing.assert_array_equal(first.xy, second.xy)
+    assert not np.array_equal(first.source, _copy(xy, AugmentConfig(), 8).source)
+
+
+PAPER = AugmentConfig(trim=0, temporal_probability=0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("temporal", {"drop": 0.5, "temporal_probability": 1.0}),
+        ("position", {"position_probability": 1.0}),
+        ("orientation", {"orientation_probability": 1.0}),
+        ("flip", {"flip_probability": 1.0}),
+    ],
+)
+def test_each_augmentation_alone_changes_its_own_thing_only(
+    xy: np.ndarray, kind: str, changes: dict[str, float]
+) -> None:
+    copy = _copy(xy, replace(OFF, **changes), seed=1)
+    assert (len(copy.source) < len(xy)) == (kind == "temporal")
+    mirrored, _ = flip(xy, np.ones(xy.shape[:2]), PENN)
+    expected = mirrored if kind == "flip" else xy[copy.source.astype(int)]
+    moved = np.abs(copy.xy - expected).max(axis=(0, 2)) > 1e-3
+    chains = [set(chain[1:]) for chain in PENN.chains.values()]
+    if kind == "orientation":
+        assert any(set(np.flatnonzero(moved)) <= chain for chain in chains)
+        assert moved.any()
+    else:
+        assert moved.all() == (kind == "position")
+
+
+def test_the_paper_probabilities_are_the_shares_of_copies(xy: np.ndarray) -> None:
+    """0.5 temporal, 0.3 each of orientation, position and flip, independent of each other."""
+    short = xy[:12]
+    copies = [_copy(short, PAPER, seed) for seed in range(1500)]
+    sided = PENN.index("left_shoulder"), PENN.index("right_shoulder")
+    flipped = np.array([c.xy[0, sided[0], 0] < 0 for c in copies])
+    assert flipped.mean() == pytest.approx(0.3, abs=0.04)
+    # U(0, 0.5) of 12 frames rounds to "none dropped" in 1 of 12 of the drawn half.
+    dropped = np.mean([len(c.source) < 12 for c in copies])
+    assert dropped == pytest.approx(0.5 * 11 / 12, abs=0.04)
+    head = PENN.index("head")  # part of no chain: position noise alone moves it
+    still = [
+        np.allclose(np.abs(c.xy[:, head]), short[c.source.astype(int), head], atol=1e-3)
+        for c in copies
+    ]
+    assert 1 - np.mean(still) == pytest.approx(0.3, abs=0.04)
+
+
+def test_temporal_probability_gates_dropping_and_warping_but_not_trimming() -> None:
+    config = AugmentConfig(temporal_probability=0.5, drop=0.5, warp=0.5, trim=0.0)
+    lengths = [len(sample_frames(80, config, np.random.default_rng(s))) for s in range(600)]
+    assert np.mean([n == 80 for n in lengths]) == pytest.approx(0.5, abs=0.06)
+    never = AugmentConfig(temporal_probability=0.0, drop=0.5, warp=0.5, trim=0.5)
+    source = sample_frames(80, never, np.random.default_rng(3))
+    np.testing.assert_array_equal(np.diff(source), 1)
+    assert len(source) < 80
+
+
+def test_a_probability_of_one_draws_what_it_drew_before_there_was_one() -> None:
+    config = AugmentConfig()
+    rng = np.random.default_rng(5)
+    kept = max(round(60 * (1 - rng.uniform(0, 0.5))), 8)
+    start = int(rng.integers(60 - kept + 1))
+    remaining = max(round(kept * (1 - rng.uniform(0, 0.5))), 8)
+    chosen = start + np.sort(rng.choice(kept, remaining, replace=False))
+    np.testing.assert_array_equal(sample_frames(60, config, np.random.default_rng(5)), chosen)
+
+
+def test_smooth_noise_has_the_same_deviation_and_drifts() -> None:
+    """Covariance 1 - |i - j| / 2T: variance 1, neighbours at 1 - 1 / 2T, both ends near 0.5."""
+    rng = np.random.default_rng(0)
+    drawn = noise((20, 20_000), 2.0, rng, smooth=True)
+    assert drawn.std(axis=1) == pytest.approx(2.0, rel=0.03)
+    correlation = np.corrcoef(drawn)
+    assert correlation[7, 8] == pytest.approx(1 - 1 / 40, abs=0.01)
+    assert correlation[0, 19] == pytest.approx(1 - 19 / 40, abs=0.03)
+    independent = noise((20, 20_000), 2.0, rng)
+    assert np.abs(np.corrcoef(independent)[0, 1:]).max() < 0.03
+
+
+def test_the_noise_switch_reaches_position_and_orientation(xy: np.ndarray) -> None:
+    still = np.repeat(xy[:1], 60, axis=0)
+    for name in ("position_probability", "orientation_probability"):
+        steps = {}
+        for kind in ("independent", "smooth"):
+            changed = _copy(still, replace(OFF, **{name: 1.0, "noise": kind}), seed=2).xy - still
+            steps[kind] = np.abs(np.diff(changed, axis=0)).mean() / np.abs(changed).mean()
+        assert steps["smooth"] < 0.4 * steps["independent"], name
+
+
+def test_flip_without_swap_keeps_the_names_of_the_joints(xy: np.ndarray) -> None:
+    score = np.linspace(0, 1, xy.shape[1]).repeat(len(xy)).reshape(xy.shape[1], -1).T
+    kept, kept_score = flip(xy, score, PENN, swap=False)
+    np.testing.assert_allclose(kept, xy * [-1, 1])
+    np.testing.assert_array_equal(kept_score, score)
+    copy = _copy(xy, replace(OFF, flip_probability=1.0, flip_swap=False))
+    np.testing.assert_allclose(copy.xy, kept, rtol=1e-6)

@@ -1,0 +1,278 @@
+"""Features of video frames: of the right moments, made once, made again when something changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.features import frame_features
+from la2ds_cli.features.frame_features import FrameReader, frame_reader, shown_rows
+from la2ds_cli.features.frame_network import compute, identity_of, load_network
+from la2ds_cli.features.resample import time_grid
+from la2ds_cli.video.video_file import VideoFile
+from tests.drawn_clips import grey_steps, quadrants
+from tests.filmed_clips import SIDE, Thumbnail, brightness, film, use_thumbnails
+from tests.movement import add_sequence, sequence
+
+STEP = 8  # grey levels from frame to frame of grey_steps
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Settings of a run that reads thumbnails of video frames."""
+    return ["model.input=rgb", *use_thumbnails(monkeypatch, tmp_path / "net.pth")]
+
+
+def reader(project: Project, settings: Sequence[str]) -> FrameReader:
+    found = frame_reader(project, project.config(overrides=settings), device="cpu")
+    assert found is not None
+    return found
+
+
+def refusal(project: Project, settings: Sequence[str], *clips: str) -> UserError:
+    with pytest.raises(UserError) as caught:
+        reader(project, settings).check(clips)
+    return caught.value
+
+
+# --- moments ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fps", [30.0, 10.0, 20.0])
+def test_the_rows_are_those_of_the_moments_of_the_poses(
+    project: Project, settings: list[str], fps: float
+) -> None:
+    """A part of a film, at rates above, below and equal to that of the model."""
+    film(project, "part", grey_steps(24), fps=fps, options=ClipOptions(start=0.2, end=0.72))
+    pose = project.read_pose("part")[0]
+    found = reader(project, settings).read("part")
+    assert set(found.frame) <= set(pose.frame)
+    assert (found.frame[0], found.frame[-1]) == (pose.frame[0], pose.frame[-1])
+    np.testing.assert_allclose(brightness(found.value), STEP * found.frame, atol=4)
+    np.testing.assert_allclose(found.time, found.frame / fps, atol=1e-6)
+
+
+def test_between_two_frames_lies_what_is_between_them(
+    project: Project, settings: list[str]
+) -> None:
+    film(project, "clip", grey_steps(24), fps=30)
+    read = reader(project, settings)
+    at = np.linspace(0, 23 / 30, 40)
+    np.testing.assert_allclose(brightness(read("clip", at)), STEP * 30 * at, atol=4)
+
+
+def test_no_frame_is_computed_twice(project: Project, settings: list[str]) -> None:
+    film(project, "slow", grey_steps(9), fps=8)
+    film(project, "fast", grey_steps(24), fps=60)
+    slow, fast = (project.read_pose(name)[0] for name in ("slow", "fast"))
+    assert shown_rows(slow, 20).tolist() == list(range(9))
+    assert len(shown_rows(fast, 20)) == len(time_grid(fast.time, 20)) == 9
+
+
+def test_turned_and_mirrored_as_the_clip_is_read(project: Project, settings: list[str]) -> None:
+    """The white quarter, bottom right, is bottom left in a mirrored clip and in a mirror image."""
+    film(project, "plain", [quadrants()] * 9)
+    film(project, "mirrored", [quadrants()] * 9, options=ClipOptions(mirror=True))
+    film(project, "turned", [quadrants()] * 9, options=ClipOptions(rotate=90, mirror=True))
+    read = reader(project, settings)
+
+    def white(value: np.ndarray) -> tuple[int, int]:
+        rows = value[0].reshape(SIDE, SIDE)
+        quarter = rows.reshape(2, SIDE // 2, 2, SIDE // 2).mean(axis=(1, 3))
+        return divmod(int(quarter.argmax()), 2)
+
+    places = {name: read.read(name) for name in ("plain", "mirrored", "turned")}
+    assert white(places["plain"].value) == (1, 1)
+    assert white(places["plain"].mirrored) == (1, 0)
+    assert white(places["mirrored"].value) == (1, 0)
+    assert white(places["mirrored"].mirrored) == (1, 1)
+    # A quarter turn clockwise brings it to the bottom left, the mirror back to the right.
+    assert white(places["turned"].value) == (1, 1)
+
+
+# --- kept, and made again --------------------------------------------------------------------
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the films that were computed."""
+    names: list[str] = []
+
+    def counted(network, file, frame, device):
+        names.append(file.path.stem)
+        return compute(network, file, frame, device)
+
+    monkeypatch.setattr(frame_features, "compute", counted)
+    return names
+
+
+def test_made_once_and_again_when_what_they_depend_on_changes(
+    project: Project, settings: list[str], computed: list[str], tmp_path: Path
+) -> None:
+    film(project, "clip", grey_steps(12))
+
+    def made(chosen: Sequence[str] = settings) -> int:
+        computed.clear()
+        reader(project, chosen).ensure(["clip"])
+        return len(computed)
+
+    assert (made(), made()) == (1, 0)
+    pose, _ = project.read_pose("clip")
+    project.write_pose("clip", replace(pose, xy=pose.xy + 1), Recipe("poses", 2, {}, {}))
+    assert made() == 0, "other joints of the same frames"
+    project.write_pose("clip", pose.cut(2, 12), Recipe("poses", 3, {}, {}))
+    assert made() == 1, "other frames"
+    assert made([*settings, "train.fps=10"]) == 1, "another rate"
+    assert made() == 1
+    (row,) = project.videos()
+    project.add_videos([replace(row, options="mirror=true")])
+    assert made() == 1, "read in another way"
+    (tmp_path / "net.pth").write_bytes(b"other weights")
+    assert made() == 1, "other weights"
+    path = project.features_path("clip")
+    path.write_bytes(path.read_bytes()[:-8])
+    assert made() == 1, "half a file"
+    assert made() == 0
+
+
+def test_an_interrupted_run_keeps_the_clips_that_are_done(
+    project: Project, settings: list[str], computed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        film(project, name, grey_steps(10))
+    counted = frame_features.compute
+
+    def stopped(network, file, frame, device):
+        if file.path.stem == "two":
+            raise KeyboardInterrupt
+        return counted(network, file, frame, device)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frame_features, "compute", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            reader(project, settings).ensure(["one", "two"])
+    assert [path.stem for path in (project.root / "features").iterdir()] == ["one"]
+    computed.clear()
+    reader(project, settings).ensure(["one", "two"])
+    assert computed == ["two"]
+
+
+# --- what cannot be had ----------------------------------------------------------------------
+
+
+def test_clips_without_pictures_are_named_with_the_remedy(
+    project: Project, settings: list[str]
+) -> None:
+    film(project, "gone", grey_steps(10))
+    film(project, "lost", grey_steps(11))
+    film(project, "kept", grey_steps(12))
+    reader(project, settings).ensure(["kept"])
+    for name in ("gone", "lost", "kept"):
+        (project.root / "films" / f"{name}.mp4").unlink()
+    reader(project, settings).check(["kept"])  # its features are there
+    error = refusal(project, settings, "kept", "gone", "lost")
+    assert error.exit_code == ExitCode.UNREADABLE
+    assert error.message.startswith("the video of gone is gone")
+    assert "1 more clip" in error.message
+    assert "--input joints" in error.hint
+
+
+def test_joints_that_came_without_pictures(project: Project, settings: list[str]) -> None:
+    add_sequence(project, "imported", sequence(np.linspace(0, 1, 12)))
+    (project.root / "imported.mat").write_bytes(b"joints")
+    error = refusal(project, settings, "imported")
+    assert error.exit_code == ExitCode.UNUSABLE
+    assert error.message == "imported has no pictures: its joints come from imported.mat"
+    assert "--video" in error.hint
+
+
+def test_another_film_under_the_same_name(project: Project, settings: list[str]) -> None:
+    film(project, "clip", grey_steps(12))
+    film(project, "other", grey_steps(14))
+    films = project.root / "films"
+    (films / "other.mp4").replace(films / "clip.mp4")
+    error = refusal(project, settings, "clip")
+    assert error.exit_code == ExitCode.MISMATCH
+    assert "has changed" in error.message
+
+
+def test_frames_that_the_file_does_not_have(project: Project) -> None:
+    film(project, "clip", grey_steps(12))
+    file = VideoFile(project.root / "films" / "clip.mp4")
+    with pytest.raises(UserError, match="2 of 3 frames") as caught:
+        compute(Thumbnail(), file, np.array([3, 11, 12]), "cpu")  # type: ignore[arg-type]
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+# --- weights ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (None, ExitCode.ENVIRONMENT, "there is no file"),
+        (b"no weights", ExitCode.ENVIRONMENT, "does not hold the weights of a ResNet-50"),
+    ],
+)
+def test_files_that_are_no_weights(
+    tmp_path: Path, content: bytes | None, code: ExitCode, said: str
+) -> None:
+    path = tmp_path / "net.pth"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=said) as caught:
+        load_network(str(path), identity_of(str(path)))
+    assert caught.value.exit_code == code
+
+
+def test_a_state_dict_of_another_network(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({"conv1.weight": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="it lacks bn1"):
+        load_network(str(path), identity_of(str(path)))
+
+
+def test_other_weights_than_those_of_the_training(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"new")
+    with pytest.raises(UserError, match="not those that the run was trained with") as caught:
+        load_network(str(path), "digest of the old file")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_an_unknown_name_is_a_wrong_setting() -> None:
+    with pytest.raises(UserError, match="names no weights: 'resnet51'") as caught:
+        identity_of("resnet51")
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert "resnet50-imagenet" in caught.value.hint
+
+
+def test_without_network_the_default_says_where_the_file_belongs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("LA2DS_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("LA2DS_OFFLINE", "1")
+    name = Config().model.rgb_weights
+    assert re.fullmatch(r"resnet50-imagenet:11ad3fa6", identity_of(name))
+    with pytest.raises(UserError, match="cannot be fetched") as caught:
+        load_network(name, identity_of(name))
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    for part in ("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/", "rgb_weights"):
+        assert part in caught.value.hint

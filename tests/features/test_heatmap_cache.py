@@ -1,0 +1,244 @@
+"""The cached heatmaps: round trip, partial reads, staleness and damage."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import Recipe, staleness
+from la2ds_cli.core.config_sections import HeatmapConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features import heatmap_cache
+from la2ds_cli.features.crop import clip_box, to_cells
+from la2ds_cli.features.heatmap_cache import (
+    cache_heatmaps,
+    estimate_bytes,
+    heatmap_recipe,
+    read_heatmaps,
+)
+from la2ds_cli.features.heatmaps import render_numpy
+
+CONFIG = HeatmapConfig()
+POSE_RECIPE = Recipe("poses", 1, {}, {"video": "v"})
+
+
+def walk(frames: int, seed: int = 0) -> PoseSequence:
+    """A penn13 clip whose joints drift smoothly; one joint unseen for a while."""
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(100, 300, (1, 13, 2)) + rng.normal(0, 2, (frames, 13, 2)).cumsum(axis=0)
+    xy[3:6, 4] = np.nan
+    return PoseSequence(
+        xy=xy,
+        score=rng.uniform(0.3, 1, (frames, 13)),
+        box=np.zeros((frames, 4)),
+        frame=np.arange(frames),
+        time=np.arange(frames) / 20,
+        fps=20.0,
+        size=(480, 360),
+        skeleton="penn13",
+    )
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of two clips with 150 and 20 frames."""
+    project = Project.create(tmp_path / "p")
+    for name, frames in (("long", 150), ("short", 20)):
+        project.write_pose(name, walk(frames), POSE_RECIPE)
+    project.add_videos(
+        [Video("long", "long.mp4", "l", frames=150), Video("short", "short.mp4", "s", frames=20)]
+    )
+    return project
+
+
+def rendered(pose: PoseSequence, config: HeatmapConfig = CONFIG) -> np.ndarray:
+    cells = to_cells(
+        pose.xy, clip_box(pose.xy, config.crop, config.padding), config.size, config.aspect
+    )
+    limbs = get_skeleton(pose.skeleton).limbs
+    return render_numpy(cells, pose.score, limbs, config.size, config.sigma)
+
+
+def test_round_trip_loses_at_most_half_a_level(project):
+    results = cache_heatmaps(project, CONFIG)
+    assert [(r.video, r.status, r.frames) for r in results] == [
+        ("long", "ok", 150),
+        ("short", "ok", 20),
+    ]
+    for name, frames in (("long", 150), ("short", 20)):
+        maps = read_heatmaps(project, name)
+        assert maps.dtype == np.float32
+        assert maps.min() == 0
+        assert maps.max() <= 1
+        assert np.abs(maps - rendered(walk(frames))).max() <= 0.5 / 255 + 1e-5
+
+
+def test_partial_read_equals_the_slice_of_the_whole(project):
+    cache_heatmaps(project, CONFIG)
+    whole = read_heatmaps(project, "long")
+    for start, stop in ((0, 1), (10, 50), (63, 65), (64, 128), (100, 150), (140, 400), (9, 9)):
+        np.testing.assert_array_equal(
+            read_heatmaps(project, "long", start, stop), whole[start:stop]
+        )
+    np.testing.assert_array_equal(read_heatmaps(project, "long", -10), whole[-10:])
+
+
+def test_partial_read_decompresses_only_the_chunks_it_needs(project):
+    """The other chunks are overwritten with noise, which their checksums would refuse."""
+    cache_heatmaps(project, CONFIG)
+    before = read_heatmaps(project, "long", 70, 90)
+    path = project.heatmap_path("long")
+    arrays, recipe, facts = artifact.read_arrays(path)
+    data, offset = arrays["data"].copy(), arrays["offset"]
+    assert len(offset) == 4  # 64 + 64 + 22 frames
+    data[offset[2] + 8 :] ^= 0xFF
+    data[8 : offset[1]] ^= 0xFF
+    artifact.write_arrays(path, {"data": data, "offset": offset}, recipe, facts)
+    np.testing.assert_array_equal(read_heatmaps(project, "long", 70, 90), before)
+    with pytest.raises(UserError, match="damaged") as caught:
+        read_heatmaps(project, "long", 60, 70)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    assert "--overwrite" in caught.value.hint
+
+
+def test_header_tells_box_and_channels(project):
+    cache_heatmaps(project, CONFIG)
+    recipe, facts = artifact.read_header(project.heatmap_path("short"))
+    skeleton = get_skeleton("penn13")
+    assert facts["channels"] == len(skeleton.joints) + len(skeleton.limbs)
+    assert (facts["frames"], facts["size"], facts["skeleton"]) == (20, 30, "penn13")
+    np.testing.assert_allclose(facts["box"], clip_box(walk(20).xy, "robust", CONFIG.padding))
+    assert recipe.inputs == {"poses": POSE_RECIPE.key}
+
+
+def test_second_run_keeps_current_files(project):
+    first = cache_heatmaps(project, CONFIG)
+    written = project.heatmap_path("long").stat().st_mtime_ns
+    second = cache_heatmaps(project, CONFIG)
+    assert [r.status for r in second] == ["cached", "cached"]
+    assert [r.message for r in second] == [r.message for r in first]
+    assert project.heatmap_path("long").stat().st_mtime_ns == written
+    again = cache_heatmaps(project, CONFIG, overwrite=True)
+    assert [r.status for r in again] == ["ok", "ok"]
+
+
+CHANGES = {
+    "size": 20,
+    "sigma": 0.8,
+    "channels": "joints",
+    "distance": "printed",
+    "crop": "smallest",
+    "aspect": "stretch",
+    "padding": 0.2,
+}
+
+
+def test_every_field_is_tried():
+    assert set(CHANGES) == {field.name for field in dataclasses.fields(HeatmapConfig)}
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES))
+def test_one_changed_setting_makes_the_maps_stale(project, name):
+    cache_heatmaps(project, CONFIG)
+    changed = dataclasses.replace(CONFIG, **{name: CHANGES[name]})
+    reason = staleness(project.heatmap_path("short"), heatmap_recipe(changed, POSE_RECIPE.key))
+    assert reason == f"{name}: {getattr(CONFIG, name)} -> {CHANGES[name]}"
+    assert [r.status for r in cache_heatmaps(project, changed)] == ["ok", "ok"]
+    assert [r.status for r in cache_heatmaps(project, changed)] == ["cached", "cached"]
+    # The poses themselves do not depend on it.
+    assert staleness(project.pose_path("short"), POSE_RECIPE) is None
+
+
+def test_new_poses_make_only_their_clip_stale(project):
+    cache_heatmaps(project, CONFIG)
+    project.write_pose("short", walk(20, seed=1), Recipe("poses", 2, {}, {"video": "v"}))
+    assert [r.status for r in cache_heatmaps(project, CONFIG)] == ["cached", "ok"]
+    np.testing.assert_allclose(
+        read_heatmaps(project, "short"), rendered(walk(20, seed=1)), atol=0.5 / 255 + 1e-5
+    )
+
+
+def test_cut_file_is_made_again(project):
+    cache_heatmaps(project, CONFIG)
+    path = project.heatmap_path("long")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert [r.status for r in cache_heatmaps(project, CONFIG)] == ["ok", "cached"]
+    assert path.read_bytes() == whole
+
+
+def test_clip_without_poses_is_skipped_and_damaged_poses_fail(project):
+    project.add_videos([Video("new", "new.mp4", "n")])
+    project.pose_path("short").write_bytes(b"not an artifact")
+    results = {r.video: r for r in cache_heatmaps(project, CONFIG)}
+    assert {video: r.status for video, r in results.items()} == {
+        "long": "ok",
+        "short": "failed",
+        "new": "skipped",
+    }
+    assert "damaged" in results["short"].message
+    assert results["new"].hint
+
+
+def test_clip_in_which_nobody_is_seen_has_zero_maps(project):
+    pose = walk(8)
+    hidden = dataclasses.replace(pose, xy=np.full_like(pose.xy, np.nan))
+    project.write_pose("short", hidden, POSE_RECIPE)
+    cache_heatmaps(project, CONFIG)
+    assert not read_heatmaps(project, "short").any()
+    assert artifact.read_header(project.heatmap_path("short"))[1]["box"] is None
+
+
+def test_estimate_is_close_to_the_stored_size(project):
+    estimate = estimate_bytes(project, CONFIG, project.videos())
+    cache_heatmaps(project, CONFIG)
+    stored = sum(
+        artifact.read_arrays(project.heatmap_path(name))[0]["data"].size
+        for name in ("long", "short")
+    )
+    assert estimate == pytest.approx(stored, rel=0.3)
+
+
+def test_full_disk_is_told_before_anything_is_written(project, monkeypatch):
+    monkeypatch.setattr(heatmap_cache.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(UserError, match="free") as caught:
+        cache_heatmaps(project, CONFIG)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert not project.heatmap_path("long").exists()
+
+
+def test_progress_counts_every_clip(project):
+    class Counting(Progress):
+        def __init__(self):
+            self.total, self.done, self.notes = 0, 0, []
+
+        def begin(self, label, total=None):
+            self.total = total
+
+        def advance(self, amount=1):
+            self.done += amount
+
+        def note(self, text):
+            self.notes.append(text)
+
+    progress = Counting()
+    cache_heatmaps(project, CONFIG, progress=progress)
+    assert progress.done == progress.total == 2
+    assert "take about" in progress.notes[0]
+
+
+def test_reading_what_is_not_there(project, tmp_path):
+    with pytest.raises(UserError, match="no cached heatmaps of long") as caught:
+        read_heatmaps(project, "long")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    with pytest.raises(UserError, match="no clips yet"):
+        cache_heatmaps(Project.create(tmp_path / "empty"), CONFIG)

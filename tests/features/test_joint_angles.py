@@ -1,0 +1,89 @@
+"""Angles at joints and their differences along an alignment, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.joint_angles import angle_difference, angle_triples, joint_angles
+from la2ds_cli.features.pose_features import mirror
+
+SKELETON = get_skeleton("coco17")
+
+
+def pose(degrees: list[float], skeleton: str = "coco17") -> PoseSequence:
+    """The left elbow bent to each of `degrees`, all other joints at random."""
+    joints = get_skeleton(skeleton).joints
+    xy = np.random.default_rng(0).uniform(10, 90, (1, len(joints), 2)).repeat(len(degrees), axis=0)
+    index = {joint: k for k, joint in enumerate(joints)}
+    xy[:, index["left_shoulder"]] = (50, 20)
+    xy[:, index["left_elbow"]] = (50, 40)
+    turn = np.radians(degrees)
+    xy[:, index["left_wrist"]] = 50 + 15 * np.sin(turn)[:, None] * [1, 0]
+    xy[:, index["left_wrist"], 1] = 40 - 15 * np.cos(turn)
+    count = len(degrees)
+    return PoseSequence(
+        xy=xy,
+        score=np.ones(xy.shape[:2]),
+        box=np.tile([0.0, 0, 100, 100], (count, 1)),
+        frame=np.arange(count),
+        time=np.arange(count) / 30,
+        fps=30,
+        size=(100, 100),
+        skeleton=skeleton,
+    )
+
+
+def test_an_angle_is_what_was_built() -> None:
+    names, angle = joint_angles(pose([0, 30, 90, 150, 180]))
+    assert names[0] == "left_elbow"
+    np.testing.assert_allclose(angle[:, 0], [0, 30, 90, 150, 180], atol=1e-3)
+
+
+def test_a_missing_joint_and_coinciding_joints_have_no_angle() -> None:
+    one = pose([90, 90])
+    one.xy[0, SKELETON.index("left_wrist")] = np.nan
+    one.xy[1, SKELETON.index("left_wrist")] = one.xy[1, SKELETON.index("left_elbow")]
+    names, angle = joint_angles(one)
+    assert np.isnan(angle[:, 0]).all()
+    assert not np.isnan(angle[:, names.index("right_knee")]).any()
+
+
+@pytest.mark.parametrize("name", SKELETONS)
+def test_every_skeleton_has_angles_between_joints_that_limbs_join(name: str) -> None:
+    skeleton = get_skeleton(name)
+    triples = angle_triples(skeleton)
+    assert len(triples) >= 8
+    for joint, triple in triples.items():
+        assert skeleton.joints[triple[1]] == joint
+        assert len(set(triple)) == 3
+
+
+def test_differences_are_read_between_the_frames_of_b() -> None:
+    names, found = angle_difference(
+        pose([10, 10, 10, 10]), pose([20, 40, 60]), np.array([0, 0.5, 2, np.nan])
+    )
+    np.testing.assert_allclose(found[:3, names.index("left_elbow")], [10, 20, 50], atol=1e-3)
+    assert np.isnan(found[3]).all()
+
+
+def test_a_frame_that_is_met_exactly_needs_no_neighbour() -> None:
+    b = pose([20, 40])
+    b.xy[1] = np.nan
+    names, found = angle_difference(pose([10]), b, np.array([0.0]))
+    assert found[0, names.index("left_elbow")] == pytest.approx(10, abs=1e-3)
+
+
+def test_a_mirrored_clip_is_compared_side_by_side() -> None:
+    a = pose([10, 50])
+    _, found = angle_difference(a, mirror(a), np.array([0.0, 1]), mirrored=True)
+    np.testing.assert_allclose(found, 0, atol=1e-3)
+    names, plain = angle_difference(a, mirror(a), np.array([0.0, 1]))
+    assert abs(plain[0, names.index("left_elbow")]) > 1
+
+
+def test_different_skeletons_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="skeletons differ"):
+        angle_difference(pose([1]), pose([1], "penn13"), np.zeros(1))

@@ -1,0 +1,173 @@
+"""Raw-pose features on skeletons whose answers are known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.pose_features import (
+    body_frame,
+    fill_gaps,
+    mirror,
+    movement,
+    movement_of,
+    raw_pose,
+    raw_pose_velocity,
+    time_only,
+)
+
+PENN = get_skeleton("penn13")
+
+
+def clip(xy, skeleton="penn13", size=(640, 480), **changed) -> PoseSequence:
+    length, joints = np.asarray(xy).shape[:2]
+    fields = {
+        "score": np.linspace(0.1, 1, length * joints).reshape(length, joints),
+        "box": np.tile([10.0, 20, 110, 220], (length, 1)),
+        "frame": np.arange(length),
+        "time": np.arange(length) / 10,
+        "fps": 10.0,
+        "size": size,
+    }
+    return PoseSequence(xy=xy, skeleton=skeleton, **(fields | changed))
+
+
+def upright(length=4) -> np.ndarray:
+    """Penn joints: hips at (90, 200) and (110, 200), shoulders 100 above, the rest at the root."""
+    xy = np.full((length, 13, 2), (100.0, 200.0))
+    for name, point in (
+        ("left_hip", (110, 200)),
+        ("right_hip", (90, 200)),
+        ("left_shoulder", (110, 100)),
+        ("right_shoulder", (90, 100)),
+        ("head", (100, 50)),
+    ):
+        xy[:, PENN.index(name)] = point
+    return xy
+
+
+def test_gaps_are_filled_linearly_and_ends_held():
+    xy = np.zeros((5, 2, 2))
+    xy[:, 0, 0] = [np.nan, 10, np.nan, np.nan, 40]
+    xy[:, 1] = [[0, 0], [1, 2], [2, 4], [3, 6], [np.nan, np.nan]]
+    filled = fill_gaps(xy)
+    np.testing.assert_allclose(filled[:, 0, 0], [10, 10, 20, 30, 40])
+    np.testing.assert_allclose(filled[4, 1], [3, 6])
+    assert np.isnan(xy[0, 0, 0])  # the caller's array is left alone
+
+
+def test_joint_never_seen_sits_at_the_centre_of_the_others():
+    xy = np.zeros((2, 3, 2))
+    xy[:, 0], xy[:, 1], xy[:, 2] = [[0, 0], [2, 0]], [[4, 2], [6, 2]], np.nan
+    np.testing.assert_allclose(fill_gaps(xy)[:, 2], [[2, 1], [4, 1]])
+    assert not fill_gaps(np.full((2, 3, 2), np.nan)).any()
+
+
+def test_body_frame_by_hand():
+    centred, scale = body_frame(clip(upright()))
+    assert scale == pytest.approx(100)
+    np.testing.assert_allclose(centred[0, PENN.index("head")], [0, -1.5])
+    np.testing.assert_allclose(centred[0, PENN.index("left_shoulder")], [0.1, -1])
+
+
+def test_raw_pose_does_not_see_place_and_size():
+    moved = upright() * 3 + [50, -20] + np.arange(4)[:, None, None] * [10.0, 5.0]
+    np.testing.assert_allclose(raw_pose(clip(moved)), raw_pose(clip(upright())), atol=1e-5)
+    assert raw_pose(clip(upright())).shape == (4, 26)
+
+
+def test_scale_is_the_median_of_the_clip():
+    """Bending over for one frame halves that torso and must not blow up the other joints."""
+    xy = upright(5)
+    xy[2, [PENN.index("left_shoulder"), PENN.index("right_shoulder")], 1] = 150
+    centred, scale = body_frame(clip(xy))
+    assert scale == pytest.approx(100)
+    np.testing.assert_allclose(centred[2, PENN.index("head")], [0, -1.5])
+
+
+def test_clip_without_a_torso_has_scale_one():
+    assert body_frame(clip(np.zeros((3, 13, 2))))[1] == 1
+
+
+def test_velocity_by_hand():
+    xy = upright(6)
+    xy[:, PENN.index("head"), 0] += 10 * np.arange(6)  # 0.1 torso lengths per frame
+    feature = raw_pose_velocity(clip(xy), weight=1.5, reach=2)
+    assert feature.shape == (6, 52)
+    np.testing.assert_allclose(feature[:, :26], raw_pose(clip(xy)))
+    velocity = feature[:, 26:].reshape(6, 13, 2)
+    head = velocity[:, PENN.index("head")]
+    # Frames t - 2 and t + 2 are 4 frames apart; at the ends the first and last frame stand in.
+    np.testing.assert_allclose(head[:, 0], 1.5 * 0.1 * np.array([2, 3, 4, 4, 3, 2]), atol=1e-6)
+    np.testing.assert_allclose(np.delete(velocity, PENN.index("head"), axis=1), 0, atol=1e-6)
+
+
+def test_clock_runs_from_zero_to_one_in_seconds():
+    uneven = clip(upright(), time=np.array([2.0, 3, 3.5, 6]))
+    np.testing.assert_allclose(time_only(uneven)[:, 0], [0, 0.25, 0.375, 1])
+    assert time_only(clip(upright(1))).tolist() == [[0]]
+
+
+def test_mirror_by_hand():
+    pose = clip(upright())
+    turned = mirror(pose)
+    # Pixel columns 0..639: x -> 639 - x, and the left hip takes the place of the right one.
+    np.testing.assert_allclose(turned.xy[0, PENN.index("left_hip")], [639 - 90, 200])
+    np.testing.assert_allclose(turned.box[0], [639 - 110, 20, 639 - 10, 220])
+    assert turned.score[0, PENN.index("left_hip")] == pose.score[0, PENN.index("right_hip")]
+
+
+@pytest.mark.parametrize("size", [(640, 480), (0, 0)])
+@pytest.mark.parametrize("name", sorted(SKELETONS))
+def test_mirror_twice_is_the_identity(name, size):
+    joints = len(get_skeleton(name).joints)
+    xy = np.random.default_rng(0).uniform(0, 400, (3, joints, 2)).astype(np.float32)
+    xy[1, 2] = np.nan
+    pose = clip(xy, name, size)
+    assert not np.array_equal(mirror(pose).xy, pose.xy, equal_nan=True)
+    twice = mirror(mirror(pose))
+    np.testing.assert_allclose(twice.xy, pose.xy, atol=1e-4)
+    np.testing.assert_array_equal(twice.score, pose.score)
+    np.testing.assert_allclose(twice.box, pose.box, atol=1e-4)
+
+
+def swaying(length: int, extent: float) -> np.ndarray:
+    """One joint of three moves up and down by `extent`, 0.5 cycles in `length` frames."""
+    xy = np.zeros((length, 3, 2))
+    xy[:, 1, 1] = extent * np.sin(np.linspace(-np.pi / 2, np.pi / 2, length))
+    return xy
+
+
+def test_movement_forgets_build_place_and_extent():
+    """Another body that stands elsewhere and moves half as far: the same features."""
+    offset = np.random.default_rng(0).normal(size=(1, 3, 2))
+    far, near = movement_of(swaying(300, 2.0)), movement_of(swaying(300, 1.0) + offset)
+    np.testing.assert_allclose(far, near, atol=1e-12)
+    assert (far**2).sum(axis=1).mean() == pytest.approx(1, abs=0.02)  # root mean square 1
+
+
+def test_a_held_pose_does_not_shift_movement():
+    """Ranges do not see how long a pose is held; a mean would."""
+    moving = swaying(200, 1.0)
+    held = np.concatenate([moving, np.repeat(moving[-1:], 200, axis=0)])
+    np.testing.assert_allclose(movement_of(held)[:200], movement_of(moving), atol=0.02)
+
+
+def test_jitter_of_a_still_clip_is_not_blown_up():
+    still = np.random.default_rng(0).normal(0, 0.001, (50, 3, 2))
+    assert np.abs(movement_of(still)).max() < 0.1
+    assert np.isfinite(movement_of(np.zeros((5, 3, 2)))).all()
+
+
+def test_movement_has_both_frames_of_reference_and_their_velocity():
+    xy = upright(9)
+    xy[..., 1] += np.arange(9)[:, None]  # the whole body sinks
+    value = movement(clip(xy))
+    assert value.shape == (9, 8 * 13)
+    in_picture, about_root, velocity = value[:, :26], value[:, 26:52], value[:, 52:]
+    assert (np.diff(in_picture[:, 1::2], axis=0) > 0).all()
+    assert not about_root.any()
+    assert (velocity[:, 1:26:2] > 0).all()
+    assert not velocity[:, 26:].any()

@@ -1,0 +1,123 @@
+"""Sampling by time: grids, gaps, and independence of the camera's frame rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.resample import (
+    frame_period,
+    interpolate,
+    resample_pose,
+    seconds_at,
+    time_grid,
+)
+from tests.movement import sequence
+
+
+def swing(fps: float, seconds: float = 2.0) -> PoseSequence:
+    """A sine movement of 100 pixels at 1 Hz; every joint has its own phase."""
+    time = np.arange(round(seconds * fps) + 1) / fps
+    angle = 2 * np.pi * time[:, None] + np.arange(13)
+    xy = 200 + 100 * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    length = len(time)
+    return PoseSequence(
+        xy=xy,
+        score=np.ones((length, 13)),
+        box=np.stack([time] * 4, axis=1),
+        frame=np.arange(length),
+        time=time,
+        fps=fps,
+        size=(640, 480),
+        skeleton="penn13",
+    )
+
+
+def test_grid_spans_the_clip():
+    np.testing.assert_allclose(time_grid(np.array([1.0, 1.4, 2.0]), 4), [1, 1.25, 1.5, 1.75, 2])
+    assert time_grid(np.array([0.0, 0.01]), 10).tolist() == [0, 0.01]  # at least both ends
+    assert time_grid(np.array([3.0]), 10).tolist() == [3]
+    assert time_grid(np.array([]), 10).tolist() == []
+
+
+def test_grid_keeps_the_times_of_a_clip_at_that_rate():
+    jitter = np.arange(5) / 20 + np.array([0, 1e-4, -1e-4, 0, 1e-4])
+    np.testing.assert_array_equal(time_grid(jitter, 20), jitter)
+    np.testing.assert_array_equal(time_grid(np.arange(5) / 19.9, 20), np.arange(5) / 19.9)
+    assert len(time_grid(np.arange(41) / 40, 20)) == 21
+    dropped = np.array([0, 0.05, 0.15, 0.2])  # one frame is missing: not a regular clip
+    np.testing.assert_allclose(time_grid(dropped, 20), [0, 0.05, 0.1, 0.15, 0.2])
+
+
+def test_interpolation_by_hand():
+    value = np.array([[0.0, 10], [4, 20]])
+    time = np.array([1.0, 3.0])
+    at = np.array([0.0, 1, 1.5, 3, 9])
+    expected = [[0, 10], [0, 10], [1, 12.5], [4, 20], [4, 20]]
+    np.testing.assert_allclose(interpolate(value, time, at), expected)
+    assert interpolate(value[:1], time[:1], at).tolist() == [[0, 10]] * 5
+    assert interpolate(value.astype(np.float32), time, at).dtype == np.float32
+
+
+def test_gap_spreads_only_to_points_it_touches():
+    time = np.array([0.0, 1, 2, 3])
+    value = np.array([0.0, np.nan, 2, 3])
+    at = np.array([0.0, 0.5, 1, 1.5, 2, 2.5, 3])
+    mixed = interpolate(value, time, at)
+    assert np.isnan(mixed).tolist() == [False, True, True, True, False, False, False]
+    np.testing.assert_allclose(mixed[[0, 4, 5, 6]], [0, 2, 2.5, 3])
+
+
+def test_resampling_at_its_own_times_is_the_identity():
+    pose = swing(25.0)
+    xy = pose.xy.copy()
+    xy[7, 3] = np.nan
+    pose = PoseSequence(**{**vars(pose), "xy": xy})
+    same = resample_pose(pose, time_grid(pose.time, 25.0))
+    for name in ("xy", "score", "box", "frame", "time"):
+        np.testing.assert_array_equal(getattr(same, name), getattr(pose, name))
+
+
+def test_unseen_joints_stay_unseen_with_score_zero():
+    pose = swing(20.0)
+    xy = pose.xy.copy()
+    xy[10:13, 2] = np.nan
+    pose = PoseSequence(**{**vars(pose), "xy": xy})
+    half = resample_pose(pose, pose.time[:-1] + 0.025)
+    hidden = np.isnan(half.xy[:, 2]).any(axis=-1)
+    assert np.flatnonzero(hidden).tolist() == [9, 10, 11, 12]
+    assert not half.score[hidden, 2].any()
+    assert (half.score[~hidden, 2] > 0).all()
+    assert not np.isnan(half.xy[:, 3]).any()
+
+
+@pytest.mark.parametrize("rate", [10.0, 20.0, 24.0])
+def test_two_cameras_see_the_same_movement(rate):
+    slow, fast = swing(30.0), swing(60.0)
+    grid = time_grid(slow.time, rate)
+    np.testing.assert_allclose(time_grid(fast.time, rate), grid)
+    from_slow, from_fast = resample_pose(slow, grid), resample_pose(fast, grid)
+    # Linear interpolation errs by at most h^2 / 8 * max|x''|; here x'' = 100 (2 pi)^2.
+    bound = [(1 / fps) ** 2 / 8 * 100 * (2 * np.pi) ** 2 for fps in (30, 60)]
+    assert np.abs(from_slow.xy - from_fast.xy).max() <= sum(bound) + 1e-3
+    assert np.abs(from_slow.frame / 30 - from_fast.frame / 60).max() <= 1 / 60 + 1 / 120 + 1e-9
+
+
+def test_frame_is_the_nearest_source_frame():
+    pose = swing(10.0)
+    sampled = resample_pose(pose, np.array([0.0, 0.12, 0.18, 2.0]))
+    assert sampled.frame.tolist() == [0, 1, 2, 20]
+    np.testing.assert_allclose(sampled.box[:, 0], [0, 0.12, 0.18, 2], atol=1e-6)
+
+
+def test_seconds_between_and_behind_frames() -> None:
+    pose = sequence(np.linspace(0, 1, 20), fps=20.0)
+    assert seconds_at(pose, 8.4) == pytest.approx(0.42)
+    assert seconds_at(pose, 20) == pytest.approx(1.0)
+    assert seconds_at(pose.cut(10, 11), 1) == pytest.approx(0.55)
+
+
+def test_a_lost_frame_does_not_change_how_long_one_lasts() -> None:
+    assert frame_period(np.array([0.0, 0.1, 0.2, 0.5, 0.6]), 30.0) == pytest.approx(0.1)
+    assert frame_period(np.array([7.0]), 25.0) == pytest.approx(0.04)

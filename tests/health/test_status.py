@@ -1,0 +1,140 @@
+"""What is stale, and why, on projects whose state is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.embedding.embed import embed
+from la2ds_cli.features.heatmap_cache import cache_heatmaps
+from la2ds_cli.health.status import StepStatus, project_status
+from la2ds_cli.poses.extract import pose_recipes
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence, warped_phase
+
+TINY = (
+    "model.input=joints",
+    "model.width=16",
+    "model.heads=2",
+    "model.temporal_layers=1",
+    "train.steps=2",
+    "train.batch_size=2",
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path)
+    for number in range(3):
+        add_sequence(made, f"clip-{number}", sequence(warped_phase(30, seed=number)))
+    return made
+
+
+def _step(project: Project, name: str, *overrides: str) -> StepStatus:
+    found = project_status(project, project.config(overrides=overrides))
+    return next(step for step in found.steps if step.step == name)
+
+
+def test_an_empty_project_asks_for_videos(tmp_path: Path):
+    found = project_status(Project.create(tmp_path), Project.create(tmp_path).config())
+    assert found.videos == 0
+    assert found.next.startswith("la2ds extract-poses")
+    assert not found.runs
+
+
+def test_imported_poses_are_always_current(project: Project):
+    poses = _step(project, "poses", "poses.detector=full-frame")
+    assert (poses.current, poses.stale, poses.missing) == (3, {}, [])
+
+
+def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
+    names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
+    config = project.config(overrides=names).poses
+    video = Video("filmed-1", "films/one.mp4", "d" * 64, 30)
+    recipe = pose_recipes(project, config, video)[0]
+    project.write_pose(video.id, sequence(warped_phase(30, seed=9)), recipe)
+    project.add_videos([video])
+    assert _step(project, "poses", *names).current == 4
+    changed = _step(project, "poses", *names, "poses.joint_threshold=0.2")
+    assert changed.stale == {"filmed-1": "joint_threshold: 0.05 -> 0.2"}
+    assert changed.command == f"la2ds extract-poses {project.root / 'films' / 'one.mp4'}"
+    more = [Video(f"filmed-{n}", f"films/{n}.mp4", "d" * 64, 30) for n in range(2, 14)]
+    project.add_videos(more)  # without poses
+    many = _step(project, "poses", *names, "poses.joint_threshold=0.2")
+    assert many.command == f"la2ds extract-poses {project.root / 'films'}"
+
+
+def test_a_model_file_that_is_gone_is_the_reason_and_no_error(project: Project):
+    project.write_pose(
+        "filmed-1", sequence(warped_phase(30, seed=9)), Recipe("poses", 1, {}, {"video": "d"})
+    )
+    project.add_videos([Video("filmed-1", "one.mp4", "d" * 64, 30)])
+    poses = _step(project, "poses", "poses.pose=/no/such.onnx")
+    assert poses.current == 3
+    assert "no such model file" in poses.stale["filmed-1"]
+
+
+def test_missing_and_damaged_poses_are_told_apart(project: Project):
+    project.pose_path("clip-0").unlink()
+    project.pose_path("clip-1").write_bytes(b"not an artifact")
+    found = project_status(project, project.config())
+    poses = found.steps[0]
+    assert poses.current == 1
+    assert poses.missing == ["clip-0"]
+    assert poses.stale == {"clip-1": "damaged"}
+    assert found.next == poses.command
+
+
+def test_heatmaps_are_stale_when_a_setting_or_the_poses_change(project: Project):
+    assert len(_step(project, "heatmaps").missing) == 3
+    cache_heatmaps(project, project.config().heatmap)
+    assert _step(project, "heatmaps").current == 3
+    changed = _step(project, "heatmaps", "heatmap.sigma=0.8")
+    assert set(changed.stale.values()) == {"sigma: 0.6 -> 0.8"}
+    other = Recipe("import", 1, {"format": "test"}, {"labels": "another file"})
+    project.write_pose("clip-0", sequence(warped_phase(31, seed=5)), other)
+    assert _step(project, "heatmaps").stale == {"clip-0": "input poses changed"}
+
+
+def test_a_run_knows_its_clips_and_its_settings(project: Project):
+    config = project.config(overrides=TINY)
+    train(project, config=config)
+    run = project_status(project, config).runs[0]
+    assert (run.run, run.step, run.steps, run.stale, run.settings) == ("default", 2, 2, "", "")
+    assert run.validation_error is not None
+    wider = project_status(project, project.config(overrides=[*TINY, "model.width=32"])).runs[0]
+    assert (wider.stale, wider.settings) == ("", "model.width: 32 -> 16")
+    add_sequence(project, "clip-3", sequence(warped_phase(30, seed=7)))
+    assert project_status(project, config).runs[0].stale == "input clips changed"
+
+
+def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Project):
+    config = project.config(overrides=TINY)
+    train(project, config=config)
+    assert len(_step(project, "embeddings", *TINY).missing) == 3
+    embed(project)
+    assert _step(project, "embeddings", *TINY).current == 3
+    train(project, config=project.config(overrides=[*TINY, "train.seed=1"]), overwrite=True)
+    stale = _step(project, "embeddings", *TINY)
+    assert set(stale.stale.values()) == {"input model changed"}
+    assert stale.command == "la2ds embed --run default"
+
+
+def test_the_next_command_follows_the_work(project: Project):
+    config = project.config(overrides=TINY)
+    assert project_status(project, config).next == "la2ds align clip-0 clip-1"
+    for number in range(3, 10):
+        add_sequence(project, f"clip-{number}", sequence(warped_phase(30, seed=number)))
+    assert project_status(project, config).next == "la2ds train"
+    train(project, run="one", config=config)
+    assert project_status(project, config).next == "la2ds evaluate --run one"
+    folder = project.results_dir("evaluate")
+    folder.mkdir(parents=True)
+    (folder / "one.json").write_text("{}")
+    found = project_status(project, config)
+    assert found.next.startswith("la2ds align")
+    assert found.results == {"evaluate": ["results/evaluate/one.json"]}

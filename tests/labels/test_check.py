@@ -1,0 +1,147 @@
+"""Labels held back and compared with what is carried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.labels.baselines import draw_sources
+from la2ds_cli.labels.carry import PhaseKey, labelled_spans
+from la2ds_cli.labels.check import (
+    Check,
+    boundary_errors,
+    check_transfer,
+    scored_boundaries,
+    true_frames,
+)
+from la2ds_cli.labels.check_result import check_json, errors_text
+from la2ds_cli.labels.labels import clip_labels
+from la2ds_cli.labels.material import Settings
+from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
+from tests.labels.swings import swings
+from tests.movement import sequence
+
+ROWS = ("carried", "equal_votes", "raw_pose", "raw_pose_best", "time_only")
+
+
+def check(project: Project, sources=("labelled",), targets=("all",), **options) -> Check:
+    return check_transfer(
+        project, sources, targets, Settings(project.config(), "default"), **options
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return swings(tmp_path, labelled=4)
+
+
+def test_boundaries_within_a_clip_are_scored_once():
+    spans = labelled_spans(np.arange(20), [Phase(0, 5, "a"), Phase(5, 9, "b"), Phase(12, 20, "c")])
+    assert [(str(key), side, row) for key, side, row in scored_boundaries(spans)] == [
+        ("b", "start", 5),
+        ("b", "end", 9),
+        ("c", "start", 12),
+    ]
+    assert true_frames(spans, 20) == ["a"] * 5 + ["b"] * 4 + [""] * 3 + ["c"] * 8
+
+
+def test_errors_in_frames_seconds_and_percent():
+    """20 frames at 20 per second: b starts 1.5 frames late, c's start was cut off, d is missing."""
+
+    def at(row: float, *, cut: bool = False) -> Boundary:
+        return Boundary(row, row - 1, row + 2, 0.7, cut, 1, None)
+
+    phases = (
+        CarriedPhase(PhaseKey("b"), at(6.5), at(9)),
+        CarriedPhase(PhaseKey("c"), at(9, cut=True), at(15)),
+    )
+    labels = clip_labels("x", sequence(np.linspace(0, 1, 20)), Consensus(phases, {}, 1))
+    truth = labelled_spans(
+        np.arange(20),
+        [Phase(0, 5, "a"), Phase(5, 9, "b"), Phase(9, 14, "c"), Phase(14, 20, "d")],
+    )
+    b, c, d = boundary_errors(labels, truth)
+    assert (b.frames, b.seconds, b.percent) == pytest.approx((1.5, 0.075, 7.5))
+    assert (b.confidence, b.covered) == (0.7, False)
+    assert np.isnan([c.frames, d.frames]).all()
+    assert not c.covered
+    near = replace(phases[0], start=at(5.5))
+    labels = clip_labels("x", labels.pose, Consensus((near,), {}, 1))
+    assert boundary_errors(labels, truth)[0].covered
+
+
+def test_every_labelled_clip_is_carried_to_from_the_others(project: Project):
+    found = check(project)
+    assert found.videos == [f"clip{n}" for n in range(4)]
+    document = check_json(found)
+    assert [row["name"] for row in document["rows"]] == list(ROWS)
+    carried = document["rows"][0]
+    assert (carried["votes"], carried["boundaries"], carried["not_carried"]) == (3, 8, 0)
+    assert carried["median_frames"] <= 1
+    assert carried["frames_right"] > 0.95
+    clock = document["rows"][-1]
+    assert clock["mean_percent"] > 2 * carried["mean_percent"]
+    assert sum(b["boundaries"] for b in document["calibration"][0]["quarters"]) == 8
+    assert not project.results_dir("transfer").exists()
+    lines = errors_text(found).splitlines()
+    assert len(lines) == 1 + 8 * len(ROWS)
+
+
+def test_the_labels_of_the_clip_itself_do_not_enter(project: Project):
+    """With clip0's labels moved, clip0 is carried to the same places: only its errors differ."""
+    before = check(project, targets=["clip0"]).scored[0].errors
+    text = project.phases_path.read_text()
+    first = project.phases()["clip0"][0].end
+    moved = text.replace(f"clip0,0,{first},", f"clip0,0,{first - 5},")
+    moved = moved.replace(f"clip0,{first},", f"clip0,{first - 5},")
+    project.phases_path.write_text(moved)
+    after = check(project, targets=["clip0"]).scored[0].errors
+    assert after[0].frames == pytest.approx(before[0].frames + 5, abs=2 * before[0].frames + 1e-9)
+    assert after[1].frames == before[1].frames
+
+
+def test_votes_are_drawn_and_repeatable(project: Project):
+    once = check_json(check(project, votes=[1, 3, 9], draws=2))
+    assert once == check_json(check(project, votes=[1, 3, 9], draws=2))
+    counts = {(row["name"], row["votes"]): row["boundaries"] for row in once["rows"]}
+    assert counts["carried", 1] == 4 * 2 * 2
+    assert counts["carried", 3] == 4 * 2  # there is one way to choose three of three
+    assert ("equal_votes", 1) not in counts
+    assert once["warnings"] == ["fewer than 9 other labelled clips: left out"]
+
+
+def test_more_votes_hold_the_fewer_and_never_the_clip_itself():
+    sources = [f"s{n}" for n in range(8)]
+    for draw in range(5):
+        three = draw_sources(sources, "s2", 3, draw, 5, 0)
+        five = draw_sources(sources, "s2", 5, draw, 5, 0)
+        assert three is not None
+        assert five is not None
+        assert five[:3] == three
+        assert "s2" not in five
+    assert draw_sources(sources, "s2", 8, 0, 5, 0) is None
+
+
+def test_few_ways_to_choose_are_taken_once_each():
+    drawn = [draw_sources(["a", "b", "c", "d"], "b", 2, draw, 5, 0) for draw in range(5)]
+    assert drawn == [["a", "c"], ["a", "d"], ["c", "d"], None, None]
+
+
+def test_carried_labels_are_not_checked_against(project: Project):
+    text = project.phases_path.read_text().replace("phase\n", "phase,origin\n", 1)
+    rows = [line + "," for line in text.splitlines()[1:]]
+    rows.append("clip5,0,20,begin,carried")
+    project.phases_path.write_text("video,start,end,phase,origin\n" + "\n".join(rows) + "\n")
+    assert "clip5" not in check(project).videos
+
+
+def test_one_labelled_clip_cannot_be_checked(tmp_path: Path):
+    with pytest.raises(UserError, match="no labelled clip to carry to") as refused:
+        check(swings(tmp_path))
+    assert refused.value.exit_code == ExitCode.UNUSABLE

@@ -1,0 +1,101 @@
+"""Carried phases in whole frames, seconds, tables and probabilities of frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.labels.carry import PhaseKey
+from la2ds_cli.labels.labels import (
+    BOUNDARY_COLUMNS,
+    boundaries_text,
+    clip_labels,
+    frame_confidence,
+    frames_text,
+)
+from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
+from tests.movement import sequence
+
+
+def boundary(row: float, reach: float = 2.0, *, cut: bool = False) -> Boundary:
+    return Boundary(row, row - reach, row + reach, 0.75, cut, 3, 1.0)
+
+
+def pose(length: int = 20) -> PoseSequence:
+    """20 frames per second, source frames 100, 102, ..."""
+    made = sequence(np.linspace(0, 1, length))
+    return replace(made, frame=100 + 2 * np.arange(length))
+
+
+SHARED = boundary(8.4)
+CONSENSUS = Consensus(
+    (
+        CarriedPhase(PhaseKey("down"), boundary(0, cut=True), SHARED),
+        CarriedPhase(PhaseKey("up"), SHARED, boundary(14)),
+        CarriedPhase(PhaseKey("down", 2), boundary(15), boundary(20, cut=True)),
+    ),
+    {"rest": "missing in 2 of 3 labelled clips"},
+    3,
+)
+
+
+def test_phases_in_source_frames_end_exclusive_and_marked():
+    labels = clip_labels("b", pose(), CONSENSUS)
+    assert labels.phases == [
+        Phase(100, 116, "down", carried=True),
+        Phase(116, 128, "up", carried=True),
+        Phase(130, 139, "down", carried=True),
+    ]
+    assert labels.left_out == CONSENSUS.left_out
+
+
+def test_a_phase_of_less_than_a_frame_is_left_out_and_said_so():
+    tiny = CarriedPhase(PhaseKey("top"), boundary(8.1), boundary(8.4))
+    labels = clip_labels("b", pose(), Consensus((tiny,), {}, 1))
+    assert labels.phases == []
+    assert labels.left_out == {"top": "shorter than a frame here"}
+
+
+def test_a_shared_boundary_is_one_row():
+    rows = list(csv.DictReader(io.StringIO(boundaries_text([clip_labels("b", pose(), CONSENSUS)]))))
+    assert tuple(rows[0]) == BOUNDARY_COLUMNS
+    sides = [(row["before"], row["after"], row["cut"]) for row in rows]
+    assert sides == [
+        ("", "down", "yes"),
+        ("down", "up", ""),
+        ("up", "", ""),
+        ("", "down#2", ""),
+        ("down#2", "", "yes"),
+    ]
+    shared = rows[1]
+    assert (shared["frame"], shared["time"]) == ("116", "0.42")
+    assert (float(shared["time_low"]), float(shared["time_high"])) == (0.32, 0.52)
+    assert (shared["confidence"], shared["votes"], shared["labelled_clips"]) == ("0.75", "3", "3")
+    assert float(shared["spread"]) == pytest.approx(0.05)
+
+
+def test_the_probability_of_a_frame_is_that_of_lying_between_two_boundaries():
+    """A 90 % interval of 2 frames on each side is a normal with deviation 2 / 1.6449. The middle of
+    frame 7, at 7.5 in rows that count from its left, lies 0.9 frames before the boundary at 8.4."""
+    names, sure = frame_confidence(clip_labels("b", pose(), CONSENSUS))
+    assert names == ["down"] * 8 + ["up"] * 6 + [""] + ["down"] * 5
+    assert sure[0] == pytest.approx(1, abs=1e-6)  # cut off: nothing is bounded there
+    assert sure[7] == pytest.approx(0.770, abs=0.002)  # Phi(0.9 * 1.6449 / 2)
+    assert sure[10] == pytest.approx(0.956, abs=0.002)  # Phi(2.1 ...) - Phi(-3.5 ...)
+    assert sure[14] == 0
+    assert sure[19] == pytest.approx(1, abs=1e-3)
+
+
+def test_every_frame_has_a_row():
+    rows = list(csv.DictReader(io.StringIO(frames_text([clip_labels("b", pose(), CONSENSUS)]))))
+    assert [row["frame"] for row in rows] == [str(100 + 2 * n) for n in range(20)]
+    assert rows[14] == {
+        "video": "b", "frame": "128", "time": "0.700000", "phase": "", "confidence": "",
+    }  # fmt: skip
+    assert rows[0]["phase"] == "down"
+    assert 0 < float(rows[7]["confidence"]) < 1

@@ -1,0 +1,259 @@
+"""The step: phases of known clips carried to clips whose phases are known as well."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phases_csv import read_phases
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.labels.material import Settings
+from la2ds_cli.labels.transfer import TransferResult, transfer_labels
+from tests.labels.swings import HEADER, clip_phase, swings, true_starts
+from tests.movement import add_sequence, sequence, warped_phase
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return swings(tmp_path)
+
+
+def carry(project: Project, sources=("clip0",), targets=("all",), **options) -> TransferResult:
+    return transfer_labels(
+        project, sources, targets, Settings(project.config(), "default"), **options
+    )
+
+
+def table(project: Project, name: str) -> list[dict[str, str]]:
+    with (project.results_dir("transfer") / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_labelled_clip_labels_all_others_to_a_frame(project: Project):
+    result = carry(project)
+    assert list(result.clips) == [f"clip{n}" for n in range(1, 7)]
+    assert {item.status for item in result.items} == {"ok"}
+    for n in range(1, 7):
+        phases = result.clips[f"clip{n}"].phases
+        assert [phase.name for phase in phases] == ["begin", "middle", "end"]
+        assert (phases[0].start, phases[-1].end) == (0, 40 + 3 * n)
+        starts = [phase.start for phase in phases[1:]]
+        assert starts == pytest.approx(true_starts(clip_phase(n)), abs=1)
+        assert [phase.end for phase in phases[:-1]] == starts
+
+
+def test_the_files_hold_the_same(project: Project):
+    result = carry(project)
+    rows = read_phases(project.results_dir("transfer") / "phases.csv")
+    assert rows == [(clip, p) for clip, found in result.clips.items() for p in found.phases]
+    assert all(phase.carried for _, phase in rows)
+    seen = [row for row in table(project, "boundaries.csv") if row["before"] and row["after"]]
+    assert [row["frame"] for row in seen[:2]] == [str(p.start) for _, p in rows[1:3]]
+    for row in seen:
+        assert float(row["time_low"]) <= float(row["time"]) <= float(row["time_high"])
+        assert 0 < float(row["confidence"]) <= 1
+    frames = table(project, "frames.csv")
+    assert len(frames) == sum(40 + 3 * n for n in range(1, 7))
+    assert not (project.root / "phases.csv").samefile(
+        project.results_dir("transfer") / "phases.csv"
+    )
+    assert project.phases(carried=True) == project.phases()
+
+
+def test_labelled_clips_vote(tmp_path: Path):
+    """clip1 is labelled wrongly by 12 frames: two others outvote it."""
+    project = swings(tmp_path, labelled=3)
+    first = true_starts(clip_phase(1))[0]
+    text = project.phases_path.read_text()
+    wrong = text.replace(f"clip1,0,{first},", f"clip1,0,{first - 12},")
+    wrong = wrong.replace(f"clip1,{first},", f"clip1,{first - 12},")
+    assert wrong != text
+    write_text(project.phases_path, wrong)
+    alone, together = (
+        carry(project, names).clips["clip5"] for names in (("clip1",), ("labelled",))
+    )
+    truth = true_starts(clip_phase(5))
+    assert abs(alone.phases[1].start - truth[0]) > 5
+    assert together.phases[1].start == pytest.approx(truth[0], abs=1)
+    rows = [row for row in table(project, "boundaries.csv") if row["video"] == "clip5"]
+    assert [row["votes"] for row in rows] == ["3"] * 4
+    assert float(rows[1]["spread"]) > float(rows[2]["spread"])
+
+
+def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
+    """late shows the movement from 0.5 on; begin ends at 0.35."""
+    add_sequence(project, "late", sequence(warped_phase(30, 9, 0.5, 1.0)))
+    result = carry(project, targets=["late"])
+    assert [phase.name for phase in result.clips["late"].phases] == ["middle", "end"]
+    assert result.clips["late"].phases[0].start == 0
+    (item,) = result.items
+    assert (item.status, item.code) == ("degraded", "L001")
+    assert item.message.startswith("left out begin: ")
+    rows = table(project, "boundaries.csv")
+    assert [(row["after"], row["cut"]) for row in rows[:2]] == [("middle", "yes"), ("end", "")]
+
+
+def test_a_clip_does_not_vote_on_itself(tmp_path: Path):
+    project = swings(tmp_path, labelled=3)
+    result = carry(project, ["labelled"], ["clip0", "clip6"])
+    voters = {clip: found.consensus.voters for clip, found in result.clips.items()}
+    assert voters == {"clip0": 2, "clip6": 3}
+
+
+def test_the_only_labelled_clip_cannot_label_itself(project: Project):
+    (item,) = carry(project, targets=["clip0"]).items
+    assert (item.status, item.code) == ("failed", "L002")
+
+
+def test_bad_clips_cost_themselves_only(project: Project):
+    project.pose_path("clip2").write_bytes(b"no poses")
+    project.pose_path("clip3").unlink()
+    result = carry(project, targets=["all", "nobody.mp4"])
+    status = {item.video or item.path: item.status for item in result.items}
+    assert status == {
+        **{f"clip{n}": "ok" for n in (1, 4, 5, 6)},
+        **dict.fromkeys(["clip2", "clip3", "nobody.mp4"], "failed"),
+    }
+    assert list(result.clips) == ["clip1", "clip4", "clip5", "clip6"]
+
+
+def test_a_clip_of_another_skeleton_or_without_joints_is_told(project: Project):
+    blind = sequence(clip_phase(1))
+    blind = type(blind)(
+        **{**blind.__dict__, "xy": np.full_like(blind.xy, np.nan), "score": blind.score * 0}
+    )
+    add_sequence(project, "blind", blind)
+    shape = (40, 17)
+    coco = type(blind)(
+        **{
+            **sequence(np.linspace(0, 1, 40)).__dict__,
+            "skeleton": "coco17",
+            "xy": np.zeros((*shape, 2)),
+            "score": np.ones(shape),
+        }
+    )
+    add_sequence(project, "coco", coco)
+    told = {item.video: item for item in carry(project).items}
+    assert "no joint was seen" in told["blind"].message
+    assert "coco17" in told["coco"].message
+    assert {told["blind"].code, told["coco"].code} == {"L003"}
+    assert told["clip1"].status == "ok"
+
+
+def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
+    project = swings(tmp_path, labelled=2)
+    project.pose_path("clip0").write_bytes(b"no poses")
+    result = carry(project, ["labelled"])
+    assert result.sources == ("clip1",)
+    assert [item.video for item in result.items if item.status == "failed"] == ["clip0"]
+    project.pose_path("clip1").write_bytes(b"no poses")
+    with pytest.raises(UserError, match="no labelled clip can be used") as refused:
+        carry(project, ["labelled"])
+    assert refused.value.exit_code == ExitCode.UNUSABLE
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "message", "code"),
+    [
+        (["clip0"], [], "no clip of the project has phases by a person", ExitCode.UNUSABLE),
+        (["clip1"], ["clip0,0,9,a"], "'clip1' has no phases by a person", ExitCode.MISMATCH),
+        (["klip0"], ["clip0,0,9,a"], "there is no clip 'klip0'", ExitCode.UNREADABLE),
+        (["test"], ["clip0,0,9,a"], "no clip of this kind is labelled", ExitCode.UNUSABLE),
+        (["clip0"], ["clip0,0,9,a", "clip0,5,12,b"], "overlap", ExitCode.MISMATCH),
+        (["clip0"], ["clip0,9,2,a"], "must lie before end", ExitCode.MISMATCH),
+        (["clip0"], ["clip0,900,910,a"], "outside of its frames", ExitCode.UNUSABLE),
+    ],
+)
+def test_what_cannot_be_carried(project: Project, names, rows, message: str, code: ExitCode):
+    write_text(project.phases_path, "\n".join([HEADER, *rows]) + "\n")
+    with pytest.raises(UserError, match=message) as refused:
+        carry(project, names)
+    assert refused.value.exit_code == code
+
+
+def test_an_empty_phases_csv_labels_nothing(project: Project):
+    write_text(project.phases_path, "")
+    with pytest.raises(UserError, match="no clip of the project has phases"):
+        carry(project)
+
+
+def test_carried_labels_are_no_source(project: Project):
+    write_text(project.phases_path, f"{HEADER},origin\nclip0,0,9,a,carried\n")
+    with pytest.raises(UserError, match="but what was carried"):
+        carry(project)
+
+
+def test_lists_and_names_with_commas(tmp_path: Path):
+    project = swings(tmp_path, labelled=2)
+    add_sequence(project, "a,b", sequence(clip_phase(2)))
+    result = carry(project, ["clip0,clip1"], ["a,b", "clip3, clip4"])
+    assert result.sources == ("clip0", "clip1")
+    assert list(result.clips) == ["a,b", "clip3", "clip4"]
+
+
+def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path):
+    other = Project.create(tmp_path / "other")
+    for one in (project, other):
+        one.phases_path.write_text("video,start,end,phase\nclip0,0,5,by hand\n")
+        before = one.phases_path.read_text()
+        with pytest.raises(UserError, match="is a project"):
+            carry(project, out=one.root)
+        assert one.phases_path.read_text() == before
+
+
+# --- into phases.csv ------------------------------------------------------------------------
+
+
+def test_write_adds_marked_rows_and_keeps_labels_by_people(tmp_path: Path):
+    project = swings(tmp_path, labelled=2)
+    by_hand = project.phases()
+    result = carry(project, targets=["all"], write=True)
+    assert result.merged is not None
+    assert result.merged.kept == ["clip1"]
+    assert result.merged.written == [f"clip{n}" for n in range(2, 7)]
+    assert project.phases() == by_hand
+    both = project.phases(carried=True)
+    assert both["clip1"] == by_hand["clip1"]
+    assert both["clip4"] == result.clips["clip4"].phases
+
+
+def test_writing_again_replaces_what_was_carried(project: Project):
+    carry(project, write=True)
+    once = project.phases_path.read_text()
+    carry(project, write=True)
+    assert project.phases_path.read_text() == once
+
+
+def test_overwrite_replaces_labels_by_people_and_keeps_a_copy(tmp_path: Path):
+    project = swings(tmp_path, labelled=2)
+    before = project.phases_path.read_bytes()
+    result = carry(project, targets=["all", "clip0"], write=True, overwrite=True)
+    assert result.merged is not None
+    assert result.merged.replaced == ["clip1"]
+    assert list(project.phases()) == ["clip0"]
+    assert all(phase.carried for phase in project.phases(carried=True)["clip1"])
+    assert (project.results_dir("transfer") / "phases-before.csv").read_bytes() == before
+
+
+def test_labels_that_were_carried_from_are_never_overwritten(tmp_path: Path):
+    project = swings(tmp_path, labelled=2)
+    by_hand = project.phases()
+    result = carry(project, ["labelled"], ["clip0", "clip1"], write=True, overwrite=True)
+    assert result.merged is not None
+    assert result.merged.kept == ["clip0", "clip1"]
+    assert project.phases(carried=True) == by_hand
+
+
+def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):
+    text = project.phases_path.read_text()
+    write_text(project.phases_path, text + "clip3.mat,0,20,begin\n")
+    result = carry(project, write=True)
+    assert result.merged is not None
+    assert result.merged.kept == ["clip3"]
+    assert project.phases(carried=True)["clip3"] == [Phase(0, 20, "begin")]

@@ -1,0 +1,244 @@
+"""The retrieval step on synthetic clips: queries, exclusions, labels, files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.retrieval.result import RetrievalResult
+from la2ds_cli.retrieval.retrieve import parse_query, phase_at, query_rows, retrieve
+from la2ds_cli.views import retrieval_sheet as contact_sheet
+from la2ds_cli.views.figure import GREEN, RED
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import Notes
+
+PHASE = {"anna": warped_phase(41, 0), "ben": warped_phase(61, 1), "cleo": warped_phase(51, 2)}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path)
+    for name, phase in PHASE.items():
+        add_sequence(project, name, sequence(phase))
+    return project
+
+
+def run(project: Project, **options: Any) -> RetrievalResult:
+    options.setdefault("out", project.root / "found.json")
+    return retrieve(project, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("clip", ("clip", None)),
+        ("clip@1.5", ("clip", 1.5)),
+        ("a@b.mp4", ("a@b.mp4", None)),
+        ("a@b.mp4@2", ("a@b.mp4", 2.0)),
+        ("@2", ("@2", None)),
+    ],
+)
+def test_query_text(text: str, expected: tuple) -> None:
+    assert parse_query(text) == expected
+
+
+def test_query_rows() -> None:
+    pose = sequence(np.linspace(0, 1, 41))  # 2 s at 20 frames per second
+    assert query_rows(pose, 1.01) == [20]
+    assert query_rows(pose, 0.0) == [0]
+    assert query_rows(pose, None) == [4, 12, 20, 28, 36]
+    assert query_rows(pose.cut(0, 2), None) == [0, 1]
+    for seconds in (-0.2, 2.2):
+        with pytest.raises(UserError, match="outside") as caught:
+            query_rows(pose, seconds)
+        assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_phase_at_is_end_exclusive() -> None:
+    phases = [Phase(0, 10, "down"), Phase(12, 20, "up")]
+    names = [phase_at(phases, frame) for frame in (0, 9, 10, 12, 20)]
+    assert names == ["down", "down", None, "up", None]
+
+
+def test_neighbours_show_the_querys_phase(project: Project) -> None:
+    result = run(project, query="anna@1.0", k=4, per_video=1)
+    (query,) = result.queries
+    assert (query.video, query.index, query.time) == ("anna", 20, 1.0)
+    assert [hit.neighbour.video for hit in query.hits] in (["ben", "cleo"], ["cleo", "ben"])
+    for hit in query.hits:
+        found = hit.neighbour
+        assert PHASE[found.video][found.index] == pytest.approx(PHASE["anna"][20], abs=0.05)
+        assert found.time == found.index / 20
+    distances = [hit.neighbour.distance for hit in query.hits]
+    assert distances == sorted(distances)
+
+
+def test_rules_hold_for_every_query(project: Project) -> None:
+    result = run(project, query="ben", k=6, per_video=4, min_gap=0.3)
+    assert len(result.queries) == 5
+    for query in result.queries:
+        assert len(query.hits) == 6
+        assert all(hit.neighbour.video != "ben" for hit in query.hits)
+        for name in ("anna", "cleo"):
+            times = sorted(h.neighbour.time for h in query.hits if h.neighbour.video == name)
+            assert len(times) <= 4
+            assert all(np.diff(times) >= 0.3 - 1e-6)
+
+
+def test_default_query_is_the_middle_of_the_first_clip(project: Project) -> None:
+    (query,) = run(project).queries
+    assert (query.video, query.index) == ("anna", 20)
+    assert len(query.hits) == 7
+
+
+def test_says_that_no_model_was_used(project: Project) -> None:
+    progress = Notes()
+    result = run(project, progress=progress)
+    assert result.features == "pose"
+    assert progress.lines == ["no trained model: compared on raw poses"]
+    assert result.reason == progress.lines[0]
+
+
+def test_clips_of_another_skeleton_are_left_out(project: Project) -> None:
+    pose = sequence(PHASE["anna"])
+    xy, score = np.zeros((41, 17, 2)), np.ones((41, 17))
+    add_sequence(project, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
+    result = run(project)
+    assert set(result.left_out) == {"coco"}
+    assert "coco17" in result.left_out["coco"]
+
+
+def test_one_clip_alone_cannot_be_searched(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    with pytest.raises(UserError, match="no poses") as caught:
+        run(project)
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    add_sequence(project, "anna", sequence(PHASE["anna"]))
+    with pytest.raises(UserError, match="no other clip") as caught:
+        run(project)
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"k": 0},
+        {"per_video": 0},
+        {"min_gap": -0.1},
+        {"min_gap": float("nan")},
+        {"out": Path("sheet.xls")},
+    ],
+)
+def test_impossible_requests(project: Project, options: dict[str, Any]) -> None:
+    with pytest.raises(UserError) as caught:
+        run(project, **options)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def label(project: Project) -> None:
+    rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
+    rows += ["ben,0,61,down"]  # wrong in its second half, and cleo has no labels
+    project.phases_path.write_text("\n".join(rows) + "\n")
+
+
+def test_phases_are_compared(project: Project) -> None:
+    assert run(project).agreement is None
+    label(project)
+    early, late = (run(project, query=f"anna@{t}", k=6).queries[0] for t in ("0.5", "1.5"))
+    assert (early.phase, late.phase) == ("down", "up")
+    for query, same in ((early, True), (late, False)):
+        verdicts = {hit.neighbour.video: hit.same_phase for hit in query.hits}
+        assert verdicts == {"ben": same, "cleo": None}
+    assert run(project, query="anna@0.5").agreement == 1.0
+    assert run(project, query="anna@1.5").agreement == 0.0
+
+
+def rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[n : n + 2], 16) for n in (1, 3, 5)])
+
+
+def frame_colours(project: Project, result: RetrievalResult, monkeypatch) -> list[list[str]]:
+    """The colour of the pixels around every picture of a sheet: red, green or none.
+
+    Pictures are filled with one grey, so that their edges can be found and hold no other colour.
+    """
+    monkeypatch.setattr(
+        contact_sheet,
+        "pictures",
+        lambda source, pose, rows, tall: [np.full((tall, tall, 3), 128, np.uint8) for _ in rows],
+    )
+    sheet = contact_sheet.draw(project, result)
+    canvas = FigureCanvasAgg(sheet)
+    canvas.draw()
+    image = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    axes = sheet.axes[0]
+    found = []
+    for drawn in axes.images:
+        left, right, bottom, top = drawn.get_extent()
+        corners = axes.transData.transform([(left, top), (right, bottom)])
+        (x0, y0), (x1, y1) = np.rint(corners).astype(int)
+        y0, y1 = image.shape[0] - y0, image.shape[0] - y1
+        ring = np.ones((y1 - y0 + 12, x1 - x0 + 12), bool)
+        ring[12:-12, 12:-12] = False
+        around = image[y0 - 6 : y1 + 6, x0 - 6 : x1 + 6][ring]
+        share = {
+            name: (np.abs(around - rgb(colour)).max(axis=1) < 6).mean()
+            for name, colour in (("red", RED), ("green", GREEN))
+        }
+        found.append([name for name, part in share.items() if part > 0.05])
+    return found
+
+
+def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project, monkeypatch) -> None:
+    rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
+    rows += ["ben,0,30,down", "ben,30,61,up"]  # cleo has no labels
+    project.phases_path.write_text("\n".join(rows) + "\n")
+    seen = set()
+    for query in ("anna@0.9", "anna@1.05", "anna"):
+        result = run(project, query=query, k=9)
+        expected = []
+        for found in result.queries:
+            expected.append([])  # the query itself
+            for hit in found.hits:
+                same = {None: [], True: ["green"], False: ["red"]}[hit.same_phase]
+                known = hit.neighbour.video == "ben"
+                assert (hit.same_phase is None) == (not known)
+                if known:
+                    truth = "down" if hit.neighbour.index < 30 else "up"
+                    assert same == (["green"] if truth == found.phase else ["red"])
+                expected.append(same)
+                seen.add(hit.same_phase)
+        assert frame_colours(project, result, monkeypatch) == expected
+    assert seen == {None, True, False}
+
+
+def test_pictures_take_the_room_of_those_that_were_not_found(project: Project) -> None:
+    def extents(k: int) -> list[tuple[float, ...]]:
+        result = run(project, query="anna", k=k, per_video=1)
+        axes = contact_sheet.draw(project, result).axes[0]
+        return [tuple(image.get_extent()) for image in axes.images]
+
+    assert extents(7) == extents(2)  # one of each of the two other clips
+
+
+def test_default_files(project: Project) -> None:
+    result = run(project, query="anna", out=None)
+    folder = project.root / "results" / "retrieve"
+    assert result.files == (folder / "anna.png", folder / "anna.json")
+    assert result.files[0].read_bytes().startswith(b"\x89PNG")
+    data = json.loads(result.files[1].read_text())
+    assert data == json.loads(json.dumps(result.to_json()))
+    assert data["schema_version"] == 1
+    assert len(data["queries"]) == 5
+    assert set(data["queries"][0]["hits"][0]) >= {"video", "index", "time", "distance", "phase"}
+    single = run(project, query="anna@0.5", out=None, k=12)
+    assert single.files[0].name == "anna@0.50.png"

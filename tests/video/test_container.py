@@ -1,0 +1,175 @@
+"""Files that are no good videos, and what is said about them."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video.reader import probe, read_frames, write_video
+from tests.drawn_clips import HEIGHT, WIDTH, grey_steps, quadrants
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    write_video(path, grey_steps(24), 25)
+    return path
+
+
+def error_of(path: Path | str) -> UserError:
+    with pytest.raises(UserError) as caught:
+        probe(path)
+    return caught.value
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    error = error_of(tmp_path / "none.mp4")
+    assert (error.code, error.exit_code) == ("V006", ExitCode.UNREADABLE)
+    assert "none.mp4" in error.message
+
+
+def test_folder_without_videos(tmp_path: Path) -> None:
+    error = error_of(tmp_path)
+    assert (error.code, error.exit_code) == ("V006", ExitCode.UNREADABLE)
+    assert "folder" in error.message
+
+
+@pytest.mark.parametrize("name", ["https://example.org/a.mp4", "rtsp://camera/1", "-"])
+def test_urls_are_refused(name: str) -> None:
+    error = error_of(name)
+    assert error.exit_code == ExitCode.USAGE
+
+
+def test_zero_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "zero.mp4"
+    path.touch()
+    error = error_of(path)
+    assert (error.code, error.exit_code) == ("V002", ExitCode.UNREADABLE)
+
+
+def test_text_renamed_to_mp4(tmp_path: Path) -> None:
+    path = tmp_path / "text.mp4"
+    path.write_text("this is no video\n" * 50)
+    error = error_of(path)
+    assert (error.code, error.exit_code) == ("V001", ExitCode.UNREADABLE)
+
+
+def test_recording_without_its_index(clip: Path) -> None:
+    content = clip.read_bytes()
+    clip.write_bytes(content[: content.index(b"moov") - 4])
+    error = error_of(clip)
+    assert (error.code, error.exit_code) == ("V001", ExitCode.UNREADABLE)
+    assert "moov" in error.message
+
+
+def test_audio_only(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+    error = error_of(path)
+    assert (error.code, error.exit_code) == ("V004", ExitCode.UNREADABLE)
+    assert "audio only" in error.message
+
+
+def test_sound_with_a_cover_picture_is_audio_only(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=44100)
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.float32), "fltp", "mono")
+        samples.sample_rate = 44100
+        container.mux(sound.encode(samples))
+        container.mux(sound.encode(None))
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(quadrants(), format="rgb24")))
+        container.mux(cover.encode(None))
+    assert error_of(path).code == "V004"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tiff", ".webp"])
+@pytest.mark.parametrize("renamed", [False, True])
+def test_an_image_is_no_video(tmp_path: Path, suffix: str, renamed: bool) -> None:
+    path = tmp_path / f"photo%03d{suffix}"
+    assert cv2.imwrite(str(path), quadrants())
+    if renamed:
+        path = path.rename(tmp_path / "photo.mp4")
+    error = error_of(path)
+    assert (error.code, error.exit_code) == ("V004", ExitCode.UNREADABLE)
+    assert error.message == f"{path} is an image, not a video"
+    assert "--fps" in error.hint
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.mp4"])
+def test_a_document_is_no_video(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"%PDF-1.4\n" + bytes(range(256)) * 20)
+    assert (error_of(path).code, error_of(path).exit_code) == ("V001", ExitCode.UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("notes.txt", "FFmpeg can draw this text as a video.\n" * 50),
+        ("list.mp4", "ffconcat version 1.0\nfile clip.mp4\n"),
+        ("live.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n"),
+    ],
+)
+def test_text_and_lists_are_no_videos(clip: Path, name: str, text: str) -> None:
+    path = clip.with_name(name)
+    path.write_text(text)
+    error = error_of(path)
+    assert (error.code, error.exit_code) == ("V001", ExitCode.UNREADABLE)
+    assert "text or a list" in error.message
+
+
+def test_a_name_longer_than_the_system_allows(tmp_path: Path) -> None:
+    error = error_of(tmp_path / f"{'x' * 300}.mp4")
+    assert (error.code, error.exit_code) == ("V006", ExitCode.UNREADABLE)
+    assert "too long" in error.message
+
+
+def test_unknown_codec(clip: Path) -> None:
+    clip.write_bytes(clip.read_bytes().replace(b"avc1", b"zzz9").replace(b"avcC", b"zzzC"))
+    error = error_of(clip)
+    assert (error.code, error.exit_code) == ("V005", ExitCode.UNREADABLE)
+    assert "ffmpeg -i clip.mp4" in error.hint
+
+
+def test_truncated_stream_yields_what_is_there(tmp_path: Path) -> None:
+    """A transport stream has no index, so half of the file holds about half of the frames."""
+    path = tmp_path / "cut.ts"
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(60)]
+    write_video(path, images, 25)
+    whole = len(list(read_frames(path)))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    part = list(read_frames(path))
+    assert whole == 60
+    assert 20 <= len(part) <= 40
+    assert np.all(np.diff([frame.time for frame in part]) > 0)
+
+
+def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "scratched.ts"
+    rng = np.random.default_rng(0)
+    write_video(path, [rng.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(60)], 25)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4000] = bytes(4000)
+    path.write_bytes(content)
+    frames = list(read_frames(path))
+    assert len(frames) >= 30
+    assert frames[-1].time > 2.0
+    assert np.all(np.diff([frame.time for frame in frames]) > 0)

@@ -1,0 +1,176 @@
+"""Colours that are known by hand, through real encoders and decoders."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from la2ds_cli.video.reader import probe, read_frames
+from la2ds_cli.video.tone_map import hlg_to_light, linear_to_srgb, nits_to_pq, tone_curve
+from tests.drawn_clips import (
+    BLUE,
+    GREEN,
+    HEIGHT,
+    RED,
+    WHITE,
+    WIDTH,
+    corner_colours,
+    quadrants,
+    write_yuv,
+    yuv_of,
+)
+
+BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
+ORANGE = (200, 60, 30)
+LOSSLESS = {"x265-params": "lossless=1:log-level=none", "preset": "ultrafast"}
+
+
+def colours(path: Path) -> np.ndarray:
+    """The pixel in the middle of each frame."""
+    images = [frame.image for frame in read_frames(path)]
+    return np.array([image[image.shape[0] // 2, image.shape[1] // 2] for image in images])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "colorspace", "size"),
+    [
+        (BT709, 1, (96, 64)),
+        (BT601, 5, (1280, 720)),
+        (BT601, 6, (96, 64)),
+        (BT601, 2, (720, 576)),  # untagged: BT.601 up to standard definition
+        (BT709, 2, (1280, 720)),  # and BT.709 from there on, as players have it
+        (BT709, 2, (608, 1080)),
+    ],
+)
+@pytest.mark.parametrize("full", [False, True])
+def test_the_matrix_and_range_of_the_file(tmp_path: Path, matrix, colorspace, size, full) -> None:
+    path = tmp_path / "skin.mkv"
+    colour = yuv_of(np.array(ORANGE) / 255, *matrix, full=full)
+    color_range = 2 if full else 1
+    write_yuv(path, [colour], "ffv1", "yuv420p", size=size, colorspace=colorspace,
+              color_range=color_range)  # fmt: skip
+    np.testing.assert_allclose(colours(path), [ORANGE], atol=2)
+
+
+def test_bt601_taken_for_bt709_would_be_seen(tmp_path: Path) -> None:
+    """The test above is worth something: the wrong matrix is off by more than its tolerance."""
+    path = tmp_path / "wrong.mkv"
+    colour = yuv_of(np.array(ORANGE) / 255, *BT601)
+    write_yuv(path, [colour], "ffv1", "yuv420p", colorspace=1, color_range=1)
+    assert np.abs(colours(path).astype(int) - ORANGE).max() > 8
+
+
+def test_ten_bits_of_standard_range(tmp_path: Path) -> None:
+    path = tmp_path / "ten.mkv"
+    colour = yuv_of(np.array(ORANGE) / 255, *BT709, bits=10)
+    write_yuv(path, [colour], "ffv1", "yuv420p10le", colorspace=1, color_range=1)
+    np.testing.assert_allclose(colours(path), [ORANGE], atol=3)  # swscale rounds down here
+    assert (probe(path).bits, probe(path).hdr) == (10, "")
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("ffv1", "mkv"), ("libx265", "mp4")])
+def test_pq_of_known_nits(tmp_path: Path, codec, suffix) -> None:
+    if codec not in av.codecs_available:
+        pytest.skip(f"no {codec} in this FFmpeg")
+    path = tmp_path / f"pq.{suffix}"
+    nits = np.array([0, 5, 50, 100, 203, 600, 1000, 4000])
+    frames = [yuv_of([s] * 3, *BT2020, bits=10) for s in nits_to_pq(nits)]
+    write_yuv(path, frames, codec, "yuv420p10le", options=LOSSLESS if codec == "libx265" else {},
+              colorspace=9, color_range=1, color_trc=16, color_primaries=9)  # fmt: skip
+    expected = 255 * linear_to_srgb(tone_curve(nits) / 203)
+    # By hand: 5 nits are 255 * (1.055 * (5 / 203) ** (1 / 2.4) - 0.055) = 43, and so on.
+    np.testing.assert_allclose(expected[:3], [0, 43.5, 136], atol=0.6)
+    np.testing.assert_allclose(colours(path), np.repeat(expected[:, None], 3, axis=1), atol=2)
+    info = probe(path)
+    assert (info.hdr, info.bits) == ("PQ", 10)
+
+
+def test_hlg_of_known_light(tmp_path: Path) -> None:
+    path = tmp_path / "hlg.mkv"
+    signal = np.array([0, 0.25, 0.5, 0.75, 1])
+    frames = [yuv_of([s] * 3, *BT2020, bits=10) for s in signal]
+    write_yuv(path, frames, "ffv1", "yuv420p10le", colorspace=9, color_range=1, color_trc=18,
+              color_primaries=9)  # fmt: skip
+    expected = 255 * linear_to_srgb(tone_curve(1000 * hlg_to_light(signal) ** 1.2) / 203)
+    np.testing.assert_allclose(colours(path), np.repeat(expected[:, None], 3, axis=1), atol=2)
+    assert expected[3] == pytest.approx(229, abs=1)  # diffuse white
+    assert probe(path).hdr == "HLG"
+
+
+def test_colours_of_pq(tmp_path: Path) -> None:
+    """A skin tone below the knee keeps its hue: BT.709 light to BT.2020, PQ, YCbCr and back."""
+    path = tmp_path / "skin.mkv"
+    skin = np.array([120, 80, 60])
+    light = np.where(
+        skin / 255 <= 0.04045, skin / 255 / 12.92, ((skin / 255 + 0.055) / 1.055) ** 2.4
+    )
+    to_2020 = [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]
+    signal = nits_to_pq(203 * np.array(to_2020) @ light)
+    write_yuv(path, [yuv_of(signal, *BT2020, bits=10)], "ffv1", "yuv420p10le", colorspace=9,
+              color_range=1, color_trc=16, color_primaries=9)  # fmt: skip
+    np.testing.assert_allclose(colours(path), [skin], atol=2)
+
+
+def test_standard_range_in_bt2020(tmp_path: Path) -> None:
+    """Greys stay; taken for BT.709, the same signal would be paler than the camera saw it."""
+    path = tmp_path / "wide.mkv"
+    frames = [yuv_of(rgb, *BT2020, bits=10) for rgb in ([0.5, 0.5, 0.5], [0.6, 0.4, 0.4])]
+    write_yuv(path, frames, "ffv1", "yuv420p10le", colorspace=9, color_range=1, color_trc=14,
+              color_primaries=9)  # fmt: skip
+    grey, red = colours(path).astype(int)
+    np.testing.assert_allclose(grey, 128, atol=2)
+    assert red[0] > 160
+    assert red[1] < 102
+    assert probe(path).hdr == ""
+
+
+def test_non_square_pixels_are_stretched(tmp_path: Path) -> None:
+    path = tmp_path / "anamorphic.mp4"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+        for image in [quadrants()] * 3:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    image = next(read_frames(path)).image
+    assert image.shape == (HEIGHT, 2 * WIDTH, 3)
+    info = probe(path)
+    assert (info.width, info.height, info.pixel_aspect) == (2 * WIDTH, HEIGHT, 2)
+    assert corner_colours(image) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (1, 1), (95, 63), (33, 48), (48, 33)])
+def test_odd_and_tiny_sizes(tmp_path: Path, size) -> None:
+    path = tmp_path / "odd.nut"
+    write_yuv(path, [yuv_of([0.5] * 3, *BT709)] * 2, "rawvideo", "yuv420p", size=size)
+    images = [frame.image for frame in read_frames(path)]
+    assert [image.shape for image in images] == [(size[1], size[0], 3)] * 2
+    np.testing.assert_allclose(images, 128, atol=3)
+    assert (probe(path).width, probe(path).height) == size
+
+
+@pytest.mark.parametrize("size", [(40, 1), (1, 1), (95, 63)])
+def test_odd_and_tiny_sizes_of_hdr(tmp_path: Path, size) -> None:
+    path = tmp_path / "odd.mkv"
+    frames = [yuv_of(nits_to_pq(np.full(3, 50)), *BT2020, bits=10)] * 2
+    write_yuv(path, frames, "ffv1", "yuv420p10le", size=size, colorspace=9, color_range=1,
+              color_trc=16, color_primaries=9)  # fmt: skip
+    images = [frame.image for frame in read_frames(path)]
+    assert [image.shape for image in images] == [(size[1], size[0], 3)] * 2
+    np.testing.assert_allclose(images, 136, atol=2)
+
+
+def test_eight_thousand_pixels_are_not_too_many(tmp_path: Path) -> None:
+    path = tmp_path / "8k.mkv"
+    frames = [yuv_of([0.5] * 3, *BT709)] * 2
+    write_yuv(path, frames, "libx264", "yuv420p", size=(7680, 4320),
+              options={"preset": "ultrafast"}, colorspace=1, color_range=1)  # fmt: skip
+    shapes = [frame.image.shape for frame in read_frames(path)]
+    assert shapes == [(4320, 7680, 3)] * 2
+    assert probe(path).width == 7680

@@ -1,0 +1,227 @@
+"""Folders of images, animated GIF and animated WebP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video.image_sequence import read_image
+from la2ds_cli.video.orientation import EXIF_MATRICES
+from la2ds_cli.video.reader import is_image_folder, probe, read_frames
+from tests.drawn_clips import HEIGHT, WIDTH, corner_colours, grey_steps, quadrants
+
+TEN = ClipOptions(fps=10)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve grey images numbered without leading zeros."""
+    path = tmp_path / "Bilder мяч"
+    path.mkdir()
+    for t, image in enumerate(grey_steps(12)):
+        PillowImage.fromarray(image).save(path / f"img{t}.png")
+    (path / "notes.txt").write_text("filmed on Monday")
+    (path / ".hidden.png").touch()
+    return path
+
+
+def error_of(path: Path, options: ClipOptions = TEN) -> UserError:
+    with pytest.raises(UserError) as caught:
+        probe(path, options)
+    return caught.value
+
+
+def levels(path: Path, options: ClipOptions = TEN) -> list[int]:
+    return [int(frame.image.mean()) // 8 for frame in read_frames(path, options)]
+
+
+def test_images_in_natural_order_with_their_times(folder: Path) -> None:
+    frames = list(read_frames(folder, TEN))
+    assert levels(folder) == list(range(12))
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(12) / 10)
+    info = probe(folder, TEN)
+    assert (info.width, info.height, info.frames_declared) == (WIDTH, HEIGHT, 12)
+    assert (info.fps, info.duration, info.codec) == (10, 1.2, "png")
+
+
+def test_options_hold_for_images_too(folder: Path) -> None:
+    options = ClipOptions(fps=10, start=0.3, end=0.6, rotate=90, slowmo=2)
+    frames = list(read_frames(folder, options))
+    assert [frame.source for frame in frames] == [3, 4, 5]
+    np.testing.assert_allclose([frame.time for frame in frames], [0.15, 0.2, 0.25])
+    info = probe(folder, options)
+    assert (info.height, info.width) == frames[0].image.shape[:2] == (WIDTH, HEIGHT)
+    assert (info.fps, info.frames_declared) == (20, 3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "JPEG", "bmp", "tif", "tiff", "webp"])
+def test_kinds_of_images(tmp_path: Path, suffix: str) -> None:
+    PillowImage.fromarray(quadrants()).save(tmp_path / f"1.{suffix}", quality=95)
+    PillowImage.fromarray(quadrants()[::-1]).save(tmp_path / f"2.{suffix}", quality=95)
+    assert is_image_folder(tmp_path)
+    one, two = (frame.image for frame in read_frames(tmp_path, TEN))
+    assert corner_colours(one) == corner_colours(quadrants())
+    assert corner_colours(two) == corner_colours(quadrants()[::-1])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("orientation", list(EXIF_MATRICES))
+def test_exif_orientation_is_applied(tmp_path: Path, suffix: str, orientation: int) -> None:
+    """Undoing the operation that each orientation stands for (Exif 2.32, 4.6.4)."""
+    upright = quadrants()
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright),
+        7: np.rot90(upright.transpose(1, 0, 2), 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo.{suffix}"
+    PillowImage.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif, quality=95)
+    image = read_image(path)
+    assert image is not None
+    assert image.shape == upright.shape
+    assert corner_colours(image) == corner_colours(upright)
+    assert (probe(tmp_path, TEN).width, probe(tmp_path, TEN).height) == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16"])
+def test_grey_transparent_indexed_and_deep_images(tmp_path: Path, mode: str) -> None:
+    grey = np.full((HEIGHT, WIDTH), 120, np.uint8)
+    image = (
+        PillowImage.fromarray(grey.astype(np.uint16) * 257)
+        if mode == "I;16"
+        else PillowImage.fromarray(grey).convert(mode)
+    )
+    image.save(tmp_path / "1.png")
+    (frame,) = read_frames(tmp_path, TEN)
+    np.testing.assert_array_equal(frame.image, 120)
+
+
+def test_what_is_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
+    assert is_image_folder(folder)
+    assert not is_image_folder(tmp_path)
+    assert not is_image_folder(folder / "img1.png")
+    assert not is_image_folder(folder / "gone")
+    (folder / "clip.mp4").touch()
+    assert not is_image_folder(folder)
+
+
+def test_the_rate_must_be_given(folder: Path) -> None:
+    for look in (probe, lambda path: next(read_frames(path))):
+        with pytest.raises(UserError, match=r"say how many per second with --fps N") as caught:
+            look(folder)
+        assert (caught.value.code, caught.value.exit_code) == ("V010", ExitCode.USAGE)
+        assert str(folder) in caught.value.message
+
+
+def test_sizes_must_not_be_mixed(folder: Path) -> None:
+    PillowImage.fromarray(quadrants(40, 30)).save(folder / "img7.png")
+    error = error_of(folder)
+    assert (error.code, error.exit_code) == ("V011", ExitCode.UNREADABLE)
+    assert "img0.png is 96x64 and" in error.message
+    assert "img7.png is 40x30" in error.message
+    frames = read_frames(folder, TEN)
+    assert [next(frames).index for _ in range(7)] == list(range(7))
+    with pytest.raises(UserError, match=r"img7\.png is 40x30"):
+        next(frames)
+
+
+def test_a_turned_photo_of_one_size_is_no_other_size(tmp_path: Path) -> None:
+    PillowImage.fromarray(quadrants()).save(tmp_path / "1.jpg")
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    PillowImage.fromarray(np.ascontiguousarray(np.rot90(quadrants()))).save(
+        tmp_path / "2.jpg", exif=exif
+    )
+    assert probe(tmp_path, TEN).frames_declared == 2
+    assert [frame.image.shape for frame in read_frames(tmp_path, TEN)] == [(HEIGHT, WIDTH, 3)] * 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no image at all" * 9])
+def test_an_image_that_cannot_be_read(folder: Path, content: bytes) -> None:
+    (folder / "img0.png").write_bytes(content)
+    error = error_of(folder)
+    assert (error.code, error.exit_code) == ("V012", ExitCode.UNREADABLE)
+    assert "img0.png" in error.message
+
+
+def test_it_ends_before_an_image_that_cannot_be_read(folder: Path) -> None:
+    damaged = folder / "img6.png"
+    damaged.write_bytes(damaged.read_bytes()[:30])
+    assert levels(folder) == list(range(6))
+    assert probe(folder, TEN).frames_declared == 12  # so that the gap can be told
+
+
+# --- animations -------------------------------------------------------------------------
+
+DELAYS = [100, 200, 50, 300, 40]
+
+
+def animate(path: Path, delays: list[int] | int, **options: Any) -> None:
+    images = [PillowImage.fromarray(image + 40) for image in grey_steps(5)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=delays, **options)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "renamed.mp4"])
+def test_animations_keep_their_delays(tmp_path: Path, name: str) -> None:
+    made = tmp_path / ("a.webp" if name == "renamed.mp4" else name)
+    animate(made, DELAYS, loop=0, **({} if name == "a.gif" else {"lossless": True}))
+    path = made.rename(tmp_path / name)
+    frames = list(read_frames(path))
+    np.testing.assert_allclose([f.time for f in frames], [0, 0.1, 0.3, 0.35, 0.65], atol=1e-6)
+    assert [int(frame.image.mean()) for frame in frames] == [40, 48, 56, 64, 72]
+    info = probe(path)
+    assert (info.width, info.height, info.frames_declared) == (WIDTH, HEIGHT, 5)
+    assert info.duration == pytest.approx(0.69)
+    assert info.fps == pytest.approx(5 / 0.69, rel=0.1)  # FFmpeg leaves the last delay out
+    part = list(read_frames(path, ClipOptions(start=0.3, end=0.65, mirror=True, slowmo=2)))
+    assert [frame.source for frame in part] == [2, 3]
+    np.testing.assert_allclose([frame.time for frame in part], [0.15, 0.175])
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp"])
+def test_animations_without_a_wanted_speed(tmp_path: Path, name: str) -> None:
+    """Browsers show them at 10 frames per second."""
+    animate(tmp_path / name, 0, loop=0)
+    times = [frame.time for frame in read_frames(tmp_path / name)]
+    np.testing.assert_allclose(times, np.arange(5) / 10, atol=1e-6)
+
+
+def test_a_damaged_animation(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    rng = np.random.default_rng(0)
+    images = [PillowImage.fromarray(rng.integers(0, 255, (64, 96, 3), np.uint8)) for _ in range(6)]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100, lossless=True)
+    content = bytearray(path.read_bytes())
+    last = content.rindex(b"VP8L") + 13  # behind the header of the last image
+    content[last : last + 200] = b"\xff" * 200
+    path.write_bytes(content)
+    assert len(list(read_frames(path))) == 5
+    assert probe(path).frames_declared == 5
+    path.write_bytes(content[: len(content) // 2])
+    error = error_of(path)
+    assert (error.code, error.exit_code) == ("V001", ExitCode.UNREADABLE)
+
+
+def test_opencv_does_not_turn_images_a_second_time(tmp_path: Path) -> None:
+    """The reason for our own EXIF: what IMREAD_IGNORE_ORIENTATION gives is what is stored."""
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    PillowImage.fromarray(quadrants()).save(tmp_path / "1.jpg", exif=exif, quality=95)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    stored = cv2.imdecode(np.frombuffer((tmp_path / "1.jpg").read_bytes(), np.uint8), flags)
+    assert stored is not None
+    assert stored.shape == (HEIGHT, WIDTH, 3)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from la2ds_cli.video.media_files import (
+    image_files,
+    is_animated_webp,
+    is_image_file,
+    is_video_file,
+    natural_order,
+)
+
+
+def test_numbers_sort_by_value() -> None:
+    assert natural_order(["a10", "a2", "B1", "a1b", "a1"]) == ["a1", "a1b", "a2", "a10", "B1"]
+    assert natural_order(["10", "9", "x"]) == ["9", "10", "x"]
+
+
+def test_images_of_a_folder(tmp_path: Path) -> None:
+    for name in ("10.PNG", "9.jpg", "11.tiff", ".8.png", "clip.mp4", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [path.name for path in image_files(tmp_path)] == ["9.jpg", "10.PNG", "11.tiff"]
+
+
+def test_webp_is_a_video_where_it_moves(tmp_path: Path) -> None:
+    still, moving = tmp_path / "still.webp", tmp_path / "moving.webp"
+    frames = [PillowImage.new("RGB", (8, 8), (c, c, c)) for c in (0, 90, 180)]
+    frames[0].save(still)
+    frames[0].save(moving, save_all=True, append_images=frames[1:])
+    assert (is_video_file(still), is_image_file(still)) == (False, True)
+    assert (is_video_file(moving), is_image_file(moving)) == (True, False)
+    assert is_animated_webp(moving.rename(tmp_path / "moving.mp4"))
+    short = tmp_path / "short.webp"
+    short.write_bytes((tmp_path / "moving.mp4").read_bytes()[:18])
+    assert not is_animated_webp(short)
+    assert not is_animated_webp(tmp_path / "gone.webp")

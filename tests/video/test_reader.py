@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from la2ds_cli.video.reader import probe, read_frames, write_video
+from tests.drawn_clips import (
+    BLUE,
+    GREEN,
+    HEIGHT,
+    RED,
+    WHITE,
+    WIDTH,
+    corner_colours,
+    grey_steps,
+    quadrants,
+    write_stamped,
+)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    write_video(path, grey_steps(24), 25)
+    return path
+
+
+def test_frames_come_in_order_with_their_times(clip: Path) -> None:
+    frames = list(read_frames(clip))
+    assert [frame.index for frame in frames] == list(range(24))
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(24) / 25, atol=1e-6)
+    brightness = np.array([frame.image.mean() for frame in frames])
+    np.testing.assert_allclose(brightness, 8 * np.arange(24), atol=3)
+    assert frames[0].image.shape == (HEIGHT, WIDTH, 3)
+    assert frames[0].image.dtype == np.uint8
+
+
+def test_frames_are_freed_as_they_go(clip: Path) -> None:
+    """Without waiting for the garbage collector, which would let gigabytes pile up first."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in read_frames(clip):
+            pass
+        alive = sum(type(found) is av.VideoFrame for found in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 2
+
+
+def test_probe_tells_what_the_file_holds(clip: Path) -> None:
+    info = probe(clip)
+    assert (info.width, info.height, info.frames_declared) == (WIDTH, HEIGHT, 24)
+    assert info.fps == pytest.approx(25)
+    assert info.duration == pytest.approx(24 / 25, abs=1e-3)
+    assert (info.rotation, info.codec, info.has_video) == (0, "h264", True)
+
+
+def test_colours_are_rgb(tmp_path: Path) -> None:
+    path = tmp_path / "colours.mp4"
+    write_video(path, [quadrants()] * 3, 25)
+    assert corner_colours(next(read_frames(path)).image) == [RED, GREEN, BLUE, WHITE]
+
+
+def test_read_only_files_and_links_are_read(clip: Path, tmp_path: Path) -> None:
+    clip.chmod(0o444)
+    link = tmp_path / "link.mp4"
+    link.symlink_to(clip)
+    before = sorted(tmp_path.iterdir())
+    assert len(list(read_frames(link))) == 24
+    assert probe(link) == probe(clip)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "12:30 a b.mp4",  # FFmpeg alone would take 12 for a protocol
+        "take%03d #1?.mp4",
+        "/".join(["längeres Verzeichnis мяч " * 4] * 8) + "/clip.mp4",
+    ],
+)
+def test_paths_of_any_kind(tmp_path: Path, clip: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(clip.read_bytes())
+    assert len(list(read_frames(path))) == 24
+
+
+def test_odd_sizes_and_strange_names_are_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "tänzerin мяч 01.mp4"
+    write_video(path, [np.full((63, 95, 3), 100, np.uint8)] * 4, 29.97)
+    assert (probe(path).width, probe(path).height) == (96, 64)
+    assert probe(path).fps == pytest.approx(29.97, abs=0.01)
+    assert len(list(read_frames(path))) == 4
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    def frames():
+        yield from grey_steps(2)
+        raise RuntimeError("the renderer broke")
+
+    with pytest.raises(RuntimeError, match="renderer"):
+        write_video(tmp_path / "half.mp4", frames(), 25)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_others_may_read_what_was_written(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert clip.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_writing_no_frames_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no frames"):
+        write_video(tmp_path / "none.mp4", [], 25)
+
+
+# --- times ------------------------------------------------------------------------------
+
+
+def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
+    path = tmp_path / "vfr.mkv"
+    stamps = [0, 40, 80, 200, 240, 500]
+    write_stamped(path, grey_steps(len(stamps)), [stamp / 1000 for stamp in stamps])
+    assert [round(f.time, 3) for f in read_frames(path)] == [s / 1000 for s in stamps]
+
+
+def test_the_duration_is_that_of_the_picture(tmp_path: Path) -> None:
+    """Two seconds of sound beside one second of picture; Matroska keeps the length in a tag."""
+    path = tmp_path / "long sound.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        sound = container.add_stream("aac", rate=48000)
+        for image in grey_steps(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 96000), np.float32), "fltp", "mono")
+        samples.sample_rate = 48000
+        container.mux(sound.encode(samples))
+        container.mux([*stream.encode(None), *sound.encode(None)])
+    assert probe(path).duration == pytest.approx(1, abs=0.05)
+
+
+def test_times_start_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "late.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for t, image in enumerate(grey_steps(5)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = 90 * 25 + t
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    times = [frame.time for frame in read_frames(path)]
+    np.testing.assert_allclose(times, np.arange(5) / 25, atol=1e-4)

@@ -1,0 +1,108 @@
+"""Parts, turns and speeds of clips."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video.reader import Frame, probe, read_frames, write_video
+from tests.drawn_clips import (
+    BLUE,
+    GREEN,
+    HEIGHT,
+    RED,
+    WHITE,
+    WIDTH,
+    corner_colours,
+    grey_steps,
+    quadrants,
+    write_stamped,
+)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Twenty frames at 10 frames per second."""
+    path = tmp_path / "clip.mp4"
+    write_video(path, grey_steps(20), 10)
+    return path
+
+
+def read(path: Path, **options: float) -> list[Frame]:
+    return list(read_frames(path, ClipOptions(**options)))  # type: ignore[arg-type]
+
+
+def times(frames: list[Frame]) -> list[float]:
+    return [round(frame.time, 4) for frame in frames]
+
+
+def test_a_part_keeps_the_times_of_the_file(clip: Path) -> None:
+    part = read(clip, start=0.5, end=0.9)
+    assert times(part) == [0.5, 0.6, 0.7, 0.8]
+    assert [frame.index for frame in part] == [0, 1, 2, 3]
+    assert [frame.source for frame in part] == [5, 6, 7, 8]
+    whole = read(clip)
+    assert [frame.source for frame in whole] == list(range(20))
+    for frame in part:
+        np.testing.assert_array_equal(frame.image, whole[frame.source].image)
+
+
+@pytest.mark.parametrize("first", range(1, 19))
+def test_every_frame_can_be_the_first(clip: Path, first: int) -> None:
+    """3 / 10 typed by a person and 3 / 10 counted by a container differ in the last bit."""
+    part = read(clip, start=first / 10, end=(first + 1) / 10)
+    assert [frame.source for frame in part] == [first]
+
+
+def test_a_part_of_a_clip_with_a_variable_rate(tmp_path: Path) -> None:
+    path = tmp_path / "vfr.mkv"
+    seconds = [0, 0.04, 0.08, 0.2, 0.24, 0.5, 0.54]
+    write_stamped(path, grey_steps(len(seconds)), seconds)
+    assert times(read(path, start=0.1, end=0.52)) == [0.2, 0.24, 0.5]
+
+
+def test_slow_motion_is_sped_up(clip: Path) -> None:
+    whole = read(clip, slowmo=8)
+    np.testing.assert_allclose(times(whole), np.arange(20) / 80, atol=1e-4)
+    info = probe(clip, ClipOptions(slowmo=8))
+    assert info.fps == pytest.approx(80)
+    assert info.duration == pytest.approx(2 / 8)
+    assert info.frames_declared == 20
+    # Start and end are those of the player, whatever the slow motion.
+    assert times(read(clip, slowmo=2, start=1, end=1.2)) == [0.5, 0.55]
+
+
+def test_mirrored_after_the_turn(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    write_video(path, [quadrants()] * 3, 25)
+    quarter = read(path, rotate=90)[0].image
+    assert corner_colours(quarter) == [BLUE, RED, WHITE, GREEN]
+    assert corner_colours(read(path, rotate=90, mirror=True)[0].image) == [RED, BLUE, GREEN, WHITE]
+    info = probe(path, ClipOptions(rotate=270))
+    assert (info.width, info.height) == (HEIGHT, WIDTH)
+
+
+def test_probe_of_a_part_never_promises_too_much(clip: Path) -> None:
+    for start, end in ((0.5, 0.9), (0.55, 1.25), (1.2, inf), (0, 0.31)):
+        info = probe(clip, ClipOptions(start=start, end=end))
+        frames = read(clip, start=start, end=end)
+        assert info.duration == pytest.approx(min(end, 2) - start)
+        assert len(frames) - 1 <= info.frames_declared <= len(frames)
+
+
+@pytest.mark.parametrize("look", [probe, lambda *a: list(read_frames(*a))])
+def test_a_part_outside_the_clip(clip: Path, look) -> None:
+    with pytest.raises(UserError, match=r"no frame from 5 s to 6 s in .*clip\.mp4") as caught:
+        look(clip, ClipOptions(start=5, end=6))
+    assert (caught.value.code, caught.value.exit_code) == ("V002", ExitCode.UNUSABLE)
+    assert "--time-range" in caught.value.hint
+
+
+def test_a_part_between_two_frames(clip: Path) -> None:
+    with pytest.raises(UserError, match=r"no frame from 0\.51 s to 0\.59 s"):
+        read(clip, start=0.51, end=0.59)

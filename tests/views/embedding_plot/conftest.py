@@ -1,0 +1,23 @@
+"""Three clips of one movement with phases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from tests.movement import add_sequence, sequence, warped_phase
+
+LENGTH = {"anna": 41, "ben": 61, "cleo": 51}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "project")
+    for seed, (name, length) in enumerate(LENGTH.items()):
+        add_sequence(made, name, sequence(warped_phase(length, seed)))
+    rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
+    rows += ["ben,5,30,down", "ben,30,61,up"]  # nothing before frame 5; cleo has no labels
+    made.phases_path.write_text("\n".join(rows) + "\n")
+    return made

@@ -1,0 +1,220 @@
+"""The step and the figure: what is drawn is the projection of the features, frame by frame."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
+from sklearn.decomposition import PCA
+
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.clip_features import common_rate, pose_feature
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.training.train import train
+from la2ds_cli.views.embedding_plot import clips as plotted
+from la2ds_cli.views.embedding_plot import draw
+from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot, plot_embeddings
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.views.embedding_plot.conftest import LENGTH
+
+NAMES = list(LENGTH)
+
+
+def plot(project: Project, *names: str, **options: Any) -> EmbeddingPlot:
+    options.setdefault("out", [project.root / "plot.json"])
+    return plot_embeddings(project, names or NAMES, **options)
+
+
+def independent_pca(values: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    fitted = PCA(n_components=2, svd_solver="full").fit(np.concatenate(values))
+    return [fitted.transform(value) for value in values], fitted.explained_variance_ratio_
+
+
+def drawn_points(result: EmbeddingPlot) -> dict[str, Any]:
+    axes = draw.draw(result).axes[0]
+    found = {}
+    for collection in axes.collections:
+        gid = str(collection.get_gid())
+        if gid.startswith("points "):
+            found[gid.removeprefix("points ")] = collection
+    return found
+
+
+def same_up_to_sign(found: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    a, b = np.concatenate(found), np.concatenate(expected)
+    sign = np.sign((a * b).sum(axis=0))
+    np.testing.assert_allclose(a, sign * b, atol=1e-4)
+
+
+def test_points_are_the_joint_pca_of_the_poses(project: Project) -> None:
+    result = plot(project)
+    poses = [project.read_pose(name)[0] for name in NAMES]
+    values = [pose_feature(pose, common_rate(poses), "") for pose in poses]
+    expected, shares = independent_pca(values)
+    artists = drawn_points(result)
+    assert list(artists) == NAMES
+    same_up_to_sign([np.asarray(artists[name].get_offsets()) for name in NAMES], expected)
+    assert result.projection.explained == pytest.approx(shares)
+    labels = draw.axis_labels(result)
+    assert f"component 1 ({round(100 * shares[0])} % of the variance)" == labels[0]
+    assert f"component 2 ({round(100 * shares[1])} % of the variance)" == labels[1]
+
+
+def test_points_are_the_joint_pca_of_the_embeddings(project: Project) -> None:
+    settings = {"model": {"input": "joints", "width": 16, "heads": 2, "temporal_layers": 1}}
+    settings |= {"train": {"steps": 2, "batch_size": 2, "validate_every": 2}}
+    trained = Project(project.root, {"preset": "default", **settings})
+    train(trained, run="default", config=trained.config())
+    result = plot(trained)
+    assert (result.features, result.reason) == ("model", "")
+    found = embedding.ensure_embeddings(trained, "default", NAMES)
+    expected, _ = independent_pca([item.value for item in found])
+    artists = drawn_points(result)
+    same_up_to_sign([np.asarray(artists[name].get_offsets()) for name in NAMES], expected)
+    assert plot(trained, features="pose").features == "pose"
+
+
+def test_colours_tell_clips_apart_and_opacity_rises_with_time(project: Project) -> None:
+    result = plot(project)
+    colours = set()
+    for clip, artist in zip(result.clips, drawn_points(result).values(), strict=True):
+        face = artist.get_facecolors()
+        assert len(face) == LENGTH[clip.video]
+        np.testing.assert_allclose(face[:, :3], [to_rgba(clip.colour)[:3]] * len(face))
+        assert (np.diff(face[:, 3]) > 0).all()
+        assert (face[0, 3], face[-1, 3]) == pytest.approx((0.2, 1.0))
+        colours.add(clip.colour)
+    assert len(colours) == 3
+
+
+def test_opacity_follows_seconds_and_not_frame_numbers() -> None:
+    time = np.array([0.0, 1.0, 4.0])
+    frame, point = np.arange(3), np.zeros((3, 2))
+    clip = plotted.PlottedClip("a", "a", frame, time, ("",) * 3, point, "#000000", "solid")
+    np.testing.assert_allclose(clip.opacity, [0.2, 0.4, 1.0])
+    alone = replace(clip, frame=frame[:1], time=time[:1], phase=("",), point=point[:1])
+    np.testing.assert_allclose(alone.opacity, [1.0])
+
+
+def test_start_end_and_phases_are_marked_where_they_are(project: Project) -> None:
+    result = plot(project)
+    marks = {
+        str(line.get_gid()): tuple(np.ravel(line.get_xydata()))
+        for line in draw.draw(result).axes[0].lines
+    }
+    expected = {}
+    for clip in result.clips:
+        expected[f"start {clip.video}"] = tuple(clip.point[0])
+        expected[f"end {clip.video}"] = tuple(clip.point[-1])
+        rows = {"anna": (0, 20), "ben": (5, 30), "cleo": ()}[clip.video]
+        expected |= {f"phase {clip.video} {row}": tuple(clip.point[row]) for row in rows}
+    assert marks == expected
+
+
+def test_the_legend_names_clips_and_phases(project: Project) -> None:
+    (legend,) = draw.draw(plot(project)).legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == [
+        *("clips", "anna.mat", "ben.mat", "cleo.mat"),
+        *("time", "first to last frame", "start", "end", "a phase begins", "down", "up"),
+    ]
+    (legend,) = draw.draw(plot(project, "cleo", "ben")).legends
+    assert [text.get_text() for text in legend.get_texts()][-3:] == ["a phase begins", "down", "up"]
+    project.phases_path.unlink()
+    (legend,) = draw.draw(plot(project)).legends
+    assert [text.get_text() for text in legend.get_texts()][-1] == "end"
+
+
+def test_links_join_the_frames_that_align_matches(project: Project) -> None:
+    assert plot(project).links == ()
+    result = plot(project, link=True)
+    assert [(link.a, link.b) for link in result.links] == [(0, 1), (0, 2)]
+    axes = draw.draw(result).axes[0]
+    drawn = {str(c.get_gid()): c for c in axes.collections if isinstance(c, LineCollection)}
+    for link, name in zip(result.links, ("ben", "cleo"), strict=True):
+        found = find_alignment(project, "anna", name, config=project.config())
+        path = {tuple(pair) for pair in found.alignment.path.tolist()}
+        assert {tuple(pair) for pair in link.pair.tolist()} <= path
+        assert 20 < len(link.pair) <= 45
+        ends = np.array(drawn[f"link {name}"].get_segments())
+        np.testing.assert_allclose(ends[:, 0], result.clips[0].point[link.pair[:, 0]])
+        np.testing.assert_allclose(ends[:, 1], result.clips[link.b].point[link.pair[:, 1]])
+    (legend,) = draw.draw(result).legends
+    assert "matched by align" in [text.get_text() for text in legend.get_texts()]
+    assert result.to_json()["links"][1]["b"] == "cleo"
+
+
+def test_many_clips_are_told_apart_by_colour_and_dash() -> None:
+    styles = [plotted.style(number) for number in range(plotted.MOST)]
+    assert len(set(styles)) == plotted.MOST == 21
+
+
+def test_a_movement_lies_on_itself_and_another_tempo_on_the_same_curve(project: Project) -> None:
+    # The same phases at half the rate: without velocities every frame would lie on a frame.
+    add_sequence(project, "twin", sequence(warped_phase(41, 0), tilt=0.0, scale=120.0))
+    result = plot(project, "anna", "twin")
+    np.testing.assert_allclose(result.clips[0].point, result.clips[1].point, atol=1e-4)
+
+
+def test_files_and_document(project: Project) -> None:
+    result = plot(project, "anna", "ben", out=[])
+    folder = project.root / "results" / "plot-embeddings"
+    assert result.files == (folder / "anna--ben-pca.png", folder / "anna--ben-pca.html")
+    assert result.files[0].read_bytes().startswith(b"\x89PNG")
+    out = [project.root / f"p.{kind}" for kind in ("svg", "pdf", "json")]
+    result = plot(project, out=out)
+    assert out[0].read_text().startswith("<?xml")
+    assert out[1].read_bytes().startswith(b"%PDF")
+    data = json.loads(out[2].read_text())
+    assert data == json.loads(json.dumps(result.to_json()))
+    assert (data["method"], data["run"], data["features"]) == ("pca", None, "pose")
+    assert data["reason"] == "no trained model: drawn on raw poses"
+    ben = data["clips"][1]
+    assert ben["phase"][3:7] == [None, None, "down", "down"]
+    assert len(ben["x"]) == len(ben["y"]) == len(ben["frame"]) == len(ben["time"]) == 61
+    again = project.root / "again.png"
+    plot(project, "anna", "ben", out=[again])
+    assert again.read_bytes() == (folder / "anna--ben-pca.png").read_bytes()
+    more = plot(project, out=[], method="tsne")
+    assert more.files[0].name == "anna--ben--and-1-more-tsne.png"
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "code"),
+    [
+        (["anna"], {}, ExitCode.USAGE),
+        (["anna", "anna"], {}, ExitCode.USAGE),
+        (["anna", "anna.mat"], {}, ExitCode.USAGE),
+        ([f"clip-{n}" for n in range(22)], {}, ExitCode.USAGE),
+        (["anna", "ben"], {"out": [Path("plot.xls")]}, ExitCode.USAGE),
+        (["anna", "ben"], {"features": "model"}, ExitCode.UNUSABLE),
+        (["anna", "nobody.mp4"], {}, ExitCode.UNREADABLE),
+    ],
+)
+def test_bad_input(
+    project: Project, names: list[str], options: dict[str, Any], code: ExitCode
+) -> None:
+    with pytest.raises(UserError) as caught:
+        plot(project, *names, **options)
+    assert caught.value.exit_code == code
+
+
+def test_clips_of_other_skeletons_and_without_joints(project: Project) -> None:
+    pose = sequence(warped_phase(20, 1))
+    add_sequence(project, "nothing", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    with pytest.raises(UserError, match="no joint") as caught:
+        plot(project, "anna", "nothing")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
+    add_sequence(project, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
+    with pytest.raises(UserError, match="coco17") as caught:
+        plot(project, "anna", "coco")
+    assert caught.value.exit_code == ExitCode.MISMATCH

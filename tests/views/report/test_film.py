@@ -1,0 +1,120 @@
+"""Pictures of a clip for a page: which frames, how large, how many bytes."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.video.reader import write_video
+from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.views.report import film
+from tests.movement import sequence
+from tests.views.report.conftest import FIRST, SHADE, shaded_video
+
+POSE = sequence(np.linspace(0, 1, 24))
+
+
+def decoded(picture: bytes) -> np.ndarray:
+    return np.asarray(Pillow.open(io.BytesIO(picture)).convert("RGB"))
+
+
+def noise_video(path: Path, count: int = 24) -> Path:
+    """Frames that no codec makes small."""
+    rng = np.random.default_rng(0)
+    write_video(path, [rng.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(count)], 20.0)
+    return path
+
+
+def test_every_frame_has_its_picture(tmp_path: Path) -> None:
+    made = film.make_film(VideoFile(shaded_video(tmp_path / "a.mp4", 24)), POSE, Progress())
+    assert made.row == list(range(24))
+    assert made.every == 1
+    shades = [(decoded(picture).mean() - FIRST) / SHADE for picture in made.pictures]
+    np.testing.assert_allclose(shades, range(24), atol=0.4)
+
+
+def test_a_part_of_the_file_shows_its_own_frames(tmp_path: Path) -> None:
+    part = POSE.cut(5, 9)
+    made = film.make_film(VideoFile(shaded_video(tmp_path / "a.mp4", 24)), part, Progress())
+    assert made.row == [0, 1, 2, 3]
+    shades = [(decoded(picture).mean() - FIRST) / SHADE for picture in made.pictures]
+    np.testing.assert_allclose(shades, [5, 6, 7, 8], atol=0.4)
+
+
+def test_a_mirrored_clip_has_mirrored_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    image = np.zeros((240, 320, 3), np.uint8)
+    image[:, :160] = 200  # bright on the left
+    write_video(path, [image] * 24, 20.0)
+    plain = film.make_film(VideoFile(path), POSE, Progress())
+    turned = film.make_film(VideoFile(path), mirror(POSE), Progress(), mirrored=True)
+    assert decoded(plain.pictures[0])[100, 5].mean() > 180
+    assert decoded(plain.pictures[0])[100, -5].mean() < 20
+    assert decoded(turned.pictures[0])[100, 5].mean() < 20
+    assert decoded(turned.pictures[0])[100, -5].mean() > 180
+
+
+def test_joints_lie_on_what_they_are_in_the_picture(tmp_path: Path) -> None:
+    """A white square at the head of frame 0 is where the window says the head is."""
+    head = POSE.xy[0, 0]
+    image = np.zeros((240, 320, 3), np.uint8)
+    x, y = np.rint(head).astype(int)
+    image[y - 4 : y + 5, x - 4 : x + 5] = 255
+    path = tmp_path / "a.mp4"
+    write_video(path, [image] * 24, 20.0)
+    for pose, mirrored in ((POSE, False), (mirror(POSE), True)):
+        made = film.make_film(VideoFile(path), pose, Progress(), mirrored=mirrored)
+        box = film.windows(pose)[0]
+        bright = np.argwhere(decoded(made.pictures[0])[..., 1] > 128).mean(axis=0)[::-1]
+        scale = made.size[1] / (box[3] - box[1])
+        np.testing.assert_allclose(bright, (pose.xy[0, 0] - box[:2]) * scale, atol=1.5)
+
+
+@pytest.mark.parametrize("budget", [60_000, 150_000, 10**9])
+def test_the_budget_is_kept_whatever_the_pictures_need(tmp_path: Path, budget: int) -> None:
+    source = VideoFile(noise_video(tmp_path / "a.mp4"))
+    made = film.make_film(source, POSE, Progress(), budget=budget)
+    assert 0 < made.bytes <= budget
+    assert made.row == list(range(0, 24, made.every))
+    assert len(made.pictures) == len(made.row)
+    assert (made.every == 1) == (budget == 10**9)
+
+
+def test_long_clips_get_smaller_pictures_before_they_get_fewer() -> None:
+    window = np.array([800.0, 1000.0])
+    sizes = [film._plan(count, window, film.BUDGET) for count in (300, 1000, 3000, 9000)]
+    heights, every = [size[1] for size, _ in sizes], [step for _, step in sizes]
+    assert heights[0] == film.HEIGHT
+    assert heights == sorted(heights, reverse=True)
+    assert heights[-1] == film.LEAST_HEIGHT
+    assert every[:2] == [1, 1]
+    assert every[-1] > 1
+
+
+def test_pictures_are_not_made_larger_than_they_are() -> None:
+    size, _ = film._plan(100, np.array([90.0, 120.0]), film.BUDGET)
+    assert size == (90, 120)
+
+
+def test_the_window_shows_more_than_the_body_and_stays_in_the_picture() -> None:
+    large = replace(POSE, size=(1000, 800))
+    box = film.windows(large)
+    known = POSE.xy.reshape(-1, 2)
+    assert (known >= box[0, :2]).all()
+    assert (known <= box[0, 2:]).all()
+    assert (box[:, :2] >= -0.5).all()
+    assert box[:, 2].max() <= 999.5
+    assert box[:, 3].max() <= 799.5
+    assert np.ptp(box[:, 2] - box[:, 0]) < 1e-9
+
+
+def test_frames_that_the_file_does_not_hold_have_no_picture(tmp_path: Path) -> None:
+    made = film.make_film(VideoFile(shaded_video(tmp_path / "a.mp4", 10)), POSE, Progress())
+    assert made.row == list(range(10))

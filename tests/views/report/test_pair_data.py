@@ -1,0 +1,97 @@
+"""What the page of a pair draws from is what the alignment says."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.views.report.baselines import baselines, constant_speed
+from la2ds_cli.views.report.clip_data import UNIT, UNSEEN, packed_joints
+from la2ds_cli.views.report.film import windows
+from la2ds_cli.views.report.pair import PairReport, report_pair
+from la2ds_cli.views.report.pair_data import distance_image, scale_limit
+from tests.movement import sequence
+from tests.views.report.conftest import two_filmed
+
+
+def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
+    pose = sequence(np.linspace(0, 1, 8))
+    xy, score = pose.xy.copy(), pose.score.copy()
+    xy[3, 2] = np.nan
+    score[4, 5] = 0
+    pose = replace(pose, xy=xy, score=score)
+    window = windows(pose)
+    joints, state = packed_joints(pose, window)
+    place = np.frombuffer(base64.b64decode(joints), "<i2").reshape(8, 13, 2)
+    states = np.frombuffer(base64.b64decode(state), np.uint8).reshape(8, 13)
+    height = (window[:, 3] - window[:, 1])[:, None, None]
+    back = place / UNIT * height + window[:, None, :2]
+    seen = states > 0
+    np.testing.assert_allclose(back[seen], pose.xy[seen], atol=0.06)
+    assert (place[3, 2] == UNSEEN).all()
+    assert states[3, 2] == 0
+    assert states[4, 5] == 1
+    assert (states == 2).sum() == 8 * 13 - 2
+
+
+def test_constant_speed_goes_by_time_not_by_frames() -> None:
+    time_a = np.array([1.0, 1.5, 2.0])
+    time_b = np.array([0.0, 1.0, 4.0])
+    np.testing.assert_allclose(constant_speed(time_a, time_b), [0, 1 + 1 / 3, 2])
+    np.testing.assert_allclose(constant_speed(time_a[:1], time_b), [0])
+
+
+def test_a_baseline_is_measured_in_seconds_of_b(pair: PairReport) -> None:
+    (clock,) = pair.beside  # aligned on raw poses: they are no baseline of themselves
+    found = pair.result.alignment
+    apart = np.abs(
+        np.interp(clock.position, np.arange(30), found.time_b)
+        - np.interp(found.position, np.arange(30), found.time_b)
+    )
+    assert clock.kind == "clock"
+    assert clock.mean == pytest.approx(apart.mean())
+    assert clock.worst == pytest.approx(apart.max())
+    assert clock.at == apart.argmax()
+
+
+def test_a_baseline_without_a_common_frame_has_no_figures(tmp_path: Path, pair: PairReport) -> None:
+    found = pair.result.alignment
+    empty = replace(found, position=np.full(36, np.nan))
+    (clock,) = baselines(Project.create(tmp_path / "p"), replace(pair.result, alignment=empty))
+    assert (clock.mean, clock.worst, clock.at) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "limit"), [([1, -2], 20), ([25] * 9, 30), ([-170] * 9, 90), ([np.nan], 20)]
+)
+def test_the_colour_scale_holds_most_of_the_differences(degrees: list[float], limit: int) -> None:
+    assert scale_limit(np.array(degrees)) == limit
+
+
+def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: PairReport) -> None:
+    image = np.asarray(
+        Pillow.open(io.BytesIO(base64.b64decode(distance_image(pair.result)))).convert("L"), float
+    )
+    assert image.shape == (30, 36)  # B upwards, A to the right
+    path = pair.result.alignment.path
+    on = image[29 - path[:, 1], path[:, 0]].mean()
+    assert on < image.mean() - 20
+    assert on < image[29 - path[::-1, 1], path[:, 0]].mean() - 20  # and not upside down
+
+
+def test_the_model_stands_beside_raw_poses_and_a_clock(tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    made = report_pair(project, "a", "b", config=project.config())
+    as_model = replace(made.result, alignment=replace(made.result.alignment, features="model"))
+    pose, clock = baselines(project, as_model)
+    assert (pose.kind, clock.kind) == ("pose", "clock")
+    # Made by raw poses itself, it lies where they lie.
+    np.testing.assert_allclose(pose.position, made.result.alignment.position)
+    assert pose.mean == 0

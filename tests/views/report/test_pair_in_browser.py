@@ -1,0 +1,310 @@
+"""The page of a pair in a real browser: what moves, what it shows, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.align_result import AlignResult
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import Phase
+from la2ds_cli.views.report.baselines import baselines
+from la2ds_cli.views.report.clip_data import page_clip
+from la2ds_cli.views.report.pair import PairReport, pair_page, report_pair
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.views.report.conftest import Opened, counterpart, drawn
+
+Open = Callable[..., Opened]
+
+
+def test_it_opens_from_the_disk_and_does_nothing_else(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    assert opened.page.title() == "a.mp4 and b.mp4 · la2ds"
+    assert opened.row() == 0
+    assert opened.frame("a") == 0
+    assert opened.frame("b") == counterpart(pair, 0)
+    opened.harmless()
+
+
+@pytest.mark.parametrize("row", [1, 9, 20, 35])
+def test_scrubbing_shows_the_matched_frames(pair: PairReport, open_page: Open, row: int) -> None:
+    opened = open_page(pair.file)
+    opened.page.uncheck("#show-skeleton")
+    opened.seek(row)
+    assert opened.frame("a") == row
+    assert opened.frame("b") == counterpart(pair, row)
+    assert f"frame {row}" in opened.page.inner_text("#moment-a")
+    assert f"frame {counterpart(pair, row)}" in opened.page.inner_text("#moment-b")
+    opened.harmless()
+
+
+def test_a_frame_that_is_decoded_ahead_is_shown_when_it_comes(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    opened.page.uncheck("#show-skeleton")
+    opened.settle()
+    # Within one turn of the event loop: frame 21 is asked for while it is decoded for frame 20.
+    opened.page.evaluate("() => { seek(20); seek(21); }")
+    assert opened.frame("a") == 21
+    assert opened.frame("b") == counterpart(pair, 21)
+
+
+@pytest.mark.parametrize("share", [0.13, 0.51, 0.9])
+def test_a_click_in_the_matrix_seeks_both(pair: PairReport, open_page: Open, share: float) -> None:
+    opened = open_page(pair.file)
+    left, wide = opened.page.evaluate("[matrix.left, matrix.wide]")
+    opened.click("matrix", share, y=60, left=left, wide=wide)
+    row = int(share * 36)  # 36 frames of equal length
+    assert opened.row() == row
+    assert opened.frame("a") == row
+    assert opened.frame("b") == counterpart(pair, row)
+
+
+def test_a_click_in_the_bar_of_b_finds_the_frame_of_a(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    opened.click("band-b", 15.5 / 30)
+    assert opened.row() == int(np.nanargmin(np.abs(pair.result.alignment.position - 15)))
+    assert opened.frame("b") == pytest.approx(15, abs=1)
+
+
+def test_a_click_on_a_curve_seeks(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    opened.click("track-tempo", 18.5 / 36)
+    assert opened.row() == 18
+
+
+def test_keys(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    keyboard = opened.page.keyboard
+    for key, row in [
+        ("ArrowRight", 1),
+        ("ArrowRight", 2),
+        ("ArrowLeft", 1),
+        ("Shift+ArrowRight", 11),
+        ("End", 35),
+        ("ArrowRight", 35),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+    ]:
+        keyboard.press(key)
+        assert opened.row() == row, key
+    keyboard.press("-")
+    assert opened.page.input_value("#rate") == "0.75"
+    for _ in range(5):
+        keyboard.press("-")
+    assert opened.page.input_value("#rate") == "0.25"
+    keyboard.press("+")
+    assert opened.page.input_value("#rate") == "0.5"
+    keyboard.press("s")
+    assert not opened.page.is_checked("#show-skeleton")
+    keyboard.press("f")
+    assert not opened.page.is_checked("#show-film")
+    opened.harmless()
+
+
+def test_arrows_step_one_frame_with_the_scrub_bar_focused(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    opened.page.focus("#scrub")
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.row() == 1
+
+
+def test_space_plays_to_the_end_and_a_plays_by_its_own_clock(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    opened.page.keyboard.press(" ")
+    assert opened.page.inner_text("#play") == "Pause"
+    opened.wait_for("document.body.dataset.row === '35'")
+    opened.wait_for("document.getElementById('play').textContent === 'Play'")
+    assert opened.frame("a") == 35
+    opened.page.focus("#play")  # the key then belongs to the button: once, not twice
+    opened.page.keyboard.press(" ")
+    assert opened.page.inner_text("#play") == "Pause"
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.page.inner_text("#play") == "Play"
+
+
+def test_the_path_is_drawn_where_the_alignment_says(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    found = pair.result.alignment
+    for row in (6, 18, 30):
+        x, y, width, height = opened.page.evaluate(
+            "([time, position]) => [plot.x(time), plot.y(secondsB(position)), ...matrix.size]",
+            [float(found.time_a[row]), float(found.position[row])],
+        )
+        red, green, blue = opened.pixel("matrix", x / width, y / height)
+        assert red > 200, row
+        assert 110 < green < 190, row
+        assert blue < 90, row
+
+
+def test_phases_have_their_colours_in_the_bars(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    down, up = (
+        [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+        for colour in opened.page.evaluate("Object.values(data.colours)")
+    )
+    for canvas, border in (("band-a", 12 / 36), ("band-b", 10 / 30), ("track-phases-a", 12 / 36)):
+        assert opened.pixel(canvas, border - 0.04, 0.1) == down, canvas
+        assert opened.pixel(canvas, border + 0.04, 0.1) == up, canvas
+    # Phases of B stand where A shows them: at the frame of A whose counterpart begins `up`.
+    carried = float((pair.result.alignment.position >= 9.5).argmax()) / 36
+    assert opened.pixel("track-phases-b", carried - 0.06, 0.1) == down
+    assert opened.pixel("track-phases-b", carried + 0.06, 0.1) == up
+
+
+def test_the_strip_of_joints_has_the_colour_of_the_difference(
+    tmp_path: Path, open_page: Open
+) -> None:
+    project = Project.create(tmp_path / "project")
+    pose = sequence(warped_phase(30, 3))
+    add_sequence(project, "a", pose)
+    bent = pose.xy.copy()
+    index = get_skeleton(pose.skeleton).index
+    wrist, elbow, shoulder = (index(f"left_{name}") for name in ("wrist", "elbow", "shoulder"))
+    # The fore-arm is folded back onto the upper arm: the left elbow differs by -180 degrees.
+    bent[:, wrist] = bent[:, elbow] + 0.9 * (bent[:, shoulder] - bent[:, elbow])
+    add_sequence(project, "b", replace(pose, xy=bent))
+    made = report_pair(project, "a", "b", config=project.config(), method="linear")
+    opened = open_page(made.file)
+    names = opened.page.evaluate("data.angles.names")
+    at = names.index("left elbow")
+    for share in (0.1, 0.5, 0.9):
+        assert opened.pixel("track-angles", share, (at + 0.5) / len(names)) == [179, 88, 6]
+        other = opened.pixel("track-angles", share, (names.index("left knee") + 0.5) / len(names))
+        assert other == [247, 247, 247]
+    shown = opened.page.locator(".value.rows div").nth(at).inner_text()
+    assert shown == "−180°"
+    opened.harmless()
+
+
+def page_of(
+    project: Project,
+    made: PairReport,
+    result: AlignResult,
+    file: Path,
+    phases: Sequence[Phase] = (),  # of A
+) -> Path:
+    """The page of another result than the one that was found."""
+    clips = (
+        page_clip(project, "A", result.a, result.pose_a, list(phases)),
+        page_clip(project, "B", result.b, result.pose_b, []),
+    )
+    file.write_bytes(
+        pair_page(result, clips, made.films, baselines(project, result), privacy=False)
+    )
+    return file
+
+
+def test_b_standing_still_has_a_tempo_in_words(
+    filmed: Project, tmp_path: Path, open_page: Open
+) -> None:
+    made = report_pair(filmed, "a", "b", config=filmed.config())
+    tempo = np.full(36, 2.0)
+    tempo[:3] = [-1e-17, 0.0, 0.01]
+    result = replace(made.result, speed_ratio=tempo)
+    opened = open_page(page_of(filmed, made, result, tmp_path / "still.html"))
+    for row in range(3):
+        opened.seek(row)
+        assert opened.page.locator(".value", has_text="stands still").count() == 1, row
+    opened.seek(3)
+    assert opened.page.locator(".value", has_text="2.00× slower").count() == 1
+
+
+def test_a_long_name_on_a_narrow_window_moves_no_picture(
+    filmed: Project, tmp_path: Path, open_page: Open
+) -> None:
+    made = report_pair(filmed, "a", "b", config=filmed.config())
+    b = replace(made.result.b, path="a name of many words " * 6 + ".mp4")
+    result = replace(made.result, b=b)
+    long = "Durchschwungphase" * 2
+    page = page_of(filmed, made, result, tmp_path / "long.html", [Phase(0, 36, long)])
+    opened = open_page(page, width=800)
+    tops = [opened.page.locator(f"#stage-{side}").bounding_box()["y"] for side in "ab"]
+    assert tops[0] == pytest.approx(tops[1], abs=1)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 800
+    value = opened.page.locator(".value", has_text="Durchschwung").first
+    assert value.evaluate("box => box.scrollWidth <= box.clientWidth")
+    opened.harmless()
+
+
+@pytest.fixture
+def with_gaps(filmed: Project, tmp_path: Path) -> Path:
+    """A page in which frames 0 to 3 and 10 to 13 of A have no counterpart."""
+    made = report_pair(filmed, "a", "b", config=filmed.config(), method="linear")
+    found = made.result.alignment
+    gone = np.isin(np.arange(36), [0, 1, 2, 3, 10, 11, 12, 13])
+    position = np.where(gone, np.nan, found.position)
+    path = found.path[~gone[found.path[:, 0]]]
+    cut = replace(found, position=position, path=path, cost=found.cost[: len(path)])
+    return page_of(filmed, made, replace(made.result, alignment=cut), tmp_path / "gaps.html")
+
+
+def test_frames_without_counterpart_grey_b(with_gaps: Path, open_page: Open) -> None:
+    opened = open_page(with_gaps)
+    opened.page.uncheck("#show-skeleton")
+    assert "8 of 36 frames of A have no counterpart" in opened.page.inner_text("header")
+    for row, gone in [(0, True), (3, True), (4, False), (11, True), (14, False), (35, False)]:
+        opened.seek(row)
+        assert ("no counterpart" in opened.page.inner_text("#moment-b")) is gone, row
+        assert (opened.page.get_attribute("#stage-b", "data-row") == "") is gone, row
+        assert (opened.page.evaluate("document.body.dataset.rowB") == "") is gone, row
+    opened.seek(4)
+    opened.settle()
+    plain = opened.pixel("stage-b")
+    opened.seek(3)  # B stays at its nearest matched frame, greyed: dark pictures get lighter
+    opened.settle()
+    assert np.subtract(opened.pixel("stage-b"), plain).min() > 20
+    assert "no counterpart" in opened.page.get_attribute("#stage-b", "aria-label")
+    opened.harmless()
+
+
+def test_the_skeleton_can_be_taken_away(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    assert drawn(opened, "a") > 200
+    opened.page.uncheck("#show-skeleton")
+    assert drawn(opened, "a") == 0
+
+
+@pytest.mark.parametrize("width", [1200, 800])
+def test_nothing_is_wider_than_the_window(pair: PairReport, open_page: Open, width: int) -> None:
+    opened = open_page(pair.file, width=width)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("stage-a", "stage-b", "matrix", "track-angles"):
+        box = opened.page.locator(f"#{name}").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    stages = [opened.page.locator(f"#stage-{side}").bounding_box() for side in "ab"]
+    assert stages[0]["y"] == stages[1]["y"]  # side by side at either width
+
+
+def test_controls_have_names_for_those_who_do_not_see_them(
+    pair: PairReport, open_page: Open
+) -> None:
+    page = open_page(pair.file).page
+    for role, name in [
+        ("slider", "Frame of A"),
+        ("button", "Play"),
+        ("combobox", "speed"),
+        ("checkbox", "repeat"),
+        ("checkbox", "skeleton"),
+        ("checkbox", "film"),
+    ]:
+        assert page.get_by_role(role, name=name).count() == 1, name
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('canvas')].filter(c => !c.getAttribute('aria-label')"
+        " && c.getAttribute('aria-hidden') !== 'true' && !c.closest('.scale')).length"
+    )
+    assert nameless == 0
+    assert "A 0.00 s" in page.get_attribute("#scrub", "aria-valuetext")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "play"

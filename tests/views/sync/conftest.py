@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.views.sync import sync as step
+from tests.views.sync.synced import aligned
+
+Aligned = Callable[..., None]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+@pytest.fixture
+def align_as(project: Project, monkeypatch: pytest.MonkeyPatch) -> Aligned:
+    """Make the next sync find this alignment."""
+
+    def use(names: tuple[str, str], position: Sequence[float], mirrored: bool = False) -> None:
+        found = aligned(project, names, position, mirrored)
+        monkeypatch.setattr(step, "find_alignment", lambda *_, **__: found)
+
+    return use

@@ -1,0 +1,118 @@
+"""Clips whose frames tell their number, and alignments made to measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from la2ds_cli.alignment.align_result import AlignResult
+from la2ds_cli.alignment.match import Match
+from la2ds_cli.alignment.path import speed_ratio
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.types import Alignment, PoseSequence
+from la2ds_cli.video.reader import Image, read_frames, write_video
+from tests.movement import sequence
+
+STEP, DARKEST = 28, 16  # of brightness: coarse, so that two codings do not blur it
+DIGITS = 8
+
+
+def grey_frames(count: int, size: tuple[int, int] = (320, 240)) -> list[Image]:
+    """At most 64 frames: the brightness of the left half is the first digit of the frame's number
+    to base 8, that of the right half the second."""
+    width, height = size
+    images = []
+    for t in range(count):
+        image = np.empty((height, width, 3), np.uint8)
+        image[:, : width // 2], image[:, width // 2 :] = map(_brightness, divmod(t, DIGITS))
+        images.append(image)
+    return images
+
+
+def number(image: Image, greyed: bool = False) -> int:
+    """The frame that a decoded picture was drawn as, by its upper quarter; greyed: as panel.greyed
+    makes pictures pale."""
+    height, width = image.shape[:2]
+    digits = []
+    for left in (width // 8, 5 * width // 8):
+        part = image[height // 16 : height // 4, left : left + width // 4]
+        value = float(np.median(part))
+        if greyed:
+            value = (value - 55) / 0.35
+        digit = (value - DARKEST) / STEP
+        assert abs(digit - round(digit)) < 0.3, f"brightness {value} is no digit"
+        digits.append(round(digit))
+    return DIGITS * digits[0] + digits[1]
+
+
+def _brightness(digit: int) -> int:
+    return DARKEST + STEP * digit
+
+
+def still_pose(count: int, fps: float = 20.0, **changed: object) -> PoseSequence:
+    """A moving figure whose frames a grey film of `count` frames has."""
+    pose = sequence(np.linspace(0, 1, count), fps=fps)
+    return replace(pose, **changed)  # type: ignore[arg-type]
+
+
+def add_film(
+    project: Project, name: str, pose: PoseSequence, images: Sequence[Image] | None, options=""
+) -> Video:
+    """A clip of the project, with a video where there are images."""
+    path = f"{name}.mp4" if images else f"{name}.json"
+    if images:
+        write_video(project.root / path, images, pose.fps)
+    project.write_pose(name, pose, Recipe("import", 1, {"format": "test"}, {"labels": name}))
+    row = Video(name, path, f"digest {name}", len(pose), pose.fps, *pose.size, options=options)
+    project.add_videos([row])
+    return row
+
+
+def aligned(
+    project: Project, names: tuple[str, str], position: Sequence[float], mirrored: bool = False
+) -> AlignResult:
+    """An AlignResult of two clips with this position (N,) of the frames of A."""
+    rows_of = {video.id: video for video in project.videos()}
+    videos = [rows_of[name] for name in names]
+    poses = [project.read_pose(name)[0] for name in names]
+    places = np.asarray(position, np.float64)
+    rows = np.flatnonzero(~np.isnan(places))
+    path = np.stack([rows, np.rint(places[rows]).astype(int)], axis=1)
+    found = Alignment(
+        path=path,
+        position=places,
+        cost=np.zeros(len(path)),
+        confidence=np.where(np.isnan(places), 0, np.linspace(0.2, 0.9, len(places))),
+        time_a=poses[0].time,
+        time_b=poses[1].time,
+        frame_a=poses[0].frame,
+        frame_b=poses[1].frame,
+        features="pose",
+        method="dtw",
+        mirrored=mirrored,
+        low=places,
+        high=places,
+    )
+    tempo = speed_ratio(places, poses[0].time, poses[1].time)
+    return AlignResult(
+        a=videos[0],
+        b=videos[1],
+        pose_a=poses[0],
+        pose_b=poses[1],
+        alignment=found,
+        match=cast(Match, None),
+        speed_ratio=tempo,
+        run="default",
+        reason="",
+        settings=project.config().align,
+    )
+
+
+def decoded(path: Path) -> list[Image]:
+    return [frame.image for frame in read_frames(path)]

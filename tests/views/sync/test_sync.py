@@ -1,0 +1,378 @@
+"""Synchronised videos from end to end: written, decoded again, frames compared."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.video.reader import Image, probe, read_frames
+from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.views.sync import sync as step
+from la2ds_cli.views.sync.side_by_side import GROUND
+from la2ds_cli.views.sync.sync import Look, SyncResult, Targets, sync
+from tests.drawn_clips import write_stamped
+from tests.views.sync.conftest import Aligned
+from tests.views.sync.synced import add_film, decoded, grey_frames, number, still_pose
+
+NAN = np.nan
+PLAIN_FRAMES = Look(skeleton=False)
+A, B = ("anna", "ben")
+
+
+@pytest.fixture
+def films(project: Project) -> None:
+    """Two clips of 40 and 50 frames."""
+    add_film(project, A, still_pose(40), grey_frames(40))
+    add_film(project, B, still_pose(50, 25.0), grey_frames(50))
+
+
+def run(project: Project, look: Look = PLAIN_FRAMES, **targets: Path) -> SyncResult:
+    return sync(project, A, B, config=project.config(), targets=Targets(**targets), look=look)
+
+
+def halves(result: SyncResult, project: Project) -> list[tuple[Image, Image]]:
+    """The pictures of A and of B in every frame of the first file."""
+    drawn = step._side_by_side(project, result.alignment, result.timeline, result.look)
+    return [(image[drawn.place(0)], image[drawn.place(1)]) for image in decoded(result.files[0])]
+
+
+@pytest.mark.usefixtures("films")
+@pytest.mark.parametrize("method", ["dtw", "linear", "nearest"])
+def test_both_sides_show_the_frames_that_the_alignment_says(
+    project: Project, tmp_path: Path, method: str
+):
+    result = sync(
+        project,
+        *(A, B),
+        config=project.config(),
+        method=method,
+        targets=Targets(out=tmp_path / "side.mp4"),
+        look=PLAIN_FRAMES,
+    )
+    position = result.alignment.alignment.position
+    shown = halves(result, project)
+    assert len(shown) == 40
+    for t, (a, b) in enumerate(shown):
+        assert number(a) == t
+        assert number(b) == pytest.approx(position[t], abs=0.501)
+    info = probe(tmp_path / "side.mp4")
+    assert info.fps == 20
+    assert (info.width % 2, info.height % 2, info.codec) == (0, 0, "h264")
+    assert info.frames_declared == 40
+
+
+@pytest.mark.usefixtures("films")
+def test_without_counterpart_b_is_grey_and_holds_the_nearest_frame(
+    project: Project, tmp_path: Path, align_as: Aligned
+):
+    position = np.linspace(5, 44, 40)
+    position[:4] = position[20:26] = position[38:] = NAN
+    align_as((A, B), position.tolist())
+    result = run(project, out=tmp_path / "side.mp4", retimed=tmp_path / "b.mp4")
+    held = [*[4] * 4, *range(4, 20), *[19] * 3, *[26] * 3, *range(26, 38), 37, 37]
+    alone = decoded(tmp_path / "b.mp4")
+    for t, (a, b) in enumerate(halves(result, project)):
+        assert number(a) == t
+        wanted = round(position[held[t]])
+        if np.isnan(position[t]):
+            assert number(b, greyed=True) == wanted
+            middle = b[b.shape[0] // 2 - 5 : b.shape[0] // 2 + 5]
+            assert middle.max() > 200  # the words
+            assert number(alone[t], greyed=True) == wanted
+            assert alone[t].max() < 150  # no words
+        else:
+            assert number(b) == wanted
+            assert number(alone[t]) == wanted
+    assert result.to_json()["frames_without_counterpart"] == 12
+
+
+@pytest.mark.usefixtures("films")
+def test_b_alone_has_its_own_size_and_the_clock_of_a(project: Project, tmp_path: Path):
+    result = run(project, retimed=tmp_path / "b.mp4")
+    assert result.files == (tmp_path / "b.mp4",)
+    info = probe(tmp_path / "b.mp4")
+    assert (info.width, info.height, info.fps, info.frames_declared) == (320, 240, 20, 40)
+    assert not project.results_dir("sync").exists()
+
+
+@pytest.mark.usefixtures("films")
+def test_by_default_the_video_goes_to_the_results(project: Project):
+    result = run(project)
+    assert result.files == (project.results_dir("sync") / "anna--ben.mp4",)
+    assert [path.name for path in project.results_dir("sync").iterdir()] == ["anna--ben.mp4"]
+
+
+@pytest.mark.usefixtures("films")
+def test_what_is_there_is_replaced(project: Project, tmp_path: Path):
+    out = tmp_path / "side.mp4"
+    out.write_bytes(b"old")
+    run(project, out=out)
+    assert len(decoded(out)) == 40
+
+
+def test_uneven_frames_of_a_become_a_constant_rate(project: Project, tmp_path: Path):
+    steps = np.tile([0.05, 0.05, 0.05, 0.15], 10)[:-1]
+    time = np.concatenate([[0], np.cumsum(steps)])
+    pose = still_pose(40, time=time)
+    add_film(project, A, pose, grey_frames(40))
+    write_stamped(project.root / "anna.mp4", grey_frames(40), time)
+    add_film(project, B, still_pose(50), grey_frames(50))
+    result = run(project, out=tmp_path / "side.mp4")
+    frames = list(read_frames(tmp_path / "side.mp4"))
+    assert np.allclose(np.diff([frame.time for frame in frames]), 0.05)
+    for k, (a, _) in enumerate(halves(result, project)):
+        assert number(a) == np.searchsorted(time, k / 20 + 0.025) - 1
+
+
+def test_a_rate_that_is_no_whole_number_is_kept(project: Project, tmp_path: Path):
+    rate = 30000 / 1001
+    add_film(project, A, still_pose(20, rate), grey_frames(20))
+    add_film(project, B, still_pose(20), grey_frames(20))
+    run(project, out=tmp_path / "side.mp4")
+    assert Fraction(probe(tmp_path / "side.mp4").fps).limit_denominator(2000) == Fraction(
+        30000, 1001
+    )
+
+
+def test_portrait_beside_landscape_and_sizes_that_are_odd(project: Project, tmp_path: Path):
+    add_film(project, A, still_pose(12, size=(180, 321)), grey_frames(12, (180, 321)))
+    add_film(project, B, still_pose(15, size=(801, 451)), grey_frames(15, (801, 451)))
+    result = run(project, Look(300, skeleton=False), out=tmp_path / "side.mp4")
+    shown = halves(result, project)
+    assert shown[0][0].shape == (300, 168, 3)
+    assert shown[0][1].shape == (300, 532, 3)
+    assert [number(a) for a, _ in shown] == list(range(12))
+
+
+def test_small_clips_are_not_blown_up(project: Project, tmp_path: Path):
+    add_film(project, A, still_pose(6, size=(64, 48)), grey_frames(6, (64, 48)))
+    add_film(project, B, still_pose(6, size=(40, 60)), grey_frames(6, (40, 60)))
+    result = run(project, out=tmp_path / "side.mp4")
+    (a, b), *_ = halves(result, project)
+    assert (a.shape, b.shape) == ((96, 128, 3), (120, 80, 3))
+
+
+def test_mirrored_b_is_flipped(project: Project, tmp_path: Path, align_as: Aligned):
+    wedge = np.repeat(np.tile(np.linspace(0, 250, 320), (240, 1))[..., None], 3, axis=2)
+    add_film(project, A, still_pose(9), grey_frames(9))
+    add_film(project, B, still_pose(9), [wedge.astype(np.uint8)] * 9)
+    for mirrored in (False, True):
+        align_as((A, B), list(range(9)), mirrored)
+        result = run(project, out=tmp_path / "side.mp4", retimed=tmp_path / "b.mp4")
+        pictures = halves(result, project)[3][1], decoded(tmp_path / "b.mp4")[3]
+        for picture in pictures:
+            row = picture[picture.shape[0] // 2].mean(axis=1)
+            assert (row[0] > row[-1]) == mirrored
+
+
+def noise(count: int, seed: int) -> list[Image]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(count)]
+
+
+def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def opened(_: VideoFile) -> NoReturn:
+        raise AssertionError("a video was opened")
+
+    monkeypatch.setattr(VideoFile, "frames", opened)
+    shown: list[list[Image]] = []
+
+    def keep(_: Path, frames: Iterable[Image], __: float) -> None:
+        shown[-1] += [frame.copy() for frame in frames]
+
+    # What is handed to the encoder, which now and then codes one and the same frames in two ways.
+    monkeypatch.setattr(step, "write_video", keep)
+    for seed in (1, 2):
+        project = Project.create(tmp_path / f"project-{seed}")
+        add_film(project, A, still_pose(12), noise(12, seed))
+        add_film(project, B, still_pose(15), noise(15, seed + 10))
+        shown.append([])
+        run(project, Look(privacy=True), out=tmp_path / "s.mp4", retimed=tmp_path / "b.mp4")
+    assert len(shown[0]) == 24
+    for first, second in zip(*shown, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_privacy_never_opens_a_video(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    add_film(project, A, still_pose(12), noise(12, 1))
+    add_film(project, B, still_pose(15), noise(15, 2))
+    opened: list[Path] = []
+    real = step.VideoFile.frames
+    monkeypatch.setattr(
+        step.VideoFile, "frames", lambda self: opened.append(self.path) or real(self)
+    )
+    run(project, Look(privacy=True), out=tmp_path / "s.mp4", retimed=tmp_path / "b.mp4")
+    assert not opened
+    run(project, out=tmp_path / "s.mp4")  # the test would see it
+    assert len(opened) == 2
+    for image in decoded(tmp_path / "b.mp4"):
+        assert (np.median(image, axis=(0, 1)) < 60).all()
+
+
+def test_the_skeleton_is_drawn_or_not(project: Project, tmp_path: Path):
+    add_film(project, A, still_pose(12), grey_frames(12))
+    add_film(project, B, still_pose(15), grey_frames(15))
+    coloured = []
+    for skeleton in (True, False):
+        result = run(project, Look(skeleton=skeleton), out=tmp_path / "side.mp4")
+        coloured.append([np.ptp(b.astype(int), axis=2).max() for _, b in halves(result, project)])
+    assert min(coloured[0]) > 100
+    assert max(coloured[1]) < 12
+
+
+def test_clips_without_videos_are_drawn(project: Project, tmp_path: Path):
+    add_film(project, A, still_pose(12), None)
+    add_film(project, B, still_pose(15, size=(0, 0)), None)
+    result = run(project, out=tmp_path / "side.mp4", retimed=tmp_path / "b.mp4")
+    for a, b in halves(result, project):
+        for side in (a, b):
+            assert np.ptp(side.astype(int), axis=2).max() > 100  # limbs have colours
+    assert probe(tmp_path / "b.mp4").height == 720
+
+
+def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
+    add_film(project, A, still_pose(12), grey_frames(12))
+    add_film(project, B, still_pose(15), grey_frames(15))
+    (project.root / "ben.mp4").unlink()
+    shown = halves(run(project, out=tmp_path / "side.mp4"), project)
+    assert [number(a) for a, _ in shown] == list(range(12))
+    assert np.ptp(shown[0][1].astype(int), axis=2).max() > 100
+
+
+def test_a_part_of_a_film_is_shown_from_its_start(project: Project, tmp_path: Path):
+    part = still_pose(10, time=0.5 + np.arange(10) / 20, frame=np.arange(10, 20))
+    add_film(project, A, part, grey_frames(30), options="start=0.5 end=1")
+    add_film(project, B, still_pose(15), grey_frames(15))
+    shown = halves(run(project, out=tmp_path / "side.mp4"), project)
+    assert [number(a) for a, _ in shown] == list(range(10, 20))
+
+
+@pytest.mark.usefixtures("films")
+def test_the_edit_list_leads_to_the_frames_that_are_shown(project: Project, tmp_path: Path):
+    result = run(project, retimed=tmp_path / "b.mp4", edit_list=tmp_path / "cuts.csv")
+    rows = list(csv.DictReader((tmp_path / "cuts.csv").read_text().splitlines()))
+    assert len(rows) == len(result.segments) == result.to_json()["segments"]
+    for t, image in enumerate(decoded(tmp_path / "b.mp4")):
+        now = t / 20 + 1e-5
+        row = next(r for r in rows if float(r["a_start"]) <= now < float(r["a_end"]))
+        into = (now - float(row["a_start"])) * float(row["b_speed_percent"]) / 100
+        frame = (float(row["b_start"]) + into) * 25
+        assert number(image) == pytest.approx(frame, abs=1.01)  # half a frame twice
+
+
+@pytest.mark.usefixtures("films")
+def test_an_interrupted_run_leaves_the_old_file(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "out" / "side.mp4"
+    out.parent.mkdir()
+    out.write_bytes(b"old")
+    real = step.SideBySide.frames
+
+    def broken(self: step.SideBySide):
+        for k, frame in enumerate(real(self)):
+            if k == 20:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(step.SideBySide, "frames", broken)
+    with pytest.raises(KeyboardInterrupt):
+        run(project, out=out)
+    assert [path.name for path in out.parent.iterdir()] == ["side.mp4"]
+    assert out.read_bytes() == b"old"
+
+
+@pytest.mark.usefixtures("films")
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ({"out": "side.gif"}, "cannot write a video"),
+        ({"retimed": "b"}, "cannot write a video"),
+        ({"edit_list": "cuts.mp4"}, "cannot write an edit list"),
+        ({"out": "x.mp4", "retimed": "./x.mp4"}, "the same name"),
+    ],
+)
+def test_targets_that_make_no_sense(project: Project, targets: dict[str, str], said: str):
+    with pytest.raises(UserError, match=said) as refused:
+        run(project, PLAIN_FRAMES, **{name: Path(path) for name, path in targets.items()})
+    assert refused.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.usefixtures("films")
+@pytest.mark.parametrize(
+    ("target", "name"), [("out", "ben.mp4"), ("retimed", "anna.mp4"), ("edit_list", "videos.csv")]
+)
+def test_what_belongs_to_the_project_is_never_overwritten(project: Project, target: str, name: str):
+    before = (project.root / name).read_bytes()
+    with pytest.raises(UserError, match="would be lost") as refused:
+        run(project, PLAIN_FRAMES, **{target: project.root / name})
+    assert refused.value.exit_code == ExitCode.USAGE
+    assert (project.root / name).read_bytes() == before
+
+
+@pytest.mark.usefixtures("films")
+def test_privacy_without_skeletons_is_nothing(project: Project):
+    with pytest.raises(UserError, match="nothing would be left"):
+        run(project, Look(skeleton=False, privacy=True))
+
+
+@pytest.mark.usefixtures("films")
+def test_no_counterpart_at_all_is_said(project: Project, align_as: Aligned):
+    align_as((A, B), [NAN] * 40)
+    with pytest.raises(UserError, match="no frame of A") as refused:
+        run(project)
+    assert refused.value.exit_code == ExitCode.UNUSABLE
+
+
+@pytest.mark.usefixtures("films")
+def test_b_backwards_is_shown_but_has_no_edit_list(
+    project: Project, tmp_path: Path, align_as: Aligned
+):
+    back = np.linspace(45, 2, 40)
+    align_as((A, B), back.tolist())
+    with pytest.raises(UserError, match="no edit list") as refused:
+        run(project, edit_list=tmp_path / "cuts.csv", out=tmp_path / "side.mp4")
+    assert refused.value.exit_code == ExitCode.USAGE
+    assert not list(tmp_path.glob("*.mp4"))  # told before any work
+    result = run(project, out=tmp_path / "side.mp4")
+    shown = [number(b) for _, b in halves(result, project)]
+    assert shown == np.rint(back).tolist()
+
+
+@pytest.mark.usefixtures("films")
+def test_a_damaged_video_is_told(project: Project, tmp_path: Path):
+    (project.root / "ben.mp4").write_bytes(b"no video")
+    with pytest.raises(UserError) as refused:
+        run(project, out=tmp_path / "side.mp4")
+    assert refused.value.exit_code == ExitCode.UNREADABLE
+    assert not list(tmp_path.glob("*.mp4"))
+
+
+def test_what_lies_between_the_pictures_is_plain(project: Project, tmp_path: Path):
+    add_film(project, A, still_pose(12), grey_frames(12))
+    add_film(project, B, still_pose(15), grey_frames(15))
+    result = run(project, out=tmp_path / "side.mp4")
+    drawn = step._side_by_side(project, result.alignment, result.timeline, result.look)
+    image = decoded(tmp_path / "side.mp4")[3]
+    gap = image[drawn.top : drawn.top + drawn.picture, drawn.left[1] - 4 : drawn.left[1] - 2]
+    assert np.abs(gap.astype(int) - GROUND).max() < 12
+
+
+def test_the_alignment_is_that_of_align(project: Project):
+    add_film(project, A, still_pose(12), None)
+    add_film(project, B, still_pose(15), None)
+    result = run(project)
+    found = step.find_alignment(project, A, B, config=project.config())
+    assert np.array_equal(result.alignment.alignment.position, found.alignment.position)
+    assert replace(result.alignment.settings) == found.settings

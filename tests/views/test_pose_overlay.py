@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_video import Video
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.video.reader import probe, read_frames
+from la2ds_cli.views import pose_overlay as overlay
+from la2ds_cli.views.pose_overlay import overlay_path, refresh_overlay, refresh_sheet, write_overlay
+from tests.poses.grey_people import PLACES, SIZE, film
+
+
+def walker(project: Project, name: str = "a", *, step: int = 2, film_it: bool = True) -> Path:
+    """A clip of 20 frames, in the project with its joints; the file."""
+    source = project.root.parent / f"{name}.mp4"
+    boxes = [(40 + step * t, 40, 80 + step * t, 130) for t in range(20)]
+    if film_it:
+        film(source, [{200: box} for box in boxes])
+    corner = np.array(boxes, np.float64)
+    xy = corner[:, None, :2] + PLACES * [39, 89]
+    pose = PoseSequence(
+        xy=xy,
+        score=np.full((20, 17), 0.9),
+        box=corner,
+        frame=np.arange(20),
+        time=np.arange(20) / 25,
+        fps=25,
+        size=SIZE,
+        skeleton="coco17",
+    )
+    project.write_pose(name, pose, Recipe("poses", 2, {"step": step}, {"video": name}))
+    project.add_videos([Video(name, str(source), "0" * 64, 20, 25, *SIZE)])
+    return source
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+def result(name: str, status: str = "ok") -> ItemResult:
+    return ItemResult(f"{name}.mp4", name, status, 20)  # type: ignore[arg-type]
+
+
+def drawn_at(path: Path, plain: Path, t: int) -> np.ndarray:
+    """(H, W) bool of the pixels of frame t that a drawing changed."""
+    frames = [list(read_frames(file))[t].image.astype(int) for file in (path, plain)]
+    return np.abs(frames[0] - frames[1]).max(axis=2) > 80
+
+
+def test_the_video_shows_the_joints_of_each_frame(project: Project) -> None:
+    source = walker(project)
+    path = write_overlay(project, "a")
+    assert path == overlay_path(project, "a")
+    assert (probe(path).frames_declared, probe(path).width) == (20, SIZE[0])
+    for t in (0, 19):
+        columns = np.flatnonzero(drawn_at(path, source, t)[45:125].any(axis=0))
+        assert abs(columns.min() - (40 + 2 * t)) <= 4
+        assert abs(columns.max() - (79 + 2 * t)) <= 4
+
+
+def test_frames_are_matched_by_number(project: Project) -> None:
+    """Joints of frames 5 to 14 only; the overlay shows these frames."""
+    source = walker(project)
+    pose, recipe = project.read_pose("a")
+    project.write_pose("a", pose.cut(5, 15), recipe)
+    path = write_overlay(project, "a")
+    assert probe(path).frames_declared == 10
+    first = next(read_frames(path)).image.astype(int)
+    columns = np.flatnonzero((first[45:125].max(axis=2) > 100).any(axis=0))
+    assert abs(columns.min() - 50) <= 4
+    assert source.exists()
+
+
+def test_a_current_overlay_is_kept(project: Project) -> None:
+    walker(project)
+    refresh_overlay(project, result("a"))
+    stamp = overlay_path(project, "a").stat().st_mtime_ns
+    for status in ("ok", "cached"):
+        refresh_overlay(project, result("a", status))
+    assert overlay_path(project, "a").stat().st_mtime_ns == stamp
+
+
+def test_a_stale_overlay_is_drawn_anew(project: Project, monkeypatch) -> None:
+    """Also where the new run was one without --overlay, and the clip is cached now."""
+    source = walker(project)
+    refresh_overlay(project, result("a"))
+    walker(project, step=4, film_it=False)
+    refresh_overlay(project, result("a", "cached"))
+    columns = np.flatnonzero(drawn_at(overlay_path(project, "a"), source, 19)[45:125].any(axis=0))
+    assert columns.max() > 140
+    drawn = []
+    monkeypatch.setattr(overlay, "write_overlay", lambda _, video: drawn.append(video))
+    refresh_overlay(project, result("a", "cached"))
+    assert drawn == []
+    monkeypatch.setattr(overlay, "_DRAWING", 10**6)
+    refresh_overlay(project, result("a", "cached"))
+    assert drawn == ["a"]
+
+
+def test_a_missing_overlay_is_drawn(project: Project) -> None:
+    walker(project)
+    refresh_overlay(project, result("a"))
+    overlay_path(project, "a").unlink()
+    refresh_overlay(project, result("a", "cached"))
+    assert overlay_path(project, "a").exists()
+
+
+def test_no_stale_overlay_is_left_when_the_source_is_gone(project: Project) -> None:
+    source = walker(project)
+    refresh_overlay(project, result("a"))
+    walker(project, step=4, film_it=False)
+    source.unlink()
+    with pytest.raises(UserError) as caught:
+        refresh_overlay(project, result("a"))
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    assert not overlay_path(project, "a").exists()
+
+
+def test_a_large_video_is_drawn_small(project: Project, monkeypatch) -> None:
+    walker(project)
+    monkeypatch.setattr(overlay, "_SIDE", 120)
+    info = probe(write_overlay(project, "a"))
+    assert (info.width, info.height) == (120, 80)
+
+
+def test_the_sheet_shows_usable_clips_and_old_pages_go(project: Project, tmp_path: Path) -> None:
+    walker(project)
+    folder = project.results_dir("overlay")
+    folder.mkdir(parents=True)
+    (folder / "sheet-2.png").write_bytes(b"of an earlier run")
+    failed = ItemResult("b.mp4", "", "failed", code="V001")
+    wanted = tmp_path / "check" / "sheet.png"
+    assert refresh_sheet(project, [result("a"), failed], wanted) == [folder / "sheet.png", wanted]
+    assert [path.name for path in folder.glob("*.png")] == ["sheet.png"]
+    assert wanted.read_bytes() == (folder / "sheet.png").read_bytes()
+    assert refresh_sheet(project, [failed], wanted) == []
+    assert not list(folder.glob("*.png"))
+
+
+def test_a_shard_leaves_the_sheet_of_the_project_alone(project: Project, tmp_path: Path) -> None:
+    walker(project)
+    folder, wanted = project.results_dir("overlay"), tmp_path / "shard.png"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sheet.png").write_bytes(b"of another shard")
+    assert refresh_sheet(project, [result("a")], wanted, alone=False) == [wanted]
+    assert (folder / "sheet.png").read_bytes() == b"of another shard"
+
+
+def test_the_same_poses_without_facts_are_drawn_too(project: Project) -> None:
+    walker(project)
+    pose, recipe = project.read_pose("a")
+    project.write_pose("a", replace(pose, box=np.full((20, 4), np.nan)), recipe)
+    assert write_overlay(project, "a").stat().st_size > 0
