@@ -1,4 +1,4 @@
-"""Who may import whom (docs/architecture.md): commands -> steps -> pure -> core."""
+"""Who may import whom (docs/architecture.md): a room imports the rooms before it, never after it."""
 
 from __future__ import annotations
 
@@ -13,82 +13,50 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = {"av", "cv2", "faiss", "matplotlib", "numba", "onnxruntime", "scipy", "sklearn"}
 HEAVY |= {"timm", "torch"}
-CORE = {
-    f"la2ds_cli.{name}"
-    for name in [
-        *("artifact", "batch", "config", "config_sections", "csv_table", "device", "errors"),
-        *(
-            "progress",
-            "project",
-            "project_video",
-            "skeleton",
-            "types",
-            "video",
-            "video_file",
-            "video_writer",
-        ),
-        *("clip_options", "frame_clock", "frame_conversion", "image_sequence", "media_files"),
-        *("clip_id", "orientation", "phases_csv", "read_ahead", "tone_map", "video_container"),
-    ]
-}
-# Arrays in, arrays out: no project, no files of a project. A name stands for all below it.
-PURE = {
-    f"la2ds_cli.{name}"
-    for name in [
-        *("alignment.confidence", "alignment.distance", "alignment.dtw_kernel", "alignment.gaps"),
-        "alignment.gap_kernel",
-        *("alignment.repetition_kernel", "alignment.repetitions"),
-        *("alignment.methods", "alignment.path", "alignment.routes", "alignment.soft_dtw_kernel"),
-        *("augment", "crop", "embedder"),
-        *("compare.anomaly", "compare.differences", "compare.findings", "compare.noise"),
-        *("compare.spans", "compare.tempo", "compare.view", "embedding_plot.projection"),
-        *("evaluation.bootstrap", "evaluation.kendall", "evaluation.phase_labels"),
-        *("evaluation.tau_kernel", "heatmaps"),
-        *("frame_search", "ivf_search", "joint_angles", "network_input"),
-        *("pose_features", "resample"),
-        *("poses.batching", "poses.boxes", "poses.copies", "poses.cuts", "poses.dark"),
-        *("poses.decode", "poses.gaps", "poses.identity", "poses.parallel", "poses.people_grid"),
-        *("poses.quality", "poses.rejoin", "poses.similarity", "poses.simcc", "poses.smoothing"),
-        *("poses.subject", "poses.track", "poses.tracking", "poses.verdict"),
-        *("robustness.corruption", "sync.edit_list", "sync.timeline"),
-        *("transfer.carry", "transfer.labels", "transfer.vote"),
-    ]
-}
-COMMANDS = {"la2ds_cli.commands", "la2ds_cli.core.console", "la2ds_cli.main"}
+# From the ground up. The data flow the same way: video, poses, features, ..., pages.
+ROOMS = [
+    *("core", "video", "poses", "formats", "features", "training", "embedding", "alignment"),
+    *("retrieval", "compare", "evaluation", "labels", "health", "views", "experiments", "demo"),
+    *("commands", "main"),
+]
+# Folders of plugins and kernels: arrays and settings in, arrays out; they know no project.
+PURE = ("alignment.methods", "features.heatmaps", "poses.backends", "poses.detectors")
+PURE = (*(f"la2ds_cli.{name}" for name in PURE), "la2ds_cli.training.losses")
+CONSOLE = {"la2ds_cli.core.console", "la2ds_cli.commands", "la2ds_cli.main"}
 
 
 def _modules() -> dict[str, Path]:
-    found = {}
+    modules = {}
     for folder in (ROOT, ROOT / "models"):
         for package in ("la2ds_cli", "la2ds_models"):
             for path in sorted((folder / package).rglob("*.py")):
                 parts = path.relative_to(folder).with_suffix("").parts
-                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+                modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return modules
 
 
 MODULES = _modules()
 
 
-def _statements(body: list[ast.stmt], *, functions: bool) -> Iterator[ast.stmt]:
-    """All statements below `body` but those under TYPE_CHECKING, with or without functions."""
+def _statements(body: list[ast.stmt], *, functions: bool, types: bool) -> Iterator[ast.stmt]:
+    """All statements below `body`, with or without functions and what stands under TYPE_CHECKING."""
     for node in body:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and not types:
             continue
         yield node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not functions:
             continue
         for block in ("body", "orelse", "finalbody"):
-            yield from _statements(getattr(node, block, []), functions=functions)
+            yield from _statements(getattr(node, block, []), functions=functions, types=types)
         for handler in getattr(node, "handlers", []):
-            yield from _statements(handler.body, functions=functions)
+            yield from _statements(handler.body, functions=functions, types=types)
 
 
-def imports(module: str, *, functions: bool = True) -> set[str]:
+def imports(module: str, *, functions: bool = True, types: bool = True) -> set[str]:
     """Absolute names that a module imports; `from a import b` gives a.b where it is a module."""
     names: set[str] = set()
     tree = ast.parse(MODULES[module].read_text("utf-8"))
-    for node in _statements(tree.body, functions=functions):
+    for node in _statements(tree.body, functions=functions, types=types):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -99,7 +67,11 @@ def imports(module: str, *, functions: bool = True) -> set[str]:
     return names
 
 
-def _within(module: str, group: set[str]) -> bool:
+def _room(module: str) -> str:
+    return module.split(".")[1] if module.startswith("la2ds_cli.") else ""
+
+
+def _within(module: str, group: set[str] | tuple[str, ...]) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in group)
 
 
@@ -111,31 +83,61 @@ def _heavy(names: set[str]) -> set[str]:
     return {name for name in names if name.split(".")[0] in HEAVY}
 
 
-def test_the_named_modules_exist():
-    missing = {name for name in CORE | PURE | COMMANDS if name not in MODULES}
-    assert not missing
+def test_the_rooms_are_the_folders():
+    top = (ROOT / "la2ds_cli").iterdir()
+    folders = {path.name for path in top if (path / "__init__.py").is_file()}
+    assert folders == set(ROOMS) - {"main"}
+    assert {p.name for p in (ROOT / "la2ds_cli").glob("*.py")} == {"__init__.py", "main.py"}
+    assert all(name in MODULES for name in PURE)
 
 
-def test_core_imports_only_core_and_nothing_heavy():
+def test_every_room_says_what_lives_in_it():
+    for room in set(ROOMS) - {"main"}:
+        text = ast.get_docstring(ast.parse(MODULES[f"la2ds_cli.{room}"].read_text("utf-8")))
+        assert text and "Imports" in text and "To add" in text, f"{room}/__init__.py"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_lies_below(room: str):
+    allowed = set(ROOMS[: ROOMS.index(room) + 1]) | {""}
     for module in MODULES:
-        if _within(module, CORE):
-            assert _own(imports(module)) <= CORE | {"la2ds_cli"}, module
-            assert not _heavy(imports(module, functions=False)), module
+        if _room(module) == room:
+            up = {name for name in _own(imports(module)) if _room(name) not in allowed}
+            assert not up, f"{module} imports {sorted(up)}"
 
 
-def test_pure_modules_know_no_project_and_no_step():
+def test_no_cycles():
+    graph = {m: _own(imports(m)) & MODULES.keys() - {m} for m in MODULES}
+    # A package's face may name its own files: they do not import it for what it takes from them.
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for name in sorted(graph[module]):
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_the_core_and_the_video_room_import_nothing_heavy_at_start():
+    for module in MODULES:
+        if _room(module) in ("core", "video"):
+            assert not _heavy(imports(module, functions=False, types=False)), module
+
+
+def test_plugins_know_no_project():
     for module in MODULES:
         if _within(module, PURE):
-            for name in _own(imports(module)):
-                allowed = _within(name, CORE | PURE | {"la2ds_models"})
-                assert allowed, f"{module} imports {name}"
-                assert name != "la2ds_cli.core.project", f"{module} imports {name}"
+            assert "la2ds_cli.core.project" not in imports(module), module
 
 
 def test_steps_never_import_the_command_line():
     for module in MODULES:
-        if not _within(module, COMMANDS):
-            up = {name for name in imports(module) if _within(name, COMMANDS)}
+        if not _within(module, CONSOLE):
+            up = {name for name in imports(module) if _within(name, CONSOLE)}
             assert not up, f"{module} imports {up}"
 
 
@@ -152,7 +154,7 @@ def test_what_main_imports_at_start_is_light():
     while queue:
         module = queue.pop()
         seen.add(module)
-        names = imports(module, functions=False)
+        names = imports(module, functions=False, types=False)
         assert not _heavy(names), module
         queue += [name for name in _own(names) if name in MODULES and name not in seen]
     assert len([name for name in seen if name.startswith("la2ds_cli.commands.")]) >= 12

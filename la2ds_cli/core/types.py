@@ -50,7 +50,7 @@ class PoseSequence:
     box: (T, 4) float32, xyxy of the subject in original pixels, NaN = not detected.
     frame: (T,) int64, index in decoding order. time: (T,) float64, seconds, strictly increasing.
     fps: nominal frames per second of the source. size: (width, height) in pixels, 0 = unknown.
-    skeleton: a name of la2ds_cli.core.skeleton. info: JSON facts for people (subject margin, flags).
+    skeleton: a name of core.skeleton. info: JSON facts for people (subject margin, flags).
     clip: id of the clip of the project that these are frames of, empty = of none, or with other
     joints than that; not written, the project gives it when it reads.
     Raises ValueError with expected and actual shape.

@@ -181,7 +181,7 @@ def build(
     limbs: Sequence[tuple[int, int]],
     **settings: Any,
 ) -> CasaNetwork:
-    """The network of the keywords of la2ds_cli.training.network.build_network; temporal_layers are the
+    """The network of the keywords of training.network.build_network; temporal_layers are the
     self-attention layers. What belongs to heatmaps, and embed_at, is ignored."""
     need_joints_alone(channels, joint_width)
     return with_attention(FrameEmbedding(joint_width, width), settings | {"width": width})

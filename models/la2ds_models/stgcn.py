@@ -169,7 +169,7 @@ def build(
     spatial_layers: int,
     **settings: Any,
 ) -> CasaNetwork:
-    """The network of the keywords of la2ds_cli.training.network.build_network: spatial_layers blocks below
+    """The network of the keywords of training.network.build_network: spatial_layers blocks below
     CASA's attention; without layers of that the blocks alone."""
     need_joints_alone(channels, joint_width)
     graph = StGcn(joint_count, limbs, joint_blocks, width, spatial_layers)

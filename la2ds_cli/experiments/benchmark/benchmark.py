@@ -68,7 +68,7 @@ def benchmark(
 ) -> BenchmarkResult:
     """Train every method on every project for every seed and score all of them alike.
 
-    methods: names of la2ds_cli.experiments.benchmark.methods.shipped_methods or dotted paths, None = all that
+    methods: names of methods.shipped_methods or dotted paths, None = all that
     are shipped. minutes: longest training of each run, None = the steps alone, which are the same
     for all methods. settings: overrides that hold for all of them. Runs are called
     benchmark-METHOD-sSEED: a finished one is used again, an interrupted one goes on, and out/NAME

@@ -13,7 +13,7 @@ PROTOCOL = "paper"
 
 
 def compare_methods(project: Project, table: str, **options: Any) -> BenchmarkResult:
-    """A table of la2ds_cli.experiments.benchmark for one project, with the definitions of the paper.
+    """A table of experiments.benchmark for one project, with the definitions of the paper.
 
     table: a name of TABLES. options: those of `benchmark`. Writes results/reproduce/TABLE.md, .csv,
     .tex, .html and .json; the runs are those of `benchmark`.

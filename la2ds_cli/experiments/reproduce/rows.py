@@ -16,7 +16,7 @@ class Row:
     """One variant of the recipe.
 
     name: part of the run's name. settings: overrides of the recipe. paper: metric (names of
-    la2ds_cli.experiments.reproduce.scores.METRICS) -> the paper's figure, empty where it has no such row.
+    scores.METRICS) -> the paper's figure, empty where it has no such row.
     reads_maps: the row says nothing of a network that reads joints alone. whole: the recipe as it
     is; every other row must differ from it.
     """

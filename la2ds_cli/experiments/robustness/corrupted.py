@@ -42,7 +42,7 @@ class DroppedLimb:
 
 @dataclass(frozen=True)
 class JointNoise:
-    """la2ds_cli.experiments.robustness.corruption.add_noise on every clip, in cells of `heatmap`."""
+    """corruption.add_noise on every clip, in cells of `heatmap`."""
 
     cells: float
     seed: int

@@ -51,7 +51,7 @@ def render_numpy(
 ) -> FloatArray:
     """Maps (T, C, size, size) float32 on one thread, without the interpreter lock.
 
-    xy: (T, K, 2) in cells (la2ds_cli.features.crop.to_cells), NaN = not seen; score: (T, K) in [0, 1];
+    xy: (T, K, 2) in cells (crop.to_cells), NaN = not seen; score: (T, K) in [0, 1];
     limbs: (L, 2) joint indices. Joint maps are eq. 1: exp(-d^2 / (2 sigma^2)) * score. Limb maps
     are eq. 2 with the lower of the two scores; `printed` takes the distance to the segment as the
     paper prints it, `squared` its square, as in PoseC3D (whose limbs eq. 2 restates). A joint

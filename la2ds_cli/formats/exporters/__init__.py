@@ -4,10 +4,10 @@ To add one, write `exporters/NAME.py` (a file that starts with `_` is no exporte
 
 1. `SUFFIX`: the ending of the file that a clip becomes, such as `.json`; empty for a folder.
 2. One function `export_NAME(pose, name, path)`: writes the PoseSequence of the clip `name` to
-   `path`, whole or not at all (la2ds_cli.core.artifact.write_text or write_bytes). Its docstring says
+   `path`, whole or not at all (core.artifact.write_text or write_bytes). Its docstring says
    what is written, with which precision, and what is lost. `FormatError` for poses that the format
    cannot hold.
-3. tests/formats/exporters/test_round_trip.py takes it up by itself where an importer has the same name.
+3. tests/formats/exporters/test_round_trip.py takes it up where an importer has the same name.
 
 A module outside this package serves as well: give its dotted path as the name.
 """

@@ -13,7 +13,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 class ImportOptions:
     """What a pose file may not hold, given by hand; None = take it from the file.
 
-    fps: frames per second. size: (width, height). skeleton: a name of la2ds_cli.core.skeleton. video:
+    fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video:
     the video file, or a folder with one video for each clip, named like it. renamed: their joint
     name -> ours.
     """

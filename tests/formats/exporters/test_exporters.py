@@ -32,7 +32,8 @@ def project(tmp_path: Path) -> Project:
 
 def test_listing_finds_exporters_and_imports_none():
     code = (
-        "import sys; from la2ds_cli.formats.exporters import exporter_names; names = exporter_names(); "
+        "import sys; from la2ds_cli.formats.exporters import exporter_names; "
+        "names = exporter_names(); "
         "assert 'trc' in names and not any(n.startswith('_') for n in names), names; "
         "loaded = [m for m in sys.modules if m.startswith('la2ds_cli.formats.exporters.')]; "
         "assert not loaded, loaded"

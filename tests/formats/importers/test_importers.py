@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[3]
 
 def test_listing_finds_importers_and_imports_none():
     code = (
-        "import sys; from la2ds_cli.formats.importers import importer_names; names = importer_names(); "
+        "import sys; from la2ds_cli.formats.importers import importer_names; "
+        "names = importer_names(); "
         "assert 'penn_action' in names and not any(n.startswith('_') for n in names), names; "
         "loaded = [m for m in sys.modules if m.startswith('la2ds_cli.formats.importers.')]; "
         "assert not loaded, loaded"
