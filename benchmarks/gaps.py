@@ -19,8 +19,8 @@ import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo import clips
 from la2ds_cli.demo.body import forward_kinematics, pose_vector, random_body

@@ -12,9 +12,8 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from la2ds_cli.core.artifact import Recipe, file_digest
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features import frame_features
 from la2ds_cli.video.reader import read_frames, write_video

@@ -1,4 +1,4 @@
-"""Who may import whom (docs/architecture.md): a room imports the rooms before it, never after it."""
+"""Who may import whom (docs/architecture.md): a room imports only rooms that lie below it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MODULES = _modules()
 
 
 def _statements(body: list[ast.stmt], *, functions: bool, types: bool) -> Iterator[ast.stmt]:
-    """All statements below `body`, with or without functions and what stands under TYPE_CHECKING."""
+    """All statements in `body`, with or without those of functions and under TYPE_CHECKING."""
     for node in body:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and not types:
             continue
@@ -94,7 +94,8 @@ def test_the_rooms_are_the_folders():
 def test_every_room_says_what_lives_in_it():
     for room in set(ROOMS) - {"main"}:
         text = ast.get_docstring(ast.parse(MODULES[f"la2ds_cli.{room}"].read_text("utf-8")))
-        assert text and "Imports" in text and "To add" in text, f"{room}/__init__.py"
+        for words in ("Imports", "To add"):
+            assert words in (text or ""), f"{room}/__init__.py"
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -22,6 +22,7 @@ from la2ds_cli.alignment.kept import Kept
 from la2ds_cli.alignment.match import Match, Pair, match_by_model, match_by_pose
 from la2ds_cli.alignment.methods import get_method
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
@@ -29,7 +30,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import checked_outputs, drawn_once, write_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.views import figure
 

@@ -12,8 +12,8 @@ from la2ds_cli.alignment import tables
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.alignment.match import Match
 from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 
 

@@ -17,13 +17,13 @@ from la2ds_cli.alignment.align import SUFFIXES, Ready, align_ready, make_ready
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.repetitions import Repetition, find_repetitions
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps

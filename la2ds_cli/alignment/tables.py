@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.csv_table import table_text
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray
 
 SCHEMA_VERSION = 1

@@ -1,7 +1,7 @@
 """The commands of `la2ds`, one file each: parse, call one function of a step, print.
 
-Adding a command
-----------------
+Imports any room; no room imports commands. To add a command:
+
 1. Write `commands/NAME.py` with one function; its docstring is the help text, and an example
    stands under a line that holds only `\\b`. Declare options with the types of `options.py`;
    import the step inside the function, so that `la2ds --help` stays quick.

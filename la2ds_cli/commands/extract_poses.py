@@ -20,7 +20,7 @@ from la2ds_cli.commands.options import (
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
-    from la2ds_cli.core.clip_options import ClipOptions
+    from la2ds_cli.core.clip import ClipOptions
 
 
 def extract_poses(
@@ -155,7 +155,7 @@ def extract_poses(
 
 def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:
     """The options given, None where none was: clips are then read as before."""
-    from la2ds_cli.core.clip_options import ClipOptions
+    from la2ds_cli.core.clip import ClipOptions
 
     values = {name: value for name, value in given.items() if value is not None}
     if time_range is not None:

@@ -95,7 +95,7 @@ def _compared(project: Project, aligned: AlignResult) -> CompareResult:
     alignment = aligned.alignment
     a, b = aligned.pose_a, aligned.pose_b
     matched = ~np.isnan(alignment.position)
-    phases = project.phases(carried=True)
+    phases = project.phases(propagated=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     entire = whole(matched)
     everything = [*spans, entire] if entire else spans

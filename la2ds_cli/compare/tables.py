@@ -6,7 +6,7 @@ import numpy as np
 
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.spans import span_at
-from la2ds_cli.core.csv_table import table_text
+from la2ds_cli.core.csv_tables import table_text
 
 COLUMNS = (
     *("index", "frame", "time", "other_time", "span", "joint", "reference", "other"),

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, video_of
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.csv_table import read_rows
+from la2ds_cli.core.csv_tables import read_phases, read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phases_csv import read_phases
-from la2ds_cli.core.project_video import COLUMNS, Video, check_columns, video_of
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 
 PROJECT_FILE = "project.toml"
@@ -161,7 +160,7 @@ class Project:
         if not path.exists():
             return []
         hint = "correct the line, or delete it and extract or import its clip again; columns: "
-        return read_rows(path, video_of, hint + ",".join(COLUMNS), check_columns)
+        return read_rows(path, video_of, hint + ",".join(VIDEO_COLUMNS), check_columns)
 
     def add_videos(self, added: Iterable[Video], removed: Collection[str] = ()) -> None:
         """Insert rows, or replace those with the same id; the order of old rows is kept. Rows of
@@ -178,7 +177,7 @@ class Project:
             rows[video.id] = Video(**values)
         rows = {name: video for name, video in rows.items() if name not in removed}
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(buffer, VIDEO_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(video) for video in rows.values())
         artifact.write_text(self.videos_path, buffer.getvalue())
@@ -263,10 +262,10 @@ class Project:
 
     # --- phases.csv ----------------------------------------------------------------------
 
-    def phases(self, *, carried: bool = False) -> dict[str, list[Phase]]:
+    def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
         """Phases of each video id, in time order; empty when there is no phases.csv.
 
-        Only what people labelled, which is what may be taken for truth; with `carried` also what
+        Only what people labelled, which alone may be taken for truth; with `propagated` also what
         `transfer-labels` wrote. The `video` column holds an id, a file name or a stem; rows of
         videos that are not in the project are left out. UserError (exit 5) names the row that
         cannot be read.
@@ -279,6 +278,6 @@ class Project:
         phases: dict[str, list[Phase]] = {}
         for name, phase in rows:
             video = found[name]
-            if video is not None and (carried or not phase.carried):
+            if video is not None and (propagated or not phase.propagated):
                 phases.setdefault(video.id, []).append(phase)
         return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}

@@ -230,14 +230,14 @@ class Alignment:
 class Phase:
     """A named span of a clip: frames start..end, end exclusive, in frame indices of the source.
 
-    carried: a guess carried from other clips by `transfer-labels`, which nobody has looked at, so
-    never the truth that anything is measured against.
+    propagated: a guess of `transfer-labels` from other clips that nobody has checked; it is never
+    the truth that anything is measured against.
     """
 
     start: int
     end: int
     name: str
-    carried: bool = False
+    propagated: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.evaluation.clips import find_twins
 
 

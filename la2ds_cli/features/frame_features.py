@@ -17,12 +17,12 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.frame_network import compute, identity_of, load_network
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid

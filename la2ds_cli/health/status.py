@@ -10,10 +10,10 @@ from pathlib import Path
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 
 _NAMED = 12  # clips that a suggested command names one by one; beyond, their folders
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import Phase
 
 GROUPS = ("all", "labelled", "train", "test")
@@ -20,7 +20,7 @@ def labelled_clips(project: Project) -> dict[str, list[Phase]]:
     phases = project.phases()
     if phases:
         return phases
-    only = " but what was carried" if project.phases(carried=True) else ""
+    only = " but what was carried" if project.phases(propagated=True) else ""
     raise UserError(
         f"no clip of the project has phases by a person in phases.csv{only}",
         hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NORMAL
-from la2ds_cli.core.csv_table import table_text
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.features.resample import frame_period, seconds_at
 from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
@@ -38,7 +38,7 @@ class ClipLabels:
     def phases(self) -> list[Phase]:
         frame = np.append(self.pose.frame, self.pose.frame[-1] + 1)
         return [
-            Phase(int(frame[start]), int(frame[end]), phase.key.name, carried=True)
+            Phase(int(frame[start]), int(frame[end]), phase.key.name, propagated=True)
             for phase, start, end in self.rows
         ]
 

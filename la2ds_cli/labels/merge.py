@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.phases_csv import phases_text, read_phases
+from la2ds_cli.core.csv_tables import phases_text, read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.csv_tables import phases_text
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.phases_csv import phases_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.labels import labels as tables

@@ -11,11 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip_id import video_id
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.video.media_files import image_files
 from la2ds_cli.video.reader import VideoInfo, probe
 

@@ -11,13 +11,12 @@ from typing import Literal
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.poses.backends import backend_identity
 from la2ds_cli.poses.clip_source import ClipSource, content_digest, load_single, load_source
 from la2ds_cli.poses.clip_subjects import ClipSubjects

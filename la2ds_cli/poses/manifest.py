@@ -8,8 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.clip_options import ClipOptions
-from la2ds_cli.core.csv_table import read_rows
+from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.video.media_files import refuse_url, unreadable
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError

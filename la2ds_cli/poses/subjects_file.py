@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
-from la2ds_cli.core.csv_table import read_rows
+from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.poses.subject import POLICIES, check_policy
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
 from la2ds_cli.video.frame_clock import FrameClock

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.video.video_file import VideoFile, video_file

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import verdict

@@ -16,9 +16,9 @@ from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.demo.clips import performed
 
 CLOSED = AlignConfig()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 
 

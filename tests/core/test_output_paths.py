@@ -10,10 +10,10 @@ import pytest
 from la2ds_cli.alignment.align import align
 from la2ds_cli.alignment.aligned_repetitions import align_repetitions
 from la2ds_cli.compare.compare import compare
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import check_suffix, checked_outputs
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.retrieval.retrieve import retrieve
 from la2ds_cli.views.embedding_plot.plot import plot_embeddings
 from tests.movement import add_sequence, sequence, warped_phase

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.artifact import Recipe, file_digest
-from la2ds_cli.core.clip_id import slug, video_id
+from la2ds_cli.core.clip import Video, slug, video_id
+from la2ds_cli.core.csv_tables import read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phases_csv import read_phases
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.phases_csv import phases_text, read_phases
+from la2ds_cli.core.csv_tables import phases_text, read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.evaluate import evaluate
@@ -29,9 +29,9 @@ def project(tmp_path: Path) -> Project:
 
 def test_carried_phases_are_left_out_unless_asked_for(project: Project):
     assert project.phases() == {"a": [Phase(0, 5, "down")]}
-    assert project.phases(carried=True) == {
-        "a": [Phase(0, 5, "down"), Phase(5, 9, "up", carried=True)],
-        "b": [Phase(0, 9, "down", carried=True)],
+    assert project.phases(propagated=True) == {
+        "a": [Phase(0, 5, "down"), Phase(5, 9, "up", propagated=True)],
+        "b": [Phase(0, 9, "down", propagated=True)],
     }
 
 
@@ -47,9 +47,9 @@ def test_the_column_is_left_out_where_all_is_by_hand():
 
 def test_importing_labels_of_one_clip_keeps_the_mark_of_another(project: Project):
     merge_phases(project, {"a": [Phase(0, 9, "down")]})
-    assert project.phases(carried=True) == {
+    assert project.phases(propagated=True) == {
         "a": [Phase(0, 9, "down")],
-        "b": [Phase(0, 9, "down", carried=True)],
+        "b": [Phase(0, 9, "down", propagated=True)],
     }
 
 

@@ -47,9 +47,9 @@ CONSENSUS = Consensus(
 def test_phases_in_source_frames_end_exclusive_and_marked():
     labels = clip_labels("b", pose(), CONSENSUS)
     assert labels.phases == [
-        Phase(100, 116, "down", carried=True),
-        Phase(116, 128, "up", carried=True),
-        Phase(130, 139, "down", carried=True),
+        Phase(100, 116, "down", propagated=True),
+        Phase(116, 128, "up", propagated=True),
+        Phase(130, 139, "down", propagated=True),
     ]
     assert labels.left_out == CONSENSUS.left_out
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.csv_tables import read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phases_csv import read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.material import Settings
@@ -52,7 +52,7 @@ def test_the_files_hold_the_same(project: Project):
     result = carry(project)
     rows = read_phases(project.results_dir("transfer") / "phases.csv")
     assert rows == [(clip, p) for clip, found in result.clips.items() for p in found.phases]
-    assert all(phase.carried for _, phase in rows)
+    assert all(phase.propagated for _, phase in rows)
     seen = [row for row in table(project, "boundaries.csv") if row["before"] and row["after"]]
     assert [row["frame"] for row in seen[:2]] == [str(p.start) for _, p in rows[1:3]]
     for row in seen:
@@ -63,7 +63,7 @@ def test_the_files_hold_the_same(project: Project):
     assert not (project.root / "phases.csv").samefile(
         project.results_dir("transfer") / "phases.csv"
     )
-    assert project.phases(carried=True) == project.phases()
+    assert project.phases(propagated=True) == project.phases()
 
 
 def test_labelled_clips_vote(tmp_path: Path):
@@ -218,7 +218,7 @@ def test_write_adds_marked_rows_and_keeps_labels_by_people(tmp_path: Path):
     assert result.merged.kept == ["clip1"]
     assert result.merged.written == [f"clip{n}" for n in range(2, 7)]
     assert project.phases() == by_hand
-    both = project.phases(carried=True)
+    both = project.phases(propagated=True)
     assert both["clip1"] == by_hand["clip1"]
     assert both["clip4"] == result.clips["clip4"].phases
 
@@ -237,7 +237,7 @@ def test_overwrite_replaces_labels_by_people_and_keeps_a_copy(tmp_path: Path):
     assert result.merged is not None
     assert result.merged.replaced == ["clip1"]
     assert list(project.phases()) == ["clip0"]
-    assert all(phase.carried for phase in project.phases(carried=True)["clip1"])
+    assert all(phase.propagated for phase in project.phases(propagated=True)["clip1"])
     assert (project.results_dir("transfer") / "phases-before.csv").read_bytes() == before
 
 
@@ -247,7 +247,7 @@ def test_labels_that_were_carried_from_are_never_overwritten(tmp_path: Path):
     result = carry(project, ["labelled"], ["clip0", "clip1"], write=True, overwrite=True)
     assert result.merged is not None
     assert result.merged.kept == ["clip0", "clip1"]
-    assert project.phases(carried=True) == by_hand
+    assert project.phases(propagated=True) == by_hand
 
 
 def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):
@@ -256,4 +256,4 @@ def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):
     result = carry(project, write=True)
     assert result.merged is not None
     assert result.merged.kept == ["clip3"]
-    assert project.phases(carried=True)["clip3"] == [Phase(0, 20, "begin")]
+    assert project.phases(propagated=True)["clip3"] == [Phase(0, 20, "begin")]

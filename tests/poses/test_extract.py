@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.extract import ensure_pose, extract_poses, pose_recipes

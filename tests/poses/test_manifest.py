@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.manifest import Entry, read_manifest
 

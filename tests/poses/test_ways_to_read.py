@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ensure_pose, extract_poses
 from tests.poses.grey_people import film

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.video.orientation import EXIF_MATRICES, orient, swaps_sides, turn
 from la2ds_cli.video.reader import probe, read_frames, write_video
 from tests.drawn_clips import (

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.video.reader import write_video
 from la2ds_cli.video.video_file import video_file
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.video.reader import Frame, probe, read_frames, write_video
 from tests.drawn_clips import (

@@ -8,9 +8,9 @@ import pytest
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import probe, read_frames
 from la2ds_cli.views import pose_overlay as overlay

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.video.reader import read_frames
 from la2ds_cli.views import pose_sheet as sheets
 from la2ds_cli.views.pose_drawing import NOBODY

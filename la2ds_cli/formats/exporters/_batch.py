@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.formats.exporters import Export, FormatError, load_exporter
 
 

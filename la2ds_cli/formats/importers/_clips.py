@@ -9,11 +9,10 @@ from pathlib import Path
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.clip_id import slug, video_id
+from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.importers._options import ImportOptions
 from la2ds_cli.formats.importers._phase_labels import Labels, fitted_phases, merge_phases

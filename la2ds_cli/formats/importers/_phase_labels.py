@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.csv_tables import phases_text, read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phases_csv import phases_text, read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase
 from la2ds_cli.formats.importers._problems import FramesError

@@ -21,10 +21,10 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.importers._carl_labels import label_files, read_labels, split_of, summary
 from la2ds_cli.formats.importers._phase_labels import Labels, check_phases, merge_phases

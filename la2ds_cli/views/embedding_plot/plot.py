@@ -18,12 +18,12 @@ from la2ds_cli.alignment.clip_features import (
     pose_feature,
 )
 from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import checked_outputs, write_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.views import figure

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.features.resample import frame_edges

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.poses.report import clip_facts
 from la2ds_cli.poses.verdict import Verdict, verdict

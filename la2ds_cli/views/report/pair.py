@@ -10,12 +10,12 @@ from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.video_file import video_file

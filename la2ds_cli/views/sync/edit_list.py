@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.core.csv_table import table_text
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import frame_period
 

@@ -13,14 +13,13 @@ from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip_options import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import check_suffix, spare_project
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.video.reader import Image, probe

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.experiments.benchmark.layout import MARK, MEAN, layout
 from la2ds_cli.experiments.benchmark.notes import all_notes
 from la2ds_cli.experiments.benchmark.paper import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.artifact import file_digest
-from la2ds_cli.core.clip_id import video_id
+from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats.importers import load_importer

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.views.embedding_plot import page
 from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot, plot_embeddings
 from tests.movement import sequence, warped_phase

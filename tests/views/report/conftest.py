@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.artifact import Recipe, file_digest
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import write_video
 from la2ds_cli.views.report.pair import PairReport, report_pair

@@ -13,8 +13,8 @@ from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.match import Match
 from la2ds_cli.alignment.path import speed_ratio
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_video import Video
 from la2ds_cli.core.types import Alignment, PoseSequence
 from la2ds_cli.video.reader import Image, read_frames, write_video
 from tests.movement import sequence

@@ -1,0 +1,210 @@
+"""A clip of a project: its row in videos.csv, its name and id, and how its file is read."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Video:
+    """One row of videos.csv.
+
+    path: the source file (a video or a label file), absolute, or relative to the project.
+    sha256: digest of the source. frames, fps, width, height: of the extracted sequence, 0 =
+    unknown. split: `train`, `test` or empty (= used for both). group: performer or session.
+    person: which of the people in the video, 1 = its subject. options: how the file is read, as
+    ClipOptions.to_text writes it, empty = as it is.
+    """
+
+    id: str
+    path: str
+    sha256: str
+    frames: int = 0
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+    split: str = ""
+    group: str = ""
+    person: int = 1
+    options: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file name, and `#2` for its second person: short, and understood by Project.find.
+
+        The id without its digest where the file name says too little: of several clips of a file,
+        and of folders such as subject1/h1/1/cam4.
+        """
+        path = Path(self.path)
+        own = re.fullmatch(r"(.+)-[0-9a-f]{8}", self.id)
+        name = own[1] if own and _says_more(own[1], path) else path.name
+        return f"{name}#{self.person}" if self.person > 1 else name
+
+
+def _says_more(own: str, path: Path) -> bool:
+    """Whether the readable part of an id names a clip better than its path does."""
+    if own == slug(f"{path.parent.name}-{path.stem}"):
+        return False
+    return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
+
+
+SPLITS = ("train", "test")
+VIDEO_COLUMNS = tuple(field.name for field in fields(Video))
+_NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
+_TYPES = {field.name: str(field.type) for field in fields(Video)}
+
+
+def check_columns(columns: Collection[str]) -> None:
+    """ValueError for a needed column that is not there, and for one that is misspelt.
+
+    Other columns are the user's own; they are not read.
+    """
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and sign in next(iter(columns)):  # as some spreadsheets write it
+            raise ValueError(f"its fields are separated by {name}, not by commas")
+    absent = [column for column in VIDEO_COLUMNS if column not in columns]
+    for column in columns:
+        near = get_close_matches(column.strip().lower(), absent, n=1, cutoff=0.75)
+        if column not in VIDEO_COLUMNS and near:
+            raise ValueError(f"there is no column '{column}', write '{near[0]}'")
+    missing = [column for column in absent if column in _NEEDED]
+    if missing:
+        raise ValueError(f"the column '{missing[0]}' is missing")
+
+
+def video_of(row: Mapping[str, str]) -> Video:
+    """The clip of a row of videos.csv (column -> text); ValueError names the column that is wrong.
+
+    An empty cell counts as a column that is not there.
+    """
+    cells = {name: row[name] for name in VIDEO_COLUMNS if row.get(name)}
+    empty = [name for name in _NEEDED if name not in cells]
+    if empty:
+        raise ValueError(f"the column '{empty[0]}' is empty")
+    return Video(**{name: _value(name, text) for name, text in cells.items()})
+
+
+def _value(column: str, text: str) -> Any:
+    if column == "split" and text not in SPLITS:
+        near = get_close_matches(text.strip().lower(), SPLITS, n=1, cutoff=0.75)
+        if near:  # another name is a split that nothing here uses
+            raise ValueError(f"split is '{text}', write '{near[0]}'")
+    kind = _TYPES[column]
+    if kind == "str":
+        return text
+    try:
+        value = int(text) if kind == "int" else float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        wanted = "a whole number" if kind == "int" else "a number"
+        raise ValueError(f"{column} is '{text}', not {wanted} of at least 0")
+    return value
+
+
+# --- ids: readable, and the same wherever the project lies ---------------------------------------
+
+
+def slug(text: str) -> str:
+    """Lower-case ASCII letters, digits and single hyphens; never empty, at most 60 characters."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:60].strip("-") or "clip"
+
+
+def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str:
+    """Project id of a clip: slug of `folder-stem` and 8 hex digits of the sha256 of its source.
+
+    Two files of one name in two folders get two ids; renaming the project changes none. part: the
+    seconds that the clip takes from its source, such as `1.5-4`; person: the number of the person,
+    which is named from the second on.
+    """
+    source = path.resolve()
+    parts = [slug(f"{source.parent.name}-{source.stem}"), digest[:8]]
+    parts += [f"t{part}"] if part else []
+    parts += [f"p{person}"] if person > 1 else []
+    return "-".join(parts)
+
+
+# --- how a file is read: which part of it, which way up, at which speed --------------------------
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """Options of one clip; the defaults change nothing.
+
+    start, end: seconds of the file as a player shows them, end exclusive. rotate: degrees
+    clockwise, a multiple of 90 (kept as 0, 90, 180 or 270), on top of what the file itself asks
+    for. mirror: left and right exchanged, after the rotation. slowmo: seconds of the file per
+    second of the movement, 8 for footage slowed down 8 times. fps: images per second, for folders
+    of images only; 0 = not given.
+
+    Raises UserError (exit 2), naming the option, for a value that makes no sense.
+    """
+
+    start: float = 0.0
+    end: float = inf
+    rotate: int = 0
+    mirror: bool = False
+    slowmo: float = 1.0
+    fps: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.start >= 0 and isfinite(self.start), "start", "0 s or later", self.start)
+        _check(self.end > self.start, "end", f"later than the start ({self.start:g} s)", self.end)
+        _check(self.rotate % 90 == 0, "rotate", "a multiple of 90 degrees", self.rotate)
+        _check(self.slowmo > 0 and isfinite(self.slowmo), "slowmo", "above 0", self.slowmo)
+        _check(self.fps >= 0 and isfinite(self.fps), "fps", "above 0", self.fps)
+        object.__setattr__(self, "rotate", int(self.rotate) % 360)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a part of the file is left out."""
+        return self.start > 0 or self.end < inf
+
+    def to_json(self) -> dict[str, Any]:
+        """The values that differ from the defaults, by name: {} for none."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in values.items() if value != defaults[name]}
+
+    def to_text(self) -> str:
+        """`start=1.5 rotate=90`: the values that differ from the defaults, as in videos.csv."""
+        return " ".join(f"{name}={_text(value)}" for name, value in self.to_json().items())
+
+    @classmethod
+    def from_text(cls, text: str) -> ClipOptions:
+        """Inverse of to_text; ValueError for another text."""
+        values: dict[str, Any] = {}
+        kinds = {field.name: type(field.default) for field in fields(cls)}
+        for word in text.split():
+            name, _, value = word.partition("=")
+            if name not in kinds:
+                raise ValueError(f"unknown option '{name}'")
+            values[name] = value == "true" if kinds[name] is bool else kinds[name](value)
+        return cls(**values)
+
+    @property
+    def part(self) -> str:
+        """`1.5-4`: the seconds that a clip takes from its file; empty for all of it."""
+        if not self.is_cut:
+            return ""
+        return f"{_text(self.start)}-{_text(self.end) if self.end < inf else ''}"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:.10g}"
+
+
+def _check(good: bool, option: str, allowed: str, value: float) -> None:
+    if not good:
+        raise UserError(f"{option} must be {allowed}, not {value:g}")
