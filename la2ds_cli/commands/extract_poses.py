@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -113,6 +114,7 @@ def extract_poses(
     from la2ds_cli.core.console import Console
     from la2ds_cli.health.status import after_poses
     from la2ds_cli.poses import extract
+    from la2ds_cli.views.pose_overlay import check_sheet_path, refresh_overlay, refresh_sheet
 
     options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
     part = _shard(shard)
@@ -126,20 +128,25 @@ def extract_poses(
                 pass
         lock = opened.shard_lock(*part) if part else opened.lock()
         with lock, remembered(opened, "poses", {} if part else chosen) as config:
+            if overlay is not None:
+                check_sheet_path(overlay)
             results = extract.extract_poses(
                 opened,
                 paths,
                 config.poses,
-                options=options,
-                subject=number or "",
-                device=device,
-                overlay=overlay,
-                overlay_videos=overlay_videos,
-                overwrite=overwrite,
-                shard=part,
-                engine=engine,
+                extract.ExtractOptions(
+                    clip=options,
+                    subject=number or "",
+                    device=device,
+                    overwrite=overwrite,
+                    shard=part,
+                    engine=engine,
+                ),
+                on_clip=partial(refresh_overlay, opened) if overlay_videos else None,
                 progress=console.progress,
             )
+            if overlay is not None:
+                refresh_sheet(opened, results, overlay, alone=part is None)
         console.items(results)
         console.document("extract-poses", {"project": opened.root, "items": results})
         if overlay is not None and any(result.usable for result in results):

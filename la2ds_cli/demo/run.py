@@ -119,10 +119,11 @@ def _poses(
     project: Project, config: Config, device: DeviceName, progress: Progress
 ) -> list[ItemResult]:
     from la2ds_cli.features.heatmap_cache import cache_heatmaps
-    from la2ds_cli.poses.extract import extract_poses
+    from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
+    options = ExtractOptions(device=device)
     results = extract_poses(
-        project, [str(_videos(project))], config.poses, device=device, progress=progress
+        project, [str(_videos(project))], config.poses, options, progress=progress
     )
     cache_heatmaps(project, config.heatmap, progress=progress)
     return results

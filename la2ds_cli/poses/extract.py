@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,16 +27,35 @@ from la2ds_cli.poses.parallel import ordered_map
 from la2ds_cli.poses.recipe import STEP, pose_recipe
 from la2ds_cli.poses.report import item_result, write_report
 from la2ds_cli.poses.sources import collect_entries
-from la2ds_cli.views.pose_overlay import refresh_overlay, refresh_sheet
-from la2ds_cli.views.pose_sheet import check_sheet_path
-
-__all__ = ["STEP", "Engine", "ensure_pose", "extract_poses", "pose_recipes"]
 
 Engine = Literal["local", "ray"]
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
+ClipListener = Callable[[ItemResult], None]  # called in the thread that calls extract_poses
 _FRAME_BYTES = 1000  # of joints, scores and boxes of a frame; twice that while work is unfinished
 _SPARE_BYTES = 10_000_000
 LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How a list of clips is read and worked on.
+
+    clip: how the clips are read; None = as the project read them before, else as they are.
+    subject: whom to follow in the clips that are named, kept in subjects.csv; empty = as there.
+    shard: work on one part of the list only; shards of one project may run at the same time, on
+    several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
+    folder.
+    """
+
+    clip: ClipOptions | None = None
+    subject: str = ""
+    device: DeviceName = "auto"
+    overwrite: bool = False
+    shard: Shard | None = None
+    engine: Engine = "local"
+
+
+_DEFAULTS = ExtractOptions()
 
 
 def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
@@ -64,15 +83,9 @@ def extract_poses(
     project: Project,
     paths: Sequence[str],
     config: PosesConfig,
+    options: ExtractOptions = _DEFAULTS,
     *,
-    options: ClipOptions | None = None,
-    subject: str = "",
-    device: DeviceName = "auto",
-    overlay: Path | None = None,
-    overlay_videos: bool = False,
-    overwrite: bool = False,
-    shard: Shard | None = None,
-    engine: Engine = "local",
+    on_clip: ClipListener | None = None,
     progress: Progress | None = None,
 ) -> list[ItemResult]:
     """Poses of videos, folders (recursive), image folders, patterns and manifests; one result for
@@ -81,29 +94,24 @@ def extract_poses(
     Every file is probed before a network is loaded. Clips whose poses are current are left alone;
     a finished clip is on disk before its row enters videos.csv, and a long one is kept in pieces
     while it is worked on, so a killed run loses seconds. A file that cannot be used gets its row
-    and does not end the batch. Writes results/extract/report.json and .csv, with `overlay` a
-    contact sheet at that path and in results/overlay/, and with `overlay_videos` results/overlay/.
+    and does not end the batch. Writes results/extract/report.json and .csv.
 
-    options: how the clips are read; None = as the project read them before, else as they are.
-    subject: whom to follow in the clips that `paths` name, kept in subjects.csv; empty = as there.
-    shard: work on one part of the list only; shards of one project may run at the same time, on
-    several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
-    folder.
+    on_clip: called with each usable result, in order, once the poses and the row of the clip are
+    written and before the next clip is waited for; what it raises ends the run.
 
     Raises UserError for what concerns the whole run: a URL or an unknown detector or pose network
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
     """
     progress = SharedProgress(progress or Progress())
-    if overlay is not None:
-        check_sheet_path(overlay)
-    run = Extraction(project, config, device, progress, overwrite)
-    entries = collect_entries(paths, options or ClipOptions())
-    entries = [replace(entry, subject=entry.subject or subject) for entry in entries]
+    run = Extraction(project, config, options.device, progress, options.overwrite)
+    shard = options.shard
+    entries = collect_entries(paths, options.clip or ClipOptions())
+    entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
     if shard is not None:
         entries = entries[shard[0] - 1 :: shard[1]]
     subjects = ClipSubjects.read(project)
     progress.begin("checking files", len(entries))
-    probed = [_probe(run, entry, subjects, options) for entry in entries]
+    probed = [_probe(run, entry, subjects, options.clip) for entry in entries]
     progress.end()
     _note_unknown(project, subjects, probed, progress)
     named = {
@@ -114,25 +122,22 @@ def extract_poses(
     if named:
         with _rows_lock(project, shard):
             ClipSubjects.read(project).add(named)
-    made: list[Made] = []
-    for place, result in _work(run, probed, engine):
+    outcomes: list[Made] = []
+    for place, outcome in _work(run, probed, options.engine):
         source = probed[place]
-        if result.result.usable and isinstance(source, ClipSource):
+        outcomes.append(outcome)
+        if outcome.result.usable and isinstance(source, ClipSource):
             with _rows_lock(project, shard):
-                run.add_rows([(source, result.persons)])
-            clips = [result, *_others(project, source, result)]
-            if overlay_videos:
-                for clip in clips:
-                    refresh_overlay(project, clip.result)
-            made += clips
-        else:
-            made.append(result)
+                run.add_rows([(source, outcome.persons)])
+            others = list(_others(project, source, outcome))
+            outcomes += others
+            if on_clip is not None:
+                for clip in (outcome, *others):
+                    on_clip(clip.result)
     progress.end()
-    results = [m.result for m in made]
-    if overlay is not None:
-        refresh_sheet(project, results, overlay, alone=shard is None)
+    results = [outcome.result for outcome in outcomes]
     name = f"-shard-{shard[0]}-of-{shard[1]}" if shard else ""
-    write_report(project, results, [m.seconds for m in made], name)
+    write_report(project, results, [outcome.seconds for outcome in outcomes], name)
     return results
 
 

@@ -1,21 +1,64 @@
-"""Pictures to check poses by: each clip with its skeleton drawn in, and sheets of all clips."""
+"""Pictures to check poses by: each clip with its skeleton drawn in, and contact sheets of clips.
+
+A sheet has a row for each clip: what is known of it, and frames with its joints.
+"""
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.poses.report import clip_facts
+from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import Image, write_video
-from la2ds_cli.views.pose_drawing import draw_pose, label, resize
-from la2ds_cli.views.pose_sheet import clip_frames, overlay_sheet
+from la2ds_cli.video.video_file import video_file
+from la2ds_cli.views.figure import printable
+from la2ds_cli.views.film_strip import views
+from la2ds_cli.views.pose_drawing import (
+    LEFT,
+    NOBODY,
+    RIGHT,
+    draw_pose,
+    label,
+    nobody,
+    other_people,
+    resize,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
 
 _SIDE = 720  # pixels of the longer side of an overlay video
 _DRAWING = 2  # raised when the same poses are drawn in another way
+
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+ROWS = 12  # clips on a page of a sheet
+
+# Of a sheet, pixels.
+_CELL = 210, 260
+_THICK = 2
+_CAPTION, _GAP, _MARGIN = 24, 8, 16
+_HEADER, _TEXT = 44, 320
+_LINE = 18
+# RGB.
+_PAPER, _INK, _SOFT = (246, 246, 244), (30, 30, 30), (110, 110, 110)
+_EMPTY, _RULE = (225, 225, 222), (205, 205, 202)
+_GOOD, _BAD = (0, 120, 80), (190, 80, 0)
 
 
 def overlay_path(project: Project, video: str) -> Path:
@@ -40,27 +83,6 @@ def refresh_overlay(project: Project, result: ItemResult) -> None:
         write_overlay(project, result.video)
 
 
-def refresh_sheet(
-    project: Project,
-    results: Sequence[ItemResult],
-    path: Path,
-    *,
-    alone: bool = True,
-) -> list[Path]:
-    """Contact sheet of the usable results at `path`, further pages beside it, and, unless other
-    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png. The
-    files written; none where no result is usable."""
-    videos = [result.video for result in results if result.usable]
-    if not alone:
-        return overlay_sheet(project, videos, path) if videos else []
-    folder = project.results_dir("overlay")
-    for old in folder.glob("sheet*.png"):
-        old.unlink()
-    if not videos:
-        return []
-    return overlay_sheet(project, videos, folder / "sheet.png", also=[path])
-
-
 def _note(project: Project, video: str) -> Path:
     return overlay_path(project, video).with_suffix(".json")
 
@@ -82,3 +104,256 @@ def _drawn(project: Project, video: str, pose: PoseSequence) -> Iterator[Image]:
     for t, image in clip_frames(project, video, pose):
         scale = min(1.0, _SIDE / max(image.shape[:2]))
         yield label(draw_pose(resize(image, scale), pose, t, scale), pose, t)
+
+
+def clip_frames(
+    project: Project, video: str, pose: PoseSequence, last: int | None = None
+) -> Iterator[tuple[int, Image]]:
+    """(row, image) of every frame of a clip that its poses have a row for, read as the clip was
+    when they were made, up to row `last`. UserError (exit 3) where the source is gone."""
+    file = video_file(project, _video(project, video))
+    if file is None:
+        raise UserError(
+            f"the video of {video} is gone",
+            hint="put the file back where it was",
+            exit_code=ExitCode.UNREADABLE,
+            code="V006",
+        )
+    row_of = {int(frame): t for t, frame in enumerate(pose.frame)}
+    for frame in file.frames():
+        t = row_of.get(frame.source)
+        if t is not None:
+            yield t, frame.image
+            if t == last:
+                return
+
+
+def _video(project: Project, video: str) -> Video:
+    return next(v for v in project.videos() if v.id == video)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One clip of a sheet: its name, facts, and cells with their captions."""
+
+    name: str
+    facts: Mapping[str, Any]
+    cells: list[tuple[Image, str, bool]]  # picture, caption, whether somebody is seen
+
+
+def refresh_sheet(
+    project: Project,
+    results: Sequence[ItemResult],
+    path: Path,
+    *,
+    alone: bool = True,
+) -> list[Path]:
+    """Contact sheet of the usable results at `path`, further pages beside it, and, unless other
+    runs write to the project as well (`alone`), the same pages as results/overlay/sheet.png. The
+    files written; none where no result is usable."""
+    videos = [result.video for result in results if result.usable]
+    if not alone:
+        return overlay_sheet(project, videos, path) if videos else []
+    folder = project.results_dir("overlay")
+    for old in folder.glob("sheet*.png"):
+        old.unlink()
+    if not videos:
+        return []
+    return overlay_sheet(project, videos, folder / "sheet.png", also=[path])
+
+
+def check_sheet_path(path: Path) -> None:
+    """UserError (exit 2) for a name that no picture can have."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"{path} does not name a picture",
+            hint=f"use a name that ends in {', '.join(SUFFIXES)}",
+        )
+
+
+def overlay_sheet(
+    project: Project,
+    videos: Sequence[str],
+    path: Path,
+    columns: int = 8,
+    also: Sequence[Path] = (),
+) -> list[Path]:
+    """One row for each video id: name, verdict and facts, and `columns` evenly spaced frames.
+
+    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. also: more
+    places for the same pages. The files written, page by page. UserError for a suffix that is no
+    picture's (exit 2), and where poses are missing (exit 4).
+    """
+    for target in (path, *also):
+        check_sheet_path(target)
+    pages = [videos[start : start + ROWS] for start in range(0, len(videos), ROWS)]
+    written = []
+    for number, page in enumerate(pages, start=1):
+        title = f"page {number} of {len(pages)}" if len(pages) > 1 else ""
+        picture = _page([_row(project, video, columns) for video in page], title, columns)
+        for first in (path, *also):
+            buffer = io.BytesIO()
+            picture.save(buffer, SUFFIXES[first.suffix.lower()])
+            target = first if number == 1 else first.with_stem(f"{first.stem}-{number}")
+            artifact.write_bytes(target, buffer.getvalue())
+            written.append(target)
+    return written
+
+
+def _row(project: Project, video: str, columns: int) -> _Row:
+    """The frames are read once, up to the last one that is shown."""
+    pose, _ = project.read_pose(video)
+    facts = clip_facts(project, video)
+    rows = np.unique(((np.arange(columns) + 0.5) / columns * len(pose)).astype(int)).tolist()
+    shown: dict[int, Image] = {}
+    box = _views(pose, verdict(facts).codes)
+    if video_file(project, _video(project, video)) is not None:
+        for t, image in clip_frames(project, video, pose, rows[-1]):
+            if t in rows:
+                shown[t] = _cell(pose, t, box[t], image)
+    cells = []
+    for t in rows:
+        absent = nobody(pose, t)
+        caption = f"{pose.time[t]:.2f} s   #{pose.frame[t]}" + ("   nobody" if absent else "")
+        picture = shown[t] if t in shown else _cell(pose, t, box[t], None)
+        cells.append((picture, caption, not absent))
+    return _Row(_video(project, video).name, facts, cells)
+
+
+def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
+    """(T, 4) xyxy pixels of what the cells show, all of one size: the place of the movement, and
+    the other people too where it is not sure that the right one was followed."""
+    box = views(pose)
+    if "V021" not in codes:
+        return box
+    every = np.concatenate([box, *[other_people(pose, t) for t in range(len(pose))]])
+    box[:] = [*every[:, :2].min(axis=0), *every[:, 2:].max(axis=0)]
+    return box
+
+
+def _cell(pose: PoseSequence, t: int, box: FloatArray, image: Image | None) -> Image:
+    """The part of the frame in `box` with row t drawn in, at most as large as _CELL; without the
+    frame, the joints alone."""
+    width, height = box[2:] - box[:2]
+    scale = float(min(_CELL[0] / width, _CELL[1] / height))
+    # What else of the frame fits into the cell is shown too.
+    wide, tall = _CELL[0] / scale, _CELL[1] / scale
+    low = (box[:2] + box[2:]) / 2 - [wide / 2, tall / 2]
+    if image is None:
+        blank = np.full((_CELL[1], _CELL[0], 3), _EMPTY, np.uint8)
+        return draw_pose(blank, pose, t, scale, (float(low[0]), float(low[1])), _THICK)
+    frame = np.array(image.shape[1::-1])
+    low = np.clip(low, 0, np.maximum(frame - [wide, tall], 0)).astype(int)
+    high = np.minimum(low + np.ceil([wide, tall]).astype(int), frame)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    corner = float(low[0]), float(low[1])
+    drawn = draw_pose(resize(part, scale), pose, t, scale, corner, _THICK)
+    return drawn[: _CELL[1], : _CELL[0]]
+
+
+def _page(rows: list[_Row], title: str, columns: int) -> Picture:
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
+
+    high = _CELL[1] + _CAPTION + _GAP
+    width = _MARGIN + _TEXT + columns * (_CELL[0] + _GAP) + _MARGIN
+    picture = Pictures.new("RGB", (width, _HEADER + len(rows) * high + _MARGIN // 2), _PAPER)
+    pen = ImageDraw.Draw(picture)
+    _legend(pen, width, title)
+    for n, row in enumerate(rows):
+        top = _HEADER + n * high
+        pen.line((_MARGIN, top - _GAP // 2, width - _MARGIN, top - _GAP // 2), fill=_RULE)
+        _describe(pen, row, top)
+        for column, (image, caption, seen) in enumerate(row.cells):
+            left = _MARGIN + _TEXT + column * (_CELL[0] + _GAP)
+            _place(picture, pen, image, (left, top), seen)
+            ink = _SOFT if seen else NOBODY
+            pen.text((left, top + _CELL[1] + 3), caption, font=_font(13), fill=ink)
+    return picture
+
+
+def _legend(pen: ImageDraw, width: int, title: str) -> None:
+    x = _MARGIN
+    for text, colour in (("left side", LEFT), ("right side", RIGHT)):
+        pen.rounded_rectangle((x, 15, x + 26, 21), 3, fill=colour)
+        pen.text((x + 34, 9), text, font=_font(14), fill=_INK)
+        x += 34 + round(pen.textlength(text, font=_font(14))) + 24
+    text = (
+        "joints: dark = uncertain, hollow = interpolated     boxes: green = subject, grey = others"
+    )
+    pen.text((x, 9), text, font=_font(14), fill=_SOFT)
+    if title:
+        pen.text((width - _MARGIN, 9), title, font=_font(14), fill=_SOFT, anchor="ra")
+
+
+def _place(
+    picture: Picture, pen: ImageDraw, image: Image, corner: tuple[int, int], seen: bool
+) -> None:
+    """A cell's picture in the middle of its place; red around it where nobody is seen."""
+    from PIL import Image as Pictures
+
+    left, top = corner
+    whole = (left, top, left + _CELL[0] - 1, top + _CELL[1] - 1)
+    pen.rectangle(whole, fill=_EMPTY)
+    height, width = image.shape[:2]
+    at = left + (_CELL[0] - width) // 2, top + (_CELL[1] - height) // 2
+    picture.paste(Pictures.fromarray(image), at)
+    if not seen:
+        pen.rectangle(whole, outline=NOBODY, width=4)
+
+
+def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
+    judged = verdict(row.facts)
+    y = top
+    for line in _wrapped(printable(row.name, 64).replace(r"\$", "$"), 30, 2):
+        pen.text((_MARGIN, y), line, font=_font(17, bold=True), fill=_INK)
+        y += 23
+    colour = _BAD if judged.all else _GOOD
+    pen.text(
+        (_MARGIN, y + 2), " ".join([judged.status, *judged.codes]), font=_font(15), fill=colour
+    )
+    y += 26
+    for line in _wrapped(judged.message, 42, 4):
+        pen.text((_MARGIN, y), line, font=_font(13), fill=_BAD)
+        y += _LINE
+    y += 6
+    for names, value in _key_facts(row.facts):
+        pen.text((_MARGIN, y), names, font=_font(13), fill=_SOFT)
+        pen.text((_MARGIN + 110, y), value, font=_font(13), fill=_INK)
+        y += _LINE
+
+
+def _key_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a row says about its clip: names and values, what is unknown left out."""
+
+    def shown(name: str, form: str) -> str:
+        value = facts.get(name)
+        return "" if value is None else form.format(value)
+
+    lines = [
+        ("seen in", shown("coverage", "{:.0%} of the frames")),
+        ("mean score", shown("mean_score", "{:.2f}")),
+        ("people", shown("people", "{}") + shown("margin", ", margin {:.2f}")),
+        ("trembling", shown("jitter", "{:.1%} of the torso")),
+        ("swaps, jumps", shown("swaps", "{}") + shown("jumps", ", {}")),
+        ("height", shown("person_height", "{:.0f} px")),
+        ("length", shown("frames", "{} frames") + shown("seconds", ", {:.1f} s")),
+    ]
+    if facts.get("interpolated"):
+        lines.append(("interpolated", shown("interpolated", "{:.1%} of the joints")))
+    if facts.get("crop_share"):
+        lines.append(("cut off", shown("crop_share", "{:.0%} of the frames")))
+    return [(name, value) for name, value in lines if value]
+
+
+def _wrapped(text: str, width: int, most: int) -> list[str]:
+    return textwrap.wrap(text, width, max_lines=most, placeholder=" …") if text else []
+
+
+def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
+    """DejaVu, which matplotlib brings along: it has Latin, Greek, Cyrillic and more."""
+    from matplotlib import font_manager
+    from PIL import ImageFont
+
+    name = font_manager.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    return ImageFont.truetype(font_manager.findfont(name), size)

@@ -13,6 +13,7 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
+from la2ds_cli.poses.extract import ExtractOptions
 
 RUNNER = CliRunner()
 
@@ -21,8 +22,10 @@ RUNNER = CliRunner()
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
 
-    def extract_poses(project: Project, paths: list[str], config: Any, **options: Any) -> Any:
-        made.append({"project": project, "paths": paths, "config": config, **options})
+    def extract_poses(
+        project: Project, paths: list[str], config: Any, options: ExtractOptions, **_: Any
+    ) -> Any:
+        made.append({"project": project, "paths": paths, "config": config, **vars(options)})
         if config.detector == "nonsense":
             raise UserError("unknown detector 'nonsense'", hint="known: full-frame")
         failed = ItemResult(paths[-1], "", "failed", 0, "V001", "not a readable video", "copy it")

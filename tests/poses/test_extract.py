@@ -16,7 +16,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
-from la2ds_cli.poses.extract import ensure_pose, extract_poses, pose_recipes
+from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses, pose_recipes
 from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
 from tests.poses.grey_people import PLACES, SIZE, film
@@ -127,14 +127,14 @@ def test_settings_without_influence_make_nothing_anew(project: Project, clips: P
 
 def test_overwrite_makes_poses_anew(project: Project, clips: Path) -> None:
     extract_poses(project, [str(clips)], CONFIG)
-    results = extract_poses(project, [str(clips)], CONFIG, overwrite=True)
+    results = extract_poses(project, [str(clips)], CONFIG, ExtractOptions(overwrite=True))
     assert [r.status for r in results] == ["ok", "ok"]
 
 
 def test_a_split_filled_in_by_hand_survives(project: Project, clips: Path) -> None:
     extract_poses(project, [str(clips)], CONFIG)
     project.add_videos([replace(v, split="train", group="g") for v in project.videos()])
-    extract_poses(project, [str(clips)], CONFIG, overwrite=True)
+    extract_poses(project, [str(clips)], CONFIG, ExtractOptions(overwrite=True))
     assert {(v.split, v.group) for v in project.videos()} == {("train", "g")}
 
 
@@ -360,7 +360,7 @@ def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeyp
     assert ensure_pose(project, str(path), changed) == made
     assert ensure_pose(project, str(labels), changed) == "penn-0001"
     assert ensure_pose(project, "penn-0001", changed) == "penn-0001"
-    (result,) = extract_poses(project, [str(path)], changed, overwrite=True)
+    (result,) = extract_poses(project, [str(path)], changed, ExtractOptions(overwrite=True))
     assert result.status == "cached"
     assert project.videos() == rows
     assert project.read_pose(made)[1] == imported

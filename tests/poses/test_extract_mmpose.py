@@ -14,7 +14,7 @@ import torch
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.backends import backend_identity
-from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.video.reader import read_frames
 from tests.poses import mmpose_reference as reference
 
@@ -41,11 +41,15 @@ def test_a_real_clip_goes_through_extraction(tmp_path: Path) -> None:
     config = PosesConfig(
         detector=str(detector), pose=f"mmpose:{reference.CONFIGS['hrnet-w32']},{checkpoint}"
     )
-    (result,) = extract_poses(project, [str(tmp_path / "start.mp4")], config, device="cpu")
+    (result,) = extract_poses(
+        project, [str(tmp_path / "start.mp4")], config, ExtractOptions(device="cpu")
+    )
     assert result.usable
     pose, recipe = project.read_pose(result.video)
     assert (pose.skeleton, pose.xy.shape) == ("coco17", (16, 17, 2))
     assert np.isfinite(pose.xy).mean() > 0.9
     assert recipe.config["pose"] == backend_identity(config.pose)
-    (again,) = extract_poses(project, [str(tmp_path / "start.mp4")], config, device="cpu")
+    (again,) = extract_poses(
+        project, [str(tmp_path / "start.mp4")], config, ExtractOptions(device="cpu")
+    )
     assert again.status == "cached"

@@ -15,7 +15,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses import ray_engine
 from la2ds_cli.poses.clip_source import load_source
-from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from tests.poses import grey_people
 from tests.poses.grey_people import film
@@ -57,11 +57,11 @@ def same(a: Project, b: Project, videos: list[str]) -> None:
 def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -> None:
     local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
     expected = extract_poses(local, [clips], CONFIG)
-    found = extract_poses(spread, [clips], CONFIG, engine="ray")
+    found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert found == expected
     assert spread.videos() == local.videos()
     same(local, spread, [r.video for r in expected if r.usable])
-    again = extract_poses(spread, [clips], CONFIG, engine="ray")
+    again = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert [r.status for r in again] == ["cached"] * 6 + ["skipped"]
 
 
@@ -72,7 +72,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkey
     monkeypatch.setattr(ray_engine, "ClipWorker", _mortal(mark))
     local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
     expected = extract_poses(local, [clips], CONFIG)
-    found = extract_poses(spread, [clips], CONFIG, engine="ray")
+    found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert mark.exists()
     assert found == expected
     same(local, spread, [r.video for r in expected if r.usable])
@@ -135,6 +135,6 @@ def test_without_ray_the_pip_line_is_named(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", no_ray)
     with pytest.raises(UserError, match="ray") as caught:
-        extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG, engine="ray")
+        extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG, ExtractOptions(engine="ray"))
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "la2ds[ray]" in caught.value.hint

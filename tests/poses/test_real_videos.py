@@ -14,7 +14,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.detectors import resolve_detector
-from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.video.reader import read_frames
 
 DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -63,7 +63,7 @@ def test_a_standing_person_is_found_and_upright() -> None:
 )
 def test_whole_clips(tmp_path: Path, name: str, code: str) -> None:
     project = Project.create(tmp_path / "project")
-    (result,) = extract_poses(project, [str(clip(name))], CONFIG, device="cpu")
+    (result,) = extract_poses(project, [str(clip(name))], CONFIG, ExtractOptions(device="cpu"))
     assert result.code == code
     pose, _ = project.read_pose(result.video)
     assert pose.info["coverage"] > 0.93

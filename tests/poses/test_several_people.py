@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from PIL import Image
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.extract import ensure_pose, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
+from la2ds_cli.views.pose_overlay import refresh_overlay, refresh_sheet
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG
 
@@ -63,7 +65,7 @@ def test_a_person_chosen_for_one_clip_is_kept_for_that_clip(
 ) -> None:
     film(tmp_path / "solo.mp4", [{LARGE: (60 + t, 20, 110 + t, 150)} for t in range(30)])
     (solo,) = extract_poses(project, [str(tmp_path / "solo.mp4")], CONFIG)
-    (result,) = extract_poses(project, [duet], CONFIG, subject="2")
+    (result,) = extract_poses(project, [duet], CONFIG, ExtractOptions(subject="2"))
     assert left_edge(project, result.video) == pytest.approx(180, abs=2)
     assert ensure_pose(project, duet, CONFIG) == result.video
     assert left_edge(project, result.video) == pytest.approx(180, abs=2)
@@ -115,9 +117,8 @@ def test_two_people_become_two_clips(project: Project, duet: str) -> None:
 
 
 def test_every_person_is_reported_and_drawn(project: Project, duet: str, tmp_path: Path) -> None:
-    results = extract_poses(
-        project, [duet], TWO, overlay=tmp_path / "sheet.png", overlay_videos=True
-    )
+    results = extract_poses(project, [duet], TWO, on_clip=partial(refresh_overlay, project))
+    refresh_sheet(project, results, tmp_path / "sheet.png")
     report = json.loads((project.results_dir("extract") / "report.json").read_text())
     assert [row["video"] for row in report["items"]] == [r.video for r in results]
     assert report["items"][1]["person_height"] < report["items"][0]["person_height"]
@@ -125,7 +126,7 @@ def test_every_person_is_reported_and_drawn(project: Project, duet: str, tmp_pat
     assert films == {r.video for r in results}
     with Image.open(tmp_path / "sheet.png") as two_rows:
         high = two_rows.height
-    extract_poses(project, [duet], CONFIG, overlay=tmp_path / "sheet.png")
+    refresh_sheet(project, extract_poses(project, [duet], CONFIG), tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as one_row:
         assert one_row.height < high
 

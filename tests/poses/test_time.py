@@ -14,7 +14,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import resample_pose, time_grid
-from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.video.reader import write_video
 from tests.drawn_clips import turned, write_stamped
 from tests.poses.grey_people import PLACES, SIZE, scene
@@ -53,7 +53,7 @@ def varied(rate: float, seed: int) -> FloatArray:
 
 def poses(folder: Path, path: Path, options: ClipOptions | None = None) -> PoseSequence:
     project = Project.create(folder / "project")
-    (result,) = extract_poses(project, [str(path)], CONFIG, options=options)
+    (result,) = extract_poses(project, [str(path)], CONFIG, ExtractOptions(clip=options))
     assert (result.status, result.code) == ("ok", "")
     return project.read_pose(result.video)[0]
 

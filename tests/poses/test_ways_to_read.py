@@ -11,7 +11,7 @@ import pytest
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.extract import ensure_pose, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG, walk
 
@@ -30,7 +30,7 @@ def clip(tmp_path: Path) -> str:
 
 def test_a_part_of_a_file(project: Project, clip: str) -> None:
     options = ClipOptions(start=0.4, end=1.2)
-    (result,) = extract_poses(project, [clip], CONFIG, options=options)
+    (result,) = extract_poses(project, [clip], CONFIG, ExtractOptions(clip=options))
     pose, _ = project.read_pose(result.video)
     assert result.video.endswith("-t0.4-1.2")
     np.testing.assert_array_equal(pose.frame, np.arange(10, 30))
@@ -41,7 +41,7 @@ def test_a_part_of_a_file(project: Project, clip: str) -> None:
 
 def test_parts_of_one_file_are_clips_of_their_own(project: Project, clip: str) -> None:
     for options in (ClipOptions(end=0.8), ClipOptions(start=0.8)):
-        extract_poses(project, [clip], CONFIG, options=options)
+        extract_poses(project, [clip], CONFIG, ExtractOptions(clip=options))
     one, two = project.videos()
     assert one.sha256 == two.sha256
     assert (one.frames, two.frames) == (20, 30)
@@ -49,7 +49,7 @@ def test_parts_of_one_file_are_clips_of_their_own(project: Project, clip: str) -
 
 def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> None:
     turned = ClipOptions(rotate=90, slowmo=2)
-    (result,) = extract_poses(project, [clip], CONFIG, options=turned)
+    (result,) = extract_poses(project, [clip], CONFIG, ExtractOptions(clip=turned))
     pose, _ = project.read_pose(result.video)
     assert pose.size == (160, 240)
     assert pose.time[-1] == pytest.approx(49 / 50)
@@ -59,7 +59,7 @@ def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> No
     assert project.pose_path(result.video).stat().st_mtime_ns == before
     ensure_pose(project, clip, replace(CONFIG, detect_threshold=0.5))
     assert project.read_pose(result.video)[0].size == (160, 240)
-    (back,) = extract_poses(project, [clip], CONFIG, options=ClipOptions())
+    (back,) = extract_poses(project, [clip], CONFIG, ExtractOptions(clip=ClipOptions()))
     assert back.video == result.video
     assert project.read_pose(result.video)[0].size == (240, 160)
 
@@ -92,7 +92,7 @@ def test_a_long_video_asks_for_the_part_that_matters(project: Project, clip: str
     (result,) = extract_poses(project, [clip], short)
     assert (result.status, result.code) == ("skipped", "V032")
     assert "--time-range" in result.hint
-    (part,) = extract_poses(project, [clip], short, options=ClipOptions(end=1))
+    (part,) = extract_poses(project, [clip], short, ExtractOptions(clip=ClipOptions(end=1)))
     assert part.usable
 
 
@@ -104,7 +104,9 @@ def test_shards_together_are_the_whole(tmp_path: Path) -> None:
     found = []
     for number in (1, 2):
         with parts.shard_lock(number, 2):
-            found += extract_poses(parts, [str(tmp_path / "clips")], CONFIG, shard=(number, 2))
+            found += extract_poses(
+                parts, [str(tmp_path / "clips")], CONFIG, ExtractOptions(shard=(number, 2))
+            )
     assert sorted(r.video for r in found) == sorted(r.video for r in expected)
     assert sorted(parts.videos(), key=lambda v: v.id) == sorted(whole.videos(), key=lambda v: v.id)
     for result in expected:

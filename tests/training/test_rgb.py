@@ -248,13 +248,15 @@ def test_rendered_people_through_a_real_resnet(tmp_path: Path) -> None:
     from torchvision.models import resnet50
 
     from la2ds_cli.demo.clips import write_demo_clips
-    from la2ds_cli.poses.extract import extract_poses
+    from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
     clips = write_demo_clips(tmp_path / "clips", n=3, seed=3)
     torch.manual_seed(0)
     torch.save(resnet50(weights=None).state_dict(), tmp_path / "resnet.pth")
     project = Project.create(tmp_path / "project", {"preset": "demo"})
-    extract_poses(project, [str(tmp_path / "clips")], config=project.config().poses, device="cpu")
+    extract_poses(
+        project, [str(tmp_path / "clips")], project.config().poses, ExtractOptions(device="cpu")
+    )
     weights = f'model.rgb_weights="{tmp_path / "resnet.pth"}"'
     config = project.config(overrides=[*TINY, *RGB, "train.fps=10", weights])
     train(project, config=config, device="cpu")

@@ -9,9 +9,9 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import read_frames
-from la2ds_cli.views import pose_sheet as sheets
+from la2ds_cli.views import pose_overlay as sheets
 from la2ds_cli.views.pose_drawing import NOBODY
-from la2ds_cli.views.pose_sheet import overlay_sheet
+from la2ds_cli.views.pose_overlay import overlay_sheet
 from tests.views.test_pose_overlay import walker
 
 
