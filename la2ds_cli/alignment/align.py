@@ -27,7 +27,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.output_paths import checked_outputs, drawn_once, write_outputs
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
@@ -235,5 +235,5 @@ def _write(
 
     result = replace(result, files=tuple(targets))
     contents = {".csv": lambda: tables.csv_text(result.alignment), ".json": result.to_json}
-    write_outputs(targets, contents, drawn_once(draw, progress))
+    figure.write_outputs(targets, contents, figure.drawn_once(draw, progress))
     return result

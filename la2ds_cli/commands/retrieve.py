@@ -75,10 +75,14 @@ def retrieve(
       la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
     """
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
+    from la2ds_cli.views import retrieval_sheet
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
+        named = [out] if out else []
+        targets = checked_outputs(opened, named, "a contact sheet", retrieval_sheet.SUFFIXES)
         result = retrieval.retrieve(
             opened,
             run=run,
@@ -88,10 +92,10 @@ def retrieve(
             min_gap=min_gap,
             features=features,
             index=index,
-            out=out,
             device=device,
             progress=console.progress,
         )
+        result = retrieval_sheet.write(opened, result, targets, console.progress)
         console.document("retrieve", result.to_json())
         _show(console, result)
 

@@ -24,7 +24,7 @@ from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.compare.view import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.output_paths import checked_outputs, drawn_once, write_outputs
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.views import figure
@@ -212,7 +212,7 @@ def _write(
 
         return page.html(result, figure.render(drawn(), "png"))
 
-    drawn = drawn_once(draw, progress)
+    drawn = figure.drawn_once(draw, progress)
     contents = {".csv": lambda: tables.csv_text(result), ".json": result.to_json, ".html": page}
-    write_outputs(result.files, contents, drawn)
+    figure.write_outputs(result.files, contents, drawn)
     return result

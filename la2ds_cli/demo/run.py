@@ -149,6 +149,7 @@ def _learn_and_measure(
     from la2ds_cli.embedding.embed import embed
     from la2ds_cli.evaluation.evaluate import evaluate
     from la2ds_cli.retrieval.retrieve import retrieve
+    from la2ds_cli.views import retrieval_sheet
 
     trained = _train(project, config, minutes, device, progress)
     embed(project, run=trained.run, device=device, progress=progress)
@@ -164,16 +165,17 @@ def _learn_and_measure(
         progress=progress,
     )
     sheet = project.results_dir("retrieve") / "demo.png"
-    found = retrieve(
-        project, run=trained.run, k=NEIGHBOURS, query=a, out=sheet, device=device, progress=progress
+    retrieval = retrieve(
+        project, run=trained.run, k=NEIGHBOURS, query=a, device=device, progress=progress
     )
+    retrieval = retrieval_sheet.write(project, retrieval, [sheet], progress)
     return DemoResult(
         project=project.root,
         clips=len(results),
         training=trained,
         alignment=aligned,
         truth=check_truth(project, aligned),
-        retrieval=found,
+        retrieval=retrieval,
         evaluation=evaluate(project, config=config, device=device, progress=progress),
         pictures=[folder / "demo.png", sheet],
     )

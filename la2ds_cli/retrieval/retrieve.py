@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from la2ds_cli.alignment.clip_features import FeatureKind, choose_features
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.output_paths import checked_outputs, drawn_once, write_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
@@ -20,13 +18,8 @@ from la2ds_cli.retrieval.index import FrameIndex
 from la2ds_cli.retrieval.index_update import IndexUpdate, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import Hit, Query, Recall, RetrievalResult, Searched
 from la2ds_cli.retrieval.search import Limits, exact, search
-from la2ds_cli.views import figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 IndexKind = Literal["exact", "faiss"]
-SUFFIXES = (*figure.SUFFIXES, ".json")
 QUERY_FRAMES = 5  # of a clip that is named without a time
 LOW_RECALL = 0.95  # below which the user is told what is missed
 MIN_GAP = 0.25  # seconds between two hits of one clip: frames closer than this are the same moment
@@ -42,7 +35,6 @@ def retrieve(
     min_gap: float = MIN_GAP,
     features: FeatureKind = "auto",
     index: IndexKind = "exact",
-    out: Path | None = None,
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> RetrievalResult:
@@ -52,9 +44,9 @@ def retrieve(
     the middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most
     hits of one clip, None = k. min_gap: seconds between two hits of one clip. features as in
     align. index: `faiss` looks through the nearest lists of an inverted file only, for large
-    collections. out: a figure or a .json file; by default both in results/retrieve.
+    collections. Nothing is written; views.retrieval_sheet does that.
 
-    UserError: exit 2 for a number, time or suffix that cannot be, 4 when no other clip is left or
+    UserError: exit 2 for a number or time that cannot be, 4 when no other clip is left or
     the query has no features, 6 for `faiss` where it is not installed, and whatever making poses
     or embeddings raises.
     """
@@ -62,7 +54,7 @@ def retrieve(
 
     progress = progress or Progress()
     limits = Limits(k, k if per_video is None else per_video, min_gap)
-    _check(project, limits, index, out)
+    _check(limits, index)
     choice = choose_features(project, run, features)
     if choice.warning:
         progress.note(choice.warning)
@@ -86,7 +78,7 @@ def retrieve(
         _labelled(video, row, update.index, hits, phases)
         for row, hits in zip(rows, found, strict=True)
     )
-    result = RetrievalResult(
+    return RetrievalResult(
         queries,
         k,
         limits.per_video,
@@ -97,10 +89,9 @@ def retrieve(
         reason,
         update.left_out,
     )
-    return _write(project, result, out, progress)
 
 
-def _check(project: Project, limits: Limits, index: IndexKind, out: Path | None) -> None:
+def _check(limits: Limits, index: IndexKind) -> None:
     """UserError (exit 2) for what cannot be, (exit 6) for faiss where it is not installed."""
     if limits.k < 1 or limits.per_video < 1:
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
@@ -108,8 +99,6 @@ def _check(project: Project, limits: Limits, index: IndexKind, out: Path | None)
         raise UserError(
             f"{limits.min_gap:g} s is no distance in time", hint="--min-gap 0.25, or 0 for none"
         )
-    if out is not None:
-        checked_outputs(project, [out], "a contact sheet", SUFFIXES)
     if index == "faiss":
         from la2ds_cli.retrieval.ivf_search import check_faiss
 
@@ -253,21 +242,3 @@ def _labelled(
         known = wanted is not None and phase is not None
         hits.append(Hit(neighbour, phase, phase == wanted if known else None))
     return Query(video, row, float(index.rows(video).time[row]), wanted, tuple(hits))
-
-
-def _write(
-    project: Project, result: RetrievalResult, out: Path | None, progress: Progress
-) -> RetrievalResult:
-    first = result.queries[0]
-    name = first.video if len(result.queries) > 1 else f"{first.video}@{first.time:.2f}"
-    folder = project.results_dir("retrieve")
-    targets = (out,) if out else (folder / f"{name}.png", folder / f"{name}.json")
-    result = replace(result, files=targets)
-
-    def draw() -> Figure:
-        from la2ds_cli.views import retrieval_sheet as contact_sheet
-
-        return contact_sheet.draw(project, result)
-
-    write_outputs(targets, {".json": result.to_json}, drawn_once(draw, progress))
-    return result

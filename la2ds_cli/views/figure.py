@@ -1,11 +1,16 @@
-"""What all figures share: colours, names that can be printed, and files that do not vary."""
+"""What all figures share: colours, printable names, reproducible files, and writing by suffix."""
 
 from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,8 +25,8 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 def phase_colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for every phase name, in order of appearance; empty names, no phase, have none."""
-    found = dict.fromkeys(name for name in names if name)
-    return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(found)}
+    phases = dict.fromkeys(name for name in names if name)
+    return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(phases)}
 
 
 def render(figure: Figure, kind: str) -> bytes:
@@ -33,6 +38,40 @@ def render(figure: Figure, kind: str) -> bytes:
     with mpl.rc_context({"svg.hashsalt": "la2ds"}):
         figure.savefig(buffer, format=kind, metadata=dates.get(kind))
     return buffer.getvalue()
+
+
+def write_outputs(
+    paths: Iterable[Path],
+    contents: Mapping[str, Callable[[], str | bytes | Mapping[str, Any]]],
+    draw: Callable[[], Figure],
+) -> None:
+    """Write each file by its suffix; existing files are replaced.
+
+    contents: what belongs into a file with that suffix, a mapping as JSON. draw: gives the figure
+    for all other suffixes (SUFFIXES).
+    """
+    for path in paths:
+        kind = path.suffix.lower()
+        content = contents[kind]() if kind in contents else render(draw(), kind[1:])
+        if isinstance(content, bytes):
+            artifact.write_bytes(path, content)
+        elif isinstance(content, str):
+            artifact.write_text(path, content)
+        else:
+            artifact.write_json(path, content)
+
+
+def drawn_once(draw: Callable[[], Figure], progress: Progress) -> Callable[[], Figure]:
+    """`draw`, called when its figure is first needed, and not again."""
+
+    @cache
+    def drawn() -> Figure:
+        progress.begin("drawing")
+        figure = draw()
+        progress.end()
+        return figure
+
+    return drawn
 
 
 def printable(name: str, longest: int = 44) -> str:

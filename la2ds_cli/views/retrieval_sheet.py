@@ -1,4 +1,5 @@
-"""Contact sheet of a retrieval: one row per query frame, its neighbours beside it (paper Fig. 8).
+"""The files of a retrieval: a contact sheet, one row per query frame with its neighbours beside it
+(paper Fig. 8), and JSON.
 
 A neighbour whose phase label is not the query's stands in a red dashed box, one whose label is
 the same in a green one; without labels there are no boxes.
@@ -6,16 +7,19 @@ the same in a green one; without labels there are no boxes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import Image
 from la2ds_cli.video.video_file import video_file
-from la2ds_cli.views.figure import GREEN, RED, printable
+from la2ds_cli.views import figure
+from la2ds_cli.views.figure import GREEN, RED, drawn_once, printable, write_outputs
 from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult
 
+SUFFIXES = (*figure.SUFFIXES, ".json")
 _WIDTH = 12.0  # inches
 _DPI = 150
 _MARGIN, _GAP = 0.15, 0.12
@@ -42,6 +47,22 @@ class _Cell:
     y: float
     width: float
     height: float
+
+
+def write(
+    project: Project, result: RetrievalResult, targets: Sequence[Path], progress: Progress
+) -> RetrievalResult:
+    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a picture and a
+    JSON file go to results/retrieve. Returns the result with its `files`."""
+    if not targets:
+        first = result.queries[0]
+        name = first.video if len(result.queries) > 1 else f"{first.video}@{first.time:.2f}"
+        folder = project.results_dir("retrieve")
+        targets = (folder / f"{name}.png", folder / f"{name}.json")
+    result = replace(result, files=tuple(targets))
+    drawn = drawn_once(lambda: draw(project, result), progress)
+    write_outputs(targets, {".json": result.to_json}, drawn)
+    return result
 
 
 def draw(project: Project, result: RetrievalResult) -> Figure:

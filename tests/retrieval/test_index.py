@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,7 +123,7 @@ def test_only_new_and_changed_clips_are_read(
     pose_index(project)
     assert read == []
     assert project.index_path("pose-penn13").stat().st_mtime_ns == before  # nor written again
-    retrieve(project, query="anna@1.0", k=2, out=project.root / "found.json")
+    retrieve(project, query="anna@1.0", k=2)
     assert set(read) == {"anna"}
 
 
@@ -231,7 +230,6 @@ def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
 
 
 def found(project: Project, **options: Any) -> RetrievalResult:
-    options.setdefault("out", project.root / "found.json")
     return retrieve(project, query="anna@1.0", k=2, **options)
 
 
@@ -269,7 +267,7 @@ def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> Non
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(trained, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
     with pytest.raises(UserError, match="has the skeleton coco17, the model penn13") as caught:
-        retrieve(trained, query="coco", out=trained.root / "found.json")
+        retrieve(trained, query="coco")
     assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
@@ -283,7 +281,7 @@ def test_faiss_answers_as_exact_search_and_keeps_its_lists(project: Project) -> 
     assert recall is not None
     assert (recall.value, recall.k, recall.queries) == (1.0, 2, 30)
     assert by_lists.searched.lists == by_lists.searched.nprobe == 3
-    data = json.loads((project.root / "found.json").read_text())
+    data = by_lists.to_json()
     assert data["searched"]["recall"] == {"value": 1.0, "k": 2, "queries": 30}
     content = path.read_bytes()
     found(project, index="faiss")

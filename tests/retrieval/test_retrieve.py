@@ -12,6 +12,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.retrieval.result import RetrievalResult
@@ -33,8 +34,11 @@ def project(tmp_path: Path) -> Project:
 
 
 def run(project: Project, **options: Any) -> RetrievalResult:
-    options.setdefault("out", project.root / "found.json")
     return retrieve(project, **options)
+
+
+def written(project: Project, **options: Any) -> RetrievalResult:
+    return contact_sheet.write(project, run(project, **options), (), Progress())
 
 
 @pytest.mark.parametrize(
@@ -135,7 +139,6 @@ def test_one_clip_alone_cannot_be_searched(tmp_path: Path) -> None:
         {"per_video": 0},
         {"min_gap": -0.1},
         {"min_gap": float("nan")},
-        {"out": Path("sheet.xls")},
     ],
 )
 def test_impossible_requests(project: Project, options: dict[str, Any]) -> None:
@@ -231,7 +234,7 @@ def test_pictures_take_the_room_of_those_that_were_not_found(project: Project) -
 
 
 def test_default_files(project: Project) -> None:
-    result = run(project, query="anna", out=None)
+    result = written(project, query="anna")
     folder = project.root / "results" / "retrieve"
     assert result.files == (folder / "anna.png", folder / "anna.json")
     assert result.files[0].read_bytes().startswith(b"\x89PNG")
@@ -240,5 +243,5 @@ def test_default_files(project: Project) -> None:
     assert data["schema_version"] == 1
     assert len(data["queries"]) == 5
     assert set(data["queries"][0]["hits"][0]) >= {"video", "index", "time", "distance", "phase"}
-    single = run(project, query="anna@0.5", out=None, k=12)
+    single = written(project, query="anna@0.5", k=12)
     assert single.files[0].name == "anna@0.50.png"

@@ -21,7 +21,7 @@ from la2ds_cli.alignment.tables import rounded
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.output_paths import checked_outputs, write_outputs
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -249,6 +249,6 @@ def _write(
         return page.render(result)
 
     progress.begin("drawing")
-    write_outputs(targets, {".json": result.to_json, ".html": page}, picture)
+    figure.write_outputs(targets, {".json": result.to_json, ".html": page}, picture)
     progress.end()
     return result
