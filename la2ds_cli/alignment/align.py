@@ -136,7 +136,7 @@ def make_ready(
 ) -> Ready:
     """Choose the features and make the poses of both clips; as find_alignment, with its errors."""
     from la2ds_cli.poses.extract import ensure_pose
-    from la2ds_cli.poses.report import note_weakness
+    from la2ds_cli.poses.verdict import note_weakness
 
     settings = replace(config.align, method=method or config.align.method)
     get_method(settings.method)

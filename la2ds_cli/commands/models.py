@@ -11,8 +11,7 @@ from la2ds_cli.commands.options import JsonOption, QuietOption, open_project
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.poses.licences import Licence
-    from la2ds_cli.poses.weight_store import WeightRow
+    from la2ds_cli.poses.weights import Licence, WeightRow
 
 _WIDTH = 96  # of wrapped text: fits a window of 100 columns
 
@@ -44,11 +43,11 @@ def ls(as_json: JsonOption = False) -> None:
       la2ds models ls
     """
     from la2ds_cli.core.console import Console
-    from la2ds_cli.poses import weight_store
+    from la2ds_cli.poses import weights
     from la2ds_models.weight_files import weights_dir
 
     with Console(as_json=as_json) as console:
-        rows = weight_store.listing()
+        rows = weights.listing()
         folder = weights_dir()
         console.document("models ls", {"folder": folder, "models": rows})
         _show_rows(console, rows, folder)
@@ -77,15 +76,15 @@ def pull(
     """
     from la2ds_cli.core.console import Console, summary
     from la2ds_cli.core.errors import UserError
-    from la2ds_cli.poses import weight_store
+    from la2ds_cli.poses import weights
 
     if bool(names) == everything:
         raise UserError(
             "name the weights to fetch, or give --all", hint="la2ds models ls shows the names"
         )
     with Console(as_json=as_json, quiet=quiet) as console:
-        wanted = [row.name for row in weight_store.listing()] if everything else names or []
-        results = weight_store.pull(wanted, console.progress, offline=offline)
+        wanted = [row.name for row in weights.listing()] if everything else names or []
+        results = weights.pull(wanted, console.progress, offline=offline)
         console.document("models pull", {"items": results})
         console.table(
             ("status", "name", "message"),
@@ -95,7 +94,7 @@ def pull(
             if result.hint:
                 console.note(f"{result.path}: {result.hint}")
         console.line(summary(results))
-    raise typer.Exit(weight_store.pull_exit_code(results))
+    raise typer.Exit(weights.pull_exit_code(results))
 
 
 @app.command("verify")
@@ -112,15 +111,15 @@ def verify(
     """
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import ExitCode
-    from la2ds_cli.poses import weight_store
+    from la2ds_cli.poses import weights
 
     with Console(as_json=as_json) as console:
-        states = weight_store.verify(names or ())
+        states = weights.verify(names or ())
         damaged = any(state.state == "damaged" for state in states)
         console.document("models verify", {"healthy": not damaged, "models": states})
         console.table(
             ("status", "name", "file"),
-            [(s.state, s.name, weight_store.state_in_words(s)) for s in states],
+            [(s.state, s.name, weights.state_in_words(s)) for s in states],
         )
         if any(state.state == "missing" for state in states):
             console.note("what is missing is fetched when first used, or by la2ds models pull NAME")
@@ -148,11 +147,11 @@ def licences(
       la2ds models licences --project swings
     """
     from la2ds_cli.core.console import Console
-    from la2ds_cli.poses import licences as step
+    from la2ds_cli.poses import weights
 
     with Console(as_json=as_json) as console:
         opened = open_project(project) if project else None
-        found = step.project_licences(opened) if opened else step.all_licences()
+        found = weights.project_licences(opened) if opened else weights.all_licences()
         root = opened.root if opened else None
         console.document("models licences", {"project": root, "licences": found})
         if opened and not found:

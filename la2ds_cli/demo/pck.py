@@ -8,7 +8,7 @@ import numpy as np
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.demo.body import COCO17
 from la2ds_cli.demo.sample import PoseSample, random_sample
-from la2ds_cli.poses.decode import decode_heatmaps
+from la2ds_cli.poses.top_down import decode_heatmaps
 
 _HELD_OUT = 0x1A2D  # second seed word that training never uses
 _TORSO = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))

@@ -26,7 +26,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.frame_network import compute, identity_of, load_network
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.poses.clip_source import content_digest
+from la2ds_cli.poses.sources import content_digest
 from la2ds_cli.video.video_file import VideoFile, video_file
 
 if TYPE_CHECKING:

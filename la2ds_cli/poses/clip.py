@@ -23,24 +23,15 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
-from la2ds_cli.poses.detection import Detections, detect_people
+from la2ds_cli.poses.chunks import ClipFrames, Partial
+from la2ds_cli.poses.cleaning import bridge, smooth
 from la2ds_cli.poses.detectors import Detector
-from la2ds_cli.poses.estimation import estimate_people
-from la2ds_cli.poses.frame_chunks import ClipFrames
-from la2ds_cli.poses.gaps import bridge
 from la2ds_cli.poses.identity import untangle
-from la2ds_cli.poses.partial import Partial
+from la2ds_cli.poses.passes import Detections, detect_people, estimate_people
 from la2ds_cli.poses.quality import assess
-from la2ds_cli.poses.smoothing import smooth
-from la2ds_cli.poses.subject import (
-    AMBIGUOUS_MARGIN,
-    choose_subject,
-    describe,
-    follow_cuts,
-    people,
-)
-from la2ds_cli.poses.track import LEAST_PIECE, MAX_GAP, Track, make_track
+from la2ds_cli.poses.subjects import AMBIGUOUS_MARGIN, choose_subject, describe, follow_cuts, people
 from la2ds_cli.poses.tracking import fill_boxes, link
+from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP, Track, make_track
 from la2ds_cli.video.reader import VideoInfo, read_frames
 
 _HOLD = 0.5  # seconds that a lost person is still looked for

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -18,21 +20,31 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.backends import backend_identity
-from la2ds_cli.poses.clip_source import ClipSource, content_digest, load_single, load_source
-from la2ds_cli.poses.clip_subjects import ClipSubjects
 from la2ds_cli.poses.detectors import detector_identities
-from la2ds_cli.poses.extraction import Extraction, Made, failure, stored_options
-from la2ds_cli.poses.manifest import Entry
-from la2ds_cli.poses.parallel import ordered_map
-from la2ds_cli.poses.recipe import STEP, pose_recipe
-from la2ds_cli.poses.report import item_result, write_report
-from la2ds_cli.poses.sources import collect_entries
+from la2ds_cli.poses.extraction import STEP, Extraction, Made, failure, pose_recipe, stored_options
+from la2ds_cli.poses.quality import FACTS, clip_facts
+from la2ds_cli.poses.sources import (
+    ClipSource,
+    Entry,
+    collect_entries,
+    content_digest,
+    load_single,
+    load_source,
+)
+from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.poses.threads import ordered_map
+from la2ds_cli.poses.verdict import item_result, verdict
 
 Engine = Literal["local", "ray"]
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
 ClipListener = Callable[[ItemResult], None]  # called in the thread that calls extract_poses
 _FRAME_BYTES = 1000  # of joints, scores and boxes of a frame; twice that while work is unfinished
 _SPARE_BYTES = 10_000_000
+# Facts of a row beside those of quality.assess.
+_ABOUT = (
+    *("margin", "people", "persons", "cuts", "fps", "variable_rate", "width", "height", "hdr"),
+    *("duplicate_of", "skeleton", "detector", "pose"),
+)
 LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
 
@@ -139,6 +151,30 @@ def extract_poses(
     name = f"-shard-{shard[0]}-of-{shard[1]}" if shard else ""
     write_report(project, results, [outcome.seconds for outcome in outcomes], name)
     return results
+
+
+def write_report(
+    project: Project, results: Sequence[ItemResult], seconds: Sequence[float], suffix: str = ""
+) -> None:
+    """results/extract/report.json and report.csv: every file with its outcome and its facts.
+
+    codes: every weakness of a clip, not only the first. seconds: what each file took. suffix: of
+    the file names, for reports that stand beside each other.
+    """
+    rows = []
+    for result, spent in zip(results, seconds, strict=True):
+        facts = clip_facts(project, result.video) if result.usable else {}
+        known = {name: facts.get(name) for name in (*FACTS, *_ABOUT)}
+        codes = verdict(facts).codes or [code for code in [result.code] if code]
+        rows.append({**result.to_json(), "codes": codes, **known, "seconds": round(spent, 2)})
+    folder = project.results_dir("extract")
+    artifact.write_json(folder / f"report{suffix}.json", {"schema_version": 1, "items": rows})
+    columns = [*ItemResult("", "", "ok").to_json(), "codes", *FACTS, *_ABOUT, "seconds"]
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row, "codes": " ".join(row["codes"])} for row in rows)
+    artifact.write_text(folder / f"report{suffix}.csv", buffer.getvalue())
 
 
 def _others(project: Project, source: ClipSource, first: Made) -> Iterator[Made]:

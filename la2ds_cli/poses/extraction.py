@@ -1,4 +1,4 @@
-"""A run of the extraction: its settings, its networks, what is current and what has to be made."""
+"""A run of the extraction: its settings, its networks, what is current and what is to be done."""
 
 from __future__ import annotations
 
@@ -22,21 +22,51 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.backends import BATCH_SIZE, PoseBackend, backend_identity, resolve_backend
-from la2ds_cli.poses.batching import FullBatches, MergedBatches
+from la2ds_cli.poses.chunks import Partial
 from la2ds_cli.poses.clip import ClipTask, pose_clip
-from la2ds_cli.poses.clip_source import ClipSource
 from la2ds_cli.poses.detectors import (
     Detector,
     detector_identities,
     detector_name,
     resolve_detector,
 )
-from la2ds_cli.poses.parallel import one_thread_each
-from la2ds_cli.poses.partial import Partial
-from la2ds_cli.poses.recipe import STEP, pose_recipe
-from la2ds_cli.poses.report import item_result
+from la2ds_cli.poses.sources import ClipSource
+from la2ds_cli.poses.threads import FullBatches, MergedBatches, one_thread_each
 from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
+
+STEP = "poses"
+VERSION = 2  # raised when the same settings give other joints
+_SETTINGS = (
+    *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
+    *("bridge", "smooth"),
+)
+
+
+def pose_recipe(
+    config: PosesConfig,
+    pose: str,
+    detector: str,
+    digest: str,
+    *,
+    options: str = "",
+    subject: str = "",
+    person: int = 1,
+) -> Recipe:
+    """What poses are made from. pose, detector: identities; options: ClipOptions.to_text;
+    subject: of this clip alone, empty = that of the settings."""
+    used = {
+        "detector": detector,
+        "pose": pose,
+        **{name: getattr(config, name) for name in _SETTINGS},
+        "subject": subject or config.subject,
+    }
+    used |= {"smooth_seconds": config.smooth_seconds} if config.smooth != "none" else {}
+    used |= {"options": options} if options else {}
+    used |= {"person": person} if person > 1 else {}
+    return Recipe(STEP, VERSION, used, {"video": digest})
+
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ

@@ -1,6 +1,6 @@
-"""Posed people whose identities were exchanged where they met, put right. Numpy only.
+"""Identity switches where people met, and duplicate tracks of one person, put right. Numpy only.
 
-Two people can be exchanged in two ways. In a single frame: the poses jump from one to the other.
+Two people can be switched in two ways. In a single frame: the poses jump from one to the other.
 Or while they cannot be told apart: the poses coincide, or one is hidden behind the other. The
 first is seen in the frame itself, by IoU and OKS against the pose extrapolated from the last
 frames. The second is decided afterwards: who came out is compared with where each person who went
@@ -17,12 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.copies import drop_copies
-from la2ds_cli.poses.people_grid import PeopleGrid, step_median
-from la2ds_cli.poses.similarity import joint_sigmas, pose_oks
-from la2ds_cli.poses.track import Track
+from la2ds_cli.poses.tracks import (
+    Track,
+    concatenate,
+    joint_sigmas,
+    pose_oks,
+    select_rows,
+    track_oks,
+)
 
 _JUMP = 0.6  # of at most 4: gain in IoU + OKS of two people that an exchange must bring
 _ALIKE_OKS = 0.5  # from which two poses cannot be told apart
@@ -207,3 +211,178 @@ def _posture(
         size = np.sqrt(max(float(boxes.area(box)), 1e-6))
         poses.append(((xy - boxes.centre(box)) / size, score, np.array([0.0, 0.0, 1.0, 1.0])))
     return float(np.nan_to_num(pose_oks(poses[0], poses[1], sigmas)))
+
+
+@dataclass
+class PeopleGrid:
+    """n posed people over the frames start, start + 1, ... (T of them).
+
+    present: (n, T) bool. box: (n, T, 4). score: (n, T). xy: (n, T, K, 2). joint_score: (n, T, K).
+    Rows of who is not present are 0.
+    """
+
+    start: int
+    present: BoolArray
+    box: FloatArray
+    score: FloatArray
+    xy: FloatArray
+    joint_score: FloatArray
+
+    @classmethod
+    def of(cls, tracks: Sequence[Track]) -> PeopleGrid:
+        start = min(int(track.frame[0]) for track in tracks)
+        shape = len(tracks), max(int(track.frame[-1]) for track in tracks) - start + 1
+        joints = tracks[0].xy.shape[1]
+        grid = cls(
+            start,
+            np.zeros(shape, bool),
+            np.zeros((*shape, 4)),
+            np.zeros(shape),
+            np.zeros((*shape, joints, 2)),
+            np.zeros((*shape, joints)),
+        )
+        for n, track in enumerate(tracks):
+            at = track.frame - start
+            grid.present[n, at] = True
+            grid.box[n, at], grid.score[n, at] = track.box, track.score
+            grid.xy[n, at], grid.joint_score[n, at] = track.xy, track.joint_score
+        return grid
+
+    def exchange(self, a: int, b: int, t: int) -> None:
+        """Exchange the rows of two people from frame t of the grid on."""
+        for array in (self.present, self.box, self.score, self.xy, self.joint_score):
+            array[[a, b], t:] = array[[b, a], t:]
+
+    def tracks(self) -> list[Track]:
+        """One track for each person who has rows, in order."""
+        found = []
+        for n, present in enumerate(self.present):
+            at = np.flatnonzero(present)
+            if len(at):
+                joints = self.xy[n, at], self.joint_score[n, at]
+                found.append(Track(at + self.start, self.box[n, at], self.score[n, at], *joints))
+        return found
+
+    def last_rows(self, person: int, t: int, window: int) -> IntArray:
+        """Frames (m,) of a person among the `window` frames before t."""
+        low = max(t - window, 0)
+        return low + np.flatnonzero(self.present[person, low:t])
+
+    def next_rows(self, person: int, t: int, window: int) -> IntArray:
+        """Frames (m,) of a person among the `window` frames after t."""
+        return t + 1 + np.flatnonzero(self.present[person, t + 1 : t + 1 + window])
+
+    def pose(self, person: int, t: IntArray | int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Joints, their scores and the box of a person at frames t (similarity.pose_oks)."""
+        return self.xy[person, t], self.joint_score[person, t], self.box[person, t]
+
+    def bridged(self, person: int, most: float) -> FloatArray:
+        """Boxes (T, 4): interpolated in the gaps of a person and held at the ends, an empty box
+        where the person was not present in the `most` frames before or after."""
+        at = np.flatnonzero(self.present[person])
+        frame = np.arange(self.present.shape[1])
+        box = np.stack([np.interp(frame, at, self.box[person, at, c]) for c in range(4)], axis=1)
+        after = np.clip(np.searchsorted(at, frame), 0, len(at) - 1)
+        away = np.minimum(np.abs(at[after] - frame), np.abs(at[np.maximum(after - 1, 0)] - frame))
+        box[away > most] = 0
+        return box
+
+
+def step_median(value: FloatArray, present: BoolArray) -> FloatArray:
+    """Change of value (n, T, ...) per frame: median of the steps into the frame and the two
+    before it, a step from or to a frame without the person counting as none."""
+    step = np.zeros_like(value)
+    known = present[:, 1:] & present[:, :-1]
+    step[:, 1:] = np.diff(value, axis=1) * known.reshape(*known.shape, *[1] * (value.ndim - 2))
+    one, two = np.zeros_like(step), np.zeros_like(step)
+    one[:, 1:], two[:, 2:] = step[:, :-1], step[:, :-2]
+    return np.maximum(np.minimum(step, one), np.minimum(np.maximum(step, one), two))
+
+
+_COPY = 0.9  # OKS from which two poses are the same
+_MOST = 0.5  # share of the common frames that makes two tracks one person
+_SHORTEST = 3  # frames: a shorter likeness is chance
+_CLEARLY = 0.15  # body heights by which a copy must fit one person better than the other
+_SEAM_IOU = 0.25  # between neighbouring frames of two tracks that are one person
+
+
+def drop_copies(tracks: Sequence[Track], sigmas: FloatArray, fps: float) -> list[Track]:
+    """The tracks, no person in two of them at the same time; order kept.
+
+    Same pose over most of the common frames: the track with the larger total score is kept and
+    takes over what the other shows of the same person in frames of its own. For a part of the
+    time: the rows are taken from the person whose way before and after they fit worse; if they
+    fit both, the two did meet there and keep them.
+    """
+    kept: list[Track | None] = list(tracks)
+    for a, b in itertools.combinations(range(len(kept)), 2):
+        first, second = kept[a], kept[b]
+        if first is None or second is None:
+            continue
+        frame, alike = track_oks(first, second, sigmas)
+        copy = np.nan_to_num(alike) > _COPY
+        if copy.sum() < _SHORTEST:
+            continue
+        if copy.mean() > _MOST and len(frame) >= _MOST * min(len(first), len(second)):
+            if _total(first) >= _total(second):
+                kept[a], kept[b] = _merged(first, second), None
+            else:
+                kept[a], kept[b] = None, _merged(second, first)
+        else:
+            kept[a], kept[b] = _parted(first, second, frame[copy], fps)
+    return [track for track in kept if track is not None and len(track)]
+
+
+def _total(track: Track) -> float:
+    return float(track.joint_score.mean(axis=1).sum())
+
+
+def _merged(better: Track, worse: Track) -> Track:
+    """The better track with the runs of frames that only the worse has and that join on to it."""
+    own = select_rows(worse, ~np.isin(worse.frame, better.frame))
+    for run in _runs(own.frame):
+        piece = select_rows(own, np.isin(own.frame, run))
+        before, after = better.frame[better.frame < run[0]], better.frame[better.frame > run[-1]]
+        seams = [(n, 0, run[0]) for n in before[-1:]] + [(n, -1, run[-1]) for n in after[:1]]
+        if any(
+            abs(int(n) - int(edge)) == 1
+            and boxes.iou(better.box[better.frame == n][0], piece.box[end]) >= _SEAM_IOU
+            for n, end, edge in seams
+        ):
+            better = concatenate(better, piece)
+    return better
+
+
+def _runs(frame: IntArray) -> list[IntArray]:
+    """Runs of consecutive frames."""
+    if not len(frame):
+        return []
+    return np.split(frame, np.flatnonzero(np.diff(frame) > 1) + 1)
+
+
+def _parted(a: Track, b: Track, frame: IntArray, fps: float) -> tuple[Track, Track]:
+    """Both tracks, the rows of the copied frames taken from the one they fit clearly worse."""
+    for run in _runs(frame):
+        if len(run) < _SHORTEST:
+            continue
+        off = [_off(track, run, fps) for track in (a, b)]
+        if off[0] > off[1] + _CLEARLY:
+            a = select_rows(a, ~np.isin(a.frame, run))
+        elif off[1] > off[0] + _CLEARLY:
+            b = select_rows(b, ~np.isin(b.frame, run))
+    return a, b
+
+
+def _off(track: Track, run: IntArray, fps: float) -> float:
+    """How far the boxes of a run of frames lie from the straight way between the track's boxes
+    before and after it, in body heights, difference in log height included."""
+    inside = np.isin(track.frame, run)
+    near = ~inside & (track.frame >= run[0] - fps / 2) & (track.frame <= run[-1] + fps / 2)
+    if not near.any():
+        return 0.0
+    known, box = track.box[near], track.box[inside]
+    way = np.stack([np.interp(run, track.frame[near], known[:, c]) for c in range(4)], axis=1)
+    tall = np.maximum(way[:, 3] - way[:, 1], 1e-6)
+    apart = np.linalg.norm(boxes.centre(box) - boxes.centre(way), axis=1) / tall
+    size = np.abs(np.log(np.maximum(box[:, 3] - box[:, 1], 1e-6) / tall))
+    return float((apart + size).mean())

@@ -1,5 +1,5 @@
 """Configurations and checkpoints of OpenMMLab (MMPose, MMDetection), named by the user as
-`mmpose:CONFIG[,CHECKPOINT]`.
+`mmpose:CONFIG[,CHECKPOINT]`, and a stand-in for MMCV's compiled operators.
 
 CONFIG is a .py file, the name of a file inside the package without `.py`, or, for pose networks,
 one of our own names such as hrnet-w32, which stands for the configuration and the checkpoint. A
@@ -13,22 +13,25 @@ nothing in it is executed.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import json
+import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from pickle import UnpicklingError
 from threading import RLock
+from types import ModuleType
 from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.mmcv_ext import install
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 
 Package = Literal["mmpose", "mmdet"]
@@ -208,7 +211,7 @@ def building(package: Package) -> Iterator[None]:
     with _BUILD:
         warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmengine|mmpose|xtcocotools)(\.|$)")
         warnings.filterwarnings("ignore", message=r"torch\.meshgrid")
-        install()
+        install_operators()
         try:
             importlib.import_module("mmdet.models")
             importlib.import_module("mmpose.models")
@@ -275,3 +278,80 @@ def _other_network(path: Path, source: Source, what: str) -> UserError:
         hint="name the configuration that the checkpoint was trained with",
         exit_code=ExitCode.MISMATCH,
     )
+
+
+_OPERATORS = "mmcv._ext"
+
+
+def install_operators() -> bool:
+    """Make `import mmcv._ext` work, before MMPose or MMDetection is imported.
+
+    Returns False where MMCV brings its own compiled operators or this was done before.
+    """
+    try:
+        importlib.import_module(_OPERATORS)
+    except ImportError:
+        module = _Operators(_OPERATORS)
+        # MMEngine looks the module up through the import system, which wants a spec.
+        module.__spec__ = ModuleSpec(_OPERATORS, loader=None)
+        sys.modules[_OPERATORS] = module
+        return True
+    return False
+
+
+class _Operators(ModuleType):
+    """A module that has every operator; those that torchvision lacks raise UserError (exit 6)."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*_: Any, **__: Any) -> Any:
+            raise UserError(
+                f"this model needs the operator {name} of the compiled MMCV, which is missing",
+                hint="build it: pip install --no-build-isolation mmcv==2.1.0, with a C++ compiler; "
+                "or choose a model without it",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
+
+        return missing
+
+    @staticmethod
+    def nms(boxes: Any, scores: Any, iou_threshold: float = 0.5, offset: int = 0) -> Any:
+        """Indices of the boxes (n, 4) xyxy that stay, best score (n,) first.
+
+        offset: added to the sides before areas are taken; 1 counts pixels, corners included.
+        """
+        import torch
+        import torchvision
+
+        corners = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
+        return torchvision.ops.nms(corners.float(), scores.float(), float(iou_threshold))
+
+    @staticmethod
+    def roi_align_forward(
+        feature: Any,
+        rois: Any,
+        output: Any,
+        argmax_y: Any,
+        argmax_x: Any,
+        aligned_height: int,
+        aligned_width: int,
+        spatial_scale: float,
+        sampling_ratio: int,
+        pool_mode: int,
+        aligned: bool,
+    ) -> None:
+        """RoIAlign of feature (B, D, H, W) at rois (n, 5) batch xyxy into output (n, D, h, w)."""
+        import torchvision
+
+        if pool_mode != 1:
+            raise UserError(
+                "this model pools regions by their maximum, which needs the compiled MMCV",
+                hint="choose a model with average pooling, the default of MMDetection",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
+        size = (aligned_height, aligned_width)
+        output.copy_(
+            torchvision.ops.roi_align(feature, rois, size, spatial_scale, sampling_ratio, aligned)
+        )

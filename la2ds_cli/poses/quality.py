@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core import artifact
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
@@ -80,6 +82,18 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
         "tilt": _tilt(pose.xy, seen, skeleton),
     }
     return {name: _rounded(facts[name]) for name in FACTS}
+
+
+def clip_facts(project: Project, video: str) -> dict[str, Any]:
+    """Facts of a clip's poses; measured here where none were stored, as with imported joints."""
+    _, header = artifact.read_header(project.pose_path(video))
+    width, height = header["size"]
+    about = {"fps": header["fps"], "skeleton": header["skeleton"], "width": width, "height": height}
+    info = header["info"]
+    if not set(FACTS) <= set(info):
+        pose, _ = project.read_pose(video)
+        info = {"frames": len(pose), **assess(pose), **info}
+    return {**about, **info}
 
 
 def _rounded(value: float | None) -> float | int | None:

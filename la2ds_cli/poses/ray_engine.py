@@ -20,8 +20,8 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.clip_source import ClipSource
 from la2ds_cli.poses.extraction import Extraction, Made
+from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.video.reader import VideoInfo
 
 

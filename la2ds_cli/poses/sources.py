@@ -1,22 +1,35 @@
-"""What the user named, as a list of clips: files, folders, patterns, tables."""
+"""What the user named, as a list of clips: files, folders, patterns and CSV manifests; and each
+clip once its file was probed.
+"""
 
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
-from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.poses.manifest import Entry, read_manifest
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import ClipOptions, Video, video_id
+from la2ds_cli.core.csv_tables import read_rows
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.video.media_files import (
     image_files,
     is_image_folder,
     is_video_file,
     natural_order,
     refuse_url,
+    unreadable,
 )
+from la2ds_cli.video.reader import VideoInfo, probe
 
 _LEAST_IMAGES = 2  # in a folder found on the way down; a single one is a cover or a thumbnail
 
@@ -106,3 +119,248 @@ def _clips_below(folder: str, seen: set[str]) -> list[str]:
     if not clips and len(image_files(Path(folder))) >= _LEAST_IMAGES:
         return [folder]
     return clips
+
+
+SPLITS = ("train", "test")  # of videos.csv
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A clip that the user named: a file or folder, how to read it, and its row in videos.csv.
+
+    subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not said.
+    """
+
+    name: str
+    options: ClipOptions = field(default_factory=ClipOptions)
+    subject: str = ""
+    group: str = ""
+    split: str = ""
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError
+    return value
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _FLAGS:
+        raise ValueError
+    return _FLAGS[text.lower()]
+
+
+def _split(text: str) -> str:
+    if text not in SPLITS:
+        raise ValueError
+    return text
+
+
+# Column -> what reads a cell, and what is allowed in it.
+_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "start": (_number, "seconds such as 1.5"),
+    "end": (_number, "seconds such as 4"),
+    "rotate": (int, "0, 90, 180 or 270"),
+    "mirror": (_flag, "true, false, 1 or 0"),
+    "slowmo": (_number, "a factor such as 8"),
+    "fps": (_number, "images per second such as 30"),
+}
+_FACTS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "subject": (str, "text"),
+    "group": (str, "text"),
+    "split": (_split, " or ".join(SPLITS)),
+}
+_COLUMNS = ("path", *_OPTIONS, *_FACTS)
+_HINT = f"one row per clip, separated by commas; columns: {', '.join(_COLUMNS)}; path is required"
+
+
+def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[Entry]:
+    """Entries of a CSV table with a header, in its order.
+
+    Columns: path (required; relative to the folder of the table), start, end, rotate, mirror,
+    slowmo, fps, subject, group, split. Empty cells and missing columns leave what `options` says.
+
+    Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column, a value that is
+    not allowed or a clip listed twice, naming file, line and column.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise unreadable(f"no such file: {path}", "check the spelling of the path", "V006")
+    usual = options or ClipOptions()
+    entries = read_rows(path, lambda row: _entry(row, path.parent, usual), _HINT)
+    if not entries:
+        raise _mismatch(f"{path} lists no clip", _HINT)
+    seen: set[tuple[str, ClipOptions]] = set()
+    for entry in entries:
+        if (entry.name, entry.options) in seen:
+            hint = "give each row its own start and end"
+            raise _mismatch(f"{path} lists the same part of {entry.name} twice", hint)
+        seen.add((entry.name, entry.options))
+    return entries
+
+
+def _entry(row: dict[str, str], folder: Path, usual: ClipOptions) -> Entry:
+    """ValueError and KeyError say what is wrong, for read_rows to say where."""
+    unknown = [column for column in row if column not in _COLUMNS]
+    if unknown:
+        raise ValueError(f"column '{unknown[0]}' is unknown; allowed are {', '.join(_COLUMNS)}")
+    cells = {column: text.strip() for column, text in row.items()}
+    name = cells.pop("path")
+    if not name:
+        raise ValueError("column path is empty; it names a video file or a folder of images")
+    _refuse_url(name)
+    changed = {c: _read(c, cells[c], *_OPTIONS[c]) for c in _OPTIONS if cells.get(c)}
+    facts = {c: _read(c, cells[c], *_FACTS[c]) for c in _FACTS if cells.get(c)}
+    try:
+        options = replace(usual, **changed)
+    except UserError as error:
+        raise ValueError(f"column {error.message.removeprefix('--')}") from error
+    return Entry(str(folder / name), options, **facts)
+
+
+def _refuse_url(name: str) -> None:
+    """ValueError for a URL."""
+    try:
+        refuse_url(name)
+    except UserError as error:
+        raise ValueError(f"column path: {error.message}") from error
+
+
+def _read(column: str, text: str, parse: Callable[[str], Any], allowed: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError:
+        raise ValueError(f"column {column} is '{text}'; allowed: {allowed}") from None
+
+
+def _mismatch(message: str, hint: str) -> UserError:
+    return UserError(message, hint=hint, exit_code=ExitCode.MISMATCH)
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A file that passed the probe. name: as the user gave it. subject: policy or rank for this
+    clip alone, empty = that of the settings. group, split: for videos.csv, empty = as they are."""
+
+    name: str
+    path: Path
+    info: VideoInfo
+    digest: str
+    options: ClipOptions = field(default_factory=ClipOptions)
+    subject: str = ""
+    group: str = ""
+    split: str = ""
+
+    def id(self, person: int = 1) -> str:
+        """Project id of a person of this clip."""
+        return video_id(self.path, self.digest, part=self.options.part, person=person)
+
+    @property
+    def content(self) -> tuple[str, str, str]:
+        """Equal for two sources that give equal poses."""
+        return self.digest, self.options.to_text(), self.subject
+
+    def row(self, project: Project, person: int, frames: int) -> Video:
+        """The row of videos.csv for a person of this clip."""
+        inside = self.path.is_relative_to(project.root)
+        return Video(
+            id=self.id(person),
+            path=(self.path.relative_to(project.root) if inside else self.path).as_posix(),
+            sha256=self.digest,
+            frames=frames,
+            fps=round(self.info.fps, 6),
+            width=self.info.width,
+            height=self.info.height,
+            split=self.split,
+            group=self.group,
+            person=person,
+            options=self.options.to_text(),
+        )
+
+
+def load_source(
+    name: str,
+    options: ClipOptions,
+    *,
+    max_duration: float,
+    subject: str = "",
+    group: str = "",
+    split: str = "",
+) -> ClipSource:
+    """Probe and digest a file; UserError with the code of what is wrong with it.
+
+    V032 (exit 4): the part to be read is longer than `max_duration` seconds.
+    """
+    info = probe(name, options)
+    if info.duration > max_duration:
+        raise UserError(
+            f"{name} is {info.duration:.0f} s long, more than {max_duration:g} s",
+            hint=f"take the movement alone with la2ds extract-poses {shlex.quote(name)} "
+            "--time-range START:END, or set max_duration = SECONDS under [poses] in project.toml",
+            exit_code=ExitCode.UNUSABLE,
+            code="V032",
+        )
+    path = Path(name).resolve()
+    return ClipSource(name, path, info, content_digest(path), options, subject, group, split)
+
+
+def load_single(
+    project: Project, name: str, options: ClipOptions, *, max_duration: float
+) -> ClipSource:
+    """`load_source` for commands that take a clip without options to read it by: what is wrong
+    comes with the extract-poses command that helps, or the clip of the project that was meant.
+
+    Raises UserError as `load_source`; V026 (exit 4) where `name` is `NAME#2` and the project
+    keeps no second person of NAME.
+    """
+    person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
+    if person and not os.path.lexists(name):
+        known = project.find(person[1])
+        path = str(project.source(known)) if known else person[1]
+        if os.path.lexists(path):
+            raise UserError(
+                f"the project keeps no person {person[2]} of {person[1]}",
+                hint=f"la2ds extract-poses {shlex.quote(path)} --subjects {person[2]}",
+                exit_code=ExitCode.UNUSABLE,
+                code="V026",
+            )
+    try:
+        return load_source(name, options, max_duration=max_duration)
+    except UserError as error:
+        if error.code == "V010":
+            error.hint = (
+                f"la2ds extract-poses {shlex.quote(name)} --fps N, with the rate of the camera; "
+                "then run the same command again"
+            )
+        elif error.code == "V006" and not os.path.lexists(name):
+            error.hint = _hint_of_missing(project, name) or error.hint
+        raise
+
+
+def _hint_of_missing(project: Project, name: str) -> str:
+    """What helps where `name` is no file: it is that of a clip, or was to be the name of one.
+    Empty where nothing speaks for that."""
+    videos = project.videos()
+    if any(name == str(project.source(video)) for video in videos):
+        return (
+            "videos.csv names it, and it has no joints that can be used: put it back, or run la2ds "
+            "extract-poses on the file where it is now"
+        )
+    stems = [Path(video.path).stem for video in videos]
+    near = get_close_matches(Path(name).stem, stems, n=1)
+    if not near and (not videos or Path(name).name != name):
+        return ""
+    listed = "videos.csv lists the clips of the project"
+    return f"did you mean '{near[0]}'? {listed}" if near else f"check the spelling; {listed}"
+
+
+def content_digest(path: Path) -> str:
+    """sha256 of a file, or of the names and contents of a folder of images."""
+    if path.is_file():
+        return artifact.file_digest(path)
+    digest = hashlib.sha256()
+    for file in image_files(path):
+        digest.update(f"{file.name}\0{artifact.file_digest(file)}\0".encode())
+    return digest.hexdigest()

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from la2ds_cli.core.batch import ItemResult, Status
+from la2ds_cli.core.progress import Progress
+
 # The limits. "Clean" are the clips of real videos whose drawn joints look right (golf, yoga,
 # squats; a small network that scores 0.52 AP on COCO) and hand-labelled joints of Penn Action.
 _COVERAGE = 0.5  # less is more missing than there
@@ -56,6 +59,27 @@ def verdict(info: Mapping[str, Any]) -> Verdict:
         return Verdict("ok", "", "", "", ())
     first = found[0]
     return Verdict("degraded", first.code, first.message, first.hint, found)
+
+
+def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool) -> ItemResult:
+    """Result of a clip that has poses; `info` is that of its PoseSequence.
+
+    The code is that of the most serious weakness (la2ds_cli.poses.verdict); a clip that was done
+    before is `cached` and keeps it.
+    """
+    found = verdict(info)
+    status: Status = "cached" if cached else found.status
+    frames = int(info.get("frames", 0))
+    return ItemResult(
+        path, video, status, frames, code=found.code, message=found.message, hint=found.hint
+    )
+
+
+def note_weakness(progress: Progress, name: str, info: Mapping[str, Any]) -> None:
+    """Tell the most serious weakness of a clip that a command is about to use, if it has one."""
+    found = verdict(info)
+    if found.code:
+        progress.note(f"{name}: {found.message} ({found.code}); {found.hint}")
 
 
 def _truncated(info: Mapping[str, Any]) -> Weakness | None:

@@ -1,18 +1,28 @@
-"""Weight files of la2ds_models, with its exceptions turned into errors a user can act on."""
+"""Weight files of la2ds_models: fetched for a network that needs them, listed, pulled ahead of use,
+checked; and what may be done with the poses that they make.
+
+Exceptions of la2ds_models are turned into errors that a user can act on.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError
+from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
+    from la2ds_cli.core.project import Project
     from la2ds_models.weight_files import WeightError, WeightFile
 
 _reporter = Progress()
@@ -130,3 +140,269 @@ def missing_hint(entry: WeightFile) -> str:
 
 def _labelled(label: str, values: tuple[str, ...] | list[str]) -> list[str]:
     return [f"  {label if i == 0 else '':<6}  {value}" for i, value in enumerate(values)]
+
+
+@dataclass(frozen=True)
+class WeightRow:
+    """One entry of the list. size: bytes, 0 = unknown. path: None = not on this machine.
+
+    ap: COCO average precision as published, 0 = none. sha256: the digest or the start of it.
+    """
+
+    name: str
+    kind: str
+    file: str
+    size: int
+    ap: float
+    licence: str
+    trained_on: str
+    sha256: str
+    urls: tuple[str, ...]
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class WeightState:
+    """Outcome of checking one entry; part: bytes of a download that broke off."""
+
+    name: str
+    state: Literal["ok", "missing", "damaged"]
+    path: Path
+    sha256: str = ""
+    part: int = 0
+    hint: str = ""
+
+
+def listing() -> list[WeightRow]:
+    """Every known weight file; says whether it is here without reading it."""
+    from la2ds_models.weight_files import present, zoo
+
+    rows = []
+    for entry in zoo().values():
+        path = present(entry)
+        rows.append(
+            WeightRow(
+                name=entry.name,
+                kind=entry.kind,
+                file=Path(entry.file).name,
+                size=path.stat().st_size if path else entry.size,
+                ap=entry.ap,
+                licence=entry.licence,
+                trained_on=entry.trained_on,
+                sha256=entry.sha256,
+                urls=entry.urls,
+                path=path,
+            )
+        )
+    return rows
+
+
+def pull(
+    names: Sequence[str], progress: Progress | None = None, *, offline: bool = False
+) -> list[ItemResult]:
+    """Fetch the weights `names`, or see that they are here; one result per name, in order.
+
+    Raises UserError: an unknown name (exit 2, before anything is fetched), a folder that is full
+    or cannot be written (exit 7; what is finished is kept).
+    """
+    entries = _entries(names)
+    return [_pull(entry, progress or Progress(), offline) for entry in entries]
+
+
+def _pull(entry: WeightFile, progress: Progress, offline: bool) -> ItemResult:
+    from la2ds_models.weight_files import WeightError, find
+
+    try:
+        found = find(entry)
+    except WeightError:
+        found = None  # damaged: fetch_weights moves it aside, or says why it cannot
+    if found:
+        return ItemResult(entry.name, "", "cached", message=str(found))
+    try:
+        path = fetch_weights(entry.name, progress, offline=offline)
+    except UserError as error:
+        if error.exit_code != ExitCode.ENVIRONMENT:
+            raise
+        return ItemResult(
+            entry.name, "", "failed", code="W001", message=error.message, hint=error.hint
+        )
+    return ItemResult(entry.name, "", "ok", message=str(path))
+
+
+def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
+    """0 when every name is here, 8 when some are not, 6 when none is."""
+    usable = sum(result.usable for result in results)
+    if usable == len(results):
+        return ExitCode.OK
+    return ExitCode.PARTIAL if usable else ExitCode.ENVIRONMENT
+
+
+def verify(names: Sequence[str] = ()) -> list[WeightState]:
+    """Hash the files of `names` (none = all) on this machine.
+
+    A wrong file in torch's cache is somebody else's, never used, and counts as missing.
+    Raises UserError (exit 2) for an unknown name.
+    """
+    return [_verify(entry) for entry in _entries(names or _known())]
+
+
+def _verify(entry: WeightFile) -> WeightState:
+    from la2ds_models.weight_files import WeightsDamaged, digest, find, own_path
+
+    own = own_path(entry)
+    again = f"la2ds models pull {entry.name} fetches it again"
+    try:
+        path = find(entry)
+    except WeightsDamaged:
+        return WeightState(entry.name, "damaged", own, digest(own), hint=again)
+    if path is not None and entry.bundled:
+        found = digest(path) if path.is_file() else ""
+        if not found or not found.startswith(entry.sha256):
+            return WeightState(entry.name, "damaged", path, found, hint="install la2ds again")
+    if path is not None:
+        return WeightState(entry.name, "ok", path, digest(path))
+    part = own.with_name(f"{own.name}.part")
+    begun = part.stat().st_size if part.is_file() else 0
+    return WeightState(entry.name, "missing", own, part=begun)
+
+
+def state_in_words(state: WeightState) -> str:
+    """The path, what is wrong with it, and what to do."""
+    if state.state == "missing":
+        return f"not here but {megabytes(state.part)} of it" if state.part else "not here"
+    return f"{state.path}; {state.hint}" if state.hint else str(state.path)
+
+
+def _known() -> list[str]:
+    from la2ds_models.weight_files import zoo
+
+    return list(zoo())
+
+
+def _entries(names: Iterable[str]) -> list[WeightFile]:
+    """The entries of `names`, each once; UserError (exit 2) for a name that is not in the list."""
+    from la2ds_models.weight_files import zoo
+
+    known = zoo()
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            guess = f"did you mean {close[0]}? " if close else ""
+            raise UserError(
+                f"no weights are called '{name}'", hint=f"{guess}known: {', '.join(known)}"
+            )
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+_DATA_TERMS = {
+    "COCO": "COCO: annotations CC BY 4.0; the photographs keep the terms of their Flickr owners",
+    "ImageNet": "ImageNet: its images are for non-commercial research and education",
+    "rendered": "none known: nothing but rendered figures went in",
+}
+_AGPL = (
+    "AGPL-3.0: what is distributed, or offered over a network, together with it falls under the "
+    "AGPL as a whole, unless a licence is bought from Ultralytics"
+)
+_PYTHON = "la2ds (Apache-2.0)"
+_ULTRALYTICS = "ultralytics (AGPL-3.0)"
+
+
+@dataclass(frozen=True)
+class Licence:
+    """One part of the chain from video to joints.
+
+    name: as in the project's settings; role: pose, detector or joints; code, weights: licences;
+    terms: known restrictions, a sentence each; videos: clips of the project that it made, 0 when
+    no project was asked about.
+    """
+
+    name: str
+    role: str
+    code: str
+    weights: str
+    trained_on: str
+    terms: tuple[str, ...] = ()
+    videos: int = 0
+
+
+_GOOGLE = ("mediapipe (Apache-2.0)", "Apache-2.0", "images that Google has not published")
+# Parts without an entry in the list of weights.
+_OTHERS = (
+    Licence("full-frame", "detector", _PYTHON, "none", "nothing"),
+    Licence("mediapipe", "pose", *_GOOGLE),
+    Licence("mediapipe", "detector", *_GOOGLE),
+)
+# What runs a model that is in no list, by the start of its name or the end of its file name.
+_RUNNERS = {
+    "yolo": _ULTRALYTICS,
+    ".pt": _ULTRALYTICS,
+    "mmpose": "mmpose (Apache-2.0)",
+    "mmdet": "mmdet (Apache-2.0)",
+    ".onnx": "onnxruntime (MIT)",
+}
+
+
+def all_licences() -> list[Licence]:
+    """Every pose network and detector that la2ds knows."""
+    from la2ds_models.weight_files import zoo
+
+    listed = [_of_entry(entry) for entry in zoo().values()]
+    return [*listed, *_OTHERS]
+
+
+def project_licences(project: Project) -> list[Licence]:
+    """What made the poses of a project, by the headers of its pose files; most clips first.
+
+    Clips without poses, or with damaged ones, are passed over.
+    """
+    videos: dict[tuple[str, str], int] = defaultdict(int)
+    for video in project.videos():
+        try:
+            recipe, facts = artifact.read_header(project.pose_path(video.id))
+        except (FileNotFoundError, ArtifactError):
+            continue
+        for part in _parts(recipe, facts):
+            videos[part] += 1
+    ordered = sorted(videos, key=lambda part: (-videos[part], part))
+    return [replace(_licence(name, role), videos=videos[name, role]) for name, role in ordered]
+
+
+def _parts(recipe: artifact.Recipe, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    info = facts.get("info", {})
+    if recipe.step != "poses":
+        return [(str(recipe.config.get("format", recipe.step)), "joints")]
+    return [(str(info[role]), role) for role in ("detector", "pose") if info.get(role)]
+
+
+def _licence(name: str, role: str) -> Licence:
+    """The entry of a part by the name or file that the user gave for it."""
+    if role == "joints":
+        terms = ("the terms of the data set or program that the joints were imported from",)
+        return Licence(name, role, _PYTHON, "none", "imported, not estimated here", terms)
+    known = {(found.name, found.role): found for found in all_licences()}
+    for called in (name, *name.split(":"), *_entries_of_file(name)):
+        if (called, role) in known:
+            return replace(known[called, role], name=name)
+    code = next((c for key, c in _RUNNERS.items() if _runs(key, name)), _PYTHON)
+    own = "a model of your own: la2ds knows nothing of its terms"
+    terms = (_AGPL, own) if code == _ULTRALYTICS else (own,)
+    return Licence(name, role, code, "unknown", "unknown", terms)
+
+
+def _runs(key: str, name: str) -> bool:
+    return name.endswith(key) if key.startswith(".") else name.startswith(key)
+
+
+def _entries_of_file(name: str) -> list[str]:
+    from la2ds_models.weight_files import zoo
+
+    return [entry.name for entry in zoo().values() if Path(entry.file).name == Path(name).name]
+
+
+def _of_entry(entry: WeightFile) -> Licence:
+    terms = [text for word, text in _DATA_TERMS.items() if word in entry.trained_on]
+    if "AGPL" in f"{entry.licence} {entry.code}":
+        terms.insert(0, _AGPL)
+    return Licence(
+        entry.name, entry.kind, entry.code, entry.licence, entry.trained_on, tuple(terms)
+    )

@@ -50,7 +50,7 @@ def retrieve(
     the query has no features, 6 for `faiss` where it is not installed, and whatever making poses
     or embeddings raises.
     """
-    from la2ds_cli.poses.report import note_weakness
+    from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
     limits = Limits(k, k if per_video is None else per_video, min_gap)

@@ -21,7 +21,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.poses.report import clip_facts
+from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import Image, write_video
 from la2ds_cli.video.video_file import video_file

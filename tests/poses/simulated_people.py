@@ -6,7 +6,7 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.track import Track, arrays, make_track, with_joints
+from la2ds_cli.poses.tracks import Track, arrays, make_track, with_joints
 
 SIZE = (640, 480)
 COCO = get_skeleton("coco17")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.batching import FullBatches, MergedBatches
+from la2ds_cli.poses.threads import FullBatches, MergedBatches
 
 
 def crops(*values: float) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.decode import (
+from la2ds_cli.poses.top_down import (
     PADDING,
     HeatmapDecoder,
     cell_size,

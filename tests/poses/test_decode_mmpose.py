@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.decode import HeatmapDecoder, crop_matrix, to_image, unflip
+from la2ds_cli.poses.top_down import HeatmapDecoder, crop_matrix, to_image, unflip
 from tests.poses import mmpose_reference as reference
 
 OURS = {

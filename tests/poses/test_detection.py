@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.poses.detection import Detections, detect_people
-from la2ds_cli.poses.frame_chunks import ClipFrames
-from la2ds_cli.poses.partial import Partial
+from la2ds_cli.poses.chunks import ClipFrames, Partial
+from la2ds_cli.poses.passes import Detections, detect_people
 from la2ds_cli.video.reader import Frame
 from tests.poses.grey_people import SIZE, GreyDetector, scene
 

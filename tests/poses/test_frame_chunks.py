@@ -7,7 +7,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.frame_chunks import ClipFrames, Stopped
+from la2ds_cli.poses.chunks import ClipFrames, Stopped
 from la2ds_cli.video.reader import Frame
 
 SIZE = (20, 10)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.poses.identity import untangle
-from la2ds_cli.poses.track import Track, make_track, select_rows
+from la2ds_cli.poses.tracks import Track, make_track, select_rows
 from tests.poses.simulated_people import COCO, exchanged, shown_as, walker
 
 LENGTH = 90

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from la2ds_cli.poses.instances import Instances
+from la2ds_cli.poses.threads import Instances
 
 
 def test_calls_one_after_the_other_share_an_instance() -> None:

@@ -28,7 +28,7 @@ KILLED = """
 import os, signal, sys
 sys.path[:0] = [".", "models"]
 from pathlib import Path
-from la2ds_cli.poses import extraction, partial
+from la2ds_cli.poses import chunks, extraction
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -43,9 +43,9 @@ class Killer(Progress):
         if self.done >= frames:
             os.kill(os.getpid(), signal.SIGKILL)
 
-partial._EVERY = 0.0
+chunks._EVERY = 0.0
 extraction.Extraction.clips_at_once = 1
-partial.Partial.__init__.__defaults__ = (0.0, partial.time.monotonic)
+chunks.Partial.__init__.__defaults__ = (0.0, chunks.time.monotonic)
 extract_poses(Project.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=Killer())
 """
 

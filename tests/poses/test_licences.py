@@ -7,7 +7,7 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.licences import all_licences, project_licences
+from la2ds_cli.poses.weights import all_licences, project_licences
 from la2ds_models.weight_files import zoo
 from tests.movement import add_sequence, sequence
 

@@ -7,7 +7,7 @@ import pytest
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.manifest import Entry, read_manifest
+from la2ds_cli.poses.sources import Entry, read_manifest
 
 
 def write(folder: Path, text: str) -> Path:

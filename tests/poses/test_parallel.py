@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from la2ds_cli.poses.parallel import one_thread_each, ordered_map
+from la2ds_cli.poses.threads import one_thread_each, ordered_map
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.poses.partial import Partial
+from la2ds_cli.poses.chunks import Partial
 
 
 def chunk(n: int) -> dict[str, np.ndarray]:

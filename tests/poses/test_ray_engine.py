@@ -14,9 +14,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses import ray_engine
-from la2ds_cli.poses.clip_source import load_source
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
+from la2ds_cli.poses.sources import load_source
 from tests.poses import grey_people
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG, walk

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.poses.rejoin import join_returns
-from la2ds_cli.poses.track import Track, make_track
-from la2ds_cli.poses.tracking import link
+from la2ds_cli.poses.tracking import join_returns, link
+from la2ds_cli.poses.tracks import Track, make_track
 from tests.poses.simulated_people import SIZE, frames, person
 
 SETTINGS = {"threshold": 0.3, "max_gap": 10, "size": SIZE}

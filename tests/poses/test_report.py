@@ -10,8 +10,9 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.quality import FACTS, assess
-from la2ds_cli.poses.report import clip_facts, item_result, write_report
+from la2ds_cli.poses.extract import write_report
+from la2ds_cli.poses.quality import FACTS, assess, clip_facts
+from la2ds_cli.poses.verdict import item_result
 from tests.movement import add_sequence, sequence
 
 FAILED = ItemResult("b.mp4", "", "failed", code="V001", message="no video", hint="copy it again")

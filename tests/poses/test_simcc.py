@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.simcc import SimccDecoder
+from la2ds_cli.poses.top_down import SimccDecoder
 
 
 def profiles(x: dict[int, float], y: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -45,9 +45,9 @@ def test_a_mirrored_crop_is_brought_back() -> None:
 @pytest.mark.heavy
 def test_the_joints_of_mmpose() -> None:
     pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
-    from la2ds_cli.poses.mmcv_ext import install
+    from la2ds_cli.poses.openmmlab import install_operators
 
-    install()
+    install_operators()
     from mmpose.codecs import SimCCLabel
 
     rng = np.random.default_rng(0)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.similarity import (
+from la2ds_cli.poses.tracks import (
     DEFAULT_SIGMA,
     joint_sigmas,
+    make_track,
     oks,
     same_person,
     side_by_side,
 )
-from la2ds_cli.poses.track import make_track
 from tests.poses.simulated_people import moving, walker
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.smoothing import Method, smooth
+from la2ds_cli.poses.cleaning import Method, smooth
 
 FPS = 30
 TIME = np.arange(20 * FPS) / FPS

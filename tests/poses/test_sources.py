@@ -7,8 +7,7 @@ from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.manifest import Entry
-from la2ds_cli.poses.sources import collect_entries, collect_sources
+from la2ds_cli.poses.sources import Entry, collect_entries, collect_sources
 
 
 @pytest.fixture

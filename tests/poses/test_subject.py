@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.subject import (
-    check_policy,
-    choose_subject,
-    describe,
-    follow_cuts,
-    people,
-)
-from la2ds_cli.poses.track import Track, make_track, with_joints
+from la2ds_cli.poses.subjects import check_policy, choose_subject, describe, follow_cuts, people
+from la2ds_cli.poses.tracks import Track, make_track, with_joints
 from tests.poses.simulated_people import SIZE, moving
 
 

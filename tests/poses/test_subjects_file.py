@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.subjects_file import read_subjects, subject_of
+from la2ds_cli.poses.subjects import read_subjects, subject_of
 
 
 def write(folder: Path, text: str) -> Path:

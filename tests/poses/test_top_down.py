@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.decode import HeatmapDecoder
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny input
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.track import Track, make_track
 from la2ds_cli.poses.tracking import assign, fill_boxes, link
+from la2ds_cli.poses.tracks import Track, make_track
 from tests.poses.simulated_people import SIZE, frames, person
 
 SETTINGS = {"threshold": 0.3, "max_gap": 10, "size": SIZE}

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.ultralytics_checkpoint import read_checkpoint
+from la2ds_cli.poses.ultralytics_model import read_checkpoint
 from tests.poses.yolo_files import LAYERS, DetectionModel, write_checkpoint
 
 

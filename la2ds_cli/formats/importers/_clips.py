@@ -24,7 +24,7 @@ from la2ds_cli.formats.importers._sequence import (
 )
 from la2ds_cli.formats.importers._values import shown
 from la2ds_cli.formats.importers._video import SourceVideo, source_of
-from la2ds_cli.poses.report import item_result
+from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.video.media_files import natural_order
 
 VERSION = 1  # raised when the same file gives other poses

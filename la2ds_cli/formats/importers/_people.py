@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.subject import choose_subject, follow_cuts
-from la2ds_cli.poses.subject import people as distinct_people
-from la2ds_cli.poses.track import LEAST_PIECE, MAX_GAP
+from la2ds_cli.poses.subjects import choose_subject, follow_cuts
+from la2ds_cli.poses.subjects import people as distinct_people
 from la2ds_cli.poses.tracking import link
+from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.decode import HeatmapDecoder
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 
 NAMES = (

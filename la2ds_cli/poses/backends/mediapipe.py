@@ -7,10 +7,15 @@ of its own: no joint depends on the frame before it. `--pose mediapipe` gives th
 from __future__ import annotations
 
 import importlib
+import os
+import re
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,9 +26,8 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.decode import crop_matrix, to_image
-from la2ds_cli.poses.instances import Instances
-from la2ds_cli.poses.native_log import without_lines
+from la2ds_cli.poses.threads import Instances
+from la2ds_cli.poses.top_down import crop_matrix, to_image
 from la2ds_cli.video.reader import Image
 
 NAMES = ("mediapipe",)
@@ -211,3 +215,35 @@ def _crop(image: Image, matrix: FloatArray) -> Image:
 
     cut = cv2.warpAffine(image, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
     return np.asarray(cut, np.uint8)
+
+
+_STDERR = 2
+_LOCK = Lock()
+
+
+@contextmanager
+def without_lines(patterns: Sequence[str]) -> Iterator[None]:
+    """Keep lines that begin with one of the regular expressions from the process's error stream.
+
+    Everything else that anybody writes there in the meantime follows when the block ends.
+    """
+    with _LOCK, tempfile.TemporaryFile() as caught:
+        sys.stderr.flush()
+        real = os.dup(_STDERR)
+        os.dup2(caught.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, _STDERR)
+            os.close(real)
+            caught.seek(0)
+            kept = without(caught.read(), patterns)
+            if kept:
+                os.write(_STDERR, kept)
+
+
+def without(text: bytes, patterns: Sequence[str]) -> bytes:
+    """The text less its lines that begin with one of the regular expressions."""
+    noise = re.compile("|".join(f"(?:{pattern})" for pattern in patterns).encode())
+    return b"".join(line for line in text.splitlines(keepends=True) if not noise.match(line))

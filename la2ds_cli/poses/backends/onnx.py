@@ -21,12 +21,13 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.decode import Decoder, HeatmapDecoder
 from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, session_device, unfit
-from la2ds_cli.poses.simcc import SimccDecoder
 from la2ds_cli.poses.top_down import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    Decoder,
+    HeatmapDecoder,
+    SimccDecoder,
     TopDownBackend,
 )
 

@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes as box_arithmetic
-from la2ds_cli.poses.decode import crop_matrix, to_image
+from la2ds_cli.poses.top_down import crop_matrix, to_image
 from la2ds_cli.poses.ultralytics_model import (
     NOTICE,
     YoloModel,

@@ -15,7 +15,7 @@ from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.backends import mediapipe as joints
-from la2ds_cli.poses.instances import Instances
+from la2ds_cli.poses.threads import Instances
 from la2ds_cli.video.reader import Image
 
 NAMES = ("mediapipe",)

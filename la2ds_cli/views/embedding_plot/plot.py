@@ -116,7 +116,7 @@ def plot_embeddings(
     installed, and whatever making poses or embeddings raises.
     """
     from la2ds_cli.poses.extract import ensure_pose
-    from la2ds_cli.poses.report import note_weakness
+    from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
     targets = checked_outputs(project, map(Path, out), "a plot", SUFFIXES)

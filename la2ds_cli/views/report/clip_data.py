@@ -14,7 +14,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.features.resample import frame_edges
-from la2ds_cli.poses.report import clip_facts
+from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import Weakness, verdict
 from la2ds_cli.views.report.film import windows
 

@@ -14,7 +14,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.poses.report import clip_facts
+from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import Verdict, verdict
 from la2ds_cli.video.reader import Image
 from la2ds_cli.video.video_file import VideoFile, video_file

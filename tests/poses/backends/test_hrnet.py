@@ -14,7 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import NAMES, Forward, build
-from la2ds_cli.poses.decode import HeatmapDecoder
+from la2ds_cli.poses.top_down import HeatmapDecoder
 from la2ds_cli.video.reader import read_frames
 from la2ds_models.pose import POSE_VARIANTS, build_pose_network
 from la2ds_models.weight_files import WeightFile, bundled_path, zoo

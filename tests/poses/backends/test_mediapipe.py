@@ -24,7 +24,7 @@ from la2ds_cli.poses.backends.mediapipe import (
     inside,
     read_person,
 )
-from la2ds_cli.poses.instances import Instances
+from la2ds_cli.poses.threads import Instances
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[4] / "shared"))
 

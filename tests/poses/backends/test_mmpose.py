@@ -24,8 +24,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import Forward
 from la2ds_cli.poses.backends.mmpose import match_skeleton
-from la2ds_cli.poses.decode import HeatmapDecoder
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
 from la2ds_models.pose import build_pose_network, load_pose_weights
 from la2ds_models.weight_files import zoo
 from tests.poses import mmpose_reference as reference

@@ -12,9 +12,7 @@ from onnx import TensorProto, helper, numpy_helper, save
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.backends import resolve_backend
-from la2ds_cli.poses.decode import HeatmapDecoder
-from la2ds_cli.poses.simcc import SimccDecoder
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.top_down import HeatmapDecoder, SimccDecoder, TopDownBackend
 from tests.poses.onnx_models import write_pose
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny network

@@ -21,7 +21,7 @@ from la2ds_cli.poses.backends.ultralytics import (
     read_joints,
     to_crop,
 )
-from la2ds_cli.poses.decode import crop_matrix, to_image
+from la2ds_cli.poses.top_down import crop_matrix, to_image
 from la2ds_cli.poses.ultralytics_model import import_part
 
 

@@ -16,7 +16,7 @@ from la2ds_cli.poses.backends import resolve_backend
 from la2ds_cli.poses.backends.mediapipe import Person
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
 from la2ds_cli.poses.detectors.mediapipe import MediapipeDetector, person_box
-from la2ds_cli.poses.instances import Instances
+from la2ds_cli.poses.threads import Instances
 
 POSE: Any = None
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[4] / "shared"))

@@ -18,8 +18,7 @@ import torch
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
-from la2ds_cli.poses.mmcv_ext import _Operators
-from la2ds_cli.poses.openmmlab import building, without_pretraining
+from la2ds_cli.poses.openmmlab import _Operators, building, without_pretraining
 from tests.poses.mmpose_reference import seeded
 
 POSE: Any = None

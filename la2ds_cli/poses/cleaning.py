@@ -1,4 +1,7 @@
-"""Smoothing of joint tracks; off by default, since a network may need the raw movement."""
+"""Joints cleaned over time: short gaps interpolated, and tracks smoothed.
+
+Smoothing is off by default, since a network may need the raw movement.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,74 @@ from typing import Literal
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses import boxes
+
+_ELSEWHERE = 0.5  # body lengths: crop.py's measure of a stray, which no bridge may hide
+_ROUNDING = 1e-9  # seconds
+
+
+def bridge(
+    xy: FloatArray,
+    score: FloatArray,
+    time: FloatArray,
+    box: FloatArray,
+    max_gap: float,
+    cuts: Sequence[int] = (),
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """(xy, score, box, filled) with the short gaps interpolated linearly in time.
+
+    xy (T, K, 2) pixels, NaN = not seen; score (T, K); time (T,) seconds, increasing; box (T, 4)
+    xyxy pixels, NaN = not detected. A gap is bridged when the two frames that bound it are at most
+    `max_gap` seconds apart, lie in one shot (`cuts`: rows at which a new shot begins) and show the
+    person in one place (box centres at most half a box's longer side apart). A bridged joint has
+    score 0, so that it is known where it must be and weighs nothing; filled (T, K) bool marks it.
+    Joints before the first and after the last sight, and longer gaps, stay NaN. Inputs are left
+    as they are.
+    """
+    seen = np.asarray(np.isfinite(xy).all(axis=-1))
+    near = _Bounds(time, box, max_gap, cuts)
+    new_xy, filled = near.fill(xy, seen)
+    detected = np.asarray(np.isfinite(box).all(axis=-1))
+    new_box, _ = near.fill(box[:, None], detected[:, None])
+    return new_xy, np.where(filled | ~seen, 0, score).astype(score.dtype), new_box[:, 0], filled
+
+
+class _Bounds:
+    """Which two rows may bound a bridge."""
+
+    def __init__(
+        self, time: FloatArray, box: FloatArray, max_gap: float, cuts: Sequence[int]
+    ) -> None:
+        self.time = np.asarray(time, np.float64)
+        self.max_gap = max_gap
+        self.centre = boxes.centre(np.asarray(box, np.float64))
+        self.side = (box[:, 2:] - box[:, :2]).max(axis=1)
+        self.shot = np.searchsorted(np.sort(np.asarray(cuts, int)), np.arange(len(time)), "right")
+
+    def fill(self, value: FloatArray, seen: np.ndarray) -> tuple[FloatArray, np.ndarray]:
+        """value (T, K, C) bridged where seen (T, K) has short gaps; (T, K) bool of those places."""
+        length = len(value)
+        row = np.arange(length)[:, None]
+        before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
+        after = np.minimum.accumulate(np.where(seen, row, length)[::-1], axis=0)[::-1]
+        t, k = np.nonzero(~seen & (before >= 0) & (after < length))
+        low, high = before[t, k], after[t, k]
+        good = self._joined(low, high)
+        t, k, low, high = t[good], k[good], low[good], high[good]
+        share = (self.time[t] - self.time[low]) / (self.time[high] - self.time[low])
+        filled = np.zeros(seen.shape, bool)
+        filled[t, k] = True
+        bridged = np.array(value)
+        start, end = value[low, k].astype(np.float64), value[high, k]
+        bridged[t, k] = start + share[:, None] * (end - start)
+        return bridged, filled
+
+    def _joined(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        apart = np.linalg.norm(self.centre[high] - self.centre[low], axis=1)
+        elsewhere = apart > _ELSEWHERE * np.fmax(self.side[low], self.side[high])
+        short = self.time[high] - self.time[low] <= self.max_gap + _ROUNDING
+        return short & (self.shot[low] == self.shot[high]) & ~elsewhere
+
 
 Method = Literal["none", "savgol", "one-euro"]
 _ORDER = 2  # Savitzky-Golay: parabolas keep the height of a peak, where a mean would cut it

@@ -1,17 +1,25 @@
-"""Who is the subject of a clip: one track chosen over all frames, by score or by a named rule."""
+"""Who is the subject of a clip: one track chosen over all frames, by score or by a named rule, and
+subjects.csv, which says whom to follow where the automatic choice is not wanted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 
 import numpy as np
 
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, Json
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.similarity import same_person, side_by_side
-from la2ds_cli.poses.track import Track, concatenate, select_rows
+from la2ds_cli.poses.tracks import Track, concatenate, same_person, select_rows, side_by_side
 
 POLICIES = ("auto", "largest", "central", "moving", "first")
 AMBIGUOUS_MARGIN = 0.25
@@ -283,3 +291,82 @@ def _cut_between(piece: Track, chosen: Track, cuts: Sequence[int] | None) -> boo
 def _share(frame: IntArray, other: IntArray) -> float:
     """Share of the frames of the first that the second has, too."""
     return float(np.isin(frame, other).mean())
+
+
+FILE_NAME = "subjects.csv"
+_HINT = (
+    "columns video,subject: a video id, file name or name without ending, and one of "
+    f"{', '.join(POLICIES)} or the number of the person"
+)
+
+
+def read_subjects(path: Path) -> dict[str, str]:
+    """Video name -> subject of a CSV file; {} where there is no file.
+
+    Columns video (id, file name or file name without its ending) and subject (a policy or rank of
+    poses.subject). UserError (exit 5) names the line of an empty or repeated video or an unknown
+    subject.
+    """
+    if not path.exists():
+        return {}
+    subjects: dict[str, str] = {}
+
+    def parse(row: dict[str, str]) -> None:
+        video, subject = row["video"].strip(), row["subject"].strip()
+        if not video:
+            raise ValueError("the video is empty")
+        if video in subjects:
+            raise ValueError(f"video '{video}' is there twice")
+        try:
+            check_policy(subject)
+        except UserError as error:
+            raise ValueError(error.message) from error
+        subjects[video] = subject
+
+    read_rows(path, parse, _HINT)
+    return subjects
+
+
+def subject_of(subjects: Mapping[str, str], video: str, source: PurePath) -> str | None:
+    """The subject that the file names for a video id with this source file: by id, else by file
+    name, else by the name without ending; None where it names none."""
+    for name in (video, source.name, source.stem):
+        if name in subjects:
+            return subjects[name]
+    return None
+
+
+class ClipSubjects:
+    """The rows of subjects.csv: id, file name or stem of a clip -> policy or rank."""
+
+    def __init__(self, path: Path, rows: dict[str, str]) -> None:
+        self._path = path
+        self._rows = rows
+
+    @classmethod
+    def read(cls, project: Project) -> ClipSubjects:
+        """Those of a project, none without subjects.csv; UserError (exit 5) for a bad row."""
+        path = project.subjects_path
+        return cls(path, read_subjects(path))
+
+    def of(self, video: Video) -> str:
+        """Whom to follow in a clip, empty where the settings decide."""
+        return subject_of(self._rows, video.id, Path(video.path)) or ""
+
+    def unknown(self, videos: Iterable[Video]) -> list[str]:
+        """Names in the file that mean none of the videos."""
+        paths = [(video.id, Path(video.path)) for video in videos]
+        known = {name for video, path in paths for name in (video, path.name, path.stem)}
+        return [name for name in self._rows if name not in known]
+
+    def add(self, chosen: Mapping[str, str]) -> None:
+        """Keep choices made elsewhere, by the id of the clip, for the steps that come later."""
+        wanted = {**self._rows, **chosen}
+        if wanted == self._rows:
+            return
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["video", "subject"])
+        writer.writerows(wanted.items())
+        artifact.write_text(self._path, buffer.getvalue())
+        self._rows = wanted

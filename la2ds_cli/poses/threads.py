@@ -1,22 +1,104 @@
-"""Crops to a network in batches of one size, from one caller or from many.
+"""Work by several threads: items in order, and networks that are called from all of them.
 
-A batch is always full: what is missing is padded with copies of its last crop. The last bits of a
-network's output depend on the shape of its batch, so crops would otherwise depend on their
-company, and a run that was interrupted would differ from one that was not.
+Decoding, ONNX Runtime and torch release Python's global lock while they compute, so threads use
+the cores; each network runs on one thread per call (`one_thread_each`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, Queue
-from threading import Lock, Thread
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ordered_map(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    stop: Event | None = None,
+) -> Generator[Result, None, None]:
+    """Results of `function` in the order of the items; at most 2 * workers items are in flight.
+
+    The items are drawn in the thread of the caller. An exception of one item is raised in its
+    turn; what has not begun by then, or when the generator is closed, is dropped, and `stop` is
+    set for what is under way.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BaseException:
+        if stop is not None:
+            stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def one_thread_each(workers: int) -> Iterator[None]:
+    """While several threads run networks, each call of torch uses one thread of its own.
+
+    Cores are then shared by calls and not within one, which small networks hardly gain from.
+    """
+    torch = sys.modules.get("torch")
+    if workers <= 1 or torch is None:  # ONNX models alone need no torch
+        yield
+        return
+    before: Any = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Instances(Generic[Item]):
+    """As many instances of a thing as calls ran at once, made when they are first needed.
+
+    Unlike thread-local storage it keeps them when the threads end.
+    """
+
+    def __init__(self, make: Callable[[], Item]) -> None:
+        self._make = make
+        self._free: list[Item] = []
+        self._lock = Lock()
+
+    @contextmanager
+    def borrow(self) -> Iterator[Item]:
+        """An instance that nobody else has for the time of the block.
+
+        One in whose block an exception was raised is not used again.
+        """
+        with self._lock:
+            item = self._free.pop() if self._free else None
+        if item is None:
+            item = self._make()
+        yield item
+        with self._lock:
+            self._free.append(item)
+
 
 Forward = Callable[[FloatArray], Any]  # (n, 3, H, W) to (n, ...), or to a tuple of such
 
