@@ -20,9 +20,9 @@ from pathlib import Path
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark.benchmark import benchmark
-from la2ds_cli.experiments.benchmark.paper import paper_methods
-from la2ds_cli.experiments.benchmark.text import markdown
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.benchmark_pages import markdown
+from la2ds_cli.experiments.methods import paper_methods
 from la2ds_cli.formats.importers.penn_action import import_penn_action
 
 ACTIONS = ("golf_swing", "squat")

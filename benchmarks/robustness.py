@@ -20,11 +20,11 @@ from methods import ACTIONS, SETTINGS, put_into
 from la2ds_cli.core import artifact
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark.benchmark import NAME
-from la2ds_cli.experiments.benchmark.methods import Method, common_config, find_methods
-from la2ds_cli.experiments.reproduce.runs import Budget, run_name, train_run
-from la2ds_cli.experiments.robustness.corruption import ANY
-from la2ds_cli.experiments.robustness.sweep import limb_sweep, noise_sweep
+from la2ds_cli.experiments.benchmark import NAME
+from la2ds_cli.experiments.corruption import ANY
+from la2ds_cli.experiments.methods import Method, common_config, find_methods
+from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
+from la2ds_cli.experiments.runs import Budget, run_name, train_run
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "robustness.md"
 MISSING = (0.0, 0.5, 1.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.experiments.benchmark.methods import shipped_methods
+from la2ds_cli.experiments.methods import shipped_methods
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/methods.md")

@@ -19,7 +19,7 @@ from la2ds_cli.commands.options import (
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.benchmark.result import BenchmarkResult
+    from la2ds_cli.experiments.result import BenchmarkResult
 
 
 def benchmark(
@@ -81,8 +81,8 @@ def benchmark(
     from contextlib import ExitStack
 
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.benchmark.benchmark import NAME, check_projects
-    from la2ds_cli.experiments.benchmark.benchmark import benchmark as step
+    from la2ds_cli.experiments.benchmark import NAME, check_projects
+    from la2ds_cli.experiments.benchmark import benchmark as step
 
     with Console(as_json=as_json, quiet=quiet) as console, ExitStack() as locks:
         opened = [open_project(root) for root in projects or [HERE]]
@@ -108,11 +108,11 @@ def benchmark(
 
 def print_benchmark(console: Console, command: str, result: BenchmarkResult, folder: Path) -> None:
     """The document, or the tables with their notes; where the files lie."""
-    from la2ds_cli.experiments.benchmark.notes import all_notes
-    from la2ds_cli.experiments.benchmark.text import screen_tables
-    from la2ds_cli.experiments.reproduce.text import effort
+    from la2ds_cli.experiments.ablation_table import effort
+    from la2ds_cli.experiments.benchmark_pages import document, screen_tables
+    from la2ds_cli.experiments.benchmark_tables import all_notes
 
-    console.document(command, {"folder": folder.resolve(), **result.to_json()})
+    console.document(command, {"folder": folder.resolve(), **document(result)})
     console.line(f"{result.title}: {result.facts['budget']}")
     for title, table in screen_tables(result):
         console.line("")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
 
-# As benchmark.tasks.TABLES and reproduce.rows.TableName
+# As metrics.METHOD_TABLES and ablations.TableName of experiments
 Table = Literal[
     "table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8", "choices"
 ]
@@ -100,7 +100,7 @@ def _methods(
 ) -> int:
     from la2ds_cli.commands.benchmark import print_benchmark
     from la2ds_cli.core.errors import UserError
-    from la2ds_cli.experiments.reproduce.comparison import compare_methods
+    from la2ds_cli.experiments.reproduce import compare_methods
 
     if preset is not None:
         raise UserError(
@@ -115,9 +115,9 @@ def _methods(
 def _ablation(
     console: Console, project: Project, table: Any, preset: str | None, options: dict[str, Any]
 ) -> int:
-    from la2ds_cli.experiments.reproduce.reproduce import DEFAULT_PRESET
-    from la2ds_cli.experiments.reproduce.reproduce import reproduce as step
-    from la2ds_cli.experiments.reproduce.text import effort, notes, screen_table
+    from la2ds_cli.experiments.ablation_table import effort, notes, screen_table
+    from la2ds_cli.experiments.reproduce import DEFAULT_PRESET
+    from la2ds_cli.experiments.reproduce import reproduce as step
 
     preset = DEFAULT_PRESET if preset is None else preset
     result = step(project, table, preset=preset, progress=console.progress, **options)

@@ -19,7 +19,7 @@ from la2ds_cli.commands.options import (
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
-    from la2ds_cli.experiments.robustness.sweep import Sweep
+    from la2ds_cli.experiments.robustness import Sweep
 
 app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
@@ -62,7 +62,7 @@ def limbs(
       la2ds robustness limbs --project swings --limb right_leg --p 0.5,1
     """
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.robustness.sweep import limb_sweep
+    from la2ds_cli.experiments.robustness import limb_sweep
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
@@ -111,7 +111,7 @@ def noise(
       la2ds robustness noise --project swings --run default
     """
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.robustness.sweep import noise_sweep
+    from la2ds_cli.experiments.robustness import noise_sweep
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
@@ -142,7 +142,7 @@ def _shares(text: str) -> list[float]:
 
 
 def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:
-    from la2ds_cli.experiments.robustness.table import screen_table, write
+    from la2ds_cli.experiments.robustness import screen_table, write
 
     paths = write(sweep, project.results_dir("robustness"), name)
     console.document(f"robustness {sweep.kind}", {"project": project.root, **sweep.to_json()})

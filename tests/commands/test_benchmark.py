@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from la2ds_cli.commands import reproduce
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import benchmark as module
-from la2ds_cli.experiments.benchmark.tasks import TABLES
+from la2ds_cli.experiments import benchmark as module
+from la2ds_cli.experiments.metrics import METHOD_TABLES
 from la2ds_cli.main import app
 from tests.small_runs import TINY, six_clips
 
@@ -105,7 +105,7 @@ def test_reproduce_compares_the_methods_of_a_table(tmp_path: Path, monkeypatch: 
 
 
 def test_the_tables_of_methods_take_no_preset(run: Run):
-    assert set(reproduce.METHODS) == set(TABLES)
+    assert set(reproduce.METHODS) == set(METHOD_TABLES)
     for table in reproduce.METHODS:
         result = run("reproduce", table, "--preset", "default")
         assert result.exit_code == ExitCode.USAGE

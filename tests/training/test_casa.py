@@ -13,7 +13,7 @@ from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import load_embedder, untrained_embedder
-from la2ds_cli.experiments.robustness.sweep import limb_sweep, noise_sweep
+from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
 from la2ds_cli.features.augment import augment
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.features.pose_features import time_only

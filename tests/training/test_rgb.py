@@ -17,7 +17,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding.embed import embed, load_embedder
 from la2ds_cli.embedding.model_export import export_model
 from la2ds_cli.evaluation.evaluate import evaluate
-from la2ds_cli.experiments.robustness.sweep import limb_sweep, noise_sweep
+from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
 from la2ds_cli.features import frame_features
 from la2ds_cli.health.status import project_status
 from la2ds_cli.training import losses

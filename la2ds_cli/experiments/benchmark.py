@@ -1,0 +1,261 @@
+"""Step: train and score methods on projects, seed after seed, with one budget for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation.protocol import get_protocol
+from la2ds_cli.experiments.benchmark_pages import write_benchmark
+from la2ds_cli.experiments.methods import (
+    Method,
+    common_config,
+    find_methods,
+    find_source,
+    paper_data,
+    shipped_methods,
+)
+from la2ds_cli.experiments.metrics import TASKS, Task
+from la2ds_cli.experiments.result import (
+    BenchmarkResult,
+    Outcome,
+    ProjectResult,
+    ResultRow,
+    TableResult,
+)
+from la2ds_cli.experiments.runs import (
+    Budget,
+    attempt,
+    check_seeds,
+    machine_facts,
+    run_name,
+    train_run,
+)
+from la2ds_cli.experiments.scores import FOLDER, Scored, score_kept
+from la2ds_cli.training.losses import check_input
+
+NAME = "benchmark"
+BASELINES = {"time_only": "time only", "raw_pose": "raw pose", "raw_pose_best": "best raw pose"}
+UNTRAINED = "untrained"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be done, and where its files go."""
+
+    methods: list[Method]
+    seeds: tuple[int, ...]
+    settings: tuple[str, ...]
+    protocol: str
+    out: Path
+
+
+def benchmark(
+    projects: Sequence[Project],
+    *,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    minutes: float | None = None,
+    settings: Sequence[str] = (),
+    protocol: str = "la2ds",
+    tasks: Sequence[Task] = tuple(TASKS.values()),
+    name: str = NAME,
+    title: str = "Methods side by side",
+    out: Path | None = None,
+    device: DeviceName = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> BenchmarkResult:
+    """Train every method on every project for every seed and score all of them alike.
+
+    methods: names of methods.shipped_methods or dotted paths, None = all that
+    are shipped. minutes: longest training of each run, None = the steps alone, which are the same
+    for all methods. settings: overrides that hold for all of them. Runs are called
+    benchmark-METHOD-sSEED: a finished one is used again, an interrupted one goes on, and out/NAME
+    .md, .csv, .tex, .html and .json are written after every run (out: by default
+    results/benchmark of the first project). One failing run does not stop the others. UserError
+    (exit 2): no or equal projects, methods or seeds, an unknown name, a bad setting.
+    """
+    check_seeds(seeds)
+    check_projects(projects)
+    out = projects[0].results_dir(FOLDER) if out is None else out
+    chosen = find_methods(shipped_methods() if methods is None else methods)
+    plan = _Plan(chosen, tuple(seeds), tuple(settings), protocol, out)
+    configs = _check_settings(projects, plan)  # refuse a bad setting before any work
+    facts = _facts(projects, plan, configs, minutes, device)
+    result = BenchmarkResult(name, title, tuple(tasks), facts)
+    result.reads = {method.name: configs[method.name].model.input for method in chosen}
+    budgets = []
+    for label, project in zip(_labels(projects), projects, strict=True):
+        budgets.append(
+            Budget(project, "", plan.settings, minutes, device, overwrite, progress or Progress())
+        )
+        result.projects.append(_empty(label, project, plan))
+    for budget, into in zip(budgets, result.projects, strict=True):
+        _baselines(budget, plan, into)
+        write_benchmark(result, out)
+    for seed in plan.seeds:
+        for budget, into in zip(budgets, result.projects, strict=True):
+            if len(budgets) > 1:
+                budget.progress.note(f"{into.table.name}, seed {seed}")
+            for method in plan.methods:
+                _one_run(budget, plan, method, seed, into)
+                write_benchmark(result, out)
+    return result
+
+
+def check_projects(projects: Sequence[Project]) -> None:
+    """UserError (exit 2) for none, or one that comes twice."""
+    roots = [project.root.resolve() for project in projects]
+    if not roots or len(set(roots)) < len(roots):
+        raise UserError(
+            "a project is named twice" if roots else "no project",
+            hint="--project DIR for each, once",
+        )
+
+
+def _check_settings(projects: Sequence[Project], plan: _Plan) -> dict[str, Config]:
+    """Method -> its settings in the first project; UserError for what some project refuses."""
+    configs = {}
+    for project in reversed(projects):
+        get_protocol(plan.protocol, common_config(project, plan.settings).evaluate)
+        for method in plan.methods:
+            config = method.config(project, plan.settings, plan.seeds[0])
+            check_input(config)
+            configs[method.name] = config
+    return configs
+
+
+def _labels(projects: Sequence[Project]) -> list[str]:
+    """Names of the folders, with the folder above where two are the same."""
+    names = [project.root.name for project in projects]
+    if len(set(names)) < len(names):
+        return [f"{project.root.parent.name}/{project.root.name}" for project in projects]
+    return names
+
+
+def _facts(
+    projects: Sequence[Project],
+    plan: _Plan,
+    configs: dict[str, Config],
+    minutes: float | None,
+    device: DeviceName,
+) -> dict[str, Any]:
+    steps = common_config(projects[0], plan.settings).train.steps
+    budget = f"{steps} steps for every method"
+    if minutes is not None:
+        budget = f"at most {minutes:g} minutes of training and {steps} steps for every method"
+    return {
+        "budget": budget,
+        "minutes": minutes,
+        "steps": steps,
+        "pairs of a step": {name: config.train.batch_size for name, config in configs.items()},
+        "seeds": list(plan.seeds),
+        "settings": list(plan.settings),
+        "presets": {name: config.preset for name, config in configs.items()},
+        "protocol": plan.protocol,
+        "alignment": asdict(next(iter(configs.values())).align),
+        "machine": machine_facts(device),
+    }
+
+
+def _empty(label: str, project: Project, plan: _Plan) -> ProjectResult:
+    source = find_source(project)
+    data = paper_data().get(source.data)
+    figures = data.figures if data else {}
+    rows = [
+        ResultRow(m.name, m.label, figures.get(m.name, {}), list(m.overrides)) for m in plan.methods
+    ]
+    return ProjectResult(TableResult(label, label, {}, rows), source)
+
+
+def _baselines(budget: Budget, plan: _Plan, into: ProjectResult) -> None:
+    """Score what needs no training."""
+    run = f"{NAME}-baselines"
+
+    def work() -> None:
+        scored = _score(budget, plan, run, tuple(BASELINES), common_config(project, plan.settings))
+        for name, label in BASELINES.items():
+            _add_baseline(into, name, label, name, scored)
+        into.table.facts = dict(scored.facts)
+        into.table.warnings = list(scored.warnings)
+
+    project = budget.project
+    error = attempt(project, run, work)
+    if error:
+        budget.progress.note(f"{run} failed: {error}")
+        into.table.baselines = [
+            ResultRow(name, label, {}, outcomes=[Outcome(run, name, error=error)])
+            for name, label in BASELINES.items()
+        ]
+
+
+def _add_baseline(
+    into: ProjectResult, name: str, label: str, features: str, scored: Scored
+) -> None:
+    row = ResultRow(name, label, {}, outcomes=[Outcome("", features, scored.scores[features])])
+    into.table.baselines.append(row)
+    into.add_sample(row, scored.resampled[features])
+
+
+def _one_run(budget: Budget, plan: _Plan, method: Method, seed: int, into: ProjectResult) -> None:
+    """Train and score one run into the row of its method."""
+    run = run_name(NAME, method.name, seed)
+    row = into.row(method.name)
+    assert row is not None
+    found = Outcome(run, "model", seed=seed)
+
+    def work() -> None:
+        nonlocal found
+        config = method.config(budget.project, plan.settings, seed)
+        found = train_run(budget, run, config)
+        first = _network(config) not in into.networks
+        features = ("model", UNTRAINED) if first else ("model",)
+        scored = _score(budget, plan, run, features, config)
+        found = replace(found, scores=scored.scores["model"])
+        if first:
+            into.networks.append(_network(config))
+            name, label = f"{UNTRAINED}-{method.name}", f"untrained, {method.label}"
+            _add_baseline(into, name, label, UNTRAINED, scored)
+        into.add_sample(row, scored.resampled["model"])
+        _keep_news(into, scored)
+
+    error = attempt(budget.project, run, work)
+    if error:
+        budget.progress.note(f"{run} failed: {error}")
+    row.outcomes.append(replace(found, error=error))
+
+
+def _score(
+    budget: Budget, plan: _Plan, run: str, features: tuple[str, ...], config: Config
+) -> Scored:
+    budget.progress.note(f"evaluating {run}")
+    return score_kept(
+        budget.project,
+        run,
+        config,
+        features,
+        protocol=plan.protocol,
+        device=budget.device,
+        progress=budget.progress,
+    )
+
+
+def _network(config: Config) -> Any:
+    """What the embeddings of an untrained network depend on; its head does not embed."""
+    model = replace(config.model, projection_head=False)
+    return model, config.heatmap, config.train.fps, config.train.frames
+
+
+def _keep_news(into: ProjectResult, scored: Scored) -> None:
+    """Warnings that were not there before, and facts where the baselines had none."""
+    into.table.facts = into.table.facts or dict(scored.facts)
+    known = into.table.warnings
+    known += [text for text in scored.warnings if text not in known]

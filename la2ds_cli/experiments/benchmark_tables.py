@@ -1,0 +1,451 @@
+"""The tables of a benchmark as numbers: which figure stands where, for all formats alike.
+
+A table has a group of columns for each project, one for their mean, and one for what the paper
+reports on the data set of the projects. `all_notes` are the sentences below the tables: what
+may not be compared, what failed, where a baseline is ahead.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.experiments.methods import departures, paper_data, paper_methods, same_input
+from la2ds_cli.experiments.metrics import Metric, Task
+from la2ds_cli.experiments.result import BenchmarkResult, Outcome, ProjectResult, ResultRow
+from la2ds_cli.experiments.scores import mean_interval
+
+_SAID = {"classification": "phases ", "transfer": "event transfer "}  # before a heading
+_EARLY = 0.9  # of the minutes: a run that ended before was given less
+MARK = "†"
+MEAN = "mean over projects"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """value: mean over seeds, or None. spread: standard deviation over seeds (n - 1). interval:
+    95 %, over the scored clips. paper: the paper's figure, where it may be compared. rank: 1 for
+    the best method of the column, 2 for the second, else 0."""
+
+    value: float | None = None
+    spread: float | None = None
+    interval: list[float] | None = None
+    paper: float | None = None
+    runs: int = 0
+    rank: int = 0
+    digits: int = 2
+
+    def shown(self) -> str:
+        """`91.23 ±0.40`, or a dash."""
+        if self.value is None:
+            return "–"
+        text = f"{self.value:.{self.digits}f}"
+        return text if self.spread is None else f"{text} ±{self.spread:.{self.digits}f}"
+
+    def shown_interval(self) -> str:
+        """`[90.10, 92.00]`, or nothing."""
+        if self.value is None or self.interval is None:
+            return ""
+        low, high = self.interval
+        return f"[{low:.{self.digits}f}, {high:.{self.digits}f}]"
+
+    def shown_paper(self) -> str:
+        """`paper 92.63`, or nothing."""
+        return "" if self.paper is None else f"paper {self.paper:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """group: a project, MEAN, or a data set of the paper. metric: name of its column in CSV."""
+
+    group: str
+    heading: str
+    metric: str
+    lower_is_better: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method or a baseline. reads: what its network reads here."""
+
+    name: str
+    label: str
+    reads: str
+    baseline: bool
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """A table as it is shown. title: with the number of the paper's table, where it has one."""
+
+    name: str
+    title: str
+    columns: list[Column]
+    lines: list[Line]
+
+    def groups(self) -> list[tuple[str, int]]:
+        """Groups of columns and how many columns each has."""
+        found: dict[str, int] = {}
+        for column in self.columns:
+            found[column.group] = found.get(column.group, 0) + 1
+        return list(found.items())
+
+    def parts(self, most: int) -> list[TaskTable]:
+        """The table in parts of at most `most` groups of columns, for pages that do not scroll."""
+        names = [name for name, _ in self.groups()]
+        return [self.only(names[start : start + most]) for start in range(0, len(names), most)]
+
+    def fitting(
+        self, names: Sequence[str], room: float, width: Callable[[TaskTable], float]
+    ) -> Iterator[TaskTable]:
+        """The groups `names` in parts that are no wider than `room`, of one group or more.
+
+        width: of the columns of a table, in the unit of `room`.
+        """
+        widths = {name: width(self.only([name])) for name in names}
+        chosen: list[str] = []
+        for name in names:
+            if chosen and sum(widths[n] for n in [*chosen, name]) > room:
+                yield self.only(chosen)
+                chosen = []
+            chosen.append(name)
+        yield self.only(chosen)
+
+    def only(self, groups: Sequence[str]) -> TaskTable:
+        """The columns of these groups."""
+        kept = [n for n, column in enumerate(self.columns) if column.group in groups]
+        lines = [replace(line, cells=[line.cells[n] for n in kept]) for line in self.lines]
+        if all(MARK in group for group in groups):
+            # The paper has none of our baselines, and its methods read what they read there.
+            lines = [
+                replace(line, reads=paper_methods()[line.name].input)
+                for line in lines
+                if line.name in paper_methods()
+            ]
+        return replace(self, columns=[self.columns[n] for n in kept], lines=lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict for the JSON document."""
+        return asdict(self)
+
+
+def layout(result: BenchmarkResult) -> list[TaskTable]:
+    """The tables of the tasks that this evaluation offers, and the cost."""
+    tables = [_task_table(result, task) for task in result.tasks]
+    return [table for table in tables if table is not None] + [_cost_table(result)]
+
+
+def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
+    heads = list(zip(task.metrics, task.headings, strict=True))
+    rows = _rows(result)
+    if result.outcomes() and not any(
+        row.values(metric.name)
+        for project in result.projects
+        for row in (*project.table.rows, *project.table.baselines)
+        for metric in task.metrics
+    ):
+        return None  # the protocol has no such metric, or there are no labels
+    columns, cells = [], {name: [] for name, _ in rows}
+
+    def add(group: str, metric: Metric, heading: str, found: dict[str, Cell]) -> None:
+        columns.append(Column(group, heading, metric.name, metric.lower_is_better))
+        ranked = _ranked(found, {name for name, baseline in rows if not baseline}, metric)
+        for name in cells:
+            cells[name].append(ranked[name])
+
+    names = [name for name, _ in rows]
+    for project in result.projects:
+        for metric, heading in heads:
+            found = {name: _cell(result, project, name, metric) for name in names}
+            add(project.table.name, metric, heading, found)
+    if len(result.projects) > 1:
+        for metric, heading in heads:
+            add(MEAN, metric, heading, {name: _mean_cell(result, name, metric) for name in names})
+    for data in _data_sets(result) if task.number else ():
+        label = f"in the paper: {paper_data()[data].label} {MARK}"
+        for metric, heading in heads:
+            add(label, metric, heading, {name: _theirs(data, name, metric) for name in names})
+    lines = [
+        Line(name, _label(result, name), result.reads.get(name, ""), baseline, cells[name])
+        for name, baseline in rows
+    ]
+    number = f" (the paper's Table {task.number})" if task.number else ""
+    return TaskTable(task.name, task.title + number, columns, lines)
+
+
+def _rows(result: BenchmarkResult) -> list[tuple[str, bool]]:
+    """Names of the methods and of the baselines of any project, and whether it is a baseline."""
+    found = {row.name: False for p in result.projects for row in p.table.rows}
+    found |= {row.name: True for p in result.projects for row in p.table.baselines}
+    return list(found.items())
+
+
+def _label(result: BenchmarkResult, name: str) -> str:
+    rows = (project.row(name) for project in result.projects)
+    return next(row.label for row in rows if row is not None)
+
+
+def _cell(result: BenchmarkResult, project: ProjectResult, name: str, metric: Metric) -> Cell:
+    row = project.row(name)
+    if row is None:
+        return Cell(digits=metric.digits)
+    values = row.values(metric.name)
+    paper = None
+    if not departures([project.source], result.facts["protocol"]):
+        paper = _comparable(result, row, metric)
+    return _summary(values, row.intervals.get(metric.name), paper, metric)
+
+
+def _summary(
+    values: Sequence[float], interval: list[float] | None, paper: float | None, metric: Metric
+) -> Cell:
+    return Cell(
+        statistics.fmean(values) if values else None,
+        statistics.stdev(values) if len(values) > 1 else None,
+        interval,
+        paper,
+        len(values),
+        digits=metric.digits,
+    )
+
+
+def _comparable(result: BenchmarkResult, row: ResultRow, metric: Metric) -> float | None:
+    """The paper's figure of a method that reads here what it reads there."""
+    reads = result.reads.get(row.name, "")
+    return row.paper.get(metric.name) if same_input(row.name, reads) else None
+
+
+def _mean_cell(result: BenchmarkResult, name: str, metric: Metric) -> Cell:
+    """Mean over projects of their means; nothing where one of them lacks the figure. The spread is
+    that of the seeds which every project has."""
+    rows = [project.row(name) for project in result.projects]
+    per_project = [row.values(metric.name) if row else [] for row in rows]
+    if not all(per_project):
+        return Cell(digits=metric.digits)
+    by_seed = [
+        {o.seed: o.scores.get(metric.name) for o in row.outcomes} for row in rows if row is not None
+    ]
+    seeds = [s for s in by_seed[0] if all(scores.get(s) is not None for scores in by_seed)]
+    means = [statistics.fmean([scores[s] or 0.0 for scores in by_seed]) for s in seeds]
+    paper = None
+    if not departures([p.source for p in result.projects], result.facts["protocol"]):
+        paper = _comparable(result, next(row for row in rows if row), metric)
+    return Cell(
+        statistics.fmean(map(statistics.fmean, per_project)),
+        statistics.stdev(means) if len(means) > 1 else None,
+        _interval_of_projects(result, name, metric),
+        paper,
+        len(seeds),
+        digits=metric.digits,
+    )
+
+
+def _interval_of_projects(result: BenchmarkResult, name: str, metric: Metric) -> list[float] | None:
+    """95 % interval of the mean over projects, whose clips are drawn independently."""
+    samples = []
+    for number, project in enumerate(result.projects):
+        runs = [run[metric.name] for run in project.resampled.get(name, []) if metric.name in run]
+        if not runs:
+            return None
+        # Projects of as many clips have the same draws, in the same order: mix them.
+        order = np.random.default_rng(number).permutation(len(runs[0]))
+        samples.append(np.mean(runs, axis=0)[order])
+    return mean_interval(samples)
+
+
+def _data_sets(result: BenchmarkResult) -> list[str]:
+    """Data sets of the paper that some project is of."""
+    return list(dict.fromkeys(p.source.data for p in result.projects if p.source.data))
+
+
+def _theirs(data: str, name: str, metric: Metric) -> Cell:
+    figure = paper_data()[data].figures.get(name, {}).get(metric.name)
+    return Cell(figure, runs=int(figure is not None), digits=metric.digits)
+
+
+def _ranked(found: dict[str, Cell], methods: set[str], metric: Metric) -> dict[str, Cell]:
+    """Best and second of the methods, as the paper marks them; equal figures share a rank."""
+    sign = 1 if metric.lower_is_better else -1
+    shown = {
+        name: sign * round(cell.value, cell.digits)
+        for name, cell in found.items()
+        if name in methods and cell.value is not None
+    }
+    if len(shown) < 2:
+        return found
+    places = sorted(set(shown.values()))[:2]
+    return {
+        name: replace(cell, rank=places.index(shown[name]) + 1)
+        if shown.get(name) in places
+        else cell
+        for name, cell in found.items()
+    }
+
+
+def _cost_table(result: BenchmarkResult) -> TaskTable:
+    """Steps and seconds of training of each method in each project."""
+    columns, lines = [], []
+    for project in result.projects:
+        columns += [
+            Column(project.table.name, "steps", "steps", True),
+            Column(project.table.name, "seconds", "seconds", True),
+        ]
+    for name, baseline in _rows(result):
+        if baseline:
+            continue
+        cells = []
+        for project in result.projects:
+            row = project.row(name)
+            runs = [o for o in row.outcomes if o.steps is not None] if row else []
+            for values, digits in (([o.steps for o in runs], 0), ([o.seconds for o in runs], 0)):
+                known = [float(value) for value in values if value is not None]
+                mean = statistics.fmean(known) if known else None
+                spread = statistics.stdev(known) if len(set(known)) > 1 else None
+                cells.append(Cell(mean, spread, runs=len(known), digits=digits))
+        lines.append(Line(name, _label(result, name), result.reads.get(name, ""), False, cells))
+    return TaskTable("cost", "Cost of training", columns, lines)
+
+
+def all_notes(result: BenchmarkResult) -> list[str]:
+    """In the order of how much they change what the tables say."""
+    return list(
+        dict.fromkeys(
+            [
+                *_failures(result),
+                *_paper_notes(result),
+                *_baselines_ahead(layout(result)),
+                *_budget_notes(result),
+                *_protocol_notes(result),
+                *(
+                    f"{project.table.name}: {text}"
+                    for project in result.projects
+                    for text in project.table.warnings
+                ),
+            ]
+        )
+    )
+
+
+def _failures(result: BenchmarkResult) -> Iterator[str]:
+    """Runs without figures, and those whose figures are of a network that tells nothing apart."""
+    for project in result.projects:
+        for outcome in project.table.failures():
+            yield f"{project.table.name}, {outcome.run}: {outcome.error}"
+        for text in project.table.collapses():
+            yield f"{project.table.name}, {text}"
+
+
+def _paper_notes(result: BenchmarkResult) -> Iterator[str]:
+    protocol = result.facts["protocol"]
+    data = {p.source.data: p for p in result.projects if p.source.data}
+    others = [p.table.name for p in result.projects if not p.source.data]
+    for name in data:
+        sources = [p.source for p in result.projects if p.source.data == name]
+        reasons = departures(sources, protocol)
+        label = f"{MARK} {paper_data()[name].label} in the paper"
+        if reasons:
+            yield f"{label} is not the same experiment: {'; '.join(reasons)}"
+        else:
+            yield f"{label}: the same clips, labels and definitions; its figures stand beside ours"
+    if others:
+        names = ", ".join(others)
+        yield f"{names}: data that the paper does not have, so none of its figures stands beside"
+    if data:
+        yield from _inputs(result)
+
+
+def _inputs(result: BenchmarkResult) -> Iterator[str]:
+    """Which methods read something else in the paper, by what they read there."""
+    found: dict[str, list[str]] = {}
+    for name, reads in result.reads.items():
+        known = paper_methods().get(name)
+        if known is not None and not same_input(name, reads):
+            found.setdefault(known.input, []).append(known.label)
+    if found:
+        theirs = "; ".join(f"{', '.join(names)} {kind}" for kind, names in found.items())
+        ours = []
+        if joints := sorted(set(result.reads.values()) - {"rgb"}):
+            ours.append(f"2D joints ({', '.join(joints)})")
+        if "rgb" in result.reads.values():
+            ours.append("RGB frames through a network that is not trained (rgb)")
+        here = " and ".join(ours)
+        yield f"{MARK} in the paper these read something else: {theirs}; here {here}"
+
+
+def _baselines_ahead(tables: Sequence[TaskTable]) -> Iterator[str]:
+    """Where a baseline does as well as the best method, by baseline."""
+    found: dict[str, list[str]] = {}
+    for table in tables:
+        headings = dict.fromkeys(column.heading for column in table.columns)
+        for heading in headings:
+            columns = [
+                (n, column)
+                for n, column in enumerate(table.columns)
+                if column.heading == heading and MARK not in column.group
+            ]
+            ahead: dict[str, list[str]] = {}
+            for n, column in columns:
+                for label in _ahead(table, n):
+                    ahead.setdefault(label, []).append(column.group)
+            for label, groups in ahead.items():
+                where = "" if len(groups) == len(columns) else f" ({', '.join(groups)})"
+                found.setdefault(label, []).append(f"{_SAID.get(table.name, '')}{heading}{where}")
+    for label, columns in found.items():
+        yield f"{label} does as well as the best method, or better, in: {', '.join(columns)}"
+
+
+def _ahead(table: TaskTable, n: int) -> list[str]:
+    """Labels of the baselines that are no worse than the best method in column `n`."""
+    sign = 1 if table.columns[n].lower_is_better else -1
+    values = [
+        (line.label, line.baseline, sign * value)
+        for line in table.lines
+        if (value := line.cells[n].value) is not None
+    ]
+    best = min((value for _, baseline, value in values if not baseline), default=None)
+    if best is None:
+        return []
+    return [label for label, baseline, value in values if baseline and value <= best]
+
+
+def _budget_notes(result: BenchmarkResult) -> Iterator[str]:
+    done = [o for o in result.outcomes() if o.steps is not None and not o.error]
+    if len({o.steps for o in done}) > 1:
+        yield (
+            "the runs did not make the same number of steps; without --minutes, or with "
+            "--set train.steps=N small enough, they do"
+        )
+    minutes, steps = result.facts["minutes"], result.facts["steps"]
+    for outcome in done:
+        if _was_given_less(outcome, minutes, steps):
+            yield (
+                f"{outcome.run} was trained before, with less than this budget "
+                f"({outcome.steps} steps, {outcome.seconds:.0f} s); --overwrite trains it again"
+            )
+    seeds = result.facts["seeds"]
+    if len(seeds) < 3:
+        yield (
+            f"{len(seeds)} of at least 3 seeds: what another seed would change is not in the "
+            "intervals; --seeds 0,1,2"
+        )
+
+
+def _was_given_less(outcome: Outcome, minutes: float | None, steps: int) -> bool:
+    if not outcome.reused or outcome.steps is None or outcome.seconds is None:
+        return False
+    return outcome.steps < steps and (minutes is None or outcome.seconds < _EARLY * 60 * minutes)
+
+
+def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
+    if not result.facts["alignment"]["pool"]:
+        yield (
+            "event transfer aligns by the embedding alone (align.pool=false), so that the joints' "
+            "own movement, which votes in la2ds align, does not hide what a method learned"
+        )
+    if result.facts["protocol"] != "la2ds" and any(task.number == 0 for task in result.tasks):
+        yield f"protocol {result.facts['protocol']} has no event transfer; --protocol la2ds has"

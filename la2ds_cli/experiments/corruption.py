@@ -1,0 +1,176 @@
+"""Joints as a worse pose estimator would have left them, and a project seen through them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config_sections import HeatmapConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.evaluation.events import choose_events
+from la2ds_cli.evaluation.trims import EvaluationClip
+from la2ds_cli.features.crop import clip_box
+
+ANY = "any"  # in place of a limb's name: one of the limbs, drawn anew for every frame
+
+
+def clip_generator(video: str, seed: int) -> np.random.Generator:
+    """The generator of one clip; it depends on `video` and `seed` only, not on other clips."""
+    digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, digest])
+
+
+def check_limb(limb: str, skeleton: Skeleton) -> None:
+    """UserError (exit 2) for a name that is neither a kinematic chain of the skeleton nor ANY."""
+    known = [ANY, *sorted(skeleton.chains)]
+    if limb not in known:
+        near = get_close_matches(limb, known, n=1)
+        raise UserError(
+            f"skeleton {skeleton.name} has no limb '{limb}'",
+            hint=(f"did you mean '{near[0]}'? " if near else "") + f"limbs: {', '.join(known)}",
+        )
+
+
+def drop_limb_at_test(
+    pose: PoseSequence, chain: str, probability: float, rng: np.random.Generator
+) -> PoseSequence:
+    """In each frame, with `probability`, one limb or finger is unseen (paper sec. 4.2.4).
+
+    chain: name of a kinematic chain of the skeleton, or ANY. Its first joint (shoulder, hip,
+    wrist) belongs to the body or to other fingers and stays. Dropped joints become NaN with score
+    0. From generators of one seed, the frames that lose a limb at a lower probability lose the
+    same one at a higher. Raises UserError (exit 2) for an unknown chain.
+    """
+    skeleton = get_skeleton(pose.skeleton)
+    check_limb(chain, skeleton)
+    names = sorted(skeleton.chains)
+    dropped = rng.random(len(pose)) < probability
+    drawn = rng.integers(len(names), size=len(pose))
+    if chain != ANY:
+        drawn = np.full(len(pose), names.index(chain))
+    xy, score = pose.xy.copy(), pose.score.copy()
+    for number, name in enumerate(names):
+        frames = np.flatnonzero(dropped & (drawn == number))
+        gone = np.ix_(frames, np.array(skeleton.chains[name][1:]))
+        xy[gone] = np.nan
+        score[gone] = 0
+    return replace(pose, xy=xy, score=score)
+
+
+def add_noise(
+    pose: PoseSequence,
+    cells: float,
+    rng: np.random.Generator,
+    heatmap: HeatmapConfig | None = None,
+) -> PoseSequence:
+    """N(0, `cells` heatmap cells) on every coordinate of every joint (paper sec. 4.2.5).
+
+    A cell is the longer side of the clip's crop box divided by the cells per side of `heatmap`
+    (None = the defaults), as in the position augmentation. Unseen joints stay unseen.
+    """
+    settings = heatmap or HeatmapConfig()
+    box = clip_box(pose.xy, settings.crop, settings.padding)
+    cell = float(max(box[2] - box[0], box[3] - box[1])) / settings.size
+    if not np.isfinite(cell):  # no joint was ever seen
+        return pose
+    return replace(pose, xy=pose.xy + rng.normal(0, cells * cell, pose.xy.shape))
+
+
+class Corruption(Protocol):
+    """What happens to the joints of a clip; recipe: of the outcome, from poses of key `source`."""
+
+    def apply(self, video: str, pose: PoseSequence) -> PoseSequence: ...
+
+    def recipe(self, source: str) -> Recipe: ...
+
+
+@dataclass(frozen=True)
+class DroppedLimb:
+    """la2ds_cli.experiments.corruption.drop_limb_at_test on every clip."""
+
+    limb: str
+    probability: float
+    seed: int
+
+    def apply(self, video: str, pose: PoseSequence) -> PoseSequence:
+        return drop_limb_at_test(
+            pose, self.limb, self.probability, clip_generator(video, self.seed)
+        )
+
+    def recipe(self, source: str) -> Recipe:
+        return Recipe("drop-limb", 1, asdict(self), {"poses": source})
+
+
+@dataclass(frozen=True)
+class JointNoise:
+    """corruption.add_noise on every clip, in cells of `heatmap`."""
+
+    cells: float
+    seed: int
+    heatmap: HeatmapConfig
+
+    def apply(self, video: str, pose: PoseSequence) -> PoseSequence:
+        return add_noise(pose, self.cells, clip_generator(video, self.seed), self.heatmap)
+
+    def recipe(self, source: str) -> Recipe:
+        return Recipe("joint-noise", 1, asdict(self), {"poses": source})
+
+
+class CorruptedProject(Project):
+    """The same directory, but the poses it reads are corrupted; stored poses are left alone.
+
+    test: what happens to the clips that are scored (split `test`, or all where there is no such
+    split), train: to the others; None = nothing. A run trained through it has a recipe of its own.
+    Results go to results/robustness/LABEL/. Events without labels are those of the clean joints:
+    what joints are worth must not be judged by themselves.
+    """
+
+    def __init__(
+        self, project: Project, label: str, *, train: Corruption | None, test: Corruption | None
+    ) -> None:
+        super().__init__(project.root, project.settings)
+        self._clean = project
+        self._label = label
+        scored = _scored(project)
+        self._corruption = {v.id: test if v.id in scored else train for v in project.videos()}
+
+    def read_pose(self, video: str) -> tuple[PoseSequence, Recipe]:
+        pose, recipe = self._clean.read_pose(video)
+        corruption = self._corruption[video]
+        if corruption is None:
+            return pose, recipe
+        return replace(corruption.apply(video, pose), clip=""), corruption.recipe(recipe.key)
+
+    def results_dir(self, kind: str) -> Path:
+        return self._clean.results_dir("robustness") / self._label
+
+    def phases(self) -> dict[str, list[Phase]]:
+        labels = self._clean.phases()
+        poses = {video: self._clean.read_pose(video)[0] for video in _scored(self._clean)}
+        clips, source, _ = choose_events(poses, labels)
+        return {c.id: as_phases(c) for c in clips} if source == "kinematic" else labels
+
+
+def _scored(project: Project) -> list[str]:
+    """Ids of the clips with poses that an evaluation scores."""
+    videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
+    return [v.id for v in videos if v.split == "test"] or [v.id for v in videos]
+
+
+def as_phases(clip: EvaluationClip) -> list[Phase]:
+    """Phases whose starts are the events of the clip, in source frames, for
+    la2ds_cli.evaluation.events.phase_events to find them again; the first one is no event."""
+    found = sorted((int(clip.pose.frame[row]), name) for name, row in clip.events.items())
+    first, last = int(clip.pose.frame[0]), int(clip.pose.frame[-1]) + 1
+    starts = [(first, "start"), *found]
+    ends = [start for start, _ in starts[1:]] + [last]
+    return [Phase(s, max(e, s + 1), name) for (s, name), e in zip(starts, ends, strict=True)]

@@ -1,0 +1,217 @@
+"""Which methods are compared, how each is trained, and what the paper reports of them.
+
+The paper's Tables 1 to 3 are in paper.toml; `departures` says whether a figure of ours may stand
+beside theirs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import PurePath
+from typing import Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, preset_names
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.training.losses import get_method, method_names, method_recipe
+
+RECORDS = "casa-npy"  # the import format whose splits and labels are the paper's
+
+
+@dataclass(frozen=True)
+class PaperMethod:
+    """input: what it reads in the paper, `RGB frames`, `3D joints` or `2D heatmaps`."""
+
+    name: str
+    label: str
+    input: str
+
+
+@dataclass(frozen=True)
+class PaperData:
+    """A data set of the paper. records: stems of the files of CASA that the figures are the mean
+    over. format: of `la2ds import`. figures: method -> metric -> figure."""
+
+    name: str
+    label: str
+    format: str
+    records: tuple[str, ...]
+    figures: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the clips of a project come from. data: name of a data set of the paper, empty for
+    others. record: the file of CASA they are, labels included; empty for others."""
+
+    data: str = ""
+    record: str = ""
+
+
+@cache
+def _file() -> dict[str, Any]:
+    return tomllib.loads(
+        (resources.files("la2ds_cli.experiments") / "paper.toml").read_text("utf-8")
+    )
+
+
+def paper_methods() -> dict[str, PaperMethod]:
+    """By name, in the order of the paper's tables."""
+    return {row["name"]: PaperMethod(**row) for row in _file()["methods"]}
+
+
+def paper_data() -> dict[str, PaperData]:
+    """By name."""
+    return {name: _data(name, row) for name, row in _file()["data"].items()}
+
+
+def _data(name: str, row: dict[str, Any]) -> PaperData:
+    figures = {
+        method: {
+            column: value
+            for column, value in zip(_file()["columns"], values, strict=True)
+            if not math.isnan(value)
+        }
+        for method, values in row["figures"].items()
+    }
+    return PaperData(name, row["label"], row["format"], tuple(row["records"]), figures)
+
+
+def find_source(project: Project) -> Source:
+    """By the recipes of the poses; no data set of the paper as soon as two clips disagree."""
+    found = set()
+    for video in project.videos():
+        if not project.pose_path(video.id).exists():
+            continue
+        recipe = artifact.read_header(project.pose_path(video.id))[0]
+        found.add(_source_of(str(recipe.config.get("format", "")), video.path))
+    return found.pop() if len(found) == 1 else Source()
+
+
+def _source_of(pose_format: str, path: str) -> Source:
+    stem = re.sub(r"_(train|val|test)$", "", PurePath(path).stem)
+    for data in paper_data().values():
+        if pose_format == RECORDS and stem in data.records:
+            return Source(data.name, stem)
+        if pose_format == data.format:
+            return Source(data.name)
+    return Source()
+
+
+def departures(sources: Sequence[Source], protocol: str) -> list[str]:
+    """Why figures of these projects, or their mean, are not those of the paper; empty where they
+    may be compared but for what a method reads (`same_input`)."""
+    names = {source.data for source in sources}
+    if len(names) != 1 or "" in names:
+        return ["these are other data"]
+    data = paper_data()[names.pop()]
+    found = []
+    if any(not source.record for source in sources):
+        found.append(
+            "its splits and labels are those of CASA's records, which the paper uses; whose labels "
+            f"phases.csv holds is not known (la2ds import {RECORDS} has theirs), and phases made "
+            "from the joints by rule favour what reads joints"
+        )
+    actions = {source.record for source in sources}
+    if len(sources) != len(data.records) or (all(actions) and actions != set(data.records)):
+        many = ", ".join(data.records) if len(data.records) == 1 else f"{len(data.records)} actions"
+        found.append(f"its figures are of {many}, the mean over them, with a network for each")
+    if protocol != "paper":
+        found.append(f"ours are by protocol {protocol} (--protocol paper has its definitions)")
+    return found
+
+
+def same_input(method: str, reads: str) -> bool:
+    """Whether the method reads here (model.input) what it reads in the paper.
+
+    `rgb` never is: its base network is frozen, those of the paper's RGB methods are fine-tuned.
+    """
+    known = paper_methods().get(method)
+    return known is not None and known.input == "2D heatmaps" and reads == "heatmap"
+
+
+# The joints' own movement would vote beside every embedding and hide what a method learned.
+ALONE = "align.pool=false"
+
+
+@dataclass(frozen=True)
+class Method:
+    """preset: of its own, None = that of the project. overrides: what its name stands for."""
+
+    name: str
+    label: str
+    preset: str | None
+    overrides: tuple[str, ...]
+
+    def config(self, project: Project, settings: Sequence[str], seed: int) -> Config:
+        """What the method is trained and scored with: its recipe and `settings`, which win.
+
+        Steps, alignment and evaluation are those of the project for all methods alike.
+        """
+        common = common_config(project, settings)
+        preset = self.preset
+        if preset is None and project.config().preset in shipped_methods():
+            preset = "default"  # the project's is that of another method
+        config = project.config(
+            preset=preset,
+            overrides=[
+                f"train.steps={common.train.steps}",
+                *self.overrides,
+                *settings,
+                f"train.seed={seed}",
+            ],
+        )
+        return replace(config, align=common.align, evaluate=common.evaluate)
+
+
+def common_config(project: Project, settings: Sequence[str]) -> Config:
+    """The settings that all methods share."""
+    return project.config(overrides=[ALONE, *settings])
+
+
+def shipped_methods() -> list[str]:
+    """Names of all methods of the package: those of the paper in its order, then others."""
+    losses, presets = method_names(), preset_names()
+    known = [name for name in paper_methods() if name in losses or name in presets]
+    return [*known, *(name for name in losses if name not in known)]
+
+
+def find_methods(names: Sequence[str]) -> list[Method]:
+    """By names of `shipped_methods`, or dotted paths of modules.
+
+    UserError (exit 2) for an unknown name, one that comes twice, or none at all.
+    """
+    if not names or len(set(names)) < len(names):
+        raise UserError(
+            f"the methods must be different names, got {', '.join(names) or 'none'}",
+            hint=f"methods: {', '.join(shipped_methods())}, or dotted paths of modules",
+        )
+    return [_find(name) for name in names]
+
+
+def _find(name: str) -> Method:
+    if name not in shipped_methods():
+        _check_module(name)
+    preset, overrides = method_recipe(name)
+    label = paper_methods()[name].label if name in paper_methods() else name
+    return Method(name, label, preset, tuple(overrides))
+
+
+def _check_module(name: str) -> None:
+    """UserError (exit 2) for a dotted path that is no method, before anything is trained."""
+    try:
+        module = get_method(name)
+    except UserError:
+        raise
+    except Exception as error:  # the code of others
+        raise UserError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+    for part in ("PAIRS", "loss"):
+        if not hasattr(module, part):
+            raise UserError(f"{name} has no {part}", hint="docs/extending.md says what it needs")

@@ -1,0 +1,295 @@
+"""Step: one table of the paper on a project's clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.ablation_table import write_table
+from la2ds_cli.experiments.ablations import (
+    ABLATIONS,
+    MISSING,
+    NOISY,
+    Row,
+    Table,
+    TableName,
+    changed_settings,
+    choices_table,
+    left_out,
+)
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.metrics import METHOD_TABLES
+from la2ds_cli.experiments.result import BenchmarkResult, Outcome, ResultRow, TableResult
+from la2ds_cli.experiments.runs import (
+    SHARED,
+    Budget,
+    attempt,
+    check_seeds,
+    machine_facts,
+    run_name,
+    same_weights,
+    score_run,
+    train_run,
+)
+from la2ds_cli.experiments.scores import Evaluation
+
+DEFAULT_PRESET = "paper-penn"
+BASELINES = {
+    "raw_pose": "raw pose",
+    "raw_pose_best": "best raw pose",
+    "time_only": "time only",
+    "untrained": "untrained network",
+}
+SWEEPS = {
+    "table7": "Robustness against missing joints",
+    "table8": "Robustness against noisy joints",
+}
+
+
+def reproduce(
+    project: Project,
+    table: TableName,
+    *,
+    preset: str = DEFAULT_PRESET,
+    settings: Sequence[str] = (),
+    minutes: float | None = None,
+    seeds: Sequence[int] = (0,),
+    device: DeviceName = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> TableResult:
+    """Train and evaluate every row of a table of the paper, seed after seed.
+
+    A finished run is used again, an interrupted one goes on, and the files
+    results/reproduce/TABLE.{md,csv,json} are written after every run, so a table may be stopped
+    at any time. One failing run does not stop the others. minutes: longest training of each run,
+    None = the steps of the recipe. UserError (exit 2) for no seed or a bad setting.
+    """
+    check_seeds(seeds)
+    budget = Budget(
+        project, preset, tuple(settings), minutes, device, overwrite, progress or Progress()
+    )
+    config = budget.config((), seeds[0])  # refuse a bad setting before any work
+    result = TableResult(table, "", _facts(budget, seeds, config))
+    if table in SWEEPS:
+        result.title = SWEEPS[table]
+        (_missing_joints if table == "table7" else _noisy_joints)(budget, seeds, result)
+    else:
+        ablation = ABLATIONS[table] if table in ABLATIONS else choices_table(config)
+        result.title = ablation.title
+        _ablation(budget, ablation, seeds, result)
+    _write(budget, result)
+    return result
+
+
+def _facts(budget: Budget, seeds: Sequence[int], config: Config) -> dict[str, Any]:
+    return {
+        "preset": budget.preset,
+        "overrides": [
+            override
+            for key, override in changed_settings(load_config(preset=budget.preset), config).items()
+            if key != "train.seed"
+        ],
+        "minutes": budget.minutes,
+        "steps": config.train.steps,
+        "seeds": list(seeds),
+        "machine": machine_facts(budget.device),
+    }
+
+
+def _write(budget: Budget, result: TableResult) -> None:
+    write_table(result, budget.project.results_dir("reproduce"))
+
+
+def _shared_run(seed: int) -> str:
+    return run_name(SHARED, "all", seed)
+
+
+def _ablation(budget: Budget, table: Table, seeds: Sequence[int], result: TableResult) -> None:
+    result.rows = [
+        ResultRow(row.name, row.label, row.paper, list(row.settings)) for row in table.rows
+    ]
+    for place in table.by_need():
+        row, into = table.rows[place], result.rows[place]
+        base, varied = (budget.config(more, seeds[0]) for more in ((), row.settings))
+        into.note = left_out(row, base, varied)
+        for seed in seeds if not into.note else ():
+            into.outcomes.append(_one_run(budget, table, row, seed, result))
+            _write(budget, result)
+
+
+def _one_run(budget: Budget, table: Table, row: Row, seed: int, result: TableResult) -> Outcome:
+    config = budget.config(row.settings, seed)
+    shared = same_weights(config, budget.config((), seed))
+    run = _shared_run(seed) if shared else run_name(table.name, row.name, seed)
+    found = Outcome(run, "model", seed=seed)
+
+    def work() -> None:
+        nonlocal found
+        found = train_run(_keep(budget, result, run), run, config)
+        baselines = () if result.baselines else tuple(BASELINES)
+        scored = score_run(budget, run, ("model", *baselines), config.align)
+        found = _with_scores(found, scored)
+        if baselines:
+            _take_baselines(result, scored)
+
+    error = attempt(budget.project, run, work)
+    if error:
+        budget.progress.note(f"{run} failed: {error}")
+    return replace(found, error=error)
+
+
+def _with_scores(outcome: Outcome, scored: Evaluation) -> Outcome:
+    name = outcome.features
+    return replace(outcome, scores=scored.scores[name], interval=scored.intervals[name])
+
+
+def _keep(budget: Budget, result: TableResult, run: str) -> Budget:
+    """Within one table a run that several rows share is trained once, also with `overwrite`."""
+    done = any(o.run == run for row in result.rows for o in row.outcomes)
+    return replace(budget, overwrite=False) if done else budget
+
+
+def _take_baselines(result: TableResult, scored: Evaluation) -> None:
+    result.baselines = [
+        ResultRow(name, label, {}, outcomes=[_with_scores(Outcome("", name), scored)])
+        for name, label in BASELINES.items()
+        if name in scored.scores
+    ]
+    _take_facts(result, scored)
+
+
+def _take_facts(result: TableResult, scored: Any) -> None:
+    """scored: an Evaluation or a Sweep."""
+    result.facts |= scored.facts
+    result.warnings = list(scored.warnings)
+
+
+def _missing_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> None:
+    from la2ds_cli.experiments.robustness import PROBABILITIES, limb_sweep
+
+    words = {p: f"{p:.0%} missing" for p in PROBABILITIES}
+    result.rows = [
+        ResultRow(f"p{100 * p:g}", f"limb missing in {p:.0%}", _in_paper(MISSING, p))
+        for p in PROBABILITIES
+    ]
+    keys = [("clean", words[p]) for p in PROBABILITIES]
+
+    def sweep(run: str) -> Any:
+        config = budget.project.config(preset=budget.preset, overrides=budget.settings)
+        return limb_sweep(
+            budget.project, run=run, config=config, device=budget.device, progress=budget.progress
+        )
+
+    _sweep_rows(budget, seeds, result, keys, sweep)
+
+
+def _noisy_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> None:
+    from la2ds_cli.experiments.robustness import noise_sweep
+
+    result.rows = [
+        ResultRow(f"{train}-to-{test}", f"{train} → {test}", _in_paper(NOISY, (train, test)))
+        for train, test in NOISY
+    ]
+
+    def sweep(run: str) -> Any:
+        config = budget.project.config(preset=budget.preset, overrides=budget.settings)
+        return noise_sweep(
+            budget.project,
+            run=run,
+            config=config,
+            minutes=budget.minutes,
+            noisy_run=run.replace(f"{SHARED}-all", "table8-noisy"),
+            overwrite=budget.overwrite,
+            device=budget.device,
+            progress=budget.progress,
+        )
+
+    _sweep_rows(budget, seeds, result, list(NOISY), sweep)
+
+
+def _in_paper(table: dict[Any, float], key: Any) -> dict[str, float]:
+    return {"classification": table[key]} if key in table else {}
+
+
+def _outcome(trained: Outcome, condition: Any, sweep: dict[str, Any]) -> Outcome:
+    """The outcome of one condition; the run on noisy joints has its own steps and seconds."""
+    found = replace(trained, scores=condition.scores, interval=condition.interval)
+    if condition.train == "noisy":
+        names = {"run": "noisy_run", "steps": "noisy_steps", "seconds": "noisy_seconds"}
+        found = replace(found, **{name: sweep[key] for name, key in names.items()})
+    return found
+
+
+def _raw_pose(condition: Any) -> Outcome:
+    return Outcome("", "raw_pose", condition.scores, condition.interval)
+
+
+def _sweep_rows(
+    budget: Budget,
+    seeds: Sequence[int],
+    result: TableResult,
+    keys: Sequence[tuple[str, str]],
+    sweep: Callable[[str], Any],
+) -> None:
+    """Train the whole recipe for every seed and put the conditions of its sweep into the rows;
+    the raw pose in the same conditions, which has no seed, becomes the baselines."""
+    for seed in seeds:
+        run = _shared_run(seed)
+        trained = Outcome(run, "model", seed=seed)
+        conditions: dict[tuple[str, str, str], Any] = {}
+
+        def work(run: str = run, seed: int = seed, found: dict[Any, Any] = conditions) -> None:
+            nonlocal trained
+            trained = train_run(budget, run, budget.config((), seed))
+            measured = sweep(run)
+            found |= {(c.features, c.train, c.test): c for c in measured.conditions}
+            _take_facts(result, measured)
+            result.facts["sweep"] = measured.settings
+
+        error = attempt(budget.project, run, work)
+        if error:
+            budget.progress.note(f"{run} failed: {error}")
+        for row, key in zip(result.rows, keys, strict=True):
+            row.outcomes.append(
+                replace(trained, error=error)
+                if error
+                else _outcome(trained, conditions["model", *key], result.facts["sweep"])
+            )
+        if conditions and not result.baselines:
+            result.baselines = [
+                ResultRow(
+                    f"raw-pose-{row.name}",
+                    f"raw pose, {row.label}",
+                    {},
+                    outcomes=[_raw_pose(conditions["raw_pose", *key])],
+                )
+                for row, key in zip(result.rows, keys, strict=True)
+            ]
+        _write(budget, result)
+
+
+PROTOCOL = "paper"
+
+
+def compare_methods(project: Project, table: str, **options: Any) -> BenchmarkResult:
+    """A table of experiments.benchmark for one project, with the definitions of the paper.
+
+    table: a name of METHOD_TABLES. options: those of `benchmark`. Writes results/reproduce/TABLE.md,
+    .csv, .tex, .html and .json; the runs are those of `benchmark`.
+    """
+    task = METHOD_TABLES[table]
+    return benchmark(
+        [project],
+        protocol=PROTOCOL,
+        tasks=(task,),
+        name=table,
+        title=task.title,
+        out=project.results_dir("reproduce"),
+        **options,
+    )

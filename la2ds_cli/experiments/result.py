@@ -1,0 +1,157 @@
+"""Results of experiments as they grow: runs, rows and tables.
+
+They are data: `ablation_table` and `benchmark_pages` read and write them.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.experiments.methods import Source
+from la2ds_cli.experiments.metrics import METRICS, Scores, Task
+from la2ds_cli.experiments.scores import Resamples, mean_interval
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run of a row. features: what was scored. interval: 95 %, of the headline over the
+    scored clips. seed, steps, seconds (of training): None for what is not trained. reused: the run
+    was there before. error: why it has no scores, else empty. collapse: in which way the network
+    makes all frames alike, empty = it does not."""
+
+    run: str
+    features: str
+    scores: Scores = field(default_factory=dict)
+    interval: list[float] | None = None
+    seed: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    reused: bool = False
+    error: str = ""
+    collapse: str = ""
+
+
+@dataclass
+class ResultRow:
+    """A row and its runs, one per seed. paper: metric -> the paper's figure. note: why there are
+    no runs, or what is odd about them. intervals: metric -> 95 % interval of the mean over the
+    runs, over the scored clips; empty where nobody computed it."""
+
+    name: str
+    label: str
+    paper: dict[str, float]
+    settings: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    note: str = ""
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+
+    def values(self, metric: str) -> list[float]:
+        """The metric of every run that has it."""
+        found = (outcome.scores.get(metric) for outcome in self.outcomes)
+        return [value for value in found if value is not None]
+
+
+@dataclass
+class TableResult:
+    """facts: preset, overrides, minutes, seeds, machine, clips, events, protocol."""
+
+    name: str
+    title: str
+    facts: dict[str, Any]
+    rows: list[ResultRow] = field(default_factory=list)
+    baselines: list[ResultRow] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def failures(self) -> list[Outcome]:
+        return [o for row in (*self.rows, *self.baselines) for o in row.outcomes if o.error]
+
+    def collapses(self) -> list[str]:
+        """A sentence for each run whose network makes all frames alike."""
+        collapsed = (o for row in self.rows for o in row.outcomes if o.collapse)
+        told = (f"{o.run}: the embedding has collapsed, {o.collapse}" for o in collapsed)
+        return list(dict.fromkeys(told))
+
+    def exit_code(self) -> ExitCode:
+        """0 when every run has scores, 8 when some have, 4 when none has."""
+        return exit_code([outcome for row in self.rows for outcome in row.outcomes])
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON document: the rows, with mean and standard deviation over seeds."""
+        document = {"schema_version": SCHEMA_VERSION, "table": self.name} | asdict(self)
+        for kind in ("rows", "baselines"):
+            for plain, row in zip(document[kind], getattr(self, kind), strict=True):
+                found = {name: row.values(name) for name in _metrics(row)}
+                plain["mean"] = {k: statistics.fmean(v) if v else None for k, v in found.items()}
+                plain["spread"] = {
+                    k: statistics.stdev(v) if len(v) > 1 else None for k, v in found.items()
+                }
+        return document
+
+
+def exit_code(runs: Sequence[Outcome]) -> ExitCode:
+    """0 when every run has scores, 8 when some have, 4 when none has."""
+    failed = sum(bool(outcome.error) for outcome in runs)
+    if runs and not failed:
+        return ExitCode.OK
+    return ExitCode.PARTIAL if failed < len(runs) else ExitCode.UNUSABLE
+
+
+def _metrics(row: ResultRow) -> list[str]:
+    """METRICS, and what else the runs of the row were scored by."""
+    scored = (name for outcome in row.outcomes for name in outcome.scores)
+    return list(dict.fromkeys([*(metric.name for metric in METRICS), *scored]))
+
+
+@dataclass
+class ProjectResult:
+    """One project: a row for each method and baseline. source: where its clips come from.
+    resampled: row -> resamples of each of its runs that was scored. networks: those whose untrained
+    weights were scored."""
+
+    table: TableResult
+    source: Source
+    resampled: dict[str, list[Resamples]] = field(default_factory=dict)
+    networks: list[Any] = field(default_factory=list)
+
+    def row(self, name: str) -> ResultRow | None:
+        """A method or a baseline."""
+        rows = [*self.table.rows, *self.table.baselines]
+        return next((row for row in rows if row.name == name), None)
+
+    def add_sample(self, row: ResultRow, sample: Resamples) -> None:
+        """Count one more run into the intervals of its row."""
+        runs = self.resampled.setdefault(row.name, [])
+        runs.append(sample)
+        row.intervals = {
+            metric: found
+            for metric in runs[0]
+            if all(metric in run for run in runs)
+            and (found := mean_interval([run[metric] for run in runs])) is not None
+        }
+
+
+@dataclass
+class BenchmarkResult:
+    """name: stem of its files. tasks: its tables. facts: budget, seeds, settings, machine.
+    reads: method -> model.input."""
+
+    name: str
+    title: str
+    tasks: tuple[Task, ...]
+    facts: dict[str, Any]
+    projects: list[ProjectResult] = field(default_factory=list)
+    reads: dict[str, str] = field(default_factory=dict)
+
+    def outcomes(self) -> list[Outcome]:
+        """The runs of all methods."""
+        return [o for p in self.projects for row in p.table.rows for o in row.outcomes]
+
+    def exit_code(self) -> ExitCode:
+        """0 when every run has scores, 8 when some have, 4 when none has."""
+        return exit_code(self.outcomes())

@@ -1,0 +1,301 @@
+"""A run under missing limbs and under noisy joints, beside the raw pose in the same condition."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding.embed import has_model
+from la2ds_cli.experiments.ablation_table import narrow_table
+from la2ds_cli.experiments.corruption import (
+    ANY,
+    CorruptedProject,
+    DroppedLimb,
+    JointNoise,
+    check_limb,
+)
+from la2ds_cli.experiments.metrics import HEADLINE, METRICS, Scores
+from la2ds_cli.experiments.scores import Evaluation, evaluate_run
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from la2ds_cli.training.train import TrainResult
+
+
+PROBABILITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FEATURES = ("model", "raw_pose")
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One line of the result. features: `model` or `raw_pose`. train, test: the joints of either
+    side in words; interval: 95 %, of the median transfer error over the scored clips; ratio:
+    that error over the one of the clean condition."""
+
+    features: str
+    train: str
+    test: str
+    scores: Scores
+    interval: list[float] | None
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All conditions of a run. kind: `limbs` or `noise`; settings: its strength and seed; facts:
+    what the numbers refer to."""
+
+    kind: str
+    run: str
+    settings: dict[str, Any]
+    conditions: list[Condition]
+    facts: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON document of the sweep."""
+        return {"schema_version": SCHEMA_VERSION} | asdict(self)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What every condition of a sweep shares."""
+
+    project: Project
+    config: Config
+    device: DeviceName
+    progress: Progress
+
+    def score(self, project: Project, run: str, features: Sequence[str]) -> Evaluation:
+        return evaluate_run(
+            project, run, self.config, features, device=self.device, progress=self.progress
+        )
+
+
+def limb_sweep(
+    project: Project,
+    *,
+    run: str,
+    config: Config,
+    limb: str = ANY,
+    probabilities: Sequence[float] = PROBABILITIES,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> Sweep:
+    """Drop a limb at test time with each probability; nothing is trained (paper Table 7).
+
+    The probability 0 comes first and is what the others are compared with. UserError (exit 4)
+    when the run has no model, (exit 2) for an unknown limb.
+    """
+    bench = _Bench(project, config, device, progress or Progress())
+    _check_reads_joints(project, run)
+    check_limb(limb, get_skeleton(_model_facts(project, run)["skeleton"]))
+    seed = config.evaluate.seed
+    found = {}
+    for probability in sorted({0.0, *probabilities}):
+        dropped = DroppedLimb(limb, probability, seed)
+        label = f"{limb}-{100 * probability:g}"
+        bench.progress.note(f"{run}: {limb} missing in {probability:.0%} of the frames")
+        seen = CorruptedProject(project, label, train=None, test=dropped)
+        found[probability] = bench.score(seen, run, FEATURES)
+    conditions = [
+        Condition(
+            features,
+            "clean",
+            f"{probability:.0%} missing",
+            entry.scores[features],
+            entry.intervals[features],
+            _ratio(entry.scores[features], found[0.0].scores[features]),
+        )
+        for features in FEATURES
+        for probability, entry in found.items()
+    ]
+    settings = {"limb": limb, "probabilities": list(found), "seed": seed}
+    return Sweep("limbs", run, settings, conditions, found[0.0].facts, found[0.0].warnings)
+
+
+def noise_sweep(
+    project: Project,
+    *,
+    run: str,
+    config: Config,
+    cells: float = 1.0,
+    minutes: float | None = None,
+    noisy_run: str | None = None,
+    overwrite: bool = False,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> Sweep:
+    """Clean and noisy joints in all four combinations of training and test (paper Table 8).
+
+    Training on noisy joints is a run of its own (`noisy_run`, default RUN-noisy) with the
+    settings of `run`; it is trained here where it is missing or was interrupted (or again, with
+    `overwrite`), for `minutes`, by default as long as `run` was. UserError (exit 4) when `run` has
+    no model.
+    """
+    bench = _Bench(project, config, device, progress or Progress())
+    _check_reads_joints(project, run)
+    noise = JointNoise(cells, config.evaluate.seed, run_settings(project, run).heatmap)
+    trained = {"clean": run, "noisy": noisy_run or f"{run}-noisy"}
+    training = train_noisy(
+        bench, noise, run, trained["noisy"], minutes=minutes, overwrite=overwrite
+    )
+    joints = {"clean": None, "noisy": noise}
+    found: dict[tuple[str, str], Evaluation] = {}
+    for source, target in itertools.product(joints, joints):
+        label = f"{source}-to-{target}"
+        bench.progress.note(f"{trained[source]}: tested on {target} joints")
+        seen = CorruptedProject(project, label, train=joints[source], test=joints[target])
+        found[source, target] = bench.score(seen, trained[source], FEATURES)
+    clean = found["clean", "clean"]
+    conditions = [
+        Condition(
+            features,
+            source,
+            target,
+            entry.scores[features],
+            entry.intervals[features],
+            _ratio(entry.scores[features], clean.scores[features]),
+        )
+        for features in FEATURES
+        for (source, target), entry in found.items()
+    ]
+    settings = {
+        "cells": cells,
+        "seed": noise.seed,
+        "noisy_run": training.run,
+        "noisy_steps": training.steps,
+        "noisy_seconds": training.seconds,
+    }
+    return Sweep("noise", run, settings, conditions, clean.facts, clean.warnings)
+
+
+def train_noisy(
+    bench: _Bench,
+    noise: JointNoise,
+    run: str,
+    noisy_run: str,
+    *,
+    minutes: float | None,
+    overwrite: bool,
+) -> TrainResult:
+    """Train `noisy_run` with the settings of `run` on noisy joints, where that is not done yet."""
+    from la2ds_cli.training.train import train
+
+    config = run_settings(bench.project, run)
+    # A run does not remember how many threads it was given.
+    threads = replace(config.train, threads=bench.config.train.threads)
+    config = replace(config, train=threads)
+    bench.progress.note(f"training {noisy_run}")
+    return train(
+        CorruptedProject(bench.project, noisy_run, train=noise, test=noise),
+        run=noisy_run,
+        config=config,
+        max_minutes=minutes if minutes is not None else _minutes_of(bench.project, run, config),
+        device=bench.device,
+        overwrite=overwrite,
+        progress=bench.progress,
+    )
+
+
+def run_settings(project: Project, run: str) -> Config:
+    """The settings a run was trained with, from its weights. UserError (exit 4) without them."""
+    from la2ds_cli.training.checkpoint import settings_of
+
+    _model_facts(project, run)
+    path = project.run_dir(run) / "best.safetensors"
+    return load_config(settings_of(artifact.read_header(path)[0]))
+
+
+def _check_reads_joints(project: Project, run: str) -> None:
+    """UserError (exit 5) for a run that reads video frames, to which joints make no difference."""
+    if run_settings(project, run).model.input == "rgb":
+        raise UserError(
+            f"run '{run}' reads video frames (model.input=rgb): worse joints change nothing for it",
+            hint="name a run that reads joints or heatmaps",
+            exit_code=ExitCode.MISMATCH,
+        )
+
+
+def _model_facts(project: Project, run: str) -> dict[str, Any]:
+    if not has_model(project, run):
+        raise UserError(
+            f"run '{run}' has no trained model",
+            hint=f"la2ds train --run {run} trains it",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return artifact.read_header(project.run_dir(run) / "best.safetensors")[1]
+
+
+def _minutes_of(project: Project, run: str, config: Config) -> float | None:
+    """Minutes that `run` was given, None where its number of steps ended it."""
+    path = project.run_dir(run) / "metrics.jsonl"
+    last = json.loads(path.read_text("utf-8").splitlines()[-1])
+    return last["seconds"] / 60 if last["step"] < config.train.steps else None
+
+
+def _ratio(scores: Scores, clean: Scores) -> float | None:
+    mine, base = scores[HEADLINE], clean[HEADLINE]
+    return mine / base if mine is not None and base else None
+
+
+def screen_table(sweep: Sweep) -> RenderableType:
+    """For a terminal; `growth` is the median error over that of the clean joints."""
+    shown = [m for m in METRICS if any(c.scores.get(m.name) is not None for c in sweep.conditions)]
+    lines = []
+    for c in sweep.conditions:
+        values = [(c.scores.get(m.name), m.digits) for m in shown]
+        text = ["–" if value is None else f"{value:.{digits}f}" for value, digits in values]
+        growth = "–" if c.ratio is None else f"{c.ratio:.2f}"
+        lines.append(([_words(c), *text[:1], _interval(c), growth, *text[1:]], ""))
+    heading = [m.short for m in shown]
+    return narrow_table(["", *heading[:1], "95 %", "growth", *heading[1:]], lines)
+
+
+def _words(condition: Condition) -> str:
+    name = condition.features.replace("_", " ")
+    if "missing" in condition.test:
+        return f"{name}, {condition.test}"
+    return f"{name}, {condition.train} → {condition.test}"
+
+
+def _interval(condition: Condition) -> str:
+    found = condition.interval
+    return "" if found is None else f"{found[0]:.2f}–{found[1]:.2f}"
+
+
+def sweep_csv(sweep: Sweep) -> str:
+    """One line per condition with every metric, empty where it is undefined."""
+    names = [metric.name for metric in METRICS]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    ends = [f"{HEADLINE}_low", f"{HEADLINE}_high"]
+    writer.writerow(["kind", "run", "features", "train", "test", *names, *ends, "ratio"])
+    for c in sweep.conditions:
+        start = [sweep.kind, sweep.run, c.features, c.train, c.test]
+        ends = c.interval or (None, None)
+        writer.writerow([*start, *(c.scores.get(name) for name in names), *ends, c.ratio])
+    return buffer.getvalue()
+
+
+def write(sweep: Sweep, folder: Path, name: str) -> list[Path]:
+    """Write NAME.csv and NAME.json; returns their paths."""
+    paths = [folder / f"{name}.csv", folder / f"{name}.json"]
+    artifact.write_text(paths[0], sweep_csv(sweep))
+    artifact.write_json(paths[1], sweep.to_json())
+    return paths

@@ -1,0 +1,140 @@
+"""Training one run of a table, and keeping its failure from the others."""
+
+from __future__ import annotations
+
+import platform
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli import __version__
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import AlignConfig, Config
+from la2ds_cli.core.device import DeviceName, available_cores, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.result import Outcome
+from la2ds_cli.experiments.scores import Evaluation, evaluate_run
+from la2ds_cli.training.checkpoint import SECTIONS
+
+SHARED = "reproduce"  # runs of the whole recipe serve every table
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the runs of a table share. settings: overrides of the recipe; minutes: longest training
+    of a run, None = its steps; overwrite: train again what is there."""
+
+    project: Project
+    preset: str
+    settings: tuple[str, ...]
+    minutes: float | None
+    device: DeviceName
+    overwrite: bool
+    progress: Progress
+
+    def config(self, settings: tuple[str, ...], seed: int) -> Config:
+        """The recipe with more settings; the last one given wins."""
+        chosen = (*self.settings, *settings, f"train.seed={seed}")
+        return self.project.config(preset=self.preset, overrides=chosen)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """UserError (exit 2) for no seed, a negative one, or one that comes twice."""
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
+        )
+
+
+def machine_facts(device: DeviceName) -> dict[str, Any]:
+    """What the times of a table depend on."""
+    import torch
+
+    return {
+        "processor": platform.machine(),
+        "cores": available_cores(),
+        "device": resolve_device(device).type,
+        "torch": torch.__version__,
+        "la2ds": __version__,
+    }
+
+
+def run_name(table: str, row: str, seed: int) -> str:
+    """Such as table4-no-temporal-s0."""
+    return f"{table}-{row}-s{seed}"
+
+
+def same_weights(first: Config, second: Config) -> bool:
+    """Whether one training serves both."""
+    return all(getattr(first, name) == getattr(second, name) for name in SECTIONS)
+
+
+def train_run(budget: Budget, run: str, config: Config) -> Outcome:
+    """Train `run`, go on with it, or take it as it is; the outcome has no scores yet."""
+    from la2ds_cli.training.train import train
+
+    budget.progress.note(f"training {run}")
+    found = train(
+        budget.project,
+        run=run,
+        config=config,
+        max_minutes=budget.minutes,
+        device=budget.device,
+        overwrite=budget.overwrite,
+        progress=budget.progress,
+    )
+    return Outcome(
+        run,
+        "model",
+        seed=config.train.seed,
+        steps=found.steps,
+        seconds=found.seconds,
+        reused=found.already_finished,
+        collapse=found.collapse,
+    )
+
+
+def score_run(
+    budget: Budget, run: str, features: tuple[str, ...], align: AlignConfig | None = None
+) -> Evaluation:
+    """`evaluate_run` with the settings of the table; align: those of a row that aligns otherwise.
+
+    The files of `evaluate` of such a row do not replace those of the run."""
+    budget.progress.note(f"evaluating {run}")
+    config = budget.project.config(preset=budget.preset, overrides=budget.settings)
+    project = budget.project
+    if align is not None and align != config.align:
+        config, project = replace(config, align=align), _Aside(project.root, project.settings)
+    return evaluate_run(
+        project, run, config, features, device=budget.device, progress=budget.progress
+    )
+
+
+class _Aside(Project):
+    """The project, but the results of steps go to results/reproduce/STEP/."""
+
+    def results_dir(self, kind: str) -> Path:
+        return super().results_dir("reproduce") / kind
+
+
+def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
+    """Do the work of one run; the reason when it cannot be done, else an empty string.
+
+    Memory, shapes, numbers and what a method of one's own may do wrong fail run by run, so that a
+    long table is not lost to one of them; their traceback goes to logs/RUN.txt.
+    """
+    try:
+        work()
+    except UserError as error:
+        drifted = error.exit_code == ExitCode.MISMATCH
+        hint = "--overwrite trains it again" if drifted else error.hint
+        return f"{error.message} ({hint})" if hint else error.message
+    except Exception as error:
+        log = project.root / "logs" / f"{run}.txt"
+        artifact.write_text(log, traceback.format_exc())
+        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({log})"
+    return ""

@@ -1,0 +1,209 @@
+"""Scores of single runs: the one place where experiments meet `la2ds_cli.evaluation`.
+
+Evaluations of a benchmark are cached with their resamples, so that a table that goes on scores no
+run twice and the interval of a mean over seeds needs no further scoring.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.evaluation.bootstrap import interval
+from la2ds_cli.experiments.metrics import ALL_METRICS, METRICS, Metric, Scores
+
+VERSION = 1
+FOLDER = "benchmark"
+_CODE = ("evaluation", "alignment")  # packages whose change makes figures old
+
+Resamples = dict[str, FloatArray]
+"""Metric -> its value in each bootstrap resample of the scored clips, (R,) float64 in the unit of
+the metric, NaN where a resample has none. Absent where the metric is undefined."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """scores: feature set -> metric -> value, None where it is undefined. intervals: feature set
+    -> 95 % bootstrap interval of HEADLINE over the scored clips. facts: what the numbers refer to
+    (split, clips, events, protocol). warnings: of the evaluation."""
+
+    scores: dict[str, Scores]
+    intervals: dict[str, list[float] | None]
+    facts: dict[str, Any]
+    warnings: list[str]
+
+
+def evaluate_run(
+    project: Project,
+    run: str,
+    config: Config,
+    features: Sequence[str],
+    *,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score feature sets (`model` is the network of `run`) with the settings of `config`."""
+    from la2ds_cli.evaluation.evaluate import evaluate
+
+    document = evaluate(
+        project, run=run, config=config, device=device, features=features, progress=progress
+    )
+    scores = {
+        name: {metric.name: metric.value(row) for metric in METRICS}
+        for name, row in document["features"].items()
+    }
+    intervals = {
+        name: row.get("event_transfer", {}).get("interval_percent")
+        for name, row in document["features"].items()
+    }
+    facts = {key: document[key] for key in ("split", "clips", "events", "protocol")}
+    return Evaluation(scores, intervals, facts, list(document["warnings"]))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """scores, resampled: by feature set. facts: split, clips, phases, events, protocol. warnings:
+    of the evaluation."""
+
+    scores: dict[str, Scores]
+    resampled: dict[str, Resamples]
+    facts: dict[str, Any]
+    warnings: list[str]
+
+
+def score_kept(
+    project: Project,
+    run: str,
+    config: Config,
+    features: Sequence[str],
+    *,
+    protocol: str,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> Scored:
+    """Score feature sets (`model` is the network of `run`), or take what was kept.
+
+    Kept in results/benchmark/RUN-PROTOCOL.safetensors, for as long as weights, poses, labels,
+    settings of [align] and [evaluate] and the code of the evaluation are the same.
+    """
+    path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
+    made_from = _recipe(project, run, config, features, protocol)
+    if artifact.staleness(path, made_from) is None:
+        arrays, _, document = artifact.read_arrays(path)
+        return _scored(document, arrays)
+    from la2ds_cli.evaluation.evaluate import evaluate_all
+
+    found = evaluate_all(
+        project,
+        runs=[run],
+        protocol=protocol,
+        config=config,
+        device=device,
+        features=features,
+        progress=progress,
+    )
+    arrays = {
+        f"{name}/{metric.name}": sample
+        for name, by_run in found.scored.items()
+        for metric in ALL_METRICS
+        if (sample := _sample(metric, next(iter(by_run.values())), found.material)) is not None
+    }
+    artifact.write_arrays(path, arrays, made_from, found.document)
+    return _scored(found.document, arrays)
+
+
+def mean_interval(runs: Sequence[FloatArray]) -> list[float] | None:
+    """95 % interval of the mean over runs, all of them under the same resamples (R,)."""
+    found = interval(np.mean(runs, axis=0)) if runs else None
+    return list(found) if found else None
+
+
+def _sample(metric: Metric, scored: Any, material: Any) -> FloatArray | None:
+    """None where the metric is undefined, or has no resamples."""
+    from la2ds_cli.evaluation.event_transfer import bootstrap_medians
+
+    if metric.path[-1] == "value":
+        name, *part = metric.path[:-1]
+        measure = scored.measures.get((name, "".join(part)))
+        if measure is None or measure.value is None:
+            return None
+        return metric.factor * np.asarray(measure.resampled, np.float64)
+    if metric.path[-1] == "median_percent" and scored.errors:
+        seed = material.config.evaluate.seed
+        return bootstrap_medians(scored.errors, len(material.clips), seed)
+    return None
+
+
+def _scored(document: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Scored:
+    rows = document["features"]
+    resampled: dict[str, Resamples] = {name: {} for name in rows}
+    for key, sample in arrays.items():
+        name, _, metric = key.partition("/")
+        resampled[name][metric] = sample
+    return Scored(
+        {name: {m.name: m.value(row) for m in ALL_METRICS} for name, row in rows.items()},
+        resampled,
+        {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
+        list(document["warnings"]),
+    )
+
+
+def _recipe(
+    project: Project, run: str, config: Config, features: Sequence[str], protocol: str
+) -> artifact.Recipe:
+    from la2ds_cli.embedding.embed import checkpoint_path
+
+    settings = {
+        "protocol": protocol,
+        "features": list(features),
+        "align": asdict(config.align),
+        "evaluate": asdict(config.evaluate),
+    }
+    inputs = {
+        "clips": _digest(sorted(_clips(project))),
+        "phases": _file(project.phases_path),
+        "code": _digest(sorted(_sources())),
+    }
+    if {"model", "untrained"} & set(features):
+        inputs["weights"] = _file(checkpoint_path(project, run))
+    return artifact.Recipe("benchmark", VERSION, settings, inputs)
+
+
+def _clips(project: Project) -> list[str]:
+    """Every clip with what decides whether and how it is scored."""
+    found = []
+    for video in project.videos():
+        path = project.pose_path(video.id)
+        key = artifact.read_header(path)[0].key if path.exists() else ""
+        found.append(f"{video.id}\0{video.split}\0{video.sha256}\0{video.options}\0{key}")
+    return found
+
+
+def _sources() -> list[str]:
+    found = []
+    for package in _CODE:
+        root = resources.files("la2ds_cli") / package
+        for item in root.iterdir():
+            if item.name.endswith(".py"):
+                found.append(f"{package}/{item.name}\0{item.read_text('utf-8')}")
+    return found
+
+
+def _file(path: Path) -> str:
+    return artifact.file_digest(path) if path.exists() else ""
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\0\0".join(parts).encode()).hexdigest()

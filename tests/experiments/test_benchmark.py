@@ -1,0 +1,313 @@
+"""Methods on a project of six clips, two steps a run: what the cells hold, going on, failures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.artifact import read_header, write_text
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding.embed import checkpoint_path
+from la2ds_cli.evaluation import evaluate as evaluation
+from la2ds_cli.experiments import benchmark as module
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.benchmark_tables import MEAN, TaskTable, all_notes, layout
+from la2ds_cli.experiments.methods import find_methods
+from la2ds_cli.experiments.metrics import ALL_METRICS
+from la2ds_cli.experiments.result import BenchmarkResult
+from tests.small_runs import TINY, interrupted_at, six_clips
+
+SETTINGS = [*TINY, "model.input=joints", "align.routes=0"]
+METHODS = ("la2ds", "tcc")
+SEEDS = (0, 1)
+
+
+def _run(projects: list[Project], out: Path, **options: Any) -> BenchmarkResult:
+    chosen: dict[str, Any] = {"methods": METHODS, "seeds": SEEDS, "settings": SETTINGS, **options}
+    return benchmark(projects, out=out, device="cpu", **chosen)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return six_clips(tmp_path_factory.mktemp("benchmark") / "swings")
+
+
+@pytest.fixture(scope="module")
+def result(project: Project) -> BenchmarkResult:
+    return _run([project], project.root / "out")
+
+
+@pytest.fixture
+def copied(project: Project, result: BenchmarkResult, tmp_path: Path) -> Project:
+    """The project with all runs done, to be changed."""
+    shutil.copytree(project.root, tmp_path / "swings")
+    return Project.open(tmp_path / "swings")
+
+
+def _evaluated(project: Project, run: str) -> dict[str, Any]:
+    return json.loads((project.results_dir("evaluate") / f"{run}.json").read_text())
+
+
+def _cells(tables: list[TaskTable], name: str, group: str) -> dict[str, Any]:
+    """Metric -> cell of a row in the columns of a group."""
+    return {
+        column.metric: cell
+        for table in tables
+        for line in table.lines
+        if line.name == name
+        for column, cell in zip(table.columns, line.cells, strict=True)
+        if column.group == group
+    }
+
+
+def test_cells_are_the_means_of_the_evaluations(project: Project, result: BenchmarkResult) -> None:
+    assert result.exit_code() == ExitCode.OK
+    for method in METHODS:
+        rows = [
+            _evaluated(project, f"benchmark-{method}-s{seed}")["features"]["model"]
+            for seed in SEEDS
+        ]
+        cells = _cells(layout(result), method, "swings")
+        for metric in ALL_METRICS:
+            values = [metric.value(row) or 0.0 for row in rows]
+            assert cells[metric.name].value == pytest.approx(statistics.fmean(values))
+            assert cells[metric.name].spread == pytest.approx(statistics.stdev(values))
+            assert cells[metric.name].runs == 2
+        assert cells["steps"].value == 2
+        assert cells["seconds"].value > 0
+    baselines = _evaluated(project, "benchmark-baselines")["features"]
+    assert set(baselines) == {"time_only", "raw_pose", "raw_pose_best"}
+    for name, row in baselines.items():
+        tau = _cells(layout(result), name, "swings")["kendalls_tau"]
+        assert tau.value == row["kendalls_tau"]["value"]
+        assert tau.spread is None
+        assert tau.interval == pytest.approx(row["kendalls_tau"]["interval"])
+
+
+def test_intervals_are_those_of_all_seeds_evaluated_together(
+    copied: Project, result: BenchmarkResult
+) -> None:
+    config = find_methods(["tcc"])[0].config(copied, SETTINGS, 0)
+    runs = [f"benchmark-tcc-s{seed}" for seed in SEEDS]
+    row = evaluation.evaluate(copied, runs=runs, config=config, device="cpu", features=["model"])
+    expected = row["features"]["model"]
+    cells = _cells(layout(result), "tcc", "swings")
+    assert cells["kendalls_tau"].interval == pytest.approx(expected["kendalls_tau"]["interval"])
+    assert cells["precision_at_5"].interval == pytest.approx(
+        [100 * end for end in expected["precision_at_k"]["5"]["interval"]]
+    )
+    assert cells["event_transfer_median"].interval == pytest.approx(
+        expected["event_transfer"]["interval_percent"]
+    )
+    assert cells["event_transfer_mean"].interval is None
+
+
+def test_every_encoder_is_scored_untrained(project: Project, result: BenchmarkResult) -> None:
+    names = [row.name for row in result.projects[0].table.baselines]
+    clock_and_poses = ["time_only", "raw_pose", "raw_pose_best"]
+    assert names == [*clock_and_poses, "untrained-la2ds", "untrained-tcc"]
+    untrained = _evaluated(project, "benchmark-la2ds-s0")["features"]["untrained"]
+    cells = _cells(layout(result), "untrained-la2ds", "swings")
+    assert cells["kendalls_tau"].value == untrained["kendalls_tau"]["value"]
+
+
+def test_methods_of_one_encoder_share_its_untrained_figures(copied: Project) -> None:
+    """A head that does not embed makes no difference."""
+    found = _run([copied], copied.root / "out", methods=("tcn", "sal"), seeds=(0,))
+    names = [row.name for row in found.projects[0].table.baselines]
+    assert [name for name in names if name.startswith("untrained")] == ["untrained-tcn"]
+
+
+def test_a_second_call_trains_and_scores_nothing(
+    copied: Project, result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "evaluate_all", lambda *_, **__: pytest.fail("scored again"))
+    before = {p: p.stat().st_mtime_ns for p in copied.root.glob("checkpoints/*/best.*")}
+    again = _run([copied], copied.root / "out")
+    assert len(before) == 4
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    assert all(outcome.reused for outcome in again.outcomes())
+    assert layout(again) == layout(result)
+
+
+def test_changed_labels_or_settings_are_scored_again(copied: Project) -> None:
+    first = layout(_run([copied], copied.root / "out"))
+    lines = copied.phases_path.read_text().splitlines()
+    write_text(copied.phases_path, "\n".join(line for line in lines if "middle" not in line))
+    labels = layout(_run([copied], copied.root / "out"))
+    strided = layout(
+        _run([copied], copied.root / "out", settings=[*SETTINGS, "evaluate.tau_stride=5"])
+    )
+    key, tau = "classification", "kendalls_tau"
+    old, new, last = (_cells(tables, "la2ds", "swings") for tables in (first, labels, strided))
+    assert old[key] != new[key]
+    assert old[tau] == new[tau] != last[tau]
+
+
+def test_more_seeds_go_into_the_same_table(copied: Project) -> None:
+    more = _run([copied], copied.root / "out", seeds=(0, 1, 2), methods=["tcc"])
+    row = more.projects[0].table.rows[0]
+    assert [outcome.reused for outcome in row.outcomes] == [True, True, False]
+    mean = statistics.fmean(row.values("kendalls_tau"))
+    assert _cells(layout(more), "tcc", "swings")["kendalls_tau"].value == mean
+
+
+def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
+    tmp_path: Path, result: BenchmarkResult
+) -> None:
+    project = six_clips(tmp_path / "swings")
+    out = tmp_path / "out"
+    with interrupted_at(1):
+        _run([project], out)
+    document = json.loads((out / "benchmark.json").read_text())
+    rows = document["projects"][0]["baselines"]
+    assert [row["name"] for row in rows] == ["time_only", "raw_pose", "raw_pose_best"]
+    assert not document["projects"][0]["rows"][0]["outcomes"]
+    real = module.train_run
+
+    def stop_at_tcc(budget: Any, run: str, config: Any) -> Any:
+        if run == "benchmark-tcc-s0":
+            raise KeyboardInterrupt
+        return real(budget, run, config)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "train_run", stop_at_tcc)
+        with pytest.raises(KeyboardInterrupt):
+            _run([project], out)
+    page = (out / "benchmark.md").read_text()
+    assert page.count("| TCC | joints | – |") >= 1
+    finished = _run([project], out)
+    assert [o.reused for o in finished.projects[0].table.rows[0].outcomes] == [True, False]
+    weights = checkpoint_path(project, "benchmark-la2ds-s0")
+    assert read_header(weights)[0].config["train.steps"] == 2
+    for mine, whole in zip(layout(finished)[:-1], layout(result)[:-1], strict=True):
+        assert mine == whole
+
+
+def _own_method(folder: Path, monkeypatch: pytest.MonkeyPatch, package: str, *body: str) -> None:
+    """A package that can be imported, with the method PACKAGE.one whose loss has these lines."""
+    (folder / package).mkdir()
+    write_text(folder / package / "__init__.py", "")
+    lines = ['PAIRS = "copies"', "def loss(network, batch, config, generator):"]
+    lines += [f"    {line}" for line in body]
+    write_text(folder / package / "one.py", "\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_a_method_that_fails_does_not_take_the_others_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = six_clips(tmp_path / "swings")
+    _own_method(tmp_path, monkeypatch, "failing_methods", 'return {}["x|y"]')
+    methods = ["failing_methods.one", "la2ds"]
+    found = _run([project], tmp_path / "out", methods=methods, seeds=(0,))
+    assert found.exit_code() == ExitCode.PARTIAL
+    log = project.root / "logs" / "benchmark-failing_methods.one-s0.txt"
+    assert "return {}" in log.read_text()
+    note = f"swings, benchmark-failing_methods.one-s0: KeyError: 'x|y' ({log})"
+    assert all_notes(found)[0] == note
+    tables = layout(found)
+    assert _cells(tables, "failing_methods.one", "swings")["kendalls_tau"].shown() == "–"
+    assert _cells(tables, "la2ds", "swings")["kendalls_tau"].value is not None
+    alone = _run([project], tmp_path / "out", methods=methods[:1], seeds=(0,))
+    assert alone.exit_code() == ExitCode.UNUSABLE
+
+
+def test_a_method_that_collapses_does_not_do_so_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = six_clips(tmp_path / "swings")
+    _own_method(
+        tmp_path,
+        monkeypatch,
+        "flat_methods",
+        "for weight in network.parameters():",
+        "    weight.data.zero_()",
+        "return sum(weight.sum() for weight in network.parameters())",
+    )
+    settings = [*SETTINGS, "train.learning_rate=1e-9"]
+    found = _run(
+        [project],
+        tmp_path / "out",
+        methods=["flat_methods.one", "la2ds"],
+        seeds=(0,),
+        settings=settings,
+    )
+    assert found.exit_code() == ExitCode.OK
+    told = [text for text in all_notes(found) if "has collapsed" in text]
+    assert len(told) == 1
+    assert told[0].startswith("swings, benchmark-flat_methods.one-s0: the embedding has collapsed")
+
+
+def test_runs_of_other_settings_are_refused_one_by_one(copied: Project) -> None:
+    settings = [*SETTINGS, "train.learning_rate=0.5"]
+    found = _run([copied], copied.root / "out", settings=settings)
+    assert found.exit_code() == ExitCode.UNUSABLE
+    assert all("--overwrite trains it again" in o.error for o in found.outcomes())
+    fresh = _run([copied], copied.root / "out", settings=settings, overwrite=True, seeds=(0,))
+    assert fresh.exit_code() == ExitCode.OK
+    assert not any(outcome.reused for outcome in fresh.outcomes())
+
+
+def test_the_mean_over_projects(copied: Project, tmp_path: Path) -> None:
+    other = six_clips(tmp_path / "others")
+    labels = other.phases_path.read_text().splitlines()
+    write_text(other.phases_path, "\n".join(labels[:-6]))
+    found = _run([copied, other], tmp_path / "out")
+    tables = layout(found)
+    first, second, mean = (
+        _cells(tables, "tcc", group)["classification"] for group in ("swings", "others", MEAN)
+    )
+    assert first.value != second.value
+    assert mean.value == pytest.approx((first.value + second.value) / 2)
+    by_seed = np.array(
+        [
+            [o.scores["classification"] for o in found.projects[p].table.rows[1].outcomes]
+            for p in (0, 1)
+        ]
+    )
+    assert mean.spread == pytest.approx(by_seed.mean(axis=0).std(ddof=1))
+    low, high = mean.interval
+    assert low <= mean.value <= high
+    found.projects[1].table.rows[1].outcomes.clear()
+    assert _cells(layout(found), "tcc", MEAN)["classification"].value is None
+
+
+def test_the_best_two_methods_are_marked_and_baselines_are_not(result: BenchmarkResult) -> None:
+    for table in layout(result):
+        for n, column in enumerate(table.columns):
+            shown = [
+                (round(line.cells[n].value or 0, line.cells[n].digits), line.cells[n].rank)
+                for line in table.lines
+                if not line.baseline
+            ]
+            best = (min if column.lower_is_better else max)(value for value, _ in shown)
+            if table.name != "cost":
+                assert {rank for value, rank in shown if value == best} == {1}
+                assert all(rank == 2 for value, rank in shown if value != best)
+            assert not any(line.cells[n].rank for line in table.lines if line.baseline)
+
+
+def test_without_labels_event_transfer_and_tau_are_left(tmp_path: Path) -> None:
+    project = six_clips(tmp_path / "swings", labels=False)
+    found = _run([project], tmp_path / "out", seeds=(0,), methods=["la2ds"])
+    assert [table.name for table in layout(found)] == ["progression", "transfer", "cost"]
+    cells = _cells(layout(found), "la2ds", "swings")
+    assert cells["progression"].value is None
+    assert cells["kendalls_tau"].value is not None
+
+
+def test_a_run_that_was_given_less_is_told(copied: Project) -> None:
+    found = _run([copied], copied.root / "out", minutes=60)
+    assert not any("less than this budget" in note for note in all_notes(found))
+    assert found.facts["budget"].startswith("at most 60 minutes of training and 2 steps")
+    found.facts["steps"] = 3  # as if the clock had ended them
+    notes = [note for note in all_notes(found) if "less than this budget" in note]
+    assert len(notes) == 4

@@ -1,0 +1,73 @@
+"""Which methods are compared, with what settings, and what is refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.methods import find_methods, paper_methods, shipped_methods
+from la2ds_cli.training.losses import get_method, method_names
+
+
+def test_the_methods_of_the_paper_come_first_and_none_is_missing() -> None:
+    assert shipped_methods()[: len(paper_methods())] == list(paper_methods())
+    assert set(method_names()) <= set(shipped_methods())
+    for method in find_methods(shipped_methods()):
+        config = method.config(Project(Path(), {"preset": "default"}), [], 0)
+        assert hasattr(get_method(config.train.method), "loss")
+
+
+def test_all_methods_get_the_same_steps_and_alignment(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p", {"preset": "default", "align": {"band": 0.25}})
+    settings = ["train.batch_size=3"]
+    for name in shipped_methods():
+        config = find_methods([name])[0].config(project, settings, 7)
+        assert (config.train.steps, config.train.batch_size, config.train.seed) == (1200, 3, 7)
+        assert (config.align.band, config.align.pool) == (0.25, False)
+    given = find_methods(["lav"])[0].config(project, ["train.steps=9", "align.pool=true"], 0)
+    assert (given.train.steps, given.align.pool) == (9, True)
+
+
+def test_la2ds_is_the_default_where_the_project_has_the_preset_of_another_method(
+    tmp_path: Path,
+) -> None:
+    project = Project.create(tmp_path / "p", {"preset": "casa"})
+    config = find_methods(["la2ds"])[0].config(project, [], 0)
+    assert (config.train.method, config.model.encoder) == ("la2ds", "vivit")
+    project = Project.create(tmp_path / "q", {"preset": "heatmap"})
+    assert find_methods(["la2ds"])[0].config(project, [], 0).model.input == "heatmap"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": ()}, "the seeds must be"),
+        ({"seeds": (1, 1)}, "the seeds must be"),
+        ({"methods": ()}, "the methods must be"),
+        ({"methods": ("tcc", "tcc")}, "the methods must be"),
+        ({"methods": ("tccc",)}, "unknown training method 'tccc'"),
+        ({"methods": ("la2ds_cli.core.errors",)}, "la2ds_cli.core.errors has no PAIRS"),
+        ({"settings": ["train.step=1"]}, "unknown setting 'step'"),
+        ({"protocol": "papers"}, "unknown protocol 'papers'"),
+    ],
+)
+def test_bad_requests_are_refused_before_any_work(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    project = Project.create(tmp_path / "p")
+    with pytest.raises(UserError, match=message) as caught:
+        benchmark([project], out=tmp_path / "out", **options)
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert not (tmp_path / "out").exists()
+
+
+def test_projects_must_be_different(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p")
+    for projects in ([], [project, Project.open(tmp_path / "p")]):
+        with pytest.raises(UserError, match="project"):
+            benchmark(projects, out=tmp_path / "out")

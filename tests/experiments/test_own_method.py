@@ -1,0 +1,140 @@
+"""The method of docs/extending.md, in a package outside of la2ds: trained, embedded, evaluated."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding.embed import load_embedder, untrained_embedder
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.methods import find_methods
+from la2ds_cli.main import app
+from la2ds_cli.training.losses import method_recipe
+from la2ds_cli.training.network import build_network
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import clips
+
+DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
+QUICK = [
+    *("model.width=24", "train.steps=150", "train.batch_size=4", "train.validate_every=150"),
+    *("train.threads=1", "train.precision=fp32", "evaluate.trim_draws=1", "align.routes=0"),
+]
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The code of the page as a module of its own package; its dotted name."""
+    section = DOCS.read_text("utf-8").partition("## A new method in one file")[2]
+    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert code is not None
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    write_text(package / "__init__.py", "")
+    write_text(package / "moments.py", code[1])
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "mypackage"]:
+        monkeypatch.delitem(sys.modules, name)
+    yield "mypackage.moments"
+    for name in [name for name in sys.modules if name.split(".")[0] == "mypackage"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = clips(tmp_path / "swings", count=8, length=36)
+    for n in range(4):
+        add_sequence(made, f"test{n}", sequence(warped_phase(40, 50 + n), scale=80.0), "test")
+    return Project.open(made.root)
+
+
+def _call(project: Project, *arguments: str) -> dict:
+    found = CliRunner().invoke(app, [*arguments, "--project", str(project.root), "--json"])
+    assert found.exit_code == 0, found.stderr
+    return json.loads(found.stdout)
+
+
+def _moment_error(features: list[np.ndarray], phases: list[np.ndarray]) -> float:
+    """Mean distance in phase between each frame and its nearest one of every other clip."""
+    errors = []
+    for a, pa in zip(features, phases, strict=True):
+        for b, pb in zip(features, phases, strict=True):
+            if a is not b:
+                nearest = ((a[:, None] - b[None]) ** 2).sum(axis=-1).argmin(axis=1)
+                errors.append(np.abs(pa - pb[nearest]).mean())
+    return float(np.mean(errors))
+
+
+def test_it_trains_embeds_and_evaluates_by_its_dotted_name(module: str, project: Project) -> None:
+    sets = [part for setting in QUICK[:6] for part in ("--set", setting)]
+    trained = _call(project, "train", "--method", module, "--run", "mine", "--device", "cpu", *sets)
+    assert trained["steps"] == 150
+    _call(project, "embed", "--run", "mine", "--device", "cpu")
+    embedding, _ = project.read_embedding("mine", "test0")
+    assert len(embedding.value) == 40
+    write_text(
+        project.root / "project.toml",
+        'preset = "default"\n[evaluate]\ntrim_draws = 1\n[align]\nroutes = 0\npool = false\n',
+    )
+    project = Project.open(project.root)
+    found = _call(project, "evaluate", "--run", "mine", "--device", "cpu")
+    assert found["features"]["model"]["kendalls_tau"]["value"] is not None
+    # Known moments: the clips are one movement at other speeds.
+    poses = [project.read_pose(f"test{n}")[0] for n in range(4)]
+    phases = [warped_phase(40, 50 + n) for n in range(4)]
+    embedder = load_embedder(project, "mine", "cpu")
+    untrained = untrained_embedder(embedder.config, "penn13", seed=0, device="cpu")
+    learned, before = (_moment_error(e(poses), phases) for e in (embedder, untrained))
+    assert learned < 0.7 * before
+
+
+def test_its_settings_come_with_it_and_can_be_overridden(module: str) -> None:
+    preset, overrides = method_recipe(module)
+    config = load_config(preset=preset, overrides=overrides)
+    assert (config.train.method, config.model.encoder) == (module, module)
+    config = load_config(overrides=[*overrides, "model.encoder=vivit"])
+    assert (config.train.method, config.model.encoder) == (module, "vivit")
+    assert method_recipe("tcc") == ("tcc", [])
+    assert method_recipe(None) == (None, [])
+
+
+def test_padding_never_reaches_a_real_frame(module: str) -> None:
+    config = load_config(overrides=method_recipe(module)[1])
+    network = build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
+    width = next(network.parameters()).shape[1]
+    joints = torch.randn(9 + 5, width, generator=torch.Generator().manual_seed(0))
+    mask = torch.arange(9)[None] < torch.tensor([9, 5])[:, None]
+    alone = network.embed(None, joints[9:], mask[1:, :5])
+    assert torch.allclose(network.embed(None, joints, mask)[1, :5], alone[0], atol=1e-6)
+
+
+def test_it_stands_in_a_benchmark_beside_the_shipped_ones(module: str, project: Project) -> None:
+    config = find_methods([module])[0].config(project, QUICK, 3)
+    assert (config.model.encoder, config.model.width, config.train.seed) == (module, 24, 3)
+    settings = [*QUICK, "train.steps=4", "train.validate_every=4", "model.heads=2"]
+    result = benchmark(
+        [project],
+        methods=["la2ds", module],
+        settings=settings,
+        out=project.root / "out",
+        device="cpu",
+    )
+    assert result.exit_code() == ExitCode.OK
+    table = result.projects[0].table
+    assert [row.label for row in table.rows] == ["LA2DS", module]
+    # Two encoders, so two networks without training.
+    assert [row.name for row in table.baselines[3:]] == ["untrained-la2ds", f"untrained-{module}"]
+    assert result.outcomes()[1].run == f"benchmark-{module}-s0"
+    assert project.run_dir(f"benchmark-{module}-s0").is_dir()

@@ -1,0 +1,216 @@
+"""The paper's Tables 1 to 3, and when a figure of theirs may stand beside ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.benchmark_tables import MARK, MEAN, all_notes, layout
+from la2ds_cli.experiments.methods import (
+    Source,
+    departures,
+    find_source,
+    paper_data,
+    paper_methods,
+    same_input,
+)
+from la2ds_cli.experiments.metrics import ALL_METRICS, TASKS
+from la2ds_cli.experiments.result import (
+    BenchmarkResult,
+    Outcome,
+    ProjectResult,
+    ResultRow,
+    TableResult,
+)
+from tests.movement import sequence, warped_phase
+
+PAPER = Path(__file__).parents[3] / "shared" / "docs" / "la2ds-paper.txt"
+
+
+def test_spot_checks_of_the_three_tables() -> None:
+    figures = {name: data.figures for name, data in paper_data().items()}
+    assert figures["penn-action"]["casa"]["classification_50"] == 91.87
+    assert figures["penn-action"]["stgcn-casa"]["precision_at_5"] == 90.32
+    assert figures["penn-action"]["la2ds"]["kendalls_tau"] == 0.9887
+    assert figures["ikea-asm"]["vava"]["classification"] == 32.91
+    assert figures["h2o"]["la2ds"]["progression"] == 0.9280
+    assert set(figures["h2o"]["tcc"]) == {
+        "classification_10",
+        "classification_50",
+        "classification",
+    }
+    assert "kendalls_tau" not in figures["ikea-asm"]["la2ds"]
+    assert "vivit-lav" not in figures["ikea-asm"]
+
+
+def test_every_figure_is_printed_in_the_paper() -> None:
+    if not PAPER.exists():
+        pytest.skip("the text of the paper is not here")
+    text = PAPER.read_text("utf-8")
+    label = {"vivit-lav": "ViViT [2]+LAV", "stgcn-casa": "STGCN [83]+CASA", "la2ds": "LA2DS (Ours)"}
+    for data in paper_data().values():
+        for method, figures in data.figures.items():
+            known = label.get(method, paper_methods()[method].label)
+            lines = [
+                line.replace("<u>", "").replace("</u>", "").split("\t")
+                for line in text.splitlines()
+                if f"\t{known}" in line
+            ]
+            for group in (
+                ("classification_10", "classification_50", "classification"),
+                ("progression", "kendalls_tau"),
+                ("precision_at_5", "precision_at_10", "precision_at_15"),
+            ):
+                wanted = [figures[name] for name in group if name in figures]
+                if wanted:
+                    assert any(_ends_with(line, wanted) for line in lines), (data.name, method)
+
+
+def _ends_with(cells: list[str], wanted: list[float]) -> bool:
+    try:
+        return [float(cell) for cell in cells[-len(wanted) :]] == wanted
+    except ValueError:
+        return False
+
+
+def test_the_columns_are_metrics_and_the_methods_are_known() -> None:
+    metrics = {metric.name for metric in ALL_METRICS}
+    shown = {metric.name for task in TASKS.values() for metric in task.metrics}
+    assert shown == metrics
+    for data in paper_data().values():
+        assert set(data.figures) <= set(paper_methods())
+        assert {name for row in data.figures.values() for name in row} <= metrics
+
+
+def _project(root: Path, pose_format: str, *paths: str) -> Project:
+    project = Project.create(root)
+    for n, path in enumerate(paths):
+        recipe = Recipe("import", 1, {"format": pose_format}, {"poses": str(n)})
+        project.write_pose(f"clip{n}", sequence(warped_phase(20, n)), recipe)
+        project.add_videos([Video(f"clip{n}", path, f"{n}" * 64)])
+    return project
+
+
+def test_the_source_of_clips_is_read_from_their_recipes(tmp_path: Path) -> None:
+    records = _project(
+        tmp_path / "a",
+        "casa-npy",
+        "kallax_shelf_drawer_val.npy",
+        "x/../kallax_shelf_drawer_train.npy",
+    )
+    assert find_source(records) == Source("ikea-asm", "kallax_shelf_drawer")
+    penn = _project(tmp_path / "b", "penn-action", "0001.mat", "0002.mat")
+    assert find_source(penn) == Source("penn-action")
+    other = _project(tmp_path / "c", "casa-npy", "dances_val.npy")
+    assert find_source(other) == Source()
+    mixed = _project(tmp_path / "d", "h2o", "a.txt")
+    mixed.write_pose(
+        "clip9", sequence(warped_phase(20, 9)), Recipe("import", 1, {"format": "trc"}, {})
+    )
+    mixed.add_videos([Video("clip9", "b.trc", "9" * 64)])
+    assert find_source(mixed) == Source()
+
+
+def test_why_figures_are_not_those_of_the_paper() -> None:
+    kallax = Source("ikea-asm", "kallax_shelf_drawer")
+    assert departures([kallax], "paper") == []
+    assert "protocol la2ds" in departures([kallax], "la2ds")[0]
+    assert departures([Source()], "paper") == ["these are other data"]
+    assert departures([kallax, Source()], "paper") == ["these are other data"]
+    golf = departures([Source("penn-action")], "paper")
+    assert "labels" in golf[0]
+    assert "13 actions" in golf[1]
+    penn = paper_data()["penn-action"].records
+    assert departures([Source("penn-action", name) for name in penn], "paper") == []
+    assert departures([Source("penn-action", name) for name in penn[:12]], "paper")
+    assert departures([Source("penn-action", penn[0])] * 13, "paper")
+
+
+def test_only_heatmaps_of_la2ds_are_what_the_paper_reads() -> None:
+    assert same_input("la2ds", "heatmap")
+    assert not same_input("la2ds", "joints")
+    assert not same_input("casa", "joints")
+    assert not same_input("tcc", "rgb"), "the paper's are fine-tuned"
+    assert not same_input("mypackage.method", "heatmap")
+
+
+def _result(sources: list[Source], protocol: str, reads: str) -> BenchmarkResult:
+    facts = {"protocol": protocol, "budget": "", "minutes": None, "steps": 1, "seeds": [0]}
+    facts["alignment"] = {"pool": False}
+    found = BenchmarkResult("b", "B", (TASKS["classification"],), facts, [], {"la2ds": reads})
+    for n, source in enumerate(sources):
+        figures = paper_data()[source.data].figures["la2ds"] if source.data else {}
+        scores: dict[str, float | None] = {
+            "classification": 50.0 + n,
+            "classification_10": 40.0,
+            "classification_50": 45.0,
+        }
+        outcome = Outcome("r", "model", scores, seed=0, steps=1, seconds=1.0)
+        row = ResultRow("la2ds", "LA2DS", figures, outcomes=[outcome])
+        found.projects.append(ProjectResult(TableResult(f"p{n}", "", {}, [row]), source))
+    return found
+
+
+def test_a_note_says_that_pixels_are_read_through_a_frozen_network() -> None:
+    result = _result([Source("ikea-asm", "kallax_shelf_drawer")], "paper", "rgb")
+    result.reads = {"tcc": "rgb", "lav": "joints"}
+    (note,) = (text for text in all_notes(result) if "read something else" in text)
+    assert "RGB frames" in note.split("here ")[0]
+    assert note.endswith(
+        "here 2D joints (joints) and RGB frames through a network that is not trained (rgb)"
+    )
+
+
+def _beside(result: BenchmarkResult) -> dict[str, list[float | None]]:
+    """Group of columns -> the paper's figures in the cells of LA2DS."""
+    table = layout(result)[0]
+    found: dict[str, list[float | None]] = {}
+    for column, cell in zip(table.columns, table.lines[0].cells, strict=True):
+        found.setdefault(column.group, []).append(cell.paper)
+    return found
+
+
+def test_the_figure_stands_in_the_cell_where_all_is_the_same() -> None:
+    kallax = Source("ikea-asm", "kallax_shelf_drawer")
+    assert _beside(_result([kallax], "paper", "heatmap"))["p0"] == [26.43, 32.56, 34.73]
+    for result in (
+        _result([kallax], "la2ds", "heatmap"),
+        _result([kallax], "paper", "joints"),
+        _result([Source("ikea-asm")], "paper", "heatmap"),
+    ):
+        assert _beside(result)["p0"] == [None] * 3
+        assert any(note.startswith(MARK) for note in all_notes(result))
+
+
+def test_penn_action_is_compared_by_the_mean_over_its_actions() -> None:
+    names = paper_data()["penn-action"].records
+    found = _beside(_result([Source("penn-action", n) for n in names], "paper", "heatmap"))
+    assert found[MEAN] == [89.27, 92.30, 92.63]
+    assert found["p0"] == [None] * 3
+
+
+def test_the_papers_columns_stand_apart_and_say_so() -> None:
+    result = _result([Source("penn-action")], "la2ds", "joints")
+    table = layout(result)[0]
+    group = f"in the paper: Penn Action {MARK}"
+    shown = [
+        cell.value
+        for column, cell in zip(table.columns, table.lines[0].cells, strict=True)
+        if column.group == group
+    ]
+    assert shown == [89.27, 92.30, 92.63]
+    assert [line.reads for line in table.only([group]).lines] == ["2D heatmaps"]
+    assert [line.reads for line in table.only(["p0"]).lines] == ["joints"]
+    text = "\n".join(all_notes(result))
+    assert "Penn Action in the paper is not the same experiment" in text
+    assert "LA2DS 2D heatmaps; here 2D joints (joints)" in text
+    result.tasks = (TASKS["transfer"],)
+    result.projects[0].table.rows[0].outcomes[0].scores["event_transfer_median"] = 1.0
+    assert [name for name, _ in layout(result)[0].groups()] == ["p0"]  # the paper has no such thing
+    other = _result([Source()], "la2ds", "joints")
+    assert [name for name, _ in layout(other)[0].groups()] == ["p0"]
+    assert any("data that the paper does not have" in note for note in all_notes(other))

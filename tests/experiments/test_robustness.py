@@ -1,0 +1,125 @@
+"""The sweeps end to end on a tiny run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from la2ds_cli.core.artifact import read_header
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep, screen_table, sweep_csv, write
+from la2ds_cli.training.train import train
+from tests.small_runs import TINY, six_clips
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Config]:
+    project = six_clips(tmp_path_factory.mktemp("robust") / "project")
+    config = project.config(preset="paper-penn", overrides=[*TINY, "train.seed=3"])
+    train(project, run="mine", config=config, device="cpu")
+    return project, config
+
+
+def _clean_files(project: Project) -> dict[Path, int]:
+    """Files outside results/robustness/ and when they were written."""
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    return {p: p.stat().st_mtime_ns for p in files if "robustness" not in p.parts}
+
+
+def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
+    trained: tuple[Project, Config], tmp_path: Path
+) -> None:
+    project, config = trained
+    before = _clean_files(project)
+    sweep = limb_sweep(
+        project, run="mine", config=config, limb="left_arm", probabilities=(0.0, 1.0), device="cpu"
+    )
+    assert [(c.features, c.test) for c in sweep.conditions] == [
+        ("model", "0% missing"),
+        ("model", "100% missing"),
+        ("raw_pose", "0% missing"),
+        ("raw_pose", "100% missing"),
+    ]
+    clean, missing = (c for c in sweep.conditions if c.features == "raw_pose")
+    assert clean.ratio == 1
+    # The left arm alone tells the first half of the movement from the standing still.
+    right, less = (c.scores["classification"] for c in (clean, missing))
+    assert right is not None
+    assert less is not None
+    assert right > 90 > 75 > less
+    assert _clean_files(project) == before
+
+    paths = write(sweep, tmp_path, "limbs")
+    rows = list(csv.DictReader(paths[0].open(newline="")))
+    assert [row["test"] for row in rows] == [c.test for c in sweep.conditions]
+    assert float(rows[3]["classification"]) == pytest.approx(less)
+    assert json.loads(paths[1].read_text())["settings"]["limb"] == "left_arm"
+    low, high = float(rows[3]["event_transfer_median_low"]), rows[3]["event_transfer_median_high"]
+    assert low <= float(rows[3]["event_transfer_median"]) <= float(high)
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(screen_table(sweep))
+    printed = capture.get()
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "growth" in printed
+    assert f"{less:.2f}" in printed
+    assert "raw pose, 100%" in printed
+
+
+def test_noise_has_four_combinations_and_trains_the_missing_run(
+    trained: tuple[Project, Config],
+) -> None:
+    project, config = trained
+    sweep = noise_sweep(project, run="mine", config=config, cells=1.0, device="cpu")
+    assert [(c.train, c.test) for c in sweep.conditions if c.features == "model"] == [
+        ("clean", "clean"),
+        ("clean", "noisy"),
+        ("noisy", "clean"),
+        ("noisy", "noisy"),
+    ]
+    assert sweep.settings["noisy_run"] == "mine-noisy"
+    assert sweep.settings["noisy_steps"] == 2
+    paths = [project.run_dir(run) / "best.safetensors" for run in ("mine", "mine-noisy")]
+    first, second = (read_header(path)[0] for path in paths)
+    assert dict(first.config) == dict(second.config)  # the seed of the run, too
+    assert first.inputs != second.inputs
+    by_key = {(c.features, c.train, c.test): c.scores for c in sweep.conditions}
+    transfer = "event_transfer_mean"
+    raw = {key: scores[transfer] for key, scores in by_key.items() if key[0] == "raw_pose"}
+    assert raw["raw_pose", "clean", "clean"] == raw["raw_pose", "noisy", "clean"]
+    assert raw["raw_pose", "clean", "noisy"] != raw["raw_pose", "clean", "clean"]
+    assert by_key["model", "clean", "clean"] != by_key["model", "noisy", "clean"]
+    assert sweep_csv(sweep).count("\n") == 9
+
+    stamp = paths[1].stat().st_mtime_ns
+    assert noise_sweep(project, run="mine", config=config, device="cpu") == sweep
+    assert paths[1].stat().st_mtime_ns == stamp
+
+
+def test_a_clip_that_the_run_has_seen_is_not_scored(
+    trained: tuple[Project, Config], tmp_path: Path
+) -> None:
+    project = Project.open(shutil.copytree(trained[0].root, tmp_path / "copy"))
+    seen = next(video for video in project.videos() if video.split == "train")
+    project.add_videos([replace(seen, split="test")])
+    with pytest.raises(UserError, match="run mine was trained on test clip") as caught:
+        limb_sweep(project, run="mine", config=trained[1], device="cpu")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_run_without_a_model_is_refused(trained: tuple[Project, Config]) -> None:
+    project, config = trained
+    for sweep in (limb_sweep, noise_sweep):
+        with pytest.raises(UserError, match="run 'none' has no trained model") as caught:
+            sweep(project, run="none", config=config)
+        assert caught.value.exit_code == ExitCode.UNUSABLE
+    with pytest.raises(UserError, match="has no limb 'tail'"):
+        limb_sweep(project, run="mine", config=config, limb="tail")
