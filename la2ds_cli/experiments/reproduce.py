@@ -278,10 +278,10 @@ PROTOCOL = "paper"
 
 
 def compare_methods(project: Project, table: str, **options: Any) -> BenchmarkResult:
-    """A table of experiments.benchmark for one project, with the definitions of the paper.
+    """A table of `benchmark` for one project, with the definitions of the paper.
 
-    table: a name of METHOD_TABLES. options: those of `benchmark`. Writes results/reproduce/TABLE.md,
-    .csv, .tex, .html and .json; the runs are those of `benchmark`.
+    table: a name of METHOD_TABLES. options: those of `benchmark`. Writes TABLE.md, .csv, .tex,
+    .html and .json to results/reproduce; the runs are those of `benchmark`.
     """
     task = METHOD_TABLES[table]
     return benchmark(
