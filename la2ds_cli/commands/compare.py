@@ -66,9 +66,12 @@ def compare(
     """
     from la2ds_cli.compare import compare as step
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.output_paths import checked_outputs
+    from la2ds_cli.views import compare_files
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (reference, other), console)
+        targets = checked_outputs(opened, out or [], "a comparison", compare_files.SUFFIXES)
         result = step.compare(
             opened,
             reference,
@@ -78,17 +81,16 @@ def compare(
             features=features,
             method=method,
             examples=examples,
-            out=out or [],
-            privacy=privacy,
             device=device,
             progress=console.progress,
         )
+        result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)
         console.document("compare", result.to_json())
         _show(console, result)
 
 
 def _show(console: Console, result: CompareResult) -> None:
-    from la2ds_cli.compare.words import finding_lines, score_lines, tempo_lines
+    from la2ds_cli.compare.result import finding_lines, score_lines, tempo_lines
 
     console.line(f"reference: {result.aligned.a.name}")
     console.line(f"other:     {result.aligned.b.name}")

@@ -1,7 +1,11 @@
 """Where and when one clip differs from another after alignment, for a coach and a trainee.
 
-`compare.compare` is the step. What is pure (arrays in, arrays out) knows no project: `view`
-(which side a clip is filmed from), `noise` (how far an angle can be trusted), `differences`
-(angles along an alignment), `spans`, `tempo`, `findings` (what is said of them), `anomaly` (how
-unusual a clip is beside good ones). `sheet`, `page` and `tables` write.
+`compare.compare` is the step; it aligns, measures and returns a CompareResult. Pure (arrays in,
+arrays out) are `viewpoint` (which side a clip is filmed from), `differences` (angles along an
+alignment, and how far they can be trusted), `findings` (parts of the movement, and the differences
+that are reported) and `tempo`; `examples` measures how unusual a clip is beside good ones.
+
+Imports: core, poses, features and alignment. It draws and writes nothing; views/compare_* do.
+To add a measure: give it a file or a section here, a field of CompareResult with its key in
+`to_json`, a sentence in `result`, and a table in views/compare_page.html.
 """

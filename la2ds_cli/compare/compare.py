@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,26 +12,24 @@ from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.kept import Kept
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.compare import tables
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
-from la2ds_cli.compare.examples import example_names, measure_examples
-from la2ds_cli.compare.findings import find, joint_table
-from la2ds_cli.compare.result import CompareResult, Examples
-from la2ds_cli.compare.spans import Span, phase_rows, spans_of, whole
+from la2ds_cli.compare.examples import Examples, example_names, measure_examples
+from la2ds_cli.compare.findings import (
+    find_differences,
+    joint_table,
+    phase_rows,
+    spans_of,
+    whole_movement,
+)
+from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.tempo import tempo
-from la2ds_cli.compare.view import ViewDifference, has_trunk, view_difference
+from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.views import figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
-_MOSTLY = 0.5  # share of the reference that can be judged; less is told
+_MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
 
 
 def compare(
@@ -46,21 +42,16 @@ def compare(
     features: FeatureKind = "auto",
     method: str | None = None,
     examples: str | None = None,
-    out: Sequence[Path] = (),
-    privacy: bool = False,
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> CompareResult:
-    """Compare clip `other` with clip `reference` and write files; see find_alignment.
+    """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
-    examples: `all`, `train` or names divided by commas, of clips that do the movement well. out:
-    files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure, a page
-    and a JSON file in results/compare. privacy: draw the joints where pictures of the videos would
-    stand. UserError: exit 2 for an unknown suffix or a file of the project, 4 for examples that
+    examples: `all`, `train` or names separated by commas, of clips that show the movement done
+    well. The other arguments are those of find_alignment. Raises UserError (exit 4) if the examples
     leave no clip, and what find_alignment raises.
     """
     progress = progress or Progress()
-    targets = checked_outputs(project, map(Path, out), "a comparison", SUFFIXES)
     # A span that looks unlike the reference is what is looked for, not what is to be left out.
     config = replace(config, align=replace(config.align, gaps=False))
 
@@ -82,13 +73,9 @@ def compare(
 
     result = _compared(project, align(other, progress))
     if examples is not None:
-        found = _examples(project, result, examples, align, progress)
-        result = replace(result, examples=found)
-    if not targets:
-        name = f"{result.aligned.a.id}--{result.aligned.b.id}"
-        folder = project.results_dir("compare")
-        targets = [folder / f"{name}{kind}" for kind in (".png", ".html", ".json")]
-    return _write(project, replace(result, files=tuple(targets)), privacy, progress)
+        measured = _examples(project, result, examples, align, progress)
+        result = replace(result, examples=measured)
+    return result
 
 
 def _compared(project: Project, aligned: AlignResult) -> CompareResult:
@@ -97,13 +84,13 @@ def _compared(project: Project, aligned: AlignResult) -> CompareResult:
     matched = ~np.isnan(alignment.position)
     phases = project.phases(propagated=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
-    entire = whole(matched)
-    everything = [*spans, entire] if entire else spans
+    entire = whole_movement(matched)
+    parts = [*spans, entire] if entire else spans
     view = view_difference(a, b, alignment.position, mirrored=alignment.mirrored)
     angles = differences(a, b, alignment, view)
     other_time = matched_time(alignment.position, alignment.time_b)
     reason = _no_findings(view, angles, a.skeleton)
-    findings = [] if reason else find(angles, other_time, alignment.confidence, spans)
+    findings = [] if reason else find_differences(angles, other_time, alignment.confidence, spans)
     return CompareResult(
         aligned,
         tuple(spans),
@@ -111,8 +98,8 @@ def _compared(project: Project, aligned: AlignResult) -> CompareResult:
         angles,
         tuple(findings),
         reason,
-        tuple(joint_table(angles, everything)),
-        tuple(tempo(alignment, everything, _labelled(project, aligned))),
+        tuple(joint_table(angles, parts)),
+        tuple(tempo(alignment, parts, _labelled(project, aligned))),
         tuple(_notes(aligned, view, angles)),
     )
 
@@ -121,17 +108,18 @@ def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, 
     """Seconds in the two clips of every phase that people labelled in both. A phase that a clip's
     end cuts off is left out: how long it took is not in the clip."""
     phases = project.phases()
-    inner = []
+    seconds = []
     for video, pose in ((aligned.a, aligned.pose_a), (aligned.b, aligned.pose_b)):
         rows = phase_rows(pose, phases.get(video.id, []))
-        inner.append(
+        seconds.append(
             {
                 name: float(pose.time[stop] - pose.time[first])
                 for name, (first, stop) in rows.items()
                 if first > 0 and stop < len(pose)
             }
         )
-    return {name: (inner[0][name], inner[1][name]) for name in inner[0] if name in inner[1]}
+    reference, other = seconds
+    return {name: (reference[name], other[name]) for name in reference if name in other}
 
 
 def _no_findings(view: ViewDifference, angles: Differences, skeleton: str) -> str:
@@ -159,7 +147,7 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
     if SAME_VIEW < view.turn <= OTHER_VIEW:
         notes.append(
             f"The cameras stand about {view.turn:.0f}° apart: only differences larger than such a "
-            "turn makes are told."
+            "turn makes are reported."
         )
     if np.isnan(view.turn) and not has_trunk(aligned.pose_a.skeleton):
         notes.append(
@@ -183,36 +171,16 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
 def _examples(
     project: Project,
     result: CompareResult,
-    wanted: str,
+    selection: str,
     align: Callable[[str, Progress], AlignResult],
     progress: Progress,
 ) -> Examples:
     pair = (result.aligned.a.id, result.aligned.b.id)
-    names = example_names(project, wanted, pair)
+    names = example_names(project, selection, pair)
     if result.no_findings:
         reason = "angles of the two clips cannot be compared, and so not with those of others"
         return Examples((), {}, None, reason)
-    spans: list[Span] = list(result.spans)
     # Notes on every single example would bury the result.
     return measure_examples(
-        names, result.aligned, spans, lambda name: align(name, Progress()), progress
+        names, result.aligned, result.spans, lambda name: align(name, Progress()), progress
     )
-
-
-def _write(
-    project: Project, result: CompareResult, privacy: bool, progress: Progress
-) -> CompareResult:
-    def draw() -> Figure:
-        from la2ds_cli.views import compare_sheet as sheet
-
-        return sheet.draw(project, result, privacy=privacy)
-
-    def page() -> str:
-        from la2ds_cli.views import compare_page as page
-
-        return page.html(result, figure.render(drawn(), "png"))
-
-    drawn = figure.drawn_once(draw, progress)
-    contents = {".csv": lambda: tables.csv_text(result), ".json": result.to_json, ".html": page}
-    figure.write_outputs(result.files, contents, drawn)
-    return result

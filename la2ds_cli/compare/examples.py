@@ -1,19 +1,26 @@
-"""The good examples of a comparison: which clips, each laid over the time of the reference."""
+"""How unusual a clip is beside good examples of the movement: which clips, and how it is measured.
+
+Each example lies over the time of the reference, as the clip does. At every moment each joint of
+the clip is measured against the examples: its distance from their median, in units of their
+spread. A clip's score is its most unusual joint, and 1.0 is the most unusual of the examples, each
+measured against the others in the same way. So a further good clip, were it drawn like the n
+examples, exceeds 1.0 by chance at most about once in n + 1 times.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.routes import spread_out
-from la2ds_cli.compare.anomaly import LEAST_EXAMPLES, LEAST_SPREAD, LEAST_TEMPO, measure
 from la2ds_cli.compare.differences import OTHER_VIEW, SURE
-from la2ds_cli.compare.result import Examples
-from la2ds_cli.compare.spans import Span
+from la2ds_cli.compare.findings import Span
 from la2ds_cli.compare.tempo import tempo
-from la2ds_cli.compare.view import view_difference
+from la2ds_cli.compare.viewpoint import view_difference
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -21,26 +28,64 @@ from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.joint_angles import angle_difference
 
 MOST = 60  # more examples than that tell little more, and each is aligned
+LEAST_EXAMPLES = 4
+LEAST_SPREAD = 5.0  # degrees; examples that agree better do so by chance or by the same joints
+LEAST_TEMPO = 0.1  # of the logarithm of a ratio of durations
+_LASTING = 0.05  # share of the known time that a difference must last to count
+_AROUND = 0.05  # of the movement, to either side
+_COUNTED = 0.5  # of the examples must show a moment
 
 
-def example_names(project: Project, wanted: str, pair: tuple[str, str]) -> list[str]:
-    """Clips that `wanted` means: `all` of the project, those of the split `train`, or names
+@dataclass(frozen=True)
+class Anomaly:
+    """score: of the clip, 1.0 = as unusual as the most unusual example; NaN = nothing was to be
+    measured. examples: (E,) their own scores, each against the others. share_below: of examples
+    that are less unusual. features: (F,) angles, then parts of the movement (tempo). by_feature:
+    (F,) scores in the same unit. unusual: (N, F) signed distances from the examples' median in
+    spreads, NaN = not known; tempo stands in all rows of its part. row: the most unusual moment of
+    the feature that decides, among the reference's rows; driver: its name.
+    """
+
+    score: float
+    examples: FloatArray
+    share_below: float
+    features: tuple[str, ...]
+    by_feature: FloatArray
+    unusual: FloatArray
+    row: int
+    driver: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The good clips that `--examples` named. used: ids of those that were measured against;
+    left_out: name -> why not. anomaly: None where there are too few; reason: then why."""
+
+    used: tuple[str, ...]
+    left_out: Mapping[str, str]
+    anomaly: Anomaly | None
+    reason: str = ""
+
+
+def example_names(project: Project, selection: str, pair: tuple[str, str]) -> list[str]:
+    """Clips that `selection` means: `all` of the project, those of the split `train`, or names
     divided by commas; the pair itself is left out, and of more than MOST evenly spread ones are
     taken. UserError (exit 4) where nothing is left.
     """
-    if wanted in ("all", "train"):
+    if selection in ("all", "train"):
         names = [
             video.id
             for video in project.videos()
-            if project.pose_path(video.id).exists() and (wanted == "all" or video.split == "train")
+            if project.pose_path(video.id).exists()
+            and (selection == "all" or video.split == "train")
         ]
     else:
-        names = list(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
+        names = list(dict.fromkeys(name.strip() for name in selection.split(",") if name.strip()))
     known = {name: project.find(name) for name in names}
     names = [name for name, video in known.items() if video is None or video.id not in pair]
     if not names:
         raise UserError(
-            f"--examples {wanted} leaves no clip beside the two that are compared",
+            f"--examples {selection} leaves no clip beside the two that are compared",
             hint="name other clips, or mark good ones with split=train in videos.csv",
             exit_code=ExitCode.UNUSABLE,
         )
@@ -81,7 +126,9 @@ def measure_examples(
                 left_out[example.b.name] = f"filmed from another side, {turn:.0f}° apart"
             else:
                 used.append(example.b.id)
-                values.append(_value(example, inner))  # an alignment holds the features, too
+                values.append(
+                    _feature_values(example, inner)
+                )  # an alignment holds the features, too
         progress.advance()
     progress.end()
     if len(used) < LEAST_EXAMPLES:
@@ -93,7 +140,7 @@ def measure_examples(
     names_of = _features(aligned, inner)
     joints = len(names_of) - len(inner)
     least = np.array([LEAST_SPREAD] * joints + [LEAST_TEMPO] * len(inner))
-    anomaly = measure(_value(aligned, inner), np.stack(values), names_of, least)
+    anomaly = measure_anomaly(_feature_values(aligned, inner), np.stack(values), names_of, least)
     return Examples(tuple(used), left_out, anomaly)
 
 
@@ -104,16 +151,93 @@ def _features(aligned: AlignResult, spans: Sequence[Span]) -> tuple[str, ...]:
     return (*names, *(f"tempo of {span.name}" for span in spans))
 
 
-def _value(result: AlignResult, spans: Sequence[Span]) -> FloatArray:
+def _feature_values(result: AlignResult, spans: Sequence[Span]) -> FloatArray:
     """(N, F) differences of the angles from the reference, and the logarithm of how long each span
     takes beside it, in the rows of the span; NaN where the alignment is not sure."""
-    found = result.alignment
+    alignment = result.alignment
     _, angle = angle_difference(
-        result.pose_a, result.pose_b, found.position, mirrored=found.mirrored
+        result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
     )
-    angle = np.where((found.confidence >= SURE)[:, None], angle, np.nan)
+    angle = np.where((alignment.confidence >= SURE)[:, None], angle, np.nan)
     pace = np.full((len(angle), len(spans)), np.nan)
-    for k, row in enumerate(tempo(found, spans, {})):
+    for k, row in enumerate(tempo(alignment, spans, {})):
         if row.sure and row.ratio > 0:
             pace[spans[k].rows, k] = np.log(row.ratio)
     return np.concatenate([angle, pace], axis=1)
+
+
+# --- how unusual -------------------------------------------------------------------------------
+
+
+def measure_anomaly(
+    value: FloatArray, examples: FloatArray, features: tuple[str, ...], least: FloatArray
+) -> Anomaly:
+    """value: (N, F) of the clip, examples: (E, N, F) in the same units, NaN = not known; least:
+    (F,) smallest spread of each feature. ValueError for fewer than LEAST_EXAMPLES."""
+    if len(examples) < LEAST_EXAMPLES:
+        raise ValueError(f"expected at least {LEAST_EXAMPLES} examples, got {len(examples)}")
+    alone = [
+        _by_feature(distances(example, np.delete(examples, k, axis=0), least))
+        for k, example in enumerate(examples)
+    ]
+    # One unit for all features: with one for each, a good clip would have as many chances to
+    # exceed 1.0 as there are features.
+    own = np.array([_greatest(row) for row in alone])
+    unit = _greatest(own)
+    unusual = distances(value, examples, least)
+    by_feature = _by_feature(unusual) / (unit if unit > 0 else np.nan)
+    own = own / (unit if unit > 0 else np.nan)
+    score = _greatest(by_feature)
+    if np.isnan(score):
+        return Anomaly(score, own, np.nan, features, by_feature, unusual, 0, "")
+    at = int(np.nanargmax(by_feature))
+    row = int(np.nanargmax(np.abs(unusual[:, at])))
+    below = float((own < score).mean())
+    return Anomaly(score, own, below, features, by_feature, unusual, row, features[at])
+
+
+def distances(value: FloatArray, examples: FloatArray, least: FloatArray) -> FloatArray:
+    """(N, F) of value (N, F) from the median of examples (E, N, F), in their spreads.
+
+    The spread is the root mean square distance from the median, half of it over the rows around
+    (_AROUND), since good clips differ at some moments more than at others, and half over the whole
+    movement, since few examples tell little of one moment; and `least` (F,) besides. NaN where
+    fewer than half of the examples are known, or fewer than three.
+    """
+    known = ~np.isnan(examples)
+    enough = known.sum(axis=0) >= max(3, _COUNTED * len(examples))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # rows that no example shows
+        centre = np.nanmedian(examples, axis=0)
+        squared = (examples - centre) ** 2
+        around = _mean_around(squared, max(1, round(_AROUND * len(value))))
+        overall = np.nanmean(squared, axis=(0, 1))
+    # One of the examples lies near the median by making it.
+    variance = (around + overall) / 2 * len(examples) / (len(examples) - 1)
+    return np.where(enough, (value - centre) / np.sqrt(variance + least**2), np.nan)
+
+
+def _mean_around(value: FloatArray, half: int) -> FloatArray:
+    """(N, F) mean of what is known of value (E, N, F) >= 0 in `half` rows to either side and all
+    examples; NaN where nothing is. By running sums: windows of a long clip would fill the memory.
+    """
+    rows = np.arange(value.shape[1])
+    first, stop = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(rows))
+    known = ~np.isnan(value)
+    sums = [np.where(known, value, 0).sum(axis=0), known.sum(axis=0).astype(np.float64)]
+    running = [np.vstack([np.zeros(s.shape[1]), np.cumsum(s, axis=0)]) for s in sums]
+    total, count = (r[stop] - r[first] for r in running)
+    return np.where(count > 0, np.maximum(total, 0) / np.maximum(count, 1), np.nan)
+
+
+def _by_feature(unusual: FloatArray) -> FloatArray:
+    """(F,) distance that is exceeded for _LASTING of the known time; NaN where nothing is known."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanpercentile(np.abs(unusual), 100 * (1 - _LASTING), axis=0)
+
+
+def _greatest(value: FloatArray) -> float:
+    """The greatest known value, NaN where none is."""
+    known = value[~np.isnan(value)]
+    return float(known.max()) if len(known) else float("nan")

@@ -1,5 +1,5 @@
-"""What is said of the differences: spells in which a joint differs by more than can be explained,
-and a table of all joints and parts of the movement."""
+"""The parts of the movement, and what is reported of the differences in them: episodes in which a
+joint differs by more than can be explained, and a table of all joints and parts."""
 
 from __future__ import annotations
 
@@ -10,20 +10,100 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.compare.differences import Differences
-from la2ds_cli.compare.spans import Span, span_at
-from la2ds_cli.core.types import BoolArray, FloatArray
+from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 
-LASTING = 0.1  # seconds: shorter spells are errors of single frames
+THIRDS = ("beginning", "middle", "end")
+WHOLE_MOVEMENT = "whole movement"
+LASTING = 0.1  # seconds: shorter episodes are errors of single frames
+
+
+@dataclass(frozen=True)
+class Span:
+    """Rows first..stop (stop exclusive) of the reference's poses. labelled: from phases.csv."""
+
+    name: str
+    first: int
+    stop: int
+    labelled: bool
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.first, self.stop)
+
+
+def spans_of(pose: PoseSequence, phases: Sequence[Phase], matched: BoolArray) -> list[Span]:
+    """The labelled phases that lie in the clip, in time order; without any, equal thirds in time of
+    its matched part. A name that occurs twice gets a number. Empty when no frame is matched."""
+    spans = [
+        Span(phase.name, *_rows(pose, phase), labelled=True)
+        for phase in sorted(phases, key=lambda phase: phase.start)
+    ]
+    spans = [span for span in spans if span.stop > span.first]
+    return _numbered(spans) if spans else _thirds(pose.time, matched)
+
+
+def phase_rows(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, tuple[int, int]]:
+    """Numbered phase name -> first and stop row in the clip, as `spans_of` names them."""
+    return {
+        span.name: (span.first, span.stop)
+        for span in spans_of(pose, phases, np.zeros(len(pose), bool))
+    }
+
+
+def whole_movement(matched: BoolArray) -> Span | None:
+    """From the first to the last matched row; None when there is none."""
+    rows = np.flatnonzero(matched)
+    return (
+        Span(WHOLE_MOVEMENT, int(rows[0]), int(rows[-1]) + 1, labelled=False) if len(rows) else None
+    )
+
+
+def span_at(spans: Sequence[Span], row: int) -> str:
+    """Name of the span that holds a row, empty where none does."""
+    return next((span.name for span in spans if span.first <= row < span.stop), "")
+
+
+def _rows(pose: PoseSequence, phase: Phase) -> tuple[int, int]:
+    first, stop = np.searchsorted(pose.frame, [phase.start, phase.end])
+    return int(first), int(stop)
+
+
+def _numbered(spans: list[Span]) -> list[Span]:
+    names = [span.name for span in spans]
+    numbered = []
+    for k, span in enumerate(spans):
+        count = names[: k + 1].count(span.name)
+        several = names.count(span.name) > 1
+        name = f"{span.name} ({count})" if several else span.name
+        numbered.append(Span(name, span.first, span.stop, span.labelled))
+    return numbered
+
+
+def _thirds(time: FloatArray, matched: BoolArray) -> list[Span]:
+    part = whole_movement(matched)
+    if part is None:
+        return []
+    last = min(part.stop, len(time) - 1)
+    borders = np.linspace(time[part.first], time[last], len(THIRDS) + 1)[1:-1]
+    edges = [part.first, *np.searchsorted(time, borders - 1e-9).tolist(), part.stop]
+    thirds = [
+        Span(name, first, stop, labelled=False)
+        for name, first, stop in zip(THIRDS, edges[:-1], edges[1:], strict=True)
+    ]
+    return [span for span in thirds if span.stop > span.first]
+
+
+# --- differences ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A spell in which one joint differs.
+    """An episode in which one joint differs.
 
     span: part of the movement that holds the moment of the largest difference. row: that moment
     among the reference's rows; time, other_time: its seconds in the two clips. start, end: seconds
-    of the spell in the reference. difference: degrees, other less reference. reference, other: the
-    angles then. beyond: how far the difference exceeds noise, camera and moment; findings are
+    of the episode in the reference. difference: degrees, other less reference. reference, other:
+    the angles then. beyond: how far the difference exceeds noise, camera and moment; findings are
     ranked by it.
     """
 
@@ -59,28 +139,28 @@ class JointSpan:
     beyond: float
 
 
-def find(
-    found: Differences, other_time: FloatArray, confidence: FloatArray, spans: Sequence[Span]
+def find_differences(
+    angles: Differences, other_time: FloatArray, confidence: FloatArray, spans: Sequence[Span]
 ) -> list[Finding]:
-    """All spells, those that exceed what can be explained by most first. other_time: (N,) seconds
+    """All episodes, those that exceed what can be explained by most first. other_time: (N,) seconds
     of the other clip."""
     findings = []
-    for j, joint in enumerate(found.names):
-        for first, stop in _spells(found, j):
-            row = first + int(np.nanargmax(np.abs(found.beyond[first:stop, j])))
+    for j, joint in enumerate(angles.names):
+        for first, stop in _episodes(angles, j):
+            row = first + int(np.nanargmax(np.abs(angles.beyond[first:stop, j])))
             findings.append(
                 Finding(
                     joint,
                     span_at(spans, row),
                     row,
-                    float(found.time[row]),
+                    float(angles.time[row]),
                     float(other_time[row]),
-                    float(found.time[first]),
-                    float(found.time[stop - 1]),
-                    float(found.difference[row, j]),
-                    float(found.reference[row, j]),
-                    float(found.reference[row, j] + found.difference[row, j]),
-                    float(found.beyond[row, j]),
+                    float(angles.time[first]),
+                    float(angles.time[stop - 1]),
+                    float(angles.difference[row, j]),
+                    float(angles.reference[row, j]),
+                    float(angles.reference[row, j] + angles.difference[row, j]),
+                    float(angles.beyond[row, j]),
                     float(confidence[row]),
                 )
             )
@@ -89,28 +169,28 @@ def find(
 
 def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     """The findings of each joint, the joints in the order of their clearest."""
-    found: dict[str, list[Finding]] = {}
+    groups: dict[str, list[Finding]] = {}
     for finding in findings:
-        found.setdefault(finding.joint, []).append(finding)
-    return found
+        groups.setdefault(finding.joint, []).append(finding)
+    return groups
 
 
-def in_spells(found: Differences) -> BoolArray:
+def in_episodes(angles: Differences) -> BoolArray:
     """(N, J) whether a joint differs, at a row, by more than can be explained, and for long enough
-    to be told."""
-    told = np.zeros(found.beyond.shape, bool)
-    for j in range(len(found.names)):
-        for first, stop in _spells(found, j):
-            told[first:stop, j] = found.beyond[first:stop, j] != 0
-    return told
+    to be reported."""
+    reported = np.zeros(angles.beyond.shape, bool)
+    for j in range(len(angles.names)):
+        for first, stop in _episodes(angles, j):
+            reported[first:stop, j] = angles.beyond[first:stop, j] != 0
+    return reported
 
 
-def joint_table(found: Differences, spans: Sequence[Span]) -> list[JointSpan]:
+def joint_table(angles: Differences, spans: Sequence[Span]) -> list[JointSpan]:
     """Every joint in every span, the spans in order, in each the joint furthest beyond first."""
     rows = []
-    told = in_spells(found)
+    reported = in_episodes(angles)
     for span in spans:
-        of_span = [_joint_span(found, told, span, j) for j in range(len(found.names))]
+        of_span = [_joint_span(angles, reported, span, j) for j in range(len(angles.names))]
         rows += sorted(of_span, key=_order)
     return rows
 
@@ -119,38 +199,38 @@ def _order(row: JointSpan) -> tuple[float, float]:
     return -abs(row.beyond), -abs(row.largest) if not np.isnan(row.largest) else 1.0
 
 
-def _joint_span(found: Differences, told: BoolArray, span: Span, j: int) -> JointSpan:
+def _joint_span(angles: Differences, reported: BoolArray, span: Span, j: int) -> JointSpan:
     part = np.arange(span.first, span.stop)
-    known = part[found.sure[part] & ~np.isnan(found.beyond[part, j])]
+    known = part[angles.sure[part] & ~np.isnan(angles.beyond[part, j])]
     if not len(known):
-        return JointSpan(span.name, found.names[j], np.nan, np.nan, np.nan, 0.0, 0.0)
-    difference = found.difference[known, j]
-    beyond = np.where(told[known, j], found.beyond[known, j], 0.0)
+        return JointSpan(span.name, angles.names[j], np.nan, np.nan, np.nan, 0.0, 0.0)
+    difference = angles.difference[known, j]
+    beyond = np.where(reported[known, j], angles.beyond[known, j], 0.0)
     by = np.abs(beyond if beyond.any() else difference)
     at = int(by.argmax())
     return JointSpan(
         span.name,
-        found.names[j],
+        angles.names[j],
         float(difference.mean()),
         float(difference[at]),
-        float(found.time[known[at]]),
+        float(angles.time[known[at]]),
         float((beyond != 0).sum() / len(part)),
         float(beyond[at]),
     )
 
 
-def _spells(found: Differences, j: int) -> list[tuple[int, int]]:
-    """First and stop rows of the spells of one joint and one sign that last."""
-    spells = []
+def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
+    """First and stop rows of the episodes of one joint and one sign that last long enough."""
+    episodes = []
     with np.errstate(invalid="ignore"):
-        signs = [np.asarray(found.sure & (sign * found.beyond[:, j] > 0)) for sign in (1, -1)]
+        signs = [np.asarray(angles.sure & (sign * angles.beyond[:, j] > 0)) for sign in (1, -1)]
     for beyond in signs:
-        spells += [
+        episodes += [
             (first, stop)
-            for first, stop in _joined(_runs(beyond), found.time)
-            if _duration(found.time, first, stop) >= LASTING - 1e-9
+            for first, stop in _joined(_runs(beyond), angles.time)
+            if _duration(angles.time, first, stop) >= LASTING - 1e-9
         ]
-    return spells
+    return episodes
 
 
 def _runs(mask: BoolArray) -> list[tuple[int, int]]:
@@ -162,13 +242,13 @@ def _joined(runs: list[tuple[int, int]], time: FloatArray) -> list[tuple[int, in
     """Runs with less than LASTING seconds between them as one."""
     if not runs:
         return []
-    found = [runs[0]]
+    joined = [runs[0]]
     for (_, before), (first, stop) in itertools.pairwise(runs):
         if time[first] - time[before] < LASTING:
-            found[-1] = (found[-1][0], stop)
+            joined[-1] = (joined[-1][0], stop)
         else:
-            found.append((first, stop))
-    return found
+            joined.append((first, stop))
+    return joined
 
 
 def _duration(time: FloatArray, first: int, stop: int) -> float:

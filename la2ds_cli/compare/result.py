@@ -1,8 +1,7 @@
-"""What a comparison found, as one value, and as JSON."""
+"""The result of a comparison: as one value, as JSON and as sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,19 @@ import numpy as np
 from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.tables import rounded
-from la2ds_cli.compare.anomaly import Anomaly
 from la2ds_cli.compare.differences import LEAST, OTHER_VIEW, SURE, Differences
-from la2ds_cli.compare.findings import Finding, JointSpan
-from la2ds_cli.compare.spans import Span
+from la2ds_cli.compare.examples import Examples
+from la2ds_cli.compare.findings import WHOLE_MOVEMENT, Finding, JointSpan, Span, by_joint
 from la2ds_cli.compare.tempo import Tempo
-from la2ds_cli.compare.view import ViewDifference
-from la2ds_cli.compare.words import sentence, tempo_sentence
-from la2ds_cli.core.types import FloatArray
+from la2ds_cli.compare.viewpoint import ViewDifference
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The good clips that `--examples` named. used: ids of those that were measured against;
-    left_out: name -> why not. anomaly: None where there are too few; reason: then why."""
-
-    used: tuple[str, ...]
-    left_out: Mapping[str, str]
-    anomaly: Anomaly | None
-    reason: str = ""
+_FEW = 20  # examples
+_NAMED = 3  # of those that were left out
+_MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
+_LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
 
 
 @dataclass(frozen=True)
@@ -59,22 +50,28 @@ class CompareResult:
     @property
     def other_time(self) -> FloatArray:
         """(N,) seconds of the other clip at each frame of the reference, NaN = no counterpart."""
-        found = self.aligned.alignment
-        return matched_time(found.position, found.time_b)
+        alignment = self.aligned.alignment
+        return matched_time(alignment.position, alignment.time_b)
+
+    @property
+    def other_pose(self) -> PoseSequence:
+        """The joints of the other clip, mirrored if that is how it was compared."""
+        b = self.aligned.pose_b
+        return mirror(b) if self.aligned.alignment.mirrored else b
 
     def to_json(self) -> dict[str, Any]:
         """Everything there is, as JSON (docs/compare.md); None stands for "not known"."""
-        found, angles = self.aligned.alignment, self.angles
+        alignment, angles = self.aligned.alignment, self.angles
         return {
             "schema_version": SCHEMA_VERSION,
             "reference": {"video": self.aligned.a.id, "path": self.aligned.a.path},
             "other": {"video": self.aligned.b.id, "path": self.aligned.b.path},
             "alignment": {
-                "features": found.features,
+                "features": alignment.features,
                 "reason": self.aligned.reason,
-                "run": self.aligned.run if found.features == "model" else None,
-                "method": found.method,
-                "mirrored": found.mirrored,
+                "run": self.aligned.run if alignment.features == "model" else None,
+                "method": alignment.method,
+                "mirrored": alignment.mirrored,
                 "mean_confidence": self.aligned.mean_confidence,
             },
             "limits": {"least_degrees": LEAST, "confidence": SURE, "other_view": OTHER_VIEW},
@@ -93,10 +90,10 @@ class CompareResult:
             "examples": None if self.examples is None else _examples_json(self.examples),
             "frames": {
                 "index": list(range(len(angles.time))),
-                "frame": found.frame_a.tolist(),
-                "time": rounded(found.time_a),
+                "frame": alignment.frame_a.tolist(),
+                "time": rounded(alignment.time_a),
                 "other_time": rounded(self.other_time),
-                "confidence": rounded(found.confidence),
+                "confidence": rounded(alignment.confidence),
                 "turn": rounded(self.view.by_frame, 1),
                 "sure": angles.sure.tolist(),
                 "joints": {
@@ -115,27 +112,27 @@ class CompareResult:
 
 
 def _examples_json(examples: Examples) -> dict[str, Any]:
-    found = examples.anomaly
+    anomaly = examples.anomaly
     start = {
         "used": list(examples.used),
         "left_out": dict(examples.left_out),
         "reason": examples.reason,
     }
-    if found is None:
+    if anomaly is None:
         return {**start, "score": None}
     return {
         **start,
-        "score": _number(found.score),
-        "example_scores": dict(zip(examples.used, rounded(found.examples, 3), strict=True)),
-        "share_below": _number(found.share_below),
-        "driver": found.driver,
-        "row": found.row,
+        "score": _number(anomaly.score),
+        "example_scores": dict(zip(examples.used, rounded(anomaly.examples, 3), strict=True)),
+        "share_below": _number(anomaly.share_below),
+        "driver": anomaly.driver,
+        "row": anomaly.row,
         "features": {
             name: {
-                "score": _number(float(found.by_feature[j])),
-                "unusual": rounded(found.unusual[:, j], 2),
+                "score": _number(float(anomaly.by_feature[j])),
+                "unusual": rounded(anomaly.unusual[:, j], 2),
             }
-            for j, name in enumerate(found.features)
+            for j, name in enumerate(anomaly.features)
         },
     }
 
@@ -146,3 +143,116 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return round(value, 4) if np.isfinite(value) else None
+
+
+# --- sentences ---------------------------------------------------------------------------------
+
+
+def joint_name(joint: str) -> str:
+    """`left_knee` as `Left knee`; the upper arm's angle to the trunk is called the arm's."""
+    name = joint.replace("_", " ")
+    if joint.endswith("_shoulder"):
+        name = name.replace("shoulder", "upper arm")
+    return name[:1].upper() + name[1:]
+
+
+def direction(joint: str, difference: float) -> str:
+    """How the other clip differs: a larger angle is a straighter joint."""
+    part = joint.rsplit("_", 1)[-1]
+    if difference > 0:
+        return _MORE.get(part, "straighter")
+    return _LESS.get(part, "more bent")
+
+
+def amount(joint: str, difference: float) -> str:
+    """`24° straighter`."""
+    return f"{abs(difference):.0f}° {direction(joint, difference)}"
+
+
+def sentence(finding: Finding) -> str:
+    """`Left knee: 24° straighter at 1.32 s, in 'rise'`; times of the reference."""
+    where = f", in '{finding.span}'" if finding.span else ""
+    what = amount(finding.joint, finding.difference)
+    return f"{joint_name(finding.joint)}: {what} at {finding.time:.2f} s{where}"
+
+
+def tempo_sentence(row: Tempo) -> str:
+    """`'rise' is slower: 0.90 s instead of 0.60 s`."""
+    reference, other, ratio = durations(row)
+    name = "The whole movement" if row.span == WHOLE_MOVEMENT else f"'{row.span}'"
+    if np.isnan(ratio):
+        return f"{name} is not in both clips"
+    if row.verdict == "unclear":
+        return f"{name}: the tempo cannot be told"
+    if row.verdict == "same":
+        return f"{name} takes as long: {other:.2f} s"
+    return f"{name} is {row.verdict}: {other:.2f} s instead of {reference:.2f} s"
+
+
+def durations(row: Tempo) -> tuple[float, float, float]:
+    """Seconds of the reference and of the other, and their ratio: by labels where both have them,
+    else by the alignment."""
+    if np.isnan(row.labelled_other):
+        return row.reference, row.other, row.ratio
+    reference, other = row.labelled_reference, row.labelled_other
+    return reference, other, other / reference if reference > 0 else np.nan
+
+
+def finding_lines(result: CompareResult, most: int) -> list[str]:
+    """A sentence for each of the first `most` joints that differ, or why there is none."""
+    if result.no_findings:
+        return [result.no_findings]
+    joints = list(by_joint(result.findings).values())
+    if not joints:
+        return ["No joint differs by more than noise and camera explain."]
+    lines = []
+    for first, *more in joints[:most]:
+        again = f", and {len(more)} more times" if len(more) > 1 else ", and once more" * len(more)
+        lines.append(sentence(first) + again)
+    if len(joints) > most:
+        names = ", ".join(joint_name(group[0].joint) for group in joints[most:])
+        lines.append(f"Smaller differences: {names}")
+    return lines
+
+
+def tempo_lines(result: CompareResult) -> list[str]:
+    """A sentence for each part whose tempo differs, or that none does."""
+    lines = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
+    return lines or ["No part of the movement is clearly slower or faster."]
+
+
+def score_lines(result: CompareResult) -> list[str]:
+    """How unusual the clip is beside the good examples, and what one must know of that number."""
+    examples = result.examples
+    if examples is None:
+        return []
+    lines = []
+    anomaly = examples.anomaly
+    if anomaly is None:
+        lines.append(f"No score: {examples.reason}.")
+    elif np.isnan(anomaly.score):
+        lines.append("No score: the alignment is not sure enough anywhere.")
+    else:
+        count = len(examples.used)
+        lines.append(
+            f"Unusual by {anomaly.score:.2f}, where 1.00 is the most unusual of {count} good "
+            f"examples; {anomaly.share_below:.0%} of them are less unusual."
+        )
+        time = result.angles.time[anomaly.row]
+        lines.append(f"{feature_name(anomaly.driver)} decides, most at {time:.2f} s.")
+        if count < _FEW:
+            lines.append(
+                f"With {count} examples up to one good clip in {count + 1} exceeds 1.00 by chance."
+            )
+    if examples.left_out:
+        reasons = [f"{name}: {why}" for name, why in examples.left_out.items()]
+        more = f"; and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+        lines.append(f"{len(reasons)} left out: {'; '.join(reasons[:_NAMED])}{more}")
+    return lines
+
+
+def feature_name(feature: str) -> str:
+    """A joint or the tempo of a part, as the beginning of a sentence."""
+    if feature.startswith("tempo of "):
+        return f"The tempo of '{feature.removeprefix('tempo of ')}'"
+    return joint_name(feature)

@@ -10,7 +10,7 @@ import numpy as np
 from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import SURE, interval
-from la2ds_cli.compare.spans import Span
+from la2ds_cli.compare.findings import Span
 from la2ds_cli.core.types import Alignment, FloatArray
 
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo

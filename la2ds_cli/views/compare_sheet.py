@@ -1,21 +1,45 @@
-"""One page for a trainee: sentences, pictures of both clips at the moments of greatest difference,
-both skeletons over each other, angles over time, tempo, and the examples."""
+"""One page for a trainee: sentences, pictures of both clips at the key frames, both skeletons over
+each other, angles over time, tempo, and the examples."""
 
 from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli.compare.moments import moments
-from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.compare.words import finding_lines, score_lines, tempo_sentence
+import numpy as np
+
+from la2ds_cli.compare.findings import WHOLE_MOVEMENT, JointSpan, in_episodes
+from la2ds_cli.compare.result import (
+    CompareResult,
+    durations,
+    feature_name,
+    finding_lines,
+    joint_name,
+    score_lines,
+    tempo_sentence,
+)
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import compare_moments as sheet_moments
-from la2ds_cli.views import compare_panels as sheet_panels
-from la2ds_cli.views.compare_layout import DPI, HEIGHT, LEFT, RIGHT, WIDTH, Place, fitted
-from la2ds_cli.views.figure import GREY, printable
+from la2ds_cli.features.resample import frame_edges
+from la2ds_cli.views import compare_pictures
+from la2ds_cli.views.compare_pictures import (
+    DPI,
+    HEIGHT,
+    LEFT,
+    OTHER,
+    REFERENCE,
+    RIGHT,
+    WIDTH,
+    KeyFrame,
+    Row,
+    axes_at,
+    fitted,
+    heading,
+    key_frames,
+)
+from la2ds_cli.views.figure import BLUE, GREY, RED, printable
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _SENTENCES, _TEMPOS, _SCORES = 5, 3, 2  # lines
@@ -27,6 +51,15 @@ HOW_TO_READ = (
     "the alignment may explain; pale: it may be explained; grey: not judged, the alignment is not "
     "sure or the bodies are seen from different sides. Times are those of the reference."
 )
+_ROW = 0.19  # inches per joint
+_MOST_JOINTS = 12
+_FULL = 45.0  # degrees of the strongest colour
+_NAMES = 1.25  # inches for the names of joints
+_BARS = 1.75
+_TEMPO_ROW = 0.26
+_UNSURE = "#dedede"
+_LETTERS = 62  # that fit above the map
+_PALE = 0.22  # of the colour of a difference that may be explained
 
 
 def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> Figure:
@@ -35,18 +68,18 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
 
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     top = _title(figure, result)
-    shown = moments(result)
+    shown = key_frames(result)
     foot = 0.72
-    tempo_height = sheet_panels.tempo_height(result)
-    map_height = sheet_panels.map_height(result)
-    middle = top - foot - tempo_height - map_height
-    sheet_moments.draw(figure, Place(top - middle, middle), project, result, shown, privacy=privacy)
+    tempo = _tempo_height(result)
+    angles = _map_height(result)
+    middle = top - foot - tempo - angles
+    upper = Row(top - middle, middle)
+    compare_pictures.draw(figure, upper, project, result, shown, privacy=privacy)
     top -= middle
-    sheet_panels.angle_map(figure, Place(top - map_height, map_height), result, shown)
-    top -= map_height
-    sheet_panels.tempo(figure, Place(foot, tempo_height), result)
+    _angle_map(figure, Row(top - angles, angles), result, shown)
+    _tempo(figure, Row(foot, tempo), result)
     if result.examples is not None:
-        sheet_panels.examples(figure, Place(foot, tempo_height), result)
+        _examples(figure, Row(foot, tempo), result)
     _small_print(figure, HOW_TO_READ, foot - 0.1)
     return figure
 
@@ -61,8 +94,8 @@ def _title(figure: Figure, result: CompareResult) -> float:
     y -= 0.3
     for note in result.notes:
         y = _wrapped(figure, f"Note: {note}", y, fontsize=9, color="#8a4b00")
-    told = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
-    for line in finding_lines(result, _SENTENCES) + told[:_TEMPOS]:
+    tempos = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
+    for line in finding_lines(result, _SENTENCES) + tempos[:_TEMPOS]:
         y = _wrapped(figure, line, y, fontsize=10.5, color="black")
     for line in score_lines(result)[:_SCORES]:
         y = _wrapped(figure, line, y, fontsize=9, color="#404040")
@@ -83,3 +116,213 @@ def _wrapped(figure: Figure, text: str, y: float, *, fontsize: float, color: str
 def _small_print(figure: Figure, text: str, top: float) -> None:
     for n, line in enumerate(textwrap.wrap(text, round((RIGHT - LEFT) * 17.5))):
         _text(figure, line, top - 0.08 - 0.16 * n, fontsize=8, color=GREY)
+
+
+# --- the lower panels ------------------------------------------------------------------------
+
+
+def _shown_joints(result: CompareResult) -> list[JointSpan]:
+    """Joints of the map, from above: the whole movement's row of each, the clearest first."""
+    rows = [row for row in result.joints if row.span == WHOLE_MOVEMENT]
+    return rows[:_MOST_JOINTS]
+
+
+def _map_height(result: CompareResult) -> float:
+    """Inches."""
+    return 0.95 + _ROW * max(len(_shown_joints(result)), 1)
+
+
+def _tempo_height(result: CompareResult) -> float:
+    """Inches."""
+    least = 1.85 if result.examples is not None else 0.0  # down to its last line
+    return max(0.55 + _TEMPO_ROW * len(result.tempo), least)
+
+
+def _angle_map(figure: Figure, band: Row, result: CompareResult, shown: list[KeyFrame]) -> None:
+    """Differences of each joint over the reference's time: blue straighter or further out, red more
+    bent or closer; pale where it may be explained, grey where the alignment is not sure."""
+    rows = _shown_joints(result)
+    heading(figure, "Angles over time: other clip less reference", LEFT, band.top)
+    if not rows:
+        return
+    height = _ROW * len(rows)
+    bottom = band.top - 0.55 - height
+    width = RIGHT - LEFT - _NAMES - _BARS
+    axes = axes_at(figure, LEFT + _NAMES, bottom, width, height)
+    edges = frame_edges(result.angles.time, result.aligned.pose_a.fps)
+    colour = map_colours(result, [row.joint for row in rows])
+    axes.pcolormesh(edges, np.arange(len(rows) + 1), colour, rasterized=True)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(len(rows), 0))
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [joint_name(row.joint) for row in rows])
+    axes.tick_params(axis="y", length=0, labelsize=9)
+    axes.hlines(np.arange(1, len(rows)), *edges[[0, -1]], color="white", lw=1.5)
+    axes.xaxis.set_major_formatter("{x:g} s")
+    _span_names(axes, result, edges, len(rows))
+    for n, frame in enumerate(shown):
+        time = result.angles.time[frame.row]
+        axes.vlines(time, 0, len(rows), color="black", lw=1, ls=(0, (2, 2)))
+        axes.text(time, len(rows), str(n + 1), fontsize=8, ha="center", va="center", bbox=_BADGE)
+    for spine in axes.spines.values():
+        spine.set_color(GREY)
+    _bars(axes_at(figure, RIGHT - _BARS + 0.1, bottom, _BARS - 0.1, height), rows, result)
+
+
+_BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
+
+
+def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
+    """(J, N, 3) colours in [0, 1] of the map's cells."""
+    from matplotlib.colors import to_rgb
+
+    angles = result.angles
+    at = [angles.names.index(joint) for joint in joints]
+    difference = angles.difference[:, at].T
+    strength = np.clip(np.abs(difference) / _FULL, 0, 1)
+    reported = in_episodes(angles)[:, at].T & (not result.no_findings)
+    strength = np.where(reported, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
+    ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))
+    cell = 1 - strength * (1 - ink)
+    unknown = np.isnan(difference) | ~angles.sure[None]
+    return np.where(unknown[..., None], to_rgb(_UNSURE), cell)
+
+
+def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int) -> None:
+    """Borders and names of the parts; in two lines where a name is wider than its part."""
+    width = np.array([edges[span.stop] - edges[span.first] for span in result.spans])
+    letters = _LETTERS * width / (edges[-1] - edges[0])
+    two_lines = any(len(s.name) > n for s, n in zip(result.spans, letters, strict=True))
+    for n, span in enumerate(result.spans):
+        start, end = edges[span.first], edges[span.stop]
+        axes.vlines([start, end], -0.3, rows, color="#555555", lw=0.9, clip_on=False)
+        # The neighbours' names stand in the other line; half of their place is that of this name,
+        # the other half that of the next one in its line.
+        beside = [letters[k] for k in (n - 1, n + 1) if 0 <= k < len(letters)]
+        room = letters[n] + (min(beside, default=0) if two_lines else 0)
+        axes.text(
+            (start + end) / 2,
+            -1.15 if two_lines and n % 2 else -0.35,
+            printable(_shortened(span.name, max(int(room), 3))),
+            fontsize=8,
+            ha="center",
+            va="bottom",
+        )
+
+
+def _shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
+    """The largest difference of each joint; pale where it may be explained."""
+    reported = [bool(row.beyond) and not result.no_findings for row in rows]
+    value = np.array([row.largest for row in rows])
+    known = np.nan_to_num(value)
+    colours = [BLUE if v > 0 else RED for v in known]
+    y = np.arange(len(rows)) + 0.5
+    for at, width, colour, clear in zip(y, known, colours, reported, strict=True):
+        axes.barh(at, width, 0.62, color=colour, alpha=1.0 if clear else 0.3)
+    reach = max(float(np.abs(known).max(initial=0)), 20.0) * 1.75
+    for at, row, clear in zip(y, rows, reported, strict=True):
+        if np.isnan(row.largest):
+            axes.text(0.04 * reach, at, "not seen", fontsize=8, va="center", color=GREY)
+            continue
+        right = row.largest >= 0
+        axes.text(
+            row.largest + (0.03 if right else -0.03) * reach,
+            at,
+            f"{row.largest:+.0f}°",
+            fontsize=8.5,
+            va="center",
+            ha="left" if right else "right",
+            color="black" if clear else GREY,
+            fontweight="bold" if clear else "normal",
+        )
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set(xlim=(-reach, reach), ylim=(len(rows), 0), yticks=[], xticks=[])
+    axes.set_title("largest", fontsize=8.5, pad=3)
+    axes.text(
+        0.02, -0.02, "bent, close", transform=axes.transAxes, fontsize=7.5, va="top", color=RED
+    )
+    axes.text(
+        0.98, -0.02, "straight, far", transform=axes.transAxes, fontsize=7.5, va="top", ha="right",
+        color=BLUE,
+    )  # fmt: skip
+    axes.axis("on")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _tempo(figure: Figure, band: Row, result: CompareResult) -> None:
+    """Seconds of each part in both clips."""
+    heading(figure, "Tempo", LEFT, band.top)
+    rows = result.tempo
+    if not rows:
+        return
+    height = _TEMPO_ROW * len(rows)
+    right = RIGHT if result.examples is None else 4.7
+    bottom = band.top - 0.3 - height
+    axes = axes_at(figure, LEFT + _NAMES, bottom, right - LEFT - _NAMES, height)
+    seconds = [durations(row) for row in rows]
+    longest = max([v for pair in seconds for v in pair[:2] if np.isfinite(v)], default=1.0)
+    for n, (row, (reference, other, ratio)) in enumerate(zip(rows, seconds, strict=True)):
+        clear = row.verdict in ("slower", "faster")
+        alpha = 0.35 if row.verdict == "unclear" else 1.0
+        axes.barh(n + 0.32, np.nan_to_num(reference), 0.3, color=REFERENCE, alpha=alpha)
+        axes.barh(n + 0.66, np.nan_to_num(other), 0.3, color=OTHER, alpha=alpha)
+        axes.text(
+            np.nanmax([reference, other, 0]) + 0.015 * longest,
+            n + 0.5,
+            _tempo_text(row.verdict, reference, other, ratio),
+            fontsize=8.5,
+            va="center",
+            color="black" if clear else GREY,
+            fontweight="bold" if clear else "normal",
+        )
+    names = [printable(row.span, 17) + ("*" if row.at_end else "") for row in rows]
+    axes.set_yticks(np.arange(len(rows)) + 0.5, names)
+    room = 2.2 if result.examples is not None else 1.6
+    axes.set(xlim=(0, longest * room), ylim=(len(rows), 0), xticks=[])
+    axes.tick_params(axis="y", length=0, labelsize=9)
+    for side in ("top", "right", "bottom"):
+        axes.spines[side].set_visible(False)
+    if any(row.at_end for row in rows):
+        axes.text(
+            0, len(rows) + 0.4, "* also depends on how the clips are cut", fontsize=7.5, color=GREY
+        )
+
+
+def _tempo_text(verdict: str, reference: float, other: float, ratio: float) -> str:
+    if not np.isfinite(ratio):
+        return "not in both clips"
+    shown = {"slower": f"{ratio:.2f}× as long", "faster": f"{ratio:.2f}× as long", "same": "same"}
+    return f"{reference:.2f} s, {other:.2f} s: {shown.get(verdict, 'unclear')}"
+
+
+def _examples(figure: Figure, band: Row, result: CompareResult) -> None:
+    """Scores of the examples and of the clip, and what is most unusual about it."""
+    examples = result.examples
+    left = 5.15
+    heading(figure, "Beside good examples", left - 0.2, band.top)
+    if examples is None or examples.anomaly is None or not np.isfinite(examples.anomaly.score):
+        axes = axes_at(figure, left - 0.2, band.bottom, RIGHT - left, band.height - 0.3)
+        axes.axis("off")
+        text = "no score"
+        if examples and not result.no_findings:
+            text = f"{len(examples.used)} usable examples:\n{text}"
+        axes.text(0, 1, text, fontsize=9, va="top", color=GREY)
+        return
+    anomaly = examples.anomaly
+    axes = axes_at(figure, left, band.top - 0.95, RIGHT - left, 0.6)
+    own = anomaly.examples[np.isfinite(anomaly.examples)]
+    axes.plot(own, np.zeros(len(own)), "o", ms=6, color=REFERENCE, alpha=0.5, clip_on=False)
+    axes.plot(anomaly.score, 0, "D", ms=9, color=OTHER, mec="black", mew=0.8, clip_on=False)
+    axes.axvline(1, color="black", lw=1, ls=(0, (3, 2)))
+    axes.set(xlim=(0, max(1.3, 1.08 * anomaly.score)), ylim=(-1, 1), yticks=[])
+    axes.text(anomaly.score, 0.35, f"{anomaly.score:.2f}", fontsize=9, ha="center", weight="bold")
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.set_xlabel("unusual; 1 = most unusual good example", fontsize=8, labelpad=1)
+    score = np.nan_to_num(anomaly.by_feature, nan=-1.0)
+    best = np.argsort(-score)[:3]
+    text = "\n".join(f"{feature_name(anomaly.features[k])}: {score[k]:.2f}" for k in best)
+    axes.text(0, -2.6, text, fontsize=8.5, va="top", transform=axes.transData, linespacing=1.4)

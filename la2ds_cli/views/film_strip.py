@@ -19,7 +19,7 @@ _PAPER = (246, 246, 244)
 _INK = {"left": (213, 94, 0), "right": (0, 114, 178), "": (90, 90, 90)}
 
 
-def views(pose: PoseSequence) -> FloatArray:
+def view_boxes(pose: PoseSequence) -> FloatArray:
     """(T, 4) float64 xyxy in pixels of what a picture of each frame shows; one size per clip.
 
     The whole range of the movement, or, when the body moves far across the picture (a run, a
@@ -53,7 +53,7 @@ def views(pose: PoseSequence) -> FloatArray:
 
 def aspect(pose: PoseSequence) -> float:
     """Width / height of the clip's pictures."""
-    box = views(pose)[0]
+    box = view_boxes(pose)[0]
     return float((box[2] - box[0]) / (box[3] - box[1]))
 
 
@@ -65,7 +65,7 @@ def pictures(
     source: the video, read once up to the last frame asked for, or None for drawings of the
     joints. A frame that the file no longer holds is drawn as well.
     """
-    boxes = views(pose)
+    boxes = view_boxes(pose)
     width = max(round(height * aspect(pose)), 1)
     wanted = {int(pose.frame[row]) for row in rows}
     cut: dict[int, Image] = {}

@@ -26,7 +26,7 @@ from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import Image, write_video
 from la2ds_cli.video.video_file import video_file
 from la2ds_cli.views.figure import printable
-from la2ds_cli.views.film_strip import views
+from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import (
     LEFT,
     NOBODY,
@@ -223,7 +223,7 @@ def _row(project: Project, video: str, columns: int) -> _Row:
 def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
     """(T, 4) xyxy pixels of what the cells show, all of one size: the place of the movement, and
     the other people too where it is not sure that the right one was followed."""
-    box = views(pose)
+    box = view_boxes(pose)
     if "V021" not in codes:
         return box
     every = np.concatenate([box, *[other_people(pose, t) for t in range(len(pose))]])

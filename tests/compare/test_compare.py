@@ -10,10 +10,9 @@ import pytest
 
 from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.differences import differences
-from la2ds_cli.compare.findings import find
-from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.compare.view import view_difference
-from la2ds_cli.compare.words import sentence
+from la2ds_cli.compare.findings import find_differences
+from la2ds_cli.compare.result import CompareResult, sentence
+from la2ds_cli.compare.viewpoint import view_difference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
@@ -44,9 +43,7 @@ def compared(
     phases = {name: value for name, value in known.items() if value is not None}
     if phases:
         label(project, **phases)
-    return compare(
-        project, "coach", "trainee", config=project.config(), out=[root / "comparison.json"]
-    )
+    return compare(project, "coach", "trainee", config=project.config())
 
 
 @pytest.mark.parametrize(
@@ -165,7 +162,7 @@ def test_nothing_is_said_where_the_alignment_is_not_sure(tmp_path: Path) -> None
     doubted = replace(found, confidence=np.full(len(PHASE), 0.49))
     for alignment, expected in ((found, 1), (doubted, 0)):
         angles = differences(result.pose_a, result.pose_b, alignment, view)
-        assert len(find(angles, alignment.time_a, alignment.confidence, [])) == expected
+        assert len(find_differences(angles, alignment.time_a, alignment.confidence, [])) == expected
 
 
 def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> None:

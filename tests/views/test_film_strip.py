@@ -19,7 +19,7 @@ PAPER = np.array(film_strip._PAPER)
 
 def test_a_view_holds_every_joint_of_a_movement_on_the_spot() -> None:
     pose = sequence(np.linspace(0, 1, 20))
-    box = film_strip.views(pose)
+    box = film_strip.view_boxes(pose)
     assert (np.ptp(box, axis=0) < 1e-9).all()
     assert (pose.xy >= box[0, :2]).all()
     assert (pose.xy <= box[0, 2:]).all()
@@ -31,7 +31,7 @@ def test_a_view_follows_a_body_that_crosses_the_picture() -> None:
     xy = pose.xy.copy()
     xy[..., 0] += across
     moving = replace(pose, xy=xy, size=(2000, 300))
-    box = film_strip.views(moving)
+    box = film_strip.view_boxes(moving)
     assert np.allclose(box[:, 2] - box[:, 0], box[0, 2] - box[0, 0])
     assert (moving.xy[:, :, 0] >= box[:, None, 0]).all()
     assert (moving.xy[:, :, 0] <= box[:, None, 2]).all()
@@ -41,7 +41,7 @@ def test_a_view_follows_a_body_that_crosses_the_picture() -> None:
 def test_a_view_stays_inside_the_picture_where_it_can() -> None:
     pose = sequence(np.linspace(0, 1, 20))
     xy = pose.xy - np.array([pose.xy[..., 0].min(), 0])
-    box = film_strip.views(replace(pose, xy=xy))
+    box = film_strip.view_boxes(replace(pose, xy=xy))
     assert box[0, 0] >= 0
     assert box[0, 3] <= pose.size[1]
 
@@ -49,7 +49,7 @@ def test_a_view_stays_inside_the_picture_where_it_can() -> None:
 def test_unseen_joints_everywhere_show_the_whole_picture() -> None:
     pose = sequence(np.linspace(0, 1, 5))
     blind = replace(pose, xy=np.full_like(pose.xy, np.nan))
-    box = film_strip.views(blind)[0]
+    box = film_strip.view_boxes(blind)[0]
     assert box[0] <= 0
     assert box[2] >= pose.size[0]
 

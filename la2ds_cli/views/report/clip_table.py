@@ -19,7 +19,7 @@ from la2ds_cli.poses.verdict import Verdict, verdict
 from la2ds_cli.video.reader import Image
 from la2ds_cli.video.video_file import VideoFile, video_file
 from la2ds_cli.views.figure import phase_colours
-from la2ds_cli.views.film_strip import pictures, views
+from la2ds_cli.views.film_strip import pictures, view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose
 from la2ds_cli.views.report.clip_data import base64_text
 from la2ds_cli.views.report.page import Html, items, text
@@ -83,7 +83,7 @@ def _thumbnail(source: VideoFile | None, pose: PoseSequence) -> bytes:
 
 def _drawn(pose: PoseSequence, row: int) -> Image:
     """The joints as the page of a pair draws them, on its dark ground."""
-    box = views(pose)[row]
+    box = view_boxes(pose)[row]
     scale = _HEIGHT / float(box[3] - box[1])
     image = np.empty((_HEIGHT, max(round(scale * float(box[2] - box[0])), 1), 3), np.uint8)
     image[:] = _GROUND

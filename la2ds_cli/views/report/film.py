@@ -14,7 +14,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.video.reader import Image
 from la2ds_cli.video.video_file import VideoFile
-from la2ds_cli.views.film_strip import cut_out, views
+from la2ds_cli.views.film_strip import cut_out, view_boxes
 
 HEIGHT = 440  # pixels of a picture: that of a player on a page of 1200 pixels
 LEAST_HEIGHT = 240  # below, hands and faces are gone: then rather fewer pictures
@@ -44,9 +44,9 @@ class Film:
 def windows(pose: PoseSequence) -> FloatArray:
     """(T, 4) float64 xyxy in pixels of what the page shows of each frame; one size per clip.
 
-    That of film_strip.views, wider by a quarter where the picture has more to show.
+    That of film_strip.view_boxes, wider by a quarter where the picture has more to show.
     """
-    box = views(pose)
+    box = view_boxes(pose)
     half = (box[0, 2:] - box[0, :2]) / 2 * _WIDER
     centre = (box[:, :2] + box[:, 2:]) / 2
     if all(pose.size):

@@ -11,7 +11,7 @@ from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.reader import Image
 from la2ds_cli.video.video_file import VideoFile
-from la2ds_cli.views.film_strip import views
+from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose
 from la2ds_cli.views.sync.shown_frames import shown_frames
 
@@ -88,7 +88,7 @@ def make_panel(
     """
     drawn = replace(mirror(pose) if mirrored else pose, box=np.full_like(pose.box, np.nan), info={})
     if source is None:
-        box = views(drawn)
+        box = view_boxes(drawn)
         width, high = (box[0, 2:] - box[0, :2]).tolist()
         scale = height / high
         return Panel(drawn, None, _even(width * scale), height, scale, box[:, :2], mirrored)

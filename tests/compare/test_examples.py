@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.compare.anomaly import LEAST_SPREAD, distances, measure
 from la2ds_cli.compare.compare import compare
-from la2ds_cli.compare.result import Examples
+from la2ds_cli.compare.examples import LEAST_SPREAD, Examples, distances, measure_anomaly
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -48,12 +47,12 @@ def test_moments_that_few_examples_show_are_not_known() -> None:
 def test_one_is_the_most_unusual_example_and_a_clip_beyond_it_exceeds_one() -> None:
     examples = constant(-3, -1, 0, 1, 2)
     value = np.zeros((40, 1))
-    ordinary = measure(value, examples, ("knee",), LEAST)
+    ordinary = measure_anomaly(value, examples, ("knee",), LEAST)
     assert ordinary.examples.max() == pytest.approx(1)
     assert ordinary.examples.argmax() == 0
     assert ordinary.score == pytest.approx(0)
     value[12:18] = 9
-    odd = measure(value, examples, ("knee",), LEAST)
+    odd = measure_anomaly(value, examples, ("knee",), LEAST)
     assert odd.score > 1
     assert (odd.share_below, odd.driver) == (1, "knee")
     assert 12 <= odd.row < 18
@@ -62,12 +61,12 @@ def test_one_is_the_most_unusual_example_and_a_clip_beyond_it_exceeds_one() -> N
 def test_a_single_frame_does_not_count() -> None:
     value = np.zeros((40, 1))
     value[12] = 90
-    assert measure(value, constant(-3, -1, 0, 1, 2), ("knee",), LEAST).score < 1
+    assert measure_anomaly(value, constant(-3, -1, 0, 1, 2), ("knee",), LEAST).score < 1
 
 
 def test_too_few_examples_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 4"):
-        measure(np.zeros((40, 1)), constant(0, 1, 2), ("knee",), LEAST)
+        measure_anomaly(np.zeros((40, 1)), constant(0, 1, 2), ("knee",), LEAST)
 
 
 def test_a_further_clip_exceeds_one_at_most_once_in_n_plus_one_times() -> None:
@@ -77,7 +76,7 @@ def test_a_further_clip_exceeds_one_at_most_once_in_n_plus_one_times() -> None:
     above = 0
     for _ in range(300):
         drawn = rng.normal(0, 10, (9, 1, 3)) + rng.normal(0, 3, (9, 40, 3))
-        found = measure(drawn[8], drawn[:8], ("a", "b", "c"), np.ones(3))
+        found = measure_anomaly(drawn[8], drawn[:8], ("a", "b", "c"), np.ones(3))
         above += found.score > 1
     assert 3 <= above <= 45
 
@@ -117,7 +116,6 @@ def examples(project: Project, other: str, wanted: str) -> Examples:
         other,
         config=project.config(),
         examples=wanted,
-        out=[project.root / f"{other}.json"],
     )
     assert result.examples is not None
     return result.examples

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.compare.noise import LEAST_ERROR, angle_noise, turn_sensitivity
+from la2ds_cli.compare.differences import LEAST_ERROR, angle_noise, turn_sensitivity
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import joint_angles

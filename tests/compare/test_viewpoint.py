@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.compare.view import view_difference
+from la2ds_cli.compare.viewpoint import view_difference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.pose_features import mirror
 from tests.compare.performers import body, performance, steady

@@ -13,16 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.compare import tables
 from la2ds_cli.compare.compare import compare
-from la2ds_cli.compare.moments import moments, overlay_joints
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import compare_page as page
-from la2ds_cli.views import compare_panels as sheet_panels
+from la2ds_cli.views import compare_files
 from la2ds_cli.views import compare_sheet as sheet
-from la2ds_cli.views.compare_layout import DPI, HEIGHT, WIDTH
-from la2ds_cli.views.compare_moments import OTHER, REFERENCE
+from la2ds_cli.views.compare_pictures import (
+    DPI,
+    HEIGHT,
+    OTHER,
+    REFERENCE,
+    WIDTH,
+    key_frames,
+    overlay_joints,
+)
 from la2ds_cli.views.figure import BLUE, render
 from tests.compare.performers import film, label, performance, project_of, slowed, steady
 
@@ -51,7 +55,6 @@ def compared(project: Project, other: str, examples: str | None = None) -> Compa
         other,
         config=project.config(),
         examples=examples,
-        out=[project.root / "out.json"],
     )
 
 
@@ -152,7 +155,7 @@ def test_no_name_is_read_as_a_formula(project: Project) -> None:
 
 
 def test_the_map_is_coloured_where_the_joint_differs_and_only_there(faulty: CompareResult) -> None:
-    colours = sheet_panels.map_colours(faulty, ["right_knee", "left_knee"])
+    colours = sheet.map_colours(faulty, ["right_knee", "left_knee"])
     first = faulty.findings[0]
     knee, other = colours
     at = first.row
@@ -162,14 +165,14 @@ def test_the_map_is_coloured_where_the_joint_differs_and_only_there(faulty: Comp
     doubted = replace(
         faulty, angles=replace(faulty.angles, sure=np.zeros(len(faulty.angles.time), bool))
     )
-    grey = sheet_panels.map_colours(doubted, ["right_knee"])
+    grey = sheet.map_colours(doubted, ["right_knee"])
     np.testing.assert_allclose(grey, grey[0, 0, 0])
 
 
 def test_where_nothing_may_be_told_nothing_is_strongly_coloured(project: Project) -> None:
     aside = compared(project, "aside")
     assert aside.no_findings
-    assert sheet_panels.map_colours(aside, list(aside.angles.names)).min() > 0.6
+    assert sheet.map_colours(aside, list(aside.angles.names)).min() > 0.6
     bars = [b for ax in sheet.draw(project, aside).axes for b in ax.patches if b.get_alpha() == 1]
     assert not [bar for bar in bars if _hex(bar.get_facecolor()) == BLUE.lower()]
 
@@ -196,7 +199,7 @@ def test_the_bars_of_tempo_are_as_long_as_the_parts(
 
 
 def test_both_skeletons_hang_on_one_root_in_torso_lengths(faulty: CompareResult) -> None:
-    shown = moments(faulty)
+    shown = key_frames(faulty)
     assert [finding.joint for finding in shown[0].findings] == ["right_knee"]
     assert shown[0].row == faulty.findings[0].row
     assert shown[0].other_row == round(faulty.aligned.alignment.position[shown[0].row])
@@ -211,7 +214,7 @@ def test_both_skeletons_hang_on_one_root_in_torso_lengths(faulty: CompareResult)
 
 def test_without_differences_the_middles_of_parts_are_shown(project: Project) -> None:
     twin = compared(project, "twin")
-    shown = moments(twin)
+    shown = key_frames(twin)
     assert len(shown) == 3
     assert not any(moment.findings for moment in shown)
     assert "No joint differs by more than noise and camera explain." in texts(
@@ -225,7 +228,7 @@ def test_pictures_come_from_the_video_unless_privacy_is_asked_for(tmp_path: Path
     film(tmp_path / "one.mp4", phase)
     made = project_of(project.root, one=performance(phase), two=performance(phase, noise=0.3))
     made.add_videos([replace(video, path=str(tmp_path / "one.mp4")) for video in made.videos()])
-    result = compare(made, "one", "two", config=made.config(), out=[tmp_path / "out.csv"])
+    result = compare(made, "one", "two", config=made.config())
 
     def colours(*, privacy: bool) -> int:
         axes = [ax for ax in sheet.draw(made, result, privacy=privacy).axes if ax.images]
@@ -257,10 +260,11 @@ def test_the_page_needs_nothing_else_and_escapes_names(faulty: CompareResult) ->
             faulty.aligned, b=replace(faulty.aligned.b, path="<script>alert(1)</script>.mp4")
         ),
     )
-    text = page.html(named, b"\x89PNG")
+    text = compare_files.page(named, b"\x89PNG").decode()
     parsed = Tags(text)
     names = {tag for tag, _ in parsed.found}
-    assert not names & {"script", "link", "iframe", "object"}
+    assert not names & {"script", "iframe", "object"}
+    assert [attrs["href"] for tag, attrs in parsed.found if tag == "link"] == ["data:,"]
     links = [value for _, attrs in parsed.found for key, value in attrs.items() if key == "src"]
     assert links == ["data:image/png;base64,iVBORw=="]
     assert "url(" not in text
@@ -276,8 +280,8 @@ def test_the_page_needs_nothing_else_and_escapes_names(faulty: CompareResult) ->
 
 
 def test_the_table_has_a_row_for_every_frame_and_joint(faulty: CompareResult) -> None:
-    rows = list(csv.DictReader(io.StringIO(tables.csv_text(faulty))))
-    assert tuple(rows[0]) == tables.COLUMNS
+    rows = list(csv.DictReader(io.StringIO(compare_files.csv_text(faulty))))
+    assert tuple(rows[0]) == compare_files.COLUMNS
     assert len(rows) == len(PHASE) * len(faulty.angles.names)
     first = faulty.findings[0]
     (row,) = (r for r in rows if r["joint"] == first.joint and float(r["index"]) == first.row)

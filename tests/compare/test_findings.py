@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.compare.spans import WHOLE, Span, span_at, spans_of, whole
+from la2ds_cli.compare.findings import WHOLE_MOVEMENT, Span, span_at, spans_of, whole_movement
 from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.core.types import Alignment, Phase
 from tests.compare.performers import performance, steady
@@ -37,9 +37,9 @@ def test_without_labels_the_matched_part_is_cut_into_thirds() -> None:
         ("middle", 14, 22),
         ("end", 22, 31),
     ]
-    assert whole(matched) == Span(WHOLE, 6, 31, labelled=False)
+    assert whole_movement(matched) == Span(WHOLE_MOVEMENT, 6, 31, labelled=False)
     assert spans_of(CLIP, [], ~ALL) == []
-    assert whole(~ALL) is None
+    assert whole_movement(~ALL) is None
 
 
 def aligned(position: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Alignment:

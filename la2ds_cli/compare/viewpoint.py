@@ -1,4 +1,4 @@
-"""From which side a body is filmed, judged from its joints, and how far two clips differ in it.
+"""The viewpoint of a clip, judged from its joints, and the turn between two clips' cameras.
 
 An angle in the picture is that of the body only from one side: turned by 10 degrees, the same
 rendered movement shows angles at shoulders, hips and knees that differ by up to 10 degrees in nine
@@ -59,8 +59,8 @@ def view_difference(
     # As unit vectors, since angles near 180 and -180 are neighbours.
     apart = np.where(matched, np.exp(1j * np.radians(angle_b - angle_a)), np.nan)
     if np.isfinite(apart).sum() < _LEAST_FRAMES:
-        nothing = np.full(len(position), np.nan)
-        return ViewDifference(np.nan, np.nan, np.nan, side_known=False, by_frame=nothing)
+        unknown = np.full(len(position), np.nan)
+        return ViewDifference(np.nan, np.nan, np.nan, side_known=False, by_frame=unknown)
     turn = np.abs(np.degrees(np.angle(np.nanmean(apart))))
     return ViewDifference(
         float(np.nanmedian(angle_a[matched])),
@@ -131,9 +131,9 @@ def _side(xy: FloatArray, skeleton: Skeleton, across: FloatArray) -> int:
         hip, knee, ankle = (at.get(f"{side}_{part}") for part in ("hip", "knee", "ankle"))
         if hip is not None and knee is not None and ankle is not None:
             cues.append(_before(hip, knee, ankle))
-    found = np.concatenate(cues) if cues else np.empty(0)
-    found = found[~np.isnan(found)]
-    mean = float(found.mean()) if len(found) else 0.0
+    offsets = np.concatenate(cues) if cues else np.empty(0)
+    offsets = offsets[~np.isnan(offsets)]
+    mean = float(offsets.mean()) if len(offsets) else 0.0
     return int(np.sign(mean)) if abs(mean) > _SIDE_CUE else 0
 
 

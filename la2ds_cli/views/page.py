@@ -1,0 +1,85 @@
+"""The base of every HTML page: one file that loads nothing, runs no script but its own, and shows
+every name as text.
+
+Templates are Jinja2 files, named by their path in this package (`views/report/pair.html`); all of
+them extend `views/page.html`. Autoescape turns every value into text; only markup of a template,
+styles and scripts of this package are HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render_page(
+    template: str,
+    title: str,
+    *,
+    styles: Sequence[str],
+    scripts: Sequence[str] = (),
+    **context: Any,
+) -> bytes:
+    """The page of a template as UTF-8, with its styles and scripts inside.
+
+    template, styles, scripts: paths in this package. context: what the template names; text is
+    escaped, and `{{ value | tojson }}` embeds data for the page's own script. Only these scripts
+    and styles run: the policy names their digests, so neither an attribute nor a network address
+    has a chance.
+    """
+    from markupsafe import Markup
+
+    style = "\n".join(map(package_text, styles))
+    script = "\n".join(map(package_text, scripts))
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; "
+        f"script-src '{_digest(script) if script else 'none'}'"
+    )
+    return (
+        _environment()
+        .get_template(template)
+        .render(title=title, policy=policy, style=Markup(style), script=Markup(script), **context)
+        .encode("utf-8", "replace")
+    )
+
+
+def package_text(name: str) -> str:
+    """The text of a file of this package; name: its path, with `/`."""
+    return files("la2ds_cli").joinpath(name).read_text("utf-8")
+
+
+def base64_text(content: bytes) -> str:
+    """Base64 as ASCII, as data addresses and JSON take it."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64_text(hashlib.sha256(text.encode()).digest())}"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("la2ds_cli", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # NaN is no JSON. `tojson` escapes <, >, & and ', so no text can end a script element.
+    environment.policies["json.dumps_kwargs"] = {
+        "ensure_ascii": True,
+        "allow_nan": False,
+        "separators": (",", ":"),
+    }
+    return environment
