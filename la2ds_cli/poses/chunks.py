@@ -1,5 +1,9 @@
 """A clip in chunks: its frames, read as often as needed, and the results of chunks kept on disk, so
 that a killed run goes on inside the clip.
+
+Frames come from memory where the clip is short, else they are decoded again, so that memory does
+not grow with the clip. Results of consecutive chunks are written together every few seconds, each
+group as one artifact. A clip that is done sooner writes nothing.
 """
 
 from __future__ import annotations
@@ -7,7 +11,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -16,11 +20,17 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.poses.threads import ordered_map
 from la2ds_cli.video.reader import Frame, read_ahead
 
 _CHUNK_FRAMES = 16
 _CHUNK_BYTES = 48 << 20  # of decoded frames in one chunk; at least one frame
-_KEPT_BYTES = 256 << 20  # a clip of at most this size is decoded once
+_MEMORY_BYTES = 256 << 20  # a clip of at most this size is decoded once
+
+Chunk = dict[str, np.ndarray]  # the result of a chunk
+_STEP, _VERSION = "poses-partial", 1
+_EVERY = 10.0  # seconds of work that a killed run may lose
 
 
 class Stopped(Exception):
@@ -46,15 +56,15 @@ class ClipFrames:
         self,
         read: Callable[[], Iterator[Frame]],
         size: tuple[int, int],
-        kept_bytes: int = _KEPT_BYTES,
+        memory_bytes: int = _MEMORY_BYTES,
         stop: Event | None = None,
     ) -> None:
         self._read = read
         self._frame_bytes = max(3 * size[0] * size[1], 1)
         self._chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // self._frame_bytes))
-        self._kept_bytes = kept_bytes
+        self._memory_bytes = memory_bytes
         self._stop = stop or Event()
-        self._kept: list[FrameChunk] | None = []
+        self._in_memory: list[FrameChunk] | None = []  # None = the clip is too large
         self._complete = False
 
     def chunks(self) -> Iterator[FrameChunk]:
@@ -68,10 +78,10 @@ class ClipFrames:
             yield chunk
 
     def _all(self) -> Iterator[FrameChunk]:
-        if self._complete and self._kept is not None:
-            yield from self._kept
+        if self._complete and self._in_memory is not None:
+            yield from self._in_memory
             return
-        self._kept, count = [], 0
+        self._in_memory, count = [], 0
         frames = read_ahead(self._read(), self._chunk)
         for number in itertools.count():
             part = list(itertools.islice(frames, self._chunk))
@@ -79,17 +89,12 @@ class ClipFrames:
                 break
             chunk = FrameChunk(number, part)
             count += len(part)
-            if self._kept is not None and count * self._frame_bytes <= self._kept_bytes:
-                self._kept.append(chunk)
+            if self._in_memory is not None and count * self._frame_bytes <= self._memory_bytes:
+                self._in_memory.append(chunk)
             else:
-                self._kept = None
+                self._in_memory = None
             yield chunk
         self._complete = True
-
-
-Chunk = dict[str, np.ndarray]
-_STEP, _VERSION = "poses-partial", 1
-_EVERY = 10.0  # seconds of work that a killed run may lose
 
 
 class Partial:
@@ -118,35 +123,71 @@ class Partial:
 
 
 class Stage:
-    """Chunks of one step of the work, from the first of the clip without a gap."""
+    """Results of one step of the work, from the first chunk of the clip without a gap."""
 
     def __init__(self, partial: Partial, name: str, inputs: str) -> None:
         self._partial = partial
         self._name = name
         self._inputs = {"poses": partial.key, **({"before": inputs} if inputs else {})}
-        self._fresh: list[Chunk] = []
-        self._written = partial.clock()
+        self._unwritten: list[Chunk] = []
+        self._written_at = partial.clock()
         self.done: list[Chunk] = []
         while chunks := self._read(len(self.done)):
             self.done += chunks
         self._next = len(self.done)
 
+    def run(
+        self,
+        work: Callable[[FrameChunk], Chunk],
+        chunks: Iterable[FrameChunk],
+        *,
+        workers: int,
+        progress: Progress,
+        again: bool = False,
+    ) -> list[Chunk]:
+        """Results of all chunks in order: those of earlier runs, then those of `work`, each added.
+
+        again: work on chunks that were done before as well; only what is new is added. progress: is
+        told of the frames. What is not on disk when the work ends early is written then.
+        """
+
+        def result_of(chunk: FrameChunk) -> tuple[Chunk, int]:
+            if not again and chunk.number < len(self.done):
+                return self.done[chunk.number], len(chunk.frames)
+            return work(chunk), len(chunk.frames)
+
+        results = []
+        try:
+            for result, frames in ordered_map(result_of, chunks, workers):
+                if len(results) >= len(self.done):
+                    self.add(result)
+                results.append(result)
+                progress.advance(frames)
+        except BaseException:
+            self.flush()
+            raise
+        return results
+
     def add(self, chunk: Chunk) -> None:
         """Keep the result of the next chunk; it is on disk within `every` seconds of work."""
-        self._fresh.append(chunk)
-        if self._partial.clock() - self._written >= self._partial.every:
+        self._unwritten.append(chunk)
+        if self._partial.clock() - self._written_at >= self._partial.every:
             self.flush()
 
     def flush(self) -> None:
         """Write what is not on disk yet."""
-        if not self._fresh:
+        if not self._unwritten:
             return
-        arrays = {f"{n}.{k}": a for n, chunk in enumerate(self._fresh) for k, a in chunk.items()}
-        path = self._path(self._next)
-        artifact.write_arrays(path, arrays, self._recipe(self._next), {"chunks": len(self._fresh)})
-        self._next += len(self._fresh)
-        self._fresh = []
-        self._written = self._partial.clock()
+        arrays = {
+            f"{number}.{name}": array
+            for number, chunk in enumerate(self._unwritten)
+            for name, array in chunk.items()
+        }
+        facts = {"chunks": len(self._unwritten)}
+        artifact.write_arrays(self._path(self._next), arrays, self._recipe(self._next), facts)
+        self._next += len(self._unwritten)
+        self._unwritten = []
+        self._written_at = self._partial.clock()
 
     def _read(self, first: int) -> list[Chunk]:
         try:

@@ -14,11 +14,11 @@ import numpy as np
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 
-_ELSEWHERE = 0.5  # body lengths: crop.py's measure of a stray, which no bridge may hide
+_ELSEWHERE = 0.5  # body lengths: crop.py's measure of a stray, which no interpolation may hide
 _ROUNDING = 1e-9  # seconds
 
 
-def bridge(
+def interpolate_gaps(
     xy: FloatArray,
     score: FloatArray,
     time: FloatArray,
@@ -29,23 +29,23 @@ def bridge(
     """(xy, score, box, filled) with the short gaps interpolated linearly in time.
 
     xy (T, K, 2) pixels, NaN = not seen; score (T, K); time (T,) seconds, increasing; box (T, 4)
-    xyxy pixels, NaN = not detected. A gap is bridged when the two frames that bound it are at most
+    xyxy pixels, NaN = not detected. A gap is filled when the two frames that bound it are at most
     `max_gap` seconds apart, lie in one shot (`cuts`: rows at which a new shot begins) and show the
-    person in one place (box centres at most half a box's longer side apart). A bridged joint has
-    score 0, so that it is known where it must be and weighs nothing; filled (T, K) bool marks it.
-    Joints before the first and after the last sight, and longer gaps, stay NaN. Inputs are left
+    person in one place (box centres at most half a box's longer side apart). An interpolated joint
+    has score 0, so that it is known where it must be and weighs nothing; filled (T, K) bool marks
+    it. Joints before the first and after the last sight, and longer gaps, stay NaN. Inputs are left
     as they are.
     """
     seen = np.asarray(np.isfinite(xy).all(axis=-1))
-    near = _Bounds(time, box, max_gap, cuts)
-    new_xy, filled = near.fill(xy, seen)
+    bounds = _Bounds(time, box, max_gap, cuts)
+    new_xy, filled = bounds.fill(xy, seen)
     detected = np.asarray(np.isfinite(box).all(axis=-1))
-    new_box, _ = near.fill(box[:, None], detected[:, None])
+    new_box, _ = bounds.fill(box[:, None], detected[:, None])
     return new_xy, np.where(filled | ~seen, 0, score).astype(score.dtype), new_box[:, 0], filled
 
 
 class _Bounds:
-    """Which two rows may bound a bridge."""
+    """Which two rows may bound a gap that is interpolated."""
 
     def __init__(
         self, time: FloatArray, box: FloatArray, max_gap: float, cuts: Sequence[int]
@@ -57,24 +57,24 @@ class _Bounds:
         self.shot = np.searchsorted(np.sort(np.asarray(cuts, int)), np.arange(len(time)), "right")
 
     def fill(self, value: FloatArray, seen: np.ndarray) -> tuple[FloatArray, np.ndarray]:
-        """value (T, K, C) bridged where seen (T, K) has short gaps; (T, K) bool of those places."""
+        """value (T, K, C) interpolated where seen (T, K) has short gaps; (T, K) bool of where."""
         length = len(value)
         row = np.arange(length)[:, None]
         before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
         after = np.minimum.accumulate(np.where(seen, row, length)[::-1], axis=0)[::-1]
         t, k = np.nonzero(~seen & (before >= 0) & (after < length))
         low, high = before[t, k], after[t, k]
-        good = self._joined(low, high)
-        t, k, low, high = t[good], k[good], low[good], high[good]
+        short = self._may_bound(low, high)
+        t, k, low, high = t[short], k[short], low[short], high[short]
         share = (self.time[t] - self.time[low]) / (self.time[high] - self.time[low])
         filled = np.zeros(seen.shape, bool)
         filled[t, k] = True
-        bridged = np.array(value)
+        interpolated = np.array(value)
         start, end = value[low, k].astype(np.float64), value[high, k]
-        bridged[t, k] = start + share[:, None] * (end - start)
-        return bridged, filled
+        interpolated[t, k] = start + share[:, None] * (end - start)
+        return interpolated, filled
 
-    def _joined(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    def _may_bound(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         apart = np.linalg.norm(self.centre[high] - self.centre[low], axis=1)
         elsewhere = apart > _ELSEWHERE * np.fmax(self.side[low], self.side[high])
         short = self.time[high] - self.time[low] <= self.max_gap + _ROUNDING

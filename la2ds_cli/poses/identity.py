@@ -28,24 +28,24 @@ from la2ds_cli.poses.tracks import (
     track_oks,
 )
 
-_JUMP = 0.6  # of at most 4: gain in IoU + OKS of two people that an exchange must bring
+_JUMP = 0.6  # of at most 4: gain in IoU + OKS of two people that a switch must bring
 _ALIKE_OKS = 0.5  # from which two poses cannot be told apart
 _ALIKE_IOU = 0.6
 _HIDDEN = 0.3  # share of a lost person's box that another's covers: hidden behind them
-_NEAR = 2.0  # sides of the larger box: farther apart nobody is exchanged in a single frame
+_NEAR = 2.0  # sides of the larger box: farther apart nobody is switched in a single frame
 _MERGE = 0.2  # seconds between two meetings that are one
-_WINDOW = 0.35  # seconds before and after a meeting that are compared
+_WINDOW = 0.35  # seconds before and after a encounter that are compared
 _LEAST = 3  # frames of a person that say where they are heading
 _POSITION, _DRIFT = 0.06, 0.4  # tolerance in body heights, at once and per squared second unseen
 _TALL = 0.12  # tolerance in log height
 _POSTURE, _FORGET = 2.0, 0.5  # weight of the posture; seconds in which it loses 63 % of it
-_EVIDENCE = 2.0  # difference in cost from which an exchange is believed
+_EVIDENCE = 2.0  # difference in cost from which a switch is believed
 
 
 @dataclass(frozen=True)
-class _Meeting:
-    """Slots a and b, alike in the frames first..last, where they may have been exchanged; `at`:
-    the frame from which they are if so. jump: seen in that frame, which needs no more evidence."""
+class _Encounter:
+    """Slots a and b, alike in the frames first..last, where they may have been switched; `at`: the
+    frame from which they are if so. jump: seen in that frame, which needs no more evidence."""
 
     first: int
     last: int
@@ -55,50 +55,50 @@ class _Meeting:
     jump: bool = False
 
 
-def untangle(
+def correct_identities(
     tracks: Sequence[Track], skeleton: Skeleton, *, fps: float = 30.0
 ) -> tuple[list[Track], int]:
-    """Tracks (with joints) of one clip, each of one person; the number of exchanges mended.
+    """Tracks (with joints) of one clip, each of one person; the number of switches corrected.
 
-    Where two identities were exchanged, their rows from there on are exchanged back. Of two tracks
+    Where two identities were switched, their rows from there on are switched back. Of two tracks
     that show the same pose (OKS > 0.9) over most of their common frames the worse is dropped and
     what only it has is given to the better; where that is so for a part of the time, the rows are
     taken from the one they fit worse. Order of the tracks is kept. ValueError without joints.
     """
     if not all(track.posed for track in tracks):
-        raise ValueError("untangle: a track has no joints")
+        raise ValueError("correct_identities: a track has no joints")
     if len(tracks) < 2:
         return list(tracks), 0
     sigmas = joint_sigmas(skeleton)
     grid = PeopleGrid.of(tracks)
     slots = PeopleGrid.of(tracks)
     owner = np.arange(len(tracks))  # which person the rows of a slot belong to by now
-    mended = 0
-    for meeting in _meetings(slots, sigmas, fps):
-        a, b = (int(owner[slot]) for slot in (meeting.a, meeting.b))
-        if meeting.jump or _exchanged(grid, meeting, (a, b), sigmas, fps):
-            grid.exchange(a, b, meeting.at)
-            owner[[meeting.a, meeting.b]] = owner[[meeting.b, meeting.a]]
-            mended += 1
-    return drop_copies(grid.tracks(), sigmas, fps), mended
+    corrected = 0
+    for encounter in _encounters(slots, sigmas, fps):
+        a, b = (int(owner[slot]) for slot in (encounter.a, encounter.b))
+        if encounter.jump or _is_switched(grid, encounter, (a, b), sigmas, fps):
+            grid.switch(a, b, encounter.at)
+            owner[[encounter.a, encounter.b]] = owner[[encounter.b, encounter.a]]
+            corrected += 1
+    return remove_duplicates(grid.tracks(), sigmas, fps), corrected
 
 
-def _meetings(slots: PeopleGrid, sigmas: FloatArray, fps: float) -> list[_Meeting]:
-    """All places where people may have been exchanged, in the order of time."""
+def _encounters(slots: PeopleGrid, sigmas: FloatArray, fps: float) -> list[_Encounter]:
+    """All encounters in which people may have been switched, in the order of time."""
     expected = _Extrapolation(slots)
-    found = []
+    encounters = []
     for a, b in itertools.combinations(range(len(slots.present)), 2):
         step, gain = _gains(slots, expected, a, b, sigmas)
         alike = []
         for first, last in _alike_spans(slots, a, b, sigmas, fps):
             inside = np.flatnonzero((step >= first - 1) & (step <= last))
             at = int(step[inside[gain[inside].argmax()]]) + 1 if len(inside) else last + 1
-            alike.append(_Meeting(first, last, a, b, at))
-        found += alike
+            alike.append(_Encounter(first, last, a, b, at))
+        encounters += alike
         for t in step[gain > _JUMP].tolist():
             if not any(m.first - 2 <= t <= m.last + 2 for m in alike):
-                found.append(_Meeting(t, t + 1, a, b, t + 1, jump=True))
-    return sorted(found, key=lambda m: (m.last, m.a, m.b))
+                encounters.append(_Encounter(t, t + 1, a, b, t + 1, jump=True))
+    return sorted(encounters, key=lambda m: (m.last, m.a, m.b))
 
 
 class _Extrapolation:
@@ -114,7 +114,7 @@ def _gains(
     slots: PeopleGrid, expected: _Extrapolation, a: int, b: int, sigmas: FloatArray
 ) -> tuple[IntArray, FloatArray]:
     """Frames t (m,) at which two people are near each other, and how much better they go on at
-    t + 1 the other way round: gain (m,) in IoU + OKS of the two, in [-4, 4]."""
+    t + 1 when switched: gain (m,) in IoU + OKS of the two, in [-4, 4]."""
     both = slots.present[a] & slots.present[b]
     size = np.sqrt(np.maximum(boxes.area(slots.box[a]), boxes.area(slots.box[b])))
     apart = np.linalg.norm(boxes.centre(slots.box[a]) - boxes.centre(slots.box[b]), axis=1)
@@ -132,7 +132,7 @@ def _alike_spans(
     slots: PeopleGrid, a: int, b: int, sigmas: FloatArray, fps: float
 ) -> Iterator[tuple[int, int]]:
     """First and last frame of each time in which two people cannot be told apart."""
-    box, known = slots.bridged(a, fps), slots.bridged(b, fps)
+    box, known = slots.interpolated(a, fps), slots.interpolated(b, fps)
     common = boxes.intersection(box, known)
     overlap = boxes.iou(box, known)
     both = slots.present[a] & slots.present[b]
@@ -150,13 +150,13 @@ def _alike_spans(
             yield int(run[0]), int(run[-1])
 
 
-def _exchanged(
-    grid: PeopleGrid, meeting: _Meeting, pair: tuple[int, int], sigmas: FloatArray, fps: float
+def _is_switched(
+    grid: PeopleGrid, encounter: _Encounter, pair: tuple[int, int], sigmas: FloatArray, fps: float
 ) -> bool:
-    """Whether those who come out of a meeting are more likely the other way round."""
+    """Whether those who come out of an encounter are more likely switched."""
     window = max(round(_WINDOW * fps), _LEAST)
-    before = [grid.last_rows(person, meeting.first, window) for person in pair]
-    after = [grid.next_rows(person, meeting.last, window) for person in pair]
+    before = [grid.last_rows(person, encounter.first, window) for person in pair]
+    after = [grid.next_rows(person, encounter.last, window) for person in pair]
     went_in = [n for n in (0, 1) if len(before[n]) >= _LEAST]
     came_out = [n for n in (0, 1) if len(after[n]) >= _LEAST]
     if not went_in or not came_out or len(went_in) + len(came_out) < 3:
@@ -164,8 +164,8 @@ def _exchanged(
     cost = np.zeros((2, 2))
     for i, o in itertools.product(went_in, came_out):
         cost[i, o] = _cost(grid, (pair[i], before[i]), (pair[o], after[o]), sigmas, fps)
-    kept, turned = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
-    return bool(kept - turned > _EVIDENCE)
+    straight, switched = cost[0, 0] + cost[1, 1], cost[0, 1] + cost[1, 0]
+    return bool(straight - switched > _EVIDENCE)
 
 
 def _cost(
@@ -175,7 +175,7 @@ def _cost(
     sigmas: FloatArray,
     fps: float,
 ) -> float:
-    """How badly the rows after a meeting fit the person before: squared deviations over their
+    """How badly the rows after a encounter fit the person before: squared deviations over their
     tolerances, of the place, the height and the posture."""
     (person, rows), (other, later) = before, after
     box, seen = grid.box[person, rows], grid.box[other, later]
@@ -248,20 +248,20 @@ class PeopleGrid:
             grid.xy[n, at], grid.joint_score[n, at] = track.xy, track.joint_score
         return grid
 
-    def exchange(self, a: int, b: int, t: int) -> None:
+    def switch(self, a: int, b: int, t: int) -> None:
         """Exchange the rows of two people from frame t of the grid on."""
         for array in (self.present, self.box, self.score, self.xy, self.joint_score):
             array[[a, b], t:] = array[[b, a], t:]
 
     def tracks(self) -> list[Track]:
         """One track for each person who has rows, in order."""
-        found = []
+        tracks = []
         for n, present in enumerate(self.present):
             at = np.flatnonzero(present)
             if len(at):
                 joints = self.xy[n, at], self.joint_score[n, at]
-                found.append(Track(at + self.start, self.box[n, at], self.score[n, at], *joints))
-        return found
+                tracks.append(Track(at + self.start, self.box[n, at], self.score[n, at], *joints))
+        return tracks
 
     def last_rows(self, person: int, t: int, window: int) -> IntArray:
         """Frames (m,) of a person among the `window` frames before t."""
@@ -276,7 +276,7 @@ class PeopleGrid:
         """Joints, their scores and the box of a person at frames t (similarity.pose_oks)."""
         return self.xy[person, t], self.joint_score[person, t], self.box[person, t]
 
-    def bridged(self, person: int, most: float) -> FloatArray:
+    def interpolated(self, person: int, most: float) -> FloatArray:
         """Boxes (T, 4): interpolated in the gaps of a person and held at the ends, an empty box
         where the person was not present in the `most` frames before or after."""
         at = np.flatnonzero(self.present[person])
@@ -299,38 +299,38 @@ def step_median(value: FloatArray, present: BoolArray) -> FloatArray:
     return np.maximum(np.minimum(step, one), np.minimum(np.maximum(step, one), two))
 
 
-_COPY = 0.9  # OKS from which two poses are the same
+_SAME_OKS = 0.9  # OKS from which two poses are the same
 _MOST = 0.5  # share of the common frames that makes two tracks one person
 _SHORTEST = 3  # frames: a shorter likeness is chance
-_CLEARLY = 0.15  # body heights by which a copy must fit one person better than the other
+_CLEARLY = 0.15  # body heights by which rows must fit one person better than the other
 _SEAM_IOU = 0.25  # between neighbouring frames of two tracks that are one person
 
 
-def drop_copies(tracks: Sequence[Track], sigmas: FloatArray, fps: float) -> list[Track]:
+def remove_duplicates(tracks: Sequence[Track], sigmas: FloatArray, fps: float) -> list[Track]:
     """The tracks, no person in two of them at the same time; order kept.
 
-    Same pose over most of the common frames: the track with the larger total score is kept and
-    takes over what the other shows of the same person in frames of its own. For a part of the
-    time: the rows are taken from the person whose way before and after they fit worse; if they
-    fit both, the two did meet there and keep them.
+    Same pose over most of the common frames: the track with the larger total score stays and takes
+    over what the other shows of the same person in frames of its own. For a part of the time: the
+    rows are taken from the person whose movement before and after they fit worse; if they fit
+    both, the two did meet there and keep them.
     """
-    kept: list[Track | None] = list(tracks)
-    for a, b in itertools.combinations(range(len(kept)), 2):
-        first, second = kept[a], kept[b]
+    people: list[Track | None] = list(tracks)
+    for a, b in itertools.combinations(range(len(people)), 2):
+        first, second = people[a], people[b]
         if first is None or second is None:
             continue
         frame, alike = track_oks(first, second, sigmas)
-        copy = np.nan_to_num(alike) > _COPY
-        if copy.sum() < _SHORTEST:
+        same = np.nan_to_num(alike) > _SAME_OKS
+        if same.sum() < _SHORTEST:
             continue
-        if copy.mean() > _MOST and len(frame) >= _MOST * min(len(first), len(second)):
+        if same.mean() > _MOST and len(frame) >= _MOST * min(len(first), len(second)):
             if _total(first) >= _total(second):
-                kept[a], kept[b] = _merged(first, second), None
+                people[a], people[b] = _merged(first, second), None
             else:
-                kept[a], kept[b] = None, _merged(second, first)
+                people[a], people[b] = None, _merged(second, first)
         else:
-            kept[a], kept[b] = _parted(first, second, frame[copy], fps)
-    return [track for track in kept if track is not None and len(track)]
+            people[a], people[b] = _separated(first, second, frame[same], fps)
+    return [track for track in people if track is not None and len(track)]
 
 
 def _total(track: Track) -> float:
@@ -360,29 +360,29 @@ def _runs(frame: IntArray) -> list[IntArray]:
     return np.split(frame, np.flatnonzero(np.diff(frame) > 1) + 1)
 
 
-def _parted(a: Track, b: Track, frame: IntArray, fps: float) -> tuple[Track, Track]:
-    """Both tracks, the rows of the copied frames taken from the one they fit clearly worse."""
+def _separated(a: Track, b: Track, frame: IntArray, fps: float) -> tuple[Track, Track]:
+    """Both tracks, the rows of the frames they share taken from the one they fit clearly worse."""
     for run in _runs(frame):
         if len(run) < _SHORTEST:
             continue
-        off = [_off(track, run, fps) for track in (a, b)]
-        if off[0] > off[1] + _CLEARLY:
+        deviation = [_deviation(track, run, fps) for track in (a, b)]
+        if deviation[0] > deviation[1] + _CLEARLY:
             a = select_rows(a, ~np.isin(a.frame, run))
-        elif off[1] > off[0] + _CLEARLY:
+        elif deviation[1] > deviation[0] + _CLEARLY:
             b = select_rows(b, ~np.isin(b.frame, run))
     return a, b
 
 
-def _off(track: Track, run: IntArray, fps: float) -> float:
-    """How far the boxes of a run of frames lie from the straight way between the track's boxes
+def _deviation(track: Track, run: IntArray, fps: float) -> float:
+    """How far the boxes of a run of frames lie from the straight line between the track's boxes
     before and after it, in body heights, difference in log height included."""
     inside = np.isin(track.frame, run)
     near = ~inside & (track.frame >= run[0] - fps / 2) & (track.frame <= run[-1] + fps / 2)
     if not near.any():
         return 0.0
     known, box = track.box[near], track.box[inside]
-    way = np.stack([np.interp(run, track.frame[near], known[:, c]) for c in range(4)], axis=1)
-    tall = np.maximum(way[:, 3] - way[:, 1], 1e-6)
-    apart = np.linalg.norm(boxes.centre(box) - boxes.centre(way), axis=1) / tall
+    line = np.stack([np.interp(run, track.frame[near], known[:, c]) for c in range(4)], axis=1)
+    tall = np.maximum(line[:, 3] - line[:, 1], 1e-6)
+    apart = np.linalg.norm(boxes.centre(box) - boxes.centre(line), axis=1) / tall
     size = np.abs(np.log(np.maximum(box[:, 3] - box[:, 1], 1e-6) / tall))
     return float((apart + size).mean())

@@ -21,19 +21,21 @@ from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.chunks import Chunk, ClipFrames, FrameChunk, Partial, Stage
 from la2ds_cli.poses.cuts import CutDetector
 from la2ds_cli.poses.detectors import Detector
-from la2ds_cli.poses.threads import ordered_map
 from la2ds_cli.poses.tracks import Track
 
-_SURE_IOU = 0.6  # of the boxes of two looks, below which the frames between are looked at
+_SURE_IOU = 0.6  # of the boxes of two frames, below which the frames between are detected as well
 _LARGE, _CLEAR = 0.3, 0.5  # of the largest area and of the best score, from which a box counts
+_REFINE_IOU = 0.7  # a box that its joints change by more than this is estimated again
+
+PersonBoxes = tuple[IntArray, FloatArray]  # frames (M,) and boxes (M, 4) of one person
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes (n_t, 5 or 6) of each of the T frames, empty where nobody looked; time (T,) seconds;
-    source (T,): index in decoding order; cuts: rows at which a new shot begins."""
+    """Boxes (n_t, 5 or 6) of each of the T frames, empty where the detector did not run; time (T,)
+    seconds; source (T,): index in decoding order; cuts: rows at which a new shot begins."""
 
-    found: list[FloatArray]
+    boxes: list[FloatArray]
     time: FloatArray
     source: IntArray
     cuts: tuple[int, ...]
@@ -58,11 +60,10 @@ def detect_people(
     Chunks in `stage` are not worked on again; new ones are added to it.
     """
     cuts = CutDetector()
-    if getattr(detector, "sequential", False):
+    sequential = getattr(detector, "sequential", False)
+    if sequential:
         detector.reset()  # pyright: ignore[reportAttributeAccessIssue]
-        every, workers, done = 1, 1, []  # its ids mean nothing without the frames before
-    else:
-        done = stage.done
+        every, workers = 1, 1  # its ids mean nothing without the frames before
 
     def watched() -> Iterator[FrameChunk]:
         for chunk in frames.chunks():
@@ -71,47 +72,39 @@ def detect_people(
             yield chunk
 
     def work(chunk: FrameChunk) -> Chunk:
-        if chunk.number < len(done):
-            return done[chunk.number]
         return _detect(chunk, detector, every, threshold)
 
-    found: list[FloatArray] = []
-    time: list[FloatArray] = []
-    source: list[IntArray] = []
-    try:
-        for number, result in enumerate(ordered_map(work, watched(), workers)):
-            if number >= len(stage.done):
-                stage.add(result)
-            found += np.split(result["box"], np.cumsum(result["people"])[:-1])
-            time.append(result["time"])
-            source.append(result["source"])
-            progress.advance(len(result["time"]))
-    except BaseException:
-        stage.flush()
-        raise
-    if not found:
+    results = stage.run(work, watched(), workers=workers, progress=progress, again=sequential)
+    if not results:
         return Detections([], np.zeros(0), np.zeros(0, np.int64), ())
     return Detections(
-        found, np.concatenate(time), np.concatenate(source), tuple(map(int, cuts.rows()))
+        boxes=[
+            box
+            for result in results
+            for box in np.split(result["box"], np.cumsum(result["people"])[:-1])
+        ],
+        time=np.concatenate([result["time"] for result in results]),
+        source=np.concatenate([result["source"] for result in results]),
+        cuts=tuple(map(int, cuts.rows())),
     )
 
 
 def _detect(chunk: FrameChunk, detector: Detector, every: int, threshold: float) -> Chunk:
     """Boxes of all people in a chunk (sum of people, 5 or 6), the number of them by frame."""
     images = [frame.image for frame in chunk.frames]
-    looked = sorted({*range(0, len(images), every), len(images) - 1})
-    found = dict(zip(looked, detector.detect([images[t] for t in looked]), strict=True))
+    sampled = sorted({*range(0, len(images), every), len(images) - 1})
+    detected = dict(zip(sampled, detector.detect([images[t] for t in sampled]), strict=True))
     between = [
         t
-        for a, b in itertools.pairwise(looked)
-        if b - a > 1 and not _alike(found[a], found[b], threshold)
+        for a, b in itertools.pairwise(sampled)
+        if b - a > 1 and not _alike(detected[a], detected[b], threshold)
         for t in range(a + 1, b)
     ]
     if between:
         more = detector.detect([images[t] for t in between])
-        found.update(zip(between, more, strict=True))
-    width = next(iter(found.values())).shape[1]
-    rows = [found.get(t, np.zeros((0, width), np.float32)) for t in range(len(images))]
+        detected.update(zip(between, more, strict=True))
+    width = next(iter(detected.values())).shape[1]
+    rows = [detected.get(t, np.zeros((0, width), np.float32)) for t in range(len(images))]
     return {
         "box": np.concatenate(rows).astype(np.float32),
         "people": np.array([len(row) for row in rows]),
@@ -131,24 +124,19 @@ def _alike(a: FloatArray, b: FloatArray, threshold: float) -> bool:
     return bool(min(overlap.max(axis=0).min(), overlap.max(axis=1).min()) >= _SURE_IOU)
 
 
-def _foreground(found: FloatArray, threshold: float) -> FloatArray:
+def _foreground(detected: FloatArray, threshold: float) -> FloatArray:
     """Boxes (n, 4) that may be the subject; what is small or doubtful beside them comes and goes
     from frame to frame without meaning anything."""
-    found = found[found[:, 4] >= threshold]
-    if not len(found):
-        return found[:, :4]
-    area, score = boxes.area(found[:, :4]), found[:, 4]
-    return found[(area >= _LARGE * area.max()) & (score >= _CLEAR * score.max()), :4]
-
-
-_REFINE_IOU = 0.7  # a box that its joints change by more than this is looked at again
-
-Places = Sequence[tuple[IntArray, FloatArray]]  # frames (M,) and boxes (M, 4) of each person
+    detected = detected[detected[:, 4] >= threshold]
+    if not len(detected):
+        return detected[:, :4]
+    area, score = boxes.area(detected[:, :4]), detected[:, 4]
+    return detected[(area >= _LARGE * area.max()) & (score >= _CLEAR * score.max()), :4]
 
 
 def estimate_people(
     frames: ClipFrames,
-    places: Places,
+    people: Sequence[PersonBoxes],
     backend: PoseBackend,
     *,
     partial: Partial,
@@ -157,44 +145,29 @@ def estimate_people(
 ) -> list[Track]:
     """A track with joints for each person, on the frames and boxes named.
 
-    What `partial` holds of the same places is not worked on again.
+    What `partial` holds of the same boxes is not worked on again.
     """
-    stage = partial.stage("pose", _digest(places))
 
     def work(chunk: FrameChunk) -> Chunk:
-        if chunk.number < len(stage.done):
-            return stage.done[chunk.number]
-        return _estimate(chunk, places, backend)
+        return _estimate(chunk, people, backend)
 
-    results: list[Chunk] = []
-    try:
-        for number, result in enumerate(ordered_map(work, frames.chunks(), workers)):
-            if number >= len(stage.done):
-                stage.add(result)
-            results.append(result)
-            progress.advance(int(result["frames"][0]))
-    except BaseException:
-        stage.flush()
-        raise
-    joined = {name: np.concatenate([r[name] for r in results]) for name in _ARRAYS}
-    return [_track(joined, person) for person in range(len(places))]
+    stage = partial.stage("pose", _digest(people))
+    results = stage.run(work, frames.chunks(), workers=workers, progress=progress)
+    names = ("person", "row", "box", "xy", "score")
+    person, row, box, xy, score = (np.concatenate([r[name] for r in results]) for name in names)
+    tracks = []
+    for number in range(len(people)):
+        of = person == number
+        tracks.append(Track(row[of], box[of], np.ones(of.sum()), xy[of], score[of]))
+    return tracks
 
 
-_ARRAYS = ("person", "row", "box", "xy", "score")
-
-
-def _track(joined: Chunk, person: int) -> Track:
-    mine = joined["person"] == person
-    row, box, xy, score = (joined[name][mine] for name in _ARRAYS[1:])
-    return Track(row, box, np.ones(len(row)), xy, score)
-
-
-def _estimate(chunk: FrameChunk, places: Places, backend: PoseBackend) -> Chunk:
+def _estimate(chunk: FrameChunk, people: Sequence[PersonBoxes], backend: PoseBackend) -> Chunk:
     first, last = chunk.frames[0].index, chunk.frames[-1].index
-    inside = [np.flatnonzero((row >= first) & (row <= last)) for row, _ in places]
-    person = np.repeat(np.arange(len(places)), [len(at) for at in inside])
-    row = np.concatenate([places[i][0][at] for i, at in enumerate(inside)])
-    box = np.concatenate([places[i][1][at] for i, at in enumerate(inside)])
+    inside = [np.flatnonzero((row >= first) & (row <= last)) for row, _ in people]
+    person = np.repeat(np.arange(len(people)), [len(at) for at in inside])
+    row = np.concatenate([people[i][0][at] for i, at in enumerate(inside)])
+    box = np.concatenate([people[i][1][at] for i, at in enumerate(inside)])
     images = [chunk.frames[t - first].image for t in row]
     box, xy, score = estimate_refined(backend, images, box)
     return {
@@ -210,10 +183,10 @@ def _estimate(chunk: FrameChunk, places: Places, backend: PoseBackend) -> Chunk:
 def estimate_refined(
     backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Box (n, 4), joints (n, K, 2) and scores (n, K) after a second look where it is needed.
+    """Box (n, 4), joints (n, K, 2) and scores (n, K) after a second estimate where it is needed.
 
-    Detectors cut off raised arms and bent bodies. Where the joints found reach out of the box, the
-    box that holds both is tried, and the joints of the better total score are kept.
+    Detectors cut off raised arms and bent bodies. Where the joints reach out of the box, the box
+    that holds both is tried, and the joints of the better total score are taken.
     """
     if not len(box):
         xy, score = backend.estimate([], box)
@@ -227,14 +200,14 @@ def estimate_refined(
     if len(again):
         new_xy, new_score = backend.estimate([images[int(i)] for i in again], wider[again])
         better = new_score.sum(axis=1) >= score[again].sum(axis=1)
-        kept = again[better]
-        xy[kept], score[kept], box[kept] = new_xy[better], new_score[better], wider[kept]
+        row = again[better]
+        xy[row], score[row], box[row] = new_xy[better], new_score[better], wider[row]
     return box, xy, score
 
 
-def _digest(places: Places) -> str:
+def _digest(people: Sequence[PersonBoxes]) -> str:
     digest = hashlib.sha256()
-    for row, box in places:
+    for row, box in people:
         digest.update(np.ascontiguousarray(row, np.int64).tobytes())
         digest.update(np.ascontiguousarray(box, np.float64).tobytes())
     return digest.hexdigest()

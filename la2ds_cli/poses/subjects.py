@@ -27,7 +27,7 @@ _CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody coun
 _STILL = 0.3  # factor of a person who does not move at all
 _LIVELY = 0.05  # spread of the joints in body heights that makes 63 % of a moving person
 _SEEN = 0.3  # joints scored below this are not seen
-_WORTH = 0.1  # of the best score: who is a person of the clip at all
+_PERSON = 0.1  # of the best score: who is a person of the clip at all
 _SETTLED = 0.5  # share of the frames from which a named rule asks no longer how long
 _LATE = 0.1  # of the clip: coming so much later makes 63 % of a newcomer
 _COMPARABLE = 0.3  # of the usual box area: what may be the subject in another view
@@ -103,8 +103,8 @@ def choose_subject(
 
     largest, central, moving, first: by that alone, among the people of the clip; who is seen in
     less than half of the frames counts for less (first: of two who come together the better by
-    auto). "1", "2", ...: that rank in the order of `people`, with margin 1, since nothing is left
-    open. Tracks that show a part of the chosen person are no runners-up.
+    auto). "1", "2", ...: that rank in the order of `rank_people`, with margin 1, since nothing is
+    left open. Tracks that show a part of the chosen person are no runners-up.
 
     Raises ValueError without tracks; UserError for an unknown policy (exit 2) and, with code
     V026, for a rank that the clip does not have (exit 4).
@@ -198,10 +198,10 @@ def _motion(track: Track) -> float:
     return float((spread * weight).sum() / max(weight.sum(), 1e-6) / max(height, 1e-6))
 
 
-def people(
+def rank_people(
     tracks: Sequence[Track], size: tuple[int, int], length: int, policy: str = "auto"
 ) -> list[int]:
-    """Indices of the tracks that are distinct people worth reporting, best first.
+    """Indices of the tracks that are distinct people to be reported, best first.
 
     No two show parts of one another, and each reaches a tenth of the best score. The order is that
     of the policy; with a rank, that person comes first and the others follow in the order of auto.
@@ -223,7 +223,7 @@ def _distinct(tracks: Sequence[Track], auto: FloatArray) -> list[int]:
     """Distinct people in the order of their scores."""
     order = np.argsort(-auto, kind="stable")
     persons: list[int] = []
-    for i in order[auto[order] >= _WORTH * auto.max()]:
+    for i in order[auto[order] >= _PERSON * auto.max()]:
         if not any(same_person(tracks[i], tracks[j]) for j in persons):
             persons.append(int(i))
     return persons
@@ -293,7 +293,6 @@ def _share(frame: IntArray, other: IntArray) -> float:
     return float(np.isin(frame, other).mean())
 
 
-FILE_NAME = "subjects.csv"
 _HINT = (
     "columns video,subject: a video id, file name or name without ending, and one of "
     f"{', '.join(POLICIES)} or the number of the person"
@@ -361,12 +360,12 @@ class ClipSubjects:
 
     def add(self, chosen: Mapping[str, str]) -> None:
         """Keep choices made elsewhere, by the id of the clip, for the steps that come later."""
-        wanted = {**self._rows, **chosen}
-        if wanted == self._rows:
+        rows = {**self._rows, **chosen}
+        if rows == self._rows:
             return
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(["video", "subject"])
-        writer.writerows(wanted.items())
+        writer.writerows(rows.items())
         artifact.write_text(self._path, buffer.getvalue())
-        self._rows = wanted
+        self._rows = rows

@@ -69,19 +69,20 @@ class _Linker:
         self.owner: dict[int, _OpenTrack] = {}
 
     def cut(self) -> None:
+        """A new shot begins: every track ends."""
         self.open, self.owner = [], {}
 
-    def step(self, t: int, found: FloatArray) -> None:
+    def step(self, t: int, detected: FloatArray) -> None:
+        """Detections of frame t to the tracks they continue or begin."""
         self.open = [track for track in self.open if t - track.frame[-1] <= self.max_gap]
-        rows = [
-            tuple(row) for row in found[found[:, 4] >= self.threshold * CONTINUE_SHARE].tolist()
-        ]
+        scored = detected[:, 4] >= self.threshold * CONTINUE_SHARE
+        rows = [tuple(row) for row in detected[scored].tolist()]
         rows.sort(key=lambda row: -row[4])
-        left = [row for row in rows if not self._extend_owner(t, row)]
+        unassigned = [row for row in rows if not self._extend_owner(t, row)]
         waiting = [track for track in self.open if track.frame[-1] < t]
-        if left and waiting:
-            left = self._extend(t, waiting, left)
-        for row in left:
+        if unassigned and waiting:
+            unassigned = self._extend(t, waiting, unassigned)
+        for row in unassigned:
             if row[4] >= self.threshold:
                 track = _OpenTrack()
                 self.tracks.append(track)
@@ -90,9 +91,9 @@ class _Linker:
 
     def _append(self, track: _OpenTrack, t: int, row: tuple[float, ...]) -> None:
         track.append(t, row[:5], self.max_gap)
-        if (name := _id(row)) >= 0 and name not in self.owner:
-            self.owner[name] = track
-            track.ids.add(name)
+        if (number := _id(row)) >= 0 and number not in self.owner:
+            self.owner[number] = track
+            track.ids.add(number)
 
     def _extend_owner(self, t: int, row: tuple[float, ...]) -> bool:
         track = self.owner.get(_id(row))
@@ -107,39 +108,39 @@ class _Linker:
         self, t: int, waiting: list[_OpenTrack], rows: list[tuple[float, ...]]
     ) -> list[tuple[float, ...]]:
         """Give each waiting track its detection, if there is one; the rows left over."""
-        found = np.array([row[:5] for row in rows])
+        detected = np.array([row[:5] for row in rows])
         predicted = np.array([track.predict(t, self.max_gap) for track in waiting])
-        free = np.array([[self._may_be(track, row) for row in rows] for track in waiting])
-        overlap = boxes.pairwise_iou(predicted, found[:, :4])
-        taken = assign(np.where(free & (overlap >= MIN_IOU), overlap * found[:, 4], 0))
-        tracks = [i for i in range(len(waiting)) if i not in dict(taken)]
-        columns = [n for n in range(len(rows)) if n not in {n for _, n in taken}]
+        allowed = np.array([[self._may_be(track, row) for row in rows] for track in waiting])
+        overlap = boxes.pairwise_iou(predicted, detected[:, :4])
+        pairs = assign(np.where(allowed & (overlap >= MIN_IOU), overlap * detected[:, 4], 0))
+        tracks = [i for i in range(len(waiting)) if i not in dict(pairs)]
+        columns = [n for n in range(len(rows)) if n not in {n for _, n in pairs}]
         if tracks and columns:
             near = self._nearness(
-                t, [waiting[i] for i in tracks], predicted[tracks], found[columns]
+                t, [waiting[i] for i in tracks], predicted[tracks], detected[columns]
             )
-            pairs = assign(near * free[np.ix_(tracks, columns)])
-            taken += [(tracks[i], columns[n]) for i, n in pairs]
-        for i, n in taken:
+            more = assign(near * allowed[np.ix_(tracks, columns)])
+            pairs += [(tracks[i], columns[n]) for i, n in more]
+        for i, n in pairs:
             self._append(waiting[i], t, rows[n])
-        used = {n for _, n in taken}
+        used = {n for _, n in pairs}
         return [row for n, row in enumerate(rows) if n not in used]
 
     def _may_be(self, track: _OpenTrack, row: tuple[float, ...]) -> bool:
         """Whether the detector's own tracker never saw both at the same time."""
-        name = _id(row)
-        return name < 0 or not (track.ids & self.apart.get(name, set()))
+        number = _id(row)
+        return number < 0 or not (track.ids & self.apart.get(number, set()))
 
     def _nearness(
-        self, t: int, tracks: list[_OpenTrack], predicted: FloatArray, found: FloatArray
+        self, t: int, tracks: list[_OpenTrack], predicted: FloatArray, detected: FloatArray
     ) -> FloatArray:
         """(n, m) in [0, 1], 0 where a person cannot have got: boxes of a fast start do not
-        overlap. Half the way is allowed where the direction is known."""
-        apart, ratio = _apart(predicted[:, None], found[None, :, :4])
-        known = np.array([0.5 if len(track.frame) > 1 else 1.0 for track in tracks])
-        way = np.array([reach(t - track.frame[-1], self.max_gap) for track in tracks]) * known
-        strong = found[:, 4] >= self.threshold
-        near = np.maximum(1 - apart / np.maximum(way, 1e-9)[:, None], 0)
+        overlap. Half the distance is allowed where the direction is known."""
+        distance, ratio = _distance_and_ratio(predicted[:, None], detected[None, :, :4])
+        share = np.array([0.5 if len(track.frame) > 1 else 1.0 for track in tracks])
+        most = np.array([reach(t - track.frame[-1], self.max_gap) for track in tracks]) * share
+        strong = detected[:, 4] >= self.threshold
+        near = np.maximum(1 - distance / np.maximum(most, 1e-9)[:, None], 0)
         return near * (ratio <= _SAME_SIZE) * strong
 
 
@@ -147,11 +148,11 @@ def _id(row: tuple[float, ...]) -> int:
     return int(row[5]) if len(row) > 5 else -1
 
 
-def _apart(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _distance_and_ratio(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Distance of the centres in mean heights, and ratio of the heights, >= 1; broadcasting."""
     tall = [np.maximum(box[..., 3] - box[..., 1], 1e-6) for box in (a, b)]
-    way = np.linalg.norm(boxes.centre(a) - boxes.centre(b), axis=-1)
-    return way / ((tall[0] + tall[1]) / 2), np.exp(np.abs(np.log(tall[0] / tall[1])))
+    distance = np.linalg.norm(boxes.centre(a) - boxes.centre(b), axis=-1)
+    return distance / ((tall[0] + tall[1]) / 2), np.exp(np.abs(np.log(tall[0] / tall[1])))
 
 
 def assign(value: FloatArray) -> list[tuple[int, int]]:
@@ -164,7 +165,7 @@ def assign(value: FloatArray) -> list[tuple[int, int]]:
     return [(int(i), int(n)) for i, n in pairs if value[i, n] > 0]
 
 
-def link(
+def link_detections(
     detections: Sequence[FloatArray],
     *,
     threshold: float,
@@ -174,37 +175,37 @@ def link(
 ) -> list[Track]:
     """Tracks of the detections of every frame: x1 y1 x2 y2 score, pixels, and maybe an id.
 
-    detections: (n_t, 5) or (n_t, 6) for each frame; frames the detector did not look at are
-    empty. Column 6 is the identity given by the detector's own tracker, -1 = none: detections of
-    one identity within a shot are one track, and identities that were never seen at the same time
-    may be one, too.
+    detections: (n_t, 5) or (n_t, 6) for each frame; empty where the detector did not run. Column 6
+    is the identity given by the detector's own tracker, -1 = none: detections of one identity
+    within a shot are one track, and identities that were never seen at the same time may be one,
+    too.
 
     Boxes are predicted with constant velocity; the pairs of open track and detection with the
     largest sum of IoU times score are joined, so that a whole body wins over a part of it. What
     is left is joined to what is near enough for a person to have got there. A detection scored
     `threshold` or more that is left over starts a track. A track without a detection for `max_gap`
     frames (about one second) is closed. cuts: frames where a new shot begins; tracks end there.
-    Pieces of one person who left and came back are joined at the end (rejoin.join_returns).
+    Tracks of one person who left and came back are linked at the end (`link_tracks`).
     """
     linker = _Linker(threshold, max_gap, _seen_together(detections))
     shots = set(cuts)
-    for t, found in enumerate(detections):
+    for t, detected in enumerate(detections):
         if t in shots:
             linker.cut()
-        if len(found):
-            linker.step(t, found)
+        if len(detected):
+            linker.step(t, detected)
     packed = [_pack(track) for track in linker.tracks]
-    return join_returns(packed, size, max_gap=max_gap, cuts=cuts)
+    return link_tracks(packed, size, max_gap=max_gap, cuts=cuts)
 
 
 def _seen_together(detections: Sequence[FloatArray]) -> dict[int, set[int]]:
     """The identities that share a frame with each identity."""
     together: dict[int, set[int]] = {}
-    for found in detections:
-        if found.shape[1] > 5:
-            names = {int(name) for name in found[:, 5] if name >= 0}
-            for name in names:
-                together.setdefault(name, set()).update(names - {name})
+    for detected in detections:
+        if detected.shape[1] > 5:
+            ids = {int(number) for number in detected[:, 5] if number >= 0}
+            for number in ids:
+                together.setdefault(number, set()).update(ids - {number})
     return together
 
 
@@ -222,7 +223,7 @@ def fill_boxes(
     window: int,
     cuts: Sequence[int] = (),
 ) -> tuple[IntArray, FloatArray]:
-    """Frames (M,) and boxes (M, 4) to look at for a track, the detector's gaps closed.
+    """Frames (M,) and boxes (M, 4) for the pose network, the gaps of the detector closed.
 
     Boxes are interpolated over gaps of at most `max_gap` frames (about one second), made steady
     over `window` frames (boxes.steady), and held for `hold` frames before and after each piece of
@@ -233,10 +234,10 @@ def fill_boxes(
     edges = np.array(sorted({0, length, *cuts}))
     box = np.full((length, 4), np.nan)
     for rows in np.split(np.arange(len(track)), _breaks(track, max_gap, edges)):
-        frame, found = track.frame[rows], track.box[rows]
+        frame, box_at = track.frame[rows], track.box[rows]
         first, last = frame[0], frame[-1]
         span = np.arange(first, last + 1)
-        dense = np.stack([np.interp(span, frame, found[:, c]) for c in range(4)], axis=1)
+        dense = np.stack([np.interp(span, frame, box_at[:, c]) for c in range(4)], axis=1)
         dense = boxes.steady(dense, window)
         shot = edges[edges <= first].max(), edges[edges > last].min()
         before = np.arange(max(first - hold, shot[0]), first)
@@ -251,9 +252,9 @@ def fill_boxes(
 def _breaks(track: Track, max_gap: int, edges: np.ndarray) -> np.ndarray:
     """Rows at which a new piece of the track begins."""
     gap = np.diff(track.frame)
-    apart, _ = _apart(track.box[1:], track.box[:-1])
-    way = np.array([reach(frames, max_gap) for frames in gap])
-    jump = (boxes.iou(track.box[1:], track.box[:-1]) < _JUMP_IOU) & (apart > way)
+    distance, _ = _distance_and_ratio(track.box[1:], track.box[:-1])
+    most = np.array([reach(frames, max_gap) for frames in gap])
+    jump = (boxes.iou(track.box[1:], track.box[:-1]) < _JUMP_IOU) & (distance > most)
     shot = np.searchsorted(edges, track.frame, side="right")
     return np.flatnonzero((gap > max_gap) | jump | (np.diff(shot) > 0)) + 1
 
@@ -263,32 +264,32 @@ _CLEARLY = 0.1  # difference in log height that tells two people apart
 _UNMOVED = 0.7  # IoU over a supposed cut that shows that there was none
 
 
-def join_returns(
+def link_tracks(
     tracks: list[Track], size: tuple[int, int], *, max_gap: int, cuts: Sequence[int] = ()
 ) -> list[Track]:
-    """Join each track to the earlier one that it continues: same size, and in the same place or
+    """Link each track to the earlier one that it continues: same size, and in the same place or
     out and in across the border of the frame.
 
-    Over a cut only who has not moved at all is joined: a flash looks like a cut. Where two people
-    who were seen together fit equally well, nobody is joined.
+    Over a cut only who has not moved at all is linked: a flash looks like a cut. Where two people
+    who were seen together fit equally well, neither is.
     """
-    joined: list[Track] = []
+    linked: list[Track] = []
     for track in sorted(tracks, key=lambda track: track.frame[0]):
-        i = _continued(joined, track, size, max_gap, cuts)
+        i = _predecessor(linked, track, size, max_gap, cuts)
         if i is None:
-            joined.append(track)
+            linked.append(track)
         else:
-            joined[i] = concatenate(joined[i], track)
-    return joined
+            linked[i] = concatenate(linked[i], track)
+    return linked
 
 
-def _continued(
-    joined: list[Track], track: Track, size: tuple[int, int], max_gap: int, cuts: Sequence[int]
+def _predecessor(
+    linked: list[Track], track: Track, size: tuple[int, int], max_gap: int, cuts: Sequence[int]
 ) -> int | None:
     """Index of the track that `track` continues."""
     first = int(track.frame[0])
     fits = []
-    for i, old in enumerate(joined):
+    for i, old in enumerate(linked):
         last = int(old.frame[-1])
         if last >= first:
             continue
@@ -304,7 +305,7 @@ def _continued(
     kind, off, _, best = min(fits)
     for other_kind, other_off, _, i in fits:
         rival = i != best and other_kind == kind and other_off - off < _CLEARLY
-        if rival and side_by_side(joined[i], joined[best]):
+        if rival and side_by_side(linked[i], linked[best]):
             return None
     # Of pieces that fit alike and were never seen together, the latest.
     alike = [fit for fit in fits if fit[0] == kind and fit[1] - off < _CLEARLY]
@@ -320,8 +321,8 @@ def _fit(
     off = abs(math.log(tall[0] / tall[1]))
     if off >= math.log(_RETURN_SIZE):
         return None
-    way = [(before[k] + before[k + 2] - after[k] - after[k + 2]) / 2 for k in (0, 1)]
-    if math.hypot(*way) < sum(tall) / 4:
+    step = [(before[k] + before[k + 2] - after[k] - after[k + 2]) / 2 for k in (0, 1)]
+    if math.hypot(*step) < sum(tall) / 4:
         return 0, off
     out, back = _borders(before, size), _borders(after, size)
     if not out or not back:

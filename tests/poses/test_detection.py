@@ -42,40 +42,40 @@ def detect(
     )
 
 
-def looked_at(found: Detections) -> list[int]:
-    return [t for t, boxes in enumerate(found.found) if len(boxes)]
+def detected_frames(detections: Detections) -> list[int]:
+    return [t for t, boxes in enumerate(detections.boxes) if len(boxes)]
 
 
 def test_every_frame_when_asked(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    found = detect([STANDING] * 20)
-    assert looked_at(found) == list(range(20))
-    np.testing.assert_allclose(found.time, np.arange(20) / 25)
-    np.testing.assert_array_equal(found.source, np.arange(20))
-    np.testing.assert_allclose(found.found[7][0, :4], [100, 40, 139, 129], atol=1)
+    detections = detect([STANDING] * 20)
+    assert detected_frames(detections) == list(range(20))
+    np.testing.assert_allclose(detections.time, np.arange(20) / 25)
+    np.testing.assert_array_equal(detections.source, np.arange(20))
+    np.testing.assert_allclose(detections.boxes[7][0, :4], [100, 40, 139, 129], atol=1)
 
 
-def test_who_stands_still_is_looked_at_now_and_then(tmp_path: Path, monkeypatch) -> None:
+def test_who_stands_still_is_detected_now_and_then(tmp_path: Path, monkeypatch) -> None:
     """Chunks of 16 frames, the first and the last of each always."""
     monkeypatch.chdir(tmp_path)
     detector = Counting()
-    found = detect([STANDING] * 32, detector, every=5)
-    assert looked_at(found) == [0, 5, 10, 15, 16, 21, 26, 31]
+    detections = detect([STANDING] * 32, detector, every=5)
+    assert detected_frames(detections) == [0, 5, 10, 15, 16, 21, 26, 31]
     assert detector.seen == 8
 
 
-def test_where_somebody_comes_the_frames_between_are_looked_at(tmp_path: Path, monkeypatch) -> None:
+def test_where_somebody_comes_the_frames_between_are_detected(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     scenes = [{}] * 8 + [STANDING] * 8
-    found = detect(scenes, every=5)
-    assert looked_at(found) == [8, 9, 10, 15]
+    detections = detect(scenes, every=5)
+    assert detected_frames(detections) == [8, 9, 10, 15]
 
 
-def test_a_fast_runner_is_looked_at_in_every_frame(tmp_path: Path, monkeypatch) -> None:
+def test_a_fast_runner_is_detected_in_every_frame(tmp_path: Path, monkeypatch) -> None:
     """Ten pixels a frame, a quarter of the width: nothing of the box is common after four."""
     monkeypatch.chdir(tmp_path)
     scenes = [{200: (10 + 10 * t, 40, 50 + 10 * t, 130)} for t in range(16)]
-    assert looked_at(detect(scenes, every=5)) == list(range(16))
+    assert detected_frames(detect(scenes, every=5)) == list(range(16))
 
 
 def test_cuts_of_the_film(tmp_path: Path, monkeypatch) -> None:
@@ -100,10 +100,10 @@ def test_a_detector_that_follows_people_sees_every_frame_in_order(
             return [np.append(b, np.full((len(b), 1), 7), axis=1) for b in super().detect(images)]
 
     detector = Sequential()
-    found = detect([STANDING] * 20, detector, every=5)
-    assert looked_at(found) == list(range(20))
-    assert found.found[3].shape == (1, 6)
-    assert found.found[3][0, 5] == 7
+    detections = detect([STANDING] * 20, detector, every=5)
+    assert detected_frames(detections) == list(range(20))
+    assert detections.boxes[3].shape == (1, 6)
+    assert detections.boxes[3][0, 5] == 7
     assert detector.resets == 1
 
 
@@ -113,7 +113,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     whole = detect(scenes, first, partial=Partial(tmp_path, "key", every=0))
     again = detect(scenes, second, partial=Partial(tmp_path, "key", every=0))
     assert (first.seen, second.seen) == (40, 0)
-    for a, b in zip(whole.found, again.found, strict=True):
+    for a, b in zip(whole.boxes, again.boxes, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -41,8 +41,8 @@ def test_chunks_hold_all_frames_in_order() -> None:
 
 def test_a_short_clip_is_decoded_once_and_a_long_one_again() -> None:
     short, long = Film(), Film()
-    kept, not_kept = ClipFrames(short, SIZE, kept_bytes=40 * 600), ClipFrames(long, SIZE, 39 * 600)
-    for clip in (kept, not_kept):
+    in_memory = ClipFrames(short, SIZE, memory_bytes=40 * 600)
+    for clip in (in_memory, ClipFrames(long, SIZE, memory_bytes=39 * 600)):
         assert read(clip) == read(clip)
     assert (short.decoded, long.decoded) == (1, 2)
 

@@ -8,7 +8,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.network_input import network_input
 from la2ds_cli.features.pose_features import fill_gaps
-from la2ds_cli.poses.cleaning import bridge
+from la2ds_cli.poses.cleaning import interpolate_gaps
 from tests.movement import sequence
 
 NOBODY = np.full(4, np.nan)
@@ -26,7 +26,7 @@ def test_a_short_gap_is_interpolated_in_time() -> None:
     whole, score, box = line(time)
     xy = whole.copy()
     xy[3:5, 0] = np.nan
-    found, weight, _, filled = bridge(xy, score, time, box, max_gap=0.1)
+    found, weight, _, filled = interpolate_gaps(xy, score, time, box, max_gap=0.1)
     np.testing.assert_allclose(found, whole)
     assert np.argwhere(filled).tolist() == [[3, 0], [4, 0]]
     assert weight[filled].tolist() == [0, 0]
@@ -40,7 +40,7 @@ def test_the_longest_gap_counts_from_sight_to_sight(max_gap: float, bridged: boo
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[3:6] = np.nan
-    found, weight, _, filled = bridge(xy, score, time, box, max_gap)
+    found, weight, _, filled = interpolate_gaps(xy, score, time, box, max_gap)
     assert filled[3:6].all() == bridged
     assert np.isfinite(found[3:6]).all() == bridged
     assert not weight[3:6].any()  # a masked joint weighs nothing either
@@ -50,7 +50,7 @@ def test_the_ends_stay_open() -> None:
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[:2], xy[-1:] = np.nan, np.nan
-    _, _, _, filled = bridge(xy, score, time, box, max_gap=1)
+    _, _, _, filled = interpolate_gaps(xy, score, time, box, max_gap=1)
     assert not filled.any()
 
 
@@ -60,7 +60,7 @@ def test_no_bridge_over_a_cut(cut: int, bridged: bool) -> None:
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[4:6] = np.nan
-    assert bridge(xy, score, time, box, 1, cuts=[cut])[3].any() == bridged
+    assert interpolate_gaps(xy, score, time, box, 1, cuts=[cut])[3].any() == bridged
 
 
 def test_no_bridge_to_a_person_elsewhere() -> None:
@@ -68,7 +68,7 @@ def test_no_bridge_to_a_person_elsewhere() -> None:
     xy, score, box = line(time)
     xy[4:6], box[4:6] = np.nan, np.nan
     box[6:] += [401, 0, 401, 0]  # just over half of the longer side, 800
-    _, _, new_box, filled = bridge(xy, score, time, box, 1)
+    _, _, new_box, filled = interpolate_gaps(xy, score, time, box, 1)
     assert not filled.any()
     assert np.isnan(new_box[4:6]).all()
 
@@ -78,7 +78,7 @@ def test_boxes_are_bridged_with_the_joints() -> None:
     xy, score, box = line(time)
     box[4] += 40
     box[1:4] = NOBODY
-    _, _, found, _ = bridge(xy, score, time, box, 1)
+    _, _, found, _ = interpolate_gaps(xy, score, time, box, 1)
     np.testing.assert_allclose(found[:, 0], [0, 10, 20, 30, 40])
 
 
@@ -86,9 +86,9 @@ def test_types_are_kept() -> None:
     time = np.arange(5) / 25
     xy, score, box = (value.astype(np.float32) for value in line(time))
     xy[2] = np.nan
-    found = bridge(xy, score, time, box, 1)
+    found = interpolate_gaps(xy, score, time, box, 1)
     assert [value.dtype for value in found] == [np.float32, np.float32, np.float32, bool]
-    empty = bridge(xy[:0], score[:0], time[:0], box[:0], 1)
+    empty = interpolate_gaps(xy[:0], score[:0], time[:0], box[:0], 1)
     assert [len(value) for value in empty] == [0, 0, 0, 0]
 
 
@@ -100,7 +100,7 @@ def test_a_bridge_does_no_harm_downstream() -> None:
     xy, score = pose.xy.copy(), pose.score.copy()
     wrist = skeleton.index("left_wrist")
     xy[10:14, wrist], score[10:14, wrist] = np.nan, 0
-    bridged, weight, _, filled = bridge(xy, score, pose.time, pose.box, 0.3)
+    bridged, weight, _, filled = interpolate_gaps(xy, score, pose.time, pose.box, 0.3)
     assert filled.sum() == 4
     np.testing.assert_array_equal(clip_box(bridged), clip_box(xy))
     np.testing.assert_allclose(fill_gaps(bridged), fill_gaps(xy), atol=1e-4)

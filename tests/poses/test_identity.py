@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.identity import untangle
+from la2ds_cli.poses.identity import correct_identities
 from la2ds_cli.poses.tracks import Track, make_track, select_rows
 from tests.poses.simulated_people import COCO, exchanged, shown_as, walker
 
@@ -36,7 +36,7 @@ def test_two_people_who_cross_and_were_exchanged_are_put_right(seed: int) -> Non
     people = walker(RIGHT), walker(LEFT, phase=1.5)
     wrong = exchanged(noisy(people[0], seed), noisy(people[1], seed + 9), 45)
     assert np.abs(np.diff(centre(wrong[0]), n=2)).sum() > 0
-    found, mended = untangle(wrong, COCO)
+    found, mended = correct_identities(wrong, COCO)
     assert mended == 1
     for track, true in zip(found, people, strict=True):
         assert_same(track, true)
@@ -45,7 +45,7 @@ def test_two_people_who_cross_and_were_exchanged_are_put_right(seed: int) -> Non
 @pytest.mark.parametrize("seed", range(5))
 def test_two_people_who_cross_and_were_followed_are_left_alone(seed: int) -> None:
     people = [noisy(walker(RIGHT), seed), noisy(walker(LEFT, phase=1.5), seed + 9)]
-    found, mended = untangle(people, COCO)
+    found, mended = correct_identities(people, COCO)
     assert mended == 0
     for track, true in zip(found, people, strict=True):
         assert_same(track, true)
@@ -68,7 +68,7 @@ def test_somebody_hidden_for_half_a_second_comes_out_as_themselves(
         front_row = [t.frame < 45 for t in pair] if swapped else [np.ones(LENGTH, bool)] * 2
         keep = (~gone | front_row[0], ~gone | ~front_row[1]) if swapped else (~gone | True, ~gone)
         pair = tuple(select_rows(t, k) for t, k in zip(pair, keep, strict=True))
-    found, mended = untangle(pair, COCO)
+    found, mended = correct_identities(pair, COCO)
     assert mended == int(swapped)
     assert len(found) == 2
     for track, true in zip(found, (front, behind), strict=True):
@@ -81,7 +81,7 @@ def test_two_people_exchanged_in_full_view_are_put_right() -> None:
     """They stand side by side, boxes overlapping a little; the identities jump twice."""
     people = walker(np.full(60, 300.0)), walker(np.full(60, 350.0), phase=2)
     wrong = exchanged(*exchanged(*people, 20), 40)
-    found, mended = untangle(wrong, COCO)
+    found, mended = correct_identities(wrong, COCO)
     assert mended == 2
     for track, true in zip(found, people, strict=True):
         assert_same(track, true)
@@ -89,7 +89,7 @@ def test_two_people_exchanged_in_full_view_are_put_right() -> None:
 
 def test_who_only_passes_near_is_not_exchanged() -> None:
     passer, standing = walker(RIGHT, y=240), walker(np.full(LENGTH, 280.0), 150, y=330)
-    found, mended = untangle([passer, standing], COCO)
+    found, mended = correct_identities([passer, standing], COCO)
     assert mended == 0
     for track, true in zip(found, (passer, standing), strict=True):
         assert_same(track, true)
@@ -99,7 +99,7 @@ def test_two_who_meet_and_turn_back_are_not_exchanged() -> None:
     """Fencers: they come to arm's length and go back, as alike as can be."""
     way = np.concatenate([np.arange(45), np.arange(45)[::-1]]) * 3.0
     people = walker(120 + way), walker(450 - way)
-    assert untangle(people, COCO)[1] == 0
+    assert correct_identities(people, COCO)[1] == 0
 
 
 def test_who_walks_on_after_a_long_embrace_is_left_to_the_detector() -> None:
@@ -109,7 +109,7 @@ def test_who_walks_on_after_a_long_embrace_is_left_to_the_detector() -> None:
         walker(np.concatenate([300 - 4.0 * np.arange(30)[::-1], stay, 300 - 4.0 * np.arange(30)])),
         walker(np.concatenate([300 + 4.0 * np.arange(30)[::-1], stay, 300 + 4.0 * np.arange(30)])),
     )
-    assert untangle(people, COCO)[1] == 0
+    assert correct_identities(people, COCO)[1] == 0
 
 
 def test_three_people_exchanged_one_after_the_other() -> None:
@@ -120,7 +120,7 @@ def test_three_people_exchanged_one_after_the_other() -> None:
     ]
     first, second = exchanged(people[0], people[1], 25)
     wrong = [first, *exchanged(second, people[2], 62)]  # the second slot has the walker by then
-    found, mended = untangle(wrong, COCO)
+    found, mended = correct_identities(wrong, COCO)
     assert mended == 2
     for track, true in zip(found, people, strict=True):
         assert_same(track, true)
@@ -131,7 +131,7 @@ def test_two_tracks_on_one_person_become_one() -> None:
     whole = walker(np.linspace(200, 300, 60))
     worse = Track(whole.frame, whole.box + 2, whole.score, whole.xy + 1.0, whole.joint_score / 2)
     better = select_rows(whole, whole.frame < 50)
-    found, mended = untangle([worse, better], COCO)
+    found, mended = correct_identities([worse, better], COCO)
     assert mended == 0
     (track,) = found
     assert track.frame.tolist() == list(range(60))
@@ -143,7 +143,7 @@ def test_the_pose_of_the_other_is_taken_from_a_hidden_person() -> None:
     tracks show the walker."""
     front, behind = walker(RIGHT, 240), walker(np.full(LENGTH, 280.0), 150)
     copied = np.arange(40, 51)
-    found, mended = untangle([front, shown_as(behind, front, copied)], COCO)
+    found, mended = correct_identities([front, shown_as(behind, front, copied)], COCO)
     assert mended == 0
     assert found[0].frame.tolist() == list(range(LENGTH))
     assert found[1].frame.tolist() == [t for t in range(LENGTH) if t not in copied]
@@ -151,14 +151,14 @@ def test_the_pose_of_the_other_is_taken_from_a_hidden_person() -> None:
 
 def test_one_person_or_nobody_is_left_as_it_is() -> None:
     alone = walker(RIGHT)
-    assert untangle([], COCO) == ([], 0)
-    assert untangle([alone], COCO) == ([alone], 0)
+    assert correct_identities([], COCO) == ([], 0)
+    assert correct_identities([alone], COCO) == ([alone], 0)
     with pytest.raises(ValueError, match="no joints"):
-        untangle([make_track(alone.frame, alone.box, alone.score)], COCO)
+        correct_identities([make_track(alone.frame, alone.box, alone.score)], COCO)
 
 
 def test_people_of_different_times_are_left_alone() -> None:
     people = [walker(RIGHT), walker(LEFT, start=200)]
-    found, mended = untangle(people, COCO)
+    found, mended = correct_identities(people, COCO)
     assert mended == 0
     assert [len(track) for track in found] == [LENGTH, LENGTH]

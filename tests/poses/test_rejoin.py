@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.poses.tracking import join_returns, link
+from la2ds_cli.poses.tracking import link_detections, link_tracks
 from la2ds_cli.poses.tracks import Track, make_track
 from tests.poses.simulated_people import SIZE, frames, person
 
@@ -16,7 +16,7 @@ def standing(x: float, first: int, last: int, height: float = 200) -> Track:
 
 def join(*tracks: Track, cuts: list[int] | None = None) -> list[list[int]]:
     """First and last frames of the joined tracks."""
-    found = join_returns(list(tracks), SIZE, max_gap=10, cuts=cuts or [])
+    found = link_tracks(list(tracks), SIZE, max_gap=10, cuts=cuts or [])
     return sorted([int(track.frame[0]), int(track.frame[-1])] for track in found)
 
 
@@ -25,7 +25,7 @@ def test_leave_and_return_is_one_person() -> None:
     rows = [[person(500 + 8 * t)] for t in range(15)]
     rows += [[] for _ in range(40)]
     rows += [[person(612 - 8 * t)] for t in range(15)]
-    (track,) = link(frames(*rows), **SETTINGS)
+    (track,) = link_detections(frames(*rows), **SETTINGS)
     assert track.frame.tolist() == [*range(15), *range(55, 70)]
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.subjects import check_policy, choose_subject, describe, follow_cuts, people
+from la2ds_cli.poses.subjects import (
+    check_policy,
+    choose_subject,
+    describe,
+    follow_cuts,
+    rank_people,
+)
 from la2ds_cli.poses.tracks import Track, make_track, with_joints
 from tests.poses.simulated_people import SIZE, moving
 
@@ -37,7 +43,7 @@ def test_a_spectator_who_stands_still_and_large_in_front_is_not_the_subject() ->
     athlete, spectator = moving(320, 170, 100, 0.1), moving(520, 400, 100, 0.0)
     choice = choose_subject([spectator, athlete], SIZE, 100)
     assert choice.index == 1
-    assert people([spectator, athlete], SIZE, 100) == [1, 0]
+    assert rank_people([spectator, athlete], SIZE, 100) == [1, 0]
 
 
 def test_a_coach_beside_the_athlete_is_not_the_subject() -> None:
@@ -101,13 +107,13 @@ def test_a_part_of_the_subject_is_no_rival_and_no_person() -> None:
     choice = choose_subject([whole, upper, larger], SIZE, 50)
     assert choice.index == 0
     assert choice.margin == 1
-    assert people([whole, upper, larger], SIZE, 50) == [0]
+    assert rank_people([whole, upper, larger], SIZE, 50) == [0]
 
 
 def test_no_tracks_are_a_fault_of_the_caller() -> None:
     with pytest.raises(ValueError, match="no tracks"):
         choose_subject([], SIZE, 50)
-    assert people([], SIZE, 50) == []
+    assert rank_people([], SIZE, 50) == []
 
 
 @pytest.fixture
@@ -128,7 +134,7 @@ def test_each_named_rule_has_its_person(crowd: list[Track], policy: str, index: 
     choice = choose_subject(crowd, SIZE, 100, policy)
     assert choice.index == index
     assert not choice.ambiguous
-    order = people(crowd, SIZE, 100, policy)
+    order = rank_people(crowd, SIZE, 100, policy)
     assert order[0] == index
     assert sorted(order) == [0, 1, 2, 3]
     assert np.all(np.diff(choice.score[order]) <= 0)
@@ -147,12 +153,12 @@ def test_the_first_of_two_who_come_together_is_the_better_one() -> None:
 
 
 def test_a_rank_is_that_of_the_people_and_leaves_nothing_open(crowd: list[Track]) -> None:
-    order = people(crowd, SIZE, 100)
+    order = rank_people(crowd, SIZE, 100)
     for rank, index in enumerate(order, start=1):
         choice = choose_subject(crowd, SIZE, 100, str(rank))
         assert choice.index == index
         assert choice.margin == 1
-    third = people(crowd, SIZE, 100, "3")
+    third = rank_people(crowd, SIZE, 100, "3")
     assert third == [order[2], order[0], order[1], order[3]]
 
 
@@ -162,7 +168,7 @@ def test_a_rank_beyond_the_people_is_named() -> None:
         choose_subject(pair, SIZE, 50, "3")
     assert (caught.value.code, caught.value.exit_code) == ("V026", ExitCode.UNUSABLE)
     with pytest.raises(UserError, match="shows 1 person, there is no person 2"):
-        people(pair[:1], SIZE, 50, "2")
+        rank_people(pair[:1], SIZE, 50, "2")
 
 
 @pytest.mark.parametrize("policy", ["biggest", "0", "-1", "1.5", "", "²"])
@@ -171,13 +177,13 @@ def test_an_unknown_policy_is_refused(policy: str) -> None:
         check_policy(policy)
     assert caught.value.exit_code == ExitCode.USAGE
     with pytest.raises(UserError, match="unknown subject"):
-        people([], SIZE, 50, policy)
+        rank_people([], SIZE, 50, policy)
 
 
 def test_what_is_hardly_there_is_no_person() -> None:
     """A hundredth of the clip, small and in a corner."""
     noise = moving(30, 60, 2, 0.1)
-    assert people([noise, moving(320, 200, 200, 0.1)], SIZE, 200) == [1]
+    assert rank_people([noise, moving(320, 200, 200, 0.1)], SIZE, 200) == [1]
 
 
 def test_the_facts_of_a_track_are_those_of_its_boxes() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.tracking import assign, fill_boxes, link
+from la2ds_cli.poses.tracking import assign, fill_boxes, link_detections
 from la2ds_cli.poses.tracks import Track, make_track
 from tests.poses.simulated_people import SIZE, frames, person
 
@@ -15,41 +15,42 @@ def centre(track: Track) -> np.ndarray:
 
 
 def test_two_people_give_two_tracks() -> None:
-    found = link(frames(*[[person(100 + t), person(500 - t)] for t in range(20)]), **SETTINGS)
-    assert sorted(len(track) for track in found) == [20, 20]
-    assert all(np.abs(np.diff(centre(track))).max() < 2 for track in found)
+    crossing = frames(*[[person(100 + t), person(500 - t)] for t in range(20)])
+    tracks = link_detections(crossing, **SETTINGS)
+    assert sorted(len(track) for track in tracks) == [20, 20]
+    assert all(np.abs(np.diff(centre(track))).max() < 2 for track in tracks)
 
 
 def test_a_gap_is_bridged() -> None:
     rows = [[person(300)] if t not in (5, 6, 7) else [] for t in range(20)]
-    (track,) = link(frames(*rows), **SETTINGS)
+    (track,) = link_detections(frames(*rows), **SETTINGS)
     assert track.frame.tolist() == [t for t in range(20) if t not in (5, 6, 7)]
 
 
 def test_a_weak_detection_continues_a_track_and_starts_none() -> None:
     rows = [[person(300), person(100, score=0.2)] for _ in range(5)]
     rows += [[person(300, score=0.2)] for _ in range(5)]
-    (track,) = link(frames(*rows), **SETTINGS)
+    (track,) = link_detections(frames(*rows), **SETTINGS)
     assert len(track) == 10
 
 
 def test_a_whole_body_wins_over_a_part_of_it() -> None:
     part = [270, 240, 330, 340, 0.5]
     rows = [[person(300)]] + [[part, person(300)] for _ in range(5)]
-    found = max(link(frames(*rows), **SETTINGS), key=len)
+    found = max(link_detections(frames(*rows), **SETTINGS), key=len)
     assert len(found) == 6
     assert np.ptp(found.box[:, 3] - found.box[:, 1]) == 0
 
 
 def test_nobody_gives_no_tracks() -> None:
-    assert link(frames([], [], [person(100, score=0.1)]), **SETTINGS) == []
+    assert link_detections(frames([], [], [person(100, score=0.1)]), **SETTINGS) == []
 
 
 @pytest.mark.parametrize("stride", [3, 6])
 def test_a_sprinter_is_followed_where_few_frames_are_looked_at(stride: int) -> None:
     """12 pixels a frame, 72 between looks, with boxes 67 wide: no two boxes overlap."""
     rows = [[person(60 + 12 * t)] if t % stride == 0 else [] for t in range(46)]
-    (track,) = link(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
+    (track,) = link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
     assert track.frame.tolist() == list(range(0, 46, stride))
 
 
@@ -59,7 +60,7 @@ def test_two_sprinters_one_behind_the_other_are_not_mixed_up() -> None:
     rows = [[]] * 6 + rows
     for t in range(6):  # the first look is followed by two near ones, which tell the speed
         rows[t] = [person(-20 + 10 * t), person(40 + 10 * t)]
-    found = link(frames(*rows), threshold=0.3, max_gap=30, size=(700, 480))
+    found = link_detections(frames(*rows), threshold=0.3, max_gap=30, size=(700, 480))
     long = [track for track in found if len(track) > 10]
     assert len(long) == 2
     for track in long:
@@ -68,13 +69,13 @@ def test_two_sprinters_one_behind_the_other_are_not_mixed_up() -> None:
 
 def test_the_box_of_somebody_who_comes_nearer_is_predicted_to_grow() -> None:
     rows = [[person(300, 80 * 1.03**t)] if t % 6 == 0 else [] for t in range(49)]
-    (track,) = link(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
+    (track,) = link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
     assert len(track) == 9
 
 
 def test_nobody_jumps_to_somebody_else_far_away() -> None:
     rows = [[person(100)] for _ in range(10)] + [[person(400)] for _ in range(10)]
-    assert len(link(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)) == 2
+    assert len(link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)) == 2
 
 
 def test_the_best_pairs_together_win_over_the_best_single_pair() -> None:
@@ -90,7 +91,7 @@ def test_where_one_box_fits_two_people_both_keep_one() -> None:
     rows = [[person(300), person(330)]] * 5 + [
         [person(322, score=0.95), person(290, score=0.6)]
     ] * 5
-    found = link(frames(*rows), **SETTINGS)
+    found = link_detections(frames(*rows), **SETTINGS)
     assert sorted(len(track) for track in found) == [10, 10]
 
 
@@ -101,7 +102,7 @@ def with_id(x: float, name: int) -> list[float]:
 def test_an_identity_of_the_detector_is_one_track() -> None:
     """The two change places in one step: only the identities tell."""
     rows = [[with_id(200, 4), with_id(280, 9)]] * 10 + [[with_id(280, 4), with_id(200, 9)]] * 10
-    found = link(frames(*rows), **SETTINGS)
+    found = link_detections(frames(*rows), **SETTINGS)
     assert len(found) == 2
     for track in found:
         assert abs(centre(track)[0] - centre(track)[-1]) == pytest.approx(80, abs=0.1)
@@ -109,39 +110,40 @@ def test_an_identity_of_the_detector_is_one_track() -> None:
 
 def test_an_identity_is_kept_over_a_long_absence() -> None:
     rows = [[with_id(100, 4)]] * 10 + [[]] * 40 + [[with_id(500, 4)]] * 10
-    (track,) = link(frames(*rows), **SETTINGS)
+    (track,) = link_detections(frames(*rows), **SETTINGS)
     assert len(track) == 20
 
 
 def test_a_new_identity_goes_on_with_the_track_it_continues() -> None:
     rows = [[with_id(300 + t, 4 if t < 10 else 7)] for t in range(20)]
-    (track,) = link(frames(*rows), **SETTINGS)
+    (track,) = link_detections(frames(*rows), **SETTINGS)
     assert len(track) == 20
 
 
 def test_identities_seen_at_the_same_time_are_two_people() -> None:
     """4 is lost and 7 stands where it was; later both are seen."""
     rows = [[with_id(300, 4)]] * 5 + [[with_id(305, 7)]] * 5 + [[with_id(300, 4), with_id(330, 7)]]
-    found = link(frames(*rows), **SETTINGS)
+    found = link_detections(frames(*rows), **SETTINGS)
     assert sorted(len(track) for track in found) == [6, 6]
 
 
 def test_rows_without_an_identity_are_linked_by_place() -> None:
     rows = [[with_id(300 + t, 4 if t % 3 else -1)] for t in range(12)]
-    (track,) = link(frames(*rows), **SETTINGS)
+    (track,) = link_detections(frames(*rows), **SETTINGS)
     assert len(track) == 12
 
 
 def test_an_identity_does_not_outlive_a_cut() -> None:
     rows = [[with_id(100, 4)]] * 10 + [[with_id(500, 4)]] * 10
-    assert len(link(frames(*rows), cuts=[10], **SETTINGS)) == 2
+    assert len(link_detections(frames(*rows), cuts=[10], **SETTINGS)) == 2
 
 
 def test_a_track_ends_at_a_cut() -> None:
     """After the cut somebody else stands beside the place; without it, it would be one track."""
     rows = [[person(300)]] * 10 + [[person(325)]] * 10
-    assert [len(track) for track in link(frames(*rows), **SETTINGS)] == [20]
-    assert [len(track) for track in link(frames(*rows), cuts=[10], **SETTINGS)] == [10, 10]
+    assert [len(track) for track in link_detections(frames(*rows), **SETTINGS)] == [20]
+    tracks = link_detections(frames(*rows), cuts=[10], **SETTINGS)
+    assert [len(track) for track in tracks] == [10, 10]
 
 
 def test_gaps_are_filled_in_a_straight_line_and_ends_are_held() -> None:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.subjects import choose_subject, follow_cuts
-from la2ds_cli.poses.subjects import people as distinct_people
-from la2ds_cli.poses.tracking import link
+from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
+from la2ds_cli.poses.tracking import link_detections
 from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
 
 
@@ -59,14 +58,14 @@ def choose_people(
     frame_size = size if min(size) > 0 else _reach(boxes)
     max_gap, least = (max(1, round(seconds * fps)) for seconds in (MAX_GAP, LEAST_PIECE))
     # The tool that wrote the file has applied its own threshold.
-    tracks = link(_detections(located), threshold=0.0, max_gap=max_gap, size=frame_size)
+    tracks = link_detections(_detections(located), threshold=0.0, max_gap=max_gap, size=frame_size)
     first = choose_subject(tracks, frame_size, len(people))
     subject, cuts = follow_cuts(first.index, tracks, least=least)
     chosen: list[Person | None] = [None] * len(people)
     for t, box in zip(subject.frame, subject.box, strict=True):
         chosen[t] = next(p for p, found in located[t] if np.array_equal(found, box))
     return chosen, {
-        "people": len(distinct_people(tracks, frame_size, len(people))),
+        "people": len(rank_people(tracks, frame_size, len(people))),
         "margin": round(first.margin, 3),
         "ambiguous": first.ambiguous,
         "cuts": cuts,
@@ -91,7 +90,7 @@ def _confidence(person: Person) -> float:
 
 
 def _detections(located: Sequence[Sequence[tuple[Person, FloatArray]]]) -> list[FloatArray]:
-    """(n_t, 6) of each frame for tracking.link: box, confidence, number of the identity or -1."""
+    """(n_t, 6) of each frame for link_detections: box, confidence, number of the identity or -1."""
     identities: dict[str, int] = {}
     detections = []
     for frame in located:
