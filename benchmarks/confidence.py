@@ -3,11 +3,11 @@
     python benchmarks/confidence.py rendered [--clips 60] [--pairs 150] [--steps 400] [--seed 100]
     python benchmarks/confidence.py project DIR [--run seed0] [--pairs 150]
 
-`rendered`: performers of the demo movement, half of them to train on and to vote; every frame of
+`rendered`: performers of the demo movement, half of them training clips; every frame of
 the others has a true counterpart. `project`: test clips, at their phase boundaries.
 
-Prints, for raw poses and the model, without and with other clips: how often the interval of 90 %
-holds the truth, its median width in % of B's length, and, for frames of low, middle and high
+Prints, for raw poses and the model, without and with reference clips: how often the interval of
+90 % holds the truth, its median width in % of B's length, and, for frames of low, middle and high
 confidence, the mean confidence and how often the match was right to within 5 % of B's length.
 """
 
@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
@@ -74,9 +75,10 @@ def labelled(root: Path) -> tuple[Project, Truth]:
 def measure(project: Project, truth: Truth, run: str, pairs: Pairs, routes: int, kind: str) -> None:
     """One row of the table."""
     config = project.config(overrides=[f"align.routes={routes}"])
+    request = AlignRequest(config, run, kind)  # type: ignore[arg-type]
     rows = []
     for a, b in pairs:
-        result = find_alignment(project, a, b, config=config, run=run, features=kind)  # type: ignore[arg-type]
+        result = find_alignment(project, a, b, request)
         found, length = result.alignment, len(result.pose_b)
         true = truth(result)
         known = ~np.isnan(true) & ~np.isnan(found.position)
@@ -91,7 +93,7 @@ def measure(project: Project, truth: Truth, run: str, pairs: Pairs, routes: int,
     reliable = ", ".join(
         f"{confidence[t].mean():.2f}→{near[t].mean():.2f}" for t in thirds if t.any()
     )
-    voters = f"{routes} voters" if routes else "two clips alone"
+    voters = f"{routes} references" if routes else "two clips alone"
     print(
         f"{kind:6}{voters:16} held {inside.mean():.3f} of {NOMINAL}"
         f"   width {np.median(width):5.1f} %   error {np.median(error):4.2f} %"

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
@@ -83,7 +84,7 @@ def rendered(pairs: int, same_side: bool, span: tuple[float, int] | None) -> Non
             for a, b in ((f"odd{n}", f"plain{n}"), (f"plain{n}", f"odd{n}")):
                 for gaps in (True, False):
                     config = project.config(overrides=[f"align.gaps={str(gaps).lower()}"])
-                    alignment = find_alignment(project, a, b, config=config).alignment
+                    alignment = find_alignment(project, a, b, AlignRequest(config)).alignment
                     shown = ~np.isnan(phase[b])
                     truth = np.interp(phase[a], phase[b][shown], np.flatnonzero(shown))
                     error = np.abs(alignment.position - truth)
@@ -118,10 +119,10 @@ def false_alarms(root: Path) -> None:
     ]
     pairs = [(a, b) for a in test for b in test if a != b]
     chosen = np.random.default_rng(1).permutation(len(pairs))[:150]
-    config = project.config(overrides=["align.routes=0"])
+    request = AlignRequest(project.config(overrides=["align.routes=0"]), features="pose")
     count = 0
     for a, b in (pairs[n] for n in chosen):
-        alignment = find_alignment(project, a, b, config=config, features="pose").alignment
+        alignment = find_alignment(project, a, b, request).alignment
         count += bool(_inside(alignment.matched_a).any() or _inside(alignment.matched_b).any())
     print(f"{root.name}: a gap in {count} of {len(chosen)} pairs")
 

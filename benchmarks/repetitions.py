@@ -26,8 +26,16 @@ import numpy as np
 
 from la2ds_cli.alignment.aligned_repetitions import _movement, cut_clip
 from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.repetition_kernel import schedule, subsequence
-from la2ds_cli.alignment.repetitions import MEMBER, VELOCITY, Repetition, _Clip, _Match, _spans
+from la2ds_cli.alignment.repetitions import (
+    MEMBER,
+    VELOCITY,
+    Repetition,
+    _Clip,
+    _Match,
+    _spans,
+    schedule,
+    subsequence,
+)
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence

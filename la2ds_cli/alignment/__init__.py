@@ -1,4 +1,11 @@
-"""Dense alignment of two clips: methods, path arithmetic, confidence, figure and step.
+"""The dense alignment of two clips: which frame of one shows which moment of the other.
 
-`methods/` holds one file per alignment method, `align.py` the step that a command calls.
+`align.py` is the step and reads from top to bottom; `request.py` holds its options and the prepared
+pair, `result.py` what it returns. Below them: distances between frames, alignment methods, path
+arithmetic, gaps, consensus through reference clips and confidence. `aligned_repetitions.py` cuts a
+clip that repeats itself (`repetitions.py`) and aligns its repetitions one at a time.
+
+Imports core, poses, features, training (which clips train) and embedding. A result knows no writer:
+views/alignment_files.py writes it.
+To add a method, put one file into `methods/` (its docstring says what it must hold).
 """

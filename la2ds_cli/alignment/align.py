@@ -1,239 +1,308 @@
-"""Step: which frame of one clip shows the same moment as which frame of another."""
+"""Step: which frame of one clip shows the same moment as which frame of another.
+
+Read it from the top: both clips are prepared (request.py), their features computed, spans that only
+one of them shows set aside (gaps.py), what is left aligned by a method (methods/) or, by several
+paths through reference clips, by consensus (consensus.py), and every frame of A given its
+confidence (confidence.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.alignment import tables
-from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.clip_features import (
-    FeatureChoice,
-    FeatureKind,
-    check_skeletons,
-    choose_features,
+    CLEARLY_NEARER,
+    JointFeatures,
+    common_rate,
+    joint_features,
+    nearest_view,
+    pose_feature,
+    views_of_b,
+)
+from la2ds_cli.alignment.confidence import certainty
+from la2ds_cli.alignment.consensus import (
+    AlignmentCache,
+    Consensus,
+    Modalities,
+    choose_references,
+    consensus_position,
+    disagreement,
+    path_through,
 )
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.kept import Kept
-from la2ds_cli.alignment.match import Match, Pair, match_by_model, match_by_pose
-from la2ds_cli.alignment.methods import get_method
-from la2ds_cli.alignment.path import is_monotone, speed_ratio
-from la2ds_cli.core.clip import Video
-from la2ds_cli.core.config import Config
+from la2ds_cli.alignment.gaps import CLEAR, SharedRows, all_rows, shared_rows
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import is_monotone, smooth_match, speed_ratio
+from la2ds_cli.alignment.request import AlignRequest, PreparedPair, check_skeletons, prepare_pair
+from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
-from la2ds_cli.views import figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
-
-
-def align(
-    project: Project,
-    a: str,
-    b: str,
-    *,
-    config: Config,
-    run: str = DEFAULT_RUN,
-    features: FeatureKind = "auto",
-    method: str | None = None,
-    out: Sequence[Path] = (),
-    device: DeviceName = "auto",
-    progress: Progress | None = None,
-) -> AlignResult:
-    """Align clip `b` to clip `a` and write files; see find_alignment.
-
-    out: files to write, by suffix (SUFFIXES); existing ones are replaced; by default a figure and
-    a JSON file in results/align. UserError: exit 2 for an unknown suffix and for a file of the
-    project, too.
-    """
-    from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
-
-    progress = progress or Progress()
-    targets = checked_outputs(project, map(Path, out), "an alignment", SUFFIXES)
-    result = find_alignment(
-        project,
-        a,
-        b,
-        config=config,
-        run=run,
-        features=features,
-        method=method,
-        device=device,
-        progress=progress,
-    )
-    hint = hint_of_repetitions(result, (a, b))
-    if hint:
-        progress.note(hint)
-    if not targets:
-        name = f"{result.a.id}--{result.b.id}"
-        targets = [project.results_dir("align") / f"{name}{kind}" for kind in (".png", ".json")]
-    return _write(project, result, targets, progress)
+from la2ds_cli.embedding.embed import ensure_embeddings, load_embedder
 
 
 def find_alignment(
     project: Project,
     a: str,
     b: str,
-    *,
-    config: Config,
-    run: str = DEFAULT_RUN,
-    features: FeatureKind = "auto",
-    method: str | None = None,
-    device: DeviceName = "auto",
+    request: AlignRequest,
     progress: Progress | None = None,
-    kept: Kept | None = None,
+    cache: AlignmentCache | None = None,
 ) -> AlignResult:
-    """Align clip `b` to clip `a`; poses and embeddings that are missing are made first.
+    """Align clip `b` to clip `a`; poses and embeddings that are missing are computed first.
 
-    a, b: video files, or names of clips of the project. features: `auto` uses the run's model
-    where there is one and raw poses otherwise, and says so. With raw poses B is also tried
-    mirrored and the nearer of the two is kept. method: overrides config.align.method. kept: the
-    same one for several clips that are aligned to `a` by the same settings saves time.
+    a, b: video files, or names of clips of the project. With raw poses B is also tried mirrored,
+    and the nearer of the two is taken. cache: for several clips that are aligned to `a` by the same
+    request; it saves time and changes nothing else.
 
-    UserError: exit 2 for an unknown method, 4 for a clip without joints or a run without weights,
-    5 for clips of different skeletons, and whatever making poses raises.
+    Raises UserError (exit 2) for an unknown method, (exit 4) for a clip without joints or a run
+    without weights, (exit 5) for clips of different skeletons, and what extracting poses raises.
     """
     progress = progress or Progress()
-    ready = make_ready(project, a, b, config, run, features, method, device, progress)
-    return align_ready(project, ready, run=run, device=device, progress=progress, kept=kept)
+    pair = prepare_pair(project, a, b, request, progress)
+    return align_pair(project, pair, request, progress, cache)
 
 
-@dataclass(frozen=True)
-class Ready:
-    """Two clips with what is needed to align them, or parts of them: then `part`, and poses are
-    those of the parts. names: as the user gave them, for messages."""
-
-    videos: tuple[Video, Video]
-    poses: tuple[PoseSequence, PoseSequence]
-    names: tuple[str, str]
-    choice: FeatureChoice
-    settings: AlignConfig
-    part: bool = False
-
-
-def make_ready(
+def align_pair(
     project: Project,
-    a: str,
-    b: str,
-    config: Config,
-    run: str,
-    features: FeatureKind,
-    method: str | None,
-    device: DeviceName,
-    progress: Progress,
-) -> Ready:
-    """Choose the features and make the poses of both clips; as find_alignment, with its errors."""
-    from la2ds_cli.poses.extract import ensure_pose
-    from la2ds_cli.poses.verdict import note_weakness
-
-    settings = replace(config.align, method=method or config.align.method)
-    get_method(settings.method)
-    choice = choose_features(project, run, features)
-    if choice.warning:
-        progress.note(choice.warning)
-    ids = [ensure_pose(project, name, config.poses, device, progress) for name in (a, b)]
-    videos = [_video(project, video) for video in ids]
-    poses = [project.read_pose(video)[0] for video in ids]
-    for name, pose in zip((a, b), poses, strict=True):
-        note_weakness(progress, name, pose.info)
-    check_skeletons(poses[0], poses[1], (a, b))
-    if choice.reason:
-        progress.note(choice.reason)
-    return Ready((videos[0], videos[1]), (poses[0], poses[1]), (a, b), choice, settings)
-
-
-def align_ready(
-    project: Project,
-    ready: Ready,
-    *,
-    run: str = DEFAULT_RUN,
-    device: DeviceName = "auto",
+    pair: PreparedPair,
+    request: AlignRequest,
     progress: Progress | None = None,
-    kept: Kept | None = None,
+    cache: AlignmentCache | None = None,
 ) -> AlignResult:
-    """The alignment of the poses of `ready`; embeddings that are missing are made first. kept: as
-    for find_alignment."""
+    """Align two prepared clips, or parts of them; see find_alignment."""
     progress = progress or Progress()
-    (a, b), choice, settings = ready.videos, ready.choice, ready.settings
-    pair = Pair((a.id, b.id), ready.poses, ready.names, ready.part)
-    if choice.kind == "model":
-        match = match_by_model(project, run, pair, settings, device, progress, kept)
+    settings = request.settings
+    if pair.choice.kind == "model":
+        match = match_by_model(project, pair, request, progress, cache)
     else:
-        match = match_by_pose(project, pair, settings, kept)
+        match = match_by_pose(project, pair, settings, cache)
     if match.mirrored:
-        progress.note(f"{ready.names[1]} fits better mirrored (left and right swapped)")
-    return AlignResult(
-        a,
-        b,
-        *ready.poses,
-        _alignment(match, list(ready.poses), choice.kind, settings.method),
-        match,
-        _tempo(match, ready.poses[0].time, ready.poses[1].time),
-        run,
-        choice.reason,
-        settings,
-    )
-
-
-def _video(project: Project, video_id: str) -> Video:
-    found = project.find(video_id)
-    if found is None:
-        raise UserError(
-            f"videos.csv does not list {video_id}",
-            hint="extract or import the clip again",
-            exit_code=ExitCode.MISMATCH,
-        )
-    return found
-
-
-def _alignment(match: Match, poses: list[PoseSequence], kind: str, method: str) -> Alignment:
-    return Alignment(
+        progress.note(f"{pair.names[1]} fits better mirrored (left and right swapped)")
+    pose_a, pose_b = pair.poses
+    alignment = Alignment(
         path=match.path,
         position=match.position,
         cost=pair_distance(match.a, match.b, match.path),
         confidence=match.certainty.confidence,
         low=match.certainty.low,
         high=match.certainty.high,
-        time_a=poses[0].time,
-        time_b=poses[1].time,
-        frame_a=poses[0].frame,
-        frame_b=poses[1].frame,
-        features=kind,
-        method=method,
+        time_a=pose_a.time,
+        time_b=pose_b.time,
+        frame_a=pose_a.frame,
+        frame_b=pose_b.frame,
+        features=pair.choice.kind,
+        method=settings.method,
         mirrored=match.mirrored,
+    )
+    tempo = np.full(len(pose_a), np.nan)
+    if is_monotone(match.path):
+        tempo = speed_ratio(match.position, pose_a.time, pose_b.time)
+    return AlignResult(
+        *pair.clips, *pair.poses, alignment, match, tempo, request.run, pair.choice.reason, settings
     )
 
 
-def _tempo(match: Match, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
-    if is_monotone(match.path):
-        return speed_ratio(match.position, time_a, time_b)
-    return np.full(len(time_a), np.nan)
-
-
-def _write(
+def match_by_pose(
     project: Project,
-    result: AlignResult,
-    targets: Sequence[Path],
+    pair: PreparedPair,
+    settings: AlignConfig,
+    cache: AlignmentCache | None = None,
+) -> Match:
+    """Match two clips by the movement of their joints; B as filmed, or mirrored where that is
+    nearer. cache: of other alignments to clip A."""
+    cache = _cache_for(cache, pair)
+    references = _reference_clips(project, pair, settings, cache)
+    movement, mirrored = _movement(pair, references, cache)
+    modalities = [(value,) for value in movement]
+    rows = _rows(pair, movement, mirrored, settings)
+    match = _match(pair, modalities, list(references), settings, "pose", rows, cache)
+    return replace(match, mirrored=mirrored)
+
+
+def match_by_model(
+    project: Project,
+    pair: PreparedPair,
+    request: AlignRequest,
     progress: Progress,
-) -> AlignResult:
-    def draw() -> Figure:
-        from la2ds_cli.views import alignment_figure as plot
+    cache: AlignmentCache | None = None,
+) -> Match:
+    """Match two clips by the embeddings of a run, computed first where they are missing; with
+    `pool`, also by the movement of the joints through the references. Whether B is mirrored is
+    decided by the movement; the embeddings are as filmed, since networks trained on flipped copies
+    do not mind. cache: of other alignments to clip A.
 
-        return plot.draw(project, result)
+    Raises UserError (exit 5) for embeddings of different weights.
+    """
+    settings = request.settings
+    cache = _cache_for(cache, pair)
+    references = _reference_clips(project, pair, settings, cache)
+    modalities = _embedded(project, pair, request, list(references), progress, cache)
+    movement, mirrored = _movement(pair, references, cache)
+    if references and settings.pool:
+        modalities = [(*one, value) for one, value in zip(modalities, movement, strict=True)]
+    rows = _rows(pair, movement, mirrored, settings)
+    match = _match(pair, modalities, list(references), settings, "model", rows, cache)
+    return replace(match, mirrored=mirrored)
 
-    result = replace(result, files=tuple(targets))
-    contents = {".csv": lambda: tables.csv_text(result.alignment), ".json": result.to_json}
-    figure.write_outputs(targets, contents, figure.drawn_once(draw, progress))
-    return result
+
+def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
+    return AlignmentCache() if cache is None else cache.for_clip(pair.ids[0], part=pair.part)
+
+
+def _reference_clips(
+    project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
+) -> dict[str, PoseSequence]:
+    """Poses of at most config.routes clips that training uses, evenly spaced among their ids,
+    without the pair; none for other methods than DTW and for a clip with itself. A clip that cannot
+    be read or compared is no reference."""
+    from la2ds_cli.training.data import training_videos
+
+    a, b = pair.ids
+    if not settings.uses_references or a == b:
+        return {}
+    names = sorted(v.id for v in training_videos(project) if v.id not in pair.ids)
+    poses: dict[str, PoseSequence] = {}
+    for video in names:
+        if video in cache.usable:
+            continue
+        try:
+            poses[video] = project.read_pose(video)[0]
+            check_skeletons(pair.poses[0], poses[video], (pair.names[0], video))
+            cache.usable[video] = not np.isnan(poses[video].xy).all()
+        except UserError:
+            cache.usable[video] = False
+    chosen = choose_references([video for video in names if cache.usable[video]], settings)
+    for video in chosen:  # poses of the other clips, which may be thousands, are not cached
+        if video not in cache.poses:
+            cache.poses[video] = poses[video] if video in poses else project.read_pose(video)[0]
+    return {video: cache.poses[video] for video in chosen}
+
+
+def _embedded(
+    project: Project,
+    pair: PreparedPair,
+    request: AlignRequest,
+    references: Sequence[str],
+    progress: Progress,
+    cache: AlignmentCache,
+) -> list[Modalities]:
+    """Embeddings (T, D) of A, of B and of the references, each as its only modality."""
+    run, device = request.run, request.device
+    videos = [*pair.ids, *references]
+    new = [video for video in dict.fromkeys(videos) if video not in cache.embeddings]
+    computed = dict(zip(new, ensure_embeddings(project, run, new, device, progress), strict=True))
+    embeddings = [(cache.embeddings | computed)[video] for video in videos]
+    cache.embeddings |= {video: computed[video] for video in new if video != pair.ids[1]}
+    if len({embedding.model for embedding in embeddings}) > 1:
+        raise UserError(
+            f"the embeddings of {pair.ids[0]} and {pair.ids[1]} come from different weights",
+            hint=f"la2ds embed --run {run} --overwrite",
+            exit_code=ExitCode.MISMATCH,
+        )
+    modalities: list[Modalities] = [(embedding.value,) for embedding in embeddings]
+    if pair.part:
+        modalities[:2] = [(value,) for value in load_embedder(project, run, device)(pair.poses)]
+    return modalities
+
+
+def _movement(
+    pair: PreparedPair, references: Mapping[str, PoseSequence], cache: AlignmentCache
+) -> tuple[list[FloatArray], bool]:
+    """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
+    A; and whether B was mirrored, for which it must be clearly nearer."""
+    fps = common_rate(list(pair.poses))
+    a = pose_feature(pair.poses[0], fps, pair.names[0])
+    views = views_of_b(pair.poses[1], fps, pair.names[1])
+    mirrored = nearest_view(a, views, CLEARLY_NEARER) == 1
+    features = [a, views[mirrored]]
+    for video, pose in references.items():
+        if (video, fps) not in cache.movements:
+            views = views_of_b(pose, fps, "another clip")
+            cache.movements[video, fps] = views[nearest_view(a, views)]
+        features.append(cache.movements[video, fps])
+    return features, mirrored
+
+
+def _rows(
+    pair: PreparedPair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
+) -> SharedRows:
+    a = joint_features(pair.poses[0], movement[0], mirrored=False)
+    b = joint_features(pair.poses[1], movement[1], mirrored=mirrored)
+    return rows_to_align(a, b, settings)
+
+
+def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> SharedRows:
+    """The rows that both clips show; all of them where the settings want no gaps.
+
+    By their movement; and by the raw poses, since a foreign span may be so large that the rest
+    seems to hardly move beside it.
+    """
+    if not settings.gaps or settings.method != "dtw":
+        return all_rows(len(a.movement), len(b.movement))
+    rates = a.rate, b.rate
+    by_movement = shared_rows(a.movement, b.movement, rates)
+    return by_movement.common(shared_rows(a.raw, b.raw, rates, CLEAR))
+
+
+def _match(
+    pair: PreparedPair,
+    modalities: Sequence[Modalities],
+    references: Sequence[str],
+    settings: AlignConfig,
+    kind: Literal["model", "pose"],
+    rows: SharedRows,
+    cache: AlignmentCache,
+) -> Match:
+    """modalities: of A, of B and of the reference clips, whose ids are `references`."""
+    features_a, features_b, *others = modalities
+
+    def estimates(a: Modalities, b: Modalities) -> FloatArray:
+        consensus = Consensus(others, settings)
+        key = (common_rate(list(pair.poses)), rows.a.tobytes())
+        by_id = dict(zip(references, others, strict=True))
+        paths_a = cache.paths_from_a(a, by_id, key, settings)
+        return consensus.estimates(a, paths_a, b, consensus.pairwise_paths(b))
+
+    match = match_features(
+        features_a, features_b, rows, settings, kind, estimates if others else None
+    )
+    return replace(match, references=len(others))
+
+
+def match_features(
+    features_a: Modalities,
+    features_b: Modalities,
+    rows: SharedRows,
+    settings: AlignConfig,
+    kind: Literal["model", "pose"],
+    estimates: Callable[[Modalities, Modalities], FloatArray] | None,
+) -> Match:
+    """Match the `rows` of two clips. kind: what the first modality is. estimates: those through
+    reference clips for such rows of A and B (Consensus.estimates); None for a direct alignment."""
+    a, b = tuple(x[rows.a] for x in features_a), tuple(x[rows.b] for x in features_b)
+    spread = None
+    if estimates is not None:
+        positions = estimates(a, b)
+        position = consensus_position(positions[0], positions, len(b[0]))
+        spread = disagreement(positions)
+        path = path_through(position)
+    else:
+        path = align_features(settings.method, a[0], b[0], settings)
+        position = smooth_match(path, len(a[0]))
+    skip = settings.skip_cost if settings.open_ends and settings.method == "dtw" else math.inf
+    sure = certainty(a[0], b[0], position, kind=kind, skip=skip, disagreement=spread)
+    return Match(
+        a=features_a[0],
+        b=features_b[0],
+        path=rows.path(path),
+        position=rows.position(position),
+        certainty=sure.over(rows),
+    )

@@ -1,7 +1,7 @@
 """Step: a clip that holds several repetitions, aligned one repetition at a time with one of A.
 
-B is cut into repetitions; A, where it holds several, gives its most typical one, or the one asked
-for. Each is aligned as a clip of its own would be: a frame outside it has no counterpart.
+B is cut into repetitions. Where A holds several, its most typical one is taken, or the one asked
+for. Each repetition is aligned like a clip of its own: frames outside it have no counterpart.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import SUFFIXES, Ready, align_ready, make_ready
-from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.alignment.clip_features import FeatureKind
+from la2ds_cli.alignment.align import align_pair
 from la2ds_cli.alignment.repetitions import Repetition, find_repetitions
+from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
+from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, rounded
+from la2ds_cli.alignment.result import csv_text as path_csv
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.config import Config
-from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
 from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
+_REPEATED = ("schema_version", "a", "b", "files")  # said once for all repetitions
 
 
 @dataclass(frozen=True)
 class AlignedRepetition:
-    """number: from 1. span: its rows in B. start, end: seconds at which it begins and the next
-    frame after it does, also where the clip ends with it. part: A's repetition aligned with this
-    one alone, None where not asked for."""
+    """A repetition of B. number: from 1. span: its rows in B. start, end: seconds at which it
+    begins and at which the next frame after it does, even where the clip ends with it. part: A's
+    repetition aligned with this one alone, None where not asked for."""
 
     number: int
     span: Repetition
@@ -46,13 +46,13 @@ class AlignedRepetition:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """Duration."""
         return self.end - self.start
 
 
 @dataclass(frozen=True)
 class RepetitionsResult:
-    """pose_a, pose_b: the whole clips. wanted: a number, `best` or `all`, as asked. span_a, of_a:
+    """pose_a, pose_b: the entire clips. wanted: a number, `best` or `all`, as asked. span_a, of_a:
     which rows of A were aligned, and as which (from 1) of how many repetitions. repetitions: all
     of B. best: number of the one with the lowest mean cost, None where one was asked for by number.
     files: written, in order."""
@@ -76,89 +76,171 @@ class RepetitionsResult:
         number = self.best if self.wanted == BEST else int(self.wanted)
         return tuple(each for each in self.repetitions if each.number == number)
 
-    def whole(self, each: AlignedRepetition) -> AlignResult:
-        """The alignment of a repetition in rows of the whole clips, the rest without counterpart.
+    @property
+    def usual_seconds(self) -> float:
+        """Median duration of the repetitions of B."""
+        return float(np.median([each.seconds for each in self.repetitions]))
 
-        ValueError for one that was not aligned.
+    def in_clips(self, each: AlignedRepetition) -> AlignResult:
+        """The alignment of a repetition in rows of the entire clips; other frames have no
+        counterpart.
+
+        Raises ValueError for a repetition that was not aligned.
         """
         if each.part is None:
             raise ValueError(f"repetition {each.number} was not aligned")
-        length = len(self.pose_a)
-        ratio = np.full(length, np.nan)
+        ratio = np.full(len(self.pose_a), np.nan)
         ratio[self.span_a.start : self.span_a.stop] = each.part.speed_ratio
-        found = in_whole(
-            each.part.alignment,
-            self.pose_a,
-            self.pose_b,
-            (self.span_a.start, each.span.start),
-        )
+        first = (self.span_a.start, each.span.start)
         return replace(
             each.part,
             pose_a=self.pose_a,
             pose_b=self.pose_b,
-            alignment=found,
+            alignment=_in_clips(each.part.alignment, self.pose_a, self.pose_b, first),
             speed_ratio=ratio,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """All repetitions with their tempo, and the alignments that were asked for."""
+        clips = {}
+        for side, video, pose in (("a", self.a, self.pose_a), ("b", self.b, self.pose_b)):
+            clips[side] = {
+                "video": video.id,
+                "path": video.path,
+                "frames": len(pose),
+                "start": float(pose.time[0]),
+                "end": float(pose.time[-1]),
+            }
+        clips["a"]["repetition"] = {
+            "number": self.of_a[0],
+            "of": self.of_a[1],
+            "start": seconds_at(self.pose_a, self.span_a.start),
+            "end": seconds_at(self.pose_a, self.span_a.stop),
+        }
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **clips,
+            "repetition": self.wanted,
+            "count": len(self.repetitions),
+            "best": self.best,
+            "usual_seconds": rounded([self.usual_seconds])[0],
+            "repetitions": [self._repetition_json(each) for each in self.repetitions],
+            "files": [str(file) for file in self.files],
+        }
+
+    def _repetition_json(self, each: AlignedRepetition) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "number": each.number,
+            "start": each.start,
+            "end": each.end,
+            "start_index": each.span.start,
+            "stop_index": each.span.stop,
+            "seconds": rounded([each.seconds])[0],
+            "tempo": rounded([self.usual_seconds / each.seconds])[0],
+            "score": rounded([each.span.score])[0],
+        }
+        if each.part is None:
+            return {**facts, "mean_cost": None, "mean_confidence": None, "speed_ratio": None}
+        aligned = self.in_clips(each).to_json()
+        facts |= {name: aligned[name] for name in ("mean_cost", "mean_confidence", "speed_ratio")}
+        if each in self.chosen:
+            confidence = aligned["confidence_is"].replace("B's length", "the repetition's length")
+            own = {name: value for name, value in aligned.items() if name not in _REPEATED}
+            facts["alignment"] = {**own, "confidence_is": confidence}
+        return facts
+
+    def csv_text(self) -> str:
+        """The paths of the repetitions asked for, one row a pair, rows of the entire clips."""
+        lines: list[str] = []
+        for each in self.chosen:
+            header, *rows = path_csv(self.in_clips(each).alignment).splitlines()
+            lines = lines or [f"repetition,{header}"]
+            lines += [f"{each.number},{row}" for row in rows]
+        return "\n".join(lines) + "\n"
+
+
+def _in_clips(
+    part: Alignment, pose_a: PoseSequence, pose_b: PoseSequence, first: tuple[int, int]
+) -> Alignment:
+    """The alignment of two parts in rows of the entire clips; first: rows where the parts begin.
+
+    Frames of A outside its part have no counterpart: NaN, confidence 0.
+    """
+    rows = slice(first[0], first[0] + len(part.time_a))
+
+    def extended(value: FloatArray, outside: float) -> FloatArray:
+        entire = np.full(len(pose_a), outside)
+        entire[rows] = value
+        return entire
+
+    return replace(
+        part,
+        path=part.path + np.array(first),
+        position=extended(part.position + first[1], np.nan),
+        low=extended(part.low + first[1], np.nan),
+        high=extended(part.high + first[1], np.nan),
+        confidence=extended(part.confidence, 0.0),
+        time_a=pose_a.time,
+        frame_a=pose_a.frame,
+        time_b=pose_b.time,
+        frame_b=pose_b.frame,
+    )
 
 
 def align_repetitions(
     project: Project,
     a: str,
     b: str,
-    *,
-    config: Config,
+    request: AlignRequest,
     repetition: str,
     repetition_of_a: int | None = None,
-    run: str = DEFAULT_RUN,
-    features: FeatureKind = "auto",
-    method: str | None = None,
-    out: Sequence[Path] = (),
-    device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> RepetitionsResult:
-    """Align one repetition of A with repetitions of B and write files; further options as `align`.
+    """Align one repetition of A with repetitions of B; see find_alignment.
 
     repetition: `2` for the second of B, `best` for the nearest, `all` for each. repetition_of_a:
     which one of A where it holds several, None = its most typical. A clip in which nothing repeats
-    is one repetition. UserError: exit 2 for a repetition that there is not, too.
+    is one repetition. Raises UserError (exit 2) if a repetition does not exist.
     """
-    from la2ds_cli.views.repetition_files import write
-
     progress = progress or Progress()
     repetition = _checked(repetition)
-    targets = checked_outputs(project, map(Path, out), "an alignment", SUFFIXES)
-    ready = make_ready(project, a, b, config, run, features, method, device, progress)
-    span_a, of_a = _one_of_a(ready, repetition_of_a, progress)
-    part_a = ready.poses[0].cut(span_a.start, span_a.stop)
-    spans = cut_clip(ready.poses[1], part_a)
+    pair = prepare_pair(project, a, b, request, progress)
+    span_a, of_a = _repetition_of_a(pair, repetition_of_a, progress)
+    pose_a, pose_b = pair.poses
+    part_a = pose_a.cut(span_a.start, span_a.stop)
+    spans = cut_clip(pose_b, part_a)
     if not spans:
-        spans = [_all_of(ready.poses[1])]
+        spans = [Repetition(0, len(pose_b), 1.0)]
         progress.note(f"{b} does not repeat itself: it counts as one repetition")
     if repetition not in (BEST, ALL) and int(repetition) > len(spans):
         raise UserError(
             f"{b} holds {count_of(len(spans))}: there is no number {repetition}",
             hint="--repetition all shows them all",
         )
-    found = [_timed(number, span, ready.poses[1]) for number, span in enumerate(spans, 1)]
-    wanted = [each for each in found if repetition in (BEST, ALL, str(each.number))]
+    repetitions = [
+        AlignedRepetition(
+            number, span, seconds_at(pose_b, span.start), seconds_at(pose_b, span.stop)
+        )
+        for number, span in enumerate(spans, 1)
+    ]
+    wanted = [each for each in repetitions if repetition in (BEST, ALL, str(each.number))]
     progress.begin(f"aligning {count_of(len(wanted))}", len(wanted))
     for each in wanted:
-        pose = ready.poses[1].cut(each.span.start, each.span.stop)
-        part = replace(ready, poses=(part_a, pose), part=True)
-        aligned = align_ready(project, part, run=run, device=device)
-        found[each.number - 1] = replace(each, part=aligned)
+        part_b = pose_b.cut(each.span.start, each.span.stop)
+        part = align_pair(project, replace(pair, poses=(part_a, part_b), part=True), request)
+        repetitions[each.number - 1] = replace(each, part=part)
         progress.advance()
     progress.end()
-    result = RepetitionsResult(
-        *ready.videos,
-        *ready.poses,
+    return RepetitionsResult(
+        *pair.clips,
+        pose_a,
+        pose_b,
         repetition,
         span_a,
         of_a,
-        tuple(found),
-        _nearest(found) if repetition in (BEST, ALL) else None,
+        tuple(repetitions),
+        _nearest(repetitions) if repetition in (BEST, ALL) else None,
     )
-    return write(project, result, targets, progress)
 
 
 def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Repetition]:
@@ -171,7 +253,7 @@ def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Re
 
 
 def hint_of_repetitions(result: AlignResult, names: tuple[str, str]) -> str:
-    """One line where one clip seems to hold several repetitions and the other does not, else an
+    """A sentence where one clip seems to hold several repetitions and the other does not, else an
     empty string. names: of the clips, as the user gave them."""
     several = [max(len(cut_clip(pose)), 1) for pose in (result.pose_a, result.pose_b)]
     if several[0] == 1 < several[1]:
@@ -185,34 +267,6 @@ def hint_of_repetitions(result: AlignResult, names: tuple[str, str]) -> str:
             "--repetition all aligns each of them"
         )
     return ""
-
-
-def in_whole(
-    part: Alignment, pose_a: PoseSequence, pose_b: PoseSequence, first: tuple[int, int]
-) -> Alignment:
-    """The alignment of two parts in rows of the whole clips; first: rows at which the parts begin.
-
-    Frames of A outside its part have no counterpart: NaN, confidence 0.
-    """
-    rows = slice(first[0], first[0] + len(part.time_a))
-
-    def spread(value: FloatArray, outside: float) -> FloatArray:
-        whole = np.full(len(pose_a), outside)
-        whole[rows] = value
-        return whole
-
-    return replace(
-        part,
-        path=part.path + np.array(first),
-        position=spread(part.position + first[1], np.nan),
-        low=spread(part.low + first[1], np.nan),
-        high=spread(part.high + first[1], np.nan),
-        confidence=spread(part.confidence, 0.0),
-        time_a=pose_a.time,
-        frame_a=pose_a.frame,
-        time_b=pose_b.time,
-        frame_b=pose_b.frame,
-    )
 
 
 def _movement(pose: PoseSequence) -> FloatArray:
@@ -240,12 +294,12 @@ def _checked(repetition: str) -> str:
     return str(int(repetition))
 
 
-def _one_of_a(
-    ready: Ready, number: int | None, progress: Progress
+def _repetition_of_a(
+    pair: PreparedPair, number: int | None, progress: Progress
 ) -> tuple[Repetition, tuple[int, int]]:
     """The span of A to align, and as which of how many."""
-    spans = cut_clip(ready.poses[0]) or [_all_of(ready.poses[0])]
-    name = ready.names[0]
+    spans = cut_clip(pair.poses[0]) or [Repetition(0, len(pair.poses[0]), 1.0)]
+    name = pair.names[0]
     if number is None:
         number = 1 + int(np.argmax([span.score for span in spans]))
         if len(spans) > 1:
@@ -260,20 +314,11 @@ def _one_of_a(
     return spans[number - 1], (number, len(spans))
 
 
-def _all_of(pose: PoseSequence) -> Repetition:
-    return Repetition(0, len(pose), 1.0)
-
-
 def count_of(number: int) -> str:
+    """`1 repetition`, `2 repetitions`."""
     return f"{number} repetition" + "s" * (number != 1)
 
 
-def _timed(number: int, span: Repetition, pose: PoseSequence) -> AlignedRepetition:
-    return AlignedRepetition(
-        number, span, seconds_at(pose, span.start), seconds_at(pose, span.stop)
-    )
-
-
-def _nearest(found: Sequence[AlignedRepetition]) -> int:
-    cost = {each.number: float(each.part.alignment.cost.mean()) for each in found if each.part}
+def _nearest(repetitions: Sequence[AlignedRepetition]) -> int:
+    cost = {e.number: float(e.part.alignment.cost.mean()) for e in repetitions if e.part}
     return min(cost, key=lambda number: cost[number])

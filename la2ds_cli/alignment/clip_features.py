@@ -1,10 +1,9 @@
-"""Features by which two clips are compared: learned embeddings, or raw poses without a model."""
+"""Features of a clip's joints by which two clips are compared, as filmed and mirrored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -12,50 +11,29 @@ from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import mirror, movement
+from la2ds_cli.features.pose_features import mirror, movement, raw_pose
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 
-FeatureKind = Literal["auto", "model", "pose"]
+# Symmetric movements are as near to their mirror image by chance, and a mirrored B is shown
+# flipped: its mirror image must be nearer than this share of the distance as filmed.
+CLEARLY_NEARER = 0.9
 
 
 @dataclass(frozen=True)
-class FeatureChoice:
-    """reason: one line for the user why raw poses are used, empty when they were asked for or the
-    model is used. warning: one line when the model is not to be relied on, else empty."""
+class JointFeatures:
+    """Features of a clip's joints, as filmed or mirrored. movement: (T, 8K), see pose_feature;
+    raw: (T, F) raw poses; rate: frames per second."""
 
-    kind: Literal["model", "pose"]
-    reason: str
-    warning: str = ""
-
-
-def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
-    """`auto` takes the model where the run has one. UserError (exit 4) for a missing model that
-    was asked for, or for a run other than the default one that does not exist."""
-    from la2ds_cli.embedding.embed import has_model, weakness
-
-    if wanted == "pose":
-        return FeatureChoice("pose", "")
-    if has_model(project, run):
-        return FeatureChoice("model", "", weakness(project, run))
-    if wanted == "model" or run != DEFAULT_RUN:
-        raise UserError(
-            f"run '{run}' has no trained model",
-            hint=f"la2ds train --run {run} trains it; --features pose needs no model",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    return FeatureChoice("pose", "no trained model: aligned on raw poses")
+    movement: FloatArray
+    raw: FloatArray
+    rate: float
 
 
-def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:
-    """UserError (exit 5) when two clips have different skeletons."""
-    if a.skeleton != b.skeleton:
-        raise UserError(
-            f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}",
-            hint="extract or import both with the same skeleton",
-            exit_code=ExitCode.MISMATCH,
-        )
+def joint_features(pose: PoseSequence, movement: FloatArray, *, mirrored: bool) -> JointFeatures:
+    """Features of the joints of a clip whose `movement`, as filmed or mirrored, is known."""
+    raw = raw_pose(mirror(pose) if mirrored else pose)
+    return JointFeatures(movement, raw, common_rate([pose]))
 
 
 def common_rate(poses: list[PoseSequence]) -> float:
@@ -68,7 +46,7 @@ def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
     """(T, 8K) float64: movement and its velocity at every frame, the velocity at `fps` frames per
     second, so that clips of different frame rates can be compared. Gaps are interpolated.
 
-    UserError (exit 4) for a clip in which no joint was ever seen.
+    Raises UserError (exit 4) for a clip in which no joint was ever seen.
     """
     if np.isnan(pose.xy).all():
         raise UserError(

@@ -5,14 +5,14 @@ B, is a factor times the root of the summed squares of
 
 * what the order of time leaves open: the spread about the match of all monotone paths, each
   weighted by its cost (soft-DTW with the temperature GAMMA), which is wide where frames look alike;
-* what other clips leave open: the spread of their votes (routes.py), where they have a say;
+* what reference clips leave open: how far the estimates through them lie apart (consensus.py);
 * STEP frames, since frames are whole, and TIMING of B's length, since people pace differently.
 
 The factor is fitted so that the interval of NOMINAL covers the truth that often. There is one for
-alignments in which other clips have a say, and without them one for each kind of feature:
-embeddings of two clips agree more smoothly than they agree truly. They were fitted to rendered
-performers and to Penn Action; how well they hold on others is in docs/results/confidence.md. They
-are meant for the method `dtw`; for others they are a rough guide.
+consensus alignments, and for direct alignments one for each kind of feature: embeddings of two
+clips agree more smoothly than they agree truly. They were fitted to rendered performers and to Penn
+Action; how well they hold on others is in docs/results/confidence.md. They are meant for the method
+`dtw`; for others they are a rough guide.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance, thinned
 from la2ds_cli.alignment.gaps import SharedRows
+from la2ds_cli.alignment.methods.soft_dtw import posterior
 from la2ds_cli.core.types import FloatArray
 
 NOMINAL = 0.9
@@ -32,8 +33,8 @@ GAMMA = 3.0  # mean squared nearest-neighbour distances
 STEP = 0.3  # frames
 TIMING = 0.01  # share of B's length
 NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
-VOTED = 1.5 / NORMAL
-UNVOTED = {"pose": 1.9 / NORMAL, "model": 3.4 / NORMAL}
+CONSENSUS = 1.5 / NORMAL
+DIRECT = {"pose": 1.9 / NORMAL, "model": 3.4 / NORMAL}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Certainty:
     high: FloatArray
 
     def over(self, rows: SharedRows) -> Certainty:
-        """The same of whole clips, where `rows` of them were aligned."""
+        """The certainty of the entire clips, of which `rows` were aligned."""
         confidence = np.zeros(rows.length_a, np.float32)
         confidence[rows.a] = self.confidence
         return Certainty(confidence, rows.position(self.low), rows.position(self.high))
@@ -60,18 +61,19 @@ def certainty(
     *,
     kind: str,
     skip: float = math.inf,
-    votes: FloatArray | None = None,
+    disagreement: FloatArray | None = None,
 ) -> Certainty:
-    """Of the match `position` (N,), in frames of B, of clips with features (N, D) and (M, D).
+    """Certainty of the match `position` (N,), in frames of B, of clips with features (N, D) and
+    (M, D).
 
     kind: `model` or `pose`, what the features are. skip: what a frame at an open end costs, in mean
-    squared nearest-neighbour distances; infinite = the ends are closed. votes: (N,) spread of the
-    other clips' votes in frames of B, None where they have no say.
+    squared nearest-neighbour distances; infinite = the ends are closed. disagreement: (N,) spread
+    of the estimates through reference clips in frames of B, None for a direct alignment.
     """
-    factor = UNVOTED[kind] if votes is None else VOTED
+    factor = DIRECT[kind] if disagreement is None else CONSENSUS
     spread = order_spread(a, b, position, skip) ** 2 + STEP**2 + (TIMING * len(b)) ** 2
-    if votes is not None:
-        spread = spread + np.nan_to_num(votes) ** 2
+    if disagreement is not None:
+        spread = spread + np.nan_to_num(disagreement) ** 2
     deviation = factor * np.sqrt(spread)
     half = NORMAL * deviation
     reach = max(NEAR * len(b), 1.0)
@@ -88,8 +90,6 @@ def order_spread(
 ) -> FloatArray:
     """(N,) root of the mean squared distance, in frames of B, from `position` of where monotone
     paths meet each frame of A, weighted by exp(-cost / temperature). NaN where position is."""
-    from la2ds_cli.alignment.soft_dtw_kernel import posterior
-
     row, column = thinned(len(a)), thinned(len(b))
     cost = squared_distance(a[row], b[column]).astype(np.float64)
     unit = mean_nearest_squared(a, b)

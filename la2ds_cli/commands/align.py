@@ -20,8 +20,8 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.align_result import AlignResult
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
+    from la2ds_cli.alignment.result import AlignResult
     from la2ds_cli.core.console import Console
 
 
@@ -69,9 +69,12 @@ def align(
       la2ds align anna.mp4 ben.mp4 --project swings --out ab.png --out ab.csv
       la2ds align squat.mp4 five_squats.mp4 --repetition all
     """
-    from la2ds_cli.alignment import align as step
+    from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
+    from la2ds_cli.views import alignment_files
 
     if repetition is None and repetition_of_a is not None:
         raise UserError(
@@ -80,52 +83,35 @@ def align(
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)
+        progress = console.progress
+        request = AlignRequest(opened.config(), run, features, method, device)
+        targets = alignment_files.alignment_targets(opened, out or [])
         if repetition is not None:
-            from la2ds_cli.alignment.aligned_repetitions import align_repetitions
-            from la2ds_cli.views.repetition_files import to_json
-
-            several = align_repetitions(
-                opened,
-                a,
-                b,
-                config=opened.config(),
-                repetition=repetition,
-                repetition_of_a=repetition_of_a,
-                run=run,
-                features=features,
-                method=method,
-                out=out or [],
-                device=device,
-                progress=console.progress,
+            repetitions = align_repetitions(
+                opened, a, b, request, repetition, repetition_of_a, progress
             )
-            console.document("align", to_json(several))
-            _show_repetitions(console, several)
+            repetitions = alignment_files.write_repetitions(opened, repetitions, targets, progress)
+            console.document("align", repetitions.to_json())
+            _show_repetitions(console, repetitions)
             return
-        result = step.align(
-            opened,
-            a,
-            b,
-            config=opened.config(),
-            run=run,
-            features=features,
-            method=method,
-            out=out or [],
-            device=device,
-            progress=console.progress,
-        )
+        result = find_alignment(opened, a, b, request, progress)
+        hint = hint_of_repetitions(result, (a, b))
+        if hint:
+            progress.note(hint)
+        result = alignment_files.write_alignment(opened, result, targets, progress)
         console.document("align", result.to_json())
         _show(console, result)
 
 
 def _show(console: Console, result: AlignResult) -> None:
-    found = result.alignment
-    by = f"model of run {result.run}" if found.features == "model" else "raw poses"
-    console.line(f"A: {result.a.id}, {len(found.time_a)} frames")
-    console.line(f"B: {result.b.id}, {len(found.time_b)} frames")
-    console.line(f"aligned by {found.method} on {by}" + (", B mirrored" * found.mirrored))
-    if result.others:
-        console.line(f"{result.others} other clips of the project had a say (align.routes)")
-    for letter, unmatched in (("A", ~found.matched_a), ("B", ~found.matched_b)):
+    alignment = result.alignment
+    by = f"model of run {result.run}" if alignment.features == "model" else "raw poses"
+    console.line(f"A: {result.a.id}, {len(alignment.time_a)} frames")
+    console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
+    console.line(f"aligned by {alignment.method} on {by}" + (", B mirrored" * alignment.mirrored))
+    if result.references:
+        console.line(f"consensus through {result.references} reference clips (align.routes)")
+    for letter, unmatched in (("A", ~alignment.matched_a), ("B", ~alignment.matched_b)):
         if unmatched.any():
             console.line(f"{unmatched.sum()} frames of {letter} have no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time

@@ -21,6 +21,7 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import ExitCode
     from la2ds_cli.core.project import Project
@@ -106,7 +107,6 @@ def transfer_labels(
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.labels import transfer as step
     from la2ds_cli.labels.check import check_transfer
-    from la2ds_cli.labels.material import Settings
 
     if overwrite and not write:
         raise UserError("--overwrite replaces nothing without --write", hint="add --write")
@@ -117,7 +117,7 @@ def transfer_labels(
         raise UserError("--votes is for --check", hint="all clips given with --from vote")
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
-        settings = Settings(opened.config(), run, features, method, device)
+        request = AlignRequest(opened.config(), run, features, method, device)
         folder = out or opened.results_dir("transfer")
         if check:
             raise typer.Exit(
@@ -127,7 +127,7 @@ def transfer_labels(
                         opened,
                         sources,
                         targets or ["all"],
-                        settings,
+                        request,
                         votes=counts,
                         draws=draws,
                         progress=console.progress,
@@ -140,7 +140,7 @@ def transfer_labels(
             opened,
             sources,
             targets or ["all"],
-            settings,
+            request,
             write=write,
             overwrite=overwrite,
             out=folder,

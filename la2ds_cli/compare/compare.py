@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.alignment.clip_features import FeatureKind
-from la2ds_cli.alignment.kept import Kept
+from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.request import AlignRequest, FeatureKind
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.examples import Examples, example_names, measure_examples
 from la2ds_cli.compare.findings import (
@@ -55,21 +55,11 @@ def compare(
     # A span that looks unlike the reference is what is looked for, not what is to be left out.
     config = replace(config, align=replace(config.align, gaps=False))
 
-    kept = Kept()  # all are aligned to the reference
+    request = AlignRequest(config, run, features, method, device)
+    cache = AlignmentCache()  # all are aligned to the reference
 
     def align(name: str, shown: Progress) -> AlignResult:
-        return find_alignment(
-            project,
-            reference,
-            name,
-            config=config,
-            run=run,
-            features=features,
-            method=method,
-            device=device,
-            progress=shown,
-            kept=kept,
-        )
+        return find_alignment(project, reference, name, request, shown, cache)
 
     result = _compared(project, align(other, progress))
     if examples is not None:

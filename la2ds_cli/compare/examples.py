@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.alignment.routes import spread_out
+from la2ds_cli.alignment.consensus import evenly_spaced
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SURE
 from la2ds_cli.compare.findings import Span
 from la2ds_cli.compare.tempo import tempo
@@ -89,7 +89,7 @@ def example_names(project: Project, selection: str, pair: tuple[str, str]) -> li
             hint="name other clips, or mark good ones with split=train in videos.csv",
             exit_code=ExitCode.UNUSABLE,
         )
-    return spread_out(names, MOST)
+    return evenly_spaced(names, MOST)
 
 
 def measure_examples(

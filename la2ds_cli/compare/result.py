@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.differences import LEAST, OTHER_VIEW, SURE, Differences
 from la2ds_cli.compare.examples import Examples
 from la2ds_cli.compare.findings import WHOLE_MOVEMENT, Finding, JointSpan, Span, by_joint

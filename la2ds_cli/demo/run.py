@@ -19,7 +19,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.align_result import AlignResult
+    from la2ds_cli.alignment.result import AlignResult
     from la2ds_cli.retrieval.retrieve import RetrievalResult
     from la2ds_cli.training.train import TrainResult
 
@@ -145,25 +145,21 @@ def _learn_and_measure(
     device: DeviceName,
     progress: Progress,
 ) -> DemoResult:
-    from la2ds_cli.alignment.align import align
+    from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.embedding.embed import embed
     from la2ds_cli.evaluation.evaluate import evaluate
     from la2ds_cli.retrieval.retrieve import retrieve
     from la2ds_cli.views import retrieval_sheet
+    from la2ds_cli.views.alignment_files import write_alignment
 
     trained = _train(project, config, minutes, device, progress)
     embed(project, run=trained.run, device=device, progress=progress)
     a, b = _least_alike(project)
     folder = project.results_dir("align")
-    aligned = align(
-        project,
-        a,
-        b,
-        config=config,
-        out=[folder / f"demo{suffix}" for suffix in (".png", ".csv", ".json")],
-        device=device,
-        progress=progress,
-    )
+    aligned = find_alignment(project, a, b, AlignRequest(config, device=device), progress)
+    targets = [folder / f"demo{suffix}" for suffix in (".png", ".csv", ".json")]
+    aligned = write_alignment(project, aligned, targets, progress)
     sheet = project.results_dir("retrieve") / "demo.png"
     retrieval = retrieve(
         project, run=trained.run, k=NEIGHBOURS, query=a, device=device, progress=progress

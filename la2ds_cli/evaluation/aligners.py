@@ -1,4 +1,4 @@
-"""Ways to align two clips under evaluation: by their own features, or by way of other clips too."""
+"""Ways to align two clips under evaluation: by their own features, or through reference clips."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from la2ds_cli.alignment.clip_features import nearest_view
+from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
-from la2ds_cli.alignment.routes import Kinds, Leg, Routes
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 
 Views = tuple[FloatArray, ...]
 """Features (T, D) of one clip. `Direct` takes them as several ways to see the clip (mirrored): A by
-the first, B by any. `ByRoutes` takes them as kinds of features that vote together."""
+the first, B by any. `ByConsensus` takes them as modalities that are used together."""
 PathFunction = Callable[[FloatArray, Views], IntArray]
 """Path (P, 2) from the first view of A (N, D) to the views of B, each (M, D)."""
 
@@ -42,24 +42,24 @@ class Direct:
         return smooth_match(self.path(a[0], b), len(a[0]))
 
 
-class ByRoutes:
-    """The direct path and paths by way of `others`, which are called for when first needed."""
+class ByConsensus:
+    """The direct path and paths through reference clips, which are asked for when first needed."""
 
-    def __init__(self, others: Callable[[], Sequence[Kinds]], config: AlignConfig) -> None:
-        self._others = others
+    def __init__(self, references: Callable[[], Sequence[Modalities]], config: AlignConfig) -> None:
+        self._references = references
         self._config = config
 
     @cached_property
-    def _routes(self) -> Routes:
-        return Routes(self._others(), self._config)
+    def _consensus(self) -> Consensus:
+        return Consensus(self._references(), self._config)
 
-    def prepare(self, clip: Views) -> tuple[Views, list[list[Leg]]]:
-        return clip, self._routes.legs(clip)
+    def prepare(self, clip: Views) -> tuple[Views, list[list[PairwisePath]]]:
+        return clip, self._consensus.pairwise_paths(clip)
 
     def match(
-        self, a: tuple[Views, list[list[Leg]]], b: tuple[Views, list[list[Leg]]]
+        self, a: tuple[Views, list[list[PairwisePath]]], b: tuple[Views, list[list[PairwisePath]]]
     ) -> FloatArray:
-        return self._routes.match(*a, *b)
+        return self._consensus.match(*a, *b)
 
 
 def align_views(config: AlignConfig) -> Direct:

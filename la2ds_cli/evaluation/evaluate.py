@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from la2ds_cli.alignment.routes import choose_others
+from la2ds_cli.alignment.consensus import choose_references
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
@@ -139,7 +139,7 @@ def _material(
         draws=draws,
         has_events=source is not None,
         fit=[selection.fit[video] for video in fit],
-        others=choose_others(list(selection.fit.values()), config.align),
+        others=choose_references(list(selection.fit.values()), config.align),
         fit_split=selection.split == "test",
         labels=labels,
         protocol=protocol,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.evaluation.aligners import Aligner, ByRoutes, Views, align_views
+from la2ds_cli.evaluation.aligners import Aligner, ByConsensus, Views, align_views
 from la2ds_cli.evaluation.event_transfer import ViewFunction
 from la2ds_cli.features import pose_features
 
@@ -85,9 +85,9 @@ def raw_variants(
         for ends, config in (("closed", CLOSED), ("open", OPEN))
     ]
     if others:
-        routes = ByRoutes(lambda: views["movement"](others), align)
+        consensus = ByConsensus(lambda: views["movement"](others), align)
         through = f"movement, {_by_way(others)}"
-        variants.append(Variant(through, views["movement"], routes, _HOLDS["movement"]))
+        variants.append(Variant(through, views["movement"], consensus, _HOLDS["movement"]))
     return tuple(variants)
 
 
@@ -153,7 +153,7 @@ def embedder_set(
     aligner: Aligner = align_views(align)
     if others:
         aligned += f", {_by_way(others)}" + " by the joints' movement too" * pooled
-        aligner = ByRoutes(lambda: views(others), align)
+        aligner = ByConsensus(lambda: views(others), align)
     variant = Variant(aligned, views, aligner, f"{name} {run}".strip())
     return FeatureSet(name, description, f"aligned by {aligned}", (variant,), run)
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -23,7 +24,7 @@ from la2ds_cli.labels.baselines import Way, baseline_ways, draw_sources, equal
 from la2ds_cli.labels.carry import PhaseKey, Span, carry, labelled_spans
 from la2ds_cli.labels.clips import choose_sources, choose_targets, labelled_clips
 from la2ds_cli.labels.labels import ClipLabels, clip_labels, frame_confidence
-from la2ds_cli.labels.material import Material, Settings, load_material
+from la2ds_cli.labels.material import Material, load_material
 from la2ds_cli.labels.pairs import Pairs, make_features
 from la2ds_cli.labels.vote import vote
 
@@ -89,7 +90,7 @@ def check_transfer(
     project: Project,
     sources: Sequence[str],
     targets: Sequence[str],
-    settings: Settings,
+    request: AlignRequest,
     *,
     votes: Sequence[int] = (),
     draws: int = 1,
@@ -105,15 +106,15 @@ def check_transfer(
     phases = labelled_clips(project)
     chosen = choose_sources(project, sources, phases)
     wanted = [clip for clip in choose_targets(project, targets, phases) if clip in phases]
-    material = load_material(project, chosen, wanted, phases, settings, progress)
+    material = load_material(project, chosen, wanted, phases, request, progress)
     known = list(material.spans)
     truth = {
         clip: labelled_spans(material.poses[clip].frame, phases[clip]) for clip in material.targets
     }
     truth = {clip: spans for clip, spans in truth.items() if scored_boundaries(spans)}
-    seed = settings.config.evaluate.seed
+    seed = request.config.evaluate.seed
     plan = _plan(known, list(truth), votes, draws, seed)
-    sets = _ways(project, material, settings)
+    sets = _ways(project, material, request)
     progress.begin("checking", len(plan) * sum(map(len, sets.values())))
     scored = []
     for count, chosen_by in plan.items():
@@ -133,7 +134,7 @@ def check_transfer(
         draws if votes else 1,
         seed,
         material.pairs.kind,
-        settings.run,
+        request.run,
         material.problems,
         [f"fewer than {n} other labelled clips: left out" for n in votes if n not in plan],
     )
@@ -169,7 +170,7 @@ def _plan(
     return plan
 
 
-def _ways(project: Project, material: Material, settings: Settings) -> dict[str, list[Way]]:
+def _ways(project: Project, material: Material, request: AlignRequest) -> dict[str, list[Way]]:
     pairs = material.pairs
     clips = {c: material.poses[c] for c in dict.fromkeys([*material.spans, *material.targets])}
     movement = pairs
@@ -179,13 +180,13 @@ def _ways(project: Project, material: Material, settings: Settings) -> dict[str,
             clips | {clip: material.poses[clip] for clip in pairs.others},
             next(iter(material.spans)),
             kind="pose",
-            run=settings.run,
+            run=request.run,
             settings=pairs.settings,
-            device=settings.device,
+            device=request.device,
             progress=Progress(),
         )
         movement = Pairs(made, pairs.others, pairs.settings, "pose")
-    by = "raw poses" if pairs.kind == "pose" else f"the model of run {settings.run}"
+    by = "raw poses" if pairs.kind == "pose" else f"the model of run {request.run}"
     carried = {"carried": [Way(by, pairs.find)], "equal_votes": [Way(by, equal(pairs.find))]}
     return carried | baseline_ways(clips, equal(movement.find))
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import FeatureKind, check_skeletons, choose_features
+from la2ds_cli.alignment.consensus import choose_references
 from la2ds_cli.alignment.methods import get_method
-from la2ds_cli.alignment.routes import choose_others
+from la2ds_cli.alignment.request import AlignRequest, check_skeletons, choose_features
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.config import Config
-from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -20,17 +18,6 @@ from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.phase_labels import overlap_error
 from la2ds_cli.labels.carry import Carried, Span, carry, labelled_spans
 from la2ds_cli.labels.pairs import Pairs, make_features
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How clips are aligned: as the options of `la2ds align`."""
-
-    config: Config
-    run: str
-    features: FeatureKind = "auto"
-    method: str | None = None
-    device: DeviceName = "auto"
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,7 @@ def load_material(
     sources: Sequence[str],
     targets: Sequence[str],
     phases: Mapping[str, Sequence[Phase]],
-    settings: Settings,
+    request: AlignRequest,
     progress: Progress,
 ) -> Material:
     """Poses and features of the clips. sources: ids with `phases`; targets: ids, or files that are
@@ -69,14 +56,13 @@ def load_material(
     """
     from la2ds_cli.training.data import training_videos
 
-    align = settings.config.align
-    align = replace(align, method=settings.method or align.method)
+    align = request.settings
     get_method(align.method)
-    choice = choose_features(project, settings.run, settings.features)
+    choice = choose_features(project, request.run, request.features)
     for note in (choice.warning, choice.reason):
         if note:
             progress.note(note)
-    clips = _Clips(project, settings, progress)
+    clips = _Clips(project, request, progress)
     usable = [clip for clip in sources if clips.read(clip)]
     spans = {clip: _spans(clip, clips.poses[clip], phases[clip]) for clip in usable}
     for clip in [clip for clip in usable if not spans[clip]]:
@@ -91,17 +77,17 @@ def load_material(
         )
     targets = list(dict.fromkeys(id for name in targets if (id := clips.find(name))))
     others = []
-    if align.by_routes:
-        others = choose_others(sorted(v.id for v in training_videos(project)), align)
+    if align.uses_references:
+        others = choose_references(sorted(v.id for v in training_videos(project)), align)
         others = [clip for clip in others if clips.read(clip, quietly=True)]
     made = make_features(
         project,
         {clip: clips.poses[clip] for clip in dict.fromkeys([*spans, *targets, *others])},
         next(iter(spans)),
         kind=choice.kind,
-        run=settings.run,
+        run=request.run,
         settings=align,
-        device=settings.device,
+        device=request.device,
         progress=progress,
     )
     for clip in dict.fromkeys([*spans, *targets]):
@@ -129,12 +115,12 @@ def _spans(clip: str, pose: PoseSequence, phases: Sequence[Phase]) -> list[Span]
 class _Clips:
     """Poses of clips that can be compared with the first that was read; others become items."""
 
-    def __init__(self, project: Project, settings: Settings, progress: Progress) -> None:
+    def __init__(self, project: Project, request: AlignRequest, progress: Progress) -> None:
         self.poses: dict[str, PoseSequence] = {}
         self.problems: list[ItemResult] = []
         self.paths = {video.id: video.path for video in project.videos()}
         self._project = project
-        self._settings = settings
+        self._request = request
         self._progress = progress
         self._first = ""
         self._refused: set[str] = set()
@@ -147,8 +133,8 @@ class _Clips:
         if name in self.paths:
             return name if self.read(name) else ""
         try:
-            wanted = self._settings.config.poses
-            clip = ensure_pose(self._project, name, wanted, self._settings.device, self._progress)
+            wanted = self._request.config.poses
+            clip = ensure_pose(self._project, name, wanted, self._request.device, self._progress)
         except UserError as problem:
             self.refuse(name, problem)
             return ""

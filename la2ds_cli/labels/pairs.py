@@ -11,9 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from la2ds_cli.alignment.clip_features import common_rate, nearest_view, views_of_b
-from la2ds_cli.alignment.match import CLEARLY, Joints, joints_of, match_features, rows_to_align
-from la2ds_cli.alignment.routes import FEWEST, Kinds, Leg, Routes, choose_others
+from la2ds_cli.alignment.align import match_features, rows_to_align
+from la2ds_cli.alignment.clip_features import (
+    CLEARLY_NEARER,
+    JointFeatures,
+    common_rate,
+    joint_features,
+    nearest_view,
+    views_of_b,
+)
+from la2ds_cli.alignment.consensus import (
+    FEWEST_REFERENCES,
+    Consensus,
+    Modalities,
+    PairwisePath,
+    choose_references,
+)
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
@@ -30,8 +43,8 @@ class ClipFeatures:
     it is told what two clips both show. mirrored: clips that fit the reference clearly better as
     their mirror image. problems: clips that could not be made ready."""
 
-    kinds: dict[str, Kinds]
-    joints: dict[str, Joints]
+    kinds: dict[str, Modalities]
+    joints: dict[str, JointFeatures]
     mirrored: frozenset[str]
     problems: dict[str, UserError]
 
@@ -51,20 +64,20 @@ def make_features(
     embeddings of a run, with the movement of the joints beside them where routes pool both, or the
     movement alone. Embeddings that are missing are made and stored."""
     problems: dict[str, UserError] = {}
-    kinds: dict[str, Kinds] = {}
+    kinds: dict[str, Modalities] = {}
     if kind == "model":
         kinds, problems = _embeddings(project, run, list(poses), device, progress)
-    pooled = settings.by_routes and settings.pool
+    pooled = settings.uses_references and settings.pool
     fps = common_rate(list(poses.values()))
     first = views_of_b(poses[reference], fps, reference)[0]
-    joints: dict[str, Joints] = {}
+    joints: dict[str, JointFeatures] = {}
     mirrored = set()
     for clip, pose in poses.items():
         views = views_of_b(pose, fps, clip)
-        chosen = 0 if clip == reference else nearest_view(first, views, CLEARLY)
+        chosen = 0 if clip == reference else nearest_view(first, views, CLEARLY_NEARER)
         if chosen:
             mirrored.add(clip)
-        joints[clip] = joints_of(pose, views[chosen], mirrored=bool(chosen))
+        joints[clip] = joint_features(pose, views[chosen], mirrored=bool(chosen))
         if kind == "pose":
             kinds[clip] = (views[chosen],)
         elif pooled and clip in kinds:
@@ -74,12 +87,12 @@ def make_features(
 
 def _embeddings(
     project: Project, run: str, clips: Sequence[str], device: DeviceName, progress: Progress
-) -> tuple[dict[str, Kinds], dict[str, UserError]]:
+) -> tuple[dict[str, Modalities], dict[str, UserError]]:
     try:
         found = ensure_embeddings(project, run, clips, device, progress)
         return {clip: (one.value,) for clip, one in zip(clips, found, strict=True)}, {}
     except UserError:  # one by one, so that a clip that cannot be embedded costs itself only
-        kinds: dict[str, Kinds] = {}
+        kinds: dict[str, Modalities] = {}
         problems: dict[str, UserError] = {}
         for clip in clips:
             try:
@@ -106,9 +119,9 @@ class Pairs:
         self.features = features
         self.settings = settings
         self.kind: Literal["model", "pose"] = kind
-        self.others = choose_others([c for c in others if c in features.kinds], settings)
-        self._routes = Routes([features.kinds[clip] for clip in self.others], settings)
-        self._legs: dict[str, list[list[Leg]]] = {}
+        self.others = choose_references([c for c in others if c in features.kinds], settings)
+        self._consensus = Consensus([features.kinds[clip] for clip in self.others], settings)
+        self._paths: dict[str, list[list[PairwisePath]]] = {}
         self._found: dict[tuple[str, str], Correspondence] = {}
 
     def find(self, a: str, b: str) -> Correspondence:
@@ -119,7 +132,7 @@ class Pairs:
 
     def forget(self, clip: str) -> None:
         """Free what is kept of a clip whose alignments are done: a long list holds many."""
-        self._legs.pop(clip, None)
+        self._paths.pop(clip, None)
         self._found = {pair: found for pair, found in self._found.items() if clip not in pair}
 
     def _align(self, a: str, b: str) -> Correspondence:
@@ -127,13 +140,13 @@ class Pairs:
         rows = rows_to_align(joints[a], joints[b], self.settings)
         asked = [n for n, clip in enumerate(self.others) if clip not in (a, b)]
 
-        def votes(kinds_a: Kinds, kinds_b: Kinds) -> FloatArray:
-            legs_a = self._legs_of(a, kinds_a, len(rows.a) < rows.length_a)
-            legs_b = self._legs_of(b, kinds_b, len(rows.b) < rows.length_b)
-            legs_a, legs_b = (
-                [[kind[n] for n in asked] for kind in legs] for legs in (legs_a, legs_b)
+        def estimates(kinds_a: Modalities, kinds_b: Modalities) -> FloatArray:
+            paths_a = self._paths_of(a, kinds_a, len(rows.a) < rows.length_a)
+            paths_b = self._paths_of(b, kinds_b, len(rows.b) < rows.length_b)
+            paths_a, paths_b = (
+                [[kind[n] for n in asked] for kind in paths] for paths in (paths_a, paths_b)
             )
-            return self._routes.votes(kinds_a, legs_a, kinds_b, legs_b)
+            return self._consensus.estimates(kinds_a, paths_a, kinds_b, paths_b)
 
         match = match_features(
             self.features.kinds[a],
@@ -141,15 +154,15 @@ class Pairs:
             rows,
             self.settings,
             self.kind,
-            votes if len(asked) >= FEWEST else None,
+            estimates if len(asked) >= FEWEST_REFERENCES else None,
         )
         sure = match.certainty
         return Correspondence(match.position, sure.low, sure.high, sure.confidence, rows.length_b)
 
-    def _legs_of(self, clip: str, kinds: Kinds, part: bool) -> list[list[Leg]]:
+    def _paths_of(self, clip: str, kinds: Modalities, part: bool) -> list[list[PairwisePath]]:
         """To all other clips; kept for a whole clip."""
         if part:
-            return self._routes.legs(kinds)
-        if clip not in self._legs:
-            self._legs[clip] = self._routes.legs(kinds)
-        return self._legs[clip]
+            return self._consensus.pairwise_paths(kinds)
+        if clip not in self._paths:
+            self._paths[clip] = self._consensus.pairwise_paths(kinds)
+        return self._paths[clip]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.csv_tables import phases_text
@@ -16,7 +17,7 @@ from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.labels import labels as tables
 from la2ds_cli.labels.clips import choose_sources, choose_targets, labelled_clips
 from la2ds_cli.labels.labels import ClipLabels, clip_labels
-from la2ds_cli.labels.material import Material, Settings, load_material
+from la2ds_cli.labels.material import Material, load_material
 from la2ds_cli.labels.merge import Merged, merge_carried
 from la2ds_cli.labels.vote import vote
 
@@ -70,7 +71,7 @@ def transfer_labels(
     project: Project,
     sources: Sequence[str],
     targets: Sequence[str],
-    settings: Settings,
+    request: AlignRequest,
     *,
     write: bool = False,
     overwrite: bool = False,
@@ -99,7 +100,7 @@ def transfer_labels(
     phases = labelled_clips(project)
     chosen = choose_sources(project, sources, phases)
     wanted = choose_targets(project, targets, phases, without=chosen)
-    material = load_material(project, chosen, wanted, phases, settings, progress)
+    material = load_material(project, chosen, wanted, phases, request, progress)
     items = list(material.problems)
     clips: dict[str, ClipLabels] = {}
     progress.begin("carrying phases", len(material.targets))
@@ -117,7 +118,7 @@ def transfer_labels(
         tuple(items),
         clips,
         material.pairs.kind,
-        settings.run,
+        request.run,
         material.reason,
         len(material.pairs.others),
         tuple(sorted(material.mirrored)),

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import FeatureKind, choose_features
+from la2ds_cli.alignment.request import FeatureKind, choose_features
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress

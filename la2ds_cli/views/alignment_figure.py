@@ -3,21 +3,40 @@ path, local speed ratio and confidence; everything in seconds."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NEAR, NOMINAL
+from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import alignment_panels as panels
-from la2ds_cli.views.alignment_clip import DrawnClip, drawn_clip
-from la2ds_cli.views.figure import phase_colours
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.features.resample import frame_edges
+from la2ds_cli.video.video_file import VideoFile, video_file
+from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable
+from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from la2ds_cli.alignment.align_result import AlignResult
+    from la2ds_cli.alignment.result import AlignResult
 
+Row = tuple[float, float]  # bottom and height, inches
+Colours = dict[str, str]  # phase name -> colour
 
+WIDTH = 12.0  # inches; shown 1200 pixels wide, the small print is 12 pixels high
+DPI = 150
+LEFT, RIGHT = 0.8, 11.85  # edges of the strips, inches
+_MATRIX_RIGHT, _CURVES_LEFT = 5.3, 6.75
+_PICTURE = 1.45  # wanted height of a picture, inches
+_LINES = 45  # joining lines
+_CELLS = 700  # longest side of the drawn distance matrix
+_PHASE_BAR = 0.09  # inches
+_TICKS = (0.25, 0.5, 1, 2, 4)
 _LONGEST = 140  # characters that fit in one line at the usual size
 
 
@@ -37,30 +56,30 @@ def draw(project: Project, result: AlignResult) -> Figure:
     heights = {
         "title": 0.8,
         "times of A": 0.4,
-        "strip A": panels.picture_height(a),
+        "strip A": picture_height(a),
         "lines": 1.3,
-        "strip B": panels.picture_height(b),
+        "strip B": picture_height(b),
         "times of B": 0.85,
         "matrix and curves": 4.2,
         "foot": 0.95 if colours else 0.6,
     }
     total = sum(heights.values())
-    figure = Figure(figsize=(panels.WIDTH, total), dpi=panels.DPI)
-    rows: dict[str, panels.Row] = {}
+    figure = Figure(figsize=(WIDTH, total), dpi=DPI)
+    rows: dict[str, Row] = {}
     top = total
     for name, height in heights.items():
         top -= height
         rows[name] = (top, height)
     _title(figure, result, a, b)
-    panels.strip(figure, rows["strip A"], a, colours, above=True)
-    panels.lines(figure, rows["lines"], result.alignment, a, b)
-    panels.strip(figure, rows["strip B"], b, colours, above=False)
-    panels.matrix(figure, rows["matrix and curves"], result, a, b)
+    strip(figure, rows["strip A"], a, colours, above=True)
+    lines(figure, rows["lines"], result.alignment, a, b)
+    strip(figure, rows["strip B"], b, colours, above=False)
+    matrix(figure, rows["matrix and curves"], result, a, b)
     bottom, height = rows["matrix and curves"]
     middle = bottom + height / 2
-    panels.speed(figure, (middle + 0.14, height / 2 - 0.14), result, a, colours)
-    panels.confidence(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
-    panels.legend(figure, colours)
+    speed(figure, (middle + 0.14, height / 2 - 0.14), result, a, colours)
+    confidence(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
+    legend(figure, colours)
     return figure
 
 
@@ -68,7 +87,7 @@ def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> N
     height = float(figure.get_figheight())
 
     def line(text: str, down: float, **style: Any) -> None:
-        figure.text(panels.LEFT / panels.WIDTH, 1 - down / height, text, va="center", **style)
+        figure.text(LEFT / WIDTH, 1 - down / height, text, va="center", **style)
 
     line(f"A  {a.name}     B  {b.name}", 0.25, fontsize=14, fontweight="bold")
     text = summary(result)
@@ -83,10 +102,279 @@ def summary(result: AlignResult) -> str:
     parts = [f"{found.method} on {by}{missing}"]
     if found.mirrored:
         parts.append("B compared as its mirror image")
-    if result.others:
-        parts.append(f"with {result.others} other clips")
+    if result.references:
+        parts.append(f"through {result.references} reference clips")
     parts.append(f"mean confidence {result.mean_confidence:.2f}")
     ratio = result.overall_ratio
     if np.isfinite(ratio):
         parts.append(f"B takes {ratio:.2f} × the time of A")
     return "   ·   ".join(parts)
+
+
+@dataclass(frozen=True)
+class DrawnClip:
+    """One clip of the figure.
+
+    letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) which
+    of them have a counterpart. phases: (start, end, name), in seconds. source: the video file,
+    None where only joints are known.
+    """
+
+    letter: str
+    name: str
+    pose: PoseSequence
+    source: VideoFile | None
+    edges: FloatArray
+    matched: BoolArray
+    phases: list[tuple[float, float, str]]
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Seconds at which the first frame begins and the last one ends."""
+        return float(self.edges[0]), float(self.edges[-1])
+
+    def unmatched(self) -> list[tuple[float, float]]:
+        """Spans in seconds that have no counterpart, at the ends and inside."""
+        bounds = np.flatnonzero(np.diff(np.concatenate([[True], self.matched, [True]])))
+        return [
+            (float(self.edges[first]), float(self.edges[stop]))
+            for first, stop in bounds.reshape(-1, 2)
+        ]
+
+
+def drawn_clip(
+    project: Project,
+    letter: str,
+    video: Video,
+    pose: PoseSequence,
+    matched: BoolArray,
+    phases: list[Phase],
+) -> DrawnClip:
+    """A project clip, or the part of it that `pose` (T frames) holds, for the figure; matched: (T,)
+    rows that have a counterpart."""
+    edges = frame_edges(pose.time, pose.fps)
+
+    def seconds(frame: int) -> float:
+        return float(edges[np.searchsorted(pose.frame, frame)])
+
+    return DrawnClip(
+        letter,
+        printable(video.name),
+        pose,
+        video_file(project, video),
+        edges,
+        matched,
+        [
+            (seconds(p.start), seconds(p.end), p.name)
+            for p in phases
+            if p.end > pose.frame[0] and p.start <= pose.frame[-1]
+        ],
+    )
+
+
+def _axes(figure: Figure, row: Row, left: float = LEFT, right: float = RIGHT) -> Axes:
+    height = float(figure.get_figheight())
+    axes = figure.add_axes((left / WIDTH, row[0] / height, (right - left) / WIDTH, row[1] / height))
+    axes.tick_params(labelsize=9)
+    return axes
+
+
+def _picture_count(clip: DrawnClip) -> int:
+    # A clip of fewer frames shows some of them twice rather than stretched.
+    return max(round((RIGHT - LEFT) / (_PICTURE * aspect(clip.pose))), 3)
+
+
+def picture_height(clip: DrawnClip) -> float:
+    """Inches; the pictures fill the strip and keep their proportions."""
+    width = (RIGHT - LEFT) / _picture_count(clip)
+    return width / aspect(clip.pose)
+
+
+def strip(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, *, above: bool) -> None:
+    """Evenly spaced frames on the clip's time axis; each shows the moment at its own centre."""
+    axes = _axes(figure, row)
+    start, end = clip.limits
+    count = _picture_count(clip)
+    borders = np.linspace(start, end, count + 1)
+    moment = (borders[1:] + borders[:-1]) / 2
+    shown = np.abs(clip.pose.time[None] - moment[:, None]).argmin(axis=1)
+    for k, image in enumerate(
+        pictures(clip.source, clip.pose, shown.tolist(), round(row[1] * DPI))
+    ):
+        axes.imshow(image, extent=(borders[k], borders[k + 1], 0, 1), aspect="auto")
+    axes.vlines(borders[1:-1], 0, 1, color="white", linewidth=1.5)
+    for low, high in clip.unmatched():
+        axes.axvspan(low, high, color="#e4e4e4", alpha=0.75, linewidth=0)
+        axes.axvspan(low, high, facecolor="none", edgecolor=GREY, hatch="//", linewidth=0)
+    # Phases stand on the side of the joining lines.
+    bar = _PHASE_BAR / row[1]
+    _phase_bar(axes, clip, colours, -bar if above else 1.0, bar)
+    axes.set(xlim=(start, end), ylim=(0, 1), yticks=[])
+    axes.xaxis.set_major_formatter("{x:g} s")
+    if above:
+        axes.xaxis.tick_top()
+    axes.set_ylabel(clip.letter, rotation=0, fontsize=18, weight="bold", va="center", labelpad=18)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, height: float) -> None:
+    for low, high, name in clip.phases:
+        axes.axvspan(
+            low, high, bottom, bottom + height, color=colours[name], clip_on=False, linewidth=0
+        )
+
+
+def lines(figure: Figure, row: Row, found: Alignment, a: DrawnClip, b: DrawnClip) -> None:
+    """Lines between matched frames, the darker the surer (paper Fig. 4)."""
+    axes = _axes(figure, (row[0] + 0.14, row[1] - 0.28))
+    # Every n-th pair, not frame: a frame that is held while the other clip goes on shows as a fan.
+    for i, j in found.path[:: -(-len(found.path) // _LINES)]:
+        sure = float(found.confidence[i])
+        ends = [_share(float(found.time_a[i]), a), _share(float(found.time_b[j]), b)]
+        axes.plot(ends, [1, 0], color=BLUE, alpha=0.12 + 0.88 * sure, lw=1.4, clip_on=False)
+        axes.plot(ends, [1, 0], ".", color="black", ms=4, alpha=0.25 + 0.75 * sure, clip_on=False)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.axis("off")
+
+
+def _share(time: float, clip: DrawnClip) -> float:
+    start, end = clip.limits
+    return (time - start) / (end - start)
+
+
+def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
+    """Distances of all pairs of frames, the path, the diagonal of proportional time."""
+    found = result.alignment
+    distance = _thinned_distance(result.match.a, result.match.b)
+    low, high = np.percentile(distance, [1, 95])
+    axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
+    image = axes.imshow(
+        distance.T,
+        extent=(*a.limits, *b.limits),
+        origin="lower",
+        aspect="auto",
+        cmap="viridis",
+        vmin=float(low),
+        vmax=float(high) if high > low else float(low) + 1,
+        interpolation="nearest",
+    )
+    axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
+    axes.plot([], [], color=GREY, linewidth=1.2, linestyle=":", label="constant speed")
+    if is_monotone(found.path):
+        low, high = (matched_time(bound, found.time_b) for bound in (found.low, found.high))
+        axes.fill_between(found.time_a, low, high, color="white", alpha=0.45, linewidth=0)
+        time_a, time_b = _with_breaks(found)
+        axes.plot(time_a, time_b, color="black", linewidth=4)
+        axes.plot(time_a, time_b, color=ORANGE, linewidth=2.2)
+    else:
+        i, j = found.path.T
+        axes.plot(found.time_a[i], found.time_b[j], ".", color=ORANGE, markersize=4)
+    _labelled_moments(axes, a, b)
+    for span in a.unmatched():
+        axes.axvspan(*span, color="white", alpha=0.6, linewidth=0)
+    for span in b.unmatched():
+        axes.axhspan(*span, color="white", alpha=0.6, linewidth=0)
+    axes.set(xlim=a.limits, ylim=b.limits)
+    axes.set_xlabel("A, seconds", fontsize=10)
+    axes.set_ylabel("B, seconds", fontsize=10)
+    band = f", {NOMINAL:.0%} interval in white" if is_monotone(found.path) else ""
+    axes.set_title(f"distance of all pairs of frames, path{band}", fontsize=10.5, loc="left")
+    bar = figure.colorbar(
+        image, cax=_axes(figure, row, _MATRIX_RIGHT + 0.08, _MATRIX_RIGHT + 0.2), extend="both"
+    )
+    bar.ax.tick_params(labelsize=8)
+
+
+def _with_breaks(found: Alignment) -> tuple[FloatArray, FloatArray]:
+    """Seconds of A and of B along the path, NaN where it leaves frames out."""
+    i, j = found.path.T
+    after = 1 + np.flatnonzero((np.diff(i) > 1) | (np.diff(j) > 1))
+    return (
+        np.insert(found.time_a[i], after, np.nan),
+        np.insert(found.time_b[j], after, np.nan),
+    )
+
+
+def _thinned_distance(a: FloatArray, b: FloatArray) -> FloatArray:
+    thin = [
+        np.rint(np.linspace(0, len(x) - 1, min(len(x), _CELLS))).astype(np.int64) for x in (a, b)
+    ]
+    return np.sqrt(squared_distance(a[thin[0]], b[thin[1]]))
+
+
+def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
+    """A ring where phases of the same name begin in both clips: the path should pass there. With
+    the legend, which also names the dotted line."""
+    starts = {name: low for low, _, name in b.phases}
+    both = [(low, starts[name]) for low, _, name in a.phases if name in starts]
+    inside = [(x, y) for x, y in both if x > a.limits[0] and y > b.limits[0]]
+    if inside:
+        x, y = zip(*inside, strict=True)
+        axes.plot(x, y, "o", ms=11, markerfacecolor="none", color="white", mew=2.2)
+        axes.plot([], [], "o", ms=8, mfc="none", color=GREY, mew=2, label="phase begins in both")
+    axes.legend(loc="upper left", fontsize=8.5, framealpha=0.9)
+
+
+def _time_panel(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, title: str) -> Axes:
+    axes = _axes(figure, row, _CURVES_LEFT, RIGHT)
+    axes.set_xlim(clip.limits)
+    axes.set_title(title, fontsize=10.5, loc="left", pad=10)
+    axes.grid(color="#e0e0e0", linewidth=0.7)
+    axes.set_axisbelow(True)
+    for low, high in clip.unmatched():
+        axes.axvspan(low, high, color="#e4e4e4", linewidth=0)
+    _phase_bar(axes, clip, colours, 1.0, _PHASE_BAR / row[1])
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return axes
+
+
+def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: Colours) -> None:
+    """Seconds of B per second of A, on a log axis: above 1 B is slower, below it is faster."""
+    axes = _time_panel(figure, row, a, colours, "tempo of B against A")
+    time = result.alignment.time_a
+    ratio = np.clip(result.speed_ratio, _TICKS[0], _TICKS[-1])
+    style: dict[str, Any] = {"interpolate": True, "linewidth": 0, "alpha": 0.55}
+    axes.fill_between(time, 1, ratio, where=ratio > 1, color=RED, **style)
+    axes.fill_between(time, 1, ratio, where=ratio < 1, color=BLUE, **style)
+    axes.plot(time, ratio, color="#333333", linewidth=1.3)
+    axes.axhline(1, color="#333333", linewidth=0.8)
+    axes.set_yscale("log", base=2)
+    axes.set_ylim(_TICKS[0] / 1.1, _TICKS[-1] * 1.1)
+    axes.minorticks_off()
+    axes.set_yticks(_TICKS, ["≥ 4× faster", "2× faster", "equal", "2× slower", "≥ 4× slower"])
+    axes.tick_params(labelbottom=False)
+    if np.isnan(ratio).all():
+        reason = "pairs run back and forth in time" if len(time) > 1 else "A has one frame"
+        middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+        axes.text(0.5, 0.75, f"no tempo: {reason}", fontsize=10, color=GREY, **middle)
+
+
+def confidence(figure: Figure, row: Row, found: Alignment, a: DrawnClip, colours: Colours) -> None:
+    """Probability of being right to NEAR of B's length, for every frame of A."""
+    title = f"probability of being right to {NEAR:.0%} of B's length"
+    axes = _time_panel(figure, row, a, colours, title)
+    shown = np.where(found.matched_a, found.confidence, np.nan)
+    axes.fill_between(found.time_a, 0, shown, color=GREEN, alpha=0.45, linewidth=0)
+    axes.plot(found.time_a, shown, color=GREEN, linewidth=1.4)
+    axes.set_ylim(0, 1.02)
+    axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    axes.set_xlabel("A, seconds", fontsize=10)
+
+
+def legend(figure: Figure, colours: Colours) -> None:
+    """Names of the phases at the foot of the figure."""
+    if not colours:
+        return
+    from matplotlib.patches import Patch
+
+    figure.legend(
+        handles=[Patch(color=colour, label=printable(name)) for name, colour in colours.items()],
+        loc="lower center",
+        ncols=min(len(colours), 6),
+        fontsize=9.5,
+        frameon=False,
+        title="phases",
+        title_fontsize=9.5,
+    )

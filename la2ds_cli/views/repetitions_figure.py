@@ -9,10 +9,18 @@ import numpy as np
 
 from la2ds_cli.alignment.aligned_repetitions import count_of
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import alignment_panels as panels
-from la2ds_cli.views.alignment_clip import DrawnClip, drawn_clip
+from la2ds_cli.views.alignment_figure import (
+    DPI,
+    LEFT,
+    RIGHT,
+    WIDTH,
+    DrawnClip,
+    Row,
+    drawn_clip,
+    picture_height,
+    strip,
+)
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, SKY, printable
-from la2ds_cli.views.repetition_files import usual_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +43,7 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
     clip = drawn_clip(project, "B", result.b, result.pose_b, matched, [])
     heights = {
         "title": 0.85,
-        "strip": panels.picture_height(clip),
+        "strip": picture_height(clip),
         "times": 0.4,
         "numbers": 0.5,
         "gap": 0.55,
@@ -45,14 +53,14 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
         "foot": 0.6,
     }
     total = sum(heights.values())
-    figure = Figure(figsize=(panels.WIDTH, total), dpi=panels.DPI)
-    rows: dict[str, panels.Row] = {}
+    figure = Figure(figsize=(WIDTH, total), dpi=DPI)
+    rows: dict[str, Row] = {}
     top = total
     for name, height in heights.items():
         top -= height
         rows[name] = (top, height)
     _title(figure, result, total)
-    panels.strip(figure, rows["strip"], clip, {}, above=False)
+    strip(figure, rows["strip"], clip, {}, above=False)
     _numbers(_timeline(figure, rows["numbers"], clip, total), result)
     _seconds(_timeline(figure, rows["seconds"], clip, total), result)
     _cost(_timeline(figure, rows["cost"], clip, total), result)
@@ -61,7 +69,7 @@ def draw(project: Project, result: RepetitionsResult) -> Figure:
 
 def _title(figure: Figure, result: RepetitionsResult, height: float) -> None:
     name = f"B  {printable(result.b.name)}: {count_of(len(result.repetitions))}"
-    left = panels.LEFT / panels.WIDTH
+    left = LEFT / WIDTH
     figure.text(left, 1 - 0.27 / height, name, va="center", fontsize=14, fontweight="bold")
     number, of = result.of_a
     which = f", repetition {number} of {of}" if of > 1 else ""
@@ -69,11 +77,11 @@ def _title(figure: Figure, result: RepetitionsResult, height: float) -> None:
     figure.text(left, 1 - 0.58 / height, about, va="center", fontsize=10.5, color="#404040")
 
 
-def _timeline(figure: Figure, row: panels.Row, clip: DrawnClip, height: float) -> Axes:
+def _timeline(figure: Figure, row: Row, clip: DrawnClip, height: float) -> Axes:
     """Axes as wide as the strip and on its time."""
-    width = (panels.RIGHT - panels.LEFT) / panels.WIDTH
+    width = (RIGHT - LEFT) / WIDTH
     axes = figure.add_axes(
-        (panels.LEFT / panels.WIDTH, row[0] / height, width, row[1] / height), xlim=clip.limits
+        (LEFT / WIDTH, row[0] / height, width, row[1] / height), xlim=clip.limits
     )
     axes.tick_params(labelsize=9)
     axes.set_axisbelow(True)
@@ -98,7 +106,7 @@ def _numbers(axes: Axes, result: RepetitionsResult) -> None:
 
 def _seconds(axes: Axes, result: RepetitionsResult) -> None:
     """A bar for each repetition, over its place; the line is the usual duration."""
-    usual = usual_seconds(result)
+    usual = result.usual_seconds
     _bars(axes, result, [each.seconds for each in result.repetitions], "{:.1f} s")
     axes.axhline(usual, color=ORANGE, linewidth=1.6)
     axes.tick_params(labelbottom=False)

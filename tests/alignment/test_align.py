@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import tables
-from la2ds_cli.alignment.align import align
-from la2ds_cli.alignment.align_result import AlignResult
+from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.views import alignment_figure as plot
+from tests.alignments import align
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.told import Notes
 
@@ -76,7 +75,7 @@ def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
 
 def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None:
     """A run `tuned` whose embedding of a clip is its phase."""
-    from la2ds_cli.alignment import match
+    from la2ds_cli.alignment import align as step
     from la2ds_cli.core.types import EmbeddingSequence
     from la2ds_cli.embedding import embed as embedding
 
@@ -88,7 +87,7 @@ def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None
         ]
 
     monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(match, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(step, "ensure_embeddings", embeddings)
 
 
 def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
@@ -109,20 +108,20 @@ def with_others(project: Project, count: int) -> dict[str, np.ndarray]:
     return phases
 
 
-def test_other_clips_have_a_say(project: Project) -> None:
+def test_reference_clips_are_used(project: Project) -> None:
     with_others(project, 6)
     result = run(project)
-    assert (result.others, result.to_json()["others"]) == (6, 6)
+    assert (result.references, result.to_json()["others"]) == (6, 6)
     truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
     assert np.abs(result.alignment.position - truth).max() < 1.5
     matched = result.alignment.position[result.alignment.path[:, 0]]
     assert np.abs(matched - result.alignment.path[:, 1]).max() <= 2
-    assert "with 6 other clips" in plot.summary(result)
+    assert "through 6 reference clips" in plot.summary(result)
     few = replace(CONFIG, align=replace(CONFIG.align, routes=4))
-    assert run(project, config=few).others == 4
+    assert run(project, config=few).references == 4
 
 
-def test_the_movement_of_joints_votes_beside_a_model_that_is_wrong(
+def test_the_movement_of_joints_is_used_beside_a_model_that_is_wrong(
     project: Project, monkeypatch
 ) -> None:
     phases = with_others(project, 6)
@@ -137,25 +136,25 @@ def test_the_movement_of_joints_votes_beside_a_model_that_is_wrong(
     assert errors[0] < 0.7 * errors[1]
 
 
-def test_no_say_for_test_clips_few_clips_other_methods_and_oneself(project: Project) -> None:
+def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project: Project) -> None:
     with_others(project, 3)
-    assert run(project).others == 0
+    assert run(project).references == 0
     with_others(project, 4)
-    assert run(project).others == 4
-    assert run(project, method="soft_dtw").others == 0
-    assert run(project, "anna", "anna").others == 0
+    assert run(project).references == 4
+    assert run(project, method="soft_dtw").references == 0
+    assert run(project, "anna", "anna").references == 0
     add_sequence(project, "held-out", sequence(PHASE_B), split="test")
-    assert run(project).others == 4
+    assert run(project).references == 4
 
 
-def test_clips_that_cannot_be_compared_have_no_say(project: Project) -> None:
+def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> None:
     with_others(project, 4)
     blind = sequence(PHASE_B)
     add_sequence(project, "blind", replace(blind, xy=np.full_like(blind.xy, np.nan)))
     project.pose_path("clip0").write_bytes(b"damaged")
-    assert run(project).others == 0  # three are left
+    assert run(project).references == 0  # three are left
     with_others(project, 6)
-    assert run(project).others == 6
+    assert run(project).references == 6
 
 
 def test_a_mirrored_performer_is_recognised(project: Project) -> None:
@@ -167,7 +166,7 @@ def test_a_mirrored_performer_is_recognised(project: Project) -> None:
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.08
 
 
-def test_frames_without_joints_are_bridged(project: Project) -> None:
+def test_frames_without_joints_are_interpolated(project: Project) -> None:
     pose = sequence(PHASE_B)
     xy = pose.xy.copy()
     xy[20:24] = np.nan
@@ -292,4 +291,4 @@ def test_a_clip_aligned_with_itself(project: Project) -> None:
 
 
 def test_numbers_of_the_document_have_no_negative_zero() -> None:
-    assert json.dumps(tables.rounded([-1e-17, float("nan"), 0.25])) == "[0.0, null, 0.25]"
+    assert json.dumps(rounded([-1e-17, float("nan"), 0.25])) == "[0.0, null, 0.25]"

@@ -11,18 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import align
-from la2ds_cli.alignment.aligned_repetitions import (
-    RepetitionsResult,
-    align_repetitions,
-    cut_clip,
-)
+from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, cut_clip
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.views import repetitions_figure as plot_repetitions
 from la2ds_cli.views.figure import GREEN
+from tests.alignments import align, align_each_repetition
 from tests.movement import FPS, add_sequence, sequence
 from tests.told import Notes
 
@@ -55,7 +51,7 @@ def project(tmp_path: Path) -> Project:
 def run(project: Project, a: str = "one", b: str = "many", **options: Any) -> RepetitionsResult:
     options.setdefault("out", [project.root / "out.csv"])
     options.setdefault("repetition", "all")
-    return align_repetitions(project, a, b, config=CONFIG, **options)
+    return align_each_repetition(project, a, b, config=CONFIG, **options)
 
 
 def test_each_repetition_is_aligned_by_itself(project: Project) -> None:
@@ -65,7 +61,7 @@ def test_each_repetition_is_aligned_by_itself(project: Project) -> None:
     for each, start, stop in zip(result.repetitions, EDGES, EDGES[1:], strict=False):
         assert abs(each.span.start - start) <= 3
         assert abs(each.span.stop - stop) <= 3
-        found = result.whole(each).alignment
+        found = result.in_clips(each).alignment
         assert len(found.time_a) == 44
         assert len(found.time_b) == 120
         i, j = found.path.T
@@ -88,8 +84,8 @@ def test_one_by_number_and_the_nearest(project: Project) -> None:
     assert [each.part is None for each in second.repetitions] == [True, False, True]
     assert second.best is None
     np.testing.assert_array_equal(
-        second.whole(second.chosen[0]).alignment.path,
-        everything.whole(everything.repetitions[1]).alignment.path,
+        second.in_clips(second.chosen[0]).alignment.path,
+        everything.in_clips(everything.repetitions[1]).alignment.path,
     )
     assert [each.number for each in run(project, repetition="02").chosen] == [2]
     best = run(project, repetition="best")
@@ -116,7 +112,7 @@ def test_the_nearest_is_the_one_performed_as_in_a(project: Project) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["4", "0", "-1", "two", "1.5", ""])
-def test_a_repetition_that_there_is_not(project: Project, wanted: str) -> None:
+def test_a_repetition_that_does_not_exist(project: Project, wanted: str) -> None:
     with pytest.raises(UserError, match=r"there is no number 4|is no repetition") as caught:
         run(project, repetition=wanted)
     assert caught.value.exit_code == 2
@@ -132,7 +128,7 @@ def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
     assert "again does not repeat itself: it counts as one repetition" in progress.lines
     plain = align(project, "one", "again", config=CONFIG, out=[project.root / "p.csv"])
     np.testing.assert_array_equal(
-        result.whole(result.repetitions[0]).alignment.path, plain.alignment.path
+        result.in_clips(result.repetitions[0]).alignment.path, plain.alignment.path
     )
     with pytest.raises(UserError, match="again holds 1 repetition: there is no number 2"):
         run(project, b="again", repetition="2")
@@ -144,7 +140,7 @@ def test_of_a_that_repeats_itself_one_is_taken(project: Project) -> None:
     number, of = result.of_a
     assert of == 3
     assert any(f"many holds 3 repetitions: number {number}" in line for line in progress.lines)
-    found = result.whole(result.repetitions[0]).alignment
+    found = result.in_clips(result.repetitions[0]).alignment
     inside = np.isin(np.arange(120), np.arange(result.span_a.start, result.span_a.stop))
     assert abs(result.span_a.start - EDGES[number - 1]) <= 3
     assert np.isnan(found.position[~inside]).all()
@@ -268,7 +264,7 @@ def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
 
 
 def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
-    from la2ds_cli.alignment import match
+    from la2ds_cli.alignment import align as step
     from la2ds_cli.core.types import EmbeddingSequence
     from la2ds_cli.embedding import embed as embedding
 
@@ -287,8 +283,8 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
         return lambda poses: [embed(pose) for pose in poses]
 
     monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(match, "ensure_embeddings", embeddings)
-    monkeypatch.setattr(match, "load_embedder", embedder)
+    monkeypatch.setattr(step, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(step, "load_embedder", embedder)
     result = run(project, run="tuned", repetition="2")
     part = result.repetitions[1].part
     assert part is not None

@@ -10,11 +10,11 @@ import pytest
 
 from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty, certainty, order_spread
 from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
@@ -25,7 +25,7 @@ CLOSED = AlignConfig()
 
 
 def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray, votes=None) -> Certainty:
-    return certainty(a, b, smooth_match(path, len(a)), kind="pose", votes=votes)
+    return certainty(a, b, smooth_match(path, len(a)), kind="pose", disagreement=votes)
 
 
 def noisy_pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -176,8 +176,8 @@ def check_coverage(project: Project, phase: dict, kind: str, *overrides: str) ->
     names = sorted(name for name in phase if int(name[1:]) % 2)
     inside, near, confidence = [], [], []
     for a, b in zip(names, names[1:] + names[:1], strict=True):
-        result: AlignResult = find_alignment(project, a, b, config=config, features=kind)  # type: ignore[arg-type]
-        found = result.alignment
+        request = AlignRequest(config, features=kind)  # type: ignore[arg-type]
+        found = find_alignment(project, a, b, request).alignment
         truth = np.interp(phase[a], phase[b], np.arange(len(phase[b])))
         shown = (phase[a] >= phase[b][0]) & (phase[a] <= phase[b][-1]) & ~np.isnan(found.position)
         inside.append(((truth >= found.low) & (truth <= found.high))[shown])

@@ -10,6 +10,7 @@ import pytest
 from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.gaps import SharedRows, shared_rows
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from tests.movement import add_sequence, figure, sequence, warped_phase
@@ -129,9 +130,9 @@ def project(tmp_path: Path) -> Project:
 @pytest.mark.parametrize("routes", [0, 40])
 def test_align_leaves_the_span_out_and_the_rest_as_it_is(project: Project, routes: int) -> None:
     config = project.config(overrides=[f"align.routes={routes}"])
-    result = find_alignment(project, "whole", "plain", config=config)
+    result = find_alignment(project, "whole", "plain", AlignRequest(config))
     found = result.alignment
-    assert result.others == (5 if routes else 0)
+    assert result.references == (5 if routes else 0)
     span = np.arange(80)
     assert not found.matched_a[(span >= 32) & (span < 48)].any()
     for values in (found.position, found.low, found.high, result.speed_ratio):
@@ -145,13 +146,13 @@ def test_align_leaves_the_span_out_and_the_rest_as_it_is(project: Project, route
     assert np.nanmean(error) < 1.5
     assert found.matched_b[5:45].all()
     forced = find_alignment(
-        project, "whole", "plain", config=project.config(overrides=["align.gaps=false"])
+        project, "whole", "plain", AlignRequest(project.config(overrides=["align.gaps=false"]))
     )
     assert np.nanmean(np.abs(forced.alignment.position - truth)) > np.nanmean(error)
 
 
 def test_the_span_is_left_out_of_b_as_well(project: Project) -> None:
-    found = find_alignment(project, "plain", "whole", config=project.config()).alignment
+    found = find_alignment(project, "plain", "whole", AlignRequest(project.config())).alignment
     assert not found.matched_b[33:47].any()
     assert found.matched_a.all()
     inside = (found.position > 32) & (found.position < 47)
@@ -161,7 +162,10 @@ def test_the_span_is_left_out_of_b_as_well(project: Project) -> None:
 def test_clips_without_foreign_spans_are_aligned_as_without_the_setting(project: Project) -> None:
     both = [
         find_alignment(
-            project, "plain", "other1", config=project.config(overrides=[f"align.gaps={value}"])
+            project,
+            "plain",
+            "other1",
+            AlignRequest(project.config(overrides=[f"align.gaps={value}"])),
         ).alignment
         for value in ("true", "false")
     ]

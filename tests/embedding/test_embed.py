@@ -218,7 +218,7 @@ def test_missing_and_wrong_checkpoints(project: Project) -> None:
 
 @pytest.mark.parametrize(("error", "warned"), [(9.9, False), (15.0, True)])
 def test_a_weak_model_is_called_weak(project: Project, error: float, warned: bool) -> None:
-    from la2ds_cli.alignment.clip_features import choose_features
+    from la2ds_cli.alignment.request import choose_features
 
     train(project, config=project.config(overrides=SMALL), device="cpu")
     path = checkpoint_path(project, "default")

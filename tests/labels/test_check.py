@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
@@ -22,7 +23,6 @@ from la2ds_cli.labels.check import (
 )
 from la2ds_cli.labels.check_result import check_json, errors_text
 from la2ds_cli.labels.labels import clip_labels
-from la2ds_cli.labels.material import Settings
 from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
 from tests.labels.swings import swings
 from tests.movement import sequence
@@ -32,7 +32,7 @@ ROWS = ("carried", "equal_votes", "raw_pose", "raw_pose_best", "time_only")
 
 def check(project: Project, sources=("labelled",), targets=("all",), **options) -> Check:
     return check_transfer(
-        project, sources, targets, Settings(project.config(), "default"), **options
+        project, sources, targets, AlignRequest(project.config(), "default"), **options
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.routes import Routes
+from la2ds_cli.alignment.consensus import Consensus
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
@@ -45,7 +46,7 @@ def features(project: Project, kind: Kind = "pose") -> ClipFeatures:
 
 
 def same_as_align(project: Project, pairs: Pairs, a: str, b: str, kind: Kind = "pose") -> None:
-    alone = find_alignment(project, a, b, config=project.config(), features=kind).alignment
+    alone = find_alignment(project, a, b, AlignRequest(project.config(), features=kind)).alignment
     found = pairs.find(a, b)
     for name in ("position", "low", "high", "confidence"):
         np.testing.assert_allclose(getattr(found, name), getattr(alone, name), err_msg=name)
@@ -82,11 +83,18 @@ def test_a_mirrored_clip_is_recognised(project: Project):
     same_as_align(project, pairs, "clip0", "clip3")
 
 
-def test_legs_are_made_once_per_clip(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_pairwise_paths_are_computed_once_per_clip(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
     made = features(project)
     asked = []
-    real = Routes.legs
-    monkeypatch.setattr(Routes, "legs", lambda self, clip: asked.append(1) or real(self, clip))
+    real = Consensus.pairwise_paths
+
+    def counted(self, clip):
+        asked.append(1)
+        return real(self, clip)
+
+    monkeypatch.setattr(Consensus, "pairwise_paths", counted)
     pairs = Pairs(made, CLIPS, replace(project.config().align, gaps=False), "pose")
     for a in ("clip0", "clip1"):
         for b in CLIPS[2:]:

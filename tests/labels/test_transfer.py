@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.csv_tables import read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.material import Settings
 from la2ds_cli.labels.transfer import TransferResult, transfer_labels
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase
@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Project:
 
 def carry(project: Project, sources=("clip0",), targets=("all",), **options) -> TransferResult:
     return transfer_labels(
-        project, sources, targets, Settings(project.config(), "default"), **options
+        project, sources, targets, AlignRequest(project.config(), "default"), **options
     )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import align
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import read_arrays
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -178,7 +179,7 @@ def test_train_embed_evaluate_align_and_export(
     features = evaluate(project, config=config, device="cpu")["features"]
     for name in ("model", "untrained"):
         assert abs(features[name]["kendalls_tau"]["value"]) <= 1
-    found = align(project, "clip0.mp4", "clip1.mp4", config=config, device="cpu")
+    found = find_alignment(project, "clip0.mp4", "clip1.mp4", AlignRequest(config, device="cpu"))
     assert len(found.alignment.position) == 16
 
     expected = project.read_embedding("default", "clip3")[0].value
@@ -261,7 +262,8 @@ def test_rendered_people_through_a_real_resnet(tmp_path: Path) -> None:
     config = project.config(overrides=[*TINY, *RGB, "train.fps=10", weights])
     train(project, config=config, device="cpu")
     a, b = (str(clip.path) for clip in clips[:2])
-    found = align(project, a, b, config=config, features="model", device="cpu")
+    request = AlignRequest(config, features="model", device="cpu")
+    found = find_alignment(project, a, b, request)
     assert np.isfinite(found.alignment.position).any()
     for file in (project.root / "features").iterdir():
         value = read_arrays(file)[0]["value"]

@@ -9,7 +9,10 @@ possible, where plain DTW runs along an arbitrary edge.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numba import njit
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
 from la2ds_cli.core.config_sections import AlignConfig
@@ -37,9 +40,99 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
             hint="use the method dtw, whose memory stays small",
             exit_code=ExitCode.UNUSABLE,
         )
-    from la2ds_cli.alignment.soft_dtw_kernel import cheapest_path, posterior
-
     cost = squared_distance(a, b).astype(np.float64)
     # Two identical clips have no nearest-neighbour distance; any small gamma will do.
     gamma = max(GAMMA * mean_nearest_squared(a, b), 1e-6 * float(cost.mean()), 1e-12)
     return cheapest_path(1 - posterior(cost, gamma))
+
+
+def posterior(cost: FloatArray, gamma: float, skip: float = math.inf) -> FloatArray:
+    """(N, M) float64 probability that a path passes each cell, P(path) ~ exp(-cost / gamma).
+
+    The expected alignment of Cuturi and Blondel (2017), soft-DTW, for paths from the first to
+    the last cell with steps (1, 1), (1, 0), (0, 1). gamma > 0, in the unit of cost. With a finite
+    `skip`, the cost of a frame left out, the first frames of one clip and the last ones of one clip
+    may stay without a pair.
+    """
+    cost = np.ascontiguousarray(cost, np.float64)
+    forward = _forward(cost, gamma, skip)
+    backward = _forward(np.ascontiguousarray(cost[::-1, ::-1]), gamma, skip)[::-1, ::-1]
+    total = forward[-1, -1]
+    if math.isfinite(skip):
+        ends = np.concatenate(
+            [
+                forward[:, -1] + skip * np.arange(len(cost) - 1, -1, -1),
+                (forward[-1] + skip * np.arange(cost.shape[1] - 1, -1, -1))[:-1],
+            ]
+        )
+        least = ends.min()
+        total = least - gamma * np.log(np.exp((least - ends) / gamma).sum())
+    return np.exp(np.minimum(total - forward - backward + cost, 0) / gamma)
+
+
+@njit(cache=True)
+def _forward(cost, gamma, skip):
+    """(N, M) soft minimum of the cost of all paths that begin where they may and end in a cell, the
+    cell and the frames left out before the first pair included."""
+    rows, columns = cost.shape
+    total = np.empty((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            begun = 0.0 if i == 0 and j == 0 else math.inf
+            if (i == 0) != (j == 0):
+                begun = skip * (i + j)
+            diagonal = total[i - 1, j - 1] if i > 0 and j > 0 else math.inf
+            up = total[i - 1, j] if i > 0 else math.inf
+            left = total[i, j - 1] if j > 0 else math.inf
+            least = min(begun, diagonal, up, left)
+            weight = (
+                math.exp((least - begun) / gamma)
+                + math.exp((least - diagonal) / gamma)
+                + math.exp((least - up) / gamma)
+                + math.exp((least - left) / gamma)
+            )
+            total[i, j] = cost[i, j] + least - gamma * math.log(weight)
+    return total
+
+
+def cheapest_path(cost: FloatArray) -> IntArray:
+    """(P, 2) int64 path of least summed cost from the first to the last cell of a
+    matrix (N, M)."""
+    return _cheapest(np.ascontiguousarray(cost, np.float64))
+
+
+@njit(cache=True)
+def _cheapest(cost):
+    rows, columns = cost.shape
+    total = np.empty((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            least = math.inf
+            if i > 0 and j > 0:
+                least = total[i - 1, j - 1]
+            if i > 0:
+                least = min(least, total[i - 1, j])
+            if j > 0:
+                least = min(least, total[i, j - 1])
+            total[i, j] = cost[i, j] + (0.0 if least == math.inf else least)
+    path = np.empty((rows + columns, 2), np.int64)
+    i, j, length = rows - 1, columns - 1, 0
+    while True:
+        path[length, 0] = i
+        path[length, 1] = j
+        length += 1
+        if i == 0 and j == 0:
+            return path[:length][::-1].copy()
+        if i == 0:
+            j -= 1
+        elif j == 0:
+            i -= 1
+        else:
+            diagonal, up, left = total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]
+            if diagonal <= up and diagonal <= left:
+                i -= 1
+                j -= 1
+            elif up <= left:
+                i -= 1
+            else:
+                j -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.alignment.result import rounded
 from la2ds_cli.views.embedding_plot.clips import DASHES, all_phases
 from la2ds_cli.views.embedding_plot.draw import axis_labels, summary
 from la2ds_cli.views.report.page import embedded_json, page, text

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import (
+from la2ds_cli.alignment.clip_features import common_rate, pose_feature
+from la2ds_cli.alignment.request import (
+    AlignRequest,
     FeatureKind,
     check_skeletons,
     choose_features,
-    common_rate,
-    pose_feature,
 )
-from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -210,11 +210,9 @@ def _links(
     """Every n-th pair of the paths that align finds from the first clip to the others."""
     from la2ds_cli.alignment.align import find_alignment
 
-    config, links = project.config(), []
+    request, links = AlignRequest(project.config(), run, features, device=device), []
     for number, video in enumerate(ids[1:], start=1):
-        found = find_alignment(
-            project, ids[0], video, config=config, run=run, features=features, device=device
-        )
+        found = find_alignment(project, ids[0], video, request)
         path = found.alignment.path
         links.append(Link(0, number, path[:: max(-(-len(path) // LINKS), 1)]))
     return tuple(links)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.alignment.match import Pair, match_by_pose
+from la2ds_cli.alignment.align import match_by_pose
 from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 
@@ -32,10 +33,11 @@ def baselines(project: Project, result: AlignResult) -> list[Baseline]:
     found = result.alignment
     others: list[tuple[str, FloatArray]] = []
     if found.features == "model":
-        pair = Pair(
-            (result.a.id, result.b.id),
+        pair = PreparedPair(
+            (result.a, result.b),
             (result.pose_a, result.pose_b),
             (result.a.name, result.b.name),
+            FeatureChoice("pose", ""),
         )
         others.append(("pose", match_by_pose(project, pair, result.settings).position))
     others.append(("clock", constant_speed(found.time_a, found.time_b)))

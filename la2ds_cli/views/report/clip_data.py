@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.alignment.clip_features import FeatureKind
+from la2ds_cli.alignment.request import AlignRequest, FeatureKind
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
@@ -89,17 +89,8 @@ def report_pair(
     progress = progress or Progress()
     if out is not None:
         checked_outputs(project, [out], *PAGE)
-    result = find_alignment(
-        project,
-        a,
-        b,
-        config=config,
-        run=run,
-        features=features,
-        method=method,
-        device=device,
-        progress=progress,
-    )
+    request = AlignRequest(config, run, features, method, device)
+    result = find_alignment(project, a, b, request, progress)
     mirrored = result.alignment.mirrored
     poses = (result.pose_a, mirror(result.pose_b) if mirrored else result.pose_b)
     phases = project.phases()

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone
-from la2ds_cli.alignment.tables import rounded
+from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.alignment.align_result import AlignResult
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.poses.verdict import Weakness
 from la2ds_cli.views.report.baselines import Baseline
 from la2ds_cli.views.report.clip_data import PageClip
@@ -25,8 +25,8 @@ def facts(result: AlignResult) -> Html:
     found = result.alignment
     by = f"the model of run {result.run}" if found.features == "model" else "raw poses"
     how = f"Aligned by {text(found.method)} on {text(by)}"
-    if result.others:
-        how += f", by way of {result.others} other clips, too"
+    if result.references:
+        how += f", by way of {result.references} other clips, too"
     lines = [f'<p class="soft">{how}.</p>', f"<p>{tempo(result)}</p>"]
     if result.reason:
         lines.append(f'<p><span class="warning">{text(result.reason)}</span></p>')

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.alignment.clip_features import FeatureKind
+from la2ds_cli.alignment.request import AlignRequest, FeatureKind
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config import Config
@@ -121,17 +121,8 @@ def sync(
     """
     progress = progress or Progress()
     _check(targets, look)
-    found = find_alignment(
-        project,
-        a,
-        b,
-        config=config,
-        run=run,
-        features=features,
-        method=method,
-        device=device,
-        progress=progress,
-    )
+    request = AlignRequest(config, run, features, method, device)
+    found = find_alignment(project, a, b, request, progress)
     if not targets.named:
         folder = project.results_dir("sync")
         targets = Targets(out=folder / f"{found.a.id}--{found.b.id}.mp4")

@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.clip_features import common_rate, pose_feature
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
@@ -140,7 +141,7 @@ def test_links_join_the_frames_that_align_matches(project: Project) -> None:
     axes = draw.draw(result).axes[0]
     drawn = {str(c.get_gid()): c for c in axes.collections if isinstance(c, LineCollection)}
     for link, name in zip(result.links, ("ben", "cleo"), strict=True):
-        found = find_alignment(project, "anna", name, config=project.config())
+        found = find_alignment(project, "anna", name, AlignRequest(project.config()))
         path = {tuple(pair) for pair in found.alignment.path.tolist()}
         assert {tuple(pair) for pair in link.pair.tolist()} <= path
         assert 20 < len(link.pair) <= 45

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align_result import AlignResult
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase

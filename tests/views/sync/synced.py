@@ -9,9 +9,8 @@ from typing import cast
 
 import numpy as np
 
-from la2ds_cli.alignment.align_result import AlignResult
-from la2ds_cli.alignment.match import Match
 from la2ds_cli.alignment.path import speed_ratio
+from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project

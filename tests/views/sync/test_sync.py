@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import Image, probe, read_frames
@@ -373,6 +374,6 @@ def test_the_alignment_is_that_of_align(project: Project):
     add_film(project, A, still_pose(12), None)
     add_film(project, B, still_pose(15), None)
     result = run(project)
-    found = step.find_alignment(project, A, B, config=project.config())
+    found = step.find_alignment(project, A, B, AlignRequest(project.config()))
     assert np.array_equal(result.alignment.alignment.position, found.alignment.position)
     assert replace(result.alignment.settings) == found.settings

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.gap_kernel import path_with_gaps
+from la2ds_cli.alignment.gaps import path_with_gaps
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import _unmatched_cost
 from la2ds_cli.core.config_sections import AlignConfig

@@ -9,13 +9,14 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from la2ds_cli.alignment.align import align, find_alignment
-from la2ds_cli.alignment.align_result import AlignResult
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.views import alignment_clip as plot_clip
 from la2ds_cli.views import alignment_figure as plot
+from tests.alignments import align
 from tests.movement import add_sequence, figure, sequence, warped_phase
 
 PHASE_A, PHASE_B = warped_phase(30, 0), warped_phase(44, 1)
@@ -91,7 +92,7 @@ def test_a_drawn_clip_knows_its_times(project: Project) -> None:
     phases = [Phase(0, 10, "down"), Phase(10, 30, "up"), Phase(30, 50, "after the end")]
     matched = np.isin(np.arange(30), [4, 5, 6, *range(10, 21)])
     pose = project.read_pose("anna")[0]
-    clip = plot_clip.drawn_clip(project, "A", video, pose, matched, phases)
+    clip = plot.drawn_clip(project, "A", video, pose, matched, phases)
     start, end = clip.limits
     assert start == pytest.approx(-0.025)
     assert end == pytest.approx(30 / 20 - 0.025)
@@ -108,7 +109,7 @@ def test_a_part_of_a_clip_is_drawn_with_its_own_times_and_phases(project: Projec
     assert video is not None
     phases = [Phase(0, 10, "down"), Phase(10, 18, "up"), Phase(18, 30, "after")]
     pose = project.read_pose("anna")[0].cut(12, 18)
-    clip = plot_clip.drawn_clip(project, "A", video, pose, np.ones(6, bool), phases)
+    clip = plot.drawn_clip(project, "A", video, pose, np.ones(6, bool), phases)
     np.testing.assert_allclose(clip.limits, [12 / 20 - 0.025, 18 / 20 - 0.025])
     ((start, end, name),) = clip.phases
     np.testing.assert_allclose([start, end], clip.limits)
@@ -116,9 +117,9 @@ def test_a_part_of_a_clip_is_drawn_with_its_own_times_and_phases(project: Projec
 
 
 def test_frame_edges() -> None:
-    edges = plot_clip.frame_edges(np.array([0.0, 0.1, 0.3]), 10.0)
+    edges = plot.frame_edges(np.array([0.0, 0.1, 0.3]), 10.0)
     np.testing.assert_allclose(edges, [-0.05, 0.05, 0.2, 0.4])
-    np.testing.assert_allclose(plot_clip.frame_edges(np.array([2.0]), 10.0), [1.95, 2.05])
+    np.testing.assert_allclose(plot.frame_edges(np.array([2.0]), 10.0), [1.95, 2.05])
 
 
 def test_summary_says_what_matters(project: Project) -> None:
@@ -141,7 +142,7 @@ def drawn(project: Project) -> tuple[AlignResult, Figure]:
     pose = sequence(phase)
     pose.xy[12:26] = figure(np.linspace(0.2, 0.9, 14), tilt=np.pi / 2)
     add_sequence(project, "odd", pose)
-    result = find_alignment(project, "odd", "ben", config=project.config())
+    result = find_alignment(project, "odd", "ben", AlignRequest(project.config()))
     assert not result.alignment.matched_a[14:24].any()
     return result, plot.draw(project, result)
 
@@ -217,7 +218,7 @@ def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(project: Pr
     from matplotlib.cbook import is_math_text
 
     project.phases_path.write_text("video,start,end,phase\nanna,0,12,$x$\nanna,12,30,up\n")
-    result = find_alignment(project, "anna", "ben", config=project.config())
+    result = find_alignment(project, "anna", "ben", AlignRequest(project.config()))
     figure = plot.draw(project, result)
     ticks = [label.get_text() for label in panel(figure, "tempo").get_yticklabels()]
     assert (ticks[0], ticks[-1]) == ("≥ 4× faster", "≥ 4× slower")

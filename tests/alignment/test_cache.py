@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import kept as module
-from la2ds_cli.alignment import match
+from la2ds_cli.alignment import align, consensus
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.kept import Kept
+from la2ds_cli.alignment.consensus import AlignmentCache
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence
@@ -55,62 +55,69 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return [EmbeddingSequence(p.xy[:, 4:7, 1] / 50, p.frame, p.time, "key") for p in poses]
 
     monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(match, "ensure_embeddings", embeddings)
+    monkeypatch.setattr(align, "ensure_embeddings", embeddings)
     return asked
 
 
-def arrays(project: Project, b: str, config: Any, kind: Any, kept: Kept | None) -> dict[str, Any]:
-    result = find_alignment(
-        project, name(0), b, config=config, features=kind, run="tuned", kept=kept
-    )
-    found = vars(result.alignment)
-    return {"others": result.others} | {k: v for k, v in found.items() if k != "info"}
+def arrays(
+    project: Project, b: str, config: Any, kind: Any, cache: AlignmentCache | None
+) -> dict[str, Any]:
+    request = AlignRequest(config, "tuned", kind)
+    result = find_alignment(project, name(0), b, request, cache=cache)
+    alignment = vars(result.alignment)
+    return {"references": result.references} | {k: v for k, v in alignment.items() if k != "info"}
 
 
 @pytest.mark.parametrize("kind", ["pose", "model"])
 @pytest.mark.parametrize("gaps", [True, False])
 @pytest.mark.parametrize("routes", [4, 40])
-def test_what_is_kept_changes_no_result(
+def test_the_cache_changes_no_result(
     project: Project, tuned: list[str], kind: str, gaps: bool, routes: int
 ) -> None:
     config = replace(CONFIG, align=replace(CONFIG.align, gaps=gaps, routes=routes))
-    kept = Kept()
+    cache = AlignmentCache()
     # The reference itself, too, and clips that were others of an earlier alignment.
     for b in [name(3), name(0), *(name(n) for n in range(1, len(LENGTHS))), name(3)]:
         alone = arrays(project, b, config, kind, None)
-        shared = arrays(project, b, config, kind, kept)
+        shared = arrays(project, b, config, kind, cache)
         assert alone.keys() == shared.keys()
         for key, value in alone.items():
             np.testing.assert_array_equal(shared[key], value, err_msg=f"{b}: {key}")
-        assert b == name(0) or alone["others"] == min(routes, len(LENGTHS) - 2)
-    assert kept.usable["nobody"] is False
+        assert b == name(0) or alone["references"] == min(routes, len(LENGTHS) - 2)
+    assert cache.usable["nobody"] is False
 
 
-def test_work_on_the_reference_and_the_other_clips_is_done_once(
+def test_work_on_a_and_the_references_is_done_once(
     project: Project, tuned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    legs: list[int] = []
-    original = module.find_leg
-    monkeypatch.setattr(module, "find_leg", lambda *given: [legs.append(1), original(*given)][1])
+    from_a: list[int] = []
+    original = consensus.pairwise_path
+
+    def pairwise_path(a, *others):
+        if len(a) == LENGTHS[0]:
+            from_a.append(1)
+        return original(a, *others)
+
+    monkeypatch.setattr(consensus, "pairwise_path", pairwise_path)
     read: list[str] = []
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
-    kept = Kept()
+    cache = AlignmentCache()
     config = replace(CONFIG, align=replace(CONFIG.align, gaps=False))
     for n in (2, 3, 5, 6):  # of one rate: features do not change with the pair
-        arrays(project, name(n), config, "model", kept)
+        arrays(project, name(n), config, "model", cache)
     known = len(LENGTHS) - 1
-    # Two kinds of features; each clip is other to one of the four alignments at least.
-    assert len(legs) == 2 * known
+    # Two modalities: each reference once, and the direct paths of the four alignments.
+    assert len(from_a) == 2 * known + 2 * 4
     assert read.count("nobody") == 1
     assert tuned.count(name(0)) == 1
-    assert len(kept.poses) == known
+    assert len(cache.poses) == known
 
 
-def test_what_is_kept_is_of_one_whole_clip(project: Project) -> None:
-    kept = Kept()
-    find_alignment(project, name(0), name(1), config=CONFIG, kept=kept)
-    with pytest.raises(ValueError, match="kept is of clip0"):
-        find_alignment(project, name(1), name(0), config=CONFIG, kept=kept)
-    with pytest.raises(ValueError, match="not of clip0"):
-        kept.of("clip0", part=True)
+def test_a_cache_is_of_one_entire_clip(project: Project) -> None:
+    cache = AlignmentCache()
+    find_alignment(project, name(0), name(1), AlignRequest(CONFIG), cache=cache)
+    with pytest.raises(ValueError, match="cache is of clip0"):
+        find_alignment(project, name(1), name(0), AlignRequest(CONFIG), cache=cache)
+    with pytest.raises(ValueError, match="not of clip0 in part"):
+        cache.for_clip("clip0", part=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.soft_dtw_kernel import cheapest_path, posterior
+from la2ds_cli.alignment.methods.soft_dtw import cheapest_path, posterior
 
 
 def every_path(i: int, j: int, rows: int, columns: int) -> list[list[tuple[int, int]]]:

@@ -1,0 +1,229 @@
+"""Consensus alignment: two clips aligned directly and through reference clips of the movement.
+
+A frame of A lies somewhere in a reference clip, and that moment of the reference lies somewhere in
+B. Every reference so gives a second estimate of where the frame of A lies in B, with errors of its
+own and a resolution below one frame. The consensus is the mean of the middle half of the direct
+estimate and those through the references (the interquartile mean), so a reference that shows
+another movement, or a path gone astray, does not count.
+
+No label enters, and nothing of the two clips themselves: the references are the clips that
+training uses, or all clips of the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from la2ds_cli.alignment.distance import pair_distance, thinned
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import invert, smooth_match
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray, PoseSequence
+
+FEWEST_REFERENCES = 4  # with fewer, one that went astray would not be outnumbered
+T = TypeVar("T")
+Modalities = tuple[FloatArray, ...]
+"""Features (T, D) of one clip in one modality or several (embedding, movement), by frames."""
+
+
+@dataclass(frozen=True)
+class PairwisePath:
+    """One clip (N frames) against one reference (M frames). forward: (N,) where in the reference
+    each frame of the clip lies; backward: (M,) where in the clip each frame of the reference lies;
+    in frames, NaN = no counterpart. cost: mean squared distance of the pairs."""
+
+    forward: FloatArray
+    backward: FloatArray
+    cost: float
+
+
+class Consensus:
+    """Alignment through reference clips. references: the features of each, in the modalities of
+    the clips to align and in their order. config: of DTW."""
+
+    def __init__(self, references: Sequence[Modalities], config: AlignConfig) -> None:
+        self.references = references
+        self.config = config
+
+    def pairwise_paths(self, clip: Modalities) -> list[list[PairwisePath]]:
+        """For each modality the paths from the clip to all references."""
+        return [
+            [pairwise_path(feature, reference[n], self.config) for reference in self.references]
+            for n, feature in enumerate(clip)
+        ]
+
+    def match(
+        self,
+        a: Modalities,
+        paths_a: list[list[PairwisePath]],
+        b: Modalities,
+        paths_b: list[list[PairwisePath]],
+    ) -> FloatArray:
+        """(N,) where in B each frame of A lies, by all modalities together.
+
+        NaN where the direct path of the first modality leaves a frame of A out.
+        """
+        estimates = self.estimates(a, paths_a, b, paths_b)
+        return consensus_position(estimates[0], estimates, len(b[0]))
+
+    def estimates(
+        self,
+        a: Modalities,
+        paths_a: list[list[PairwisePath]],
+        b: Modalities,
+        paths_b: list[list[PairwisePath]],
+    ) -> FloatArray:
+        """(V, N) estimates of where in B each frame of A lies, NaN where one leaves it out: first
+        the direct ones, one for each modality; then those through the references."""
+        estimates = [pairwise_path(x, y, self.config).forward for x, y in zip(a, b, strict=True)]
+        for modality_a, modality_b in zip(paths_a, paths_b, strict=True):
+            estimates += estimates_through(modality_a, modality_b)
+        return np.array(estimates)
+
+
+@dataclass
+class AlignmentCache:
+    """What alignments to one and the same whole clip A share, computed once: for clips of one
+    project, one run and the same settings. It changes no result.
+
+    usable: id -> whether the clip may be a reference for A. poses, embeddings: of those that were
+    one; embeddings also of A. movements: of the references, as filmed or mirrored, whichever is
+    nearer to A, by id and frames per second. paths: from A to them, by modality, id, and whatever
+    else they depend on.
+    """
+
+    a: str = ""
+    usable: dict[str, bool] = field(default_factory=dict)
+    poses: dict[str, PoseSequence] = field(default_factory=dict)
+    embeddings: dict[str, EmbeddingSequence] = field(default_factory=dict)
+    movements: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
+    paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
+
+    def for_clip(self, a: str, *, part: bool) -> AlignmentCache:
+        """Itself, for the next alignment to clip `a`.
+
+        Raises ValueError if it belongs to another clip, or if only a part of `a` is aligned.
+        """
+        if part or self.a not in ("", a):
+            owner = self.a or "a whole clip"
+            raise ValueError(f"the cache is of {owner}, not of {a}" + " in part" * part)
+        self.a = a
+        return self
+
+    def paths_from_a(
+        self,
+        a: Modalities,
+        references: Mapping[str, Modalities],
+        key: Hashable,
+        config: AlignConfig,
+    ) -> list[list[PairwisePath]]:
+        """Consensus.pairwise_paths of A; key: which rows of A, at which rate of the features."""
+        for n, feature in enumerate(a):
+            for video, reference in references.items():
+                if (n, video, key) not in self.paths:
+                    path = pairwise_path(feature, reference[n], config)
+                    self.paths[n, video, key] = path
+        return [[self.paths[n, video, key] for video in references] for n in range(len(a))]
+
+
+def choose_references(items: Sequence[T], config: AlignConfig) -> list[T]:
+    """The reference clips among the items: at most config.routes, none where there are few."""
+    if not config.uses_references or len(items) < FEWEST_REFERENCES:
+        return []
+    return evenly_spaced(items, config.routes)
+
+
+def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` of the items, evenly spaced among them, in their order."""
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items)))
+    return [items[int(n)] for n in np.rint(chosen)]
+
+
+def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> PairwisePath:
+    """The path from a (N, D) to b (M, D) by DTW; clips longer than MAX_FRAMES are thinned."""
+    row, column = thinned(len(a)), thinned(len(b))
+    path = align_features("dtw", a[row], b[column], config)
+    cost = float(np.mean(pair_distance(a[row], b[column], path).astype(np.float64) ** 2))
+    forward = _at_all_frames(smooth_match(path, len(row)), row, column)
+    backward = _at_all_frames(smooth_match(invert(path), len(column)), column, row)
+    return PairwisePath(forward, backward, cost)
+
+
+def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> FloatArray:
+    """Positions (n,) among the thinned frames `column`, of the thinned frames `row`, as positions
+    among all frames of every frame up to row[-1]. NaN between a matched and an unmatched one."""
+    among_all = np.interp(position, np.arange(len(column)), column.astype(float))
+    among_all[np.isnan(position)] = np.nan
+    return np.interp(np.arange(row[-1] + 1), row, among_all)
+
+
+def estimates_through(
+    paths_a: Sequence[PairwisePath], paths_b: Sequence[PairwisePath]
+) -> list[FloatArray]:
+    """For each of the nearer half of the references (N,) where in B each frame of A lies by it.
+
+    NaN where one of the two paths leaves a frame out. The paths of A and of B lead to the same
+    references in the same order.
+    """
+    cost = [path_a.cost + path_b.cost for path_a, path_b in zip(paths_a, paths_b, strict=True)]
+    near = np.argsort(cost, kind="stable")[: (len(cost) + 1) // 2]
+    return [_compose(paths_a[n].forward, paths_b[n].backward) for n in near]
+
+
+def _compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
+    """(N,) positions `forward` in a reference mapped by `backward` (M,); NaN outside what that
+    matches."""
+    known = np.flatnonzero(~np.isnan(backward))
+    inside = (forward >= known[0]) & (forward <= known[-1])  # False for NaN
+    return np.where(inside, np.interp(forward, known, backward[known]), np.nan)
+
+
+def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -> FloatArray:
+    """(N,) mean of the middle half of the estimates (V, N) in [0, length - 1], never decreasing.
+
+    NaN where `direct` (N,) is; NaN estimates do not count.
+    """
+    ordered = np.sort(estimates, axis=0)  # NaN last
+    count = (~np.isnan(estimates)).sum(axis=0)
+    first, last = count // 4, count - count // 4
+    total = np.vstack([np.zeros(len(direct)), np.nancumsum(ordered, axis=0)])
+    frames = np.arange(len(direct))
+    middle = (total[last, frames] - total[first, frames]) / np.maximum(last - first, 1)
+    matched = ~np.isnan(direct)
+    position = np.full(len(direct), np.nan)
+    position[matched] = np.maximum.accumulate(np.clip(middle[matched], 0, length - 1))
+    return position
+
+
+def disagreement(estimates: FloatArray) -> FloatArray:
+    """(N,) half the range of the middle 90 % of the estimates (V, N), in frames; NaN estimates do
+    not count, and 0 where there is none."""
+    ordered = np.sort(estimates, axis=0)  # NaN last
+    last = np.maximum((~np.isnan(estimates)).sum(axis=0) - 1, 0)
+    frames = np.arange(estimates.shape[1])
+
+    def quantile(share: float) -> FloatArray:
+        low = np.floor(share * last).astype(np.int64)
+        high = np.minimum(low + 1, last)
+        part = share * last - low
+        return (1 - part) * ordered[low, frames] + part * ordered[high, frames]
+
+    return np.nan_to_num((quantile(0.95) - quantile(0.05)) / 2)
+
+
+def path_through(position: FloatArray) -> IntArray:
+    """(P, 2) int64 path of whole frames nearest to `position` (N,), with the steps of DTW: none
+    skips a frame of either clip between the first and the last matched one."""
+    rows = np.flatnonzero(~np.isnan(position))
+    columns = np.rint(position[rows]).astype(np.int64)
+    pairs = [(rows[:1], columns[:1])]
+    for n in range(1, len(rows)):
+        skipped = np.arange(columns[n - 1] + 1, columns[n])
+        early = len(skipped) // 2
+        row = np.where(np.arange(len(skipped)) < early, rows[n - 1], rows[n])
+        pairs += [(row, skipped), (rows[n : n + 1], columns[n : n + 1])]
+    return np.stack([np.concatenate(side) for side in zip(*pairs, strict=True)], axis=1)

@@ -1,0 +1,135 @@
+"""What is to be aligned and how: the options of an alignment, and two clips prepared for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from la2ds_cli.alignment.methods import get_method
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.types import PoseSequence
+
+FeatureKind = Literal["auto", "model", "pose"]
+
+
+@dataclass(frozen=True)
+class AlignRequest:
+    """How clips are aligned: the options of `la2ds align`, for any number of pairs.
+
+    features: `auto` uses the model of `run` where it has one, and raw poses otherwise. method:
+    overrides config.align.method. device: where networks run, for poses and embeddings.
+    """
+
+    config: Config
+    run: str = DEFAULT_RUN
+    features: FeatureKind = "auto"
+    method: str | None = None
+    device: DeviceName = "auto"
+
+    @property
+    def settings(self) -> AlignConfig:
+        """Settings of the alignment, with the method asked for."""
+        return replace(self.config.align, method=self.method or self.config.align.method)
+
+
+@dataclass(frozen=True)
+class FeatureChoice:
+    """The kind of features by which clips are compared. reason: a sentence for the user why raw
+    poses are used, empty when they were asked for or the model is used. warning: a sentence when
+    the model is not to be relied on, else empty."""
+
+    kind: Literal["model", "pose"]
+    reason: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """Two clips with what is needed to align them. clips: rows of videos.csv. names: of the clips
+    as the user gave them, for messages. part: the poses are parts of the clips, which are then
+    embedded on their own, without the rest."""
+
+    clips: tuple[Video, Video]
+    poses: tuple[PoseSequence, PoseSequence]
+    names: tuple[str, str]
+    choice: FeatureChoice
+    part: bool = False
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Ids of both clips."""
+        return self.clips[0].id, self.clips[1].id
+
+
+def prepare_pair(
+    project: Project, a: str, b: str, request: AlignRequest, progress: Progress
+) -> PreparedPair:
+    """Choose the features and extract the poses that are missing.
+
+    a, b: video files, or names of clips of the project. Raises as find_alignment does.
+    """
+    from la2ds_cli.poses.extract import ensure_pose
+    from la2ds_cli.poses.verdict import note_weakness
+
+    get_method(request.settings.method)
+    choice = choose_features(project, request.run, request.features)
+    if choice.warning:
+        progress.note(choice.warning)
+    poses_config, device = request.config.poses, request.device
+    ids = [ensure_pose(project, name, poses_config, device, progress) for name in (a, b)]
+    clips = [_clip(project, video) for video in ids]
+    poses = [project.read_pose(video)[0] for video in ids]
+    for name, pose in zip((a, b), poses, strict=True):
+        note_weakness(progress, name, pose.info)
+    check_skeletons(poses[0], poses[1], (a, b))
+    if choice.reason:
+        progress.note(choice.reason)
+    return PreparedPair((clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice)
+
+
+def _clip(project: Project, video_id: str) -> Video:
+    clip = project.find(video_id)
+    if clip is None:
+        raise UserError(
+            f"videos.csv does not list {video_id}",
+            hint="extract or import the clip again",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return clip
+
+
+def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
+    """The features that `wanted` means; `auto` takes the model where the run has one.
+
+    Raises UserError (exit 4) for a missing model that was asked for, and for a run other than the
+    default one that does not exist.
+    """
+    from la2ds_cli.embedding.embed import has_model, weakness
+
+    if wanted == "pose":
+        return FeatureChoice("pose", "")
+    if has_model(project, run):
+        return FeatureChoice("model", "", weakness(project, run))
+    if wanted == "model" or run != DEFAULT_RUN:
+        raise UserError(
+            f"run '{run}' has no trained model",
+            hint=f"la2ds train --run {run} trains it; --features pose needs no model",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return FeatureChoice("pose", "no trained model: aligned on raw poses")
+
+
+def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:
+    """Raises UserError (exit 5) when two clips have different skeletons."""
+    if a.skeleton != b.skeleton:
+        raise UserError(
+            f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}",
+            hint="extract or import both with the same skeleton",
+            exit_code=ExitCode.MISMATCH,
+        )

@@ -1,0 +1,172 @@
+"""The alignment of two clips as data: the match, what it says about both clips, JSON and CSV.
+
+Nothing here writes a file; la2ds_cli/views/alignment_files.py does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty
+from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
+
+SCHEMA_VERSION = 1
+COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where in clip B each frame of clip A lies. a (N, D), b (M, D): features as they were
+    compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
+    certainty: of every frame of A. references: number of reference clips that were used."""
+
+    a: FloatArray
+    b: FloatArray
+    path: IntArray
+    position: FloatArray
+    certainty: Certainty
+    mirrored: bool = False
+    references: int = 0
+
+
+@dataclass(frozen=True)
+class AlignResult:
+    """alignment: the dense correspondence. a, b: rows of videos.csv. pose_a, pose_b: the clips'
+    joints. match: with the features as they were compared. speed_ratio: (N,) seconds of B per
+    second of A, NaN where unmatched and for paths that are not monotone. reason: why raw poses
+    were used, empty when they were asked for or a model was used. settings: of the alignment.
+    files: written, in order."""
+
+    a: Video
+    b: Video
+    pose_a: PoseSequence
+    pose_b: PoseSequence
+    alignment: Alignment
+    match: Match
+    speed_ratio: FloatArray
+    run: str
+    reason: str
+    settings: AlignConfig
+    files: tuple[Path, ...] = ()
+
+    @property
+    def references(self) -> int:
+        """Number of reference clips that were used (config align.routes)."""
+        return self.match.references
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean over the matched frames of A."""
+        return float(self.alignment.confidence[np.unique(self.alignment.path[:, 0])].mean())
+
+    @property
+    def overall_ratio(self) -> float:
+        """Seconds of B per second of A between the first and the last pair; NaN for one frame of A
+        and for paths that are not monotone."""
+        first, last = self.alignment.path[0], self.alignment.path[-1]
+        seconds_a = self.alignment.time_a[last[0]] - self.alignment.time_a[first[0]]
+        seconds_b = self.alignment.time_b[last[1]] - self.alignment.time_b[first[1]]
+        ordered = seconds_a > 0 and is_monotone(self.alignment.path)
+        return float(seconds_b / seconds_a) if ordered else float("nan")
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything there is, as JSON; None stands for "no counterpart"."""
+        alignment = self.alignment
+        sides = (
+            (self.a, alignment.time_a, alignment.matched_a),
+            (self.b, alignment.time_b, alignment.matched_b),
+        )
+        clips = {
+            side: {
+                "video": video.id,
+                "path": video.path,
+                "frames": len(time),
+                "start": float(time[0]),
+                "end": float(time[-1]),
+                "unmatched": unmatched(matched, time),
+            }
+            for side, (video, time, matched) in zip("ab", sides, strict=True)
+        }
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **clips,
+            "features": alignment.features,
+            "reason": self.reason,
+            "run": self.run if alignment.features == "model" else None,
+            "method": alignment.method,
+            "open_ends": self.settings.open_ends and alignment.method == "dtw",
+            "skip_cost": self.settings.skip_cost,
+            "band": self.settings.band,
+            "gaps": self.settings.gaps and alignment.method == "dtw",
+            "others": self.references,
+            "mirrored": alignment.mirrored,
+            "mean_cost": float(alignment.cost.mean()),
+            "mean_confidence": self.mean_confidence,
+            "confidence_is": f"probability of being right to {NEAR:.0%} of B's length",
+            "interval": NOMINAL,
+            "speed_ratio": rounded([self.overall_ratio])[0],
+            "path": {name: rounded(column) for name, column in path_columns(alignment).items()},
+            "frames_a": {
+                "index": list(range(len(alignment.time_a))),
+                "frame": alignment.frame_a.tolist(),
+                "time": rounded(alignment.time_a),
+                "time_b": rounded(matched_time(alignment.position, alignment.time_b)),
+                "time_b_low": rounded(matched_time(alignment.low, alignment.time_b)),
+                "time_b_high": rounded(matched_time(alignment.high, alignment.time_b)),
+                "confidence": rounded(alignment.confidence),
+                "speed_ratio": rounded(self.speed_ratio),
+            },
+            "files": [str(file) for file in self.files],
+        }
+
+
+def path_columns(alignment: Alignment) -> dict[str, np.ndarray]:
+    """One array (P,) per name of COLUMNS. index: row in the clip's poses, frame: in its source
+    file, time: seconds, cost: feature distance of the pair, confidence: of its frame of A."""
+    i, j = alignment.path.T
+    values = (
+        i,
+        j,
+        alignment.frame_a[i],
+        alignment.frame_b[j],
+        alignment.time_a[i],
+        alignment.time_b[j],
+        alignment.cost,
+        alignment.confidence[i],
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def csv_text(alignment: Alignment) -> str:
+    """The path as CSV, one row a pair; seconds to the microsecond."""
+    columns = path_columns(alignment)
+    digits = {"time_a": 6, "time_b": 6, "cost": 6, "confidence": 4}
+    shown = [
+        [f"{value:.{digits[name]}f}" for value in column] if name in digits else column
+        for name, column in columns.items()
+    ]
+    return table_text(COLUMNS, zip(*shown, strict=True))
+
+
+def rounded(values: FloatArray | Sequence[float], digits: int = 6) -> list[Any]:
+    """Plain numbers for JSON; NaN becomes None."""
+    array = np.asarray(values)
+    if np.issubdtype(array.dtype, np.integer):
+        return array.tolist()
+    exact = array.astype(np.float64).round(digits) + 0.0  # no -0.0
+    return [None if np.isnan(value) else value for value in exact.tolist()]
+
+
+def unmatched(matched: BoolArray, time: FloatArray) -> list[list[float]]:
+    """[first, last] seconds of every span of frames without a counterpart; matched (T,)."""
+    bounds = np.flatnonzero(np.diff(np.concatenate([[True], matched, [True]])))
+    return [rounded(time[[first, stop - 1]]) for first, stop in bounds.reshape(-1, 2)]
