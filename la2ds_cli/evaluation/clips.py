@@ -1,25 +1,17 @@
-"""Which clips are fitted on and which are scored, and that they are not the same."""
+"""Which clips are fitted on and which are scored, and that nothing has seen the latter."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import IntArray, Phase, PoseSequence
-from la2ds_cli.evaluation.phase_labels import (
-    NO_PHASE,
-    frame_phases,
-    overlap_error,
-    phase_order,
-)
-from la2ds_cli.evaluation.phase_metrics import Labels
-from la2ds_cli.evaluation.protocol import Protocol
+from la2ds_cli.core.types import PoseSequence
 
 
 @dataclass(frozen=True)
@@ -119,106 +111,63 @@ def _check_skeletons(poses: Mapping[str, PoseSequence]) -> None:
         )
 
 
-def label_clips(
-    selection: Selection,
-    phases: Mapping[str, Sequence[Phase]],
-    protocol: Protocol,
-    background: str,
-    warnings: list[str],
-) -> tuple[Labels, list[str]] | None:
-    """Phases of the frames, and the ids of the labelled training clips, for the metrics of labels.
+def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> None:
+    """Compare the clips that each run names in its weights with the test clips of videos.csv.
 
-    None where they cannot be computed; the last warning says why. UserError (exit 4 or 5) in that
-    case for a protocol that consists of them, and (exit 5) for overlapping phases.
+    UserError (exit 5) where the run has seen one of them, or another clip of the same video. A
+    warning where that cannot be told, since clips that it has seen are not in the project any more.
     """
-    wanted = {v: list(phases.get(v, ())) for v in (*selection.fit, *selection.test)}
-    if protocol.drop_background:
-        wanted = {v: [p for p in rows if p.name != background] for v, rows in wanted.items()}
-    names = phase_order(list(wanted.values()))
-    number = {name: n for n, name in enumerate(names)}
-    fit = _labelled(selection.fit, wanted, number)
-    test = _labelled(selection.test, wanted, number)
-    if selection.split == "all" or not fit or not test:
-        _refuse(selection, protocol, bool(fit), warnings)
-        return None
-    rows = {video: row for row, video in enumerate(selection.test)}
-    labels = Labels(
-        names, list(fit.values()), list(test.values()), [rows[v] for v in test], list(test)
-    )
-    warnings += _label_warnings(selection, labels, wanted, len(fit))
-    return labels, list(fit)
+    from la2ds_cli.embedding.embed import checkpoint_path
+
+    for run in runs:
+        recipe, facts = artifact.read_header(checkpoint_path(project, run))
+        if "videos" in facts:
+            _check_videos(project, run, facts["videos"], warnings)
+        else:
+            _check_digest(project, run, recipe.inputs.get("clips"), warnings)
 
 
-def _labelled(
-    poses: Mapping[str, PoseSequence],
-    phases: Mapping[str, Sequence[Phase]],
-    number: Mapping[str, int],
-) -> dict[str, IntArray]:
-    """Labels of each clip that has any."""
-    found = {}
-    for video, pose in poses.items():
-        try:
-            label = frame_phases(pose.frame, phases[video], number)
-        except ValueError as problem:
-            raise overlap_error(video, problem) from problem
-        if (label != NO_PHASE).any():
-            found[video] = label
-    return found
-
-
-def _refuse(
-    selection: Selection, protocol: Protocol, fit_labelled: bool, warnings: list[str]
-) -> None:
-    """Say why there is nothing to fit on or to score, as an error where nothing else is left."""
-    hint = "mark clips in videos.csv as split=train and split=test"
-    if selection.split == "all":
-        problem = "no clip is marked split=test, so phases would be fitted and scored on the same"
-        problem += " clips"
-        code = ExitCode.MISMATCH
-    elif not selection.fit:
-        problem, code = "no clip is left to fit phases on: all are split=test", ExitCode.MISMATCH
-    else:
-        which = "test" if fit_labelled else "training"
-        problem, code = f"phases.csv labels no {which} clip", ExitCode.UNUSABLE
-        hint = "add their phases to phases.csv (video,start,end,phase)"
-    if not protocol.event_transfer:
-        raise UserError(f"protocol {protocol.name}: {problem}", hint=hint, exit_code=code)
-    warnings.append(f"phase metrics were not computed: {problem}")
-
-
-def _label_warnings(
-    selection: Selection, labels: Labels, phases: Mapping[str, Sequence[Phase]], fitted: int
-) -> list[str]:
-    found = []
-    for kind, count, total in (
-        ("training", fitted, len(selection.fit)),
-        ("test", len(labels.test), len(selection.test)),
-    ):
-        if count < total:
-            found.append(f"{kind} clips without phases, not in the phase metrics: {total - count}")
-    every = [*labels.train, *labels.test]
-    bare = sum(int((label == NO_PHASE).sum()) for label in every)
-    if bare:
-        found.append(f"frames without a phase, not in the phase metrics: {bare}")
-    unseen = set(range(len(labels.phases))).difference(*(label.tolist() for label in labels.train))
-    if unseen:
-        shown = ", ".join(labels.phases[n] for n in sorted(unseen))
-        found.append(f"phases of no training clip, whose test frames count as wrong: {shown}")
-    lacking = _lacking(labels)
-    if lacking:
-        shown = ", ".join(f"{labels.phases[n]} {count}" for n, count in sorted(lacking.items()))
-        found.append(f"labelled clips that lack a phase: {shown}; the rule is part of progression")
-    repeats = sum(len({p.name for p in rows}) < len(rows) for rows in phases.values())
-    if repeats:
-        found.append(
-            f"clips that repeat a phase: {repeats}; progression takes the last time, and both it "
-            "and tau assume that every phase happens once"
+def _check_videos(project: Project, run: str, ids: Sequence[str], warnings: list[str]) -> None:
+    known = {video.id: video for video in project.videos()}
+    test = [video for video in known.values() if video.split == "test"]
+    twins = find_twins(project, [known[name] for name in ids if name in known], test)
+    if twins:
+        seen, scored = (video.id for video in twins)
+        same = "" if seen == scored else f", which comes from the same video as test clip {scored}"
+        raise _refusal(run, f"on {'test ' * (seen == scored)}clip {seen}{same}")
+    gone = len(set(ids) - known.keys())
+    if gone:
+        warnings.append(
+            f"run {run} was trained on {gone} clips that are not in videos.csv any more; whether "
+            "test clips come from the same videos cannot be told"
         )
-    return found
 
 
-def _lacking(labels: Labels) -> Counter[int]:
-    """Number of labelled clips without each phase that some of them lack."""
-    every = range(len(labels.phases))
-    clips = (*labels.train, *labels.test)
-    return Counter(n for label in clips for n in set(every).difference(label.tolist()))
+def _check_digest(project: Project, run: str, seen: str | None, warnings: list[str]) -> None:
+    """Weights of earlier versions name their clips by a digest alone."""
+    from la2ds_cli.training.data import training_videos
+
+    if seen == _digest(project, training_videos(project)):
+        return
+    if seen == _digest(project, [v for v in project.videos() if project.pose_path(v.id).exists()]):
+        raise _refusal(run, "on the test clips, too")
+    warnings.append(
+        f"run {run} was trained on other clips or poses than the training clips of today; "
+        "whether it has seen test clips cannot be told"
+    )
+
+
+def _refusal(run: str, what: str) -> UserError:
+    return UserError(
+        f"run {run} was trained {what}: it is older than the mark split=test in videos.csv",
+        hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
+        exit_code=ExitCode.MISMATCH,
+    )
+
+
+def _digest(project: Project, videos: Sequence[Video]) -> str:
+    from la2ds_cli.training.data import clips_digest
+
+    return clips_digest(
+        {v.id: artifact.read_header(project.pose_path(v.id))[0].key for v in videos}
+    )

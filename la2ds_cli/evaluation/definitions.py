@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from la2ds_cli.core.config import EvaluateConfig
-from la2ds_cli.evaluation.bootstrap import RESAMPLES
 from la2ds_cli.evaluation.features import FeatureSet
+from la2ds_cli.evaluation.measure import RESAMPLES
 from la2ds_cli.evaluation.protocol import Protocol
 
 _EVENTS = {

@@ -7,6 +7,7 @@ The error is the distance, in B, between where an event of A lands and where B h
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.evaluation.aligners import Aligner, Views
-from la2ds_cli.evaluation.bootstrap import interval, resampled_medians, video_counts
-from la2ds_cli.evaluation.trims import Cut, Draw, EvaluationClip
-
-ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
+from la2ds_cli.core.config import EvaluateConfig
+from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.evaluation.events import EvaluationClip
+from la2ds_cli.evaluation.features import Aligner, ViewFunction
+from la2ds_cli.evaluation.measure import interval, resampled_medians, video_counts
 
 
 @dataclass(frozen=True)
@@ -153,3 +153,114 @@ def _by_event(errors: Sequence[TransferError]) -> Mapping[str, dict[str, float]]
 def _finite(statistic: Callable[[FloatArray], Any], values: FloatArray) -> float | None:
     value = float(statistic(values)) if len(values) else math.nan
     return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows start..stop (stop exclusive) of a clip that are kept."""
+
+    start: int
+    stop: int
+
+    def __contains__(self, row: int) -> bool:
+        return self.start <= row < self.stop
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw: cuts[c] of clip c, and pair (P, 2) int64 of clip numbers, A then B."""
+
+    number: int
+    cuts: tuple[Cut, ...]
+    pair: IntArray
+
+
+def trim(length: int, max_trim: float, video: str, seed: int) -> Cut:
+    """Cut U(0, max_trim) of the clip's `length` rows off its start and as much off its end.
+
+    The two shares are independent, rounded down to rows, and depend on `video` and `seed` only:
+    other clips of the project change nothing. At least two rows are kept.
+    """
+    digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
+    first, last = np.random.default_rng([seed, digest]).uniform(0, max_trim, 2) * length
+    start, stop = int(first), length - int(last)
+    return Cut(start, stop) if stop - start >= 2 else Cut(0, length)
+
+
+def draw_trims(clips: Sequence[EvaluationClip], config: EvaluateConfig) -> list[Draw]:
+    """`config.trim_draws` draws of trims and pairs over clips; seed of draw d = seed + d.
+
+    Pairs are ordered pairs of clips that share an event, at most `config.pairs` of them per
+    draw, chosen at random.
+    """
+    candidates = _pairs_sharing_events(clips)
+    draws = []
+    for number in range(config.trim_draws):
+        seed = config.seed + number
+        cuts = tuple(trim(len(clip.pose), config.max_trim, clip.id, seed) for clip in clips)
+        pair = candidates
+        if len(candidates) > config.pairs:
+            chosen = np.random.default_rng(seed).choice(
+                len(candidates), config.pairs, replace=False
+            )
+            pair = candidates[np.sort(chosen)]
+        draws.append(Draw(number, cuts, pair))
+    return draws
+
+
+def _pairs_sharing_events(clips: Sequence[EvaluationClip]) -> IntArray:
+    pairs = [
+        (i, j)
+        for i, a in enumerate(clips)
+        for j, b in enumerate(clips)
+        if i != j and not a.events.keys().isdisjoint(b.events)
+    ]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+_OPPONENTS = ("time_only", "raw_pose_best", "untrained")
+
+
+def compare(
+    errors: Mapping[str, Sequence[Sequence[TransferError]]], videos: int, seed: int
+) -> list[dict[str, Any]]:
+    """The model, or the best raw pose where there is no model, against the other baselines.
+
+    errors: of each feature set, one list for each of its runs, from the same trims and pairs; the
+    median of several runs is the mean of their medians. JSON-able rows: `ratio` is the
+    opponent's median error over the subject's (None when the subject's is 0),
+    `difference_percent` the subject's median less the opponent's, `interval_percent` its 95 %
+    bootstrap interval over videos.
+    """
+    subject = "model" if "model" in errors else "raw_pose_best"
+    if not _complete(errors, subject):
+        return []
+    mine = _median(errors[subject])
+    resampled = _resampled(errors[subject], videos, seed)
+    rows = []
+    for other in _OPPONENTS:
+        if other != subject and _complete(errors, other):
+            theirs = _median(errors[other])
+            spread = interval(resampled - _resampled(errors[other], videos, seed))
+            rows.append(
+                {
+                    "features": subject,
+                    "against": other,
+                    "ratio": theirs / mine if mine > 0 else None,
+                    "difference_percent": mine - theirs,
+                    "interval_percent": list(spread) if spread else None,
+                }
+            )
+    return rows
+
+
+def _complete(errors: Mapping[str, Sequence[Sequence[TransferError]]], name: str) -> bool:
+    return bool(errors.get(name)) and all(errors[name])
+
+
+def _median(runs: Sequence[Sequence[TransferError]]) -> float:
+    return float(np.mean([np.median([error.percent for error in run]) for run in runs]))
+
+
+def _resampled(runs: Sequence[Sequence[TransferError]], videos: int, seed: int) -> FloatArray:
+    return np.mean([bootstrap_medians(run, videos, seed) for run in runs], axis=0)

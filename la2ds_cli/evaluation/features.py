@@ -1,25 +1,95 @@
 """The feature sets under evaluation, all through the same trims, pairs and arithmetic.
 
 A feature set is one variant (features of a clip and the way to align them) or several, of which
-the one with the lowest mean error is reported: a deliberately generous baseline.
+the one with the lowest mean error is reported: a deliberately generous baseline. Clips are aligned
+by their own features, or through reference clips too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
+from la2ds_cli.alignment.clip_features import nearest_view
+from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.evaluation.aligners import Aligner, ByConsensus, Views, align_views
-from la2ds_cli.evaluation.event_transfer import ViewFunction
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features import pose_features
+from la2ds_cli.features.frame_features import frame_reader
 
 if TYPE_CHECKING:
     from la2ds_cli.embedding.embedder import Embedder
+
+
+Views = tuple[FloatArray, ...]
+"""Features (T, D) of one clip. `Direct` takes them as several ways to see the clip (mirrored): A by
+the first, B by any. `ByConsensus` takes them as modalities that are used together."""
+ViewFunction = Callable[[Sequence[PoseSequence]], list[Views]]
+PathFunction = Callable[[FloatArray, Views], IntArray]
+"""Path (P, 2) from the first view of A (N, D) to the views of B, each (M, D)."""
+
+
+class Aligner(Protocol):
+    """prepare: what is needed of one clip, computed once for all its pairs. match: (N,) float64
+    where among B's frames each frame of A lies, NaN = no counterpart, from what was prepared."""
+
+    def prepare(self, clip: Views) -> Any: ...
+
+    def match(self, a: Any, b: Any) -> FloatArray: ...
+
+
+class Direct:
+    """The path between the two clips, smoothed to fractions of a frame."""
+
+    def __init__(self, path: PathFunction) -> None:
+        self.path = path
+
+    def prepare(self, clip: Views) -> Views:
+        return clip
+
+    def match(self, a: Views, b: Views) -> FloatArray:
+        return smooth_match(self.path(a[0], b), len(a[0]))
+
+
+class ByConsensus:
+    """The direct path and paths through reference clips, which are asked for when first needed."""
+
+    def __init__(self, references: Callable[[], Sequence[Modalities]], config: AlignConfig) -> None:
+        self._references = references
+        self._config = config
+
+    @cached_property
+    def _consensus(self) -> Consensus:
+        return Consensus(self._references(), self._config)
+
+    def prepare(self, clip: Views) -> tuple[Views, list[list[PairwisePath]]]:
+        return clip, self._consensus.pairwise_paths(clip)
+
+    def match(
+        self, a: tuple[Views, list[list[PairwisePath]]], b: tuple[Views, list[list[PairwisePath]]]
+    ) -> FloatArray:
+        return self._consensus.match(*a, *b)
+
+
+def align_views(config: AlignConfig) -> Direct:
+    """Path by the method of `config`, to the nearest of several views of B."""
+
+    def path(a: FloatArray, views: Views) -> IntArray:
+        b = views[0] if len(views) == 1 else views[nearest_view(a, views)]
+        return align_features(config.method, a, b, config)
+
+    return Direct(path)
+
 
 CLOSED = AlignConfig(method="dtw", open_ends=False)
 OPEN = AlignConfig(method="dtw", open_ends=True)
@@ -171,3 +241,116 @@ def check_names(names: Sequence[str]) -> None:
                 hint=(f"did you mean '{near[0]}'? " if near else "")
                 + f"feature sets: {', '.join(FEATURE_NAMES)}",
             )
+
+
+def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
+    """The runs as a tuple; UserError (exit 2) for a name that is none, or one that comes twice."""
+    for run in runs:
+        project.run_dir(run)
+    if len(set(runs)) < len(runs):
+        raise UserError("a run is named twice", hint=f"name each once: {', '.join(set(runs))}")
+    return tuple(runs)
+
+
+def feature_sets(
+    project: Project,
+    runs: Sequence[str],
+    config: Config,
+    device: DeviceName,
+    skeleton: str,
+    wanted: Sequence[str] | None,
+    others: Sequence[PoseSequence],
+    warnings: list[str],
+) -> list[FeatureSet]:
+    """The wanted sets (None = all) in the order of FEATURE_NAMES, `model` once for each run.
+
+    One run without weights is left out with a warning, and the untrained network then has the
+    settings of `config`. others: clips by way of which the networks and one variant of raw poses
+    align. UserError (exit 4) when one of several has none, or when nothing is left.
+    """
+    sets = baseline_sets(others, config.align)
+    if wanted is None or {"model", "untrained"} & set(wanted):
+        sets += _network_sets(project, runs, config, device, skeleton, wanted, others, warnings)
+    names = FEATURE_NAMES if wanted is None else wanted
+    chosen = sorted((s for s in sets if s.name in names), key=lambda s: FEATURE_NAMES.index(s.name))
+    if not chosen:
+        raise UserError(
+            f"run {runs[0]} has no model, so there is nothing to evaluate",
+            hint=f"la2ds train, or ask for {', '.join(FEATURE_NAMES[1:])}",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return chosen
+
+
+def _network_sets(
+    project: Project,
+    runs: Sequence[str],
+    config: Config,
+    device: DeviceName,
+    skeleton: str,
+    wanted: Sequence[str] | None,
+    others: Sequence[PoseSequence],
+    warnings: list[str],
+) -> list[FeatureSet]:
+    from la2ds_cli.embedding.embed import has_model, load_embedder, untrained_embedder
+
+    embedders, network = {}, "the network of the project's settings"
+    if len(runs) > 1 or has_model(project, runs[0]):
+        embedders = {run: load_embedder(project, run, device) for run in runs}
+        network = "the same network" if len(runs) == 1 else f"the network of run {runs[0]}"
+        warnings += _differences(project, runs)
+    else:
+        warnings.append(f"run {runs[0]} has no model: only baselines were evaluated")
+    sets = [
+        embedder_set("model", f"the network of run {run}", embedder, config.align, others, run)
+        for run, embedder in embedders.items()
+    ]
+    if wanted is None or "untrained" in wanted:
+        settings = embedders[runs[0]].config if embedders else config
+        seed = config.evaluate.seed
+        if embedders:
+            pictures = embedders[runs[0]].pictures
+        else:
+            pictures = frame_reader(project, settings, device=device)
+        untrained = untrained_embedder(
+            settings, skeleton, seed=seed, device=device, pictures=pictures
+        )
+        sets.append(
+            embedder_set(
+                "untrained",
+                f"{network} with random weights",
+                untrained,
+                replace(config.align, pool=False),  # the joints' movement would do the work
+                others,
+            )
+        )
+    return sets
+
+
+def _differences(project: Project, runs: Sequence[str]) -> list[str]:
+    """Warnings about what the runs differ in beside their seed, which a mean over them mixes up,
+    and about runs of one seed, which say nothing of the spread over seeds."""
+    from la2ds_cli.embedding.embed import checkpoint_path
+
+    recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
+    first = recipes[runs[0]]
+    found, by_seed = [], {}
+    for run, recipe in recipes.items():
+        by_seed.setdefault(recipe.config.get("train.seed"), []).append(run)
+    for seed, same in by_seed.items():
+        if len(same) > 1:
+            found.append(f"runs {', '.join(same)} have one and the same seed (train.seed={seed})")
+    for run in runs[1:]:
+        other = recipes[run]
+        names = [n for n in _changed(first.config, other.config) if n != "train.seed"]
+        clips = [found.inputs.get("clips") for found in (first, other)]
+        names += ["the training clips"] if clips[0] != clips[1] else []
+        if names:
+            found.append(
+                f"runs {runs[0]} and {run} differ in more than the seed: {', '.join(names)}"
+            )
+    return found
+
+
+def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))

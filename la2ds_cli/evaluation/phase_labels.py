@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import IntArray, Phase
+from la2ds_cli.core.types import IntArray, Phase, PoseSequence
+from la2ds_cli.evaluation.clips import Selection
+from la2ds_cli.evaluation.protocol import Protocol
 
 NO_PHASE = -1
+
+
+@dataclass(frozen=True)
+class Labels:
+    """phases: names in order. train: (T,) int64 of each training clip in the order of videos.csv.
+    test: of each labelled test clip; test_row: its place among all test clips, video: its id."""
+
+    phases: tuple[str, ...]
+    train: list[IntArray]
+    test: list[IntArray]
+    test_row: list[int]
+    video: list[str]
 
 
 def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, int]) -> IntArray:
@@ -77,3 +93,108 @@ def overlap_error(video: str, problem: ValueError) -> UserError:
         hint="a frame has one phase; correct the rows (the end of a phase is exclusive)",
         exit_code=ExitCode.MISMATCH,
     )
+
+
+def label_clips(
+    selection: Selection,
+    phases: Mapping[str, Sequence[Phase]],
+    protocol: Protocol,
+    background: str,
+    warnings: list[str],
+) -> tuple[Labels, list[str]] | None:
+    """Phases of the frames, and the ids of the labelled training clips, for the metrics of labels.
+
+    None where they cannot be computed; the last warning says why. UserError (exit 4 or 5) in that
+    case for a protocol that consists of them, and (exit 5) for overlapping phases.
+    """
+    wanted = {v: list(phases.get(v, ())) for v in (*selection.fit, *selection.test)}
+    if protocol.drop_background:
+        wanted = {v: [p for p in rows if p.name != background] for v, rows in wanted.items()}
+    names = phase_order(list(wanted.values()))
+    number = {name: n for n, name in enumerate(names)}
+    fit = _labelled(selection.fit, wanted, number)
+    test = _labelled(selection.test, wanted, number)
+    if selection.split == "all" or not fit or not test:
+        _refuse(selection, protocol, bool(fit), warnings)
+        return None
+    rows = {video: row for row, video in enumerate(selection.test)}
+    labels = Labels(
+        names, list(fit.values()), list(test.values()), [rows[v] for v in test], list(test)
+    )
+    warnings += _label_warnings(selection, labels, wanted, len(fit))
+    return labels, list(fit)
+
+
+def _labelled(
+    poses: Mapping[str, PoseSequence],
+    phases: Mapping[str, Sequence[Phase]],
+    number: Mapping[str, int],
+) -> dict[str, IntArray]:
+    """Labels of each clip that has any."""
+    found = {}
+    for video, pose in poses.items():
+        try:
+            label = frame_phases(pose.frame, phases[video], number)
+        except ValueError as problem:
+            raise overlap_error(video, problem) from problem
+        if (label != NO_PHASE).any():
+            found[video] = label
+    return found
+
+
+def _refuse(
+    selection: Selection, protocol: Protocol, fit_labelled: bool, warnings: list[str]
+) -> None:
+    """Say why there is nothing to fit on or to score, as an error where nothing else is left."""
+    hint = "mark clips in videos.csv as split=train and split=test"
+    if selection.split == "all":
+        problem = "no clip is marked split=test, so phases would be fitted and scored on the same"
+        problem += " clips"
+        code = ExitCode.MISMATCH
+    elif not selection.fit:
+        problem, code = "no clip is left to fit phases on: all are split=test", ExitCode.MISMATCH
+    else:
+        which = "test" if fit_labelled else "training"
+        problem, code = f"phases.csv labels no {which} clip", ExitCode.UNUSABLE
+        hint = "add their phases to phases.csv (video,start,end,phase)"
+    if not protocol.event_transfer:
+        raise UserError(f"protocol {protocol.name}: {problem}", hint=hint, exit_code=code)
+    warnings.append(f"phase metrics were not computed: {problem}")
+
+
+def _label_warnings(
+    selection: Selection, labels: Labels, phases: Mapping[str, Sequence[Phase]], fitted: int
+) -> list[str]:
+    found = []
+    for kind, count, total in (
+        ("training", fitted, len(selection.fit)),
+        ("test", len(labels.test), len(selection.test)),
+    ):
+        if count < total:
+            found.append(f"{kind} clips without phases, not in the phase metrics: {total - count}")
+    every = [*labels.train, *labels.test]
+    bare = sum(int((label == NO_PHASE).sum()) for label in every)
+    if bare:
+        found.append(f"frames without a phase, not in the phase metrics: {bare}")
+    unseen = set(range(len(labels.phases))).difference(*(label.tolist() for label in labels.train))
+    if unseen:
+        shown = ", ".join(labels.phases[n] for n in sorted(unseen))
+        found.append(f"phases of no training clip, whose test frames count as wrong: {shown}")
+    lacking = _lacking(labels)
+    if lacking:
+        shown = ", ".join(f"{labels.phases[n]} {count}" for n, count in sorted(lacking.items()))
+        found.append(f"labelled clips that lack a phase: {shown}; the rule is part of progression")
+    repeats = sum(len({p.name for p in rows}) < len(rows) for rows in phases.values())
+    if repeats:
+        found.append(
+            f"clips that repeat a phase: {repeats}; progression takes the last time, and both it "
+            "and tau assume that every phase happens once"
+        )
+    return found
+
+
+def _lacking(labels: Labels) -> Counter[int]:
+    """Number of labelled clips without each phase that some of them lack."""
+    every = range(len(labels.phases))
+    clips = (*labels.train, *labels.test)
+    return Counter(n for label in clips for n in set(every).difference(label.tolist()))

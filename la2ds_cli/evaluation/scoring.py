@@ -1,8 +1,8 @@
-"""All metrics of one feature set, over the material that all sets share."""
+"""All metrics of one feature set, with intervals over the test videos."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,19 +10,42 @@ import numpy as np
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.evaluation.bootstrap import interval
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.event_transfer import (
+    Draw,
     TransferError,
     bootstrap_medians,
     summarise,
     transfer_events,
 )
+from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import FeatureSet, Variant
-from la2ds_cli.evaluation.measure import Key, Measure, mean_over_runs, nested
-from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases, measure_tau
-from la2ds_cli.evaluation.protocol import Protocol
-from la2ds_cli.evaluation.trims import Draw, EvaluationClip
+from la2ds_cli.evaluation.frame_retrieval import average_retrieval, retrieve_frames
+from la2ds_cli.evaluation.kendall import Tau, kendalls_tau
+from la2ds_cli.evaluation.measure import (
+    RESAMPLES,
+    Key,
+    Measure,
+    VideoValue,
+    interval,
+    mean_over_runs,
+    nested,
+    resampled_means,
+    undefined,
+    video_counts,
+)
+from la2ds_cli.evaluation.phase_classification import (
+    LabelledFrames,
+    classify_phases,
+    score_confusion,
+)
+from la2ds_cli.evaluation.phase_labels import NO_PHASE, Labels
+from la2ds_cli.evaluation.phase_progression import (
+    MissingPhase,
+    phase_progression,
+    r_squared,
+)
+from la2ds_cli.evaluation.protocol import Protocol, Subset
 
 Measures = Mapping[Key, Measure]
 
@@ -180,3 +203,184 @@ def _mean_transfer(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict
         "interval_percent": list(spread) if spread else None,
         "spread": float(np.std(medians, ddof=1)),
     }
+
+
+def retrieval_metric(protocol: Protocol) -> str:
+    """Key of AP@K by what it is."""
+    return "average_precision_at_k" if protocol.ranked else "precision_at_k"
+
+
+def measure_tau(
+    features: Sequence[FloatArray], videos: Sequence[str], stride: int, seed: int
+) -> Measure:
+    """Kendall's tau over all test clips as a Measure; features (T, D) per clip."""
+    tau = kendalls_tau(features, stride)
+    facts = {"pairs": tau.pairs, "nan": tau.nan, "reason": _undefined_tau(features, stride, tau)}
+    by_video = []
+    for video, row in zip(videos, tau.by_pair, strict=True):
+        defined = row[np.isfinite(row)]
+        if len(defined):
+            by_video.append(VideoValue(video, float(defined.mean()), len(defined)))
+    resampled = resampled_means(tau.by_pair, video_counts(len(videos), seed))
+    return Measure(tau.value, resampled, facts, by_video)
+
+
+def _undefined_tau(features: Sequence[FloatArray], stride: int, tau: Tau) -> str | None:
+    """Why some pairs have no tau. Their number is a fact of its own, so that the same reason of
+    several features is told once."""
+    broken = sum(not np.isfinite(feature[::stride]).all() for feature in features)
+    whole = len(features) - broken
+    reasons = []
+    if tau.nan > tau.pairs - whole * (whole - 1):
+        reasons.append("all frames of A have one and the same nearest frame in B")
+    if broken:
+        reasons.append(f"the features of {broken} clips are not finite")
+    return f"pairs undefined, since {', or '.join(reasons)}" if reasons else None
+
+
+def measure_phases(
+    train: Sequence[FloatArray],
+    test: Sequence[FloatArray],
+    labels: Labels,
+    protocol: Protocol,
+    seed: int,
+) -> dict[Key, Measure]:
+    """Classification, progression and retrieval of one feature.
+
+    train: features (T, D) of the clips of labels.train; test: of all test clips.
+    """
+    test = [test[row] for row in labels.test_row]
+    keys = _keys(protocol)
+    broken = [int((~np.isfinite(feature)).any(axis=1).sum()) for feature in (*train, *test)]
+    if any(broken):
+        clips = sum(count > 0 for count in broken)
+        reason = f"features that are not finite: {sum(broken)} frames of {clips} clips"
+        return {key: undefined(reason, nan=sum(broken)) for key in keys}
+    fit, scored = _kept(train, labels.train), _kept(test, labels.test)
+    found: dict[Key, Measure] = {}
+    for subset in protocol.subsets:
+        key = ("phase_classification", subset.name)
+        found[key] = _classification(fit, scored, labels, protocol, subset, seed)
+    found["phase_progression", ""] = _progression(train, test, labels, protocol, seed)
+    return found | _retrieval(scored, labels, protocol, seed)
+
+
+def _keys(protocol: Protocol) -> list[Key]:
+    return [
+        *(("phase_classification", subset.name) for subset in protocol.subsets),
+        ("phase_progression", ""),
+        *((retrieval_metric(protocol), str(k)) for k in protocol.neighbours),
+    ]
+
+
+def _kept(features: Sequence[FloatArray], label: Sequence[IntArray]) -> list[LabelledFrames]:
+    pairs = zip(features, label, strict=True)
+    return [LabelledFrames(f[of != NO_PHASE], of[of != NO_PHASE]) for f, of in pairs]
+
+
+def _classification(
+    train: list[LabelledFrames],
+    test: list[LabelledFrames],
+    labels: Labels,
+    protocol: Protocol,
+    subset: Subset,
+    seed: int,
+) -> Measure:
+    found = classify_phases(train, test, len(labels.phases), subset, protocol.classifier)
+    if found is None:
+        return undefined(f"{subset.name} wanted, {len(train)} labelled training videos are there")
+    draws = len(found.confusion)
+    by_draw = score_confusion(found.confusion.sum(axis=1), protocol.score)
+    weight = _draw_counts(draws, seed)
+    counts = video_counts(len(test), seed)
+    resampled = np.zeros(len(counts))
+    for d in range(draws):
+        pooled = np.einsum("rv,vij->rij", counts, found.confusion[d])
+        resampled += weight[:, d] * score_confusion(pooled, protocol.score) / draws
+    facts = {
+        "score": protocol.score,
+        "videos": found.videos,
+        "draws": draws,
+        "draw_spread": float(np.std(by_draw, ddof=1)) if draws > 1 else None,
+        "one_phase_draws": found.one_phase,
+        "reason": None,
+    }
+    alone = score_confusion(found.confusion, protocol.score).mean(axis=0)
+    frames = [len(clip.label) for clip in test]
+    return Measure(float(by_draw.mean()), resampled, facts, _by_video(labels, alone, frames))
+
+
+def _draw_counts(draws: int, seed: int) -> IntArray:
+    """(R, draws): how often each draw of the training videos is drawn in each resample."""
+    generator = np.random.default_rng([seed, draws, 1])
+    return generator.multinomial(draws, np.full(draws, 1 / draws), RESAMPLES)
+
+
+def _progression(
+    train: Sequence[FloatArray],
+    test: Sequence[FloatArray],
+    labels: Labels,
+    protocol: Protocol,
+    seed: int,
+) -> Measure:
+    if len(labels.phases) < 2:
+        return undefined("fewer than two phases")
+    try:
+        found = phase_progression(
+            *(train, labels.train, test, labels.test, len(labels.phases)),
+            *(protocol.missing_phase, protocol.last_phase),
+        )
+    except MissingPhase as missing:
+        name = labels.phases[missing.phase]
+        return undefined(f"some clip has no phase '{name}', where this protocol has no rule")
+    names = labels.phases[: len(found.r2)]
+    if np.isnan(found.r2).any():
+        name = names[int(np.isnan(found.r2).argmax())]
+        return undefined(f"no test clip has the phase '{name}'")
+    low = -np.inf if protocol.r2_floor is None else protocol.r2_floor
+    counts = video_counts(len(test), seed)
+    resampled = r_squared(np.einsum("rv,ves->res", counts, found.sums))
+    facts = {
+        "by_phase": dict(zip(names, found.r2.tolist(), strict=True)),
+        "mean_unclipped": float(found.r2.mean()),
+        "clipped": int((found.r2 < low).sum()),
+        "excluded": dict(zip(names, found.excluded.tolist(), strict=True)),
+        "reason": None,
+    }
+    value = float(np.maximum(found.r2, low).mean())
+    frames = found.sums[:, :, 0].max(axis=1).astype(int).tolist()
+    by_video = _by_video(labels, found.error, frames)
+    return Measure(value, np.maximum(resampled, low).mean(axis=1), facts, by_video)
+
+
+def _retrieval(
+    test: list[LabelledFrames], labels: Labels, protocol: Protocol, seed: int
+) -> dict[Key, Measure]:
+    if not protocol.neighbours:
+        return {}
+    step = protocol.retrieval_stride
+    metric = retrieval_metric(protocol)
+    clips = [LabelledFrames(clip.feature[::step], clip.label[::step]) for clip in test]
+    found = retrieve_frames(clips, protocol.neighbours, protocol.ranked)
+    if found is None:
+        reason = f"fewer than {max(protocol.neighbours)} labelled frames in the other test clips"
+        return {(metric, str(k)): undefined(reason) for k in protocol.neighbours}
+    once = np.ones((1, len(clips)), np.int64)
+    value = average_retrieval(found, once, protocol.average)[0]
+    resampled = average_retrieval(found, video_counts(len(clips), seed), protocol.average)
+    alone = found.total / np.maximum(found.frames, 1)[:, None]
+    facts = {"queries": int(found.frames.sum()), "reason": None}
+    return {
+        (metric, str(k)): Measure(
+            float(value[e]),
+            resampled[:, e],
+            facts,
+            _by_video(labels, alone[:, e], found.frames.tolist()),
+        )
+        for e, k in enumerate(protocol.neighbours)
+    }
+
+
+def _by_video(labels: Labels, value: FloatArray, frames: Sequence[int]) -> list[VideoValue]:
+    rows = zip(labels.video, value.tolist(), frames, strict=True)
+    return [VideoValue(video, number, int(count)) for video, number, count in rows if count]

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from la2ds_cli.evaluation.phase_table import (
-    LABELS,
-    add_row,
-    cell,
-    feature_columns,
-    figures,
-    missing_notes,
-    phase_notes,
-    phase_table,
-    phase_title,
-)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+
 
 ENOUGH_RUNS = 3  # fewer tell nothing of the spread over seeds
 _TRANSFER = (  # heading, key, digits
@@ -143,3 +132,147 @@ def _definitions(result: Mapping[str, Any]) -> list[str]:
         chosen = f" (here: {row['variant']})" if "variants" in row else ""
         lines.append(f"{LABELS[name]}: {text}{chosen}.")
     return lines
+
+
+LABELS = {
+    "model": "model",
+    "raw_pose": "raw pose",
+    "raw_pose_best": "best raw pose",
+    "time_only": "time only",
+    "untrained": "untrained network",
+}
+_RETRIEVAL = ("precision_at_k", "average_precision_at_k")  # a protocol has one of them
+
+
+def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(heading, metric, part) of each figure that the rows of the document hold; tau where it has
+    no place in the table of event transfer."""
+    row = next(iter(result["features"].values()))
+    choices = result["protocol"]["choices"]
+    classifier = "SVM" if choices["classifier"] == "svm" else "logistic"
+    classifier += " F1" if choices["score"] == "weighted_f1" else ""
+    found = [
+        (f"{classifier}, {part}", "phase_classification", part)
+        for part in row.get("phase_classification", {})
+    ]
+    if "phase_progression" in row:
+        found.append(("progress", "phase_progression", ""))
+    if "event_transfer" not in row:
+        found.append(("tau", "kendalls_tau", ""))
+    for metric in _RETRIEVAL:
+        found += [(f"AP@{part}", metric, part) for part in row.get(metric, {})]
+    return found
+
+
+def phase_table(result: Mapping[str, Any]) -> Table | None:
+    """Rich table, a row per figure with its 95 % interval below; None without any figure."""
+    shown = figures(result)
+    if not shown:
+        return None
+    table = feature_columns(result)
+    for heading, metric, part in shown:
+        add_row(table, heading, [figure(row, metric, part) for row in result["features"].values()])
+    return table
+
+
+def feature_columns(result: Mapping[str, Any]) -> Table:
+    """Empty table with a column for the headings of its rows and one for each feature set."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in result["features"]:
+        # Five columns and their spread have to fit a terminal of 80.
+        heading = LABELS[name].replace(" ", "\n", 1) if len(LABELS[name]) > 9 else LABELS[name]
+        style = "bold" if name == "model" else None
+        table.add_column(heading, justify="right", style=style, no_wrap=True)
+    return table
+
+
+def add_row(table: Table, heading: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """A row of figures, and below it one of undefined pairs where there are any."""
+    table.add_row(heading, *(cell(entry) for entry in entries))
+    if any(entry.get("nan") and entry.get("pairs") for entry in entries):
+        counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
+        table.add_row("  undefined", *counts)
+
+
+def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
+    """The entry of one metric in the row of a feature set."""
+    return row[metric][part] if part else row[metric]
+
+
+def phase_title(result: Mapping[str, Any]) -> str:
+    """What stands above the table of phases."""
+    fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
+    return f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
+
+
+def cell(entry: Mapping[str, Any], digits: int = 3) -> str:
+    """Value with its spread over runs, below it the interval."""
+    lines = ["–"]
+    if entry["value"] is not None:
+        lines = [f"{entry['value']:.{digits}f}"]
+        if entry.get("spread") is not None:
+            lines[0] += f" ±{entry['spread']:.{digits}f}"
+        if entry.get("clipped"):
+            lines[0] += "*"
+        if entry.get("interval"):
+            lines.append("{:.2f}–{:.2f}".format(*entry["interval"]))
+    return "\n".join(lines)
+
+
+def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
+    """Remarks: baselines that do as well as the model, clipped figures."""
+    rows, shown = result["features"], figures(result)
+    for name in ("time_only", "raw_pose_best", "untrained"):
+        ahead = [
+            heading
+            for heading, metric, part in shown
+            if "model" in rows and name in rows and _beaten(rows["model"], rows[name], metric, part)
+        ]
+        if ahead:
+            yield f"{LABELS[name]} does as well as the model or better in: {', '.join(ahead)}"
+    yield from _clipped(result)
+
+
+def missing_notes(
+    rows: Mapping[str, Mapping[str, Any]], shown: Sequence[tuple[str, str, str]]
+) -> Iterator[str]:
+    """Why figures are missing or rest on fewer pairs, each reason once for all it holds for."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, row in rows.items():
+        for heading, metric, part in shown:
+            entry = figure(row, metric, part)
+            if entry["reason"]:
+                who = LABELS[name]
+                if entry.get("pairs") and entry.get("nan"):
+                    who += f" ({entry['nan']} of {entry['pairs']})"
+                found.setdefault(entry["reason"], {}).setdefault(who, []).append(heading)
+    for reason, by_feature in found.items():
+        same: dict[str, list[str]] = {}
+        for who, headings in by_feature.items():
+            same.setdefault(", ".join(headings), []).append(who)
+        for headings, names in same.items():
+            yield f"{headings}, {', '.join(names)}: {reason}"
+
+
+def _beaten(model: Mapping[str, Any], other: Mapping[str, Any], metric: str, part: str) -> bool:
+    mine, theirs = (figure(row, metric, part)["value"] for row in (model, other))
+    return mine is not None and theirs is not None and theirs >= mine
+
+
+def _clipped(result: Mapping[str, Any]) -> Iterator[str]:
+    for name, row in result["features"].items():
+        entry = row.get("phase_progression", {})
+        if entry.get("clipped"):
+            runs = " (all runs together)" if "by_run" in entry else ""
+            yield (
+                f"{LABELS[name]}, progress: * phases whose R squared is counted as the floor: "
+                f"{entry['clipped']}{runs}; unclipped the mean is {entry['mean_unclipped']:.3g}"
+            )
+        elif entry.get("value") is not None and entry["value"] < -1:
+            yield (
+                f"{LABELS[name]}, progress: far below 0, so worse than the mean target for every "
+                "frame; a single phase can cause it (this protocol does not clip)"
+            )

@@ -16,8 +16,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.evaluation.events import choose_events
-from la2ds_cli.evaluation.trims import EvaluationClip
+from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.features.crop import clip_box
 
 ANY = "any"  # in place of a limb's name: one of the limbs, drawn anew for every frame

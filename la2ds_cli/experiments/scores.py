@@ -21,7 +21,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.evaluation.bootstrap import interval
+from la2ds_cli.evaluation.measure import interval
 from la2ds_cli.experiments.metrics import ALL_METRICS, METRICS, Metric, Scores
 
 VERSION = 1

@@ -14,7 +14,7 @@ from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.evaluation.bootstrap import interval, resampled_medians, video_counts
+from la2ds_cli.evaluation.measure import interval, resampled_medians, video_counts
 from la2ds_cli.labels.check import BoundaryError, Check, Scored
 
 FRAME_BINS = (0.0, 0.5, 0.8, 0.95, 1.0)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.evaluation.bootstrap import (
-    interval,
-    resampled_means,
-    resampled_medians,
-    video_counts,
-)
+from la2ds_cli.evaluation.measure import interval, resampled_means, resampled_medians, video_counts
 
 
 def all_pairs(videos: int) -> tuple[np.ndarray, np.ndarray]:

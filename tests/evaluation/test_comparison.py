@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.evaluation.comparison import compare
-from la2ds_cli.evaluation.event_transfer import TransferError
+from la2ds_cli.evaluation.event_transfer import TransferError, compare
 
 VIDEOS = 10
 

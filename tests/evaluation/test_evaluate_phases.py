@@ -258,8 +258,9 @@ def test_what_limits_the_labels_is_said(tmp_path: Path) -> None:
 def test_features_that_are_not_finite_have_no_figure(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases
+    from la2ds_cli.evaluation.phase_labels import Labels
     from la2ds_cli.evaluation.protocol import LA2DS
+    from la2ds_cli.evaluation.scoring import measure_phases
 
     label = np.repeat([0, 1], 10)
     labels = Labels(("a", "b"), [label], [label, label], [0, 1], ["v", "w"])

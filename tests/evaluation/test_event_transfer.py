@@ -9,14 +9,17 @@ import pytest
 
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.evaluation.aligners import Direct, Views
 from la2ds_cli.evaluation.event_transfer import (
+    Cut,
+    Draw,
     TransferError,
+    draw_trims,
     shared_events,
     summarise,
     transfer_events,
 )
-from la2ds_cli.evaluation.trims import Cut, Draw, EvaluationClip, draw_trims
+from la2ds_cli.evaluation.events import EvaluationClip
+from la2ds_cli.evaluation.features import Direct, Views
 from tests.movement import sequence, warped_phase
 
 FPS = 20.0

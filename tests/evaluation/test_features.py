@@ -7,9 +7,10 @@ import pytest
 
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.evaluation.aligners import Direct, align_views
 from la2ds_cli.evaluation.features import (
     FEATURE_NAMES,
+    Direct,
+    align_views,
     baseline_sets,
     check_names,
     raw_variants,

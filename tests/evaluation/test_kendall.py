@@ -8,8 +8,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import kendalltau
 
 from la2ds_cli.evaluation import kendall
-from la2ds_cli.evaluation.kendall import kendalls_tau
-from la2ds_cli.evaluation.tau_kernel import tau_against_order
+from la2ds_cli.evaluation.kendall import kendalls_tau, tau_against_order
 
 
 def usual_loop(clips: list[np.ndarray], stride: int) -> np.ndarray:

@@ -9,8 +9,9 @@ import pytest
 
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases, measure_tau
+from la2ds_cli.evaluation.phase_labels import Labels
 from la2ds_cli.evaluation.protocol import PROTOCOLS, get_protocol
+from la2ds_cli.evaluation.scoring import measure_phases, measure_tau
 
 CONFIG = EvaluateConfig()
 NAMES = ("a", "b", "c")

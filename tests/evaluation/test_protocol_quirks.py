@@ -10,8 +10,9 @@ import pytest
 
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.evaluation.measure import Measure
-from la2ds_cli.evaluation.phase_metrics import Labels, measure_phases, measure_tau
+from la2ds_cli.evaluation.phase_labels import Labels
 from la2ds_cli.evaluation.protocol import get_protocol
+from la2ds_cli.evaluation.scoring import measure_phases, measure_tau
 
 Clip = tuple[Sequence[float], Sequence[int]]
 """Feature (one column) and phase of each frame."""

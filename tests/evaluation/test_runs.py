@@ -15,8 +15,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
-from la2ds_cli.evaluation.phase_table import cell, missing_notes, phase_notes
-from la2ds_cli.evaluation.table import evaluation_table, verdict
+from la2ds_cli.evaluation.table import cell, evaluation_table, missing_notes, phase_notes, verdict
 from tests.evaluation.labelled_project import labelled_project
 
 TINY = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.core.config import EvaluateConfig
-from la2ds_cli.evaluation.trims import Cut, EvaluationClip, draw_trims, trim
+from la2ds_cli.evaluation.event_transfer import Cut, draw_trims, trim
+from la2ds_cli.evaluation.events import EvaluationClip
 from tests.movement import sequence, warped_phase
 
 

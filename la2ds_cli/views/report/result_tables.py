@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.phase_table import LABELS, cell, figure, figures
-from la2ds_cli.evaluation.table import verdict
+from la2ds_cli.evaluation.table import LABELS, cell, figure, figures, verdict
 from la2ds_cli.health.status import RunStatus
 from la2ds_cli.views.report.page import Html, items, text
 
