@@ -108,6 +108,7 @@ def benchmark(
 
 def print_benchmark(console: Console, command: str, result: BenchmarkResult, folder: Path) -> None:
     """The document, or the tables with their notes; where the files lie."""
+    from la2ds_cli.core.table import terminal
     from la2ds_cli.experiments.ablation_table import effort
     from la2ds_cli.experiments.benchmark_pages import document, screen_tables
     from la2ds_cli.experiments.benchmark_tables import all_notes
@@ -117,7 +118,7 @@ def print_benchmark(console: Console, command: str, result: BenchmarkResult, fol
     for title, table in screen_tables(result):
         console.line("")
         console.line(title)
-        console.rendered(table)
+        console.rendered(terminal(table))
     console.line("")
     for project in result.projects:
         console.line(f"{project.table.name}: {effort(project.table)}")

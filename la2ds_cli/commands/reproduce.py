@@ -115,7 +115,8 @@ def _methods(
 def _ablation(
     console: Console, project: Project, table: Any, preset: str | None, options: dict[str, Any]
 ) -> int:
-    from la2ds_cli.experiments.ablation_table import effort, notes, screen_table
+    from la2ds_cli.core.table import terminal
+    from la2ds_cli.experiments.ablation_table import effort, notes, shown_table
     from la2ds_cli.experiments.reproduce import DEFAULT_PRESET
     from la2ds_cli.experiments.reproduce import reproduce as step
 
@@ -123,7 +124,7 @@ def _ablation(
     result = step(project, table, preset=preset, progress=console.progress, **options)
     console.document("reproduce", {"project": project.root, **result.to_json()})
     console.line(result.title)
-    console.rendered(screen_table(result))
+    console.rendered(terminal(shown_table(result)))
     console.line(effort(result))
     for text in notes(result):
         console.line(f"note: {text}", "yellow")

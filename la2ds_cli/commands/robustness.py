@@ -142,11 +142,12 @@ def _shares(text: str) -> list[float]:
 
 
 def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:
-    from la2ds_cli.experiments.robustness import screen_table, write
+    from la2ds_cli.core.table import terminal
+    from la2ds_cli.experiments.robustness import sweep_table, write_sweep
 
-    paths = write(sweep, project.results_dir("robustness"), name)
+    paths = write_sweep(sweep, project.results_dir("robustness"), name)
     console.document(f"robustness {sweep.kind}", {"project": project.root, **sweep.to_json()})
-    console.rendered(screen_table(sweep))
+    console.rendered(terminal(sweep_table(sweep)))
     for text in sweep.warnings:
         console.line(f"note: {text}", "yellow")
     console.note(f"in full: {', '.join(str(path) for path in paths)}")

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
-
 
 ENOUGH_RUNS = 3  # fewer tell nothing of the spread over seeds
-_TRANSFER = (  # heading, key, digits
-    ("median %", "median_percent", 2),
-    ("mean %", "mean_percent", 2),
-    ("90th centile %", "p90_percent", 2),
-    ("median s", "median_seconds", 3),
-)
+TRANSFER = {"median_percent": 2, "mean_percent": 2, "p90_percent": 2, "median_seconds": 3}
+"""Key of a figure of event transfer -> digits that are shown."""
+_HEADINGS = ("median %", "mean %", "90th centile %", "median s")
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 
 
@@ -27,31 +24,73 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
 
     parts: list[RenderableType] = []
     if "event_transfer" in result["protocol"]:
-        parts += [Text(_title(result), style="italic"), _transfer_table(result), Text()]
-    phases = phase_table(result)
-    if phases is not None:
-        parts += [Text(phase_title(result), style="italic"), phases, Text()]
+        rows = transfer_rows(result, _HEADINGS)
+        rows += figure_rows("tau", result, "kendalls_tau")
+        parts += [Text(_title(result), style="italic"), _shown(result, rows), Text()]
+    rows = [row for shown in figures(result) for row in figure_rows(shown[0], result, *shown[1:])]
+    if rows:
+        parts += [Text(phase_title(result), style="italic"), _shown(result, rows), Text()]
     parts += [Text(line) for line in verdict(result)]
     parts += [Text(f"note: {text}", style="yellow") for text in _notes(result)]
     parts += [Text(), *(Text(line, style="dim") for line in _definitions(result))]
     return Group(*parts)
 
 
-def _transfer_table(result: Mapping[str, Any]) -> Table:
-    table = feature_columns(result)
-    rows = result["features"].values()
-    for heading, key, digits in _TRANSFER:
-        table.add_row(heading, *(cell(_entry(row["event_transfer"], key), digits) for row in rows))
-    add_row(table, "tau", [row["kendalls_tau"] for row in rows])
-    return table
+def _shown(result: Mapping[str, Any], rows: Sequence[Row]) -> RenderableType:
+    return terminal(Table(feature_columns(result), rows))
 
 
-def _entry(transfer: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A figure of event transfer; the median alone has an interval, and a spread over runs."""
-    if key != "median_percent":
-        return {"value": transfer[key]}
-    interval, spread = transfer["interval_percent"], transfer.get("spread")
-    return {"value": transfer[key], "interval": interval, "spread": spread}
+def feature_columns(result: Mapping[str, Any]) -> list[Column]:
+    """A column for the headings of the rows and one for each feature set."""
+    columns = [Column("figure", kind="name", hidden=True)]
+    for name in result["features"]:
+        label = LABELS.get(name, name)
+        # Five columns and their spread have to fit a terminal of 80.
+        heading = label.replace(" ", "\n", 1) if len(label) > 9 else label
+        columns.append(Column(heading, bold=name == "model"))
+    return columns
+
+
+def transfer_rows(result: Mapping[str, Any], headings: Sequence[str]) -> list[Row]:
+    """A row for each figure of TRANSFER, by its heading; the median alone has an interval, and a
+    spread over runs."""
+    rows = []
+    for heading, (key, digits) in zip(headings, TRANSFER.items(), strict=True):
+        cells = [Cell(heading)]
+        for row in result["features"].values():
+            transfer = row["event_transfer"]
+            entry = {"value": transfer[key]}
+            if key == "median_percent":
+                entry["interval"] = transfer["interval_percent"]
+                entry["spread"] = transfer.get("spread")
+            cells.append(figure_cell(entry, digits))
+        rows.append(Row(cells))
+    return rows
+
+
+def figure_rows(heading: str, result: Mapping[str, Any], metric: str, part: str = "") -> list[Row]:
+    """A row of a figure of every feature set; below it one of undefined pairs, where there are
+    any."""
+    entries = [figure(row, metric, part) for row in result["features"].values()]
+    rows = [Row([Cell(heading), *map(figure_cell, entries)])]
+    if any(entry.get("nan") and entry.get("pairs") for entry in entries):
+        counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
+        rows.append(Row([Cell("  undefined"), *map(Cell, counts)]))
+    return rows
+
+
+def figure_cell(entry: Mapping[str, Any], digits: int = 3) -> Cell:
+    """Value with its spread over runs, below it the interval; * where it was clipped."""
+    if entry["value"] is None:
+        return Cell("–")
+    text, spread = f"{entry['value']:.{digits}f}", entry.get("spread")
+    star = "*" if entry.get("clipped") else ""
+    low_high = entry.get("interval")
+    return Cell(
+        text + (star if spread is None else ""),
+        "" if spread is None else f"±{spread:.{digits}f}{star}",
+        ("{:.2f}–{:.2f}".format(*low_high),) if low_high else (),
+    )
 
 
 def verdict(result: Mapping[str, Any]) -> list[str]:
@@ -164,39 +203,6 @@ def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def phase_table(result: Mapping[str, Any]) -> Table | None:
-    """Rich table, a row per figure with its 95 % interval below; None without any figure."""
-    shown = figures(result)
-    if not shown:
-        return None
-    table = feature_columns(result)
-    for heading, metric, part in shown:
-        add_row(table, heading, [figure(row, metric, part) for row in result["features"].values()])
-    return table
-
-
-def feature_columns(result: Mapping[str, Any]) -> Table:
-    """Empty table with a column for the headings of its rows and one for each feature set."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for name in result["features"]:
-        # Five columns and their spread have to fit a terminal of 80.
-        heading = LABELS[name].replace(" ", "\n", 1) if len(LABELS[name]) > 9 else LABELS[name]
-        style = "bold" if name == "model" else None
-        table.add_column(heading, justify="right", style=style, no_wrap=True)
-    return table
-
-
-def add_row(table: Table, heading: str, entries: Sequence[Mapping[str, Any]]) -> None:
-    """A row of figures, and below it one of undefined pairs where there are any."""
-    table.add_row(heading, *(cell(entry) for entry in entries))
-    if any(entry.get("nan") and entry.get("pairs") for entry in entries):
-        counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
-        table.add_row("  undefined", *counts)
-
-
 def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
     """The entry of one metric in the row of a feature set."""
     return row[metric][part] if part else row[metric]
@@ -206,20 +212,6 @@ def phase_title(result: Mapping[str, Any]) -> str:
     """What stands above the table of phases."""
     fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
     return f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
-
-
-def cell(entry: Mapping[str, Any], digits: int = 3) -> str:
-    """Value with its spread over runs, below it the interval."""
-    lines = ["–"]
-    if entry["value"] is not None:
-        lines = [f"{entry['value']:.{digits}f}"]
-        if entry.get("spread") is not None:
-            lines[0] += f" ±{entry['spread']:.{digits}f}"
-        if entry.get("clipped"):
-            lines[0] += "*"
-        if entry.get("interval"):
-            lines.append("{:.2f}–{:.2f}".format(*entry["interval"]))
-    return "\n".join(lines)
 
 
 def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.table import Cell, Column, Row, Table
+from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.experiments.ablations import PAPER_DATA
 from la2ds_cli.experiments.metrics import HEADLINE, METRICS, Metric
 from la2ds_cli.experiments.result import Outcome, ResultRow, TableResult
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 
 THEIRS = "  in the paper"
 
@@ -27,60 +24,51 @@ def shown_metrics(result: TableResult) -> list[Metric]:
     return [m for m in METRICS if any(row.values(m.name) or m.name in row.paper for row in rows)]
 
 
-def screen_table(result: TableResult) -> RenderableType:
-    """For a terminal of 80 columns: a line for each row, below it the figures of the paper."""
+def shown_table(result: TableResult, *, full: bool = False) -> Table:
+    """A line for each row, below it the figures of the paper; for a terminal of 80 columns.
+
+    full: for a page, with long headings, steps and seconds.
+    """
     metrics = shown_metrics(result)
-    lines: list[tuple[list[str], str]] = []
+    headings = [m.label if full else m.short for m in metrics]
+    if metrics:
+        headings.insert(1, "95 %")
+    if full:
+        headings += ["steps", "seconds"]
+    rows = []
     for row in (*result.rows, *result.baselines):
-        lines.append(([row.label, *_ours(row, metrics)], ""))
+        figures = [_mean(row.values(m.name), m.digits) for m in metrics]
+        if metrics:
+            figures.insert(1, _interval(row))
+        rows.append(Row([Cell(text) for text in [row.label, *figures, *_cost(row)[: 2 * full]]]))
         if row.paper:
-            lines.append(([THEIRS, *_printed(row, metrics)], "dim"))
-    heading = [m.short for m in metrics]
-    return narrow_table(["", heading[0], "95 %", *heading[1:]] if metrics else [""], lines)
-
-
-def narrow_table(
-    header: Sequence[str], lines: Iterable[tuple[Sequence[str], str]]
-) -> RenderableType:
-    """Numbers are kept whole, the words of the first column wrap. lines: cells and their style."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(header[0], overflow="fold", min_width=12)
-    for heading in header[1:]:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for cells, style in lines:
-        table.add_row(*cells, style=style or None)
-    return table
-
-
-def _ours(row: ResultRow, metrics: Sequence[Metric]) -> list[str]:
-    """Mean and deviation of every metric; after the first its interval, where one run has one."""
-    values = [_spread(row.values(m.name), m.digits) for m in metrics]
-    return [*values[:1], *([_interval(row)] if metrics else []), *values[1:]]
-
-
-def _printed(row: ResultRow, metrics: Sequence[Metric]) -> list[str]:
-    values = [_number(row.paper.get(m.name), m.digits) for m in metrics]
-    return [*values[:1], "", *values[1:]]
+            figures = [m.shown(row.paper[m.name]) if m.name in row.paper else "" for m in metrics]
+            texts = [THEIRS, *figures[:1], "", *figures[1:], *[""] * (2 * full)]
+            rows.append(Row([Cell(text) for text in texts], quiet=True))
+    return Table([Column("", kind="name", wrap=True), *map(Column, headings)], rows)
 
 
 def _interval(row: ResultRow) -> str:
-    found = [o.interval for o in row.outcomes if o.interval is not None]
+    """The interval of the headline, where one run alone has one."""
+    known = [o.interval for o in row.outcomes if o.interval is not None]
     if HEADLINE in row.intervals:
-        found = [row.intervals[HEADLINE]]
-    return f"{found[0][0]:.2f}–{found[0][1]:.2f}" if len(found) == 1 else ""
+        known = [row.intervals[HEADLINE]]
+    return f"{known[0][0]:.2f}–{known[0][1]:.2f}" if len(known) == 1 else ""
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def _spread(values: Sequence[float], digits: int) -> str:
+def _mean(values: Sequence[float], digits: int) -> str:
+    """Mean over the runs with their standard deviation, or a dash."""
     if not values:
         return "–"
     mean = f"{statistics.fmean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ±{statistics.stdev(values):.{digits}f}"
+
+
+def _cost(row: ResultRow) -> list[str]:
+    """Steps and seconds of training, empty where nothing was trained."""
+    done = [o for o in row.outcomes if o.seed is not None and not o.error]
+    seconds = [None if o.seconds is None else round(o.seconds) for o in done]
+    return [_range([o.steps for o in done]), _range(seconds)] if done else ["", ""]
 
 
 def effort(result: TableResult) -> str:
@@ -110,31 +98,20 @@ def _range(values: Sequence[int | None]) -> str:
 def notes(result: TableResult) -> list[str]:
     """What the table alone does not say: rows left out, runs that failed or collapsed, unequal
     budgets, warnings."""
-    found = [f"{row.label}: {row.note}" for row in result.rows if row.note]
-    found += [f"{o.run}: {o.error}" for o in result.failures()]
-    found += result.collapses()
+    sentences = [f"{row.label}: {row.note}" for row in result.rows if row.note]
+    sentences += [f"{o.run}: {o.error}" for o in result.failures()]
+    sentences += result.collapses()
     if len({o.steps for o in _trained(result)}) > 1:
-        found.append(
+        sentences.append(
             "the runs had the same time and not the same number of steps; "
             "--set train.steps=N gives all of them N"
         )
-    return [*found, *result.warnings]
+    return [*sentences, *result.warnings]
 
 
 def markdown(result: TableResult) -> str:
     """The table with the command's settings, its definitions and notes."""
-    metrics = shown_metrics(result)
-    lines = [f"# {_heading(result)}", ""]
-    header = [m.label for m in metrics]
-    lines += [_line(["", *header[:1], "95 %", *header[1:], "steps", "seconds"])]
-    lines += [_line(["---"] * (len(header) + 4))]
-    for row in (*result.rows, *result.baselines):
-        done = [o for o in row.outcomes if o.seed is not None and not o.error]
-        steps = _range([o.steps for o in done]) if done else ""
-        times = _range([None if o.seconds is None else round(o.seconds) for o in done])
-        lines.append(_line([row.label, *_ours(row, metrics), steps, times if done else ""]))
-        if row.paper:
-            lines.append(_line([f"*{THEIRS.strip()}*", *_printed(row, metrics), "", ""]))
+    lines = [f"# {_heading(result)}", "", *md_table(shown_table(result, full=True))]
     lines.append("")
     if any(row.paper for row in result.rows):
         lines += [
@@ -155,9 +132,9 @@ def markdown(result: TableResult) -> str:
 
 def _definitions(protocol: Mapping[str, Any]) -> list[str]:
     """The words of the protocol; its single choices are in the JSON document."""
-    words = {**protocol, **protocol.get("features", {})}
-    found = [f"- {key}: {text}" for key, text in words.items() if isinstance(text, str)]
-    return ["## Definitions", "", *found] if found else []
+    definitions = {**protocol, **protocol.get("features", {})}
+    lines = [f"- {key}: {text}" for key, text in definitions.items() if isinstance(text, str)]
+    return ["## Definitions", "", *lines] if lines else []
 
 
 def _heading(result: TableResult) -> str:
@@ -167,10 +144,6 @@ def _heading(result: TableResult) -> str:
 
 def _label(name: str) -> str:
     return next(metric.label for metric in METRICS if metric.name == name)
-
-
-def _line(row: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
 def _plain(value: Any) -> str:
@@ -185,19 +158,16 @@ def table_csv(result: TableResult) -> str:
     """One line per run: row, run, seed, steps, seconds, metrics, the interval of the headline, the
     paper's figures, error."""
     names = [metric.name for metric in METRICS]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     head = ["table", "row", "features", "run", "seed", "steps", "seconds", *names]
-    ends = [f"{HEADLINE}_low", f"{HEADLINE}_high"]
-    writer.writerow([*head, *ends, *(f"paper_{name}" for name in names), "error"])
+    head += [f"{HEADLINE}_low", f"{HEADLINE}_high", *(f"paper_{name}" for name in names), "error"]
+    lines = []
     for row in (*result.rows, *result.baselines):
-        paper = [row.paper.get(name) for name in names]
         for o in row.outcomes:
             seconds = None if o.seconds is None else round(o.seconds, 1)
-            start = [result.name, row.name, o.features, o.run, o.seed, o.steps, seconds]
-            found = [*(o.scores.get(n) for n in names), *(o.interval or (None, None))]
-            writer.writerow([*start, *found, *paper, o.error])
-    return buffer.getvalue()
+            line = [result.name, row.name, o.features, o.run, o.seed, o.steps, seconds]
+            line += [*(o.scores.get(name) for name in names), *(o.interval or (None, None))]
+            lines.append([*line, *(row.paper.get(name) for name in names), o.error])
+    return table_text(head, lines)
 
 
 def write_table(result: TableResult, folder: Path) -> list[Path]:

@@ -26,7 +26,7 @@ MEAN = "mean over projects"
 
 
 @dataclass(frozen=True)
-class Cell:
+class Figure:
     """value: mean over seeds, or None. spread: standard deviation over seeds (n - 1). interval:
     95 %, over the scored clips. paper: the paper's figure, where it may be compared. rank: 1 for
     the best method of the column, 2 for the second, else 0."""
@@ -39,12 +39,12 @@ class Cell:
     rank: int = 0
     digits: int = 2
 
-    def shown(self) -> str:
-        """`91.23 ±0.40`, or a dash."""
+    def shown(self) -> tuple[str, str]:
+        """`91.23` and `±0.40`, or a dash and nothing."""
         if self.value is None:
-            return "–"
-        text = f"{self.value:.{self.digits}f}"
-        return text if self.spread is None else f"{text} ±{self.spread:.{self.digits}f}"
+            return "–", ""
+        spread = "" if self.spread is None else f"±{self.spread:.{self.digits}f}"
+        return f"{self.value:.{self.digits}f}", spread
 
     def shown_interval(self) -> str:
         """`[90.10, 92.00]`, or nothing."""
@@ -54,8 +54,8 @@ class Cell:
         return f"[{low:.{self.digits}f}, {high:.{self.digits}f}]"
 
     def shown_paper(self) -> str:
-        """`paper 92.63`, or nothing."""
-        return "" if self.paper is None else f"paper {self.paper:.{self.digits}f}"
+        """`92.63`, or nothing."""
+        return "" if self.paper is None else f"{self.paper:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Line:
     label: str
     reads: str
     baseline: bool
-    cells: list[Cell]
+    cells: list[Figure]
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
         return None  # the protocol has no such metric, or there are no labels
     columns, cells = [], {name: [] for name, _ in rows}
 
-    def add(group: str, metric: Metric, heading: str, found: dict[str, Cell]) -> None:
+    def add(group: str, metric: Metric, heading: str, found: dict[str, Figure]) -> None:
         columns.append(Column(group, heading, metric.name, metric.lower_is_better))
         ranked = _ranked(found, {name for name, baseline in rows if not baseline}, metric)
         for name in cells:
@@ -190,10 +190,10 @@ def _label(result: BenchmarkResult, name: str) -> str:
     return next(row.label for row in rows if row is not None)
 
 
-def _cell(result: BenchmarkResult, project: ProjectResult, name: str, metric: Metric) -> Cell:
+def _cell(result: BenchmarkResult, project: ProjectResult, name: str, metric: Metric) -> Figure:
     row = project.row(name)
     if row is None:
-        return Cell(digits=metric.digits)
+        return Figure(digits=metric.digits)
     values = row.values(metric.name)
     paper = None
     if not departures([project.source], result.facts["protocol"]):
@@ -203,8 +203,8 @@ def _cell(result: BenchmarkResult, project: ProjectResult, name: str, metric: Me
 
 def _summary(
     values: Sequence[float], interval: list[float] | None, paper: float | None, metric: Metric
-) -> Cell:
-    return Cell(
+) -> Figure:
+    return Figure(
         statistics.fmean(values) if values else None,
         statistics.stdev(values) if len(values) > 1 else None,
         interval,
@@ -220,13 +220,13 @@ def _comparable(result: BenchmarkResult, row: ResultRow, metric: Metric) -> floa
     return row.paper.get(metric.name) if same_input(row.name, reads) else None
 
 
-def _mean_cell(result: BenchmarkResult, name: str, metric: Metric) -> Cell:
+def _mean_cell(result: BenchmarkResult, name: str, metric: Metric) -> Figure:
     """Mean over projects of their means; nothing where one of them lacks the figure. The spread is
     that of the seeds which every project has."""
     rows = [project.row(name) for project in result.projects]
     per_project = [row.values(metric.name) if row else [] for row in rows]
     if not all(per_project):
-        return Cell(digits=metric.digits)
+        return Figure(digits=metric.digits)
     by_seed = [
         {o.seed: o.scores.get(metric.name) for o in row.outcomes} for row in rows if row is not None
     ]
@@ -235,7 +235,7 @@ def _mean_cell(result: BenchmarkResult, name: str, metric: Metric) -> Cell:
     paper = None
     if not departures([p.source for p in result.projects], result.facts["protocol"]):
         paper = _comparable(result, next(row for row in rows if row), metric)
-    return Cell(
+    return Figure(
         statistics.fmean(map(statistics.fmean, per_project)),
         statistics.stdev(means) if len(means) > 1 else None,
         _interval_of_projects(result, name, metric),
@@ -263,12 +263,12 @@ def _data_sets(result: BenchmarkResult) -> list[str]:
     return list(dict.fromkeys(p.source.data for p in result.projects if p.source.data))
 
 
-def _theirs(data: str, name: str, metric: Metric) -> Cell:
+def _theirs(data: str, name: str, metric: Metric) -> Figure:
     figure = paper_data()[data].figures.get(name, {}).get(metric.name)
-    return Cell(figure, runs=int(figure is not None), digits=metric.digits)
+    return Figure(figure, runs=int(figure is not None), digits=metric.digits)
 
 
-def _ranked(found: dict[str, Cell], methods: set[str], metric: Metric) -> dict[str, Cell]:
+def _ranked(found: dict[str, Figure], methods: set[str], metric: Metric) -> dict[str, Figure]:
     """Best and second of the methods, as the paper marks them; equal figures share a rank."""
     sign = 1 if metric.lower_is_better else -1
     shown = {
@@ -306,7 +306,7 @@ def _cost_table(result: BenchmarkResult) -> TaskTable:
                 known = [float(value) for value in values if value is not None]
                 mean = statistics.fmean(known) if known else None
                 spread = statistics.stdev(known) if len(set(known)) > 1 else None
-                cells.append(Cell(mean, spread, runs=len(known), digits=digits))
+                cells.append(Figure(mean, spread, runs=len(known), digits=digits))
         lines.append(Line(name, _label(result, name), result.reads.get(name, ""), False, cells))
     return TaskTable("cost", "Cost of training", columns, lines)
 

@@ -38,6 +38,10 @@ class Metric:
             found = found.get(key) if isinstance(found, Mapping) else None
         return None if found is None else self.factor * float(found)
 
+    def shown(self, value: float | None) -> str:
+        """The value with the digits of the metric, or a dash."""
+        return "–" if value is None else f"{value:.{self.digits}f}"
+
 
 _TRANSFER = "event_transfer"
 METRICS = (

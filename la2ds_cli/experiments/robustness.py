@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 from collections.abc import Sequence
@@ -13,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.table import Cell, Column, Row, Table
 from la2ds_cli.embedding.embed import has_model
-from la2ds_cli.experiments.ablation_table import narrow_table
 from la2ds_cli.experiments.corruption import (
     ANY,
     CorruptedProject,
@@ -31,8 +30,6 @@ from la2ds_cli.experiments.metrics import HEADLINE, METRICS, Scores
 from la2ds_cli.experiments.scores import Evaluation, evaluate_run
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from la2ds_cli.training.train import TrainResult
 
 
@@ -254,46 +251,42 @@ def _ratio(scores: Scores, clean: Scores) -> float | None:
     return mine / base if mine is not None and base else None
 
 
-def screen_table(sweep: Sweep) -> RenderableType:
+def sweep_table(sweep: Sweep) -> Table:
     """For a terminal; `growth` is the median error over that of the clean joints."""
     shown = [m for m in METRICS if any(c.scores.get(m.name) is not None for c in sweep.conditions)]
-    lines = []
+    headings = [m.short for m in shown]
+    headings = [*headings[:1], "95 %", "growth", *headings[1:]]
+    rows = []
     for c in sweep.conditions:
-        values = [(c.scores.get(m.name), m.digits) for m in shown]
-        text = ["–" if value is None else f"{value:.{digits}f}" for value, digits in values]
+        figures = [m.shown(c.scores.get(m.name)) for m in shown]
         growth = "–" if c.ratio is None else f"{c.ratio:.2f}"
-        lines.append(([_words(c), *text[:1], _interval(c), growth, *text[1:]], ""))
-    heading = [m.short for m in shown]
-    return narrow_table(["", *heading[:1], "95 %", "growth", *heading[1:]], lines)
+        low_high = "" if c.interval is None else f"{c.interval[0]:.2f}–{c.interval[1]:.2f}"
+        cells = [_label(c), *figures[:1], low_high, growth, *figures[1:]]
+        rows.append(Row([Cell(text) for text in cells]))
+    return Table([Column("", kind="name", wrap=True), *map(Column, headings)], rows)
 
 
-def _words(condition: Condition) -> str:
+def _label(condition: Condition) -> str:
     name = condition.features.replace("_", " ")
     if "missing" in condition.test:
         return f"{name}, {condition.test}"
     return f"{name}, {condition.train} → {condition.test}"
 
 
-def _interval(condition: Condition) -> str:
-    found = condition.interval
-    return "" if found is None else f"{found[0]:.2f}–{found[1]:.2f}"
-
-
 def sweep_csv(sweep: Sweep) -> str:
     """One line per condition with every metric, empty where it is undefined."""
     names = [metric.name for metric in METRICS]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     ends = [f"{HEADLINE}_low", f"{HEADLINE}_high"]
-    writer.writerow(["kind", "run", "features", "train", "test", *names, *ends, "ratio"])
-    for c in sweep.conditions:
-        start = [sweep.kind, sweep.run, c.features, c.train, c.test]
-        ends = c.interval or (None, None)
-        writer.writerow([*start, *(c.scores.get(name) for name in names), *ends, c.ratio])
-    return buffer.getvalue()
+    rows = [
+        [sweep.kind, sweep.run, c.features, c.train, c.test]
+        + [c.scores.get(name) for name in names]
+        + [*(c.interval or (None, None)), c.ratio]
+        for c in sweep.conditions
+    ]
+    return table_text(["kind", "run", "features", "train", "test", *names, *ends, "ratio"], rows)
 
 
-def write(sweep: Sweep, folder: Path, name: str) -> list[Path]:
+def write_sweep(sweep: Sweep, folder: Path, name: str) -> list[Path]:
     """Write NAME.csv and NAME.json; returns their paths."""
     paths = [folder / f"{name}.csv", folder / f"{name}.json"]
     artifact.write_text(paths[0], sweep_csv(sweep))

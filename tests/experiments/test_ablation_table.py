@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from la2ds_cli.experiments.ablation_table import effort, markdown, notes, screen_table
+from la2ds_cli.core.table import terminal
+from la2ds_cli.experiments.ablation_table import effort, markdown, notes, shown_table
 from la2ds_cli.experiments.ablations import ABLATIONS
 from la2ds_cli.experiments.metrics import METRICS
 from la2ds_cli.experiments.result import Outcome, ResultRow, TableResult
@@ -37,7 +38,7 @@ def _result(*outcomes: Outcome) -> TableResult:
 def _screen(result: TableResult, width: int) -> list[str]:
     console = Console(width=width, highlight=False)
     with console.capture() as capture:
-        console.print(screen_table(result))
+        console.print(terminal(shown_table(result)))
     return capture.get().splitlines()
 
 

@@ -214,7 +214,7 @@ def test_a_method_that_fails_does_not_take_the_others_along(
     note = f"swings, benchmark-failing_methods.one-s0: KeyError: 'x|y' ({log})"
     assert all_notes(found)[0] == note
     tables = layout(found)
-    assert _cells(tables, "failing_methods.one", "swings")["kendalls_tau"].shown() == "–"
+    assert _cells(tables, "failing_methods.one", "swings")["kendalls_tau"].shown() == ("–", "")
     assert _cells(tables, "la2ds", "swings")["kendalls_tau"].value is not None
     alone = _run([project], tmp_path / "out", methods=methods[:1], seeds=(0,))
     assert alone.exit_code() == ExitCode.UNUSABLE

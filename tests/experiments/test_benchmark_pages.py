@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from la2ds_cli.core.table import terminal, tex
 from la2ds_cli.experiments.benchmark_pages import (
     html_page,
     latex,
     markdown,
     screen_tables,
-    tex,
     write_benchmark,
 )
 from la2ds_cli.experiments.benchmark_tables import TaskTable, layout
@@ -81,7 +81,7 @@ def _shown(tables: list[TaskTable]) -> dict[tuple[str, str], list[str]]:
         (table.name, line.label): [
             text
             for cell in line.cells
-            for text in (*_numbers(cell.shown()), *_numbers(cell.shown_interval()))
+            for text in (*_numbers(" ".join(cell.shown())), *_numbers(cell.shown_interval()))
         ]
         for table in tables
         for line in table.lines
@@ -267,7 +267,7 @@ def test_many_projects_are_told_in_parts_and_a_terminal_is_80_wide() -> None:
         console = Console(width=200, highlight=False)
         with console.capture() as capture:
             for _, table in screen_tables(few):
-                console.print(table)
+                console.print(terminal(table))
         lines = capture.get().splitlines()
         assert max(len(line.rstrip()) for line in lines) <= 80
         assert any("±" in line for line in lines)

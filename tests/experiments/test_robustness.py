@@ -15,7 +15,14 @@ from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep, screen_table, sweep_csv, write
+from la2ds_cli.core.table import terminal
+from la2ds_cli.experiments.robustness import (
+    limb_sweep,
+    noise_sweep,
+    sweep_csv,
+    sweep_table,
+    write_sweep,
+)
 from la2ds_cli.training.train import train
 from tests.small_runs import TINY, six_clips
 
@@ -57,7 +64,7 @@ def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
     assert right > 90 > 75 > less
     assert _clean_files(project) == before
 
-    paths = write(sweep, tmp_path, "limbs")
+    paths = write_sweep(sweep, tmp_path, "limbs")
     rows = list(csv.DictReader(paths[0].open(newline="")))
     assert [row["test"] for row in rows] == [c.test for c in sweep.conditions]
     assert float(rows[3]["classification"]) == pytest.approx(less)
@@ -66,7 +73,7 @@ def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
     assert low <= float(rows[3]["event_transfer_median"]) <= float(high)
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(screen_table(sweep))
+        console.print(terminal(sweep_table(sweep)))
     printed = capture.get()
     assert max(map(len, printed.splitlines())) <= 80
     assert "growth" in printed

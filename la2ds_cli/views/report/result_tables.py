@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.table import LABELS, cell, figure, figures, verdict
+from la2ds_cli.core.table import Table, html
+from la2ds_cli.evaluation.table import (
+    feature_columns,
+    figure_rows,
+    figures,
+    transfer_rows,
+    verdict,
+)
 from la2ds_cli.health.status import RunStatus
 from la2ds_cli.views.report.page import Html, items, text
 
-_TRANSFER = (  # heading, key, digits
-    ("median error, %", "median_percent", 2),
-    ("mean error, %", "mean_percent", 2),
-    ("90th centile, %", "p90_percent", 2),
-    ("median error, s", "median_seconds", 3),
-)
+_TRANSFER = ("median error, %", "mean error, %", "90th centile, %", "median error, s")
 
 _DEFINED = {  # heading -> key of the protocol
     "Event transfer": "event_transfer",
@@ -67,30 +69,30 @@ def evaluations(project: Project) -> Html:
 
 def _document(path: Path) -> Html:
     try:
-        found = json.loads(path.read_text("utf-8"))
-        return _evaluation(found)
+        return _evaluation(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         # The folder is the user's: a file of another kind or version must not end the page.
         reason = f"{type(error).__name__}: {error}"
         return f'<p><span class="warning">cannot be shown ({text(reason)})</span></p>'
 
 
-def _evaluation(found: Mapping[str, Any]) -> Html:
-    split = "test clips" if found["split"] == "test" else "clips, no test split"
-    about = f"run {found['run']}, {found['clips']} {split}, protocol {found['protocol']['name']}"
-    rows = found["features"]
-    head = "".join(
-        f'<th scope="col" class="number">{text(LABELS.get(name, name))}</th>' for name in rows
-    )
-    body = [_line(*line) for line in _lines(found)]
-    notes = [text(line) for line in found.get("warnings", [])]
+def _evaluation(document: Mapping[str, Any]) -> Html:
+    split = "test clips" if document["split"] == "test" else "clips, no test split"
+    protocol = document["protocol"]
+    about = f"run {document['run']}, {document['clips']} {split}, protocol {protocol['name']}"
+    rows = []
+    if "event_transfer" in protocol:
+        rows += transfer_rows(document, [f"event transfer, {heading}" for heading in _TRANSFER])
+        rows += figure_rows("Kendall’s tau", document, "kendalls_tau")[:1]
+    for heading, metric, part in figures(document):
+        rows += figure_rows(heading, document, metric, part)[:1]
+    notes = [text(line) for line in document.get("warnings", [])]
     return (
         f'<p class="soft">{text(about)}</p>'
-        + items([text(line) for line in verdict(found)], "plain")
-        + f'<table><thead><tr><th scope="col"><span class="hidden">figure</span></th>{head}</tr>'
-        f"</thead><tbody>{''.join(body)}</tbody></table>"
+        + items([text(line) for line in verdict(document)], "plain")
+        + html(Table(feature_columns(document), rows))
         + items([f'<span class="warning">{note}</span>' for note in notes], "plain")
-        + _definitions(found["protocol"])
+        + _definitions(protocol)
     )
 
 
@@ -102,39 +104,3 @@ def _definitions(protocol: Mapping[str, Any]) -> Html:
         if protocol.get(key)
     ]
     return f"<details><summary>What these figures are</summary>{items(lines)}</details>"
-
-
-def _lines(found: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Heading and cells of every figure."""
-    rows = list(found["features"].values())
-    lines = []
-    if "event_transfer" in found["protocol"]:
-        for heading, key, digits in _TRANSFER:
-            lines.append(
-                (f"event transfer, {heading}", [_transfer(row, key, digits) for row in rows])
-            )
-        lines.append(("Kendall’s tau", [cell(row["kendalls_tau"]) for row in rows]))
-    for heading, metric, part in figures(found):
-        lines.append((heading, [cell(figure(row, metric, part)) for row in rows]))
-    return lines
-
-
-def _transfer(row: Mapping[str, Any], key: str, digits: int) -> str:
-    transfer = row["event_transfer"]
-    entry: dict[str, Any] = {"value": transfer[key]}
-    if key == "median_percent":
-        entry |= {"interval": transfer["interval_percent"], "spread": transfer.get("spread")}
-    return cell(entry, digits)
-
-
-def _line(heading: str, cells: Sequence[str]) -> Html:
-    shown = "".join(
-        '<td class="number">{}{}</td>'.format(
-            text(value.partition("\n")[0]),
-            f'<span class="hint">{text(value.partition(chr(10))[2])}</span>'
-            if "\n" in value
-            else "",
-        )
-        for value in cells
-    )
-    return f'<tr><th scope="row">{text(heading)}</th>{shown}</tr>'

@@ -1,0 +1,286 @@
+"""One table, shown in a terminal, as Markdown, as LaTeX and as HTML; plain CSV is in `csv_tables`.
+
+A step returns numbers; whoever shows them makes a `Table` of them once and picks the format. Every
+text in a table is text in each format: names of projects and methods are escaped.
+
+Our own, on rich for the terminal. pandas' Styler was tried (docs/decisions): it escapes cells and
+no headings, so that `10 %` comments out its line of LaTeX and a name is markup in HTML; a cell has
+no second line; there is no terminal and no Markdown; and importing pandas takes a second.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+# Points, in Computer Modern: the text of an article of one column, a sign of \footnotesize and of
+# \scriptsize, and the space beside a column.
+LATEX_TEXT = 345.0
+_SIGN, _SMALL_SIGN, _SEP = 4.4, 3.9, 4.0
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "†": r"$^\dagger$",
+    "–": "--",
+    "−": "$-$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "≈": r"$\approx$",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """text: a figure or words. spread: what stands behind the figure, smaller where there are
+    sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the second."""
+
+    text: str
+    spread: str = ""
+    below: tuple[str, ...] = ()
+    rank: Literal[0, 1, 2] = 0
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.spread}" if self.spread else self.text
+
+
+@dataclass(frozen=True)
+class Column:
+    """group: a heading above neighbouring columns that share it. kind: `name` heads the row,
+    `text` is words, `number` goes to the right. bold: the whole column, in a terminal. wrap: the
+    words may take several lines in a terminal. hidden: its heading is for screen readers alone."""
+
+    heading: str
+    group: str = ""
+    kind: Literal["name", "text", "number"] = "number"
+    bold: bool = False
+    wrap: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """quiet: beside the point, such as a baseline; it is set apart."""
+
+    cells: Sequence[Cell]
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+
+    def groups(self) -> list[tuple[str, int]]:
+        """Headings above the columns, "" for none, and how many neighbours share each."""
+        return [(name, len(list(same))) for name, same in groupby(c.group for c in self.columns)]
+
+
+def terminal(table: Table) -> RichTable:
+    """For rich: numbers are never cut; below a figure stand its small lines."""
+    from rich.table import Table as RichTable
+    from rich.text import Text  # a plain string would be markup: a name `[b]` would vanish
+
+    shown = RichTable(box=None, pad_edge=False)
+    for column in table.columns:
+        heading = "" if column.hidden else column.heading
+        if column.wrap:
+            shown.add_column(Text(heading), overflow="fold", min_width=12)
+        else:
+            shown.add_column(
+                Text(f"{column.group}\n{heading}" if column.group else heading),
+                justify="right" if column.kind == "number" else "left",
+                style="bold" if column.bold else None,
+                no_wrap=True,
+            )
+    for row in table.rows:
+        cells = (Text("\n".join([str(cell), *cell.below])) for cell in row.cells)
+        shown.add_row(*cells, style="dim" if row.quiet else None)
+    return shown
+
+
+def md(text: str) -> str:
+    """Plain text in Markdown; an underscore within a word needs no sign before it."""
+    return re.sub(r"([\\`*|<>\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def markdown(table: Table) -> list[str]:
+    """Lines of a pipe table: the best bold, the second and the names of quiet rows in italics."""
+    head = ["" if c.hidden else md(c.heading) for c in table.columns]
+    above = [f"{md(c.group)}<br>" if c.group else "" for c in table.columns]
+    rule = ["---:" if c.kind == "number" else "---" for c in table.columns]
+    lines = [[f"{group}{name}" for group, name in zip(above, head, strict=True)], rule]
+    for row in table.rows:
+        cells = []
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            mark = "*" if row.quiet and column.kind == "name" else ("", "**", "*")[cell.rank]
+            cells.append("<br>".join([f"{mark}{md(str(cell))}{mark}", *map(md, cell.below)]))
+        lines.append(cells)
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def html(table: Table, kind: str = "") -> str:
+    """A table element; kind: its class. The first columns head the table, groups stand above."""
+    heads = [c for c in table.columns if not c.group]
+    rows = 2 if len(heads) < len(table.columns) else 1
+    span = ' rowspan="2"' if rows == 2 else ""
+    top = "".join(
+        f'<th{span} scope="col"{_class("number" * (c.kind == "number"))}>{_html_heading(c)}</th>'
+        for c in heads
+    )
+    top += "".join(
+        f'<th scope="colgroup" class="group" colspan="{count}">{escape(name)}</th>'
+        for name, count in table.groups()
+        if name
+    )
+    begins = _begins_group(table)
+    below = "".join(
+        f'<th scope="col" class="number{" first" * first}">{_html_heading(column)}</th>'
+        for column, first in zip(table.columns, begins, strict=True)
+        if column.group
+    )
+    body = "".join(
+        f"<tr{_class('baseline' * row.quiet)}>"
+        + "".join(map(_html_cell, table.columns, row.cells, begins))
+        + "</tr>"
+        for row in table.rows
+    )
+    head = f"<tr>{top}</tr>" + (f"<tr>{below}</tr>" if below else "")
+    return f"<table{_class(kind)}><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
+
+
+def _html_heading(column: Column) -> str:
+    heading = escape(" ".join(column.heading.split()))
+    return f'<span class="hidden">{heading}</span>' if column.hidden else heading
+
+
+def _begins_group(table: Table) -> list[bool]:
+    """Whether each column is the first of a group."""
+    return [n == 0 and bool(name) for name, count in table.groups() for n in range(count)]
+
+
+def _html_cell(column: Column, cell: Cell, first: bool) -> str:
+    shown = escape(str(cell))
+    shown = (shown, f"<b>{shown}</b>", f"<u>{shown}</u>")[cell.rank]
+    shown += "".join(f'<span class="hint">{escape(line)}</span>' for line in cell.below)
+    if column.kind == "name":
+        return f'<th scope="row">{shown}</th>'
+    kind = "soft" if column.kind == "text" else "number" + " first" * first
+    return f'<td class="{kind}">{shown}</td>'
+
+
+def tex(text: str) -> str:
+    """Plain text in LaTeX, on one line."""
+    return "".join(_TEX.get(sign, sign) for sign in " ".join(text.split()))
+
+
+def latex_widths(table: Table) -> list[float]:
+    """Points that each column takes with the space beside it; the groups above do not count."""
+    return [
+        2 * _SEP
+        + max(
+            _SIGN * len(column.heading),
+            *(_points(row.cells[n]) for row in table.rows),
+        )
+        for n, column in enumerate(table.columns)
+    ]
+
+
+def _points(cell: Cell) -> float:
+    figure = _SIGN * len(cell.text) + _SMALL_SIGN * len(cell.spread)
+    return max(figure, _SMALL_SIGN * len(" ".join(cell.below)))
+
+
+def latex(table: Table, label: str, caption: str) -> list[str]:
+    """Lines of a table environment, which needs booktabs; a line between methods and baselines.
+
+    label: without `tab:`. caption: plain text.
+    """
+    letters = "".join("r" if column.kind == "number" else "l" for column in table.columns)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{tex(caption)}}}",
+        rf"\label{{tab:{label}}}",
+        r"\medskip",
+        r"\footnotesize",
+        rf"\setlength{{\tabcolsep}}{{{_SEP:g}pt}}",
+        # In a box of the width of the text, in the middle of which a wider table stands as well.
+        rf"\makebox[\linewidth]{{\begin{{tabular}}{{{letters}}}",
+        r"\toprule",
+        *_latex_head(table),
+        r"\midrule",
+    ]
+    quiet = False
+    for n, row in enumerate(table.rows):
+        if row.quiet and not quiet:
+            quiet = True
+            lines.append(r"\midrule")
+        elif n:
+            lines.append(r"\addlinespace[2pt]")
+        lines.append(_latex_row(map(_latex_cell, row.cells)))
+        below = [_small(" ".join(cell.below)) for cell in row.cells]
+        if any(below):
+            lines.append(_latex_row(below))
+    return [*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
+
+
+def _latex_head(table: Table) -> list[str]:
+    """Names of the groups above the headings of their columns, with a rule below each group."""
+    groups, rules, place = [], [], 0
+    widths = latex_widths(table)
+    for name, count in table.groups():
+        if name:
+            room = sum(widths[place : place + count]) - 2 * _SEP
+            groups.append(rf"\multicolumn{{{count}}}{{c}}{{{_stacked(name, room)}}}")
+            rules.append(rf"\cmidrule(lr){{{place + 1}-{place + count}}}")
+        else:
+            groups += [""] * count
+        place += count
+    headings = _latex_row(tex(column.heading) for column in table.columns)
+    return [_latex_row(groups), " ".join(rules), headings] if rules else [headings]
+
+
+def _stacked(name: str, room: float) -> str:
+    """A name in lines of at most `room` points where it has spaces, so that it widens no column."""
+    lines = textwrap.wrap(name, max(int(room / _SIGN), 1), break_long_words=False)
+    stack = r" \\ ".join(map(tex, lines))
+    return rf"\shortstack{{{stack}}}" if len(lines) > 1 else stack
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _latex_cell(cell: Cell) -> str:
+    mark = ("", r"\textbf", r"\underline")[cell.rank]
+    figure = f"{mark}{{{tex(cell.text)}}}" if mark else tex(cell.text)
+    return f"{figure} {_small(cell.spread)}" if cell.spread else figure
+
+
+def _small(words: str) -> str:
+    # In braces: a line of a table that begins with a bracket is taken for a length.
+    return rf"{{\scriptsize {tex(words)}}}" if words else ""
