@@ -19,6 +19,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from rich.table import Table as RichTable
 
 # Points, in Computer Modern: the text of an article of one column, a sign of \footnotesize and of
@@ -138,8 +139,10 @@ def markdown(table: Table) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def html(table: Table, kind: str = "") -> str:
-    """A table element; kind: its class. The first columns head the table, groups stand above."""
+def html(table: Table) -> Markup:
+    """A table element, which a template shows as it is. Columns without a group come first."""
+    from markupsafe import Markup
+
     heads = [c for c in table.columns if not c.group]
     rows = 2 if len(heads) < len(table.columns) else 1
     span = ' rowspan="2"' if rows == 2 else ""
@@ -165,7 +168,7 @@ def html(table: Table, kind: str = "") -> str:
         for row in table.rows
     )
     head = f"<tr>{top}</tr>" + (f"<tr>{below}</tr>" if below else "")
-    return f"<table{_class(kind)}><thead>{head}</thead><tbody>{body}</tbody></table>"
+    return Markup(f"<table><thead>{head}</thead><tbody>{body}</tbody></table>")
 
 
 def _class(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ from la2ds_cli.core.table import latex as latex_table
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.experiments.benchmark_tables import MEAN, Figure, TaskTable, all_notes, layout
 from la2ds_cli.experiments.result import SCHEMA_VERSION, BenchmarkResult
-from la2ds_cli.views.report.page import Html, items, page
-from la2ds_cli.views.report.page import text as escape
+from la2ds_cli.views.page import render_page
 
 WIDTH = 80  # of a terminal
 FEW = 3
@@ -177,35 +176,17 @@ def _latex_width(group: TaskTable) -> float:
 
 def html_page(result: BenchmarkResult) -> bytes:
     """Tables, notes, facts and definitions; every name is text in it."""
-    tables = layout(result)
-    return page(
-        "benchmark.html",
+    return render_page(
+        "experiments/benchmark.html",
         f"{result.title} · la2ds",
-        styles=["benchmark.css"],
-        package=__package__ or "la2ds_cli.experiments",
-        heading=escape(result.title),
-        budget=escape(f"Budget: {result.facts['budget']}."),
-        links=" · ".join(f'<a href="#{escape(t.name)}">{escape(t.title)}</a>' for t in tables),
-        tables="".join(map(_section, tables)),
-        how=escape(HOW_TO_READ.replace(" (Markdown: in italics)", "")),
-        notes=items([escape(note) for note in all_notes(result)]),
-        facts=_pairs(facts(result)),
-        definitions=_pairs(definitions(result)),
+        styles=["experiments/benchmark.css"],
+        result=result,
+        tables=[(table, html(page_table(table))) for table in layout(result)],
+        how=HOW_TO_READ.replace(" (Markdown: in italics)", ""),
+        notes=all_notes(result),
+        facts=facts(result),
+        definitions=definitions(result),
     )
-
-
-def _section(table: TaskTable) -> Html:
-    name = escape(table.name)
-    return (
-        f'<section class="card" aria-labelledby="{name}"><h2 id="{name}">{escape(table.title)}</h2>'
-        f'<div class="wide" tabindex="0" role="region" aria-labelledby="{name}">'
-        f"{html(page_table(table))}</div></section>"
-    )
-
-
-def _pairs(pairs: Iterable[tuple[str, str]]) -> Html:
-    entries = "".join(f"<dt>{escape(key)}</dt><dd>{escape(text)}</dd>" for key, text in pairs)
-    return f"<dl>{entries}</dl>" if entries else ""
 
 
 def document(result: BenchmarkResult) -> dict[str, Any]:

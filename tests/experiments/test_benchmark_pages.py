@@ -225,7 +225,7 @@ def test_names_are_text_in_html() -> None:
     assert any(cell == PROJECTS[1] for cell in parser.tables[0][0])
     assert any(row[0] == METHODS[1] for row in parser.tables[0])
     assert "://" not in page
-    assert "default-src &#x27;none&#x27;" in page
+    assert "default-src &#39;none&#39;" in page
 
 
 def test_names_are_text_in_latex() -> None:

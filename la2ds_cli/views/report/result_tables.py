@@ -90,7 +90,7 @@ def _evaluation(document: Mapping[str, Any]) -> Html:
     return (
         f'<p class="soft">{text(about)}</p>'
         + items([text(line) for line in verdict(document)], "plain")
-        + html(Table(feature_columns(document), rows))
+        + str(html(Table(feature_columns(document), rows)))
         + items([f'<span class="warning">{note}</span>' for note in notes], "plain")
         + _definitions(protocol)
     )
