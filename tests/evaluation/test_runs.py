@@ -13,9 +13,16 @@ from rich.console import Console
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.table import Cell
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
-from la2ds_cli.evaluation.table import cell, evaluation_table, missing_notes, phase_notes, verdict
+from la2ds_cli.evaluation.table import (
+    evaluation_table,
+    figure_cell,
+    missing_notes,
+    phase_notes,
+    verdict,
+)
 from tests.evaluation.labelled_project import labelled_project
 
 TINY = [
@@ -222,7 +229,7 @@ def test_progression_keeps_what_was_clipped_in_any_run() -> None:
         "model, progress: * phases whose R squared is counted as the floor: 1 (all runs "
         "together); unclipped the mean is -0.3"
     ]
-    assert cell(entry) == "0.200 ±0.424*\n0.20–0.20"
+    assert figure_cell(entry) == Cell("0.200", "±0.424*", ("0.20–0.20",))
 
 
 def test_command_takes_runs_and_protocol(project: Project, tmp_path: Path) -> None:

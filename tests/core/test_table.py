@@ -1,0 +1,68 @@
+"""One table in four formats: every text is text, small lines stand below, quiet rows apart."""
+
+from __future__ import annotations
+
+import re
+
+from rich.console import Console
+
+from la2ds_cli.core.table import Cell, Column, Row, Table, html, latex, markdown, terminal
+
+NAMES = ("50% <b>|$#{~^\\}", "[bold]my_method[/bold]")
+TABLE = Table(
+    [Column("method", kind="name"), Column("10 %", NAMES[0]), Column("tau", NAMES[0])],
+    [
+        Row([Cell(NAMES[1]), Cell("91.2", "±0.4", ("[90.1, 92.0]",), 1), Cell("–")]),
+        Row([Cell("time only"), Cell("80.0", rank=2), Cell("0.99")], quiet=True),
+    ],
+)
+
+
+def _screen(table: Table) -> list[str]:
+    console = Console(width=110, highlight=False)
+    with console.capture() as capture:
+        console.print(terminal(table))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_a_terminal_shows_names_as_they_are_and_intervals_below() -> None:
+    heading, names, first, below, quiet = _screen(TABLE)
+    assert heading.count(NAMES[0]) == 2
+    assert names.split() == ["method", "10", "%", "tau"]
+    assert first.split() == [NAMES[1], "91.2", "±0.4", "–"]
+    assert below.strip() == "[90.1, 92.0]"
+    assert first.index("±0.4") + 4 == below.index("]") + 1 == quiet.index("80.0") + 4
+
+
+def test_markdown_has_as_many_cells_in_every_line_and_escapes_their_signs() -> None:
+    head, rule, first, quiet = markdown(TABLE)
+    assert rule == "| --- | ---: | ---: |"
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in (head, rule, first, quiet)} == {4}
+    assert r"50% \<b\>\|$#{~^\\}<br>10 %" in head
+    assert r"**91.2 ±0.4**<br>\[90.1, 92.0\]" in first
+    assert quiet == "| *time only* | *80.0* | 0.99 |"
+
+
+def test_html_escapes_names_and_stacks_groups_above_their_columns() -> None:
+    page = html(TABLE)
+    assert "<b>|" not in page
+    assert '<th rowspan="2" scope="col">method</th>' in page
+    assert 'colspan="2">50% &lt;b&gt;|$#{~^\\}</th>' in page
+    assert '<b>91.2 ±0.4</b><span class="hint">[90.1, 92.0]</span>' in page
+    assert '<tr class="baseline"><th scope="row">time only</th>' in page
+    plain = html(Table([Column("figure", kind="name", hidden=True), Column("a\nb")], []))
+    assert plain == (
+        '<table><thead><tr><th scope="col"><span class="hidden">figure</span></th>'
+        '<th scope="col" class="number">a b</th></tr></thead><tbody></tbody></table>'
+    )
+
+
+def test_latex_escapes_headings_too_and_divides_baselines_from_methods() -> None:
+    lines = latex(TABLE, "x", "50 % & more")
+    assert r"\caption{50 \% \& more}" in lines
+    assert r"\multicolumn{2}{c}" in lines[lines.index(r"\toprule") + 1]
+    assert r"method & 10 \% & tau \\" in lines
+    rows = lines[lines.index(r"\midrule") + 1 :]
+    assert rows[0] == (r"[bold]my\_method[/bold] & \textbf{91.2} {\scriptsize $\pm$0.4} & -- \\")
+    assert rows[1:3] == [r" & {\scriptsize [90.1, 92.0]} &  \\", r"\midrule"]
+    assert rows[3] == r"time only & \underline{80.0} & 0.99 \\"
