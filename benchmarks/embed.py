@@ -30,10 +30,10 @@ import torch
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embed import load_embedder
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.model_export import export_model
 from la2ds_cli.embedding.onnx_model import open_model
+from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.features.network_input import NetworkInput
 
 

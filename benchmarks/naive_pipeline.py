@@ -22,8 +22,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.features.crop import clip_box, to_cells
 from la2ds_cli.features.network_input import joint_features, joint_width, map_channels
-from la2ds_cli.training.data import Clip, draw_copy
-from la2ds_cli.training.order import batch_positions, batch_size, clip_at, pair_rng
+from la2ds_cli.training.data import Clip, batch_positions, batch_size, clip_at, draw_copy, pair_rng
 from la2ds_models.alignment_network import contrastive_regression
 
 _FAINT = 1e-3  # scores below are not drawn

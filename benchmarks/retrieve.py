@@ -33,7 +33,7 @@ from sklearn.neighbors import NearestNeighbors
 from la2ds_cli.core import artifact
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval import index as frame_index
-from la2ds_cli.retrieval import ivf_search
+from la2ds_cli.retrieval import ivf
 from la2ds_cli.retrieval.search import Frames, Limits, exact, search
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
@@ -84,11 +84,11 @@ def measure(frames: Frames, queries: int, rounds: int) -> None:
     first, end = frames.own(clip)
     rows = np.sort(random.choice(end - first, min(queries, end - first), replace=False))
     query = frames.value[first + rows]
-    made: list[ivf_search.InvertedFile] = []
-    building = cpu(lambda: made.append(ivf_search.build(frames.value)))
+    made: list[ivf.InvertedFile] = []
+    building = cpu(lambda: made.append(ivf.build(frames.value)))
     file = made[0]
-    sampled: list[ivf_search.Sample] = []
-    sampling = cpu(lambda: sampled.append(ivf_search.draw_sample(frames)))
+    sampled: list[ivf.Sample] = []
+    sampling = cpu(lambda: sampled.append(ivf.draw_sample(frames)))
     print(
         f"{len(frames.value)} frames of {len(frames.start) - 1} clips, {len(query)} queries; "
         f"{file.lists} lists, built in {building:.1f} s, their sample in {sampling:.1f} s"
@@ -102,7 +102,7 @@ def measure(frames: Frames, queries: int, rounds: int) -> None:
         "exact": lambda: answer(exact(frames.value)),
         **{
             f"faiss IVF, nprobe {n}": lambda n=n: answer(file.finder(n))
-            for n in (1, ivf_search.NPROBE, 32)
+            for n in (1, ivf.NPROBE, 32)
         },
         "sklearn": lambda: brute.kneighbors(query, return_distance=False),
         "faiss flat": flat(frames, query, faiss.cvar.distance_compute_blas_threshold),
@@ -118,13 +118,13 @@ def measure(frames: Frames, queries: int, rounds: int) -> None:
         line = f"  {name:22s} {1000 * found:10.1f} ms   exact / it {base / found:7.2f}"
         if "IVF" in name:
             finder = file.finder(int(name.split()[-1]))
-            share = ivf_search.recall(frames, finder, sampled[0], LIMITS.k)
+            share = ivf.recall(frames, finder, sampled[0], LIMITS.k)
             line += f"   recall {share:.4f}"
         print(line)
     one_call(frames, file, rounds)
 
 
-def one_call(frames: Frames, file: ivf_search.InvertedFile, rounds: int) -> None:
+def one_call(frames: Frames, file: ivf.InvertedFile, rounds: int) -> None:
     """Reading from disk (from the cache of the system) and five queries, and writing the index."""
     clips = len(frames.start) - 1
     rows = {
@@ -148,7 +148,7 @@ def one_call(frames: Frames, file: ivf_search.InvertedFile, rounds: int) -> None
             assert read is not None
             if by_lists:
                 data = artifact.read_arrays(lists)[0]["ivf"]
-                find = ivf_search.InvertedFile.from_array(data, file.mean).finder()
+                find = ivf.InvertedFile.from_array(data, file.mean).finder()
             else:
                 find = exact(read.value)
             search(read.frames, find, 0, [0, 20, 40, 60, 80], LIMITS)

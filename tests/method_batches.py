@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.embed import Embedder, load_embedder, untrained_embedder
+from la2ds_cli.embedding.embedder import Embedder
+from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.network import ClipBatch
 from la2ds_cli.training.train import train

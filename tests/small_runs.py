@@ -15,7 +15,7 @@ import torch
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.project import Project
-from la2ds_cli.training import checkpoint, loop, records
+from la2ds_cli.training import checkpoint, loop
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -76,7 +76,7 @@ def resumed_run_equals_whole(project: Project, config: Config) -> dict[str, Any]
     the first, after asserting that the second has its weights."""
     train(project, run="whole", config=config, device="cpu")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "SAVE_SECONDS", 0)
+        patch.setattr(checkpoint, "SAVE_SECONDS", 0)
         with interrupted_at(13):
             train(project, run="parts", config=config, device="cpu")
         train(project, run="parts", config=config, device="cpu")

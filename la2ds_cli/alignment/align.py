@@ -45,7 +45,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
-from la2ds_cli.embedding.embed import ensure_embeddings, load_embedder
+from la2ds_cli.embedding.embed import ensure_embeddings
+from la2ds_cli.embedding.trained import load_embedder
 
 
 def find_alignment(

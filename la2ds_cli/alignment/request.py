@@ -110,7 +110,7 @@ def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureC
     Raises UserError (exit 4) for a missing model that was asked for, and for a run other than the
     default one that does not exist.
     """
-    from la2ds_cli.embedding.embed import has_model, weakness
+    from la2ds_cli.embedding.trained import has_model, weakness
 
     if wanted == "pose":
         return FeatureChoice("pose", "")

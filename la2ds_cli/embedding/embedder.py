@@ -17,6 +17,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 
+VERSION = 2  # 2: a learned position table is stretched over windows longer than training showed
 Forward = Callable[[NetworkInput], FloatArray]
 """One clip of T frames, at the rate of the model -> (T, D) float32."""
 

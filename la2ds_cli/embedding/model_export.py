@@ -21,17 +21,17 @@ from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.embedding.embed import VERSION, TrainedNetwork, load_network, torch_embedder
-from la2ds_cli.embedding.embedder import Forward, window_frames
-from la2ds_cli.embedding.exported_embedder import exported_path
+from la2ds_cli.embedding.embedder import VERSION, Forward, window_frames
 from la2ds_cli.embedding.onnx_model import (
     SCHEMA,
     SUFFIX,
+    exported_path,
     input_shapes,
     pack,
     read_model,
     skeleton_entry,
 )
+from la2ds_cli.embedding.trained import TrainedNetwork, load_network, torch_embedder
 from la2ds_cli.features.network_input import PICTURE_WIDTH, NetworkInput, network_input
 from la2ds_cli.training.checkpoint import SECTIONS
 

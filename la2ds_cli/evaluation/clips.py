@@ -117,7 +117,7 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
     UserError (exit 5) where the run has seen one of them, or another clip of the same video. A
     warning where that cannot be told, since clips that it has seen are not in the project any more.
     """
-    from la2ds_cli.embedding.embed import checkpoint_path
+    from la2ds_cli.embedding.trained import checkpoint_path
 
     for run in runs:
         recipe, facts = artifact.read_header(checkpoint_path(project, run))

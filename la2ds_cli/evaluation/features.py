@@ -292,7 +292,7 @@ def _network_sets(
     others: Sequence[PoseSequence],
     warnings: list[str],
 ) -> list[FeatureSet]:
-    from la2ds_cli.embedding.embed import has_model, load_embedder, untrained_embedder
+    from la2ds_cli.embedding.trained import has_model, load_embedder, untrained_embedder
 
     embedders, network = {}, "the network of the project's settings"
     if len(runs) > 1 or has_model(project, runs[0]):
@@ -330,7 +330,7 @@ def _network_sets(
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     """Warnings about what the runs differ in beside their seed, which a mean over them mixes up,
     and about runs of one seed, which say nothing of the spread over seeds."""
-    from la2ds_cli.embedding.embed import checkpoint_path
+    from la2ds_cli.embedding.trained import checkpoint_path
 
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]

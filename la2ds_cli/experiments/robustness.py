@@ -18,7 +18,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.table import Cell, Column, Row, Table
-from la2ds_cli.embedding.embed import has_model
+from la2ds_cli.embedding.trained import has_model
 from la2ds_cli.experiments.corruption import (
     ANY,
     CorruptedProject,

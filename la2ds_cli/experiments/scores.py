@@ -163,7 +163,7 @@ def _scored(document: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Sc
 def _recipe(
     project: Project, run: str, config: Config, features: Sequence[str], protocol: str
 ) -> artifact.Recipe:
-    from la2ds_cli.embedding.embed import checkpoint_path
+    from la2ds_cli.embedding.trained import checkpoint_path
 
     settings = {
         "protocol": protocol,

@@ -14,8 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
-from la2ds_cli.retrieval.index import FrameIndex
-from la2ds_cli.retrieval.index_update import IndexUpdate, update_model_index, update_pose_index
+from la2ds_cli.retrieval.index import FrameIndex, IndexUpdate, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import Hit, Query, Recall, RetrievalResult, Searched
 from la2ds_cli.retrieval.search import Limits, exact, search
 
@@ -100,7 +99,7 @@ def _check(limits: Limits, index: IndexKind) -> None:
             f"{limits.min_gap:g} s is no distance in time", hint="--min-gap 0.25, or 0 for none"
         )
     if index == "faiss":
-        from la2ds_cli.retrieval.ivf_search import check_faiss
+        from la2ds_cli.retrieval.ivf import check_faiss
 
         check_faiss()
 
@@ -189,19 +188,18 @@ def _search(
     changes = update.kept, update.added, update.dropped
     searched = Searched(kind, len(frames.value), len(index.clips), *changes)
     if kind == "faiss":
-        from la2ds_cli.retrieval import ivf_search
-        from la2ds_cli.retrieval.ivf_file import ensure_ivf
+        from la2ds_cli.retrieval import ivf
 
-        ivf = ensure_ivf(project, index, update.name, progress)
-        find = ivf.file.finder()
-        nprobe = min(ivf_search.NPROBE, ivf.file.lists)
-        depth = min(limits.k, ivf_search.TRUTH)
-        share = ivf_search.recall(frames, find, ivf.sample, depth)
+        inverted = ivf.ensure_ivf(project, index, update.name, progress)
+        find = inverted.file.finder()
+        nprobe = min(ivf.NPROBE, inverted.file.lists)
+        depth = min(limits.k, ivf.TRUTH)
+        share = ivf.recall(frames, find, inverted.sample, depth)
         if share < LOW_RECALL:
             missed = f"faiss misses {1 - share:.0%} of the {depth} nearest frames"
             progress.note(f"{missed}; --index exact finds all")
-        recall = Recall(share, depth, len(ivf.sample.row))
-        searched = replace(searched, lists=ivf.file.lists, nprobe=nprobe, recall=recall)
+        recall = Recall(share, depth, len(inverted.sample.row))
+        searched = replace(searched, lists=inverted.file.lists, nprobe=nprobe, recall=recall)
     else:
         find = exact(frames.value, device)
     found = search(frames, find, index.clips.index(video), rows, limits)

@@ -1,7 +1,7 @@
 """Nearest frames under the rules of retrieval: arrays in, rows out.
 
 `search` holds the rules; whatever finds the candidates, exactly (`exact`) or by lists
-(la2ds_cli.retrieval.ivf_search), only has to return as many as it is asked for.
+(la2ds_cli.retrieval.ivf), only has to return as many as it is asked for.
 """
 
 from __future__ import annotations

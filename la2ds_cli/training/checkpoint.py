@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
+    import torch
+
+    from la2ds_cli.training.validate import Validation
     from la2ds_models.sequence_network import SequenceNetwork
 
 VERSION = 1
@@ -33,9 +39,10 @@ LATER = {
 }
 FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
 SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
+SAVE_SECONDS = 60.0  # between two resume states; one takes some hundredths of a second
 
 
-def recipe(config: Config, digest: str, frames: str = "") -> artifact.Recipe:
+def recipe(config: Config, digest: str, frames: str = "") -> Recipe:
     """Recipe of a run: every setting that shapes the weights, the digest of its clips, and the
     identity of the weights that read its video frames, where it reads them."""
     settings = {
@@ -45,10 +52,10 @@ def recipe(config: Config, digest: str, frames: str = "") -> artifact.Recipe:
         if (section, key) not in SPEED_ONLY and LATER.get((section, key)) != value
     }
     inputs = {"clips": digest} | ({FRAMES: frames} if frames else {})
-    return artifact.Recipe("train", VERSION, settings, inputs)
+    return Recipe("train", VERSION, settings, inputs)
 
 
-def settings_of(made_from: artifact.Recipe) -> dict[str, dict[str, Any]]:
+def settings_of(made_from: Recipe) -> dict[str, dict[str, Any]]:
     """Nested settings of a recipe, ready for config.load_config."""
     nested: dict[str, dict[str, Any]] = {}
     for name, value in made_from.config.items():
@@ -58,7 +65,7 @@ def settings_of(made_from: artifact.Recipe) -> dict[str, dict[str, Any]]:
 
 
 def save_weights(
-    path: Path, network: SequenceNetwork, made_from: artifact.Recipe, facts: Mapping[str, Any]
+    path: Path, network: SequenceNetwork, made_from: Recipe, facts: Mapping[str, Any]
 ) -> None:
     """Write the weights (float32) whole or not at all, without the head of the method: what embeds
     does not need it."""
@@ -70,7 +77,7 @@ def save_weights(
     artifact.write_arrays(path, arrays, made_from, facts)
 
 
-def load_weights(path: Path) -> tuple[dict[str, Any], artifact.Recipe, dict[str, Any]]:
+def load_weights(path: Path) -> tuple[dict[str, Any], Recipe, dict[str, Any]]:
     """Tensors by name, recipe and facts of a checkpoint.
 
     UserError (exit 3) when the file is damaged or not a la2ds checkpoint.
@@ -134,3 +141,204 @@ def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
     """Append one line to metrics.jsonl."""
     with path.open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(row) + "\n")
+
+
+# --- counters: what a resumed run must know besides weights and optimiser ------------------------
+
+
+@dataclass
+class LoopState:
+    """Steps done, seconds of training so far, best validation, and the sums since the last one.
+
+    best_error, raw_pose_error: % of the clip length (training.validate). idle: validations in a
+    row without improvement. collapse: in which way all frames look alike, empty = they do not.
+    threads, compiled: what was chosen at the start, so that a resumed run computes alike.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best_error: float = math.inf
+    best_step: int = 0
+    rank: float = 0.0
+    finished: bool = False
+    raw_pose_error: float = math.nan
+    idle: int = 0
+    collapse: str = ""
+    threads: int = 0
+    compiled: bool | None = None
+    loss_sum: float = 0.0
+    losses: int = 0
+    stepped: float = 0.0  # seconds of steps since the last validation
+    waited: float = 0.0  # of them, seconds in which the network waited for a batch
+    drawing: float = 0.0  # seconds the drawing thread worked
+    frames: int = 0  # frames shown
+    padded: int = 0  # places in batches, padding included
+    all_stepped: float = 0.0  # the three sums above over the whole run, up to the last validation
+    all_waited: float = 0.0
+    all_drawing: float = 0.0
+
+    @classmethod
+    def from_saved(cls, saved: dict[str, Any]) -> LoopState:
+        """State of a resume file, also of one that knew fewer counters."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in saved.items() if name in known})
+
+    def clear_sums(self) -> None:
+        """Begin the sums between two validations anew."""
+        self.all_stepped += self.stepped
+        self.all_waited += self.waited
+        self.all_drawing += self.drawing
+        self.loss_sum = self.stepped = self.waited = self.drawing = 0.0
+        self.losses = self.frames = self.padded = 0
+
+    def shares(self) -> dict[str, float]:
+        """For metrics.jsonl, since the last validation. data_share: of the time of steps, what the
+        network waited for data; drawing_share: what the drawing thread worked (augmentation,
+        crop, heatmaps, collation); padding: share of the places in batches."""
+        return {
+            "data_share": _share(self.waited, self.stepped),
+            "drawing_share": _share(self.drawing, self.stepped),
+            "padding": _share(self.padded - self.frames, self.padded),
+        }
+
+    def data_share(self) -> float:
+        """`data_share` of the whole run."""
+        return _share(self.all_waited, self.all_stepped)
+
+    def drawing_share(self) -> float:
+        """`drawing_share` of the whole run."""
+        return _share(self.all_drawing, self.all_stepped)
+
+    def judge(self, result: Validation) -> bool:
+        """Record a validation; True when it is the best so far."""
+        self.rank, self.collapse = result.rank, result.collapse
+        if not result.error < self.best_error:
+            self.idle += 1
+            return False
+        self.best_error, self.best_step, self.idle = result.error, self.step, 0
+        return True
+
+
+def _share(part: float, total: float) -> float:
+    return round(part / total, 4) if total else 0.0
+
+
+# --- what a run writes while it trains; only the first of several processes does -----------------
+
+
+class Records:
+    """Weights, metrics and resume state of one run in its folder.
+
+    videos: ids of the clips that it has seen, those of the validation among them. They stand in
+    the weights, so that nobody scores the network on them later.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        made_from: Recipe,
+        skeleton: str,
+        videos: Sequence[str],
+        network: SequenceNetwork,
+        optimiser: torch.optim.Optimizer,
+    ) -> None:
+        self._run_dir, self._made_from, self._skeleton = run_dir, made_from, skeleton
+        self._videos = list(videos)
+        self._network, self._optimiser = network, optimiser
+        self._curves: Curves | None = None
+        self._saved = time.monotonic()
+
+    def resume(self, *, writes: bool) -> LoopState:
+        """Load what was saved last, or begin; with `writes` later metrics are dropped."""
+        saved = load_resume(self._run_dir / "resume.pt")
+        state = LoopState()
+        if saved is not None:
+            self._network.load_state_dict(saved["network"])
+            self._optimiser.load_state_dict(saved["optimiser"])
+            state = LoopState.from_saved(saved["state"])
+        if writes:
+            keep_metrics(self._run_dir / "metrics.jsonl", state.step)
+        return state
+
+    def draw_curves(self, step: int) -> None:
+        """Write every later row for TensorBoard, too; UserError (exit 6) where it is missing."""
+        self._curves = Curves(self._run_dir / "tensorboard", step)
+
+    def validated(self, state: LoopState, result: Validation, rate: float, best: bool) -> None:
+        """Write weights first and the resume state last: a kill in between only repeats work."""
+        facts = {
+            "skeleton": self._skeleton,
+            "step": state.step,
+            "validation_error": result.error,
+            "rank": result.rank,
+            "collapsed": bool(result.collapse),
+        }
+        if best:
+            self._save_weights("best", facts)
+        self._save_weights("last", facts)
+        row = facts | {
+            "variance": result.variance,
+            "answers": result.answers,
+            "loss": state.loss_sum / max(state.losses, 1),
+            "learning_rate": rate,
+            "seconds": round(state.seconds, 2),
+            **state.shares(),
+        }
+        append_metrics(self._run_dir / "metrics.jsonl", row)
+        if self._curves:
+            self._curves.add(row)
+        state.clear_sums()
+        self.save(state)
+
+    def save_if_due(self, state: LoopState) -> None:
+        """Save where the last time is `SAVE_SECONDS` ago."""
+        if time.monotonic() - self._saved >= SAVE_SECONDS:
+            self.save(state)
+
+    def save(self, state: LoopState) -> None:
+        """Write all that a resumed run needs to equal this one."""
+        content = {
+            "network": self._network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "state": dict(vars(state)),
+        }
+        save_resume(self._run_dir / "resume.pt", content)
+        self._saved = time.monotonic()
+
+    def close(self) -> None:
+        if self._curves:
+            self._curves.close()
+
+    def _save_weights(self, name: str, facts: dict[str, object]) -> None:
+        path = self._run_dir / f"{name}.safetensors"
+        seen = facts | {"videos": self._videos}
+        save_weights(path, self._network, self._made_from, seen)
+
+
+# --- metrics for TensorBoard (extra `tensorboard`) -----------------------------------------------
+
+
+class Curves:
+    """Event files in a folder. step: the last one that counts; later ones of a run that was
+    interrupted are hidden."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise UserError(
+                "--tensorboard needs the package tensorboard, which is not installed",
+                hint="pip install 'la2ds[tensorboard]'; metrics.jsonl has the same numbers",
+                exit_code=ExitCode.ENVIRONMENT,
+            ) from error
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """One line of metrics.jsonl; what is no number is left out."""
+        for name, value in row.items():
+            if name != "step" and isinstance(value, int | float):
+                self._writer.add_scalar(name, value, row["step"])
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()

@@ -6,28 +6,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
+from la2ds_cli.core.config_sections import AugmentConfig, TrainConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.augment import AugmentedCopy, at_positions, augment
+from la2ds_cli.features.augment import AugmentedCopy, at_positions, augment, sample_frames
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import resample_pose, time_grid
-from la2ds_cli.training import order
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import ClipBatch, collate
 
 if TYPE_CHECKING:
     import torch
 
+MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
+MOST_PAIRS = 8  # most pairs of one clip in a batch: few clips make small batches
 
 PicturePairs = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
 """Id of a clip and seconds (G,) -> features (G, D) of its video frames and of their mirrors."""
@@ -139,10 +141,10 @@ def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
 
 
 def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
-    """At most `frames` frames: a random window (training.order), evenly thinned."""
+    """At most `frames` frames: a random `window`, evenly thinned."""
     if len(clip.xy) <= frames:
         return clip
-    start, length = order.window(len(clip.xy), frames, rng)
+    start, length = window(len(clip.xy), frames, rng)
     index = start + np.round(np.linspace(0, length - 1, frames)).astype(np.int64)
     return clip.rows(index)
 
@@ -211,7 +213,7 @@ def draw_batch(
 ) -> PairBatch:
     """The batch of one step, or the `share` of it that one of several processes computes."""
     lengths = tuple(len(clip.xy) for clip in clips)
-    positions = order.batch_positions(lengths, config.train, config.augment, step)
+    positions = batch_positions(lengths, config.train, config.augment, step)
     return draw_positions(clips, skeleton, config, positions[share], device)
 
 
@@ -222,16 +224,16 @@ def draw_positions(
     positions: Sequence[int],
     device: torch.device,
 ) -> PairBatch:
-    """The pairs at positions of the stream (training.order) as one batch."""
+    """The pairs at positions of the stream of clips as one batch."""
     import torch
 
-    seed, size = config.train.seed, order.batch_size(config.train, len(clips))
-    shown = [clips[order.clip_at(seed, len(clips), position)] for position in positions]
+    seed, size = config.train.seed, batch_size(config.train, len(clips))
+    shown = [clips[clip_at(seed, len(clips), position)] for position in positions]
     draw = draw_pair
     if get_method(config.train.method).PAIRS == "clips":
         draw = partial(draw_two, clips)
     pairs = [
-        draw(clip, skeleton, config, order.pair_rng(seed, size, position))
+        draw(clip, skeleton, config, pair_rng(seed, size, position))
         for clip, position in zip(shown, positions, strict=True)
     ]
     original = collate([pair[0] for pair in pairs], device)
@@ -247,3 +249,75 @@ def draw_positions(
         tuple(positions),
         (sum(len(pair[0]) for pair in pairs), sum(len(pair[1]) for pair in pairs)),
     )
+
+
+# --- the order of clips: an endless stream, cut into batches -------------------------------------
+
+
+def batch_size(config: TrainConfig, clips: int) -> int:
+    """Pairs of a batch over all processes: `train.batch_size`, at most 8 of each clip."""
+    return min(config.batch_size, MOST_PAIRS * clips)
+
+
+def clip_at(seed: int, clips: int, position: int) -> int:
+    """Number of the clip at a position of the stream."""
+    epoch, place = divmod(position, clips)
+    return _shuffle(seed, clips, epoch)[place]
+
+
+@lru_cache(maxsize=64)
+def _shuffle(seed: int, clips: int, epoch: int) -> tuple[int, ...]:
+    return tuple(np.random.default_rng([seed, 1, epoch]).permutation(clips).tolist())
+
+
+def pair_rng(seed: int, size: int, position: int) -> np.random.Generator:
+    """Random numbers of the pair at a position, in batches of `size`."""
+    return np.random.default_rng([seed, 2, *divmod(position, size)])
+
+
+def window(length: int, frames: int, rng: np.random.Generator) -> tuple[int, int]:
+    """(start, length) of the part of a clip that a pair shows; it is thinned to `frames`."""
+    if length <= frames:
+        return 0, length
+    part = int(rng.integers(frames, min(length, MAX_SPEED_UP * frames) + 1))
+    return int(rng.integers(length - part + 1)), part
+
+
+def batch_positions(
+    lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, step: int
+) -> list[int]:
+    """Positions in the stream of the pairs of a step. lengths: frames of each clip."""
+    size = batch_size(config, len(lengths))
+    if not config.bucket:
+        return list(range(step * size, (step + 1) * size))
+    count = max(1, round(len(lengths) / size))
+    pool, number = divmod(step, count)
+    return list(_buckets(lengths, config, augment, pool, count)[number])
+
+
+@lru_cache(maxsize=4)
+def _buckets(
+    lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, pool: int, count: int
+) -> list[list[int]]:
+    """The positions of one pool in `count` batches of similar length, in a random order."""
+    size = batch_size(config, len(lengths))
+    positions = range(pool * count * size, (pool + 1) * count * size)
+    cost = [_frames(lengths, config, augment, position, size) for position in positions]
+    ordered = [positions[place] for place in np.argsort(cost, kind="stable")]
+    batches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    shuffled = np.random.default_rng([config.seed, 3, pool]).permutation(count)
+    return [batches[number] for number in shuffled]
+
+
+def _frames(
+    lengths: tuple[int, ...],
+    config: TrainConfig,
+    augment: AugmentConfig,
+    position: int,
+    size: int,
+) -> int:
+    """Frames of S and S' together, from the draws with which each pair begins."""
+    rng = pair_rng(config.seed, size, position)
+    length = lengths[clip_at(config.seed, len(lengths), position)]
+    first = min(window(length, config.frames, rng)[1], config.frames)
+    return first + len(sample_frames(first, augment, rng))

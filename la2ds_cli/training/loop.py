@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
+from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.training import compiling
+from la2ds_cli.training import tuning
+from la2ds_cli.training.checkpoint import LoopState, Records
 from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, draw_positions
 from la2ds_cli.training.distributed import Processes
 from la2ds_cli.training.losses import Method, get_method
-from la2ds_cli.training.prefetch import Prefetch
-from la2ds_cli.training.records import Records
-from la2ds_cli.training.state import LoopState
-from la2ds_cli.training.step import learning_rate, step_generator, uses_bf16
-from la2ds_cli.training.threads import fastest_threads
+from la2ds_cli.training.tuning import fastest_threads
 from la2ds_cli.training.validate import (
     Validation,
     WarpedPairs,
@@ -153,7 +153,7 @@ class _Run:
                     torch.set_num_threads(state.threads)
                 else:
                     state.threads = fastest_threads(run_step, cores)
-            state.compiled = compiling.choose(
+            state.compiled = tuning.choose(
                 self.network, setting, on_cuda, run_step, self._seconds_left, self.progress.note
             )
 
@@ -241,10 +241,10 @@ def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, l
 
 
 def _measure(run: _Run, pairs: WarpedPairs) -> Validation:
-    from la2ds_cli.embedding.embed import embed_input
+    from la2ds_cli.training.network import embed_input
 
     run.network.eval()
-    with compiling.eager():
+    with tuning.eager():
         return synthetic_warp_error(lambda item: embed_input(run.network, item, run.device), pairs)
 
 
@@ -254,7 +254,7 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
 
     data, step = run.data, run.state.step
     named = []
-    with torch.no_grad(), compiling.eager():
+    with torch.no_grad(), tuning.eager():
         for position, video in zip(batch.positions, batch.videos, strict=True):
             alone = draw_positions(data.train, data.skeleton, run.config, [position], run.device)
             if not torch.isfinite(run.loss(alone, step)):
@@ -269,3 +269,96 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
         exit_code=ExitCode.UNUSABLE,
     )
     return run.processes.same(error)
+
+
+# --- one optimisation step: its rate, its random numbers, its precision --------------------------
+
+
+def learning_rate(config: TrainConfig, step: int, done: float) -> float:
+    """Rate at a step; `done` in [0, 1] is the share of the run that has passed.
+
+    cosine: to zero; milestones: halved at 15, 20, 25, ... 50 % of the run, the epochs
+    30, 40, ... 100 of 200 that CASA uses; halving: at each of 24 equal parts of the run, as the
+    paper prints (sec. 4); constant. Linear warm-up before.
+    """
+    warm = min(1.0, (step + 1) / max(config.warmup, 1))
+    factor = 1.0
+    if config.schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    elif config.schedule == "milestones":
+        factor = 0.5 ** sum(done >= share / 100 for share in range(15, 55, 5))
+    elif config.schedule == "halving":
+        factor = 0.5 ** math.floor(24 * min(done, 1.0))
+    return config.learning_rate * warm * factor
+
+
+def step_generator(config: TrainConfig, step: int) -> torch.Generator:
+    """Random numbers of the network at a step, so that a resumed run draws the same."""
+    import torch
+
+    return torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+
+
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether the network computes in bfloat16: `auto` does where the hardware has it."""
+    import torch
+
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Without these instructions bfloat16 is emulated and slower than float32.
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(found.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+# --- the next batch is made in a thread while the network computes -------------------------------
+
+T = TypeVar("T")
+
+
+class Prefetch(Generic[T]):
+    """`make(step)` for step after step, one ahead: at most two results exist at a time.
+
+    Rendering lets go of Python's lock, so on a second core a batch costs the network no time.
+    make must be a function of the step alone. What it raises is raised by `take` of that step.
+
+    waited, busy: seconds that `take` waited and that the thread worked since `reset`.
+    """
+
+    def __init__(self, make: Callable[[int], T]) -> None:
+        self._make = make
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="la2ds-batch")
+        self._ahead: tuple[int, Future[T]] | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Start the two clocks anew."""
+        self.waited = self.busy = 0.0
+
+    def take(self, step: int, last: bool = False) -> T:
+        """The result of a step; the one of step + 1 is begun, unless this is the last."""
+        started = time.perf_counter()
+        if self._ahead is None or self._ahead[0] != step:
+            self._ahead = (step, self._pool.submit(self._timed, step))
+        result = self._ahead[1].result()
+        self._ahead = None if last else (step + 1, self._pool.submit(self._timed, step + 1))
+        self.waited += time.perf_counter() - started
+        return result
+
+    def _timed(self, step: int) -> T:
+        started = time.perf_counter()
+        try:
+            return self._make(step)
+        finally:
+            self.busy += time.perf_counter() - started
+
+    def close(self) -> None:
+        """End the thread; a batch that it is at is finished first."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Prefetch[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

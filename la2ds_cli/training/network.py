@@ -17,6 +17,7 @@ import numpy as np
 from la2ds_cli.core.config_sections import HeatmapConfig, ModelConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.skeleton import Skeleton
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.network_input import NetworkInput, joint_blocks, joint_width, map_channels
 
 if TYPE_CHECKING:
@@ -126,3 +127,12 @@ def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
     return ClipBatch(
         pack(maps) if maps else None, pack(joints) if joints else None, mask.to(device)
     )
+
+
+def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
+    """Embedding (T, D) float32 of one clip by a network in eval mode."""
+    import torch
+
+    batch = collate([item], device)
+    with torch.inference_mode():
+        return network.embed(batch.maps, batch.joints, batch.mask)[0].float().cpu().numpy()

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from la2ds_cli import __version__
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
@@ -19,6 +20,7 @@ from la2ds_cli.training.losses import check_input
 
 if TYPE_CHECKING:
     from la2ds_cli.training.data import TrainingSet
+    from la2ds_cli.training.loop import LoopState
     from la2ds_models.sequence_network import SequenceNetwork
 
 FEW_CLIPS = 10  # below this the user is warned
@@ -109,12 +111,11 @@ def _train(
     tensorboard: bool,
     processes: Processes,
 ) -> TrainResult:
-    from la2ds_cli.training import card, checkpoint
-    from la2ds_cli.training.data import load_training_set
+    from la2ds_cli.training import checkpoint, train
+    from la2ds_cli.training.data import batch_size, load_training_set
     from la2ds_cli.training.loop import run_loop
     from la2ds_cli.training.losses import add_head
     from la2ds_cli.training.network import build_network
-    from la2ds_cli.training.order import batch_size
 
     run_dir = project.run_dir(run)
     data = processes.together(lambda: load_training_set(project, config))
@@ -152,7 +153,7 @@ def _train(
     )
     warnings = [*_warnings(count, state), *([SAME_FRAMES] if frames else [])]
     if processes.first:
-        card.write_card(run_dir, config, data, state, device.type, warnings)
+        train.write_card(run_dir, config, data, state, device.type, warnings)
     processes.wait()  # the project is unlocked when everybody has finished
     return TrainResult(
         run=run,
@@ -212,13 +213,13 @@ def _prepare(
 
 
 def _tell_of_few(count: int, trained: int, config: Config, progress: Progress) -> None:
-    from la2ds_cli.training.order import SHOWN, batch_size
+    from la2ds_cli.training.data import MOST_PAIRS, batch_size
 
     size = batch_size(config.train, trained)
     if size < config.train.batch_size:
         progress.note(
-            f"batches of {size} instead of {config.train.batch_size} pairs: at most {SHOWN} of "
-            f"each of the {trained} clips"
+            f"batches of {size} instead of {config.train.batch_size} pairs: at most {MOST_PAIRS} "
+            f"of each of the {trained} clips"
         )
     if count < FEW_CLIPS:
         progress.note(f"only {count} clips to learn from")
@@ -271,3 +272,63 @@ def _refuse_drift(run_dir: Path, made_from: artifact.Recipe, run: str) -> None:
         hint="choose another name with --run NAME, or replace it with --overwrite",
         exit_code=ExitCode.MISMATCH,
     )
+
+
+# --- the model card beside every run -------------------------------------------------------------
+
+
+def _percent(error: float) -> str:
+    return f"{error:.2f} %" if math.isfinite(error) else "not measured"
+
+
+def write_card(
+    run_dir: Path,
+    config: Config,
+    data: TrainingSet,
+    state: LoopState,
+    device: str,
+    warnings: list[str],
+) -> None:
+    """Write CARD.md: what the model is, what it learned from, how well, what it cannot do."""
+    import torch
+
+    held_out = data.validation is not data.train
+    lines = [
+        f"# Alignment model: run {run_dir.name}",
+        "",
+        f"Trained by la2ds {__version__} (torch {torch.__version__}, {device}), "
+        f"preset `{config.preset}`, seed {config.train.seed}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| skeleton | {data.skeleton.name} |",
+        f"| input | {config.model.input} |",
+        f"| clips trained on | {len(data.train)} |",
+        f"| clips held out for validation | {len(data.validation) if held_out else 0} |",
+        f"| frames per second | {config.train.fps:g} |",
+        f"| steps | {state.step} of {config.train.steps} |",
+        f"| time | {state.seconds:.0f} s |",
+        f"| drawing batches, beside the network | {100 * state.drawing_share():.0f} % of it |",
+        f"| waiting for them | {100 * state.data_share():.0f} % of it |",
+        f"| validation error (synthetic warps, best at step {state.best_step}) | "
+        f"{state.best_error:.2f} % of the clip length |",
+        f"| the same error of raw poses, without training | {_percent(state.raw_pose_error)} |",
+        f"| embedding dimensions in use | {state.rank:.1f} of {config.model.width} |",
+        "",
+        "The validation error is measured without labels on warped copies "
+        + ("of clips held out of training." if held_out else "of the training clips themselves.")
+        + " It does not say how well different performers align: `la2ds evaluate` does, beside "
+        "the baselines.",
+        "",
+        "## Limits",
+        "",
+        "- One action: clips of another movement embed, but mean nothing.",
+        "- Two-dimensional joints: a change of camera by more than some tens of degrees changes "
+        "what the network sees.",
+        "- Repeated movements look alike: a frame of one repetition may match another repetition.",
+        "- A run limited by `--max-minutes` depends on the speed of the machine and is not exactly "
+        "reproducible; one limited by steps is.",
+    ]
+    if warnings:
+        lines += ["", "## Warnings", "", *(f"- {warning}" for warning in warnings)]
+    artifact.write_text(run_dir / "CARD.md", "\n".join(lines) + "\n")

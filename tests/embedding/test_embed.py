@@ -16,16 +16,15 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.embedding.embed import (
+from la2ds_cli.embedding.embed import embed, ensure_embeddings
+from la2ds_cli.embedding.embedder import triangle, window_starts, with_motion
+from la2ds_cli.embedding.trained import (
     checkpoint_path,
-    embed,
-    ensure_embeddings,
     has_model,
     load_embedder,
     torch_embedder,
     untrained_embedder,
 )
-from la2ds_cli.embedding.embedder import triangle, window_starts, with_motion
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import train

@@ -22,16 +22,11 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.embedding import model_export
-from la2ds_cli.embedding.embed import (
-    TrainedNetwork,
-    checkpoint_path,
-    embed,
-    load_embedder,
-    load_network,
-)
+from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.model_export import export_model, exported, random_clip
 from la2ds_cli.embedding.onnx_model import ENTRY, open_model, read_model
+from la2ds_cli.embedding.trained import TrainedNetwork, checkpoint_path, load_embedder, load_network
 from la2ds_cli.training.network import build_network, collate
 from la2ds_models.sequence_network import SequenceNetwork, frames_of
 from la2ds_models.vivit import TemporalPosition

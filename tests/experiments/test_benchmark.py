@@ -14,7 +14,7 @@ import pytest
 from la2ds_cli.core.artifact import read_header, write_text
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.embed import checkpoint_path
+from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments import benchmark as module
 from la2ds_cli.experiments.benchmark import benchmark

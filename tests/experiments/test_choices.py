@@ -10,7 +10,7 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.experiments import ablations as choices
 from la2ds_cli.experiments.ablations import BUDGET, Row, changed_settings, choices_table
-from la2ds_cli.training.step import learning_rate
+from la2ds_cli.training.loop import learning_rate
 
 PAPER, DEFAULT = load_config(preset="paper-penn"), load_config(preset="default")
 

@@ -18,7 +18,7 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.embed import load_embedder, untrained_embedder
+from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.experiments.benchmark import benchmark
 from la2ds_cli.experiments.methods import find_methods
 from la2ds_cli.main import app

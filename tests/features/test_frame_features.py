@@ -17,8 +17,14 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features import frame_features
-from la2ds_cli.features.frame_features import FrameReader, frame_reader, shown_rows
-from la2ds_cli.features.frame_network import compute, identity_of, load_network
+from la2ds_cli.features.frame_features import (
+    FrameReader,
+    compute,
+    frame_reader,
+    identity_of,
+    load_network,
+    shown_rows,
+)
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.video.video_file import VideoFile
 from tests.drawn_clips import grey_steps, quadrants

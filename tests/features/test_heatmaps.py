@@ -153,11 +153,11 @@ def test_torch_equals_numba(channels, distance):
 
 
 def test_torch_blocks_of_frames_give_the_same_maps(monkeypatch):
-    from la2ds_cli.features.heatmaps import torch_kernel
+    from la2ds_cli.features import heatmaps
 
     xy, score = (torch.from_numpy(array)[None] for array in sample(7))
     whole = render_torch(xy, score, LIMBS, 12)
-    monkeypatch.setattr(torch_kernel, "_BLOCK", 2 * 6 * 12 * 12)  # two frames at a time
+    monkeypatch.setattr(heatmaps, "_BLOCK", 2 * 6 * 12 * 12)  # two frames at a time
     torch.testing.assert_close(render_torch(xy, score, LIMBS, 12), whole, rtol=0, atol=0)
 
 

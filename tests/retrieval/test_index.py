@@ -16,10 +16,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.retrieval import index as frame_index
-from la2ds_cli.retrieval import ivf_search
-from la2ds_cli.retrieval.index import FrameIndex
-from la2ds_cli.retrieval.index_update import update_model_index, update_pose_index
+from la2ds_cli.retrieval import ivf
+from la2ds_cli.retrieval.index import FrameIndex, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import retrieve
 from la2ds_cli.training.train import train
@@ -207,7 +207,7 @@ def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
         stored = trained.read_embedding("default", clip)[0]
         np.testing.assert_array_equal(update.index.rows(clip).value, stored.value)
     assert update.index.recipe.inputs["model"] == artifact.file_digest(
-        embedding.checkpoint_path(trained, "default")
+        checkpoint_path(trained, "default")
     )
     add(trained, "dora", 50, 7)
     embedded: list[str] = []
@@ -300,7 +300,7 @@ def test_a_low_recall_is_said(project: Project, monkeypatch: pytest.MonkeyPatch)
     progress = Progress()
     monkeypatch.setattr(progress, "note", lines.append)
     for share, said in ((0.95, False), (0.8, True)):
-        monkeypatch.setattr(ivf_search, "recall", lambda *_, share=share: share)
+        monkeypatch.setattr(ivf, "recall", lambda *_, share=share: share)
         lines.clear()
         found(project, index="faiss", progress=progress)
         assert (

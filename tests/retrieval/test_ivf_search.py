@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.retrieval import ivf_search
+from la2ds_cli.retrieval import ivf
 from la2ds_cli.retrieval.search import Frames, Limits, exact, search
 
 faiss = pytest.importorskip("faiss", reason="the extra faiss is not installed")
@@ -25,17 +25,17 @@ def frames() -> Frames:
 
 
 @pytest.fixture(scope="module")
-def file(frames: Frames) -> ivf_search.InvertedFile:
-    return ivf_search.build(frames.value)
+def file(frames: Frames) -> ivf.InvertedFile:
+    return ivf.build(frames.value)
 
 
 def test_number_of_lists() -> None:
-    assert [ivf_search.list_count(n) for n in (1, 80, 1000, 10_000, 10**6)] == [1, 2, 25, 100, 1000]
+    assert [ivf.list_count(n) for n in (1, 80, 1000, 10_000, 10**6)] == [1, 2, 25, 100, 1000]
 
 
 @pytest.mark.parametrize("limits", [Limits(7, 7, 0.0), Limits(7, 1, 0.5), Limits(40, 2, 0.25)])
 def test_all_lists_give_the_exact_answer(
-    frames: Frames, file: ivf_search.InvertedFile, limits: Limits
+    frames: Frames, file: ivf.InvertedFile, limits: Limits
 ) -> None:
     rows = [0, 17, 99]
     found = search(frames, file.finder(file.lists), 3, rows, limits)
@@ -46,7 +46,7 @@ def test_all_lists_give_the_exact_answer(
 
 
 def test_limits_hold_and_every_list_is_filled_as_far_as_there_are_frames(
-    frames: Frames, file: ivf_search.InvertedFile
+    frames: Frames, file: ivf.InvertedFile
 ) -> None:
     # 29 other clips give one frame each: far more lists than one have to be looked through.
     ((row, distance),) = search(frames, file.finder(1), 0, [5], Limits(29, 1, 0.25))
@@ -63,7 +63,7 @@ def test_limits_hold_and_every_list_is_filled_as_far_as_there_are_frames(
 
 
 def test_a_finder_returns_as_many_as_it_is_asked_for_and_none_of_the_own(
-    frames: Frames, file: ivf_search.InvertedFile
+    frames: Frames, file: ivf.InvertedFile
 ) -> None:
     query = frames.value[200:203]
     for count in (1, 50, len(frames.value)):
@@ -73,8 +73,8 @@ def test_a_finder_returns_as_many_as_it_is_asked_for_and_none_of_the_own(
         assert all(len(set(line.tolist())) == len(line) for line in found)
 
 
-def test_the_recall_is_the_true_one(frames: Frames, file: ivf_search.InvertedFile) -> None:
-    sample = ivf_search.draw_sample(frames)
+def test_the_recall_is_the_true_one(frames: Frames, file: ivf.InvertedFile) -> None:
+    sample = ivf.draw_sample(frames)
     assert len(sample.row) == 200
     assert len(set(sample.row.tolist())) == 200
     k, hits = 7, 0
@@ -86,46 +86,44 @@ def test_the_recall_is_the_true_one(frames: Frames, file: ivf_search.InvertedFil
         hits += len(nearest & set(file.finder(1)(frames.value[[row]], own, k)[0].tolist()))
     expected = hits / (k * 200)
     assert 0.05 < expected < 0.95  # one list of 54 is too few for data without clusters
-    assert ivf_search.recall(frames, file.finder(1), sample, k) == pytest.approx(expected)
-    assert ivf_search.recall(frames, file.finder(file.lists), sample, k) == 1.0
-    assert ivf_search.recall(frames, file.finder(file.lists), sample, ivf_search.TRUTH) == 1.0
+    assert ivf.recall(frames, file.finder(1), sample, k) == pytest.approx(expected)
+    assert ivf.recall(frames, file.finder(file.lists), sample, k) == 1.0
+    assert ivf.recall(frames, file.finder(file.lists), sample, ivf.TRUTH) == 1.0
 
 
 def test_recall_with_fewer_frames_than_the_sample_asks_for() -> None:
     value = np.arange(6, dtype=np.float32)[:, None]
     frames = Frames(value, np.arange(6.0), np.array([0, 2, 6]))
-    sample = ivf_search.draw_sample(frames)
+    sample = ivf.draw_sample(frames)
     assert sample.row.tolist() == [0, 1, 2, 3, 4, 5]
     assert sample.nearest[0, :5].tolist() == [2, 3, 4, 5, -1]
     assert sample.nearest[5, :3].tolist() == [1, 0, -1]
-    assert ivf_search.recall(frames, exact(value), sample, 7) == 1.0
+    assert ivf.recall(frames, exact(value), sample, 7) == 1.0
 
 
-def test_bytes_come_back_and_others_are_refused(
-    frames: Frames, file: ivf_search.InvertedFile
-) -> None:
-    again = ivf_search.InvertedFile.from_array(file.to_array(), file.mean)
+def test_bytes_come_back_and_others_are_refused(frames: Frames, file: ivf.InvertedFile) -> None:
+    again = ivf.InvertedFile.from_array(file.to_array(), file.mean)
     query = frames.value[:4]
     first, second = (f.finder()(query, (0, LENGTH), 9) for f in (file, again))
     np.testing.assert_array_equal(first, second)
     with pytest.raises(ValueError, match="not an"):
-        ivf_search.InvertedFile.from_array(file.to_array()[:-100], file.mean)
+        ivf.InvertedFile.from_array(file.to_array()[:-100], file.mean)
     flat = faiss.serialize_index(faiss.IndexFlatL2(WIDTH))
     with pytest.raises(ValueError, match="not an inverted file"):
-        ivf_search.InvertedFile.from_array(flat, file.mean)
+        ivf.InvertedFile.from_array(flat, file.mean)
 
 
 def test_settings_of_faiss_are_put_back(frames: Frames) -> None:
     before = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
-    with ivf_search._settings():
+    with ivf._settings():
         assert faiss.cvar.distance_compute_blas_threshold == 800
-    ivf_search.build(frames.value[:200])
+    ivf.build(frames.value[:200])
     assert (faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()) == before
 
 
 def test_without_faiss_the_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(UserError, match="faiss-cpu") as caught:
-        ivf_search.check_faiss()
+        ivf.check_faiss()
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "la2ds[faiss]" in caught.value.hint

@@ -12,12 +12,11 @@ from torch import Tensor
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.embed import embed_input
 from la2ds_cli.features.network_input import network_input
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.data import PairBatch, draw_batch, load_training_set
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import ClipBatch, build_network
+from la2ds_cli.training.network import ClipBatch, build_network, embed_input
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame
 from la2ds_models.sequence_network import SequenceNetwork, frames_of

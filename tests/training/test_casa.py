@@ -12,7 +12,7 @@ from la2ds_cli.core.config import Config, load_config, method_settings
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embed import load_embedder, untrained_embedder
+from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
 from la2ds_cli.features.augment import augment
 from la2ds_cli.features.network_input import joint_width

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.embed import load_embedder
 from la2ds_cli.embedding.embedder import window_starts
+from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame
 from la2ds_models.alignment_network import AlignmentNetwork

@@ -9,7 +9,7 @@ import torch
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.embed import load_embedder
+from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import add_head, sal
 from tests.method_batches import Given, batch_of, learn, random_clips

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from la2ds_cli.training.prefetch import Prefetch
+from la2ds_cli.training.loop import Prefetch
 
 
 def test_every_step_gets_its_own_result_in_any_order() -> None:

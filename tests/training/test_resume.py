@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.training import checkpoint, records
+from la2ds_cli.training import checkpoint
 from la2ds_cli.training.train import train
 from tests.small_runs import JOINTS, interrupted_at, metrics
 
@@ -74,7 +74,7 @@ def test_interrupted_run_equals_uninterrupted_one(
     config = project.config(overrides=[*JOINTS, *settings])
     train(project, run="whole", config=config, device="cpu")
 
-    monkeypatch.setattr(records, "SAVE_SECONDS", save_seconds)
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", save_seconds)
     with interrupted_at(13):
         train(project, run="parts", config=config, device="cpu")
     saved = checkpoint.load_resume(project.run_dir("parts") / "resume.pt")
@@ -90,9 +90,9 @@ def test_interrupted_run_equals_uninterrupted_one(
 SCRIPT = """
 import os, signal, sys; from pathlib import Path
 from la2ds_cli.core.project import Project
-from la2ds_cli.training import loop, records
+from la2ds_cli.training import checkpoint, loop
 from la2ds_cli.training.train import train
-records.SAVE_SECONDS = 0
+checkpoint.SAVE_SECONDS = 0
 draw, (name, _, killed) = loop.draw_batch, sys.argv[2].partition("@")
 def draw_or_die(clips, skeleton, config, step, *rest):
     if killed and step == int(killed):

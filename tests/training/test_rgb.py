@@ -15,8 +15,9 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.embed import embed, load_embedder
+from la2ds_cli.embedding.embed import embed
 from la2ds_cli.embedding.model_export import export_model
+from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
 from la2ds_cli.features import frame_features

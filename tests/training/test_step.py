@@ -9,7 +9,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.step import learning_rate, uses_bf16
+from la2ds_cli.training.loop import learning_rate, uses_bf16
 from la2ds_cli.training.train import train
 from la2ds_models.vivit import Block
 from tests.small_runs import JOINTS, metrics

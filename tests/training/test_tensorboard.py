@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.training.tensorboard import Curves
+from la2ds_cli.training.checkpoint import Curves
 from la2ds_cli.training.train import train
 from tests.small_runs import JOINTS, metrics
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.device import available_cores
-from la2ds_cli.training import threads
+from la2ds_cli.training import tuning
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +22,8 @@ def _keep_threads():
 def test_the_faster_count_wins_and_more_must_pay(
     monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], expected: int
 ) -> None:
-    monkeypatch.setattr(threads, "_timed", lambda run, step: seconds[torch.get_num_threads()])
-    assert threads.fastest_threads(lambda step: None, 2) == expected
+    monkeypatch.setattr(tuning, "_timed", lambda run, step: seconds[torch.get_num_threads()])
+    assert tuning.fastest_threads(lambda step: None, 2) == expected
     assert torch.get_num_threads() == expected
 
 

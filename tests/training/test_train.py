@@ -7,9 +7,9 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.embed import load_embedder, untrained_embedder
+from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.training import records
+from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.train import train
 from la2ds_cli.training.validate import nearest_frame_error
@@ -143,7 +143,7 @@ def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted before its first validation, then given no more time."""
-    monkeypatch.setattr(records, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
     config = project.config(overrides=[*JOINTS, "train.validate_every=1000"])
     with interrupted_at(13):
         train(project, config=config, device="cpu")

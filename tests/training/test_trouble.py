@@ -44,10 +44,10 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
 def test_a_collapsed_network_is_told_once_and_marked(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from la2ds_cli.embedding import embed as embedding
+    from la2ds_cli.training import network
 
-    real, notes = embedding.embed_input, []
-    monkeypatch.setattr(embedding, "embed_input", lambda *a: np.ones_like(real(*a)))
+    real, notes = network.embed_input, []
+    monkeypatch.setattr(network, "embed_input", lambda *a: np.ones_like(real(*a)))
 
     class Notes(Progress):
         def note(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""torch.compile of the network's blocks, where a measurement at the start says that it pays.
+"""How a run computes on this machine, measured at its start: torch.compile, torch threads.
 
 The frame encoder and each transformer block are compiled by themselves, for any length: around
 them the network branches on data (is there padding?), which a compiled graph cannot.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WORTH_TRYING = 600.0  # seconds of training left; compiling takes up to a minute of them
 CLEARLY_FASTER = 0.9  # of the eager time, or the compiled blocks are given up again
 _TIMED_STEPS = 3
+_TIMED_PER_COUNT = 2  # steps for each number of threads, after one to warm up
 
 
 def choose(
@@ -104,3 +105,30 @@ def _seconds(run_step: Callable[[int], Any]) -> float:
         run_step(step)
         best = min(best, time.perf_counter() - started)
     return best
+
+
+# --- how many torch threads: measured, not counted -----------------------------------------------
+
+
+def fastest_threads(run_step: Callable[[int], object], cores: int) -> int:
+    """The fastest of 1, half and all of the cores for `run_step`; leaves torch set to it.
+
+    Every count runs the steps 0, 1, 2: the first warms up, the better of the others counts.
+    """
+    import torch
+
+    best_threads, best_seconds = 1, float("inf")
+    for threads in sorted({1, max(cores // 2, 1), cores}):
+        torch.set_num_threads(threads)
+        run_step(0)
+        seconds = min(_timed(run_step, step) for step in range(1, _TIMED_PER_COUNT + 1))
+        if seconds < 0.9 * best_seconds:  # more threads must pay clearly
+            best_threads, best_seconds = threads, seconds
+    torch.set_num_threads(best_threads)
+    return best_threads
+
+
+def _timed(run_step: Callable[[int], object], step: int) -> float:
+    started = time.perf_counter()
+    run_step(step)
+    return time.perf_counter() - started
