@@ -47,7 +47,7 @@ def ls(as_json: JsonOption = False) -> None:
     from la2ds_models.weight_files import weights_dir
 
     with Console(as_json=as_json) as console:
-        rows = weights.listing()
+        rows = weights.list_weights()
         folder = weights_dir()
         console.document("models ls", {"folder": folder, "models": rows})
         _show_rows(console, rows, folder)
@@ -83,7 +83,7 @@ def pull(
             "name the weights to fetch, or give --all", hint="la2ds models ls shows the names"
         )
     with Console(as_json=as_json, quiet=quiet) as console:
-        wanted = [row.name for row in weights.listing()] if everything else names or []
+        wanted = [row.name for row in weights.list_weights()] if everything else names or []
         results = weights.pull(wanted, console.progress, offline=offline)
         console.document("models pull", {"items": results})
         console.table(
@@ -119,7 +119,7 @@ def verify(
         console.document("models verify", {"healthy": not damaged, "models": states})
         console.table(
             ("status", "name", "file"),
-            [(s.state, s.name, weights.state_in_words(s)) for s in states],
+            [(s.state, s.name, weights.describe_state(s)) for s in states],
         )
         if any(state.state == "missing" for state in states):
             console.note("what is missing is fetched when first used, or by la2ds models pull NAME")
@@ -151,12 +151,12 @@ def licences(
 
     with Console(as_json=as_json) as console:
         opened = open_project(project) if project else None
-        found = weights.project_licences(opened) if opened else weights.all_licences()
+        parts = weights.project_licences(opened) if opened else weights.all_licences()
         root = opened.root if opened else None
-        console.document("models licences", {"project": root, "licences": found})
-        if opened and not found:
+        console.document("models licences", {"project": root, "licences": parts})
+        if opened and not parts:
             console.line("no clip of the project has poses yet")
-        _show_licences(console, found)
+        _show_licences(console, parts)
 
 
 def _show_rows(console: Console, rows: list[WeightRow], folder: Path) -> None:
@@ -187,10 +187,10 @@ def _show_rows(console: Console, rows: list[WeightRow], folder: Path) -> None:
         _wrapped(console, "", ", ".join(row.name for row in rows if row.trained_on == data), 4)
 
 
-def _show_licences(console: Console, found: list[Licence]) -> None:
+def _show_licences(console: Console, licences: list[Licence]) -> None:
     """A block for all parts that stand on the same terms."""
     groups: dict[tuple, list[Licence]] = {}
-    for part in found:
+    for part in licences:
         groups.setdefault(
             (part.role, part.code, part.weights, part.trained_on, part.terms), []
         ).append(part)

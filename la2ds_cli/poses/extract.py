@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,14 @@ from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.backends import backend_identity
 from la2ds_cli.poses.detectors import detector_identities
-from la2ds_cli.poses.extraction import STEP, Extraction, Made, failure, pose_recipe, stored_options
+from la2ds_cli.poses.extraction import (
+    STEP,
+    ClipOutcome,
+    Extraction,
+    failure,
+    pose_recipe,
+    stored_options,
+)
 from la2ds_cli.poses.quality import FACTS, clip_facts
 from la2ds_cli.poses.sources import (
     ClipSource,
@@ -70,27 +77,6 @@ class ExtractOptions:
 _DEFAULTS = ExtractOptions()
 
 
-def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
-    """Recipes of which current poses of a clip have one: `auto` may mean several detectors.
-
-    UserError as `extract_poses` for the detector and the pose network.
-    """
-    pose = backend_identity(config.pose)
-    subject = ClipSubjects.read(project).of(video)
-    return [
-        pose_recipe(
-            config,
-            pose,
-            name,
-            video.sha256,
-            options=video.options,
-            subject=subject,
-            person=video.person,
-        )
-        for name in detector_identities(config.detector)
-    ]
-
-
 def extract_poses(
     project: Project,
     paths: Sequence[str],
@@ -116,30 +102,13 @@ def extract_poses(
     """
     progress = SharedProgress(progress or Progress())
     run = Extraction(project, config, options.device, progress, options.overwrite)
-    shard = options.shard
-    entries = collect_entries(paths, options.clip or ClipOptions())
-    entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
-    if shard is not None:
-        entries = entries[shard[0] - 1 :: shard[1]]
-    subjects = ClipSubjects.read(project)
-    progress.begin("checking files", len(entries))
-    probed = [_probe(run, entry, subjects, options.clip) for entry in entries]
-    progress.end()
-    _note_unknown(project, subjects, probed, progress)
-    named = {
-        source.id(): entry.subject
-        for entry, source in zip(entries, probed, strict=True)
-        if entry.subject and isinstance(source, ClipSource)
-    }
-    if named:
-        with _rows_lock(project, shard):
-            ClipSubjects.read(project).add(named)
-    outcomes: list[Made] = []
-    for place, outcome in _work(run, probed, options.engine):
-        source = probed[place]
+    probed = _probe_all(run, paths, options)
+    outcomes: list[ClipOutcome] = []
+    for index, outcome in _outcomes(run, probed, options.engine):
+        source = probed[index]
         outcomes.append(outcome)
         if outcome.result.usable and isinstance(source, ClipSource):
-            with _rows_lock(project, shard):
+            with _rows_lock(project, options.shard):
                 run.add_rows([(source, outcome.persons)])
             others = list(_others(project, source, outcome))
             outcomes += others
@@ -148,9 +117,132 @@ def extract_poses(
                     on_clip(clip.result)
     progress.end()
     results = [outcome.result for outcome in outcomes]
-    name = f"-shard-{shard[0]}-of-{shard[1]}" if shard else ""
-    write_report(project, results, [outcome.seconds for outcome in outcomes], name)
+    suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
+    write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
     return results
+
+
+def _probe_all(
+    run: Extraction, paths: Sequence[str], options: ExtractOptions
+) -> list[ClipSource | ItemResult]:
+    """What `paths` name, probed, or what is wrong with it; subjects that were named are stored."""
+    entries = collect_entries(paths, options.clip or ClipOptions())
+    entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
+    if options.shard is not None:
+        number, parts = options.shard
+        entries = entries[number - 1 :: parts]
+    subjects = ClipSubjects.read(run.project)
+    run.progress.begin("checking files", len(entries))
+    probed = [_probe(run, entry, subjects, options.clip) for entry in entries]
+    run.progress.end()
+    _note_unknown(run, subjects, probed)
+    named = {
+        source.id(): entry.subject
+        for entry, source in zip(entries, probed, strict=True)
+        if entry.subject and isinstance(source, ClipSource)
+    }
+    if named:
+        with _rows_lock(run.project, options.shard):
+            ClipSubjects.read(run.project).add(named)
+    return probed
+
+
+def _probe(
+    run: Extraction, entry: Entry, subjects: ClipSubjects, options: ClipOptions | None
+) -> ClipSource | ItemResult:
+    chosen = entry.options
+    if options is None and chosen == ClipOptions():
+        chosen = stored_options(run.project, Path(entry.name)) or chosen
+    try:
+        source = load_source(
+            entry.name,
+            chosen,
+            max_duration=run.config.max_duration,
+            group=entry.group,
+            split=entry.split,
+        )
+        return replace(source, subject=entry.subject or subjects.of(source.row(run.project, 1, 0)))
+    except UserError as error:
+        return failure(entry.name, error)
+    finally:
+        run.progress.advance()
+
+
+def _note_unknown(
+    run: Extraction, subjects: ClipSubjects, probed: Sequence[ClipSource | ItemResult]
+) -> None:
+    """Say which rows of subjects.csv mean no clip at all: a typing error would pass in silence."""
+    project = run.project
+    sources = [source.row(project, 1, 0) for source in probed if isinstance(source, ClipSource)]
+    for name in subjects.unknown([*project.videos(), *sources]):
+        run.progress.note(
+            f"{project.subjects_path} names '{name}', which is no clip of this project"
+        )
+
+
+def _rows_lock(project: Project, shard: Shard | None):
+    """Shards of one project take turns at its tables; a run alone holds the project anyway."""
+    return project.lock(wait=LOCK_WAIT) if shard else nullcontext()
+
+
+def _outcomes(
+    run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
+) -> Iterator[tuple[int, ClipOutcome]]:
+    """(index, outcome) of every clip, in the order given; equal content is worked on once."""
+    outcomes: dict[int, ClipOutcome] = {}
+    first: dict[tuple[str, str, str], int] = {}  # content -> index
+    todo: dict[int, ClipSource] = {}
+    for index, source in enumerate(probed):
+        if not isinstance(source, ClipSource):
+            outcomes[index] = ClipOutcome(source, 0, 0.0)
+            continue
+        facts = run.current(source)
+        if facts is not None:
+            result = item_result(source.name, source.id(), facts["info"], cached=True)
+            outcomes[index] = ClipOutcome(result, int(facts["info"].get("persons", 1)), 0.0)
+        elif source.content not in first:
+            todo[index] = source
+        first.setdefault(source.content, index)
+    extracted = _extracted(run, list(todo.values()), engine) if todo else iter(())
+    for index, source in enumerate(probed):
+        if index in todo:
+            outcomes[index] = next(extracted)
+        elif index not in outcomes and isinstance(source, ClipSource):
+            twin = first[source.content]
+            outcomes[index] = _copied(run, source, probed[twin], outcomes[twin])
+        yield index, outcomes[index]
+
+
+def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipOutcome]:
+    frames = sum(source.info.frames_declared for source in sources)
+    known = all(source.info.frames_declared for source in sources)
+    artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * frames)
+    names = [Path(source.name).name for source in sources]
+    label = names[0] if len(names) == 1 else f"{len(names)} clips"
+    run.progress.begin(label, 2 * frames if known else None)
+    if engine == "ray":
+        from la2ds_cli.poses.ray_engine import ray_outcomes
+
+        yield from ray_outcomes(run, sources)
+        return
+    with run.networks():
+        yield from ordered_map(run.attempt, sources, run.clips_at_once, run.stop)
+
+
+def _copied(run: Extraction, source: ClipSource, twin: object, outcome: ClipOutcome) -> ClipOutcome:
+    """The outcome of a source whose content is that of an earlier one in the same run."""
+    if outcome.result.usable and isinstance(twin, ClipSource):
+        return run.attempt(source, twin)
+    return ClipOutcome(replace(outcome.result, path=source.name), 0, 0.0)
+
+
+def _others(project: Project, source: ClipSource, first: ClipOutcome) -> Iterator[ClipOutcome]:
+    """The outcome of the second and further persons, who are clips of their own."""
+    cached = first.result.status == "cached"
+    for person in range(2, first.persons + 1):
+        video = source.id(person)
+        _, facts = artifact.read_header(project.pose_path(video))
+        yield ClipOutcome(item_result(source.name, video, facts["info"], cached=cached), 1, 0.0)
 
 
 def write_report(
@@ -177,118 +269,6 @@ def write_report(
     artifact.write_text(folder / f"report{suffix}.csv", buffer.getvalue())
 
 
-def _others(project: Project, source: ClipSource, first: Made) -> Iterator[Made]:
-    """The outcome of the second and further persons, who are clips of their own."""
-    cached = first.result.status == "cached"
-    for person in range(2, first.persons + 1):
-        video = source.id(person)
-        _, facts = artifact.read_header(project.pose_path(video))
-        yield Made(item_result(source.name, video, facts["info"], cached=cached), 1, 0.0)
-
-
-def _note_unknown(
-    project: Project,
-    subjects: ClipSubjects,
-    probed: Sequence[ClipSource | ItemResult],
-    progress: Progress,
-) -> None:
-    """Say which rows of subjects.csv mean no clip at all: a typing error would pass in silence."""
-    sources = [source.row(project, 1, 0) for source in probed if isinstance(source, ClipSource)]
-    for name in subjects.unknown([*project.videos(), *sources]):
-        progress.note(f"{project.subjects_path} names '{name}', which is no clip of this project")
-
-
-def _rows_lock(project: Project, shard: Shard | None):
-    """Shards of one project take turns at its tables; a run alone holds the project anyway."""
-    return project.lock(wait=LOCK_WAIT) if shard else nullcontext()
-
-
-def _probe(
-    run: Extraction, entry: Entry, subjects: ClipSubjects, options: ClipOptions | None
-) -> ClipSource | ItemResult:
-    chosen = entry.options
-    if options is None and chosen == ClipOptions():
-        chosen = stored_options(run.project, Path(entry.name)) or chosen
-    try:
-        source = load_source(
-            entry.name,
-            chosen,
-            max_duration=run.config.max_duration,
-            group=entry.group,
-            split=entry.split,
-        )
-        return replace(source, subject=entry.subject or subjects.of(source.row(run.project, 1, 0)))
-    except UserError as error:
-        return failure(entry.name, error)
-    finally:
-        run.progress.advance()
-
-
-def _work(
-    run: Extraction, probed: Sequence[ClipSource | ItemResult], engine: Engine
-) -> Iterator[tuple[int, Made]]:
-    """(place, outcome) of every clip, in the order given; equal content is worked on once."""
-    made: dict[int, Made] = {}
-    first: dict[tuple[str, str, str], int] = {}
-    todo: list[int] = []
-    for place, source in enumerate(probed):
-        if not isinstance(source, ClipSource):
-            made[place] = Made(source, 0, 0.0)
-            continue
-        facts = run.current(source)
-        if facts is not None:
-            result = item_result(source.name, source.id(), facts["info"], cached=True)
-            made[place] = Made(result, int(facts["info"].get("persons", 1)), 0.0)
-        elif source.content not in first:
-            todo.append(place)
-        first.setdefault(source.content, place)
-    sources = {
-        place: source
-        for place, source in enumerate(probed)
-        if place in todo and isinstance(source, ClipSource)
-    }
-    outcomes = _outcomes(run, sources, engine) if todo else iter(())
-    for place, source in enumerate(probed):
-        if place in todo:
-            made[place] = next(outcomes)
-        elif place not in made and isinstance(source, ClipSource):
-            twin = probed[first[source.content]]
-            made[place] = _copied(run, source, twin, made[first[source.content]])
-        yield place, made[place]
-
-
-def _outcomes(run: Extraction, sources: dict[int, ClipSource], engine: Engine) -> Iterator[Made]:
-    frames = sum(source.info.frames_declared for source in sources.values())
-    known = all(source.info.frames_declared for source in sources.values())
-    artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * frames)
-    names = [Path(source.name).name for source in sources.values()]
-    label = names[0] if len(names) == 1 else f"{len(names)} clips"
-    run.progress.begin(label, 2 * frames if known else None)
-    if engine == "ray":
-        from la2ds_cli.poses.ray_engine import ray_outcomes
-
-        yield from ray_outcomes(run, list(sources.values()))
-        return
-    with run.networks():
-        yield from ordered_map(run.attempt, sources.values(), run.clips_at_once, run.stop)
-
-
-def _copied(run: Extraction, source: ClipSource, twin: object, made: Made) -> Made:
-    """The outcome of a source whose content is that of an earlier one in the same run."""
-    if made.result.usable and isinstance(twin, ClipSource):
-        return run.attempt(source, twin)
-    return Made(replace(made.result, path=source.name), 0, 0.0)
-
-
-@contextmanager
-def _alone(run: Extraction) -> Iterator[None]:
-    try:
-        with run.networks():
-            yield
-    finally:
-        run.progress.end()
-
-
 def ensure_pose(
     project: Project,
     path_or_id: str,
@@ -296,12 +276,12 @@ def ensure_pose(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> str:
-    """Id of a clip whose poses are current, made first where they are not.
+    """Id of a clip whose poses are current, extracted first where they are not.
 
     path_or_id: a video file, or any name that Project.find understands, `NAME#2` for the second
     person. A clip whose source file is gone keeps the poses it has, if these are current. Raises
     UserError with the code and exit code of what stands in the way; exit 3 for a name that is
-    neither, exit 5 where poses have to be made while another command writes to the project.
+    neither, exit 5 where poses have to be extracted while another command writes to the project.
     """
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
     video = project.find(path_or_id)
@@ -319,10 +299,12 @@ def ensure_pose(
             short = Path(source.name).name
             run.progress.begin(short, 2 * source.info.frames_declared or None)
             try:
-                with _alone(run):
-                    facts = {"info": run.make(source).info}
+                with run.networks():
+                    facts = {"info": run.extract(source).info}
             except UserError as error:  # one of several clips: an item code says that it is this
                 raise (error.about(short) if error.code.startswith("V") else error) from None
+            finally:
+                run.progress.end()
         run.add_rows([(source, int(facts["info"].get("persons", 1)))])
     return video.id if video is not None and video.person > 1 else source.id()
 
@@ -331,11 +313,32 @@ def _is_current(project: Project, config: PosesConfig, video: Video, name: str) 
     """Whether the poses of a clip were imported, or made with these settings from the content that
     the file `name` has, where the user named a file."""
     try:
-        found, _ = artifact.read_header(project.pose_path(video.id))
+        recipe, _ = artifact.read_header(project.pose_path(video.id))
     except (FileNotFoundError, ArtifactError):
         return False
-    if found.step != STEP:
+    if recipe.step != STEP:
         return True
     if Path(name).exists() and content_digest(project.source(video)) != video.sha256:
         return False
-    return found.key in {recipe.key for recipe in pose_recipes(project, config, video)}
+    return recipe.key in {current.key for current in pose_recipes(project, config, video)}
+
+
+def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
+    """Recipes of which current poses of a clip have one: `auto` may mean several detectors.
+
+    UserError as `extract_poses` for the detector and the pose network.
+    """
+    pose = backend_identity(config.pose)
+    subject = ClipSubjects.read(project).of(video)
+    return [
+        pose_recipe(
+            config,
+            pose,
+            name,
+            video.sha256,
+            options=video.options,
+            subject=subject,
+            person=video.person,
+        )
+        for name in detector_identities(config.detector)
+    ]

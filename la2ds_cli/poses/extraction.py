@@ -14,7 +14,7 @@ from typing import Any
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, available_cores
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -42,6 +42,10 @@ _SETTINGS = (
     *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
     *("bridge", "smooth"),
 )
+_COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
+_VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
+_ALL = 1 << 20  # crops; the batches are formed below the backend
+RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 
 def pose_recipe(
@@ -68,14 +72,8 @@ def pose_recipe(
     return Recipe(STEP, VERSION, used, {"video": digest})
 
 
-_COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
-_VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
-_ALL = 1 << 20  # crops; the batches are formed below the backend
-RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
-
-
 @dataclass(frozen=True)
-class Made:
+class ClipOutcome:
     """What came of one source: its result, the persons kept, and the seconds it took."""
 
     result: ItemResult
@@ -195,29 +193,30 @@ class Extraction:
         return facts if whole else None
 
     def header(self, source: ClipSource, person: int) -> dict[str, Any] | None:
+        """Facts of the poses of one person of a source where they are current, else None."""
         try:
-            found, facts = artifact.read_header(self.project.pose_path(source.id(person)))
+            recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
         except (FileNotFoundError, ArtifactError):
             return None
-        if found.step != STEP:
+        if recipe.step != STEP:
             return facts
-        wanted = {self.recipe(name, source, person).key for name in self.detector_identities}
-        return facts if found.key in wanted and not self.overwrite else None
+        current = {self.recipe(name, source, person).key for name in self.detector_identities}
+        return facts if recipe.key in current and not self.overwrite else None
 
-    def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> Made:
-        """Poses of a source, made or copied from its twin; what is wrong with the clip itself is a
-        result, what ends the run is raised."""
+    def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
+        """Poses of a source, extracted or copied from its twin; what is wrong with the clip itself
+        is a result, what ends the run is raised."""
         start = time.perf_counter()
         try:
-            pose = self.copy(twin, source) if twin is not None else self.make(source)
+            pose = self.copy(twin, source) if twin is not None else self.extract(source)
         except UserError as error:
             if error.exit_code in RUN_ENDS_WITH:
                 raise
-            return Made(failure(source.name, error), 0, time.perf_counter() - start)
+            return ClipOutcome(failure(source.name, error), 0, time.perf_counter() - start)
         result = item_result(source.name, source.id(), pose.info, cached=False)
-        return Made(result, int(pose.info["persons"]), time.perf_counter() - start)
+        return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
 
-    def make(self, source: ClipSource) -> PoseSequence:
+    def extract(self, source: ClipSource) -> PoseSequence:
         """Poses of a source, written to the project, the subject last; its sequence."""
         identity = detector_identities(self.detector_name)[0]
         folder = self.project.root / "poses" / "partial" / source.id()
@@ -253,29 +252,30 @@ class Extraction:
     def add_rows(self, sources: list[tuple[ClipSource, int]]) -> None:
         """Rows of videos.csv for sources whose poses are there, each with its number of persons;
         rows and poses of persons that are no longer kept are removed."""
-        rows, gone = [], set()
+        rows, removed = [], set()
         known = {video.id: video for video in self.project.videos()}
         for source, persons in sources:
             for person in range(1, persons + 1):
-                found, facts = artifact.read_header(self.project.pose_path(source.id(person)))
-                if found.step == STEP:
+                recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
+                if recipe.step == STEP:
                     rows.append(source.row(self.project, person, facts["info"]["frames"]))
             person = persons + 1
             while source.id(person) in known:
-                gone.add(source.id(person))
+                removed.add(source.id(person))
                 person += 1
         changed = [row for row in rows if _differs(known.get(row.id), row)]
-        if changed or gone:
-            self.project.add_videos(changed, removed=gone)
-        for video in gone:
+        if changed or removed:
+            self.project.add_videos(changed, removed=removed)
+        for video in removed:
             self.project.pose_path(video).unlink(missing_ok=True)
 
 
-def _differs(old: Any, new: Any) -> bool:
+def _differs(old: Video | None, new: Video) -> bool:
+    """Whether a row is to be written; a split and a group that were not given stay."""
     if old is None:
         return True
-    kept = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
-    return replace(new, **kept) != old
+    as_before = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
+    return replace(new, **as_before) != old
 
 
 def failure(name: str, error: UserError) -> ItemResult:

@@ -150,26 +150,28 @@ def _config_path(config: str, package: Package) -> tuple[Path, str]:
                 hint=f"use --pose {config}, or name the file of a configuration",
             )
         return max(named, key=lambda path: len(path.stem)), config
-    found = [name for name in shipped if config in (name, name.rpartition("/")[2])]
-    if len(found) != 1:
-        raise _unknown_config(config, package, found, list(shipped))
-    path = shipped[found[0]]
+    matches = [name for name in shipped if config in (name, name.rpartition("/")[2])]
+    if len(matches) != 1:
+        raise _unknown_config(config, package, matches, list(shipped))
+    path = shipped[matches[0]]
     same = [name for name, file in files.items() if file.startswith(f"{path.stem}-")]
     return path, same[0] if same and package == "mmpose" else ""
 
 
 def _config_folder(package: Package) -> Path:
     spec = importlib.util.find_spec(package)
-    places = spec.submodule_search_locations if spec else None
-    assert places, "_require_packages has found the package"
-    return Path(places[0]) / ".mim" / "configs"
+    folders = spec.submodule_search_locations if spec else None
+    assert folders, "_require_packages has found the package"
+    return Path(folders[0]) / ".mim" / "configs"
 
 
-def _unknown_config(config: str, package: Package, found: list[str], names: list[str]) -> UserError:
-    if found:
+def _unknown_config(
+    config: str, package: Package, matches: list[str], names: list[str]
+) -> UserError:
+    if matches:
         return UserError(
             f"{package} has several configurations called {config}",
-            hint=f"name one with its folder: {', '.join(sorted(found))}",
+            hint=f"name one with its folder: {', '.join(sorted(matches))}",
         )
     stems = [name.rpartition("/")[2] for name in names]
     near = get_close_matches(config, stems, n=3) or [stem for stem in stems if config in stem][:3]
@@ -192,13 +194,13 @@ def _existing(name: str, what: str) -> Path:
 
 
 def _versions() -> str:
-    found = []
+    versions = []
     for name in _DISTRIBUTIONS:
         try:
-            found.append(f"{name}{importlib.metadata.version(name)}")
+            versions.append(f"{name}{importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             continue  # mmcv and mmcv-lite hold the same module
-    return ",".join(found)
+    return ",".join(versions)
 
 
 @contextmanager
@@ -280,6 +282,10 @@ def _other_network(path: Path, source: Source, what: str) -> UserError:
     )
 
 
+# A stand-in for `mmcv._ext`, the compiled operators of MMCV, which have no wheel for current torch.
+# MMPose and MMDetection import them by name whether a model uses them or not. Box detectors need
+# two of them, which torchvision has as well: non-maximum suppression and RoIAlign (He et al., "Mask
+# R-CNN", ICCV 2017). The others exist and say what is missing when they are called.
 _OPERATORS = "mmcv._ext"
 
 

@@ -1,6 +1,6 @@
 """How far the joints of a clip can be trusted: facts measured on the joints alone.
 
-A joint is seen where its score is above 0; a finite joint of score 0 was interpolated (gaps.py)
+A joint is seen where its score is above 0; a finite joint of score 0 was interpolated (cleaning.py)
 and counts as not seen. Lengths are in torso lengths, so that they mean the same at every
 resolution.
 """
@@ -216,9 +216,9 @@ def _swaps(
     torso: float | None,
     skeleton: Skeleton,
 ) -> int:
-    """Frames in which a pair of limb joints has its names exchanged for a moment.
+    """Frames in which a pair of limb joints has its names swapped for a moment.
 
-    The names change where left and right are well apart and the exchanged joints lie at less than
+    The names change where left and right are well apart and the swapped joints lie at less than
     half the distance from those of the frame before; a swap lies between two such changes. What
     does not change back within _SWAP seconds is a turn of the body, or beyond telling.
     """
@@ -229,10 +229,10 @@ def _swaps(
         rows = np.flatnonzero(seen[:, pair].all(axis=1))
         xy, time = pose.xy[rows][:, pair].astype(np.float64), pose.time[rows]  # xy (n, 2, 2)
         same = np.linalg.norm(xy[1:] - xy[:-1], axis=-1).mean(axis=1)
-        exchanged = np.linalg.norm(xy[1:, ::-1] - xy[:-1], axis=-1).mean(axis=1)
+        crossed = np.linalg.norm(xy[1:, ::-1] - xy[:-1], axis=-1).mean(axis=1)
         apart = np.linalg.norm(xy[:, 0] - xy[:, 1], axis=-1) > _APART * torso
         near = (np.diff(time) <= _NEIGHBOUR) & (np.diff(shot[rows]) == 0)
-        changes = near & apart[1:] & apart[:-1] & (exchanged < _FIT * same)
+        changes = near & apart[1:] & apart[:-1] & (crossed < _FIT * same)
         for start, stop in _brackets(np.flatnonzero(changes) + 1, time):
             swapped[rows[start:stop]] = True
     return int(swapped.sum())
@@ -246,15 +246,15 @@ def _pairs(skeleton: Skeleton) -> list[list[int]]:
 
 def _brackets(changes: np.ndarray, time: FloatArray) -> list[tuple[int, int]]:
     """Pairs of changes that undo each other, the nearest in time first."""
-    left, found = [int(row) for row in changes], []
+    left, pairs = [int(row) for row in changes], []
     while len(left) > 1:
         lasts = np.diff(time[left])
         i = int(lasts.argmin())
         if lasts[i] > _SWAP:
             break
-        found.append((left[i], left[i + 1]))
+        pairs.append((left[i], left[i + 1]))
         del left[i : i + 2]
-    return found
+    return pairs
 
 
 def _jumps(box: FloatArray, time: FloatArray, shot: np.ndarray) -> int:

@@ -20,12 +20,12 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.extraction import Extraction, Made
+from la2ds_cli.poses.extraction import ClipOutcome, Extraction
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.video.reader import VideoInfo
 
 
-def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
+def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOutcome]:
     """Outcomes of the sources in their order, each as soon as it and those before it are done.
 
     Joins the cluster of RAY_ADDRESS, or starts one on this machine. Raises UserError (exit 6)
@@ -48,7 +48,7 @@ def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[Made]:
         num_cpus=1,
         num_gpus=1 if gpus else 0,
     )
-    waiting: dict[int, Made] = {}
+    waiting: dict[int, ClipOutcome] = {}
     place = 0
     for row in done.iter_rows():
         waiting[row["place"]] = _made(row)
@@ -134,8 +134,8 @@ def _source(row: dict[str, Any]) -> ClipSource:
     )
 
 
-def _made(row: dict[str, Any]) -> Made:
+def _made(row: dict[str, Any]) -> ClipOutcome:
     if row.get("error") is not None:
         raise UserError(row["error"], hint=row["hint"], exit_code=ExitCode(row["exit_code"]))
     fields = {name: row[name] for name in ItemResult("", "", "ok").to_json()}
-    return Made(ItemResult(**fields), row["persons"], row["seconds"])
+    return ClipOutcome(ItemResult(**fields), row["persons"], row["seconds"])

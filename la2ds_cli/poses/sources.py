@@ -32,48 +32,50 @@ from la2ds_cli.video.media_files import (
 from la2ds_cli.video.reader import VideoInfo, probe
 
 _LEAST_IMAGES = 2  # in a folder found on the way down; a single one is a cover or a thumbnail
+SPLITS = ("train", "test")  # of videos.csv
 
 
-def collect_sources(paths: Sequence[str]) -> list[str]:
-    """Files and folders of images in the order named; no clip twice.
+@dataclass(frozen=True)
+class Entry:
+    """A clip that the user named: a file or folder, how to read it, and its row in videos.csv.
+
+    subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not given.
+    """
+
+    name: str
+    options: ClipOptions = field(default_factory=ClipOptions)
+    subject: str = ""
+    group: str = ""
+    split: str = ""
+
+
+def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) -> list[Entry]:
+    """Files and folders of images in the order named, with the options of each clip.
 
     Folders are searched recursively, links included, and patterns (`*`, `?`, `**`) expanded, both
     in natural order. A named folder with images and no video in it or below is one clip. Further
     down, a folder with two images or more is one clip if neither it nor a folder below it holds
-    another.
-
-    A folder or pattern without a clip stays in the list under its own name, so that it gets its
-    row in the report. UserError (exit 2) for a URL.
-    """
-    found: dict[Path, str] = {}
-    for path in paths:
-        refuse_url(path)
-        for name in _expand(path):
-            found.setdefault(Path(name).resolve(), name)
-    return list(found.values())
-
-
-def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) -> list[Entry]:
-    """What `collect_sources` finds, with the options of each clip; *.csv are manifests.
+    another. *.csv are manifests. A folder or pattern without a clip stays in the list under its own
+    name, so that it gets its row in the report.
 
     options: what holds where a manifest says nothing; its fps is kept for folders of images only.
-    A clip that is named twice with the same options and subject comes once. Raises UserError as
-    `collect_sources` and `read_manifest` do.
+    A clip that is named twice with the same options and subject comes once. Raises UserError for a
+    URL (exit 2), and as `read_manifest` does.
     """
-    usual = options or ClipOptions()
+    defaults = options or ClipOptions()
     named: list[Entry] = []
     for path in paths:
         refuse_url(path)
         for name in _expand(path):
             is_table = Path(name).suffix.lower() == ".csv"
-            named += read_manifest(name, usual) if is_table else [Entry(name, usual)]
-    found: dict[tuple[Path, ClipOptions, str], Entry] = {}
+            named += read_manifest(name, defaults) if is_table else [Entry(name, defaults)]
+    entries: dict[tuple[Path, ClipOptions, str], Entry] = {}
     for entry in named:
         for name in _expand(entry.name):
-            kept = _without_rate(name, entry.options)
-            key = (Path(name).resolve(), kept, entry.subject)
-            found.setdefault(key, replace(entry, name=name, options=kept))
-    return list(found.values())
+            used = _without_rate(name, entry.options)
+            key = (Path(name).resolve(), used, entry.subject)
+            entries.setdefault(key, replace(entry, name=name, options=used))
+    return list(entries.values())
 
 
 def _without_rate(name: str, options: ClipOptions) -> ClipOptions:
@@ -84,6 +86,7 @@ def _without_rate(name: str, options: ClipOptions) -> ClipOptions:
 
 
 def _expand(path: str) -> list[str]:
+    """The clips that a path or pattern stands for; itself where it stands for none."""
     try:
         if Path(path).is_dir():
             return _clips_of(path) or [path]
@@ -121,22 +124,7 @@ def _clips_below(folder: str, seen: set[str]) -> list[str]:
     return clips
 
 
-SPLITS = ("train", "test")  # of videos.csv
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A clip that the user named: a file or folder, how to read it, and its row in videos.csv.
-
-    subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not said.
-    """
-
-    name: str
-    options: ClipOptions = field(default_factory=ClipOptions)
-    subject: str = ""
-    group: str = ""
-    split: str = ""
 
 
 def _number(text: str) -> float:
@@ -188,8 +176,8 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     path = Path(path)
     if not path.is_file():
         raise unreadable(f"no such file: {path}", "check the spelling of the path", "V006")
-    usual = options or ClipOptions()
-    entries = read_rows(path, lambda row: _entry(row, path.parent, usual), _HINT)
+    defaults = options or ClipOptions()
+    entries = read_rows(path, lambda row: _entry(row, path.parent, defaults), _HINT)
     if not entries:
         raise _mismatch(f"{path} lists no clip", _HINT)
     seen: set[tuple[str, ClipOptions]] = set()
@@ -201,7 +189,7 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     return entries
 
 
-def _entry(row: dict[str, str], folder: Path, usual: ClipOptions) -> Entry:
+def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
     """ValueError and KeyError say what is wrong, for read_rows to say where."""
     unknown = [column for column in row if column not in _COLUMNS]
     if unknown:
@@ -214,7 +202,7 @@ def _entry(row: dict[str, str], folder: Path, usual: ClipOptions) -> Entry:
     changed = {c: _read(c, cells[c], *_OPTIONS[c]) for c in _OPTIONS if cells.get(c)}
     facts = {c: _read(c, cells[c], *_FACTS[c]) for c in _FACTS if cells.get(c)}
     try:
-        options = replace(usual, **changed)
+        options = replace(defaults, **changed)
     except UserError as error:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
     return Entry(str(folder / name), options, **facts)

@@ -2,6 +2,10 @@
 
 Decoding, ONNX Runtime and torch release Python's global lock while they compute, so threads use
 the cores; each network runs on one thread per call (`one_thread_each`).
+
+A batch is always full: what is missing is padded with copies of its last crop. The last bits of a
+network's output depend on the shape of its batch, so crops would otherwise depend on their company,
+and a run that was interrupted would differ from one that was not (docs/decisions/0005).
 """
 
 from __future__ import annotations
@@ -75,9 +79,10 @@ def one_thread_each(workers: int) -> Iterator[None]:
 
 
 class Instances(Generic[Item]):
-    """As many instances of a thing as calls ran at once, made when they are first needed.
+    """As many instances of a network that serves one call at a time as calls run at once, made when
+    they are first needed.
 
-    Unlike thread-local storage it keeps them when the threads end.
+    Unlike thread-local storage this keeps them when the threads end.
     """
 
     def __init__(self, make: Callable[[], Item]) -> None:

@@ -151,6 +151,12 @@ def unflip(heatmap: FloatArray, flip: tuple[int, ...], *, shift: bool = True) ->
     return mirrored
 
 
+# DARK: the joint between heatmap cells, from the Gaussian around the highest one (Zhang et al.,
+# "Distribution-Aware Coordinate Representation for Human Pose Estimation", CVPR 2020, sec. 3.2).
+# The map is smoothed by the Gaussian it was trained with, which removes side peaks (eq. 10), and a
+# Taylor step of its logarithm, m - H^-1 g (eq. 9), leads from the highest cell to the top.
+
+
 def dark_offset(
     maps: FloatArray, x: IntArray, y: IntArray, *, kernel: int, udp: bool = False
 ) -> FloatArray:
@@ -238,7 +244,9 @@ Profiles = tuple[FloatArray, FloatArray]  # x (n, K, W * ratio), y (n, K, H * ra
 
 @dataclass(frozen=True)
 class SimccDecoder:
-    """Output: a profile over x (n, K, W r) and one over y (n, K, H r) for r bins per pixel."""
+    """Output: a profile over x (n, K, W r) and one over y (n, K, H r) for r bins per pixel, as
+    RTMPose models export them in place of a heatmap (Li et al., "SimCC: A Simple Coordinate
+    Classification Perspective for Human Pose Estimation", ECCV 2022)."""
 
     udp = False  # SimCC networks are trained with the biased crop
 

@@ -5,7 +5,7 @@ A frame here is a row of the clip, 0..T-1, in decoding order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,7 @@ MAX_GAP = 1.0  # seconds without a detection after which a person has left
 LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts
 SPEED = 6.0  # body heights per second: a sprinter, seen from the side
 BRIEFLY = 3  # frames: a track may be seen beside itself where a detector blinks
-_MOST_REACH = 1.5  # body heights: the longest way that is still followed without a detection
+_MOST_REACH = 1.5  # body heights: the farthest that is still followed without a detection
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,6 @@ def make_track(frame: IntArray, box: FloatArray, score: FloatArray) -> Track:
     frame = np.asarray(frame, np.int64)
     joints = np.zeros((len(frame), 0, 2)), np.zeros((len(frame), 0))
     return Track(frame, np.asarray(box, np.float64), np.asarray(score, np.float64), *joints)
-
-
-def with_joints(track: Track, xy: FloatArray, joint_score: FloatArray) -> Track:
-    """The track with joints xy (M, K, 2) and their scores (M, K)."""
-    return replace(track, xy=xy, joint_score=joint_score)
 
 
 def arrays(track: Track) -> tuple[np.ndarray, ...]:

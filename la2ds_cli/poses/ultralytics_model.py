@@ -168,7 +168,7 @@ class YoloModel:
     device: str
     batch_size: int
 
-    def find(
+    def detect(
         self, pictures: Sequence[FloatArray], least_score: float = LEAST_SCORE
     ) -> list[FloatArray]:
         """People in pictures of one size (H, W, 3) uint8 RGB, H and W multiples of 32.
@@ -176,15 +176,15 @@ class YoloModel:
         Returns for each the rows (n, 5 + joints) float32: x1 y1 x2 y2 in pixels, score, and the
         joints' x, y (and score) one after the other.
         """
-        found = []
+        people = []
         for start in range(0, len(pictures), self.batch_size):
             part = list(pictures[start : start + self.batch_size])
             # Last bits depend on the size of the batch: a full one gives the same every time.
             padded = part + part[-1:] * (self.batch_size - len(part))
-            found += self._find(np.stack(padded), least_score)[: len(part)]
-        return found
+            people += self._detect(np.stack(padded), least_score)[: len(part)]
+        return people
 
-    def _find(self, batch: FloatArray, least_score: float) -> list[FloatArray]:
+    def _detect(self, batch: FloatArray, least_score: float) -> list[FloatArray]:
         import torch
 
         suppress = import_part("utils.nms").non_max_suppression

@@ -54,32 +54,32 @@ class Verdict:
 def verdict(info: Mapping[str, Any]) -> Verdict:
     """The judgement from the facts in a PoseSequence's `info`: those of quality.assess and those
     of the extraction (truncated, ambiguous, cuts)."""
-    found = tuple(weakness for check in _CHECKS if (weakness := check(info)) is not None)
-    if not found:
+    weaknesses = tuple(weakness for check in _CHECKS if (weakness := check(info)) is not None)
+    if not weaknesses:
         return Verdict("ok", "", "", "", ())
-    first = found[0]
-    return Verdict("degraded", first.code, first.message, first.hint, found)
+    first = weaknesses[0]
+    return Verdict("degraded", first.code, first.message, first.hint, weaknesses)
 
 
 def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool) -> ItemResult:
     """Result of a clip that has poses; `info` is that of its PoseSequence.
 
-    The code is that of the most serious weakness (la2ds_cli.poses.verdict); a clip that was done
-    before is `cached` and keeps it.
+    The code is that of the most serious weakness; a clip that was done before is `cached` and keeps
+    it.
     """
-    found = verdict(info)
-    status: Status = "cached" if cached else found.status
+    judged = verdict(info)
+    status: Status = "cached" if cached else judged.status
     frames = int(info.get("frames", 0))
     return ItemResult(
-        path, video, status, frames, code=found.code, message=found.message, hint=found.hint
+        path, video, status, frames, code=judged.code, message=judged.message, hint=judged.hint
     )
 
 
 def note_weakness(progress: Progress, name: str, info: Mapping[str, Any]) -> None:
     """Tell the most serious weakness of a clip that a command is about to use, if it has one."""
-    found = verdict(info)
-    if found.code:
-        progress.note(f"{name}: {found.message} ({found.code}); {found.hint}")
+    judged = verdict(info)
+    if judged.code:
+        progress.note(f"{name}: {judged.message} ({judged.code}); {judged.hint}")
 
 
 def _truncated(info: Mapping[str, Any]) -> Weakness | None:

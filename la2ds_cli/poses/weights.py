@@ -173,7 +173,7 @@ class WeightState:
     hint: str = ""
 
 
-def listing() -> list[WeightRow]:
+def list_weights() -> list[WeightRow]:
     """Every known weight file; says whether it is here without reading it."""
     from la2ds_models.weight_files import present, zoo
 
@@ -213,11 +213,11 @@ def _pull(entry: WeightFile, progress: Progress, offline: bool) -> ItemResult:
     from la2ds_models.weight_files import WeightError, find
 
     try:
-        found = find(entry)
+        path = find(entry)
     except WeightError:
-        found = None  # damaged: fetch_weights moves it aside, or says why it cannot
-    if found:
-        return ItemResult(entry.name, "", "cached", message=str(found))
+        path = None  # damaged: fetch_weights moves it aside, or says why it cannot
+    if path:
+        return ItemResult(entry.name, "", "cached", message=str(path))
     try:
         path = fetch_weights(entry.name, progress, offline=offline)
     except UserError as error:
@@ -256,9 +256,9 @@ def _verify(entry: WeightFile) -> WeightState:
     except WeightsDamaged:
         return WeightState(entry.name, "damaged", own, digest(own), hint=again)
     if path is not None and entry.bundled:
-        found = digest(path) if path.is_file() else ""
-        if not found or not found.startswith(entry.sha256):
-            return WeightState(entry.name, "damaged", path, found, hint="install la2ds again")
+        actual = digest(path) if path.is_file() else ""
+        if not actual or not actual.startswith(entry.sha256):
+            return WeightState(entry.name, "damaged", path, actual, hint="install la2ds again")
     if path is not None:
         return WeightState(entry.name, "ok", path, digest(path))
     part = own.with_name(f"{own.name}.part")
@@ -266,7 +266,7 @@ def _verify(entry: WeightFile) -> WeightState:
     return WeightState(entry.name, "missing", own, part=begun)
 
 
-def state_in_words(state: WeightState) -> str:
+def describe_state(state: WeightState) -> str:
     """The path, what is wrong with it, and what to do."""
     if state.state == "missing":
         return f"not here but {megabytes(state.part)} of it" if state.part else "not here"
@@ -294,6 +294,8 @@ def _entries(names: Iterable[str]) -> list[WeightFile]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
+# Licences: what publishers say, and no legal advice. The terms of data sets are those of their own
+# web pages (cocodataset.org/#termsofuse, image-net.org/download.php).
 _DATA_TERMS = {
     "COCO": "COCO: annotations CC BY 4.0; the photographs keep the terms of their Flickr owners",
     "ImageNet": "ImageNet: its images are for non-commercial research and education",
@@ -379,7 +381,7 @@ def _licence(name: str, role: str) -> Licence:
     if role == "joints":
         terms = ("the terms of the data set or program that the joints were imported from",)
         return Licence(name, role, _PYTHON, "none", "imported, not estimated here", terms)
-    known = {(found.name, found.role): found for found in all_licences()}
+    known = {(licence.name, licence.role): licence for licence in all_licences()}
     for called in (name, *name.split(":"), *_entries_of_file(name)):
         if (called, role) in known:
             return replace(known[called, role], name=name)
@@ -400,7 +402,7 @@ def _entries_of_file(name: str) -> list[str]:
 
 
 def _of_entry(entry: WeightFile) -> Licence:
-    terms = [text for word, text in _DATA_TERMS.items() if word in entry.trained_on]
+    terms = [text for data, text in _DATA_TERMS.items() if data in entry.trained_on]
     if "AGPL" in f"{entry.licence} {entry.code}":
         terms.insert(0, _AGPL)
     return Licence(

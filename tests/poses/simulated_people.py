@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.tracks import Track, arrays, make_track, with_joints
+from la2ds_cli.poses.tracks import Track, arrays, make_track
 
 SIZE = (640, 480)
 COCO = get_skeleton("coco17")
@@ -21,6 +23,11 @@ FIGURE = np.array(
         *((0.08, 0.22), (-0.08, 0.22), (0.08, 0.46), (-0.08, 0.46)),
     ]
 )
+
+
+def with_joints(track: Track, xy: FloatArray, joint_score: FloatArray) -> Track:
+    """The track with joints xy (M, K, 2) and their scores (M, K)."""
+    return replace(track, xy=xy, joint_score=joint_score)
 
 
 def person(x: float, height: float = 200, score: float = 0.9, y: float = 240) -> list[float]:

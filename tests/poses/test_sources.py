@@ -7,7 +7,7 @@ from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.sources import Entry, collect_entries, collect_sources
+from la2ds_cli.poses.sources import Entry, collect_entries
 
 
 @pytest.fixture
@@ -19,42 +19,46 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def clips(paths: list[str]) -> list[str]:
+    return [entry.name for entry in collect_entries(paths)]
+
+
 def names(paths: list[str], folder: Path) -> list[str]:
     return [Path(path).relative_to(folder).as_posix() for path in paths]
 
 
 def test_a_folder_is_searched_to_the_bottom(folder: Path) -> None:
-    found = collect_sources([str(folder)])
+    found = clips([str(folder)])
     assert names(found, folder) == ["clip2.MP4", "clip10.mp4", "deep/er/clip1.mov"]
 
 
 def test_a_pattern_is_expanded(folder: Path) -> None:
-    found = collect_sources([str(folder / "**" / "*.mo[v4]")])
+    found = clips([str(folder / "**" / "*.mo[v4]")])
     assert names(found, folder) == ["deep/er/clip1.mov"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(folder: Path) -> None:
     odd = folder / "take[1].mp4"
     odd.touch()
-    assert collect_sources([str(odd)]) == [str(odd)]
+    assert clips([str(odd)]) == [str(odd)]
 
 
 def test_files_keep_their_order_and_come_once(folder: Path) -> None:
     ten, two = str(folder / "clip10.mp4"), str(folder / "clip2.MP4")
-    assert collect_sources([ten, two, ten]) == [ten, two]
-    assert collect_sources([ten, str(folder)])[:2] == [ten, two]
+    assert clips([ten, two, ten]) == [ten, two]
+    assert clips([ten, str(folder)])[:2] == [ten, two]
 
 
 def test_what_is_not_there_stays_in_the_list(folder: Path) -> None:
     empty = folder / "empty"
     empty.mkdir()
     gone = [str(empty), str(folder / "none.mp4"), str(folder / "*.avi")]
-    assert collect_sources(gone) == gone
+    assert clips(gone) == gone
 
 
 def test_urls_are_refused() -> None:
     with pytest.raises(UserError, match="example") as caught:
-        collect_sources(["https://example.org/a.mp4"])
+        clips(["https://example.org/a.mp4"])
     assert caught.value.exit_code == ExitCode.USAGE
 
 
@@ -73,7 +77,7 @@ def test_a_folder_of_images_is_one_clip(tmp_path: Path) -> None:
     images(tmp_path / "one", "1.png")
     for named in ("run", "one"):
         folder = str(tmp_path / named)
-        assert collect_sources([folder]) == [folder]
+        assert clips([folder]) == [folder]
 
 
 def test_folders_of_images_are_found_among_videos(tmp_path: Path) -> None:
@@ -86,7 +90,7 @@ def test_folders_of_images_are_found_among_videos(tmp_path: Path) -> None:
     images(tmp_path / "with video", "1.png", "2.png")
     (tmp_path / "with video" / "clip.mp4").touch()
     images(tmp_path / ".cache", "1.png", "2.png")
-    found = names(collect_sources([str(tmp_path)]), tmp_path)
+    found = names(clips([str(tmp_path)]), tmp_path)
     assert found == ["take9/left", "take9/right", "take10", "with video/clip.mp4"]
 
 
@@ -94,7 +98,7 @@ def test_a_pattern_finds_folders_of_images(tmp_path: Path) -> None:
     images(tmp_path / "take10", "1.png", "2.png")
     images(tmp_path / "take9", "1.png", "2.png")
     (tmp_path / "empty").mkdir()
-    found = collect_sources([str(tmp_path / "*")])
+    found = clips([str(tmp_path / "*")])
     assert names(found, tmp_path) == ["take9", "take10"]
 
 
@@ -102,7 +106,7 @@ def test_an_animated_webp_is_a_video(tmp_path: Path) -> None:
     images(tmp_path, "still.webp")
     frames = [PillowImage.new("RGB", (8, 8), (c, c, c)) for c in (0, 90, 180)]
     frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
-    assert names(collect_sources([str(tmp_path)]), tmp_path) == ["moving.webp"]
+    assert names(clips([str(tmp_path)]), tmp_path) == ["moving.webp"]
 
 
 def test_links_are_followed_and_name_no_second_clip(folder: Path, tmp_path: Path) -> None:
@@ -113,7 +117,7 @@ def test_links_are_followed_and_name_no_second_clip(folder: Path, tmp_path: Path
     (other / "gone.mp4").symlink_to(folder / "nothing.mp4")
     outside = folder / "deep" / "er"
     (folder / "shortcut").symlink_to(outside)
-    found = collect_sources([str(folder)])
+    found = clips([str(folder)])
     assert len(found) == 3
     assert {Path(name).resolve().name for name in found} == {
         "clip2.MP4",
@@ -121,12 +125,12 @@ def test_links_are_followed_and_name_no_second_clip(folder: Path, tmp_path: Path
         "clip1.mov",
     }
     link = str(folder / "shortcut" / "clip1.mov")
-    assert collect_sources([link, str(outside / "clip1.mov")]) == [link]
+    assert clips([link, str(outside / "clip1.mov")]) == [link]
 
 
 def test_names_longer_than_the_system_allows_stay(tmp_path: Path) -> None:
     odd = [str(tmp_path / f"{'x' * 300}.mp4"), str(tmp_path / f"{'x' * 300}[1].mp4")]
-    assert collect_sources(odd) == odd
+    assert clips(odd) == odd
 
 
 # --- entries ----------------------------------------------------------------------------
@@ -135,7 +139,7 @@ def test_names_longer_than_the_system_allows_stay(tmp_path: Path) -> None:
 def test_entries_of_files_have_the_options_given(folder: Path) -> None:
     options = ClipOptions(rotate=90)
     found = collect_entries([str(folder)], options)
-    assert found == [Entry(name, options) for name in collect_sources([str(folder)])]
+    assert found == [Entry(name, options) for name in clips([str(folder)])]
     assert collect_entries([str(folder / "none.mp4")]) == [Entry(str(folder / "none.mp4"))]
 
 

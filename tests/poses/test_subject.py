@@ -11,8 +11,8 @@ from la2ds_cli.poses.subjects import (
     follow_cuts,
     rank_people,
 )
-from la2ds_cli.poses.tracks import Track, make_track, with_joints
-from tests.poses.simulated_people import SIZE, moving
+from la2ds_cli.poses.tracks import Track, make_track
+from tests.poses.simulated_people import SIZE, moving, with_joints
 
 
 def liveliness(motion: float) -> float:

@@ -151,12 +151,12 @@ class TestWithThePackage:
         model = load_model(Setting(str(path)), "cpu", 1)
         random = np.random.default_rng(0)
         pictures = list(random.integers(0, 256, (3, 64, 96, 3), dtype=np.uint8))
-        found = model.find(pictures, 0.0)
+        found = model.detect(pictures, 0.0)
         assert all(rows.shape[1] == 5 + 51 for rows in found)
         assert all(len(rows) for rows in found)
         wide = random.integers(0, 256, (96, 64, 3), dtype=np.uint8)
         with ThreadPoolExecutor(3) as threads:
-            jobs = [threads.submit(model.find, [p], 0.0) for p in (*pictures, wide, *pictures)]
+            jobs = [threads.submit(model.detect, [p], 0.0) for p in (*pictures, wide, *pictures)]
             again = [job.result()[0] for job in jobs]
         for rows, once, twice in zip(found, again[:3], again[4:], strict=True):
             np.testing.assert_array_equal(rows, once)

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.plugins import load_plugin, plugin_names
+from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.video.reader import Image
 
@@ -50,11 +50,6 @@ class PoseBackend(Protocol):
         Returns xy (n, K, 2) in pixels of the image and score (n, K) in [0, 1].
         """
         ...
-
-
-def backend_names() -> list[str]:
-    """Names that `--pose` takes besides a model file."""
-    return sorted(plugin_names(__name__))
 
 
 def backend_identity(name_or_file: str) -> str:

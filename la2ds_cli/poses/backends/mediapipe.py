@@ -223,7 +223,8 @@ _LOCK = Lock()
 
 @contextmanager
 def without_lines(patterns: Sequence[str]) -> Iterator[None]:
-    """Keep lines that begin with one of the regular expressions from the process's error stream.
+    """Keep lines that begin with one of the regular expressions from the process's error stream, to
+    which native libraries write past any setting.
 
     Everything else that anybody writes there in the meantime follows when the block ends.
     """
@@ -238,9 +239,9 @@ def without_lines(patterns: Sequence[str]) -> Iterator[None]:
             os.dup2(real, _STDERR)
             os.close(real)
             caught.seek(0)
-            kept = without(caught.read(), patterns)
-            if kept:
-                os.write(_STDERR, kept)
+            rest = without(caught.read(), patterns)
+            if rest:
+                os.write(_STDERR, rest)
 
 
 def without(text: bytes, patterns: Sequence[str]) -> bytes:

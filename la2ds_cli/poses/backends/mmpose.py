@@ -178,8 +178,8 @@ class MmposeBackend:
         score = np.zeros((len(boxes), len(self.order)), np.float32)
         for start in range(0, len(boxes), self.batch_size):
             part = slice(start, start + self.batch_size)
-            for i, found in enumerate(self._run(images[part], boxes[part]), start):
-                people = found.pred_instances
+            for i, result in enumerate(self._run(images[part], boxes[part]), start):
+                people = result.pred_instances
                 xy[i] = people.keypoints[0][self.order, :2]
                 score[i] = np.clip(people.keypoint_scores[0][self.order], 0, 1)
         return xy, score

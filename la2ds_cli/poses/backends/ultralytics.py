@@ -90,11 +90,10 @@ class UltralyticsBackend:
         score = np.zeros((len(boxes), _JOINTS), np.float32)
         matrix = [crop_matrix(box, self.input_size) for box in boxes]
         crop = [self._crop(image, m) for image, m in zip(images, matrix, strict=True)]
-        for i, found in enumerate(self.model.find(crop, self.least_score)):
-            wanted = to_crop(boxes[i], matrix[i])
-            place = best_match(found, wanted)
-            if place >= 0:
-                joint, score[i] = read_joints(found[place])
+        for i, people in enumerate(self.model.detect(crop, self.least_score)):
+            person = best_match(people, to_crop(boxes[i], matrix[i]))
+            if person >= 0:
+                joint, score[i] = read_joints(people[person])
                 xy[i] = to_image(joint[None], matrix[i][None])[0]
         return xy, score
 
@@ -115,13 +114,13 @@ def to_crop(box: FloatArray, matrix: FloatArray) -> FloatArray:
     return (corners @ matrix[:, :2].T + matrix[:, 2]).reshape(4)
 
 
-def best_match(found: FloatArray, wanted: FloatArray) -> int:
-    """Row of `found` (n, 5 or more) whose box overlaps the box `wanted` (4,) most; -1 for none."""
-    if not len(found):
+def best_match(people: FloatArray, box: FloatArray) -> int:
+    """Row of `people` (n, 5 or more) whose box overlaps the given box (4,) most; -1 for none."""
+    if not len(people):
         return -1
-    overlap = box_arithmetic.iou(found[:, :4], wanted[None])
-    place = int(overlap.argmax())
-    return place if overlap[place] >= _LEAST_OVERLAP else -1
+    overlap = box_arithmetic.iou(people[:, :4], box[None])
+    row = int(overlap.argmax())
+    return row if overlap[row] >= _LEAST_OVERLAP else -1
 
 
 def read_joints(row: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.plugins import load_plugin, plugin_names
+from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.video.reader import Image
@@ -42,11 +42,6 @@ class Detector(Protocol):
         clip, and returns boxes (n, 6) whose last column is its id of the person, -1 = none.
         """
         ...
-
-
-def detector_names() -> list[str]:
-    """Names that `--detector` takes besides `auto` and a model file."""
-    return sorted(plugin_names(__name__))
 
 
 def detector_name(setting: str, device: DeviceName) -> str:

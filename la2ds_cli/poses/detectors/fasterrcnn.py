@@ -67,10 +67,10 @@ class FasterRcnnDetector:
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
         together = 8 if self.device.type == "cuda" else 1
-        found = []
+        detected = []
         for start in range(0, len(images), together):
-            found += self._detect(images[start : start + together])
-        return found
+            detected += self._detect(images[start : start + together])
+        return detected
 
     def _detect(self, images: Sequence[Image]) -> list[FloatArray]:
         import torch

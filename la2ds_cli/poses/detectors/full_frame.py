@@ -1,4 +1,4 @@
-"""No detector: the pose network looks at the whole frame, then at the box around what it found.
+"""No detector: the pose network sees the whole frame, then the box around its joints.
 
 For one person who fills a good part of the frame, such as the demo clips; with several people it
 mixes them up.
@@ -54,5 +54,5 @@ class FullFrameDetector:
             # A frame without joints keeps its box and, by its low score, drops out later.
             usable = boxes.area(np.nan_to_num(inside)) > 1
             box = np.where(usable[:, None], inside, box)
-        found = np.concatenate([box, score[:, None]], axis=1).astype(np.float32)
-        return [found[t : t + 1] for t in range(len(images))]
+        rows = np.concatenate([box, score[:, None]], axis=1).astype(np.float32)
+        return [rows[t : t + 1] for t in range(len(images))]

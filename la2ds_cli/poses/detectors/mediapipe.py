@@ -56,5 +56,5 @@ def person_box(person: joints.Person | None, shape: tuple[int, ...]) -> FloatArr
         return np.zeros((0, 5), np.float32)
     around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE, _MARGIN)
     box = boxes.clip(around, (shape[1], shape[0]))
-    found = np.concatenate([box, [[person.score]]], axis=1).astype(np.float32)
-    return found[boxes.area(np.nan_to_num(box)) > 1]
+    row = np.concatenate([box, [[person.score]]], axis=1).astype(np.float32)
+    return row[boxes.area(np.nan_to_num(box)) > 1]

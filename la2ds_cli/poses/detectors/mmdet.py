@@ -95,10 +95,10 @@ class MmdetDetector:
         """Boxes (n, 5) float32 of the people in each image (H, W, 3) uint8 RGB: x1 y1 x2 y2 in
         pixels and the score in [0, 1]."""
         together = 8 if self.device.type == "cuda" else 1
-        found = []
+        detected = []
         for start in range(0, len(images), together):
-            found += self._detect(images[start : start + together])
-        return found
+            detected += self._detect(images[start : start + together])
+        return detected
 
     def _detect(self, images: Sequence[Image]) -> list[FloatArray]:
         import torch

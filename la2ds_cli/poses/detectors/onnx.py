@@ -56,8 +56,8 @@ class OnnxDetector:
     def _detect(self, image: Image) -> FloatArray:
         canvas, scale, shift = letterbox(image, self.input_size)
         feed = np.ascontiguousarray(canvas.astype(np.float32).transpose(2, 0, 1)[None] / 255)
-        found = self.session.run(None, {self.input_name: feed})[0][0]
-        person = found[found[:, 5] == _PERSON, :5].astype(np.float32)
+        rows = self.session.run(None, {self.input_name: feed})[0][0]
+        person = rows[rows[:, 5] == _PERSON, :5].astype(np.float32)
         person[:, :4] = (person[:, :4] - np.tile(shift, 2)) / scale
         return person
 

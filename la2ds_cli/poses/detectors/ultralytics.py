@@ -62,15 +62,15 @@ class UltralyticsDetector:
         self.model = model
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
-        found = []
+        detected = []
         for shape, group in groupby(images, key=lambda image: image.shape):
             size = input_size((shape[0], shape[1]), self.model.image_size)
             boxed = [letterbox(image, size) for image in group]
-            rows = self.model.find([canvas for canvas, _, _ in boxed])
+            rows = self.model.detect([canvas for canvas, _, _ in boxed])
             for row, (_, scale, shift) in zip(rows, boxed, strict=True):
                 row[:, :4] = (row[:, :4] - np.tile(shift, 2)) / scale
-                found.append(row[:, :5])
-        return found
+                detected.append(row[:, :5])
+        return detected
 
 
 def input_size(shape: tuple[int, int], longest: int) -> tuple[int, int]:

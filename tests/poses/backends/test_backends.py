@@ -9,8 +9,9 @@ import pytest
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.plugins import plugin_names
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.backends import backend_identity, backend_names, hrnet, resolve_backend
+from la2ds_cli.poses.backends import backend_identity, hrnet, resolve_backend
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_models.weight_files import zoo
 from tests.poses.onnx_models import write_detector, write_pose
@@ -26,7 +27,9 @@ def dot(x: int, y: int, size: tuple[int, int] = (100, 120)) -> np.ndarray:
 
 
 def test_the_shipped_backends() -> None:
-    assert {"hrnet-demo", "hrnet-w32", "hrnet-w48-384", "hrnet-w48-dark"} <= set(backend_names())
+    assert {"hrnet-demo", "hrnet-w32", "hrnet-w48-384", "hrnet-w48-dark"} <= set(
+        plugin_names("la2ds_cli.poses.backends")
+    )
 
 
 @pytest.mark.parametrize("name", hrnet.NAMES)
@@ -40,7 +43,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(UserError, match="openpose") as caught:
         resolve_backend("openpose", "cpu")
     assert caught.value.exit_code == ExitCode.USAGE
-    for text in (*backend_names(), "--pose FILE.onnx"):
+    for text in (*plugin_names("la2ds_cli.poses.backends"), "--pose FILE.onnx"):
         assert text in caught.value.hint
 
 

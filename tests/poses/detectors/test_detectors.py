@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.plugins import plugin_names
 from la2ds_cli.poses.detectors import (
     detector_identities,
     detector_name,
-    detector_names,
     resolve_detector,
 )
 from la2ds_cli.poses.detectors.fasterrcnn import FasterRcnnDetector, build_network
@@ -27,7 +27,7 @@ SHIPPED = ("fasterrcnn", "fasterrcnn-mobilenet", "full-frame", "mediapipe", "ult
 
 
 def test_the_shipped_detectors() -> None:
-    assert set(SHIPPED) <= set(detector_names())
+    assert set(SHIPPED) <= set(plugin_names("la2ds_cli.poses.detectors"))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -40,9 +40,9 @@ def test_identities_tell_detectors_apart(name: str) -> None:
 def test_listing_imports_no_plugin() -> None:
     code = (
         "import sys; sys.path[:0] = ['.', 'models']\n"
-        "from la2ds_cli.poses.backends import backend_names\n"
-        "from la2ds_cli.poses.detectors import detector_names\n"
-        "assert detector_names() and backend_names()\n"
+        "from la2ds_cli.core.plugins import plugin_names\n"
+        "from la2ds_cli.poses import backends, detectors\n"
+        "assert plugin_names(detectors.__name__) and plugin_names(backends.__name__)\n"
         "names = ('torch', 'torchvision', 'cv2', 'onnxruntime', 'la2ds_cli.poses.backends.hrnet')\n"
         "print(*[name for name in names if name in sys.modules])"
     )

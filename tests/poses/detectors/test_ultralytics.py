@@ -32,7 +32,7 @@ class SquareFinder:
     def __init__(self) -> None:
         self.seen: list[tuple[int, ...]] = []
 
-    def find(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+    def detect(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         self.seen += [picture.shape for picture in pictures]
         return [self._box(picture[:, :, 0] > 200) for picture in pictures]
 
