@@ -264,7 +264,7 @@ def test_frames_without_the_subject_are_nan(project: Project, tmp_path: Path) ->
     assert pose.info["coverage"] == 0.5
 
 
-def test_a_short_failure_of_the_detector_is_bridged(
+def test_a_short_failure_of_the_detector_is_interpolated(
     project: Project, clips: Path, monkeypatch
 ) -> None:
     """The detector misses frames 8 to 11; the pose network looks where the person must be."""

@@ -91,7 +91,7 @@ def test_the_end_of_a_clip_may_be_a_gap() -> None:
 
 
 def test_interpolated_joints_are_not_seen() -> None:
-    """A finite joint of score 0 was put there by gaps.bridge."""
+    """A finite joint of score 0 was put there by interpolate_gaps."""
     pose = standing()
     score = pose.score.copy()
     score[:6] = 0

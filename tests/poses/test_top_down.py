@@ -1,9 +1,242 @@
+"""Crops, decoders and batches of top-down networks."""
+
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.poses.top_down import (
+    PADDING,
+    HeatmapDecoder,
+    SimccDecoder,
+    TopDownBackend,
+    cell_size,
+    crop_matrix,
+    decode_heatmaps,
+    to_image,
+    unflip,
+)
+
+
+def test_the_centre_of_the_box_falls_on_the_middle_of_the_input() -> None:
+    matrix = crop_matrix(np.array([100, 200, 300, 600.0]), (256, 192))
+    np.testing.assert_allclose(matrix @ [200, 400, 1], [96, 128])
+
+
+def test_a_tall_box_fills_the_height_less_the_padding() -> None:
+    matrix = crop_matrix(np.array([100, 200, 200, 600.0]), (256, 192))
+    top, bottom = matrix @ [150, 200, 1], matrix @ [150, 600, 1]
+    assert bottom[1] - top[1] == pytest.approx(256 / PADDING)
+
+
+def test_a_wide_box_fills_the_width_less_the_padding() -> None:
+    matrix = crop_matrix(np.array([0, 100, 400, 200.0]), (256, 192))
+    left, right = matrix @ [0, 150, 1], matrix @ [400, 150, 1]
+    assert right[0] - left[0] == pytest.approx(192 / PADDING)
+
+
+def test_udp_measures_between_pixel_centres() -> None:
+    """A box of 192 x 256 pixels, unpadded, spans the 191 x 255 steps between the outer centres."""
+    matrix = crop_matrix(np.array([100, 200, 292, 456.0]), (256, 192), padding=1, udp=True)
+    np.testing.assert_allclose(matrix @ [100, 200, 1], [0, 0], atol=1e-9)
+    np.testing.assert_allclose(matrix @ [292, 456, 1], [191, 255])
+    np.testing.assert_allclose(matrix @ [196, 328, 1], [95.5, 127.5])
+
+
+@pytest.mark.parametrize(("udp", "size"), [(False, [4, 4]), (True, [191 / 47, 255 / 63])])
+def test_the_size_of_a_cell(udp: bool, size: list[float]) -> None:
+    """Biased: four pixels. UDP: the last cell is the last pixel."""
+    np.testing.assert_allclose(cell_size((256, 192), (64, 48), udp=udp), size)
+
+
+@pytest.mark.parametrize("udp", [False, True])
+def test_to_image_is_the_inverse(udp: bool) -> None:
+    rng = np.random.default_rng(0)
+    box = np.array([[10, 20, 110, 320.0], [200, 50, 500, 150.0]])
+    matrix = np.stack([crop_matrix(b, (256, 192), udp=udp) for b in box])
+    xy = rng.uniform(0, 500, (2, 17, 2))
+    forward = np.einsum("nij,nkj->nki", matrix[:, :, :2], xy) + matrix[:, None, :, 2]
+    np.testing.assert_allclose(to_image(forward, matrix), xy, atol=1e-9)
+
+
+def test_a_crop_and_back_finds_the_pixel_again() -> None:
+    """A dot of the image is where cv2 puts it in the crop, and comes back to its own pixel."""
+    image = np.zeros((480, 640, 3), np.uint8)
+    dot = np.array([300, 250])
+    cv2.circle(image, (300, 250), 6, (255, 255, 255), -1)
+    matrix = crop_matrix(np.array([200, 100, 380, 400.0]), (256, 192))
+    crop = cv2.warpAffine(image, matrix, (192, 256)).astype(float).sum(axis=2)
+    y, x = np.mgrid[:256, :192]
+    found = np.array([(crop * x).sum(), (crop * y).sum()]) / crop.sum()
+    back = to_image(found[None, None], matrix[None])[0, 0]
+    np.testing.assert_allclose(back, dot, atol=0.3)
+
+
+def heatmap(cells: dict[tuple[int, int], float]) -> np.ndarray:
+    grid = np.zeros((1, 1, 8, 6))
+    for (x, y), value in cells.items():
+        grid[0, 0, y, x] = value
+    return grid
+
+
+@pytest.mark.parametrize(
+    ("cells", "xy"),
+    [
+        ({(3, 4): 0.9}, (3, 4)),  # equal neighbours: no shift
+        ({(3, 4): 0.9, (4, 4): 0.5}, (3.25, 4)),
+        ({(3, 4): 0.9, (2, 4): 0.5, (3, 5): 0.1}, (2.75, 4.25)),
+        ({(0, 4): 0.9, (1, 4): 0.5}, (0, 4)),  # at the border: one neighbour is missing
+        ({(1, 4): 0.9, (2, 4): 0.5}, (1, 4)),  # and, as published, one cell from it on one side
+        ({(4, 6): 0.9, (3, 6): 0.5, (4, 7): 0.1}, (3.75, 6.25)),
+        ({(3, 0): 0.9, (4, 0): 0.5}, (3, 0)),  # at the upper border neither axis moves
+        ({(5, 7): 0.9, (4, 7): 0.5}, (5, 7)),
+    ],
+)
+def test_the_peak_moves_a_quarter_cell_to_its_higher_neighbour(cells, xy) -> None:
+    found, score = decode_heatmaps(heatmap(cells))
+    np.testing.assert_allclose(found[0, 0], xy)
+    assert score[0, 0] == pytest.approx(0.9)
+
+
+def test_scores_stay_in_their_range() -> None:
+    _, score = decode_heatmaps(np.stack([np.full((1, 8, 6), 1.7), np.full((1, 8, 6), -0.2)]))
+    np.testing.assert_array_equal(score, [[1], [0]])
+
+
+def gaussians(count: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Maps (count, 1, 64, 48) and the true places (count, 1, 2) in cells."""
+    true = np.random.default_rng(1).uniform([5, 5], [42, 58], (count, 1, 2))
+    y, x = np.mgrid[:64, :48]
+    square = (x - true[..., 0, None, None]) ** 2 + (y - true[..., 1, None, None]) ** 2
+    return np.exp(-square / (2 * sigma**2)), true
+
+
+def test_quarter_finds_gaussian_peaks_to_a_quarter_cell() -> None:
+    heatmap, true = gaussians(40, 2.0)
+    found, _ = decode_heatmaps(heatmap)
+    assert np.abs(found - true).max() <= 0.25 + 1e-9
+    assert np.abs(found - true).mean() > 0.1
+
+
+@pytest.mark.parametrize("udp", [False, True])
+@pytest.mark.parametrize(("sigma", "kernel"), [(2.0, 11), (3.0, 17), (1.25, 7)])
+def test_dark_finds_gaussian_peaks_to_a_twentieth_of_a_cell(sigma, kernel, udp) -> None:
+    heatmap, true = gaussians(40, sigma)
+    found, score = decode_heatmaps(heatmap, "dark", udp=udp, kernel=kernel)
+    assert np.abs(found - true).max() < 0.05
+    np.testing.assert_array_equal(score, heatmap.max(axis=(2, 3)))  # not of the smoothed map
+
+
+def test_dark_by_hand() -> None:
+    """Between cells 20 and 21 at 20.3: the log of a Gaussian is a parabola, and a Newton step from
+    20 ends at its top. Smoothing cannot move it, since both are symmetric about 20.3."""
+    y, x = np.mgrid[:64, :48]
+    heatmap = 0.7 * np.exp(-((x - 20.3) ** 2 + (y - 30) ** 2) / 8)[None, None]
+    found, score = decode_heatmaps(heatmap, "dark")
+    np.testing.assert_allclose(found[0, 0], [20.3, 30], atol=0.01)
+    assert score[0, 0] == pytest.approx(0.7, rel=0.02)
+
+
+def test_dark_looks_past_a_side_peak() -> None:
+    """A lone bright cell beside a broad hill: smoothed away, as eq. 10 is for, while the quarter
+    offset takes it for the direction of the joint."""
+    heatmap, true = gaussians(1, 2.0)
+    x, y = np.rint(true[0, 0]).astype(int)
+    heatmap = heatmap * 0.9
+    dark = decode_heatmaps(heatmap, "dark")[0]
+    heatmap[0, 0, y, x + 6] += 0.2
+    np.testing.assert_allclose(decode_heatmaps(heatmap, "dark")[0], dark, atol=0.1)
+
+
+@pytest.mark.parametrize("udp", [False, True])
+def test_dark_stays_finite_on_maps_without_a_peak(udp: bool) -> None:
+    corner = heatmap({(0, 0): 0.9})
+    for maps in (np.zeros((1, 1, 8, 6)), np.full((1, 1, 8, 6), -1.0), corner):
+        found, _ = decode_heatmaps(maps, "dark", udp=udp, kernel=3)
+        assert np.isfinite(found).all()
+        assert np.abs(found).max() < 1
+
+
+def test_a_decoder_goes_to_input_pixels_by_its_convention() -> None:
+    maps = heatmap({(3, 4): 0.9})
+    np.testing.assert_allclose(HeatmapDecoder().joints(maps, (32, 24))[0], [[[12, 16]]])
+    unbiased = HeatmapDecoder("quarter", udp=True).joints(maps, (32, 24))[0]
+    np.testing.assert_allclose(unbiased, [[[3 * 23 / 5, 4 * 31 / 7]]])
+
+
+def test_unflip_brings_a_mirrored_map_back() -> None:
+    """Cell 1 is pixel 4 of the 24 across; unmirrored that is pixel 19, nearest to cell 5."""
+    flip = get_skeleton("coco17").flip
+    maps = np.zeros((1, 17, 8, 6))
+    left, right = 5, 6  # shoulders
+    maps[0, right, 3, 1] = 1  # in the mirrored crop the left shoulder looks like a right one
+    back = unflip(maps, flip)
+    assert np.argwhere(back[0, left]).tolist() == [[3, 5]]
+    assert not back[0, right].any()
+
+
+def test_udp_mirrors_without_a_shift() -> None:
+    """Cell 1 of 6 is cell 4 from the other side, when the outer cells are the outer pixels."""
+    maps = np.zeros((1, 2, 8, 6))
+    maps[0, 0, 3, 1] = 1
+    assert np.argwhere(unflip(maps, (1, 0), shift=False)[0, 1]).tolist() == [[3, 4]]
+    decoder = HeatmapDecoder(udp=True)
+    mean = decoder.average(np.zeros_like(maps), maps, (1, 0))
+    assert np.argwhere(mean).tolist() == [[0, 1, 3, 4]]
+    assert mean.max() == 0.5
+
+
+def profiles(x: dict[int, float], y: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Two bins per pixel of a 64 x 48 input, one joint."""
+    over_x, over_y = np.zeros((1, 1, 96), np.float32), np.zeros((1, 1, 128), np.float32)
+    for profile, values in ((over_x, x), (over_y, y)):
+        for place, value in values.items():
+            profile[0, 0, place] = value
+    return over_x, over_y
+
+
+def test_the_highest_bins_in_pixels_and_the_lower_value() -> None:
+    xy, score = SimccDecoder().joints(profiles({31: 0.9, 10: 0.3}, {80: 0.6}), (64, 48))
+    np.testing.assert_array_equal(xy, [[[15.5, 40]]])
+    assert score[0, 0] == pytest.approx(0.6)
+
+
+def test_scores_of_profiles_stay_in_their_range() -> None:
+    _, score = SimccDecoder().joints(profiles({3: 1.7}, {4: 1.2}), (64, 48))
+    assert score[0, 0] == 1
+    x, y = profiles({}, {})
+    assert SimccDecoder().joints((x - 1, y), (64, 48))[1][0, 0] == 0
+
+
+def test_a_mirrored_crop_is_brought_back() -> None:
+    """Bin 10 of 96 is bin 85 from the other side; y stays, and the joints change places."""
+    empty, mirrored = np.zeros((1, 2, 96), np.float32), np.zeros((1, 2, 96), np.float32)
+    low = np.zeros((1, 2, 128), np.float32)
+    mirrored[0, 0, 10], low[0, 0, 7] = 1, 1
+    x, y = SimccDecoder().average((empty, np.zeros_like(low)), (mirrored, low), (1, 0))
+    assert np.argwhere(x).tolist() == [[0, 1, 85]]
+    assert np.argwhere(y).tolist() == [[0, 1, 7]]
+    assert x.max() == y.max() == 0.5
+
+
+@pytest.mark.heavy
+def test_the_joints_of_mmpose() -> None:
+    pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
+    from la2ds_cli.poses.openmmlab import install_operators
+
+    install_operators()
+    from mmpose.codecs import SimCCLabel
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0.3, 0.3, (5, 17, 384)), rng.normal(0.3, 0.3, (5, 17, 512))
+    codec = SimCCLabel(input_size=(192, 256), simcc_split_ratio=2.0)
+    expected = codec.decode(x, y)
+    xy, score = SimccDecoder().joints((x, y), (256, 192))
+    np.testing.assert_allclose(xy, expected[0])
+    np.testing.assert_allclose(score, np.clip(expected[1], 0, 1))
+
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny input
 

@@ -38,7 +38,7 @@ class TwoPeople:
     joints = (17, 3)
     device = "cpu"
 
-    def find(self, pictures: list[np.ndarray], least_score: float) -> list[np.ndarray]:
+    def detect(self, pictures: list[np.ndarray], least_score: float) -> list[np.ndarray]:
         assert least_score == 0.25
         found = []
         for picture in pictures:
