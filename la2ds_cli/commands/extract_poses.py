@@ -166,13 +166,13 @@ def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions 
 
     values = {name: value for name, value in given.items() if value is not None}
     if time_range is not None:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)?:(\d+(?:\.\d+)?)?", time_range.strip())
-        if not found or time_range.strip() == ":":
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)?:(\d+(?:\.\d+)?)?", time_range.strip())
+        if not match or time_range.strip() == ":":
             raise UserError(
                 f"--time-range takes START:END in seconds, not '{time_range}'",
                 hint="for example --time-range 2.5:8, or 2.5: for everything from there",
             )
-        start, end = found.groups()
+        start, end = match.groups()
         values |= {"start": float(start)} if start else {}
         values |= {"end": float(end)} if end else {}
     return ClipOptions(**values) if values else None  # pyright: ignore[reportArgumentType]
@@ -181,10 +181,10 @@ def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions 
 def _shard(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise UserError(
             f"--shard takes I/N with I from 1 to N, not '{text}'",
             hint="for example --shard 3/8 in the third of eight jobs",
         )
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

@@ -83,8 +83,8 @@ def pull(
             "name the weights to fetch, or give --all", hint="la2ds models ls shows the names"
         )
     with Console(as_json=as_json, quiet=quiet) as console:
-        wanted = [row.name for row in weights.list_weights()] if everything else names or []
-        results = weights.pull(wanted, console.progress, offline=offline)
+        chosen = [row.name for row in weights.list_weights()] if everything else names or []
+        results = weights.pull(chosen, console.progress, offline=offline)
         console.document("models pull", {"items": results})
         console.table(
             ("status", "name", "message"),

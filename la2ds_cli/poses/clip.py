@@ -117,7 +117,8 @@ def pose_clip(
         workers=task.workers,
     )
     _check_length(task, len(detections))
-    candidates = _candidates(task, detections, _tracks(task, detections))
+    tracks = _tracks(task, detections)
+    candidates = _candidates(task, detections, tracks)
     posed = estimate_people(
         frames,
         [_boxes_to_estimate(task, track, detections) for track in candidates.tracks],
@@ -220,7 +221,7 @@ class _Candidates:
 
 
 def _candidates(task: ClipTask, detections: Detections, tracks: list[Track]) -> _Candidates:
-    """Who may be the subject by the boxes alone, and is worth an estimate of the joints."""
+    """The people who may be the subject, judged by their boxes alone."""
     length = len(detections)
     choice = choose_subject(tracks, task.size, length, task.subject)
     least = task.frames(LEAST_PIECE)
@@ -228,8 +229,8 @@ def _candidates(task: ClipTask, detections: Detections, tracks: list[Track]) -> 
     tracks = [subject, *(track for i, track in enumerate(tracks) if i != choice.index)]
     order = rank_people(tracks, task.size, length, task.policy)
     score = choose_subject(tracks, task.size, length, task.policy).score
-    good = [i for i in order if score[i] >= _CONTENDER_SHARE * score[order[0]]]
-    chosen = order[: max(task.persons, task.rank, len(good[:_MOST_CONTENDERS]))]
+    contenders = [i for i in order if score[i] >= _CONTENDER_SHARE * score[order[0]]]
+    chosen = order[: max(task.persons, task.rank, len(contenders[:_MOST_CONTENDERS]))]
     if 0 not in chosen:
         chosen = [0, *chosen]
     return _Candidates(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from la2ds_cli.video.orientation import Image
 
 _SIDE = 64  # pixels of the longer side of a thumbnail
-_WINDOW = 4  # frames looked at before and after a cut; what lasts less is a flash
+_WINDOW = 4  # frames compared before and after a cut; what lasts less is a flash
 _LEAST = 3.0  # mean difference of hue, chroma and value, of 255, that a cut makes
 _RATIO = 3.0  # of that difference to the largest of those around it
 
@@ -60,15 +60,15 @@ class CutDetector:
         _, chroma, brightest = np.moveaxis(thumbnail, -1, 0)
         self._white.add(255 - (brightest - chroma))  # least of the three colours
         self._black.add(brightest)
-        place = len(self._recent) - 1 - _WINDOW
-        if place > 0 and self._is_cut(place):
+        middle = len(self._recent) - 1 - _WINDOW
+        if middle > 0 and self._is_cut(middle):
             self._cuts.append(self._count - 1 - _WINDOW)
 
     def rows(self) -> list[int]:
         """Rows (frames counted from 0) that begin a new shot; the first frame is none."""
         length = len(self._recent)
         late = [p for p in range(max(length - _WINDOW, 1), length) if self._is_cut(p)]
-        cuts = self._cuts + [self._count - length + place for place in late]
+        cuts = self._cuts + [self._count - length + index for index in late]
         for row in sorted({*self._white.rows(), *self._black.rows()}):
             if all(abs(row - cut) > 2 * _WINDOW for cut in cuts):
                 cuts.append(row)
@@ -86,10 +86,10 @@ class CutDetector:
         hsv[..., 1] *= hsv[..., 2] / 255
         return hsv
 
-    def _is_cut(self, place: int) -> bool:
-        """Whether a shot begins at a place of the recent thumbnails."""
+    def _is_cut(self, index: int) -> bool:
+        """Whether a shot begins at one of the recent thumbnails."""
         frames = list(self._recent)
-        before, after = frames[max(place - _WINDOW, 0) : place], frames[place:][: _WINDOW + 1]
+        before, after = frames[max(index - _WINDOW, 0) : index], frames[index:][: _WINDOW + 1]
         step = _difference(before[-1], after[0])
         if step < _LEAST:
             return False

@@ -58,7 +58,7 @@ def pose_recipe(
     subject: str = "",
     person: int = 1,
 ) -> Recipe:
-    """What poses are made from. pose, detector: identities; options: ClipOptions.to_text;
+    """What poses depend on. pose, detector: identities; options: ClipOptions.to_text;
     subject: of this clip alone, empty = that of the settings."""
     used = {
         "detector": detector,
@@ -189,8 +189,8 @@ class Extraction:
         if facts is None:
             return None
         persons = int(facts["info"].get("persons", 1))
-        whole = all(self.header(source, p) is not None for p in range(2, persons + 1))
-        return facts if whole else None
+        complete = all(self.header(source, p) is not None for p in range(2, persons + 1))
+        return facts if complete else None
 
     def header(self, source: ClipSource, person: int) -> dict[str, Any] | None:
         """Facts of the poses of one person of a source where they are current, else None."""
@@ -285,7 +285,7 @@ def failure(name: str, error: UserError) -> ItemResult:
 
 
 def _with_facts(pose: PoseSequence, source: ClipSource, run: Extraction) -> PoseSequence:
-    """The sequence with what a person wants to know about how it was made."""
+    """The sequence with the facts of its file and of the networks that estimated it."""
     info, options = source.info, source.options
     steps = pose.time[1:] - pose.time[:-1]
     seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)

@@ -186,10 +186,10 @@ def _cost(
     expected = centre.mean(axis=0) + slope * (later - start)[:, None]
     apart = np.linalg.norm(boxes.centre(seen) - expected, axis=1) / height
     unseen = (later - rows[-1]) / fps
-    place = ((apart / (_POSITION + _DRIFT * unseen**2)) ** 2).mean()
+    position = ((apart / (_POSITION + _DRIFT * unseen**2)) ** 2).mean()
     size = (np.log(max(tall[0], 1e-6) / max(tall[1], 1e-6)) / _TALL) ** 2
     recent = _POSTURE * np.exp(-unseen[0] / _FORGET)
-    return float(place + min(size, 9) + recent * (1 - _posture(grid, before, after, sigmas)))
+    return float(position + min(size, 9) + recent * (1 - _posture(grid, before, after, sigmas)))
 
 
 def _slope(rows: IntArray, value: FloatArray) -> FloatArray:

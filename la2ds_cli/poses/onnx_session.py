@@ -56,10 +56,10 @@ def fixed(length: Any) -> int:
     return length if isinstance(length, int) and length > 0 else 0
 
 
-def unfit(name: str, expected: str, found: str) -> UserError:
+def unfit(name: str, expected: str, actual: str) -> UserError:
     """The error of a model whose inputs or outputs are not those that la2ds reads."""
     return UserError(
-        f"{name} has {found}, expected {expected}",
+        f"{name} has {actual}, expected {expected}",
         hint="docs/extending.md describes the models that la2ds reads",
         exit_code=ExitCode.MISMATCH,
     )

@@ -359,7 +359,7 @@ class ClipSubjects:
         return [name for name in self._rows if name not in known]
 
     def add(self, chosen: Mapping[str, str]) -> None:
-        """Keep choices made elsewhere, by the id of the clip, for the steps that come later."""
+        """Store choices, by the id of the clip, for the steps that come later."""
         rows = {**self._rows, **chosen}
         if rows == self._rows:
             return

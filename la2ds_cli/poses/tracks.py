@@ -83,7 +83,7 @@ DEFAULT_SIGMA = 0.07  # of a joint that COCO does not have: about the mean of it
 BODY_SHARE = 0.53  # of a person box that the person fills, on average over COCO
 SEEN = 0.2  # joints scored below this are guesses and are not compared
 _INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
-_PART_AREA = 0.2  # of the whole's box: what is smaller is somebody farther away
+_PART_AREA = 0.2  # of the larger box: what is smaller is somebody farther away
 _BESIDE = 0.2  # share of common frames from which two tracks are two people
 _SAME_POSE = 0.5  # mean OKS from which two tracks are one person
 

@@ -1,6 +1,6 @@
 """What the facts of a clip mean for its use: every weakness by code, the most serious first.
 
-A verdict is made anew from the facts whenever it is asked for, so that a limit changed here holds
+A verdict is computed from the facts whenever it is asked for, so that a limit changed here holds
 for clips that were extracted long ago. Facts that a clip lacks (imported joints) raise nothing.
 """
 
@@ -121,12 +121,12 @@ def _ambiguous(info: Mapping[str, Any]) -> Weakness | None:
 
 
 def _fewer_people(info: Mapping[str, Any]) -> Weakness | None:
-    persons, wanted = _number(info, "persons"), _number(info, "persons_wanted")
-    if persons is None or wanted is None or persons >= wanted or info.get("person", 1) > 1:
+    persons, asked = _number(info, "persons"), _number(info, "persons_wanted")
+    if persons is None or asked is None or persons >= asked or info.get("person", 1) > 1:
         return None  # told once, with the first person
     return Weakness(
         "V026",
-        f"the clip shows {persons:.0f} of the {wanted:.0f} people asked for",
+        f"the clip shows {persons:.0f} of the {asked:.0f} people asked for",
         "look at the overlay; lower --subjects, or poses.detect_threshold if somebody is missed",
     )
 

@@ -113,7 +113,7 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
 
 def drawing(xy: FloatArray, skeleton: Skeleton, box: FloatArray, width: int, height: int) -> Image:
     """The joints xy (K, 2) in pixels as a stick figure, (height, width, 3): left side orange, right
-    side blue, as in poses/pose_drawing.py. Joints that are NaN are left out."""
+    side blue, as in pose_drawing.py. Joints that are NaN are left out."""
     import cv2
 
     image = np.empty((height, width, 3), np.uint8)

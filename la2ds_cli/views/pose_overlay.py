@@ -266,7 +266,7 @@ def _page(rows: list[_Row], title: str, columns: int) -> Picture:
         _describe(pen, row, top)
         for column, (image, caption, seen) in enumerate(row.cells):
             left = _MARGIN + _TEXT + column * (_CELL[0] + _GAP)
-            _place(picture, pen, image, (left, top), seen)
+            _paste(picture, pen, image, (left, top), seen)
             ink = _SOFT if seen else NOBODY
             pen.text((left, top + _CELL[1] + 3), caption, font=_font(13), fill=ink)
     return picture
@@ -286,20 +286,20 @@ def _legend(pen: ImageDraw, width: int, title: str) -> None:
         pen.text((width - _MARGIN, 9), title, font=_font(14), fill=_SOFT, anchor="ra")
 
 
-def _place(
+def _paste(
     picture: Picture, pen: ImageDraw, image: Image, corner: tuple[int, int], seen: bool
 ) -> None:
-    """A cell's picture in the middle of its place; red around it where nobody is seen."""
+    """A cell's picture in the middle of the cell; red around it where nobody is seen."""
     from PIL import Image as Pictures
 
     left, top = corner
-    whole = (left, top, left + _CELL[0] - 1, top + _CELL[1] - 1)
-    pen.rectangle(whole, fill=_EMPTY)
+    cell = (left, top, left + _CELL[0] - 1, top + _CELL[1] - 1)
+    pen.rectangle(cell, fill=_EMPTY)
     height, width = image.shape[:2]
     at = left + (_CELL[0] - width) // 2, top + (_CELL[1] - height) // 2
     picture.paste(Pictures.fromarray(image), at)
     if not seen:
-        pen.rectangle(whole, outline=NOBODY, width=4)
+        pen.rectangle(cell, outline=NOBODY, width=4)
 
 
 def _describe(pen: ImageDraw, row: _Row, top: int) -> None:

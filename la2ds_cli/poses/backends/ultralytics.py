@@ -59,9 +59,9 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBack
         )
     model = load_model(setting, device, config.batch_size)
     if model.joints is None or model.joints[0] != _JOINTS:
-        found = f"{model.joints[0]} joints" if model.joints else "boxes alone"
+        output = f"{model.joints[0]} joints" if model.joints else "boxes alone"
         raise UserError(
-            f"{setting.model} finds {found}, where the {_JOINTS} joints of coco17 are needed",
+            f"{setting.model} finds {output}, where the {_JOINTS} joints of coco17 are needed",
             hint=f"take a pose network, such as --pose ultralytics:{_DEFAULT}",
             exit_code=ExitCode.MISMATCH,
         )
