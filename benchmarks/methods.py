@@ -23,7 +23,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import benchmark
 from la2ds_cli.experiments.benchmark_pages import markdown
 from la2ds_cli.experiments.methods import paper_methods
-from la2ds_cli.formats.importers.penn_action import import_penn_action
+from la2ds_cli.formats.penn_action import import_penn_action
 
 ACTIONS = ("golf_swing", "squat")
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "benchmark.md"

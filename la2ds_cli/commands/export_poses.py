@@ -50,7 +50,7 @@ def export_poses(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
-    from la2ds_cli.formats.exporters._batch import export_poses as export
+    from la2ds_cli.formats.exporting import export_poses as export
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)

@@ -9,8 +9,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from la2ds_cli.formats import importer_names
 from la2ds_cli.formats.datasets import DataSet, data_sets
-from la2ds_cli.formats.importers import importer_names
 from la2ds_cli.main import app
 
 OF_DATA_SETS = {"penn_action", "ikea_asm", "h2o", "casa_npy"}

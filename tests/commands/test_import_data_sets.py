@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from tests.formats.importers.data_set_samples import (
+from tests.formats.data_set_samples import (
     record,
     write_h2o,
     write_h2o_list,
@@ -22,7 +22,7 @@ from tests.formats.importers.data_set_samples import (
     write_records,
     write_segments,
 )
-from tests.formats.importers.test_penn_action import write_mat
+from tests.formats.test_penn_action import write_mat
 
 SCAN = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
 

@@ -14,11 +14,10 @@ from typer.testing import CliRunner, Result
 from la2ds_cli.commands.import_poses.pose_files import POSE_FILES
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats.exporters import exporter_names
-from la2ds_cli.formats.importers import importer_names
+from la2ds_cli.formats import exporter_names, importer_names
 from la2ds_cli.main import app
 from la2ds_cli.video.writer import write_video
-from tests.formats.importers.file_samples import (
+from tests.formats.file_samples import (
     dlc_rows,
     mmpose_frames,
     write_json,

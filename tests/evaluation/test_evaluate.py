@@ -281,7 +281,7 @@ def test_tau_close_to_a_clock_is_flagged(labelled: tuple[Project, dict[str, Any]
 @pytest.mark.skipif(not PENN.exists(), reason="the shared Penn Action labels are absent")
 def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path) -> None:
     """Reference: 2.63/4.80 raw DTW, 7.84/8.72 time only (median/mean percent), other trims."""
-    from la2ds_cli.formats.importers.penn_action import import_penn_action
+    from la2ds_cli.formats.penn_action import import_penn_action
 
     project = Project.create(tmp_path)
     import_penn_action(project, PENN, "golf_swing", PENN / "phases_kinematic.csv")

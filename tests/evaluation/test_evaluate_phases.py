@@ -296,7 +296,7 @@ def test_without_enough_frames_elsewhere_retrieval_says_so(tmp_path: Path) -> No
     ],
 )
 def test_kinematic_phases_of_penn_action(tmp_path: Path, action: str, phases: list[str]) -> None:
-    from la2ds_cli.formats.importers.penn_action import import_penn_action
+    from la2ds_cli.formats.penn_action import import_penn_action
 
     project = Project.create(tmp_path)
     import_penn_action(project, PENN, action, PENN / "phases_kinematic.csv")

@@ -11,7 +11,7 @@ from la2ds_cli.core.csv_tables import phases_text, read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.evaluate import evaluate
-from la2ds_cli.formats.importers._phase_labels import merge_phases
+from la2ds_cli.formats.phase_labels import merge_phases
 from tests.movement import add_sequence, sequence
 from tests.small_runs import six_clips
 

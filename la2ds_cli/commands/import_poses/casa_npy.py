@@ -46,8 +46,8 @@ def casa_npy(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
-    from la2ds_cli.formats.importers._options import ImportOptions
-    from la2ds_cli.formats.importers.casa_npy import import_casa_npy
+    from la2ds_cli.formats.casa_npy import import_casa_npy
+    from la2ds_cli.formats.file_clip import ImportOptions
     from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:

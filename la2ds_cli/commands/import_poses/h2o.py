@@ -40,7 +40,7 @@ def h2o(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
-    from la2ds_cli.formats.importers.h2o import import_h2o
+    from la2ds_cli.formats.h2o import import_h2o
     from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:

@@ -55,7 +55,7 @@ def ikea_asm(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
-    from la2ds_cli.formats.importers.ikea_asm import import_ikea_asm
+    from la2ds_cli.formats.ikea_asm import import_ikea_asm
     from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:

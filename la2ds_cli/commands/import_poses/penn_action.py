@@ -38,13 +38,13 @@ def penn_action(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
-    from la2ds_cli.formats.importers import penn_action as importer
+    from la2ds_cli.formats import penn_action
     from la2ds_cli.health.status import after_poses
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_or_create(project, console)
         with opened.lock():
-            results = importer.import_penn_action(
+            results = penn_action.import_penn_action(
                 opened,
                 root,
                 action=action,

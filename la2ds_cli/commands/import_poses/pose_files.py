@@ -122,8 +122,8 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
     ) -> None:
         from la2ds_cli.core.batch import batch_exit_code
         from la2ds_cli.core.console import Console
-        from la2ds_cli.formats.importers import load_importer
-        from la2ds_cli.formats.importers._options import ImportOptions
+        from la2ds_cli.formats import load_importer
+        from la2ds_cli.formats.file_clip import ImportOptions
         from la2ds_cli.health.status import after_poses
 
         options = ImportOptions(

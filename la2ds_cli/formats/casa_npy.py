@@ -1,0 +1,166 @@
+"""Records of CASA (Kwon et al., CVPR 2022): `npyrecords/NAME_train.npy` and `NAME_val.npy`.
+
+A file is a pickled dictionary: name of the video -> `pose`, `labels` and, of body models, `beta`.
+Only what holds joints can be imported: the records of IKEA ASM (T, 17, 3), and files that others
+write in this layout. The records of Penn Action and H2O hold parameters of SMPL and MANO.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, IntArray, Phase
+from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, shown
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.joints import order_by_count
+from la2ds_cli.formats.phase_labels import phases_of_labels
+from la2ds_cli.formats.plain_pickle import numbers_of, read_object
+
+PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
+SPLITS = ("train", "test")
+PIXELS = 200.0  # for a unit of length of 3D joints, so that a person is a few hundred pixels tall
+# numbers of a frame -> the body model whose parameters they are
+_PARAMETERS = {72: "SMPL", 69: "SMPL", 102: "MANO", 51: "MANO"}
+_SUFFIX = re.compile(r"(.*)_(train|val|test)")
+_BACKGROUND = {"kallax_shelf_drawer"}  # where CASA leaves out the frames of label 0
+
+
+def import_casa_npy(
+    project: Project,
+    root: Path,
+    split: str | None = None,
+    options: ImportOptions | None = None,
+    plane: str = "xy",
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import the videos of one file `root`; nothing in the file is run.
+
+    `pose` is (T, K, 2), taken as pixels, or (T, K, 3), of which the two axes of `plane` are kept,
+    200 pixels to the unit: an orthographic view. Joints are in the order of options.skeleton, else
+    COCO's. options.fps is needed. split: `train` or `test`, else by the end of the file's name
+    (val counts as test). Runs of equal `labels` (T,) become the phases `phase N`; label 0 of
+    kallax_shelf_drawer is `background`.
+
+    `pose` (T, 72) or (T, 102) holds parameters of SMPL or MANO: the whole file is refused where
+    all records do (I002). A record that is wrong fails alone. UserError (exit 2): another split or
+    plane.
+    """
+    progress = progress or Progress()
+    for what, given, known in (("split", split or "train", SPLITS), ("plane", plane, PLANES)):
+        if given not in known:
+            raise UserError(
+                f"there is no {what} '{given}'", hint=f"choose one of {', '.join(known)}"
+            )
+
+    def read(path: Path, options: ImportOptions) -> list[FileClip]:
+        clips = _read_records(path, options, split, plane)
+        if any(clip.info for clip in clips):
+            progress.note(
+                f"{path.name}: joints are 3D; their axes {plane[0]} and {plane[1]} were kept, "
+                f"{PIXELS:g} pixels to the unit"
+            )
+        return clips
+
+    pose_format = PoseFormat("casa-npy", (".npy",), read)
+    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+
+
+def _read_records(
+    path: Path, options: ImportOptions, split: str | None, plane: str
+) -> list[FileClip]:
+    """The records of a file; one that is wrong brings its problem along."""
+    records = read_object(path)
+    if not isinstance(records, dict) or not records:
+        raise PoseFileError("it should hold a dictionary with one record for each video")
+    named = _SUFFIX.fullmatch(path.stem)
+    data_set = named[1] if named else path.stem
+    if split is None and named:
+        split = "train" if named[2] == "train" else "test"
+    settings = {"plane": plane}
+    order = order_by_count(17, "coco17")  # of records that turn out to be wrong
+    clips = []
+    for name, record in records.items():
+        try:
+            if not isinstance(name, str) or not name.strip():
+                raise PoseFileError("its records should be named by text")
+            where = f"record {shown(name)}"
+            pose, labels = _arrays(record, where)
+            order = order_by_count(pose.shape[1], options.skeleton)
+            xy, info = _flat(pose, plane)
+            clips.append(
+                FileClip(
+                    name=name,
+                    path=path,
+                    people=_people(xy),
+                    order=order,
+                    split=split or "",
+                    phases=tuple(_phases(labels, data_set)),
+                    settings=settings,
+                    info=info,
+                )
+            )
+        except PoseFileError as error:
+            clips.append(FileClip("", path, {}, order, problem=error))
+    problems = [clip.problem for clip in clips if clip.problem is not None]
+    if len(problems) == len(clips):
+        first = problems[0]
+        raise type(first)(f"none of its {len(clips)} records can be used; {first}", first.hint)
+    return clips
+
+
+def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
+    """pose (T, K, 2 or 3) float64 and labels (T,) int64 of a record."""
+    if not isinstance(record, dict):
+        raise PoseFileError(f"{where} should be a dictionary with 'pose' and 'labels'")
+    for key in ("pose", "labels"):
+        if key not in record:
+            raise PoseFileError(f"{where} has no '{key}'")
+    pose = numbers_of(record["pose"], f"the pose of {where}")
+    if pose.ndim == 2 and pose.shape[1] in _PARAMETERS:
+        model = _PARAMETERS[pose.shape[1]]
+        raise JointsError(
+            f"the pose of {where}, {pose.shape}, holds parameters of the body model {model}, not "
+            "joints",
+            f"joints come out of {model} only, which has a licence of its own and is no part of "
+            "la2ds: compute them with it and store (frames, joints, 2 or 3)",
+        )
+    if pose.ndim != 3 or pose.shape[2] not in (2, 3) or not pose.size:
+        raise JointsError(
+            f"the pose of {where} should be (frames, joints, 2 or 3), not {pose.shape}",
+            "store joints, a place for each",
+        )
+    labels = numbers_of(record["labels"], f"the labels of {where}")
+    if labels.shape != pose.shape[:1]:
+        raise FramesError(
+            f"the labels of {where} are {labels.shape}, and its pose has {len(pose)} frames"
+        )
+    if not np.isfinite(labels).all() or (labels != np.round(labels)).any():
+        raise PoseFileError(f"the labels of {where} should be whole numbers")
+    return pose, np.clip(labels, -1, 1e9).astype(np.int64)
+
+
+def _flat(pose: FloatArray, plane: str) -> tuple[FloatArray, dict[str, Any]]:
+    """Joints (T, K, 2) in pixels, and how they were made of three coordinates."""
+    if pose.shape[2] == 2:
+        return pose, {}
+    return PIXELS * pose[:, :, list(PLANES[plane])], {"projection": f"orthographic {plane}"}
+
+
+def _people(xy: FloatArray) -> dict[int, list[Person]]:
+    score = np.where(np.isfinite(xy).all(axis=2), 1.0, 0.0)
+    return {
+        t: [Person(xy[t], score[t], no_box())] if score[t].any() else [] for t in range(len(xy))
+    }
+
+
+def _phases(labels: IntArray, data_set: str) -> list[Phase]:
+    return phases_of_labels(labels, 0 if data_set.lower() in _BACKGROUND else None)

@@ -1,0 +1,180 @@
+"""What can be wrong with a pose file, one exception per item code (docs/exit-codes.md), and checked
+values out of files that others wrote."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray
+
+
+class PoseFileError(Exception):
+    """I001: the file is not what its format says. The message says where and what, not the file."""
+
+    code = "I001"
+    exit_code = ExitCode.UNREADABLE
+    usual_hint = "check that the file is whole and that the format is the right one"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint or self.usual_hint
+
+    def user_error(self, path: Path) -> UserError:
+        """The error of a command that was given this one clip."""
+        return UserError(
+            f"{path}: {self}", hint=self.hint, exit_code=self.exit_code, code=self.code
+        )
+
+    def item(self, path: Path) -> ItemResult:
+        """The row of this clip in a batch."""
+        message = f"{path.name}: {self}"
+        return ItemResult(str(path), "", "failed", code=self.code, message=message, hint=self.hint)
+
+
+class JointsError(PoseFileError):
+    """I002: the joints do not fit the skeleton, or no skeleton is known for them."""
+
+    code = "I002"
+    exit_code = ExitCode.MISMATCH
+    usual_hint = "name the joint order with --skeleton NAME"
+
+
+class FramesError(PoseFileError):
+    """I003: frame numbers are missing, double or no numbers."""
+
+    code = "I003"
+    exit_code = ExitCode.MISMATCH
+    usual_hint = "write the file again with one frame number for each frame of the video"
+
+
+class VideoError(PoseFileError):
+    """I004: the video given with --video is not the one that the poses were made from."""
+
+    code = "I004"
+    exit_code = ExitCode.MISMATCH
+    usual_hint = "give the video that the poses were made from, or leave --video out"
+
+
+class FormatError(ValueError):
+    """A format of `la2ds export` cannot hold these poses; the message says why."""
+
+
+# --- checked values; PoseFileError says where one is not as it should be -------------------------
+
+_MOST_FRAME = 10**9  # more than a year of video: no frame number, but a time stamp or an id
+
+
+def read_text(path: Path) -> str:
+    """UTF-8 text of a file, with or without a byte-order mark."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PoseFileError("it is not a text file") from error
+    except OSError as error:
+        raise PoseFileError(f"it cannot be opened: {error.strerror or error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """The JSON document of a file; NaN and Infinity are let through as numbers."""
+    text = read_text(path)
+    if not text.strip():
+        raise PoseFileError("it is empty")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise PoseFileError("it is nested too deeply") from error
+    except ValueError as error:
+        raise PoseFileError(f"it is not JSON: {error}") from error
+
+
+def mapping(value: Any, where: str) -> dict[str, Any]:
+    """`value`, if it is a JSON object."""
+    if not isinstance(value, dict):
+        raise PoseFileError(f"{where} should be an object, not {_kind(value)}")
+    return value
+
+
+def sequence(value: Any, where: str) -> list[Any]:
+    """`value`, if it is a JSON array."""
+    if not isinstance(value, list):
+        raise PoseFileError(f"{where} should be a list, not {_kind(value)}")
+    return value
+
+
+def entry(value: dict[str, Any], key: str, where: str) -> Any:
+    """value[key]."""
+    if key not in value:
+        raise PoseFileError(f"{where} has no '{key}'")
+    return value[key]
+
+
+def numbers(value: Any, where: str, count: int | None = None) -> FloatArray:
+    """(n,) float64 of a flat list of numbers; null counts as NaN. count: n, where it is known."""
+    items = sequence(value, where)
+    if count is not None and len(items) != count:
+        raise PoseFileError(f"{where} should have {count} numbers, not {len(items)}")
+    return np.array([_number(item, where) for item in items], np.float64)
+
+
+def number(value: Any, where: str) -> float:
+    """A finite number."""
+    found = _number(value, where)
+    if not math.isfinite(found):
+        raise PoseFileError(f"{where} should be a finite number, not {found}")
+    return found
+
+
+def positive(value: Any, where: str) -> float:
+    """A finite number above 0."""
+    found = number(value, where)
+    if found <= 0:
+        raise PoseFileError(f"{where} should be above 0, not {found:g}")
+    return found
+
+
+def frame_number(value: Any, where: str) -> int:
+    """A frame number: a whole number of at least 0, also as text."""
+    text = str(value).strip()
+    whole = re.fullmatch(r"(\d{1,10})(\.0*)?", text) if not isinstance(value, bool) else None
+    if whole is None or int(whole[1]) > _MOST_FRAME:
+        raise FramesError(f"{where}: {shown(value)} is no frame number")
+    return int(whole[1])
+
+
+def last_number(name: str, where: str) -> int:
+    """The frame number in the name of a file: its last group of digits before the ending."""
+    stem = re.sub(r"\.[A-Za-z]\w*$", "", re.split(r"[/\\]", name)[-1])
+    groups = re.findall(r"\d+", stem)
+    if not groups:
+        raise FramesError(f"{where}: there is no frame number in the name {shown(name)}")
+    return frame_number(groups[-1].lstrip("0") or "0", where)
+
+
+def shown(value: Any) -> str:
+    """A value as it can stand in a sentence."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _number(value: Any, where: str) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PoseFileError(f"{where} should hold numbers, not {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return "nothing" if value is None else names.get(type(value), "a number")

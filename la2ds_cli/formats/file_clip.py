@@ -1,0 +1,419 @@
+"""A clip of a pose file: its people, frames and times, to the PoseSequence of its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.artifact import file_digest
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.formats.checks import FramesError, PoseFileError, VideoError
+from la2ds_cli.formats.joints import JointOrder
+from la2ds_cli.poses.subjects import choose_subject, follow_cuts, rank_people
+from la2ds_cli.poses.tracking import link_detections
+from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
+from la2ds_cli.video.media_files import VIDEO_SUFFIXES
+from la2ds_cli.video.reader import probe, read_frames
+
+_SPARSE = 20  # frame numbers may run over so many times the frames listed, and ...
+_ALWAYS_FINE = 1000  # ... over so many in any case
+_FAR = 1e6  # pixels: no place in or near a picture, so the joint is missing
+_SLACK = 1  # frames by which a video and its poses may differ
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a pose file may not hold, given by hand; None = take it from the file.
+
+    fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video:
+    the video file, or a folder with one video for each clip, named like it. renamed: their joint
+    name -> ours.
+    """
+
+    fps: float | None = None
+    size: tuple[int, int] | None = None
+    skeleton: str | None = None
+    video: Path | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """UserError (exit 2) for options that contradict each other."""
+        if self.video is not None and (self.fps is not None or self.size is not None):
+            option = "--fps" if self.fps is not None else "--size"
+            raise UserError(
+                f"{option} and --video cannot be given together",
+                hint=f"leave {option} out: the video has its own frame rate and size",
+            )
+        if self.video is not None and not self.video.exists():
+            raise UserError(
+                f"there is no video {self.video}",
+                hint="check the path given with --video",
+                exit_code=ExitCode.UNREADABLE,
+            )
+
+
+# --- people of a frame, and which of them is the subject -----------------------------------------
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of one frame, in the pixels and the joint order of the file.
+
+    xy: (K, 2), NaN = missing. score: (K,) as in the file. box: (4,) xyxy, NaN = none given.
+    confidence: of the whole person, None = none given. track: who it is, None = not told.
+    """
+
+    xy: FloatArray
+    score: FloatArray
+    box: FloatArray
+    confidence: float | None = None
+    track: str | None = None
+
+
+def no_box() -> FloatArray:
+    """The box (4,) of a person whose box the file does not hold."""
+    return np.full(4, np.nan)
+
+
+def missing_where_zero(xy: FloatArray, score: FloatArray) -> FloatArray:
+    """xy (K, 2) with NaN where x, y and score are all 0, which is how many tools write missing."""
+    zero = (xy == 0).all(axis=1) & (score == 0)
+    return np.where(zero[:, None], np.nan, xy)
+
+
+def choose_people(
+    people: Sequence[Sequence[Person]], fps: float, size: tuple[int, int]
+) -> tuple[list[Person | None], dict[str, Any]]:
+    """The subject in each of the T frames (None = not there), and facts about the choice.
+
+    People are followed by the identities of the file and, where it has none, by their boxes; one of
+    them is chosen over the whole clip, as in pose extraction. facts: people, margin,
+    ambiguous, cuts; empty when no frame has more than one person.
+    """
+    if all(len(frame) <= 1 for frame in people):
+        return [frame[0] if frame else None for frame in people], {}
+    located = [[(p, box) for p in frame if (box := _extent(p)) is not None] for frame in people]
+    boxes = [box for frame in located for _, box in frame]
+    if not boxes:
+        return [None] * len(people), {}
+    frame_size = size if min(size) > 0 else _reach(boxes)
+    max_gap, least = (max(1, round(seconds * fps)) for seconds in (MAX_GAP, LEAST_PIECE))
+    # The tool that wrote the file has applied its own threshold.
+    tracks = link_detections(_detections(located), threshold=0.0, max_gap=max_gap, size=frame_size)
+    first = choose_subject(tracks, frame_size, len(people))
+    subject, cuts = follow_cuts(first.index, tracks, least=least)
+    chosen: list[Person | None] = [None] * len(people)
+    for t, box in zip(subject.frame, subject.box, strict=True):
+        chosen[t] = next(p for p, found in located[t] if np.array_equal(found, box))
+    return chosen, {
+        "people": len(rank_people(tracks, frame_size, len(people))),
+        "margin": round(first.margin, 3),
+        "ambiguous": first.ambiguous,
+        "cuts": cuts,
+    }
+
+
+def _extent(person: Person) -> FloatArray | None:
+    """The box of a person, else the one around the joints; None when it has no area."""
+    box = person.box
+    if not np.isfinite(box).all():
+        seen = person.xy[np.isfinite(person.xy).all(axis=1)]
+        if not len(seen):
+            return None
+        box = np.concatenate([seen.min(axis=0), seen.max(axis=0)])
+    return box if (box[2:] > box[:2]).all() else None
+
+
+def _confidence(person: Person) -> float:
+    if person.confidence is not None:
+        return float(np.clip(person.confidence, 0, 1))
+    return float(np.clip(np.nan_to_num(person.score), 0, 1).mean()) if person.score.size else 0.0
+
+
+def _detections(located: Sequence[Sequence[tuple[Person, FloatArray]]]) -> list[FloatArray]:
+    """(n_t, 6) of each frame for link_detections: box, confidence, number of the identity or -1."""
+    identities: dict[str, int] = {}
+    detections = []
+    for frame in located:
+        rows = []
+        for person, box in frame:
+            known = person.track is not None
+            identity = identities.setdefault(str(person.track), len(identities)) if known else -1
+            rows.append([*box, _confidence(person), identity])
+        detections.append(np.array(rows, np.float64).reshape(-1, 6))
+    return detections
+
+
+def _reach(boxes: Sequence[FloatArray]) -> tuple[int, int]:
+    """The size of the frame as far as the boxes tell."""
+    corner = np.ceil(np.max(boxes, axis=0)[2:])
+    return max(1, int(corner[0])), max(1, int(corner[1]))
+
+
+# --- a clip as its file has it, and its PoseSequence ---------------------------------------------
+
+
+@dataclass(frozen=True)
+class FileClip:
+    """One clip as its file has it.
+
+    name: of the clip; path: the file or folder. people: frame number as in the file -> people.
+    order: how the joints fill a skeleton. complete: every frame of the video has a number, also
+    those without people. first: number of the video's first frame, None = the format does not
+    tell. time: frame number -> seconds, empty when the file has none; with times, the frames are
+    kept as they are numbered. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are
+    shares of the size.
+
+    Of clips of data sets: sources: the files and folders the poses are in, where that is not `path`
+    alone. split, group: of the row. phases: in frames of the file, which may end after the poses.
+    settings: choices that make other poses of the same files. info: further facts of the poses.
+    problem: what is wrong with this clip alone, of several of one file.
+    """
+
+    name: str
+    path: Path
+    people: Mapping[int, Sequence[Person]]
+    order: JointOrder
+    complete: bool = True
+    first: int | None = None
+    time: Mapping[int, float] = field(default_factory=dict)
+    fps: float = 0.0
+    size: tuple[int, int] = (0, 0)
+    unit: bool = False
+    sources: tuple[Path, ...] = ()
+    split: str = ""
+    group: str = ""
+    phases: tuple[Phase, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    problem: PoseFileError | None = None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of the sequence: frame number in the file, or -1, and index, seconds, rate."""
+
+    number: IntArray
+    frame: IntArray
+    time: FloatArray
+    fps: float
+    absent: int = 0  # numbers of a complete list that are not there
+
+
+def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> PoseSequence:
+    """The subject of a clip; frames that the file leaves out are NaN.
+
+    info: frames, coverage, mean_score (of the joints that are seen), absent (frame numbers left
+    out of a complete list), and with several people what choose_people says. Raises PoseFileError.
+    """
+    if not clip.people:
+        raise PoseFileError("it holds no frames")
+    size = _size(clip, options, video)
+    rows = _rows(clip, options, video)
+    people = [clip.people.get(int(n), ()) if n >= 0 else () for n in rows.number]
+    scale = np.array(size, np.float64) if clip.unit else np.ones(2)
+    people = [[_scaled(person, scale) for person in frame] for frame in people]
+    subject, facts = choose_people(people, rows.fps, size)
+    xy, score, box = _arrays(subject, clip.order)
+    any_seen = np.isfinite(xy).reshape(len(xy), -1).any(axis=-1)
+    if not any_seen.any():
+        raise PoseFileError("no joint is seen in any frame")
+    return PoseSequence(
+        xy=xy,
+        score=score,
+        box=box,
+        frame=rows.frame,
+        time=rows.time,
+        fps=rows.fps,
+        size=size,
+        skeleton=clip.order.skeleton,
+        info={
+            "frames": len(rows.frame),
+            "coverage": round(float(any_seen.mean()), 4),
+            "mean_score": round(float(score[np.isfinite(xy[..., 0])].mean()), 4),
+            "absent": rows.absent,
+            **facts,
+            **clip.info,
+        },
+    )
+
+
+def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> tuple[int, int]:
+    known = min(clip.size) > 0
+    if video is not None:
+        if known and clip.size != video.size:
+            raise VideoError(
+                f"the poses are in frames of {clip.size[0]}x{clip.size[1]} pixels, "
+                f"{video.path.name} has {video.size[0]}x{video.size[1]}"
+            )
+        return video.size
+    size = options.size or clip.size
+    if clip.unit and not min(size) > 0:
+        raise UserError(
+            f"{clip.path}: its coordinates are shares of the frame, and it does not hold the size",
+            hint="add --size WIDTHxHEIGHT, or --video FILE",
+        )
+    return size
+
+
+def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> _Rows:
+    number = np.array(sorted(clip.people), np.int64)
+    if clip.time and video is None:
+        if options.fps is not None:
+            return _Rows(number, number, number / options.fps, options.fps)
+        time = np.array([clip.time[int(n)] for n in number])
+        return _Rows(number, number, _rising(time), clip.fps or _usual_rate(time))
+    first = _first_number(clip, number, video)
+    frame = number - first
+    length = int(frame[-1]) + 1
+    if length > max(_ALWAYS_FINE, _SPARSE * len(number)):
+        raise FramesError(
+            f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are there"
+        )
+    if video is not None:
+        length = _fitted(clip, length, video)
+    filled = np.full(length, -1, np.int64)
+    inside = frame < length
+    filled[frame[inside]] = number[inside]
+    absent = int((filled < 0).sum()) if clip.complete else 0
+    index = np.arange(length)
+    if video is not None:
+        return _Rows(filled, index, video.time[:length], video.fps, absent)
+    fps = options.fps or clip.fps
+    if not fps > 0:
+        raise UserError(
+            f"{clip.path}: it does not hold the frame rate",
+            hint="add --fps N, or --video FILE to take the times of the video",
+        )
+    return _Rows(filled, index, index / fps, fps, absent)
+
+
+def _first_number(clip: FileClip, number: IntArray, video: SourceVideo | None) -> int:
+    """The number of the video's first frame: 0, or 1 as in many names of images."""
+    if clip.first is not None:
+        return min(clip.first, int(number[0]))
+    if clip.complete:
+        return int(number[0])
+    ends_late = video is not None and number[-1] == len(video)
+    return 1 if number[0] == 1 or (ends_late and number[0] > 0) else 0
+
+
+def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:
+    """Frames of the sequence that goes with a video, or VideoError with both counts."""
+    short = clip.complete and length < len(video) - _SLACK
+    if short or length > len(video) + _SLACK:
+        raise VideoError(
+            f"it has poses for {length} frames, {video.path.name} has {len(video)} frames"
+        )
+    return min(length, len(video)) if clip.complete else len(video)
+
+
+def _rising(time: FloatArray) -> FloatArray:
+    if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
+        raise FramesError("the times of its frames do not rise")
+    return time
+
+
+def _usual_rate(time: FloatArray) -> float:
+    if len(time) < 2:
+        raise FramesError("it has a single frame, so no frame rate", "add --fps N")
+    return float(1 / np.median(np.diff(time)))
+
+
+def _scaled(person: Person, scale: FloatArray) -> Person:
+    if (scale == 1).all():
+        return person
+    box = person.box * np.tile(scale, 2)
+    return Person(person.xy * scale, person.score, box, person.confidence, person.track)
+
+
+def _arrays(
+    subject: Sequence[Person | None], order: JointOrder
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """xy (T, K, 2), score (T, K) in [0, 1] and box (T, 4) in the order of the skeleton."""
+    length, joints = len(subject), len(order.column)
+    xy = np.full((length, joints, 2), np.nan)
+    score = np.zeros((length, joints))
+    box = np.full((length, 4), np.nan)
+    column = np.array(order.column)
+    ours, theirs = np.flatnonzero(column >= 0), column[column >= 0]
+    for t, person in enumerate(subject):
+        if person is not None:
+            xy[t, ours] = person.xy[theirs]
+            score[t, ours] = person.score[theirs]
+            box[t] = person.box
+    with np.errstate(invalid="ignore"):
+        xy[~(np.abs(xy) < _FAR).all(axis=2)] = np.nan
+        box[~(np.abs(box) < _FAR).all(axis=1)] = np.nan
+    score = np.clip(np.nan_to_num(score, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
+    return xy, score, box
+
+
+def describe_joints(clip: FileClip) -> str:
+    """One line on joints that found no counterpart; empty when all did."""
+    parts: list[Any] = []
+    if clip.order.unused:
+        parts.append(f"not used: {', '.join(clip.order.unused)}")
+    if clip.order.missing:
+        parts.append(f"not in the file: {', '.join(clip.order.missing)}")
+    return f"{clip.name}: {clip.order.skeleton}, joints {'; '.join(parts)}" if parts else ""
+
+
+# --- the video that a pose file was made from: its time stamps and its size ----------------------
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """A video file. time: (V,) seconds of every frame that can be decoded."""
+
+    path: Path
+    digest: str
+    time: FloatArray
+    fps: float
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def read_source(path: Path) -> SourceVideo:
+    """Decode a video once for its time stamps; UserError as la2ds_cli.video.reader.probe."""
+    info = probe(path)
+    time = np.array([frame.time for frame in read_frames(path)])
+    return SourceVideo(path.resolve(), file_digest(path), time, info.fps, (info.width, info.height))
+
+
+def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | None:
+    """The video of a clip: the file `video`, or in the folder `video` the file of that stem.
+
+    None without `video`. only: whether it is the only clip, as it must be for a file. Raises
+    VideoError for a file that is not there or cannot be read, or that two clips would share.
+    """
+    if video is None:
+        return None
+    if video.is_dir():
+        found = [
+            path
+            for path in sorted(video.iterdir())
+            if path.stem == clip and path.suffix.lower() in VIDEO_SUFFIXES
+        ]
+        if not found:
+            raise VideoError(
+                f"there is no video called {clip} in {video}",
+                f"name it {clip}.mp4, or import this clip without --video",
+            )
+        video = found[0]
+    elif not only:
+        raise VideoError(
+            f"one video, {video.name}, was given for several clips",
+            "give --video a folder with one video for each clip, named like it",
+        )
+    try:
+        return read_source(video)
+    except UserError as error:
+        raise VideoError(error.message, error.hint) from error

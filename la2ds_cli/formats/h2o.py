@@ -1,0 +1,355 @@
+"""H2O (Kwon et al., ICCV 2021): both hands of recordings as seen by one camera, and the actions.
+
+Layout: `subject1/h1/0/cam4/hand_pose/000000.txt`, one file for each frame, and
+`cam4/cam_intrinsics.txt`. Facts of the files are those of the data set's page and viewer; a line of
+hand_pose holds for the left and then the right hand a flag (1 = annotated) and 21 joints x y z,
+metres in the frame of the camera.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, Phase
+from la2ds_cli.formats.checks import (
+    FramesError,
+    PoseFileError,
+    frame_number,
+    last_number,
+    read_text,
+)
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.joints import JointOrder
+from la2ds_cli.formats.phase_labels import phases_of_labels
+from la2ds_cli.video.media_files import natural_order
+
+FPS = 30.0  # of the data set and of the paper (LA2DS, Table 9); the files hold no times
+CAMERAS = ("cam0", "cam1", "cam2", "cam3", "cam4")
+EGOCENTRIC = "cam4"
+_SKELETON = "hands42"
+_HAND = 1 + 21 * 3  # numbers of a hand: the flag, and x y z of each joint
+_MANO = 124  # numbers of a line of hand_pose_MANO
+
+
+def import_h2o(
+    project: Project,
+    root: Path,
+    camera: str = EGOCENTRIC,
+    action: str | None = None,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import the recordings `root`/subject/scene/number/`camera`, without pictures.
+
+    Skeleton hands42, 30 fps, size of cam_intrinsics.txt. Joints are projected with u = fx X/Z + cx,
+    v = fy Y/Z + cy, which has no distortion; a hand with flag 0 and a joint behind the camera are
+    NaN. action: only recordings that hold this action (name or number); whole, not cut to it.
+
+    Of action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) come the split, empty
+    for val, and the phases; where they have no labels, as in the test list, the phases are those of
+    cam4/action_label/. The group is the subject. UserError: no such folder (exit 3), unknown camera
+    or action (exit 2), a list that cannot be read (exit 3 or 5).
+    """
+    progress = progress or Progress()
+    if camera not in CAMERAS:
+        near = get_close_matches(camera, CAMERAS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"cameras: {', '.join(CAMERAS)}"
+        raise UserError(f"H2O has no camera '{camera}'", hint=hint)
+    wanted = action_name(action) if action is not None else None
+    folders = _camera_folders(root, camera)
+    recordings = {name: Recording() for name in folders} | read_lists(root)
+    _note_lists(recordings, folders, progress)
+    labels = _labels(folders, recordings)
+    if wanted is not None:
+        folders = _with_action(folders, labels, wanted, progress)
+
+    names = {folder: name for name, folder in folders.items()}
+
+    def read(folder: Path, _: ImportOptions) -> list[FileClip]:
+        name = names[folder]
+        clip = _read_recording(name, folder)
+        phases = labels[name]
+        if isinstance(phases, PoseFileError):
+            raise phases
+        split = LISTS.get(recordings[name].listed, "")
+        return [replace(clip, split=split, phases=tuple(phases))]
+
+    pose_format = PoseFormat("h2o", (".txt",), read)
+    return import_files(project, root, pose_format, ImportOptions(), progress, list(names))
+
+
+def _camera_folders(root: Path, camera: str) -> dict[str, Path]:
+    """Recording -> folder of its camera, in natural order."""
+    found = [p.parent for p in root.glob(f"*/*/*/{camera}/hand_pose") if p.is_dir()]
+    if not found:
+        raise UserError(
+            f"there is no subject*/h1/0/{camera}/hand_pose in {root}",
+            hint="name the folder that holds subject1, subject2, ... of H2O",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    ordered = [Path(name) for name in natural_order(str(folder) for folder in found)]
+    return {folder.parent.relative_to(root).as_posix(): folder for folder in ordered}
+
+
+def _note_lists(
+    recordings: dict[str, Recording], folders: dict[str, Path], progress: Progress
+) -> None:
+    if not any(recording.listed for recording in recordings.values()):
+        progress.note(
+            "there is no action_train.txt, action_val.txt or action_test.txt: no clip gets a split"
+        )
+        return
+    validation = sum(recordings[name].listed == "val" for name in folders)
+    if validation:
+        progress.note(
+            f"recordings of action_val.txt, which get no split: {validation}; write train or test "
+            "in videos.csv to use them"
+        )
+    unlisted = sum(not recordings[name].listed for name in folders)
+    if unlisted:
+        progress.note(f"recordings in no list, which get no split: {unlisted}")
+
+
+def _labels(
+    folders: dict[str, Path], recordings: dict[str, Recording]
+) -> dict[str, list[Phase] | PoseFileError]:
+    """Phases of each recording, or what is wrong with its labels of single frames."""
+    labels: dict[str, list[Phase] | PoseFileError] = {}
+    for name, folder in folders.items():
+        single = folder.parent / EGOCENTRIC / "action_label"
+        labels[name] = recordings[name].phases
+        if not labels[name] and single.is_dir():
+            try:
+                labels[name] = frame_labels(single)
+            except PoseFileError as error:
+                labels[name] = error
+    return labels
+
+
+def _with_action(
+    folders: dict[str, Path],
+    labels: dict[str, list[Phase] | PoseFileError],
+    wanted: str,
+    progress: Progress,
+) -> dict[str, Path]:
+    """The recordings that hold an action, and those whose labels cannot be read, which fail."""
+    kept, unlabelled, actions = {}, 0, set()
+    for name, folder in folders.items():
+        phases = labels[name]
+        names = {wanted} if isinstance(phases, PoseFileError) else {p.name for p in phases}
+        actions |= names
+        unlabelled += not names
+        if wanted in names:
+            kept[name] = folder
+    if not kept:
+        listed = f"actions found: {', '.join(sorted(actions)) or 'none'}"
+        raise UserError(f"no recording is labelled with '{wanted}'", hint=listed)
+    if unlabelled:
+        progress.note(
+            f"recordings without labels, left out: {unlabelled}; import them without --action"
+        )
+    return kept
+
+
+def _read_recording(name: str, folder: Path) -> FileClip:
+    """One recording as one camera saw it, without split and phases; PoseFileError."""
+    focal, centre, size = _intrinsics(folder / "cam_intrinsics.txt")
+    people: dict[int, Sequence[Person]] = {}
+    for path in sorted((folder / "hand_pose").glob("*.txt")):
+        frame = frame_number(path.stem.lstrip("0") or "0", path.name)
+        xy = _project(_hands(path), focal, centre)
+        score = np.where(np.isfinite(xy).all(axis=1), 1.0, 0.0)
+        people[frame] = [Person(xy, score, no_box())] if score.any() else []
+    order = JointOrder(_SKELETON, tuple(range(len(get_skeleton(_SKELETON).joints))))
+    return FileClip(
+        name=re.sub("/", "-", f"{name}/{folder.name}"),
+        path=folder,
+        people=people,
+        order=order,
+        first=0,
+        fps=FPS,
+        size=size,
+        sources=(folder / "hand_pose", folder / "cam_intrinsics.txt"),
+        group=name.split("/")[0],
+    )
+
+
+def _numbers(path: Path) -> FloatArray:
+    where = f"{path.parent.name}/{path.name}"
+    words = read_text(path).split()
+    try:
+        return np.array([float(word) for word in words], np.float64)
+    except ValueError as error:
+        raise PoseFileError(f"{where} does not hold numbers only") from error
+
+
+def _intrinsics(path: Path) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
+    """Focal lengths (2,) and principal point (2,) in pixels, and the size of the frame."""
+    found = _numbers(path)
+    if len(found) != 6 or not np.isfinite(found).all() or (found[[0, 1, 4, 5]] <= 0).any():
+        raise PoseFileError(
+            f"{path.name} should have fx fy cx cy width height, not {len(found)} numbers"
+            if len(found) != 6
+            else f"{path.name}: focal lengths and size should be above 0"
+        )
+    return found[:2], found[2:4], (int(found[4]), int(found[5]))
+
+
+def _hands(path: Path) -> FloatArray:
+    """(42, 3) metres in the frame of the camera, NaN where a hand was not annotated."""
+    where = f"{path.parent.name}/{path.name}"
+    line = _numbers(path)
+    if len(line) != 2 * _HAND:
+        mano = ", as in hand_pose_MANO" if len(line) == _MANO else ""
+        raise PoseFileError(f"{where} should have {2 * _HAND} numbers, not {len(line)}{mano}")
+    hands = line.reshape(2, _HAND)
+    if not np.isin(hands[:, 0], (0, 1)).all():
+        raise PoseFileError(
+            f"{where}: the flags of the hands should be 0 or 1, not {hands[0, 0]:g} and "
+            f"{hands[1, 0]:g}"
+        )
+    joints = np.where(hands[:, :1] == 1, hands[:, 1:], np.nan)
+    return joints.reshape(-1, 3)
+
+
+def _project(joints: FloatArray, focal: FloatArray, centre: FloatArray) -> FloatArray:
+    """Pixels (42, 2) of joints (42, 3) of the camera's frame; NaN for those not before it."""
+    depth = np.where(joints[:, 2:] > 0, joints[:, 2:], np.nan)
+    return focal * joints[:, :2] / depth + centre
+
+
+# --- the actions of H2O: names, lists of segments, labels of single frames -----------------------
+
+# Actions by number, as in the data set's own list; 0 is the background.
+_THINGS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
+ACTIONS = (
+    "background",
+    *(f"grab {thing}" for thing in _THINGS),
+    *(f"place {thing}" for thing in _THINGS),
+    *("open lotion", "open milk", "open chips", "close lotion", "close milk", "close chips"),
+    *("pour milk", "take out espresso", "take out cocoa", "take out chips"),
+    *("take out cappuccino", "put in espresso", "put in cocoa", "put in cappuccino"),
+    *("apply lotion", "apply spray", "read book", "read espresso", "spray spray"),
+    "squeeze lotion",
+)
+# val is neither: la2ds takes its own validation clips from those it trains on.
+LISTS = {"train": "train", "val": "", "test": "test"}
+_FOLDERS = ("action_labels", "label_split", ".")  # where people keep the lists
+_COLUMNS = ("path", "start_act", "end_act")
+
+
+@dataclass
+class Recording:
+    """What the lists say of a recording. listed: train, val, test, empty = in no list."""
+
+    listed: str = ""
+    phases: list[Phase] = field(default_factory=list)
+
+
+def read_lists(root: Path) -> dict[str, Recording]:
+    """Recordings by `subject1/h1/0` out of action_{train,val,test}.txt; empty where there are none.
+
+    Lines are `id path action_label start_act end_act start_frame end_frame`, without the label in
+    action_test.txt. end_act is the last frame of the action: in the published lists an action often
+    begins one frame after the last one's end_act and never on it. UserError (exit 3 or 5) names the
+    line that does not fit.
+    """
+    found: dict[str, Recording] = {}
+    for listed in LISTS:
+        path = next(
+            (p for f in _FOLDERS if (p := root / f / f"action_{listed}.txt").is_file()), None
+        )
+        if path is not None:
+            _read_list(path, listed, found)
+    return found
+
+
+def _read_list(path: Path, listed: str, found: dict[str, Recording]) -> None:
+    try:
+        lines = read_text(path).splitlines()
+    except PoseFileError as error:
+        raise error.user_error(path) from error
+    header = lines[0].split() if lines else []
+    if not set(_COLUMNS) <= set(header):
+        raise UserError(
+            f"{path} line 1: expected the columns {' '.join(_COLUMNS)}, not {' '.join(header)!r}",
+            hint="copy the list again from the data set",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    for line, text in enumerate(lines[1:], start=2):
+        words = text.split()
+        if not words:
+            continue
+        try:
+            if len(words) != len(header):
+                raise FramesError(f"{len(words)} values where line 1 has {len(header)} columns")
+            row = dict(zip(header, words, strict=True))
+            _add_row(row, listed, found)
+        except PoseFileError as error:
+            raise UserError(
+                f"{path} line {line}: {error}",
+                hint="copy the list again from the data set",
+                exit_code=ExitCode.MISMATCH,
+            ) from error
+
+
+def _add_row(row: dict[str, str], listed: str, found: dict[str, Recording]) -> None:
+    name = row["path"].strip("/")
+    recording = found.setdefault(name, Recording(listed))
+    if recording.listed != listed:
+        raise FramesError(f"{name} is in action_{recording.listed}.txt, too")
+    start, end = (frame_number(row[column], column) for column in ("start_act", "end_act"))
+    if start > end:
+        raise FramesError(f"the action begins at frame {start} and ends at {end}")
+    if "action_label" in row:
+        action = _named(frame_number(row["action_label"], "action_label"))
+        if action != ACTIONS[0]:
+            recording.phases.append(Phase(start, end + 1, action))
+
+
+def frame_labels(folder: Path) -> list[Phase]:
+    """Phases out of action_label/NNNNNN.txt, one number for each frame; PoseFileError.
+
+    Frames of background, and those without a file, have no phase.
+    """
+    numbers: dict[int, int] = {}
+    for path in folder.glob("*.txt"):
+        frame = last_number(path.name, folder.name)
+        value = frame_number(read_text(path), f"{folder.name}/{path.name}")
+        _named(value)
+        numbers[frame] = value
+    labels = np.zeros(max(numbers, default=-1) + 1, np.int64)
+    labels[list(numbers)] = list(numbers.values())
+    runs = phases_of_labels(np.where(labels > 0, labels, -1)) if len(labels) else []
+    return [Phase(run.start, run.end, ACTIONS[labels[run.start]]) for run in runs]
+
+
+def _named(number: int) -> str:
+    if number >= len(ACTIONS):
+        raise PoseFileError(f"there is no action {number}: the last is {len(ACTIONS) - 1}")
+    return ACTIONS[number]
+
+
+def action_name(text: str) -> str:
+    """The name of an action given by name, in any spelling, or by number; UserError (exit 2)."""
+    plain = re.sub(r"[\s_-]+", " ", text.strip().lower())
+    if plain.isdigit() and 0 < int(plain) < len(ACTIONS):
+        return ACTIONS[int(plain)]
+    if plain in ACTIONS[1:]:
+        return plain
+    near = get_close_matches(plain, ACTIONS[1:], n=1, cutoff=0.5)
+    raise UserError(
+        f"H2O has no action '{text}'",
+        hint=f"did you mean '{near[0]}'?" if near else f"actions: {', '.join(ACTIONS[1:])}",
+    )

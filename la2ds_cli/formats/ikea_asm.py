@@ -1,0 +1,289 @@
+"""IKEA ASM (Ben-Shabat et al., WACV 2021): 2D poses of people who assemble furniture.
+
+Layout: `Kallax_Shelf_Drawer/<scan>/dev3/pose2d/000000.json`, ground truth of about one frame in a
+hundred and of dev3 alone; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
+`scan_video_000000000000_keypoints.json` for each frame; beside the furniture or in indexing_files/
+the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json or as
+ikea_annotation_db_full. The layout is that of the data set's own loaders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.formats.checks import (
+    FramesError,
+    JointsError,
+    PoseFileError,
+    entry,
+    frame_number,
+    mapping,
+    number,
+    numbers,
+    read_json,
+    sequence,
+    shown,
+)
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, missing_where_zero, no_box
+from la2ds_cli.formats.ikea_labels import ANNOTATED, read_labels, read_splits, split_of
+from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.joints import JointOrder, plain
+from la2ds_cli.video.media_files import natural_order
+
+FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
+CAMERAS = ("dev1", "dev2", "dev3")
+GROUND_TRUTH = "ground-truth"
+NETWORK = "keypoint_rcnn_ft"
+RULES = ("score", "centre", "clip")
+_SIZE = (1920, 1080)
+_CENTRE = np.array([960.0, 540.0])
+_LEAST_AREA = 20000.0  # square pixels: smaller people stand behind or are children
+_CERTAIN = 3  # the highest confidence of the ground truth
+_FRAME = re.compile(r"(?:.*_)?(\d+)_keypoints\.json", re.IGNORECASE)
+_SKELETONS = {17: "coco17", 25: "body25"}
+_AT = {plain(joint): k for k, joint in enumerate(get_skeleton("coco17").joints)}
+
+
+def import_ikea_asm(
+    project: Project,
+    root: Path,
+    furniture: str | None = None,
+    camera: str = ANNOTATED,
+    poses: str = NETWORK,
+    person: str = "score",
+    fps: float = FPS,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import the scans `root`/furniture/scan as seen by a camera, without pictures.
+
+    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25), or `ground-truth`, of
+    which only the annotated frames become rows. person: which of several people of a frame, by the
+    rules of the data set's code: `score`, the highest mean score; `centre`, the one nearest to the
+    middle of the frame among those of at least 20000 square pixels, else the nearest; `clip`
+    follows all of them and chooses over the whole clip, as for other formats. furniture: only
+    scans of it, in any spelling.
+
+    The split is that of the lists (of gt_segments.json where there are none), the phases are the
+    actions of gt_segments.json but for `NA`, or those of ikea_annotation_db_full where there is no
+    gt_segments.json. UserError: no such folder (exit 3), unknown furniture, camera or rule (exit
+    2), lists that cannot be read (exit 3 or 5).
+    """
+    progress = progress or Progress()
+    _check("camera", camera, CAMERAS)
+    _check("rule", person, RULES)
+    truth = poses == GROUND_TRUTH
+    folders = _scan_folders(root, camera, "pose2d" if truth else f"predictions/pose2d/{poses}")
+    if furniture is not None:
+        folders = _of_furniture(folders, furniture)
+    splits = read_splits(root)
+    labels = read_labels(root, camera, folders, progress)
+    _note_missing(root, camera, folders, splits, furniture, progress)
+    if not splits and not labels.segments:
+        progress.note("there is no train_cross_env.txt or test_cross_env.txt: no clip gets a split")
+    scans = {root / scan: scan for scan in folders}
+
+    def read(path: Path, _: ImportOptions) -> list[FileClip]:
+        scan = scans[path]
+        folder = folders[scan]
+        people, joints = _ground_truth(folder) if truth else _predictions(folder, _rule(person))
+        return [
+            FileClip(
+                name=path.name,
+                path=path,
+                people=people,
+                order=JointOrder(_SKELETONS[joints], tuple(range(joints))),
+                complete=not truth,
+                first=0,
+                time={frame: frame / fps for frame in people} if truth else {},
+                fps=fps,
+                size=_SIZE,
+                sources=(folder,),
+                split=split_of(scan, splits, labels),
+                phases=tuple(labels.phases(scan)),
+                settings={"poses": poses, "rate": fps} | ({} if truth else {"person": person}),
+            )
+        ]
+
+    pose_format = PoseFormat("ikea-asm", (".json",), read)
+    return import_files(project, root, pose_format, ImportOptions(), progress, list(scans))
+
+
+def _check(what: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        near = get_close_matches(given, known, n=1)
+        raise UserError(
+            f"there is no {what} '{given}'",
+            hint=f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(known)}",
+        )
+
+
+def _scan_folders(root: Path, camera: str, inside: str) -> dict[str, Path]:
+    """`furniture/scan` -> folder of its poses, in natural order."""
+    found = [path for path in root.glob(f"*/*/{camera}/{inside}") if path.is_dir()]
+    if not found:
+        there = {path.name for path in root.glob(f"*/*/{camera}/predictions/pose2d/*")}
+        there |= {GROUND_TRUTH} if any(root.glob(f"*/*/{camera}/pose2d")) else set()
+        raise UserError(
+            f"there is no <furniture>/<scan>/{camera}/{inside} in {root}",
+            hint=f"poses of this camera: {', '.join(sorted(there))}"
+            if there
+            else "name the folder that holds Kallax_Shelf_Drawer and the other furniture",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    ordered = [Path(name) for name in natural_order(str(folder) for folder in found)]
+    return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered}
+
+
+def _of_furniture(folders: dict[str, Path], furniture: str) -> dict[str, Path]:
+    kinds = {plain(scan.split("/")[0]): scan.split("/")[0] for scan in folders}
+    if plain(furniture) not in kinds:
+        near = get_close_matches(plain(furniture), kinds, n=1)
+        listed = f"furniture found: {', '.join(sorted(kinds.values()))}"
+        raise UserError(
+            f"there is no scan of the furniture '{furniture}'",
+            hint=f"did you mean '{kinds[near[0]]}'? {listed}" if near else listed,
+        )
+    wanted = kinds[plain(furniture)]
+    return {scan: folder for scan, folder in folders.items() if scan.split("/")[0] == wanted}
+
+
+def _note_missing(
+    root: Path,
+    camera: str,
+    folders: dict[str, Path],
+    splits: dict[str, str],
+    furniture: str | None,
+    progress: Progress,
+) -> None:
+    """Say how many scans are on disk without these poses, and how many are in no list."""
+    kinds = {scan.split("/")[0] for scan in folders}
+    scans = {"/".join(p.relative_to(root).parts[:2]) for p in root.glob(f"*/*/{camera}")}
+    bare = sum(s not in folders and (furniture is None or s.split("/")[0] in kinds) for s in scans)
+    if bare:
+        progress.note(f"scans without these poses, left out: {bare}")
+    unlisted = sum(scan not in splits for scan in folders) if splits else 0
+    if unlisted:
+        progress.note(f"scans in no list, which get no split: {unlisted}")
+
+
+Rule = Callable[[list[Person]], list[Person]]
+
+
+def _rule(name: str) -> Rule:
+    """What a rule leaves of the people of a frame."""
+    if name == "clip":
+        return lambda people: people
+    choose = _best_scored if name == "score" else _most_central
+    return lambda people: [choose(people)] if people else []
+
+
+def _best_scored(people: list[Person]) -> Person:
+    return max(people, key=lambda person: float(np.mean(np.nan_to_num(person.score))))
+
+
+def _most_central(people: list[Person]) -> Person:
+    """The data set's code takes the last person where all are too small, against its comment."""
+    boxes = [_box(person) for person in people]
+    distance = [float(np.linalg.norm((box[:2] + box[2:]) / 2 - _CENTRE)) for box in boxes]
+    large = [float(np.prod(box[2:] - box[:2])) >= _LEAST_AREA for box in boxes]
+    usable = [n for n in range(len(people)) if large[n] or not any(large)]
+    return people[min(usable, key=lambda n: distance[n])]
+
+
+def _box(person: Person) -> FloatArray:
+    if np.isfinite(person.box).all():
+        return person.box
+    seen = person.xy[np.isfinite(person.xy).all(axis=1)]
+    return np.concatenate([seen.min(axis=0), seen.max(axis=0)])
+
+
+def _predictions(folder: Path, rule: Rule) -> tuple[dict[int, Sequence[Person]], int]:
+    """People of each frame, and the number of their joints."""
+    people: dict[int, Sequence[Person]] = {}
+    joints = 0
+    for path in sorted(folder.iterdir()):
+        match = _FRAME.fullmatch(path.name)
+        if match is None:
+            continue
+        try:
+            frame = frame_number(match[1].lstrip("0") or "0", "its name")
+            if frame in people:
+                raise FramesError(f"frame {frame} is there twice")
+            found = _people(read_json(path))
+            counts = {len(person.xy) for person in found} | ({joints} if joints else set())
+            if len(counts) > 1:
+                raise JointsError("it has other joints than the files before it")
+        except PoseFileError as error:
+            raise type(error)(f"{path.name}: {error}", error.hint) from error
+        joints = next(iter(counts), joints)
+        # All numbers of a frame without a person are 0.
+        people[frame] = rule([p for p in found if np.isfinite(p.xy).any()])
+    if not people:
+        raise PoseFileError("it holds no scan_video_000000000000_keypoints.json")
+    if not joints:
+        raise PoseFileError("none of its files has a person")
+    return people, joints
+
+
+def _people(value: Any) -> list[Person]:
+    document = mapping(value, "the document")
+    items = sequence(entry(document, "people", "the document"), "'people'")
+    return [_person(item, f"person {n}") for n, item in enumerate(items)]
+
+
+def _person(value: Any, where: str) -> Person:
+    item = mapping(value, where)
+    flat = numbers(entry(item, "pose_keypoints_2d", where), f"the keypoints of {where}")
+    if len(flat) not in [3 * joints for joints in _SKELETONS]:
+        raise JointsError(
+            f"the keypoints of {where} are {len(flat)} numbers, neither 3 x 17 nor 3 x 25",
+            "take a folder of keypoint_rcnn or of OpenPose BODY_25",
+        )
+    triple = flat.reshape(-1, 3)
+    xy = missing_where_zero(triple[:, :2], triple[:, 2])
+    box = item.get("boxes")
+    score = item.get("score")
+    return Person(
+        xy,
+        triple[:, 2],
+        no_box() if box is None else numbers(box, f"the box of {where}", 4),
+        None if score is None else number(score, f"the score of {where}"),
+    )
+
+
+def _ground_truth(folder: Path) -> tuple[dict[int, Sequence[Person]], int]:
+    """The annotated frames; every joint has a position and a confidence of up to 3."""
+    people: dict[int, Sequence[Person]] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            frame = frame_number(path.stem.lstrip("0") or "0", "its name")
+            person = _annotated(mapping(read_json(path), "the document"))
+        except PoseFileError as error:
+            raise type(error)(f"{path.name}: {error}", error.hint) from error
+        people[frame] = [person]
+    return people, len(_AT)
+
+
+def _annotated(document: dict[str, Any]) -> Person:
+    xy, score = np.full((len(_AT), 2), np.nan), np.zeros(len(_AT))
+    for name, value in document.items():
+        if plain(name) not in _AT:
+            raise JointsError(f"there is no joint {shown(name)} among the 17 of the data set")
+        joint = mapping(value, name)
+        k = _AT[plain(name)]
+        xy[k] = numbers(entry(joint, "position", name), f"the position of {name}", 2)
+        score[k] = number(entry(joint, "confidence", name), f"the confidence of {name}") / _CERTAIN
+    xy[score <= 0] = np.nan
+    return Person(xy, score, no_box())

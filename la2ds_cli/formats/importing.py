@@ -1,0 +1,237 @@
+"""What all importers of pose files share: from the paths of a batch to poses and rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from la2ds_cli.core.artifact import Recipe, file_digest, staleness
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip import Video, slug, video_id
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats.checks import FramesError, PoseFileError, shown
+from la2ds_cli.formats.file_clip import (
+    FileClip,
+    ImportOptions,
+    SourceVideo,
+    describe_joints,
+    source_of,
+    to_sequence,
+)
+from la2ds_cli.formats.phase_labels import Labels, fitted_phases, merge_phases
+from la2ds_cli.poses.verdict import item_result
+from la2ds_cli.video.media_files import natural_order
+
+VERSION = 1  # raised when the same file gives other poses
+
+ReadClips = Callable[[Path, ImportOptions], list[FileClip]]
+
+
+@dataclass(frozen=True)
+class PoseFormat:
+    """A source format. name: as on the command line. suffixes: of its files, lower case."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: ReadClips
+
+
+def import_files(
+    project: Project,
+    root: Path,
+    pose_format: PoseFormat,
+    options: ImportOptions,
+    progress: Progress | None,
+    sources: Sequence[Path] | None = None,
+) -> list[ItemResult]:
+    """Import the clips of one file, or of all files of the format in the folder `root`.
+
+    sources: what to read, where a clip is not simply a file. A clip that cannot be read becomes a
+    failed row and the others go on; the error of an only clip is raised. The poses of a clip with
+    a video get the id that extraction would give them, so that every command finds them by the
+    video. UserError: no such file (exit 3), options that do not go together (exit 2).
+    """
+    options.check()
+    progress = progress or Progress()
+    paths = list(sources) if sources is not None else _files(root, pose_format)
+    run = _Import(project, pose_format, options, progress)
+    progress.begin(f"importing {pose_format.name}", len(paths))
+    for path in paths:
+        # Written before the next is read: the clips of a data set need not fit in memory together.
+        read: list[FileClip] = []
+        run.guard(path, len(paths) == 1, lambda path=path, read=read: read.extend(_read(path, run)))
+        only = len(read) == 1 and len(paths) == 1
+        for clip in read:
+            run.guard(clip.path, only, lambda clip=clip, only=only: run.add(clip, only))
+        progress.advance()
+    progress.end()
+    project.add_videos(run.videos)
+    if run.labels:
+        merge_phases(project, run.labels)
+    return run.results
+
+
+def _files(root: Path, pose_format: PoseFormat) -> list[Path]:
+    if root.is_file():
+        return [root]
+    if not root.exists():
+        raise UserError(
+            f"there is no file {root}", hint="check the path", exit_code=ExitCode.UNREADABLE
+        )
+    found = [p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in pose_format.suffixes]
+    if not found:
+        raise UserError(
+            f"there is no {' or '.join(pose_format.suffixes)} file in {root}",
+            hint=f"name a file or a folder of the format {pose_format.name}",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    return [Path(name) for name in natural_order(str(path) for path in found)]
+
+
+def _read(path: Path, run: _Import) -> list[FileClip]:
+    clips = run.format.read(path, run.options)
+    if not clips:
+        raise PoseFileError("it holds no poses")
+    return clips
+
+
+class _Import:
+    """One run: its settings and what has come of it so far."""
+
+    def __init__(
+        self,
+        project: Project,
+        pose_format: PoseFormat,
+        options: ImportOptions,
+        progress: Progress,
+    ) -> None:
+        self.project = project
+        self.format = pose_format
+        self.options = options
+        self.progress = progress
+        self.results: list[ItemResult] = []
+        self.videos: list[Video] = []
+        self.labels: Labels = {}
+        self._digests: dict[Path, str] = {}
+        self._names: dict[str, tuple[Path, str]] = {}
+
+    def guard(self, path: Path, only: bool, work: Callable[[], None]) -> None:
+        """Do the work on one path; a file that is not right becomes a row, or an only error."""
+        try:
+            work()
+        except PoseFileError as error:
+            if only:
+                raise error.user_error(path) from error
+            self.results.append(error.item(path))
+
+    def add(self, clip: FileClip, only: bool) -> None:
+        """Write the poses of one clip and remember its row."""
+        if clip.problem is not None:
+            raise clip.problem
+        video = source_of(self.options.video, clip.name, only=only)
+        pose = to_sequence(clip, self.options, video)
+        row = self._row(clip, pose, video)
+        self._check_name(row.id, clip)
+        end = int(pose.frame[-1]) + 1 if clip.complete else None
+        phases, labelled = fitted_phases(clip.phases, end)
+        recipe = self._recipe(clip, video)
+        current = staleness(self.project.pose_path(row.id), recipe) is None
+        if not current:
+            self.project.write_pose(row.id, pose, recipe)
+        self.videos.append(row)
+        if phases:
+            self.labels[row.id] = phases
+        if note := describe_joints(clip):
+            self.progress.note(note)
+        self.results.append(_result(clip, row.id, pose, current, labelled))
+
+    def _check_name(self, name: str, clip: FileClip) -> None:
+        """Two clips of one file whose names read alike would share an id, and one its poses."""
+        path, other = self._names.setdefault(name, (clip.path, clip.name))
+        if path == clip.path and other != clip.name:
+            raise PoseFileError(
+                f"the names of its clips {shown(other)} and {shown(clip.name)} are too much alike",
+                "give one of them another name",
+            )
+
+    def _recipe(self, clip: FileClip, video: SourceVideo | None) -> Recipe:
+        config = {
+            "format": self.format.name,
+            "clip": clip.name,
+            "fps": self.options.fps,
+            "size": list(self.options.size) if self.options.size else None,
+            "skeleton": clip.order.skeleton,
+            "column": list(clip.order.column),
+            **clip.settings,
+        }
+        inputs = {"poses": self._digests_of(clip)}
+        if video is not None:
+            inputs["video"] = video.digest
+        return Recipe("import", VERSION, config, inputs)
+
+    def _row(self, clip: FileClip, pose: PoseSequence, video: SourceVideo | None) -> Video:
+        digest = video.digest if video is not None else self._digests_of(clip)
+        path = video.path if video is not None else clip.path.resolve()
+        if video is not None or clip.name == clip.path.stem:
+            name = video_id(path, digest)
+        else:  # one of several clips of a file
+            name = f"{slug(clip.name)}-{digest[:8]}"
+        inside = path.is_relative_to(self.project.root)
+        return Video(
+            id=name,
+            path=(path.relative_to(self.project.root) if inside else path).as_posix(),
+            sha256=digest,
+            frames=len(pose),
+            fps=round(pose.fps, 6),
+            width=pose.size[0],
+            height=pose.size[1],
+            split=clip.split,
+            group=clip.group,
+        )
+
+    def _digests_of(self, clip: FileClip) -> str:
+        sources = clip.sources or (clip.path,)
+        if len(sources) == 1:
+            return self._digest(sources[0])
+        return hashlib.sha256("\n".join(map(self._digest, sources)).encode()).hexdigest()
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = _folder_digest(path) if path.is_dir() else file_digest(path)
+        return self._digests[path]
+
+
+def _folder_digest(folder: Path) -> str:
+    """sha256 hex digest over the names and the contents of the files of a folder."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        total.update(f"{path.name}\0{file_digest(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _result(
+    clip: FileClip, video: str, pose: PoseSequence, current: bool, labelled: int
+) -> ItemResult:
+    """labelled: number of frames that the phases need, where the clip has fewer; else 0."""
+    result = item_result(str(clip.path), video, pose.info, cached=current)
+    absent = pose.info["absent"]
+    if absent:
+        message = f"{absent} of {len(pose)} frame numbers are not there; they count as frames "
+        message += "without a person"
+    elif labelled:
+        message = f"its phases were cut: they go on to frame {labelled - 1}, and its poses end at "
+        message += f"frame {pose.frame[-1]}"
+    else:
+        return result
+    return replace(
+        result,
+        status="cached" if current else "degraded",
+        code=FramesError.code,
+        message=message,
+        hint="copy the missing files if that is not what happened",
+    )

@@ -1,0 +1,208 @@
+"""Joints of other tools: which skeleton they are, by name, and in which order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.formats.checks import JointsError, PoseFileError, read_text, shown
+
+COCO = get_skeleton("coco17").joints
+_ALSO = {"mid_hip": ("hip", "pelvis")}
+WHOLEBODY_JOINTS = 133  # COCO-WholeBody: the 17 of COCO first, then feet, face and hands
+
+
+@dataclass(frozen=True)
+class JointOrder:
+    """How the joints of a file fill a skeleton of K joints.
+
+    column: for each of the K joints its place in the file, -1 = not there. unused: names in the
+    file that have no place in the skeleton. missing: joints of the skeleton without one.
+    """
+
+    skeleton: str
+    column: tuple[int, ...]
+    unused: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = field(default=())
+
+
+def joint_order(
+    names: Sequence[str] | None, count: int, skeleton: str | None, renamed: Mapping[str, str]
+) -> JointOrder:
+    """order_by_name where the file names its joints, else order_by_count."""
+    if names is not None:
+        if len(names) != count:
+            raise JointsError(f"it names {len(names)} joints and has {count}")
+        return order_by_name(names, skeleton, renamed)
+    if renamed:
+        raise JointsError("its joints have no names, so --map cannot be used")
+    return order_by_count(count, skeleton)
+
+
+def order_by_count(count: int, skeleton: str | None) -> JointOrder:
+    """Joints without names, in the order of `skeleton`, else of COCO.
+
+    The 133 of COCO-WholeBody give their body part. JointsError when the counts differ.
+    """
+    wanted = get_skeleton(skeleton or "coco17")
+    joints = len(wanted.joints)
+    if wanted.name == "coco17" and count == WHOLEBODY_JOINTS:
+        return JointOrder("coco17", tuple(range(joints)), unused=("feet, face and hands",))
+    if count != joints:
+        same = [name for name, known in SKELETONS.items() if len(known.joints) == count]
+        raise JointsError(
+            f"it has {count} joints without names, {wanted.name} has {joints}",
+            f"name their order with --skeleton {' or '.join(same)}"
+            if same
+            else f"skeletons known: {', '.join(sorted(SKELETONS))}",
+        )
+    return JointOrder(wanted.name, tuple(range(joints)))
+
+
+def order_by_name(
+    names: Sequence[str], skeleton: str | None, renamed: Mapping[str, str]
+) -> JointOrder:
+    """Joints with names; capitals, blanks and underscores do not count, and `l` stands for left.
+
+    skeleton: the one to fill, else the one that takes most of the joints and misses fewest of its
+    own. renamed: their name -> a joint of the skeleton, before any other rule. JointsError when
+    the root, the torso or half of the joints are missing.
+    """
+    _check_renamed(names, renamed, skeleton)
+    choices = [get_skeleton(skeleton)] if skeleton else list(SKELETONS.values())
+    orders = [_fill(choice, names, renamed) for choice in choices]
+    usable = [order for order in orders if _usable(order)]
+    # Four joints that are always missing weigh as much as one that finds no place.
+    best = max(usable or orders, key=lambda o: 4 * _found(o) - len(o.missing))
+    if not usable:
+        raise JointsError(
+            f"its joints do not fill the skeleton {best.skeleton}: "
+            f"without {_listed(best.missing)} it cannot be used; joints in the file: "
+            f"{_listed(names)}",
+            "tell which joint is which with --map THEIRS=OURS, once for each",
+        )
+    return best
+
+
+def _check_renamed(names: Sequence[str], renamed: Mapping[str, str], skeleton: str | None) -> None:
+    known = {plain(name) for name in names}
+    for theirs, ours in renamed.items():
+        if plain(theirs) not in known:
+            near = get_close_matches(theirs, names, n=1)
+            raise JointsError(
+                f"--map {theirs}={ours}: the file has no joint '{theirs}'",
+                f"did you mean '{near[0]}'?" if near else f"joints in it: {_listed(names)}",
+            )
+        choices = [get_skeleton(skeleton)] if skeleton else list(SKELETONS.values())
+        all_joints = sorted({joint for choice in choices for joint in choice.joints})
+        if ours not in all_joints:
+            near = get_close_matches(ours, all_joints, n=1)
+            raise JointsError(
+                f"--map {theirs}={ours}: there is no joint '{ours}'"
+                + (f" in {skeleton}" if skeleton else ""),
+                f"did you mean '{near[0]}'?" if near else f"joints: {_listed(all_joints)}",
+            )
+
+
+def _fill(skeleton: Skeleton, names: Sequence[str], renamed: Mapping[str, str]) -> JointOrder:
+    at = {plain(name): column for column, name in reversed(list(enumerate(names)))}
+    by_hand = {ours: at[plain(theirs)] for theirs, ours in renamed.items()}
+    spoken_for = set(by_hand.values())
+    column = []
+    for joint in skeleton.joints:
+        found = by_hand.get(joint, -1)
+        for spelling in _spellings(joint) if found < 0 else ():
+            if found < 0 and at.get(spelling, -1) not in spoken_for:
+                found = at.get(spelling, -1)
+        column.append(found)
+    used = set(column)
+    return JointOrder(
+        skeleton.name,
+        tuple(column),
+        unused=tuple(name for k, name in enumerate(names) if k not in used),
+        missing=tuple(joint for joint, k in zip(skeleton.joints, column, strict=True) if k < 0),
+    )
+
+
+def plain(name: str) -> str:
+    """A joint name without capitals, blanks and marks."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _spellings(joint: str) -> list[str]:
+    """Plain spellings of one of our joints: leftknee, lknee, kneeleft, kneel."""
+    side, _, part = joint.partition("_")
+    if side not in ("left", "right"):
+        return [plain(joint), *_ALSO.get(joint, ())]
+    part = plain(part)
+    return [side + part, side[0] + part, part + side, part + side[0]]
+
+
+def _found(order: JointOrder) -> int:
+    return len(order.column) - len(order.missing)
+
+
+def _usable(order: JointOrder) -> bool:
+    """Whether the body has a centre and a scale and at least half of its joints."""
+    skeleton = get_skeleton(order.skeleton)
+    needed = {*skeleton.root, *(k for pair in skeleton.torso for k in pair)}
+    complete = all(order.column[k] >= 0 for k in needed)
+    return complete and 2 * _found(order) >= len(skeleton.joints)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:12])
+    return shown if len(names) <= 12 else f"{shown} and {len(names) - 12} more"
+
+
+# --- tables of one person per row group, for the CSV formats and TRC -----------------------------
+
+
+def read_table(path: Path, delimiter: str = ",") -> list[list[str]]:
+    """Rows of cells, blank lines left out; raises PoseFileError."""
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise PoseFileError(f"it is not a table: {error}") from error
+    return [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
+
+
+def cell_number(cell: str, where: str) -> float:
+    """The number in a cell; NaN where it is empty or says nan."""
+    if not cell or cell.lower() in ("nan", "na"):
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise PoseFileError(f"{where} should be a number, not {shown(cell)}") from error
+
+
+def cell_numbers(
+    rows: Sequence[Sequence[str]],
+    first_row: int,
+    width: int,
+    columns: Collection[int] | None = None,
+) -> FloatArray:
+    """(T, width) of rows of text, NaN where a row is short.
+
+    first_row: number of the first one, for messages. columns: those that hold numbers, None = all;
+    the others become NaN.
+    """
+    value = np.full((len(rows), width), np.nan)
+    for number, (row, found) in enumerate(zip(rows, value, strict=True), start=first_row):
+        if len(row) > width:
+            raise PoseFileError(f"row {number} has {len(row)} columns, the header {width}")
+        for c, cell in enumerate(row):
+            if columns is None or c in columns:
+                found[c] = cell_number(cell, f"row {number}, column {c + 1}")
+    return value

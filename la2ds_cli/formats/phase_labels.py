@@ -1,0 +1,112 @@
+"""Phase labels that come with imported clips: checked as a whole, then merged into phases.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.csv_tables import phases_text, read_phases
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import IntArray, Phase
+from la2ds_cli.formats.checks import FramesError
+
+Labels = dict[str, list[Phase]]
+
+
+def check_phases(
+    path: Path, clips: Mapping[str, tuple[str, int]], elsewhere: Collection[str]
+) -> Labels:
+    """Phases of each video id from a `video,start,end,phase` CSV (frames, end exclusive).
+
+    clips: name in the CSV -> (project id, frames); elsewhere: names of the data set that are not
+    imported, whose rows are left out. UserError (exit 5) names the row of an unknown video, of a
+    phase beyond the clip's end, or of one that overlaps another; exit 3 when there is no file.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"there is no phase file {path}",
+            hint="check the path given with --phases",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    labels: Labels = {}
+    for line, (name, phase) in enumerate(read_phases(path), start=2):
+        if name in clips:
+            video, frames = clips[name]
+            if phase.end > frames:
+                raise _row_error(path, line, f"'{name}' has {frames} frames, not {phase.end}")
+            earlier = labels.setdefault(video, [])
+            for other in earlier:
+                if phase.start < other.end and other.start < phase.end:
+                    raise _row_error(
+                        path, line, f"'{phase.name}' overlaps '{other.name}' of video '{name}'"
+                    )
+            earlier.append(phase)
+        elif name not in elsewhere:
+            near = get_close_matches(name, [*clips, *elsewhere], n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "use the file name without its ending"
+            raise _row_error(path, line, f"there is no video '{name}'", hint)
+    return labels
+
+
+def _row_error(path: Path, line: int, problem: str, hint: str = "") -> UserError:
+    return UserError(
+        f"{path} line {line}: {problem}",
+        hint=hint or "correct the row: frame numbers start at 0, the end is exclusive",
+        exit_code=ExitCode.MISMATCH,
+    )
+
+
+def fitted_phases(phases: Sequence[Phase], end: int | None) -> tuple[list[Phase], int]:
+    """Phases in time order, cut at frame `end` (None = not cut), and the frames they would need.
+
+    The second value is 0 where they reach no more than a frame beyond the end, by which data sets
+    differ from themselves. FramesError when two phases share a frame.
+    """
+    ordered = sorted(phases, key=lambda phase: phase.start)
+    for before, after in pairwise(ordered):
+        if after.start < before.end:
+            raise FramesError(
+                f"its phases '{before.name}' ({before.start} to {before.end}) and '{after.name}' "
+                f"({after.start} to {after.end}) overlap",
+                "a frame has one phase; correct the labels of the data set",
+            )
+    if end is None:
+        return ordered, 0
+    needed = max((phase.end for phase in ordered), default=0)
+    kept = [replace(phase, end=min(phase.end, end)) for phase in ordered if phase.start < end]
+    return kept, needed if needed > end + 1 else 0
+
+
+def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Phase]:
+    """Runs of equal labels (T,) as phases `phase N`; negative labels are frames without one.
+
+    background: the label whose phase is called `background`, which protocols leave out.
+    """
+    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return [
+        Phase(start, end, "background" if labels[start] == background else f"phase {labels[start]}")
+        for start, end in pairwise(edges)
+        if labels[start] >= 0
+    ]
+
+
+def merge_phases(project: Project, labels: Labels) -> None:
+    """Write labels into the project's phases.csv; rows of other videos stay as they are."""
+    old = read_phases(project.phases_path) if project.phases_path.exists() else []
+    by_id = {video.id: video for video in project.videos()}
+    videos = {name: by_id.get(name) or project.find(name) for name in dict(old)}
+    rows = [
+        (name, phase)
+        for name, phase in old
+        if (video := videos[name]) is None or video.id not in labels
+    ]
+    for name in sorted(labels):
+        rows += [(name, phase) for phase in sorted(labels[name], key=lambda p: p.start)]
+    artifact.write_text(project.phases_path, phases_text(rows))

@@ -1,0 +1,217 @@
+"""Pickled .npy files read without running anything: what they hold is numbers, text and arrays.
+
+`numpy.load(..., allow_pickle=True)` runs whatever program the file names. Here the unpickler gets
+none of the functions and classes that a file asks for. What arrays of numbers need is answered by
+stand-ins that keep the stored bytes; every other name ends the reading. The arrays are then made
+from the bytes, of sizes that were checked.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import pickletools
+import re
+import struct
+import tokenize
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from la2ds_cli.formats.checks import PoseFileError, shown
+
+_NUMBERS = re.compile(r"[<>=|]?([fiu][1248]|b1)")  # dtypes of plain numbers
+_ARRAY, _DTYPE, _SCALAR, _BYTES = "array", "dtype", "scalar", "bytes"
+_NAMES = {
+    ("numpy", "ndarray"): _ARRAY,
+    ("numpy", "dtype"): _DTYPE,
+    ("_codecs", "encode"): _BYTES,  # how protocol 2 stores bytes, and, next, no bytes
+    ("__builtin__", "bytes"): _BYTES,
+    **{(f"numpy.{c}.multiarray", "_reconstruct"): _ARRAY for c in ("core", "_core")},
+    **{(f"numpy.{c}.multiarray", "scalar"): _SCALAR for c in ("core", "_core")},
+}
+# Opcodes that make numbers, text and containers of them, and what arrays are called with.
+_NEEDED = (
+    "PROTO FRAME STOP MARK POP POP_MARK DUP MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET "
+    "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING "
+    "BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES "
+    "SHORT_BINBYTES BINBYTES8 EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 TUPLE EMPTY_LIST LIST APPEND "
+    "APPENDS EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD"
+)
+_OPCODES = frozenset(_NEEDED.split())
+# Tuples within tuples by the hundred thousand end the interpreter when they are hashed. An array
+# needs about five tuples.
+_MOST_TUPLES = 20_000
+# What numpy's header reader and the C unpickler raise on damaged or hostile bytes.
+DAMAGE = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+)
+
+
+_DANGER = (
+    "a file like this can run programs when numpy.load opens it with allow_pickle; do not do that, "
+    "and get the file from its authors again"
+)
+
+
+class StoredArray:
+    """An array as pickled: state is (version, shape, StoredDtype, column order, bytes or list)."""
+
+    __slots__ = ("state",)
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class StoredDtype:
+    """A dtype as pickled: its name; the state, at the second place, has its byte order."""
+
+    __slots__ = ("name", "state")
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _StandIn:
+    """Answers for one name that a file may ask for. It has no attributes that a file could set."""
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, kind: str) -> None:
+        object.__setattr__(self, "_kind", kind)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(name)
+
+    def __setstate__(self, state: Any) -> NoReturn:
+        raise TypeError("a function has no state")
+
+    def __call__(self, *given: Any) -> Any:
+        if self._kind == _DTYPE:
+            made = StoredDtype()
+            made.name, made.state = given[0], None
+            return made
+        if self._kind == _SCALAR:
+            dtype, content = given
+            return _array((1, (), dtype, False, content))[()].item()
+        if self._kind == _BYTES:
+            text, encoding = given or ("", "latin1")
+            if encoding != "latin1":
+                raise ValueError("bytes in an unknown encoding")
+            return text.encode("latin1")
+        made = StoredArray()
+        made.state = None
+        return made
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> _StandIn:
+        kind = _NAMES.get((module, name))
+        if kind is None:
+            raise PoseFileError(
+                f"it asks for {shown(f'{module}.{name}')}, which no array of numbers needs, so it "
+                "was not read and nothing in it was run",
+                _DANGER,
+            )
+        return _StandIn(kind)
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise pickle.UnpicklingError("the file refers to something outside it")
+
+
+def read_object(path: Path) -> Any:
+    """The single Python object of a pickled .npy file; its arrays are StoredArray (`numbers_of`).
+
+    PoseFileError for what is no such file, and for one that asks for anything but numpy arrays.
+    """
+    try:
+        with path.open("rb") as handle:
+            version = npy_format.read_magic(handle)
+            if version not in ((1, 0), (2, 0)):
+                raise PoseFileError(f"its .npy version {version[0]}.{version[1]} is not known")
+            read_header = (
+                npy_format.read_array_header_1_0
+                if version == (1, 0)
+                else npy_format.read_array_header_2_0
+            )
+            shape, _, dtype = read_header(handle)
+            if not dtype.hasobject:
+                raise PoseFileError(f"it holds an array {shape} of {dtype}, not named records")
+            start = handle.tell()
+            _check_opcodes(handle)
+            handle.seek(start)
+            found = _Unpickler(handle, encoding="latin1").load()
+            return _content(found, shape)
+    except OSError as error:
+        raise PoseFileError(f"it cannot be opened: {error.strerror or error}") from error
+    except DAMAGE as error:
+        raise PoseFileError(f"it is no pickled .npy file that can be read: {error}") from error
+
+
+def _check_opcodes(handle: IO[bytes]) -> None:
+    """Walk over the pickle without building anything; PoseFileError for what arrays do not need."""
+    tuples = 0
+    for opcode, _, _ in pickletools.genops(handle):
+        if opcode.name not in _OPCODES:
+            raise PoseFileError(
+                f"it holds a pickled {opcode.name}, which no array of numbers needs, so it was not "
+                "read and nothing in it was run",
+                _DANGER,
+            )
+        tuples += opcode.name.startswith(("TUPLE", "EMPTY_TUPLE"))
+        if tuples > _MOST_TUPLES:
+            raise PoseFileError("it holds far more parts than the records of a data set")
+
+
+def _content(found: Any, shape: tuple[int, ...]) -> Any:
+    if not isinstance(found, StoredArray) or not isinstance(found.state, tuple):
+        raise PoseFileError("it holds no array")
+    if math.prod(shape) != 1:
+        raise PoseFileError(f"it holds an array {shape} of objects, not one dictionary")
+    content = found.state[-1]
+    if not isinstance(content, list) or len(content) != 1:
+        raise PoseFileError("it holds no dictionary")
+    return content[0]
+
+
+def numbers_of(value: Any, where: str) -> np.ndarray:
+    """A stored array, or a list of numbers, as float64 of its shape; PoseFileError."""
+    try:
+        if isinstance(value, StoredArray):
+            return _array(value.state).astype(np.float64)
+        if isinstance(value, list) and all(type(item) in (int, float, bool) for item in value):
+            return np.array(value, np.float64)
+    except DAMAGE as error:
+        raise PoseFileError(f"{where} is no array of numbers: {error}") from error
+    raise PoseFileError(f"{where} should be an array of numbers")
+
+
+def _array(state: Any) -> np.ndarray:
+    """The array of a pickled state; any of DAMAGE where it does not fit together."""
+    _, shape, stored, column_order, content = state
+    if not isinstance(stored, StoredDtype) or not isinstance(stored.name, str):
+        raise TypeError("it has no dtype")
+    if isinstance(content, str):  # written by Python 2
+        content = content.encode("latin1")
+    order = stored.state[1] if isinstance(stored.state, tuple) and len(stored.state) > 1 else "="
+    name = f"{order}{stored.name}" if order in ("<", ">") else stored.name
+    if not _NUMBERS.fullmatch(name) or not isinstance(content, bytes):
+        raise TypeError(f"it holds {shown(stored.name)}, not numbers")
+    sides = [int(side) for side in shape]
+    dtype = np.dtype(name)
+    if min(sides, default=0) < 0 or math.prod(sides) * dtype.itemsize != len(content):
+        raise ValueError(f"{len(content)} bytes do not fill the shape {shape}")
+    return np.frombuffer(content, dtype).reshape(sides, order="F" if column_order else "C")

@@ -1,0 +1,204 @@
+"""SLEAP: .slp projects and predictions, and analysis .h5 files, read with the package sleap-io."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.artifact import write_bytes
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats.checks import JointsError, PoseFileError
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.joints import joint_order
+
+# What sleap-io and h5py raise on cut or foreign files.
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+def import_sleap(
+    project: Project,
+    root: Path,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import a .slp or analysis .h5 file, or a folder of them.
+
+    Read: nodes by name, points and their scores (1 for points placed by hand), tracks, frame
+    numbers and the size, of each video of the file. Where a frame has instances corrected by hand,
+    these count and the predicted ones do not. Dropped: edges, suggestions, embedded images.
+    UserError (exit 6) without the package sleap-io.
+    """
+    sleap_io()
+    pose_format = PoseFormat("sleap", (".slp", ".h5"), read_clips)
+    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+
+
+def sleap_io() -> Any:
+    """The package sleap-io; UserError (exit 6) where it is not installed."""
+    try:
+        import sleap_io as package  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise UserError(
+            "SLEAP files need the package sleap-io, which is not installed",
+            hint="pip install 'la2ds[sleap]'",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error
+    return package
+
+
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """One clip for each video of the file; raises PoseFileError."""
+    try:
+        labels = _load(path)
+        videos = [_Video(video) for video in labels.videos]
+        frames = [
+            (labels.videos.index(frame.video), int(frame.frame_idx), _people(frame))
+            for frame in labels.labeled_frames
+        ]
+        skeletons = {tuple(skeleton.node_names) for skeleton in labels.skeletons}
+    except _UNREADABLE as error:
+        raise PoseFileError(f"sleap-io cannot read it: {error}") from error
+    if len(skeletons) != 1:
+        raise JointsError(f"it has {len(skeletons)} skeletons, which have different nodes")
+    names = list(skeletons.pop())
+    order = joint_order(names, len(names), options.skeleton, options.renamed)
+    clips: dict[int, dict[int, Sequence[Person]]] = defaultdict(dict)
+    for number, frame, people in frames:
+        clips[number][frame] = people
+    return [
+        _clip(path, videos[number], people, order, only=len(clips) == 1)
+        for number, people in clips.items()
+    ]
+
+
+def _load(path: Path) -> Any:
+    package = sleap_io()
+    if path.suffix.lower() == ".slp":
+        return package.load_slp(str(path), open_videos=False)
+    import h5py  # comes with sleap-io  # pyright: ignore[reportMissingImports]
+
+    with h5py.File(path, "r") as handle:
+        is_analysis = "tracks" in handle and "node_names" in handle
+    if not is_analysis:
+        raise PoseFileError(
+            "it is not an analysis file of SLEAP",
+            "an .h5 of DeepLabCut holds pickled objects, which are not opened: let DeepLabCut "
+            "write the .csv (save_as_csv=True) and use dlc-csv",
+        )
+    return package.load_analysis_h5(str(path))
+
+
+class _Video:
+    """Name, number of frames and size of a video as the file tells them; 0 = unknown."""
+
+    def __init__(self, video: Any) -> None:
+        name = video.filename[0] if isinstance(video.filename, list) else video.filename
+        self.stem = Path(str(name).replace("\\", "/")).stem
+        shape = video.shape or (0, 0, 0, 0)
+        self.frames = int(shape[0] or 0)
+        self.size = (int(shape[2] or 0), int(shape[1] or 0))
+        rate = (video.backend_metadata or {}).get("fps")
+        self.fps = float(rate) if isinstance(rate, (int, float)) and rate > 0 else 0.0
+
+
+def _clip(
+    path: Path, video: _Video, people: dict[int, Sequence[Person]], order: Any, *, only: bool
+) -> FileClip:
+    if video.frames > max(people):
+        people = {**people, video.frames - 1: people.get(video.frames - 1, ())}
+    return FileClip(
+        path.stem.removesuffix(".analysis") if only else video.stem,
+        path,
+        people,
+        order,
+        complete=False,
+        first=0,
+        fps=video.fps,
+        size=video.size,
+    )
+
+
+def _people(frame: Any) -> list[Person]:
+    by_hand = list(frame.user_instances)
+    return [_person(instance) for instance in by_hand or frame.predicted_instances]
+
+
+def _person(instance: Any) -> Person:
+    xy = np.asarray(instance.numpy(), np.float64)
+    names = instance.points.dtype.names or ()
+    predicted = "score" in names
+    score = np.asarray(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
+    track = instance.track.name if instance.track is not None else None
+    return Person(xy, score, no_box(), track=track)
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+SUFFIX = ".slp"
+
+
+def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
+    """Predicted instances of one track: nodes, edges and symmetries by name, points and scores.
+
+    Points are exact. Frames without joints have no instance. The video is named after the clip and
+    not embedded; its frame rate and size are kept. Lost: times other than frame / rate, and boxes.
+    UserError (exit 6) without sleap-io.
+    """
+    sio = sleap_io()
+    ours = get_skeleton(pose.skeleton)
+    pairs = [(k, mirrored) for k, mirrored in enumerate(ours.flip) if k < mirrored]
+    skeleton = sio.Skeleton(
+        nodes=list(ours.joints),
+        edges=[(ours.joints[a], ours.joints[b]) for a, b in ours.limbs],
+        symmetries=[(ours.joints[a], ours.joints[b]) for a, b in pairs],
+        name=ours.name,
+    )
+    frames = int(pose.frame[-1]) + 1 if len(pose) else 0
+    facts = {"shape": (frames, pose.size[1], pose.size[0], 3), "fps": pose.fps}
+    video = sio.Video(filename=f"{name}.mp4", backend_metadata=facts, open_backend=False)
+    track = sio.Track(name="1")
+    labeled = []
+    for t, frame in enumerate(pose.frame):
+        if np.isfinite(pose.xy[t]).any():
+            instance = sio.PredictedInstance.from_numpy(
+                points_data=pose.xy[t].astype(np.float64),
+                skeleton=skeleton,
+                point_scores=pose.score[t].astype(np.float64),
+                score=float(pose.score[t].mean()),
+                track=track,
+            )
+            labeled.append(
+                sio.LabeledFrame(video=video, frame_idx=int(frame), instances=[instance])
+            )
+    labels = sio.Labels(
+        labeled_frames=labeled, videos=[video], skeletons=[skeleton], tracks=[track]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "poses.slp"
+        sio.save_slp(labels, str(made), embed=False, verbose=False)
+        write_bytes(path, made.read_bytes())

@@ -1,0 +1,114 @@
+"""TRC marker files with the joints of one person in pixels, as Sports2D and the exporter write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats.checks import FramesError, PoseFileError, frame_number
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.joints import cell_numbers, joint_order, read_table
+
+_FLAT = 1e-6  # a Z that moves by less is a picture's
+_KEYS_ROW, _VALUES_ROW, _NAMES_ROW, _DATA_ROW = 1, 2, 3, 5
+
+
+def import_trc(
+    project: Project,
+    root: Path,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import a .trc file of 2D joints in pixels, or a folder of them.
+
+    Read: X and Y (y down, as in the picture) of each marker, matched by name, the time and the
+    DataRate. Missing cells are missing joints; the others have score 1, since TRC holds none.
+    Frame numbers start at 1 in these files, or at 0 (Sports2D), and at 0 here. Dropped: Z, which
+    must be constant. Files in other units are refused.
+    """
+    pose_format = PoseFormat("trc", (".trc",), read_clips)
+    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+
+
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """The clip of one file; raises PoseFileError."""
+    rows = read_table(path, "\t")
+    if not rows or not rows[0][0].startswith("PathFileType"):
+        raise PoseFileError("it does not begin with PathFileType")
+    if len(rows) <= _DATA_ROW:
+        raise PoseFileError("it has no rows below its header")
+    head = dict(zip(rows[_KEYS_ROW], rows[_VALUES_ROW], strict=False))
+    # Sports2D says m in the header of its pixel files, too, and px in their names.
+    if head.get("Units") != "px" and "_px" not in path.stem:
+        raise PoseFileError(
+            f"its units are '{head.get('Units', 'not given')}', not px",
+            "only 2D joints in pixels can be imported, such as NAME_px_person00.trc of Sports2D",
+        )
+    names = [name for name in rows[_NAMES_ROW][2:] if name]
+    if not names or rows[_NAMES_ROW][:2] != ["Frame#", "Time"]:
+        raise PoseFileError("its fourth row does not name Frame#, Time and the markers")
+    width = 2 + 3 * len(names)
+    value = cell_numbers([_cut(row, width) for row in rows[_DATA_ROW:]], _DATA_ROW + 1, width)
+    xyz = value[:, 2:].reshape(len(value), len(names), 3)
+    if np.nanmax(np.ptp(xyz[:, :, 2], axis=0), initial=0.0) > _FLAT:
+        raise PoseFileError("its Z values change, so it is not 2D")
+    lines = range(_DATA_ROW + 1, len(rows) + 1)
+    numbers = [frame_number(rows[n - 1][0], f"row {n}") for n in lines]
+    first = min(1, *numbers)
+    people, time = {}, {}
+    for t, number in enumerate(numbers):
+        if number - first in people:
+            raise FramesError(f"row {lines[t]}: frame {number} is there twice")
+        people[number - first] = [Person(xyz[t, :, :2], np.ones(len(names)), no_box())]
+        time[number - first] = float(value[t, 1])
+    order = joint_order(names, len(names), options.skeleton, options.renamed)
+    rate = cell_numbers([[head.get("DataRate", "")]], _VALUES_ROW + 1, 1)[0, 0]
+    fps = float(rate) if rate > 0 else 0.0
+    return [FileClip(path.stem, path, people, order, first=0, time=time, fps=fps)]
+
+
+def _cut(row: list[str], width: int) -> list[str]:
+    """Writers end each row with one delimiter more."""
+    return row[:width] if not any(row[width:]) else row
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+SUFFIX = ".trc"
+_KEYS = (
+    "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"
+)
+
+
+def export_trc(pose: PoseSequence, name: str, path: Path) -> None:
+    """Frame# from 1, Time in seconds, X and Y in pixels (y down, as in the picture), Z = 0.
+
+    Pixels have 4 decimals, times are exact. The cells of a missing joint say nan, since OpenSim
+    counts no empty cell at the end of a row. Lost: scores, boxes and size.
+    """
+    joints = get_skeleton(pose.skeleton).joints
+    count, length, rate = len(joints), len(pose), f"{pose.fps:.6f}"
+    first = int(pose.frame[0]) + 1 if length else 1
+    values = [rate, rate, length, count, "px", rate, first, length]
+    lines = [
+        f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
+        _KEYS.replace(" ", "\t"),
+        "\t".join(map(str, values)),
+        "Frame#\tTime\t" + "\t\t\t".join(joints) + "\t\t",
+        "\t\t" + "\t".join(f"{axis}{k}" for k in range(1, count + 1) for axis in "XYZ"),
+        "",
+    ]
+    for t in range(length):
+        cells = [str(pose.frame[t] + 1), repr(float(pose.time[t]))]
+        for x, y in pose.xy[t]:
+            cells += [f"{x:.4f}", f"{y:.4f}", "0.0000"] if np.isfinite(x) else ["nan"] * 3
+        lines.append("\t".join(cells))
+    write_text(path, "\n".join(lines) + "\n")

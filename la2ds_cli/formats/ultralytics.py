@@ -1,0 +1,229 @@
+"""Ultralytics pose results: JSON of `Results.to_json()` per frame, or txt files of `save_txt`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.formats.checks import (
+    FramesError,
+    JointsError,
+    PoseFileError,
+    entry,
+    frame_number,
+    mapping,
+    number,
+    numbers,
+    read_json,
+    read_text,
+    sequence,
+)
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.joints import WHOLEBODY_JOINTS, joint_order
+from la2ds_cli.video.media_files import natural_order
+
+_LABEL_FILE = re.compile(r"(?P<clip>.+)_(?P<frame>\d+)\.txt", re.IGNORECASE)
+_UNSEEN = 0.0  # both coordinates of a joint that the network did not find
+
+
+def import_ultralytics(
+    project: Project,
+    root: Path,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import a .json file or folder of them, or a `labels` folder of NAME_N.txt files.
+
+    JSON: a list with one entry per frame, each the list that Results.to_json() gives (or that as
+    text); normalised or in pixels. txt: `class x y w h`, then x y (score) of each joint, then the
+    confidence and the identity where they were saved, as shares of the frame, frames counted from
+    1. Read: boxes, confidence, keypoints, track_id. A joint at (0, 0) is missing. Dropped: masks,
+    and objects other than class 0. Joints: those of --skeleton, else COCO's.
+    """
+    if root.is_dir() and not any(root.rglob("*.json")):
+        folders = _label_folders(root)
+        pose_format = PoseFormat("ultralytics", (".txt",), read_labels)
+        return import_files(
+            project, root, pose_format, options or ImportOptions(), progress, folders
+        )
+    pose_format = PoseFormat("ultralytics", (".json",), read_clips)
+    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+
+
+def _label_folders(root: Path) -> list[Path]:
+    folders = {path.parent for path in root.rglob("*.txt") if _LABEL_FILE.fullmatch(path.name)}
+    if not folders:
+        raise UserError(
+            f"there are no results of Ultralytics in {root}",
+            hint="name a .json file, or the folder 'labels' with its NAME_1.txt, NAME_2.txt, ...",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    return [Path(name) for name in natural_order(str(folder) for folder in folders)]
+
+
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """The clip of one JSON file; raises PoseFileError."""
+    frames = sequence(read_json(path), "the list of frames")
+    if frames and all(isinstance(item, dict) for item in frames):
+        raise PoseFileError(
+            "it holds the people of one image, not one list for each frame",
+            "collect the frames: [json.loads(r.to_json()) for r in model(video, stream=True)]",
+        )
+    people: dict[int, Sequence[Person]] = {}
+    for t, value in enumerate(frames):
+        items = _parsed(value) if isinstance(value, str) else value
+        items = sequence(items, f"frame {t}")
+        found = [_person(item, f"frame {t}, person {n}") for n, item in enumerate(items)]
+        people[t] = [person for person in found if person is not None]
+    return [_clip(path.stem, path, people, options, complete=True, first=0)]
+
+
+def _parsed(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PoseFileError(f"a frame is text that is not JSON: {error}") from error
+
+
+def _person(value: Any, where: str) -> Person | None:
+    item = mapping(value, where)
+    if item.get("class", 0) != 0:
+        return None
+    keypoints = mapping(entry(item, "keypoints", where), f"the keypoints of {where}")
+    x = numbers(entry(keypoints, "x", where), f"the x of {where}")
+    y = numbers(entry(keypoints, "y", where), f"the y of {where}", len(x))
+    visible = keypoints.get("visible")
+    score = (
+        np.ones(len(x)) if visible is None else numbers(visible, f"the score of {where}", len(x))
+    )
+    box = mapping(item["box"], f"the box of {where}") if item.get("box") else {}
+    corners = [box.get(name) for name in ("x1", "y1", "x2", "y2")]
+    confidence, track = item.get("confidence"), item.get("track_id")
+    return Person(
+        _seen(np.column_stack([x, y])),
+        score,
+        numbers(corners, f"the box of {where}") if box else no_box(),
+        None if confidence is None else number(confidence, f"the confidence of {where}"),
+        None if track is None else str(track)[:200],
+    )
+
+
+def _seen(xy: FloatArray) -> FloatArray:
+    return np.where((xy == _UNSEEN).all(axis=1)[:, None], np.nan, xy)
+
+
+def _clip(
+    name: str,
+    path: Path,
+    people: dict[int, Sequence[Person]],
+    options: ImportOptions,
+    *,
+    complete: bool,
+    first: int,
+) -> FileClip:
+    persons = [person for frame in people.values() for person in frame]
+    counts = sorted({len(person.xy) for person in persons})
+    if not counts:
+        raise PoseFileError("none of its frames has a person")
+    if len(counts) > 1:
+        raise JointsError(f"its people have different numbers of joints: {counts[:5]}")
+    order = joint_order(None, counts[0], options.skeleton, options.renamed)
+    unit = _unit(persons)
+    return FileClip(name, path, people, order, complete=complete, first=first, unit=unit)
+
+
+def _unit(persons: Sequence[Person]) -> bool:
+    """Whether the coordinates are shares of the frame: no person of any use is 2 pixels wide."""
+    largest = max(float(np.nanmax(p.xy, initial=0.0)) for p in persons)
+    return 0 < largest <= 2
+
+
+def read_labels(folder: Path, options: ImportOptions) -> list[FileClip]:
+    """The clips of one folder of txt files; raises PoseFileError that names the file."""
+    clips: dict[str, dict[int, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if match := _LABEL_FILE.fullmatch(path.name):
+            frames = clips.setdefault(match["clip"], {})
+            frame = frame_number(match["frame"].lstrip("0") or "0", path.name)
+            if frame in frames:
+                raise FramesError(f"frame {frame} is there twice: {path.name}")
+            frames[frame] = path
+    return [
+        _clip(name, folder, _label_people(frames, options), options, complete=False, first=1)
+        for name, frames in clips.items()
+    ]
+
+
+def _label_people(paths: dict[int, Path], options: ImportOptions) -> dict[int, Sequence[Person]]:
+    rows = {frame: _label_rows(path) for frame, path in paths.items()}
+    lengths = {len(row) for found in rows.values() for row in found}
+    if not lengths:
+        raise PoseFileError("none of its files has a person")
+    joints = len(get_skeleton(options.skeleton or "coco17").joints)
+    choices = [joints, WHOLEBODY_JOINTS] if joints == 17 else [joints]
+    layout = next(
+        (
+            (count, width)
+            for count in choices
+            for width in (3, 2)
+            if all(0 <= length - 5 - width * count <= 2 for length in lengths)
+        ),
+        None,
+    )
+    if layout is None:
+        raise JointsError(
+            f"its lines have {min(lengths)} to {max(lengths)} numbers, which is not "
+            f"class x y w h and {joints} joints"
+        )
+    count, width = layout
+    extra = [row[5 + width * count :] for found in rows.values() for row in found]
+    # One number more is the confidence, or the identity, which is whole and starts at 1.
+    single = [row[0] for row in extra if len(row) == 1]
+    identities = bool(single) and all(value >= 1 and value == int(value) for value in single)
+    return {
+        frame: [_label_person(row, count, width, identities) for row in found]
+        for frame, found in rows.items()
+    }
+
+
+def _label_rows(path: Path) -> list[FloatArray]:
+    """One array of numbers for each line of class 0."""
+    rows = []
+    for line, text in enumerate(read_text(path).splitlines(), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = np.array([float(word) for word in text.split()])
+        except ValueError as error:
+            raise PoseFileError(f"{path.name} line {line} does not hold numbers only") from error
+        if row[0] == 0:
+            rows.append(row)
+    return rows
+
+
+def _label_person(row: FloatArray, count: int, width: int, identities: bool) -> Person:
+    joints = row[5 : 5 + width * count].reshape(count, width)
+    extra = row[5 + width * count :]
+    middle, half = row[1:3], row[3:5] / 2
+    confidence = extra[0] if len(extra) == 2 or (len(extra) == 1 and not identities) else None
+    track = extra[-1] if len(extra) == 2 or (len(extra) == 1 and identities) else None
+    return Person(
+        _seen(joints[:, :2]),
+        joints[:, 2] if width == 3 else np.ones(count),
+        np.concatenate([middle - half, middle + half]),
+        None if confidence is None else float(confidence),
+        None if track is None else f"{track:g}",
+    )

@@ -1,0 +1,107 @@
+"""The project's own CSV: `frame,time,<joint>_x,<joint>_y,<joint>_score,...`, one row per frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, frame_number
+from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.importing import PoseFormat, import_files
+from la2ds_cli.formats.joints import cell_numbers, joint_order, read_table
+
+
+def import_wide_csv(
+    project: Project,
+    root: Path,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import a .csv file or a folder of them.
+
+    Read: frame (whole numbers from 0; without the column the rows are counted), time (seconds;
+    without it --fps or --video is needed), and x, y and score of each joint; joints are matched by
+    name. An empty cell is a missing joint; without a score column a joint has score 1. Dropped:
+    other columns.
+    """
+    pose_format = PoseFormat("wide-csv", (".csv",), read_clips)
+    return import_files(project, root, pose_format, options or ImportOptions(), progress)
+
+
+def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
+    """The clip of one file; raises PoseFileError."""
+    rows = read_table(path)
+    if len(rows) < 2:
+        raise PoseFileError("it has no rows below its header")
+    header = [name.strip() for name in rows[0]]
+    at = {name.lower(): c for c, name in reversed(list(enumerate(header)))}
+    joints = [name[:-2] for name in header if name.lower().endswith("_x")]
+    paired = [name for name in joints if f"{name.lower()}_y" in at]
+    if not paired:
+        raise JointsError(
+            "its header has no columns <joint>_x and <joint>_y",
+            "is it a DeepLabCut file? then use dlc-csv",
+        )
+    frame = _frames(rows[1:], at.get("frame"))
+    wanted = [f"{name.lower()}_{part}" for name in paired for part in ("x", "y", "score")]
+    columns = {at[name] for name in ("time", *wanted) if name in at}
+    value = cell_numbers(rows[1:], 2, len(header), columns)
+    x, y = (value[:, [at[f"{name.lower()}_{axis}"] for name in paired]] for axis in "xy")
+    score = np.ones_like(x)
+    for k, name in enumerate(paired):
+        column = at.get(f"{name.lower()}_score")
+        if column is not None:
+            score[:, k] = value[:, column]
+    xy = np.stack([x, y], axis=-1)
+    people = {n: [Person(xy[t], score[t], no_box())] for t, n in enumerate(frame)}
+    time = {}
+    if "time" in at:
+        time = {n: float(value[t, at["time"]]) for t, n in enumerate(frame)}
+    order = joint_order(paired, len(paired), options.skeleton, options.renamed)
+    return [FileClip(path.stem, path, people, order, first=0, time=time)]
+
+
+def _frames(rows: list[list[str]], column: int | None) -> list[int]:
+    if column is None:
+        return list(range(len(rows)))
+    cells = [row[column] if column < len(row) else "" for row in rows]
+    frame = [frame_number(cell, f"row {line}") for line, cell in enumerate(cells, start=2)]
+    for line, (before, after) in enumerate(itertools.pairwise(frame), start=3):
+        if after <= before:
+            raise FramesError(f"row {line}: frame {after} comes after frame {before}")
+    return frame
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+SUFFIX = ".csv"
+
+
+def export_wide_csv(pose: PoseSequence, name: str, path: Path) -> None:
+    """Frame numbers, seconds (exact) and joints: pixels and scores to 4 decimals.
+
+    x and y of a missing joint are empty, its score is 0. Lost: boxes and size.
+    """
+    joints = get_skeleton(pose.skeleton).joints
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(
+        ["frame", "time", *(f"{joint}_{part}" for joint in joints for part in ("x", "y", "score"))]
+    )
+    for t in range(len(pose)):
+        cells = [str(pose.frame[t]), repr(float(pose.time[t]))]
+        for (x, y), score in zip(pose.xy[t], pose.score[t], strict=True):
+            seen = np.isfinite(x)
+            cells += [f"{x:.4f}" if seen else "", f"{y:.4f}" if seen else "", f"{score:.4f}"]
+        writer.writerow(cells)
+    write_text(path, buffer.getvalue())

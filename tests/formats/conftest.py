@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats import load_importer
+from la2ds_cli.formats.file_clip import ImportOptions
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+@pytest.fixture
+def read(project: Project) -> Callable[..., PoseSequence]:
+    """The poses of a file with a single clip, imported with the given options."""
+
+    def call(name: str, path: Path, **told: Any) -> PoseSequence:
+        options = ImportOptions(**{"fps": 25.0, **told})
+        (result,) = load_importer(name)(project, path, options)
+        assert result.usable, result
+        pose, _ = project.read_pose(result.video)
+        return pose
+
+    return call

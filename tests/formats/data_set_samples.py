@@ -1,0 +1,197 @@
+"""Small data sets in the layouts of their authors, for tests."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.formats.file_samples import joints, triples, write_json
+
+FOCAL, CENTRE, SIZE = (600.0, 620.0), (640.0, 360.0), (1280, 720)
+IKEA_JOINTS = (
+    *("nose", "left eye", "right eye", "left ear", "right ear", "left shoulder"),
+    *("right shoulder", "left elbow", "right elbow", "left wrist", "right wrist", "left hip"),
+    *("right hip", "left knee", "right knee", "left ankle", "right ankle"),
+)
+
+
+def hands(t: int) -> np.ndarray:
+    """(2, 21, 3) metres before the camera: left and right hand of frame t."""
+    k = np.arange(21)
+    left = np.column_stack([-0.2 + 0.01 * k, 0.005 * k + 0.001 * t, 0.5 + 0.002 * k])
+    return np.stack([left, left * [-1, 1, 1]])
+
+
+def projected(points: np.ndarray) -> np.ndarray:
+    """(n, 2) pixels of (n, 3), one point after the other."""
+    fx, fy = FOCAL
+    cx, cy = CENTRE
+    return np.array([[fx * x / z + cx, fy * y / z + cy] for x, y, z in points])
+
+
+def hand_line(points: np.ndarray, flags: Sequence[int] = (1, 1)) -> str:
+    numbers = [v for flag, hand in zip(flags, points, strict=True) for v in (flag, *hand.ravel())]
+    return " ".join(f"{v:.9g}" for v in numbers) + "\n"
+
+
+def write_h2o(
+    root: Path, recording: str = "subject1/h1/1", frames: int = 8, camera: str = "cam4"
+) -> Path:
+    """One recording; returns the folder of the camera."""
+    folder = root / recording / camera
+    (folder / "hand_pose").mkdir(parents=True, exist_ok=True)
+    (folder / "cam_intrinsics.txt").write_text(" ".join(map(str, (*FOCAL, *CENTRE, *SIZE))))
+    for t in range(frames):
+        (folder / "hand_pose" / f"{t:06d}.txt").write_text(hand_line(hands(t)))
+    return folder
+
+
+def write_h2o_list(root: Path, name: str, rows: Sequence[str], folder: str = "action_labels"):
+    """action_NAME.txt; test has no labels."""
+    label = "" if name == "test" else "action_label "
+    lines = [f"id path {label}start_act end_act start_frame end_frame"]
+    lines += [f"{n} {row}" for n, row in enumerate(rows, start=1)]
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    path = root / folder / f"action_{name}.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def ikea_person(xy: np.ndarray, joint_score: float = 0.75, **more: Any) -> dict[str, Any]:
+    return {"person_id": [-1], "pose_keypoints_2d": triples(xy, joint_score), **more}
+
+
+def rcnn_person(xy: np.ndarray, score: float = 0.75) -> dict[str, Any]:
+    """As Keypoint R-CNN of the data set writes one."""
+    (x1, y1), (x2, y2) = xy.min(axis=0), xy.max(axis=0)
+    box = [float(v) for v in (x1, y1, x2, y2)]
+    return ikea_person(xy, score, boxes=box, score=0.9, keypoint_visibility=[1.0] * len(xy))
+
+
+def write_ikea_frame(
+    folder: Path, frame: int, people: Sequence[dict[str, Any]], form: str = "ikea"
+) -> Path:
+    path = folder / f"scan_video_{frame:012d}_keypoints.json"
+    return write_json(path, {"format": form, "people": list(people)})
+
+
+def write_ikea(
+    root: Path,
+    scan: str = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00",
+    frames: int = 8,
+    camera: str = "dev3",
+    network: str = "keypoint_rcnn_ft",
+) -> Path:
+    """One scan with the predictions of a network; returns their folder."""
+    folder = root / scan / camera / "predictions" / "pose2d" / network
+    count = 25 if network == "openpose" else 17
+    for t in range(frames):
+        write_ikea_frame(folder, t, [rcnn_person(joints(t, at=900, scale=5, count=count))])
+    return folder
+
+
+def write_ikea_truth(root: Path, scan: str, frames: Mapping[int, np.ndarray]) -> Path:
+    """pose2d of dev3; frame -> (17, 2). The left ankle is a guess."""
+    folder = root / scan / "dev3" / "pose2d"
+    for frame, xy in frames.items():
+        document = {
+            name: {"position": [float(v) for v in xy[k]], "confidence": 1 if k == 15 else 3}
+            for k, name in enumerate(IKEA_JOINTS)
+        }
+        write_json(folder / f"{frame:06d}.json", document)
+    return folder
+
+
+def write_segments(
+    root: Path, scans: Mapping[str, Sequence[tuple[str, int, int]]], subset: str = "training"
+) -> Path:
+    """gt_segments.json; scan -> label, start, end."""
+    database = {
+        scan: {
+            "subset": subset,
+            "annotation": [{"label": label, "segment": [a, b]} for label, a, b in segments],
+        }
+        for scan, segments in scans.items()
+    }
+    return write_json(root / "gt_segments.json", {"version": "VERSION 1.3", "database": database})
+
+
+IKEA_ACTIONS = {  # name -> numbers of action and object, in the order of the lists
+    "spin leg": (4, 2),
+    "pick up panel": (0, 7),
+    "flip table": (3, 11),
+}
+
+
+def write_ikea_lists(root: Path, actions: Mapping[str, tuple[int, int]] = IKEA_ACTIONS) -> Path:
+    folder = root / "indexing_files"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "atomic_action_list.txt").write_text("".join(f"{name}\n" for name in actions))
+    (folder / "action_object_relation_list.txt").write_text(
+        "".join(f"{action} {thing}\n" for action, thing in actions.values())
+    )
+    return folder
+
+
+def write_ikea_database(
+    root: Path,
+    scans: Mapping[str, Sequence[tuple[Any, Any, Any, Any]]],
+    frames: Any = 8,
+    cameras: Sequence[str] = ("dev3",),
+) -> Path:
+    """ikea_annotation_db_full; scan -> rows of action, object, first frame, frame after the last.
+
+    Of `cameras` only those are annotated; there is a row for each of the three.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "ikea_annotation_db_full"
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            "CREATE TABLE videos (id INTEGER PRIMARY KEY, video_path TEXT, camera TEXT, "
+            "annotated INTEGER, nframes INTEGER, video_name TEXT, furniture TEXT)"
+        )
+        database.execute(
+            "CREATE TABLE annotations (id INTEGER PRIMARY KEY, video_id INTEGER, "
+            "atomic_action_id INTEGER, object_id INTEGER, starting_frame INTEGER, "
+            "ending_frame INTEGER)"
+        )
+        # Annotators work on one clip and another in turn, so that rows of a video are not together.
+        rows = []
+        for scan, spans in scans.items():
+            furniture, name = scan.split("/")
+            for camera in ("dev1", "dev2", "dev3"):
+                cursor = database.execute(
+                    "INSERT INTO videos (video_path, camera, annotated, nframes, video_name, "
+                    "furniture) VALUES (?, ?, ?, ?, ?, ?)",
+                    (f"{scan}/{camera}/images", camera, camera in cameras, frames, name, furniture),
+                )
+                if camera in cameras:
+                    rows += [(n, (cursor.lastrowid, *span)) for n, span in enumerate(spans)]
+        database.executemany(
+            "INSERT INTO annotations (video_id, atomic_action_id, object_id, starting_frame, "
+            "ending_frame) VALUES (?, ?, ?, ?, ?)",
+            [row for _, row in sorted(rows, key=lambda row: row[0])],
+        )
+        database.commit()
+    return path
+
+
+def write_records(path: Path, records: Any) -> Path:
+    """As CASA stores them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, records, allow_pickle=True)
+    return path
+
+
+def record(frames: int = 9, count: int = 17, axes: int = 3) -> dict[str, Any]:
+    """A person who walks right; labels 0, 1, 2 of a third each."""
+    flat = np.stack([joints(t, count=count) for t in range(frames)]) / 100
+    depth = np.full((frames, count, 1), 7.0)
+    pose = np.concatenate([flat, depth], axis=2)[..., :axes]
+    return {"pose": pose, "labels": np.arange(frames) * 3 // frames}

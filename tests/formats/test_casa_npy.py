@@ -1,0 +1,374 @@
+"""Records of CASA: joints, parameters of body models, and files that would run a program."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.formats.casa_npy import PIXELS, import_casa_npy
+from la2ds_cli.formats.checks import PoseFileError
+from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.plain_pickle import numbers_of, read_object
+from tests.formats.data_set_samples import record, write_records
+from tests.told import Notes
+
+OPTIONS = ImportOptions(fps=30)
+
+
+def load(project: Project, path: Path, **more: Any):
+    return import_casa_npy(project, path, options=OPTIONS, **more)
+
+
+def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
+    path = write_records(tmp_path / "x_train.npy", {"a": record(axes=2), "b": record(12, axes=2)})
+    notes = Notes()
+    results = load(project, path, progress=notes)
+    assert [(r.status, r.frames) for r in results] == [("ok", 9), ("ok", 12)]
+    assert not any("3D" in line for line in notes.lines)
+    videos = project.videos()
+    assert [v.split for v in videos] == ["train", "train"]
+    assert [v.id.rpartition("-")[0] for v in videos] == ["a", "b"]
+    pose, _ = project.read_pose(videos[0].id)
+    assert (pose.skeleton, pose.fps, pose.size) == ("coco17", 30.0, (0, 0))
+    np.testing.assert_allclose(pose.xy, record(axes=2)["pose"], rtol=1e-6)
+    assert (pose.score == 1).all()
+    expected = [Phase(0, 3, "phase 0"), Phase(3, 6, "phase 1"), Phase(6, 9, "phase 2")]
+    assert project.phases()[videos[0].id] == expected
+
+
+@pytest.mark.parametrize(("plane", "axes"), [("xy", [0, 1]), ("xz", [0, 2]), ("yz", [1, 2])])
+def test_joints_of_three_coordinates_lose_an_axis(
+    tmp_path: Path, project: Project, plane: str, axes: list[int]
+):
+    path = write_records(tmp_path / "x_train.npy", {"a": record()})
+    notes = Notes()
+    (result,) = load(project, path, plane=plane, progress=notes)
+    pose, _ = project.read_pose(result.video)
+    np.testing.assert_allclose(pose.xy, PIXELS * record()["pose"][..., axes], rtol=1e-5)
+    assert pose.info["projection"] == f"orthographic {plane}"
+    assert any(f"axes {plane[0]} and {plane[1]} were kept" in line for line in notes.lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "expected"),
+    [
+        ("x_train.npy", None, "train"),
+        ("x_val.npy", None, "test"),
+        ("x_val.npy", "train", "train"),
+        ("x.npy", None, ""),
+        ("x.npy", "test", "test"),
+    ],
+)
+def test_the_split(tmp_path: Path, project: Project, name: str, told: str, expected: str):
+    load(project, write_records(tmp_path / name, {"a": record()}), split=told)
+    assert project.videos()[0].split == expected
+
+
+def test_label_0_of_the_shelves_is_the_background(tmp_path: Path, project: Project):
+    (shelf,) = load(
+        project, write_records(tmp_path / "kallax_shelf_drawer_train.npy", {"a": record()})
+    )
+    (milk,) = load(project, write_records(tmp_path / "milk_train.npy", {"b": record()}))
+    assert [p.name for p in project.phases()[shelf.video]] == ["background", "phase 1", "phase 2"]
+    assert [p.name for p in project.phases()[milk.video]] == ["phase 0", "phase 1", "phase 2"]
+
+
+def test_a_joint_that_is_not_a_number_is_missing_and_frames_may_be_empty(
+    tmp_path: Path, project: Project
+):
+    values = record(axes=2)
+    values["pose"][2, 5] = np.nan
+    values["pose"][4] = np.nan
+    (result,) = load(project, write_records(tmp_path / "x_train.npy", {"a": values}))
+    pose, _ = project.read_pose(result.video)
+    assert np.flatnonzero(np.isnan(pose.xy[2, :, 0])).tolist() == [5]
+    assert np.isnan(pose.xy[4]).all()
+    assert pose.info["coverage"] == pytest.approx(8 / 9, abs=1e-4)
+
+
+def test_dtypes_orders_and_lists_as_numpy_writes_them(tmp_path: Path):
+    arrays: dict[str, Any] = {
+        name: np.arange(12).reshape(3, 4).astype(name)
+        for name in ("<f4", ">f8", "<i2", "|u1", "<f2", ">i8", "|b1")
+    }
+    arrays["column"] = np.asfortranarray(np.arange(12.0).reshape(3, 4))
+    arrays["part"] = np.arange(24.0).reshape(4, 6)[::2, ::3]
+    arrays["empty"] = np.zeros((0, 3))
+    arrays["list"] = [0, 1.5, 2]
+    for protocol in (2, 3, 4):
+        path = tmp_path / f"{protocol}.npy"
+        with path.open("wb") as handle:
+            header = {"descr": "|O", "fortran_order": False, "shape": ()}
+            np.lib.format.write_array_header_1_0(handle, header)
+            pickle.dump(np.array(arrays, dtype=object), handle, protocol=protocol)
+        found = read_object(path)
+        assert sorted(found) == sorted(arrays)
+        for name, array in arrays.items():
+            values = numbers_of(found[name], name)
+            assert values.dtype == np.float64
+            np.testing.assert_array_equal(values, np.asarray(array, np.float64))
+
+
+def test_numbers_of_numpy_serve_as_labels(tmp_path: Path, project: Project):
+    values = record()
+    values["labels"] = list(values["labels"])  # of np.int64
+    (result,) = load(project, write_records(tmp_path / "x_train.npy", {"a": values}))
+    assert len(project.phases()[result.video]) == 3
+
+
+def test_hands_and_openpose_need_their_skeleton_named(tmp_path: Path, project: Project):
+    path = write_records(tmp_path / "milk_train.npy", {"a": record(count=42)})
+    with pytest.raises(UserError, match="it has 42 joints") as caught:
+        load(project, path)
+    assert "--skeleton hands42" in caught.value.hint
+    options = ImportOptions(fps=30, skeleton="hands42")
+    (result,) = import_casa_npy(project, path, options=options)
+    assert project.read_pose(result.video)[0].skeleton == "hands42"
+
+
+@pytest.mark.parametrize(("width", "model"), [(72, "SMPL"), (102, "MANO")])
+def test_parameters_of_body_models_are_refused(
+    tmp_path: Path, project: Project, width: int, model: str
+):
+    values = {"pose": np.zeros((9, width)), "beta": np.zeros((9, 10)), "labels": np.zeros(9, int)}
+    path = write_records(tmp_path / "x_train.npy", {"a": values, "b": values})
+    with pytest.raises(UserError, match=f"parameters of the body model {model}, not") as caught:
+        load(project, path)
+    assert caught.value.code == "I002"
+    assert "none of its 2 records can be used" in caught.value.message
+    assert "licence of its own" in caught.value.hint
+    assert not project.videos()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"pose": np.zeros((9, 72))}, "body model SMPL"),
+        ({"pose": np.zeros((9, 17))}, r"should be \(frames, joints, 2 or 3\), not \(9, 17\)"),
+        ({"pose": np.zeros((9, 17, 4))}, "not"),
+        ({"pose": np.zeros((0, 17, 3)), "labels": np.zeros(0)}, "not"),
+        ({"pose": "joints"}, "should be an array of numbers"),
+        ({"pose": np.full((9, 17, 2), "a")}, "is no array of numbers"),
+        ({"pose": np.full((9, 17, 2), np.nan)}, "no joint is seen"),
+        ({"labels": np.zeros(8)}, r"the labels of record 'bad' are \(8,\), and its pose has 9"),
+        ({"labels": np.full(9, 0.5)}, "should be whole numbers"),
+        ({"labels": np.full(9, np.nan)}, "should be whole numbers"),
+        ({"labels": None}, "should be an array of numbers"),
+    ],
+)
+def test_a_record_that_is_wrong_fails_alone(
+    tmp_path: Path, project: Project, changed: dict[str, Any], said: str
+):
+    records = {"good": record(), "bad": record() | changed, "better": record(12)}
+    results = load(project, write_records(tmp_path / "x_train.npy", records))
+    assert [r.status for r in results] == ["ok", "failed", "ok"]
+    assert len(project.videos()) == 2
+    assert re.search(said, results[1].message), results[1].message
+    assert "\n" not in results[1].message
+
+
+@pytest.mark.parametrize("key", ["pose", "labels"])
+def test_a_record_without_a_part(tmp_path: Path, project: Project, key: str):
+    values = record()
+    del values[key]
+    with pytest.raises(UserError, match=f"record 'a' has no '{key}'"):
+        load(project, write_records(tmp_path / "x_train.npy", {"a": values}))
+
+
+def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Project):
+    records = {"a/1": record(), "a 1": record(12)}
+    results = load(project, write_records(tmp_path / "x_train.npy", records))
+    assert [r.status for r in results] == ["ok", "failed"]
+    assert "'a/1' and 'a 1' are too much alike" in results[1].message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, "should hold a dictionary"),
+        ([1], "not one dictionary"),
+        ("text", "should hold a dictionary"),
+        ({1: {}}, "should be named by text"),
+        ({"a": 1}, "should be a dictionary with 'pose' and 'labels'"),
+    ],
+)
+def test_what_is_no_record_file(tmp_path: Path, project: Project, content: Any, said: str):
+    array = np.empty((), object)
+    array[()] = content
+    if isinstance(content, list):
+        array = np.array([{}, {}], object)
+    with pytest.raises(UserError, match=said) as caught:
+        load(project, write_records(tmp_path / "x_train.npy", array))
+    assert caught.value.code == "I001"
+
+
+def test_a_plain_array_and_a_file_that_is_no_npy(tmp_path: Path, project: Project):
+    with pytest.raises(UserError, match=r"it holds an array \(3, 2\) of float64"):
+        load(project, write_records(tmp_path / "x_train.npy", np.zeros((3, 2))))
+    (tmp_path / "y_train.npy").write_text("hello")
+    with pytest.raises(UserError, match=r"no pickled \.npy file") as caught:
+        load(project, tmp_path / "y_train.npy")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    with pytest.raises(UserError, match="there is no file"):
+        load(project, tmp_path / "z_train.npy")
+
+
+def test_the_rate_is_needed_and_choices_are_checked(tmp_path: Path, project: Project):
+    path = write_records(tmp_path / "x_train.npy", {"a": record()})
+    with pytest.raises(UserError, match="does not hold the frame rate"):
+        import_casa_npy(project, path)
+    with pytest.raises(UserError, match="there is no split 'val'"):
+        load(project, path, split="val")
+    with pytest.raises(UserError, match="there is no plane 'zx'"):
+        load(project, path, plane="zx")
+
+
+def test_a_second_import_is_cached_and_another_plane_is_not(tmp_path: Path, project: Project):
+    path = write_records(tmp_path / "x_train.npy", {"a": record(), "b": record(12)})
+    load(project, path)
+    assert {r.status for r in load(project, path)} == {"cached"}
+    assert {r.status for r in load(project, path, plane="xz")} == {"ok"}
+    assert len(project.videos()) == 2
+    assert len(project.phases()) == 2
+
+
+# --- files that would run a program ------------------------------------------------------
+
+
+class Exploit:
+    """Unpickled as others do it, calls a function."""
+
+    def __init__(self, function: Callable[..., Any], *given: Any) -> None:
+        self.call = function, given
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def _exploits(mark: Path) -> dict[str, Exploit]:
+    return {
+        "system": Exploit(os.system, f"touch '{mark}'"),
+        "eval": Exploit(eval, f"open({str(mark)!r}, 'w').close()"),
+        "exec": Exploit(exec, f"open({str(mark)!r}, 'w').close()"),
+        "open": Exploit(open, str(mark), "w"),
+        "touch": Exploit(Path.touch, mark),
+    }
+
+
+@pytest.mark.parametrize("place", ["record", "pose", "name"])
+@pytest.mark.parametrize("kind", ["system", "eval", "exec", "open", "touch"])
+def test_a_program_in_the_file_is_not_run(tmp_path: Path, project: Project, kind: str, place: str):
+    mark = tmp_path / "was-here"
+    exploit: Any = _exploits(mark)[kind]
+    records: dict[Any, Any] = {"a": record()}
+    if place == "record":
+        records["b"] = exploit
+    elif place == "pose":
+        records["b"] = record() | {"pose": exploit}
+    else:
+        records[exploit] = record()
+    path = write_records(tmp_path / "x_train.npy", records)
+    assert not mark.exists()
+    with pytest.raises(UserError, match="nothing in it was run") as caught:
+        load(project, path)
+    assert not mark.exists()
+    assert caught.value.message.count("\n") == 0
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    assert not project.videos()
+
+
+def test_the_programs_of_these_tests_do_run_where_numpy_reads_them(tmp_path: Path):
+    """The control: else the test above would hold for any file."""
+    for kind in ("system", "eval", "exec", "open", "touch"):
+        mark = tmp_path / f"was-here-{kind}"
+        path = write_records(tmp_path / f"{kind}.npy", {"b": _exploits(mark)[kind]})
+        np.load(path, allow_pickle=True)
+        assert mark.exists(), kind
+
+
+def _raw(path: Path, body: bytes) -> Path:
+    """A .npy file of one object with this pickle."""
+    with path.open("wb") as handle:
+        header = {"descr": "|O", "fortran_order": False, "shape": ()}
+        np.lib.format.write_array_header_1_0(handle, header)
+        handle.write(body)
+    return path
+
+
+def test_other_ways_to_a_function(tmp_path: Path, project: Project):
+    """Opcodes that make objects without REDUCE, registered extensions, dotted names, states."""
+    mark = tmp_path / "was-here"
+    command = f"touch {mark}".encode()
+    text = b"\x8c" + bytes([len(command)]) + command
+    bodies = {
+        "inst": b"(S'" + command + b"'\nios\nsystem\n.",
+        "obj": b"(cos\nsystem\n" + b"S'" + command + b"'\no.",
+        "newobj": b"\x80\x02cos\nsystem\nS'" + command + b"'\n\x85\x81.",
+        "stack global": b"\x80\x04\x8c\x02os\x8c\x06system\x93" + text + b"\x85R.",
+        "dotted": b"\x80\x04\x8c\x05numpy\x8c\x0eos.path.exists\x93" + text + b"\x85R.",
+        "extension": b"\x80\x02\x82\x01.",
+        "persistent": b"Psomewhere\n.",
+        "numpy function": b"\x80\x04\x8c\x05numpy\x8c\x04load\x93" + text + b"\x85R.",
+        # a state that would give a stand-in an attribute
+        "state": b"cnumpy\ndtype\nN}S'_kind'\nS'bytes'\ns\x86b.",
+    }
+    for name, body in bodies.items():
+        path = _raw(tmp_path / f"{name.replace(' ', '-')}.npy", body)
+        with pytest.raises(PoseFileError):
+            read_object(path)
+        with pytest.raises(UserError):
+            load(project, path)
+        assert not mark.exists(), name
+
+
+def test_parts_within_parts_do_not_end_the_interpreter(tmp_path: Path):
+    """Hashed, two million nested tuples overflow the stack of the process."""
+    path = _raw(tmp_path / "x.npy", b"\x80\x04}" + b"K\x01" + b"\x85" * 2_000_000 + b"K\x01s.")
+    with pytest.raises(PoseFileError, match="far more parts"):
+        read_object(path)
+
+
+def test_sizes_that_are_not_there_take_no_memory(tmp_path: Path):
+    for body in (
+        b"\x80\x04\x8e" + (2**40).to_bytes(8, "little") + b"x.",  # bytes of a terabyte
+        b"\x80\x04\x8d" + (2**62).to_bytes(8, "little") + b"x.",
+    ):
+        with pytest.raises(PoseFileError):
+            read_object(_raw(tmp_path / "x.npy", body))
+
+
+def test_damaged_bytes_give_a_sentence(tmp_path: Path, project: Project):
+    path = write_records(tmp_path / "x_train.npy", {"a": record(), "b": record(12)})
+    content = path.read_bytes()
+    rng = random.Random(0)
+    refused = 0
+    for trial in range(300):
+        damaged = bytearray(content)
+        if trial % 3 == 0:
+            del damaged[rng.randrange(len(content)) :]
+        else:
+            # Where the structure is, as often as among the numbers.
+            reach = 600 if trial % 3 == 1 else len(content)
+            for _ in range(3):
+                damaged[rng.randrange(reach)] = rng.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            results = load(project, path)
+            said = [r.message for r in results if not r.usable]
+            refused += bool(said)
+        except UserError as error:
+            said = [error.message]
+            refused += 1
+        assert all(text and "\n" not in text and len(text) < 1000 for text in said), said
+    assert refused > 100

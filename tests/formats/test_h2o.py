@@ -1,0 +1,284 @@
+"""H2O: recordings and lists in the layout of the data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.formats.h2o import ACTIONS, import_h2o
+from tests.formats.data_set_samples import (
+    SIZE,
+    hand_line,
+    hands,
+    projected,
+    write_h2o,
+    write_h2o_list,
+)
+from tests.told import Notes
+
+GRAB, POUR = 5, 23  # grab milk, pour milk
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """subject1/h1/1 train with milk, subject1/h1/2 train without, one of val, one of test."""
+    root = tmp_path / "h2o"
+    for name in ("subject1/h1/1", "subject1/h1/2", "subject3/k2/1", "subject4/h1/1"):
+        write_h2o(root, name)
+    rows = [f"subject1/h1/1 {GRAB} 0 2 0 7", f"subject1/h1/1 {POUR} 3 6 0 7"]
+    write_h2o_list(root, "train", [*rows, "subject1/h1/2 1 2 5 0 7"])
+    write_h2o_list(root, "val", [f"subject3/k2/1 {POUR} 1 7 0 7"])
+    write_h2o_list(root, "test", ["subject4/h1/1 0 3 0 7"])
+    return root
+
+
+def test_hands_are_projected_with_the_intrinsics(root: Path, project: Project):
+    results = import_h2o(project, root)
+    assert [(r.status, r.frames) for r in results] == [("ok", 8)] * 4
+    video = project.videos()[0]
+    pose, recipe = project.read_pose(video.id)
+    assert (pose.skeleton, pose.fps, pose.size) == ("hands42", 30.0, SIZE)
+    assert (video.width, video.height, video.fps) == (*SIZE, 30.0)
+    for t in (0, 7):
+        np.testing.assert_allclose(pose.xy[t], projected(hands(t).reshape(-1, 3)), atol=1e-3)
+    assert (pose.score == 1).all()
+    assert pose.time[3] == pytest.approx(0.1)
+    assert recipe.config["format"] == "h2o"
+    assert video.id.startswith("subject1-h1-1-cam4-")
+    assert video.name == "subject1-h1-1-cam4"
+
+
+def test_the_wrist_of_the_skeleton_is_the_first_joint_of_each_hand(root: Path, project: Project):
+    import_h2o(project, root)
+    pose, _ = project.read_pose(project.videos()[0].id)
+    from la2ds_cli.core.skeleton import get_skeleton
+
+    skeleton = get_skeleton("hands42")
+    wrists = [skeleton.index("left_wrist"), skeleton.index("right_wrist")]
+    np.testing.assert_allclose(pose.xy[0, wrists], projected(hands(0)[:, 0]), atol=1e-3)
+
+
+def test_a_hand_that_was_not_annotated_is_missing(root: Path, project: Project):
+    folder = root / "subject1/h1/1/cam4/hand_pose"
+    (folder / "000002.txt").write_text(hand_line(hands(2), (0, 1)))
+    (folder / "000003.txt").write_text(hand_line(hands(3), (1, 0)))
+    (folder / "000004.txt").write_text(hand_line(hands(4), (0, 0)))
+    import_h2o(project, root)
+    pose, _ = project.read_pose(project.videos()[0].id)
+    seen = np.asarray(np.isfinite(pose.xy).all(axis=2))
+    assert not seen[2, :21].any()
+    assert seen[2, 21:].all()
+    assert seen[3, :21].all()
+    assert not seen[3, 21:].any()
+    assert not seen[4].any()
+    assert (pose.score[~seen] == 0).all()
+    assert pose.info["coverage"] == pytest.approx(7 / 8)
+
+
+def test_a_joint_behind_the_camera_is_missing(root: Path, project: Project):
+    points = hands(1)
+    points[0, 4, 2] = -0.5
+    points[1, 7, 2] = 0.0
+    path = root / "subject1/h1/1/cam4/hand_pose/000001.txt"
+    path.write_text(hand_line(points))
+    import_h2o(project, root)
+    pose, _ = project.read_pose(project.videos()[0].id)
+    assert np.flatnonzero(np.isnan(pose.xy[1, :, 0])).tolist() == [4, 28]
+
+
+def test_lists_give_splits_groups_and_phases_with_the_last_frame(root: Path, project: Project):
+    notes = Notes()
+    import_h2o(project, root, progress=notes)
+    videos = project.videos()
+    assert [v.split for v in videos] == ["train", "train", "", "test"]
+    assert [v.group for v in videos] == ["subject1", "subject1", "subject3", "subject4"]
+    phases = project.phases()
+    assert phases[videos[0].id] == [Phase(0, 3, "grab milk"), Phase(3, 7, "pour milk")]
+    assert phases[videos[2].id] == [Phase(1, 8, "pour milk")]
+    assert videos[3].id not in phases
+    assert any("action_val.txt, which get no split: 1" in line for line in notes.lines)
+
+
+def test_labels_of_single_frames_serve_where_a_list_has_none(root: Path, project: Project):
+    folder = root / "subject4/h1/1/cam4/action_label"
+    folder.mkdir()
+    for t, label in enumerate([0, 5, 5, 0, 23, 23, 23, 0]):
+        (folder / f"{t:06d}.txt").write_text(f"{label}\n")
+    import_h2o(project, root)
+    video = project.videos()[3].id
+    assert project.phases()[video] == [Phase(1, 3, "grab milk"), Phase(4, 7, "pour milk")]
+    assert {v.split for v in project.videos() if v.id == video} == {"test"}
+    (folder / "000003.txt").write_text("pour\n")
+    results = import_h2o(project, root)
+    assert [r.status for r in results] == ["cached"] * 3 + ["failed"]
+    assert "action_label/000003.txt" in results[3].message
+
+
+@pytest.mark.parametrize("action", ["pour milk", "Pour_Milk", "23"])
+def test_only_recordings_with_an_action(root: Path, project: Project, action: str):
+    notes = Notes()
+    import_h2o(project, root, action=action, progress=notes)
+    assert [v.group for v in project.videos()] == ["subject1", "subject3"]
+    # The recording is whole: its other actions are there, too.
+    assert len(project.phases()[project.videos()[0].id]) == 2
+    assert any("without labels, left out: 1" in line for line in notes.lines)
+
+
+def test_actions_nobody_knows(root: Path, project: Project):
+    with pytest.raises(UserError, match="no action 'pour mlik'") as caught:
+        import_h2o(project, root, action="pour mlik")
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert "did you mean 'pour milk'" in caught.value.hint
+    with pytest.raises(UserError, match="labelled with 'spray spray'") as caught:
+        import_h2o(project, root, action="spray spray")
+    assert "grab book, grab milk, pour milk" in caught.value.hint
+    assert not project.videos()
+
+
+def test_the_other_cameras(root: Path, project: Project):
+    write_h2o(root, camera="cam1")
+    results = import_h2o(project, root, camera="cam1")
+    assert len(results) == 1
+    assert project.videos()[0].id.startswith("subject1-h1-1-cam1-")
+    with pytest.raises(UserError, match="no camera 'cam5'"):
+        import_h2o(project, root, camera="cam5")
+
+
+def test_a_second_import_is_cached_and_keeps_what_the_user_wrote(root: Path, project: Project):
+    import_h2o(project, root)
+    table = project.root / "videos.csv"
+    table.write_text(table.read_text().replace("720,,subject3", "720,test,subject3"))
+    results = import_h2o(project, root)
+    assert {r.status for r in results} == {"cached"}
+    assert len(project.videos()) == 4
+    assert project.videos()[2].split == "test"
+    assert len(project.phases()) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("hand_pose/000003.txt", "1 2 3\n", "hand_pose/000003.txt should have 128 numbers, not 3"),
+        ("hand_pose/000003.txt", "0 " * 124, "not 124, as in hand_pose_MANO"),
+        ("hand_pose/000003.txt", "", "should have 128 numbers, not 0"),
+        ("hand_pose/000003.txt", "x " * 128, "does not hold numbers only"),
+        ("hand_pose/000003.txt", "2 " + "0 " * 127, "flags of the hands should be 0 or 1"),
+        ("hand_pose/abc.txt", "", "'abc' is no frame number"),
+        ("cam_intrinsics.txt", "600 600 640\n", "should have fx fy cx cy width height"),
+        ("cam_intrinsics.txt", "0 600 640 360 1280 720", "should be above 0"),
+    ],
+)
+def test_a_file_that_is_wrong_fails_alone(
+    root: Path, project: Project, name: str, content: str, said: str
+):
+    (root / "subject1/h1/2/cam4" / name).write_text(content)
+    results = import_h2o(project, root)
+    assert [r.status for r in results] == ["ok", "failed", "ok", "ok"]
+    assert said in results[1].message
+    assert "\n" not in results[1].message
+    assert len(project.videos()) == 3
+
+
+def test_missing_intrinsics_are_named(root: Path, project: Project):
+    (root / "subject1/h1/2/cam4/cam_intrinsics.txt").unlink()
+    results = import_h2o(project, root)
+    assert results[1].status == "failed"
+    assert "cannot be opened" in results[1].message
+
+
+def test_frames_that_are_not_there_keep_the_numbers_of_the_others(root: Path, project: Project):
+    folder = root / "subject1/h1/1/cam4/hand_pose"
+    for t in (0, 5):
+        (folder / f"{t:06d}.txt").unlink()
+    results = import_h2o(project, root)
+    assert (results[0].status, results[0].code) == ("degraded", "I003")
+    assert "2 of 8 frame numbers" in results[0].message
+    pose, _ = project.read_pose(results[0].video)
+    np.testing.assert_allclose(pose.xy[7], projected(hands(7).reshape(-1, 3)), atol=1e-3)
+    assert np.isnan(pose.xy[[0, 5]]).all()
+
+
+@pytest.mark.parametrize(
+    ("row", "said", "code"),
+    [
+        ("subject1/h1/1 99 0 2 0 7", "there is no action 99", ExitCode.MISMATCH),
+        ("subject1/h1/1 5 4 2 0 7", "begins at frame 4 and ends at 2", ExitCode.MISMATCH),
+        ("subject1/h1/1 5 x 2 0 7", "start_act: 'x' is no frame number", ExitCode.MISMATCH),
+        ("subject1/h1/1 5", "3 values where line 1 has 7 columns", ExitCode.MISMATCH),
+        ("subject4/h1/1 5 0 2 0 7", "is in action_train.txt, too", ExitCode.MISMATCH),
+    ],
+)
+def test_a_line_that_does_not_fit_is_named_and_nothing_is_written(
+    root: Path, project: Project, row: str, said: str, code: ExitCode
+):
+    write_h2o_list(root, "train", [f"subject1/h1/1 {GRAB} 0 2 0 7", row])
+    with pytest.raises(UserError, match=said) as caught:
+        import_h2o(project, root)
+    assert caught.value.exit_code == code
+    assert not project.videos()
+
+
+def test_a_list_that_is_none(root: Path, project: Project):
+    (root / "action_labels/action_train.txt").write_text("hello\n")
+    with pytest.raises(UserError, match=r"action_train.txt line 1: expected the columns") as caught:
+        import_h2o(project, root)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_lists_may_be_missing_or_lie_elsewhere(tmp_path: Path, project: Project):
+    root = tmp_path / "bare"
+    write_h2o(root)
+    notes = Notes()
+    import_h2o(project, root, progress=notes)
+    assert project.videos()[0].split == ""
+    assert any("no clip gets a split" in line for line in notes.lines)
+    write_h2o_list(root, "train", [f"subject1/h1/1 {POUR} 1 4 0 7"], folder="label_split")
+    import_h2o(project, root)
+    assert project.videos()[0].split == "train"
+    assert len(project.phases()) == 1
+
+
+def test_phases_beyond_the_poses_are_cut_and_said(root: Path, project: Project):
+    write_h2o_list(root, "train", [f"subject1/h1/1 {POUR} 1 8 0 7", "subject1/h1/2 1 2 20 0 7"])
+    results = import_h2o(project, root)
+    # One frame more is within what data sets differ by; twelve more are not.
+    assert [(r.status, r.code) for r in results[:2]] == [("ok", ""), ("degraded", "I003")]
+    assert "go on to frame 20, and its poses end at frame 7" in results[1].message
+    phases = project.phases()
+    assert phases[results[0].video] == [Phase(1, 8, "pour milk")]
+    assert phases[results[1].video] == [Phase(2, 8, "grab book")]
+
+
+def test_two_actions_in_one_frame_fail_alone(root: Path, project: Project):
+    rows = [f"subject1/h1/1 {GRAB} 0 3 0 7", f"subject1/h1/1 {POUR} 3 6 0 7"]
+    write_h2o_list(root, "train", [*rows, "subject1/h1/2 1 2 5 0 7"])
+    results = import_h2o(project, root)
+    assert [r.status for r in results] == ["failed", "ok", "ok", "ok"]
+    assert "'grab milk' (0 to 4) and 'pour milk' (3 to 7) overlap" in results[0].message
+
+
+def test_a_folder_that_is_no_h2o(tmp_path: Path, project: Project):
+    with pytest.raises(UserError, match=r"there is no subject\*/h1/0/cam4/hand_pose") as caught:
+        import_h2o(project, tmp_path)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_the_names_of_the_actions():
+    # The numbers that are used in the field for pouring milk, and the ends of the list.
+    found = {n: ACTIONS[n] for n in (0, 1, 5, 13, 18, 21, 23, 36)}
+    assert found == {
+        0: "background",
+        1: "grab book",
+        5: "grab milk",
+        13: "place milk",
+        18: "open milk",
+        21: "close milk",
+        23: "pour milk",
+        36: "squeeze lotion",
+    }
+    assert len(ACTIONS) == len(set(ACTIONS)) == 37

@@ -1,0 +1,337 @@
+"""IKEA ASM: scans, lists and segments in the layout of the data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.formats.ikea_asm import import_ikea_asm
+from tests.formats.data_set_samples import (
+    ikea_person,
+    rcnn_person,
+    write_ikea,
+    write_ikea_frame,
+    write_ikea_truth,
+    write_segments,
+)
+from tests.formats.file_samples import joints, write_json
+from tests.told import Notes
+
+FIRST = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
+SECOND = "Kallax_Shelf_Drawer/0001_oak_floor_05_02_2019_08_19_16_54"
+BENCH = "Lack_TV_Bench/0007_white_floor_08_04_2019_08_28_10_47"
+
+
+def write_lists(root: Path, train: str, test: str, folder: str = ".") -> None:
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / folder / "train_cross_env.txt").write_text(train)
+    (root / folder / "test_cross_env.txt").write_text(test)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two shelves, train and test, and a bench for training; actions of the shelves."""
+    root = tmp_path / "ikea"
+    for scan in (FIRST, SECOND, BENCH):
+        write_ikea(root, scan)
+    write_lists(root, f"{FIRST}\n{BENCH}\n", f"{SECOND}\n")
+    write_segments(
+        root,
+        {
+            FIRST: [("NA", 0, 2), ("pick up panel", 2, 5), ("spin leg", 5, 7), ("NA", 7, 8)],
+            SECOND: [("spin leg", 0, 3), ("pick up panel", 3, 8)],
+        },
+    )
+    return root
+
+
+def folder_of(root: Path, scan: str = FIRST, network: str = "keypoint_rcnn_ft") -> Path:
+    return root / scan / "dev3" / "predictions" / "pose2d" / network
+
+
+def first_pose(project: Project):
+    return project.read_pose(project.videos()[0].id)[0]
+
+
+def test_scans_become_poses_with_splits_and_half_open_phases(root: Path, project: Project):
+    results = import_ikea_asm(project, root)
+    assert [(r.status, r.frames) for r in results] == [("ok", 8)] * 3
+    videos = project.videos()
+    assert [v.name for v in videos] == [s.split("/")[1] for s in (FIRST, SECOND, BENCH)]
+    assert [v.split for v in videos] == ["train", "test", "train"]
+    pose = first_pose(project)
+    assert (pose.skeleton, pose.fps, pose.size) == ("coco17", 30.0, (1920, 1080))
+    for t in (0, 7):
+        np.testing.assert_allclose(pose.xy[t], joints(t, at=900, scale=5))
+        low, high = joints(t, at=900, scale=5).min(axis=0), joints(t, at=900, scale=5).max(axis=0)
+        np.testing.assert_allclose(pose.box[t], [*low, *high])
+    np.testing.assert_allclose(pose.score, 0.75)
+    phases = project.phases()
+    assert phases[videos[0].id] == [Phase(2, 5, "pick up panel"), Phase(5, 7, "spin leg")]
+    assert phases[videos[1].id] == [Phase(0, 3, "spin leg"), Phase(3, 8, "pick up panel")]
+    assert videos[2].id not in phases
+
+
+@pytest.mark.parametrize(
+    "name", ["kallax_shelf_drawer", "Kallax_Shelf_Drawer", "kallax shelf-drawer"]
+)
+def test_only_one_furniture(root: Path, project: Project, name: str):
+    assert len(import_ikea_asm(project, root, furniture=name)) == 2
+    with pytest.raises(UserError, match="furniture 'kalax'") as caught:
+        import_ikea_asm(project, root, furniture="kalax")
+    assert "Kallax_Shelf_Drawer, Lack_TV_Bench" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_body_25_of_openpose(root: Path, project: Project):
+    write_ikea(root, FIRST, network="openpose")
+    notes = Notes()
+    (result,) = import_ikea_asm(project, root, poses="openpose", progress=notes)
+    pose, _ = project.read_pose(result.video)
+    assert pose.skeleton == "body25"
+    np.testing.assert_allclose(pose.xy[3], joints(3, at=900, scale=5, count=25))
+    assert "scans without these poses, left out: 2" in notes.lines
+
+
+def test_a_frame_without_a_person_is_all_zeros_in_the_files(root: Path, project: Project):
+    nobody = ikea_person(np.zeros((17, 2)), 0.0, boxes=[0.0] * 4, score=0.0)
+    write_ikea_frame(folder_of(root), 2, [nobody])
+    write_ikea_frame(folder_of(root), 4, [])
+    import_ikea_asm(project, root)
+    pose = first_pose(project)
+    assert np.isnan(pose.xy[[2, 4]]).all()
+    assert np.isnan(pose.box[[2, 4]]).all()
+    assert np.isfinite(pose.xy[[0, 1, 3, 5]]).all()
+
+
+def people_of_rules() -> dict[str, np.ndarray]:
+    """The best scored stands at the side, a child in the middle, the assembler beside it."""
+    return {
+        "side": joints(0, at=100, scale=5),
+        "child": joints(0, at=950)
+        + np.array([0, 400]),  # 30 x 80 pixels around the middle of the frame
+        "assembler": joints(0, at=1000, scale=5) + np.array([0, 200]),
+    }
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("score", "side"), ("centre", "assembler")])
+def test_rules_for_several_people(root: Path, project: Project, rule: str, expected: str):
+    people = people_of_rules()
+    scores = {"side": 0.9, "child": 0.8, "assembler": 0.7}
+    for t in range(8):
+        found = [rcnn_person(xy, scores[name]) for name, xy in people.items()]
+        write_ikea_frame(folder_of(root), t, found)
+    import_ikea_asm(project, root, furniture="kallax_shelf_drawer", person=rule)
+    np.testing.assert_allclose(first_pose(project).xy[0], people[expected])
+
+
+def test_the_nearest_counts_where_all_people_are_small(root: Path, project: Project):
+    small = {"far": joints(0, at=100), "near": joints(0, at=950) + np.array([0, 400])}
+    for names in (("far", "near"), ("near", "far")):
+        write_ikea_frame(folder_of(root), 0, [rcnn_person(small[name]) for name in names])
+        import_ikea_asm(project, root, person="centre")
+        np.testing.assert_allclose(first_pose(project).xy[0], small["near"])
+
+
+def test_a_box_is_made_of_the_joints_where_openpose_gives_none(root: Path, project: Project):
+    people = people_of_rules()
+    write_ikea_frame(
+        folder_of(root), 0, [ikea_person(people["side"]), ikea_person(people["assembler"])]
+    )
+    import_ikea_asm(project, root, person="centre")
+    np.testing.assert_allclose(first_pose(project).xy[0], people["assembler"])
+
+
+def test_people_may_be_followed_over_the_clip(root: Path, project: Project):
+    """A frame in which the bystander scores best does not change the subject."""
+    for t in range(8):
+        main = joints(t, at=900, scale=5) + np.array([0, 300])
+        other = joints(0, at=100, scale=3) + np.array([0, 600])
+        best = 0.95 if t == 4 else 0.3
+        write_ikea_frame(folder_of(root), t, [rcnn_person(other, best), rcnn_person(main, 0.8)])
+    import_ikea_asm(project, root, person="score")
+    assert first_pose(project).xy[4, 0, 0] == pytest.approx(100)
+    import_ikea_asm(project, root, person="clip")
+    assert len(project.videos()) == 3  # other poses of the same clip
+    pose = first_pose(project)
+    np.testing.assert_allclose(pose.xy[4], joints(4, at=900, scale=5) + np.array([0, 300]))
+    assert pose.info["people"] == 2
+
+
+def test_ground_truth_has_the_annotated_frames_only(root: Path, project: Project):
+    frames = {t: joints(t, at=500, scale=5) for t in (0, 100, 230)}
+    write_ikea_truth(root, FIRST, frames)
+    write_segments(root, {FIRST: [("pick up panel", 0, 60), ("spin leg", 60, 400)]})
+    (result,) = import_ikea_asm(project, root, poses="ground-truth")
+    assert (result.status, result.frames) == ("ok", 3)
+    pose, _ = project.read_pose(result.video)
+    assert pose.frame.tolist() == [0, 100, 230]
+    np.testing.assert_allclose(pose.time, np.array([0, 100, 230]) / 30)
+    np.testing.assert_allclose(pose.xy[1], frames[100])
+    assert pose.score[1].tolist() == pytest.approx([1.0] * 15 + [1 / 3, 1.0])
+    assert project.phases()[result.video][-1] == Phase(60, 400, "spin leg")
+
+
+def test_other_cameras_and_rates(root: Path, project: Project):
+    write_ikea(root, FIRST, camera="dev1")
+    (result,) = import_ikea_asm(project, root, camera="dev1", fps=25)
+    pose, _ = project.read_pose(result.video)
+    assert (pose.fps, pose.time[5]) == (25, pytest.approx(0.2))
+
+
+def test_a_second_import_is_cached_and_another_rule_is_not(root: Path, project: Project):
+    import_ikea_asm(project, root)
+    table = (project.root / "videos.csv").read_text()
+    assert {r.status for r in import_ikea_asm(project, root)} == {"cached"}
+    assert (project.root / "videos.csv").read_text() == table
+    assert {r.status for r in import_ikea_asm(project, root, person="centre")} == {"ok"}
+    assert len(project.videos()) == 3
+    assert {r.status for r in import_ikea_asm(project, root, fps=25)} == {"ok"}
+
+
+def test_lists_in_indexing_files_and_subsets_where_there_are_none(root: Path, project: Project):
+    for name in ("train_cross_env.txt", "test_cross_env.txt"):
+        (root / name).unlink()
+    write_segments(root, {FIRST: [("spin leg", 0, 3)]}, subset="testing")
+    import_ikea_asm(project, root)
+    assert [v.split for v in project.videos()] == ["test", "", ""]
+    write_lists(root, f"{FIRST}\r\n{SECOND}\r\n", "", folder="indexing_files")
+    notes = Notes()
+    import_ikea_asm(project, root, progress=notes)
+    assert [v.split for v in project.videos()] == ["train", "train", ""]
+    assert "scans in no list, which get no split: 1" in notes.lines
+
+
+def test_a_scan_in_both_lists(root: Path, project: Project):
+    write_lists(root, f"{FIRST}\n", f"{FIRST}\n")
+    with pytest.raises(UserError, match=rf"{FIRST} is in train_cross_env.txt, too") as caught:
+        import_ikea_asm(project, root)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert not project.videos()
+
+
+def test_without_labels_there_are_no_phases_and_that_is_said(root: Path, project: Project):
+    (root / "gt_segments.json").unlink()
+    notes = Notes()
+    import_ikea_asm(project, root, progress=notes)
+    assert notes.lines == [
+        "there is no gt_segments.json and no ikea_annotation_db_full: no clip gets phases"
+    ]
+    assert project.phases() == {}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ([], "the document should be an object"),
+        ({"version": 1}, "the document has no 'database'"),
+        ({"database": [1]}, "'database' should be an object"),
+    ],
+)
+def test_segments_that_are_none(root: Path, project: Project, document: object, said: str):
+    write_json(root / "gt_segments.json", document)
+    with pytest.raises(UserError, match=said) as caught:
+        import_ikea_asm(project, root)
+    assert "gt_segments.json" in caught.value.message
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        ({"annotation": [{"label": "spin leg", "segment": [5, 5]}]}, "segment 0: [5, 5] should be"),
+        ({"annotation": [{"label": "spin leg", "segment": [5]}]}, "segment 0: [5] should be"),
+        ({"annotation": [{"label": "spin leg", "segment": [-1, 4]}]}, "-1 is no frame number"),
+        ({"annotation": [{"label": 3, "segment": [1, 4]}]}, "3 is no name of an action"),
+        ({"annotation": [{"segment": [1, 4]}]}, "has no 'label'"),
+        ({"annotation": {}}, "should be a list"),
+        ({}, "has no 'annotation'"),
+        (7, "should be an object"),
+        (
+            {
+                "annotation": [
+                    {"label": "spin leg", "segment": [0, 4]},
+                    {"label": "pick up panel", "segment": [3, 6]},
+                ]
+            },
+            "'spin leg' (0 to 4) and 'pick up panel' (3 to 6) overlap",
+        ),
+    ],
+)
+def test_a_scan_whose_segments_are_wrong_fails_alone(
+    root: Path, project: Project, annotation: object, said: str
+):
+    write_json(root / "gt_segments.json", {"database": {SECOND: annotation}})
+    results = import_ikea_asm(project, root)
+    assert [r.status for r in results] == ["ok", "failed", "ok"]
+    assert said in results[1].message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "it is not JSON"),
+        ("", "it is empty"),
+        ("[]", "the document should be an object"),
+        ('{"people": 3}', "'people' should be a list"),
+        ('{"people": [{}]}', "person 0 has no 'pose_keypoints_2d'"),
+        ('{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}', "neither 3 x 17 nor 3 x 25"),
+        ('{"people": [{"pose_keypoints_2d": ["a"]}]}', "should hold numbers"),
+    ],
+)
+def test_a_file_that_is_wrong_fails_with_its_scan_alone(
+    root: Path, project: Project, content: str, said: str
+):
+    path = folder_of(root, SECOND) / "scan_video_000000000003_keypoints.json"
+    path.write_text(content)
+    results = import_ikea_asm(project, root)
+    assert [r.status for r in results] == ["ok", "failed", "ok"]
+    assert said in results[1].message
+    assert path.name in results[1].message
+    assert len(project.videos()) == 2
+
+
+def test_files_of_two_networks_in_one_folder(root: Path, project: Project):
+    write_ikea_frame(folder_of(root, SECOND), 5, [ikea_person(joints(5, count=25))])
+    results = import_ikea_asm(project, root)
+    assert (results[1].status, results[1].code) == ("failed", "I002")
+    assert "other joints than the files before it" in results[1].message
+
+
+def test_a_joint_that_the_ground_truth_does_not_have(root: Path, project: Project):
+    write_ikea_truth(root, FIRST, {0: joints(0), 9: joints(9)})
+    write_json(
+        root / FIRST / "dev3/pose2d/000009.json", {"tail": {"position": [1, 2], "confidence": 3}}
+    )
+    with pytest.raises(UserError, match=r"000009.json: there is no joint 'tail'"):
+        import_ikea_asm(project, root, poses="ground-truth")
+
+
+def test_frames_that_are_not_there_are_counted(root: Path, project: Project):
+    for t in (0, 3):
+        (folder_of(root) / f"scan_video_{t:012d}_keypoints.json").unlink()
+    results = import_ikea_asm(project, root)
+    assert (results[0].status, results[0].code) == ("degraded", "I003")
+    pose = first_pose(project)
+    assert len(pose) == 8
+    assert np.isnan(pose.xy[[0, 3]]).all()
+
+
+def test_folders_and_names_that_are_not_there(root: Path, project: Project, tmp_path: Path):
+    with pytest.raises(UserError, match="predictions/pose2d/openpose") as caught:
+        import_ikea_asm(project, root, poses="openpose")
+    assert "keypoint_rcnn_ft" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    with pytest.raises(UserError, match="no camera 'dev4'"):
+        import_ikea_asm(project, root, camera="dev4")
+    with pytest.raises(UserError, match="no rule 'center'") as caught:
+        import_ikea_asm(project, root, person="center")
+    assert "did you mean 'centre'" in caught.value.hint
+    with pytest.raises(UserError, match="there is no <furniture>") as caught:
+        import_ikea_asm(project, tmp_path / "elsewhere")
+    assert "name the folder that holds Kallax_Shelf_Drawer" in caught.value.hint

@@ -1,0 +1,262 @@
+"""Penn Action: a data set of three small files written here, and the real label files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from la2ds_cli.core.artifact import file_digest
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip
+
+SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+
+
+def write_mat(path: Path, *, action="golf_swing", frames=4, train=1, boxes=None, **changed):
+    """A label file with joint k of frame t at (100 + 10 k + t, 50 + 5 k), all visible."""
+    t, k = np.mgrid[:frames, :13].astype(np.float64)
+    fields = {
+        "action": action,
+        "pose": "left",
+        "x": 100 + 10 * k + t,
+        "y": 50 + 5 * k,
+        "visibility": np.ones((frames, 13), dtype=np.uint8),
+        "train": train,
+        "bbox": np.tile([91.0, 41, 241, 131], (frames if boxes is None else boxes, 1)),
+        "dimensions": np.array([360, 480, frames], dtype=np.uint16),
+        "nframes": frames,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, fields | changed, do_compression=True)  # as the data set's files are
+    return path
+
+
+@pytest.fixture
+def root(tmp_path):
+    """0001 golf train, 0002 golf test, 0003 squat train."""
+    labels = tmp_path / "Penn_Action" / "labels"
+    write_mat(labels / "0001.mat", frames=4)
+    write_mat(labels / "0002.mat", frames=6, train=-1)
+    write_mat(labels / "0003.mat", frames=5, action="squat")
+    return labels.parent
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project.create(tmp_path / "project")
+
+
+def test_clips_of_one_action_become_poses_and_rows(root, project):
+    results = import_penn_action(project, root, "golf_swing")
+    assert [(r.status, r.frames) for r in results] == [("ok", 4), ("ok", 6)]
+    first, second = project.videos()
+    digest = file_digest(root / "labels" / "0001.mat")
+    assert first.id == f"0001-{digest[:8]}" == results[0].video
+    assert first.sha256 == digest
+    assert Path(first.path) == root / "labels" / "0001.mat"
+    assert (first.frames, first.fps, first.width, first.height) == (4, 20.0, 480, 360)
+    assert (first.split, second.split) == ("train", "test")
+
+    pose, recipe = project.read_pose(first.id)
+    assert (pose.skeleton, pose.size, pose.fps) == ("penn13", (480, 360), 20.0)
+    assert pose.info == {"action": "golf_swing", "view": "left"}
+    np.testing.assert_allclose(pose.time, [0, 0.05, 0.1, 0.15])
+    np.testing.assert_allclose(pose.xy[2, 3], [100 + 30 + 2 - 1, 50 + 15 - 1])  # 1-based files
+    np.testing.assert_allclose(pose.box[0], [90, 40, 240, 130])
+    assert (pose.score == 1).all()
+    assert (recipe.step, recipe.inputs) == ("import", {"labels": digest})
+    assert recipe.config["format"] == "penn-action"
+
+
+def test_joint_never_annotated_is_missing_and_an_estimate_is_fainter(tmp_path):
+    clip = write_mat(tmp_path / "a.mat")
+    x, y = read_clip(clip).pose.xy[..., 0] + 1, read_clip(clip).pose.xy[..., 1] + 1
+    visible = np.ones((4, 13), dtype=np.uint8)
+    visible[0, :4] = 0
+    x[0, :3], y[0, :3] = [1, 0.75, 1.5], [1, 0.75, 1.5]  # (1, 1) in frames of three scales
+    x[1, 0], y[1, 0] = 1, 1  # visible: believed
+    pose = read_clip(write_mat(clip, x=x, y=y, visibility=visible)).pose
+    assert np.isnan(pose.xy[0, :3]).all()
+    assert pose.score[0, :5].tolist() == [0, 0, 0, HIDDEN_SCORE, 1]
+    np.testing.assert_allclose(pose.xy[0, 3], [129, 64])
+    np.testing.assert_allclose(pose.xy[1, 0], [0, 0])
+
+
+def test_small_integer_types_do_not_wrap_around(tmp_path):
+    x = np.full((4, 13), 200, dtype=np.uint8)
+    x[0, 0] = 0
+    y = np.full((4, 13), 100, dtype=np.uint8)
+    pose = read_clip(write_mat(tmp_path / "a.mat", x=x, y=y)).pose
+    np.testing.assert_allclose(pose.xy[0, :2], [[-1, 99], [199, 99]])
+
+
+@pytest.mark.parametrize("boxes", [2, 3, 5, 6])
+def test_boxes_are_fitted_to_the_frames(tmp_path, boxes):
+    pose = read_clip(write_mat(tmp_path / "a.mat", frames=4, boxes=boxes)).pose
+    assert pose.box.shape == (4, 4)
+    np.testing.assert_allclose(pose.box[-1], [90, 40, 240, 130])
+
+
+def test_empty_box_is_not_detected(tmp_path):
+    box = np.tile([91.0, 41, 241, 131], (4, 1))
+    box[1] = [50, 50, 50, 90]
+    pose = read_clip(write_mat(tmp_path / "a.mat", bbox=box)).pose
+    assert np.isnan(pose.box[1]).all()
+    assert not np.isnan(pose.box[[0, 2, 3]]).any()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"x": np.ones((4, 12))}, r"expected x, y, visibility \(frames, 13\)"),
+        ({"boxes": 9}, r"expected bbox \(4, 4\)"),
+        ({"train": 7}, "missing or of the wrong kind"),
+    ],
+)
+def test_fields_that_do_not_fit_are_named(tmp_path, changed, message):
+    with pytest.raises(ValueError, match=message):
+        read_clip(write_mat(tmp_path / "a.mat", **changed))
+
+
+def test_missing_field_is_named(tmp_path):
+    savemat(tmp_path / "a.mat", {"action": "golf_swing"})
+    with pytest.raises(ValueError, match="'x'"):
+        read_clip(tmp_path / "a.mat")
+
+
+def test_damaged_bytes_raise_only_value_errors(tmp_path):
+    """Cuts and flipped bytes all over the file: read, or ValueError, never anything else."""
+    content = write_mat(tmp_path / "a.mat").read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "b.mat"
+    refused = 0
+    for trial in range(200):
+        damaged = bytearray(content)
+        if trial % 2:
+            damaged = damaged[: int(rng.integers(len(content)))]
+        else:
+            for place in rng.integers(len(content), size=3):
+                damaged[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        try:
+            read_clip(path)
+        except ValueError:
+            refused += 1
+    assert refused > 100
+
+
+def test_a_damaged_file_fails_alone(root, project):
+    (root / "labels" / "0002.mat").write_bytes(b"MATLAB 5.0 MAT-file, but cut short")
+    results = import_penn_action(project, root, "golf_swing")
+    assert [(Path(r.path).name, r.status) for r in results] == [
+        ("0001.mat", "ok"),
+        ("0002.mat", "failed"),
+    ]
+    assert "0002.mat" in results[1].message
+    assert len(project.videos()) == 1
+
+
+def test_second_import_is_cached_and_all_actions_can_be_taken(root, project):
+    import_penn_action(project, root, "golf_swing")
+    results = import_penn_action(project, root, None)
+    assert [r.status for r in results] == ["cached", "cached", "ok"]
+    assert len(project.videos()) == 3
+
+
+def test_unknown_action_lists_those_found(root, project):
+    with pytest.raises(UserError, match="'golfswing'") as caught:
+        import_penn_action(project, root, "golfswing")
+    assert "did you mean 'golf_swing'" in caught.value.hint
+    assert "golf_swing, squat" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert not project.videos()
+
+
+def test_folder_without_labels(tmp_path, project):
+    with pytest.raises(UserError, match="no Penn Action label files") as caught:
+        import_penn_action(project, tmp_path, "squat")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def phase_file(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join(["video,start,end,phase", *rows]) + "\n")
+    return path
+
+
+def test_phases_are_copied_and_merged(root, project, tmp_path):
+    first = phase_file(tmp_path / "a.csv", "0001,0,2,up", "0001,2,4,down", "0003,0,5,stand")
+    import_penn_action(project, root, "golf_swing", first)
+    (one,) = [v.id for v in project.videos() if v.split == "train"]
+    assert project.phases() == {one: [Phase(0, 2, "up"), Phase(2, 4, "down")]}
+    # A second action adds its rows; the golf rows stay.
+    import_penn_action(project, root, "squat", first)
+    three = project.videos()[-1].id
+    assert project.phases()[three] == [Phase(0, 5, "stand")]
+    assert project.phases()[one] == [Phase(0, 2, "up"), Phase(2, 4, "down")]
+    # New rows of a video replace its old ones.
+    second = phase_file(tmp_path / "b.csv", "0001,1,4,swing")
+    import_penn_action(project, root, "golf_swing", second)
+    assert project.phases()[one] == [Phase(1, 4, "swing")]
+    assert project.phases()[three] == [Phase(0, 5, "stand")]
+
+
+def test_phase_rows_written_by_hand_with_a_stem_are_replaced_too(root, project, tmp_path):
+    import_penn_action(project, root, "golf_swing")
+    phase_file(project.phases_path, "0001,0,1,old", "elsewhere,0,9,kept")
+    rows = phase_file(tmp_path / "a.csv", "0001,0,4,new")
+    import_penn_action(project, root, "golf_swing", rows)
+    text = project.phases_path.read_text()
+    assert "old" not in text
+    assert "elsewhere,0,9,kept" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("0001,2,5,down", "line 3: '0001' has 4 frames, not 5"),
+        ("0009,0,2,down", "line 3: there is no video '0009'"),
+        ("0001,1,3,down", "line 3: 'down' overlaps 'up' of video '0001'"),
+        ("0001,3,3,down", "line 3 cannot be read"),
+        ("0001,x,3,down", "line 3 cannot be read"),
+    ],
+)
+def test_phase_row_that_does_not_fit_is_named_and_nothing_is_written(
+    root, project, tmp_path, row, message
+):
+    rows = phase_file(tmp_path / "a.csv", "0001,0,2,up", row)
+    with pytest.raises(UserError, match=message) as caught:
+        import_penn_action(project, root, "golf_swing", rows)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert not project.videos()
+    assert not project.phases_path.exists()
+
+
+def test_phase_file_that_is_not_there(root, project, tmp_path):
+    with pytest.raises(UserError, match="there is no phase file"):
+        import_penn_action(project, root, "golf_swing", tmp_path / "no.csv")
+
+
+@pytest.mark.parametrize(
+    ("action", "train", "test", "labelled"), [("golf_swing", 89, 77, 136), ("squat", 114, 117, 227)]
+)
+def test_real_label_files(project, action, train, test, labelled):
+    root = SHARED / "penn_action"
+    if not root.is_dir():
+        pytest.skip(f"no Penn Action labels in {root}")
+    results = import_penn_action(project, root, action, root / "phases_kinematic.csv")
+    assert {r.status for r in results} == {"ok"}
+    splits = [video.split for video in project.videos()]
+    assert (splits.count("train"), splits.count("test")) == (train, test)
+    with (project.root / "phases.csv").open() as handle:
+        assert len({line.split(",")[0] for line in handle} - {"video"}) == labelled
+    pose, _ = project.read_pose(results[0].video)
+    width, height = pose.size
+    assert np.nanmax(pose.xy[..., 0]) < width
+    assert np.nanmax(pose.xy[..., 1]) < height
+    assert np.nanmin(pose.xy) >= 0

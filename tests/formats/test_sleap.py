@@ -1,0 +1,129 @@
+"""SLEAP files, made with sleap-io itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.sleap import import_sleap
+from tests.formats.file_samples import joints
+
+Read = Callable[..., PoseSequence]
+COCO = get_skeleton("coco17").joints
+needs_sleap_io = pytest.mark.skipif(
+    importlib.util.find_spec("sleap_io") is None,
+    reason="SLEAP files need the optional package sleap-io (la2ds[sleap])",
+)
+
+
+def labels(people: int = 1, frames: int = 8, by_hand: bool = False) -> Any:
+    import sleap_io as sio  # pyright: ignore[reportMissingImports]
+
+    skeleton = sio.Skeleton(nodes=[name.title().replace("_", "") for name in COCO])
+    facts = {"shape": (frames + 2, 480, 640, 3)}
+    video = sio.Video(filename="anna.mp4", backend_metadata=facts, open_backend=False)
+    tracks = [sio.Track(name=f"p{i}") for i in range(people)]
+    made = []
+    for t in range(frames):
+        instances = [
+            sio.PredictedInstance.from_numpy(
+                joints(t, at=100 + 250 * i, scale=1.5 - 0.5 * i),
+                skeleton,
+                point_scores=np.full(17, 0.75),
+                score=0.9,
+                track=tracks[i],
+            )
+            for i in range(people)
+        ]
+        if by_hand and t == 3:
+            xy = joints(t) + 1
+            xy[4] = np.nan
+            instances.append(sio.Instance.from_numpy(xy, skeleton, track=tracks[0]))
+        made.append(sio.LabeledFrame(video=video, frame_idx=t, instances=instances))
+    return sio.Labels(made, videos=[video], skeletons=[skeleton], tracks=tracks)
+
+
+def save(path: Path, content: Any) -> Path:
+    import sleap_io as sio  # pyright: ignore[reportMissingImports]
+
+    if path.suffix == ".slp":
+        sio.save_slp(content, str(path), embed=False, verbose=False)
+    else:
+        sio.save_analysis_h5(content, str(path))
+    return path
+
+
+@needs_sleap_io
+@pytest.mark.parametrize("ending", [".slp", ".analysis.h5"])
+def test_predictions(read: Read, tmp_path: Path, ending: str):
+    pose = read("sleap", save(tmp_path / f"anna{ending}", labels()))
+    assert pose.skeleton == "coco17"
+    np.testing.assert_allclose(pose.xy[5], joints(5, scale=1.5), rtol=1e-6)
+    np.testing.assert_allclose(pose.score[5], 0.75)
+
+
+@needs_sleap_io
+def test_frames_after_the_last_label_and_size(read: Read, tmp_path: Path):
+    pose = read("sleap", save(tmp_path / "anna.slp", labels()))
+    assert (len(pose), pose.size) == (10, (640, 480))
+    assert np.isnan(pose.xy[8:]).all()
+
+
+@needs_sleap_io
+def test_corrected_instances_count(read: Read, tmp_path: Path):
+    pose = read("sleap", save(tmp_path / "anna.slp", labels(by_hand=True)))
+    np.testing.assert_allclose(pose.xy[3, 2], joints(3)[2] + 1)
+    assert np.isnan(pose.xy[3, 4]).all()
+    assert pose.score[3, 2] == 1
+
+
+@needs_sleap_io
+@pytest.mark.parametrize("ending", [".slp", ".analysis.h5"])
+def test_tracks_are_people(read: Read, tmp_path: Path, ending: str):
+    pose = read(
+        "sleap", save(tmp_path / f"anna{ending}", labels(people=2, frames=20)), size=(640, 480)
+    )
+    np.testing.assert_allclose(pose.xy[15], joints(15, scale=1.5), rtol=1e-6)
+
+
+@needs_sleap_io
+@pytest.mark.parametrize("name", ["a.slp", "a.h5"])
+def test_damaged_files(project: Project, tmp_path: Path, name: str):
+    path = save(tmp_path / name, labels())
+    content = path.read_bytes()
+    for cut in (0, 10, len(content) // 2):
+        path.write_bytes(content[:cut])
+        with pytest.raises(UserError, match="sleap-io cannot read it") as caught:
+            import_sleap(project, path, ImportOptions(fps=25))
+        assert caught.value.code == "I001"
+
+
+@needs_sleap_io
+def test_an_h5_of_deeplabcut_is_not_opened(project: Project, tmp_path: Path):
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    path = tmp_path / "annaDLC_resnet50.h5"
+    with h5py.File(path, "w") as handle:
+        handle.create_group("df_with_missing").create_dataset("table", data=np.zeros(3))
+    with pytest.raises(UserError, match="not an analysis file of SLEAP") as caught:
+        import_sleap(project, path, ImportOptions(fps=25))
+    assert "save_as_csv=True" in caught.value.hint
+
+
+def test_without_the_package(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "sleap_io", None)
+    with pytest.raises(UserError, match="sleap-io, which is not installed") as caught:
+        import_sleap(project, tmp_path / "a.slp")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert caught.value.hint == "pip install 'la2ds[sleap]'"

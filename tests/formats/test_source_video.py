@@ -1,0 +1,168 @@
+"""Poses that come with their video: times, sizes, ids, and what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.artifact import file_digest
+from la2ds_cli.core.clip import video_id
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.formats import load_importer
+from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.video.reader import read_frames
+from la2ds_cli.video.writer import write_video
+from tests.formats.file_samples import (
+    coco_document,
+    coco_results,
+    joints,
+    mmpose_frames,
+    ultralytics_person,
+    write_json,
+    write_labels,
+)
+
+SIZE = (320, 240)
+
+
+def film(path: Path, frames: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = SIZE
+    write_video(path, [np.full((height, width, 3), 5 * t, np.uint8) for t in range(frames)], 20)
+    return path
+
+
+def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
+    video = film(tmp_path / "clips" / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
+    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    digest = file_digest(video)
+    (row,) = project.videos()
+    assert row.id == result.video == video_id(video, digest)  # as extraction names it
+    assert (Path(row.path), row.sha256) == (video, digest)
+    assert (row.frames, row.fps, row.width, row.height) == (6, 20.0, *SIZE)
+    pose, recipe = project.read_pose(row.id)
+    np.testing.assert_array_equal(pose.time, [frame.time for frame in read_frames(video)])
+    assert recipe.inputs == {"poses": file_digest(path), "video": digest}
+    again = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    assert again[0].status == "cached"
+
+
+def test_other_commands_take_the_imported_poses_of_the_video(project: Project, tmp_path: Path):
+    from la2ds_cli.poses.extract import ensure_pose
+
+    video = film(tmp_path / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
+    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    assert ensure_pose(project, str(video), project.config().poses) == result.video
+    assert project.read_pose(result.video)[1].step == "import"
+
+
+@pytest.mark.parametrize(("poses", "kept"), [(6, 6), (7, 6), (5, 5)])
+def test_one_frame_more_or_less_is_let_pass(
+    project: Project, tmp_path: Path, poses: int, kept: int
+):
+    video = film(tmp_path / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", mmpose_frames(poses))
+    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    assert (result.status, result.frames) == ("ok", kept)
+
+
+@pytest.mark.parametrize("poses", [4, 8])
+def test_other_counts_are_told(project: Project, tmp_path: Path, poses: int):
+    video = film(tmp_path / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", mmpose_frames(poses))
+    with pytest.raises(UserError, match=f"poses for {poses} frames, anna.mp4 has 6 frames") as said:
+        load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    assert (said.value.code, said.value.exit_code) == ("I004", ExitCode.MISMATCH)
+    assert not project.videos()
+
+
+def test_a_list_of_detections_may_be_shorter_but_not_longer(project: Project, tmp_path: Path):
+    video = film(tmp_path / "anna.mp4", 10)
+    path = write_json(tmp_path / "poses.json", coco_results(6))
+    (result,) = load_importer("coco-json")(project, path, ImportOptions(video=video))
+    assert result.frames == 10
+    pose, _ = project.read_pose(result.video)
+    assert np.isnan(pose.xy[6:]).all()
+    write_json(path, coco_results(12))
+    with pytest.raises(UserError, match=r"12 frames, anna\.mp4 has 10"):
+        load_importer("coco-json")(project, path, ImportOptions(video=video))
+
+
+def test_detections_that_end_with_the_last_frame_count_from_one(project: Project, tmp_path: Path):
+    video = film(tmp_path / "anna.mp4", 8)
+    results = coco_results(6)
+    for t, item in enumerate(results):
+        item["image_id"] = t + 3  # 3..8 of 8 frames
+    path = write_json(tmp_path / "poses.json", results)
+    (result,) = load_importer("coco-json")(project, path, ImportOptions(video=video))
+    pose, _ = project.read_pose(result.video)
+    np.testing.assert_allclose(pose.xy[7], joints(5))
+
+
+def test_another_frame_size_is_told(project: Project, tmp_path: Path):
+    video = film(tmp_path / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", coco_document(6))
+    with pytest.raises(UserError, match=r"640x480 pixels, anna\.mp4 has 320x240") as caught:
+        load_importer("coco-json")(project, path, ImportOptions(video=video))
+    assert caught.value.code == "I004"
+
+
+def test_shares_of_the_frame_take_the_size_of_the_video(project: Project, tmp_path: Path):
+    video = film(tmp_path / "walk.mp4", 6)
+    folder = write_labels(tmp_path / "labels", size=SIZE)
+    (result,) = load_importer("ultralytics")(project, folder, ImportOptions(video=video))
+    pose, _ = project.read_pose(result.video)
+    assert pose.size == SIZE
+    np.testing.assert_allclose(pose.xy[3], joints(3), atol=0.01)
+
+
+def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_path: Path):
+    for name, frames in (("anna", 6), ("ben", 5), ("eve", 9)):
+        write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(frames))
+        if name != "eve":
+            film(tmp_path / "clips" / f"{name}.mp4", 6 if name == "anna" else 12)
+    options = ImportOptions(video=tmp_path / "clips")
+    results = load_importer("mmpose-json")(project, tmp_path / "poses", options)
+    assert [(Path(r.path).stem, r.status, r.code) for r in results] == [
+        ("anna", "ok", ""),
+        ("ben", "failed", "I004"),
+        ("eve", "failed", "I004"),
+    ]
+    assert "5 frames, ben.mp4 has 12" in results[1].message
+    assert "no video called eve" in results[2].message
+
+
+def test_one_video_for_several_clips(project: Project, tmp_path: Path):
+    for name in ("anna", "ben"):
+        write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(6))
+    options = ImportOptions(video=film(tmp_path / "anna.mp4", 6))
+    results = load_importer("mmpose-json")(project, tmp_path / "poses", options)
+    assert {r.code for r in results} == {"I004"}
+
+
+def test_a_file_that_is_no_video(project: Project, tmp_path: Path):
+    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
+    with pytest.raises(UserError, match="no video stream") as caught:
+        load_importer("mmpose-json")(project, path, ImportOptions(video=path))
+    assert caught.value.code == "I004"
+
+
+@pytest.mark.parametrize("told", [{"fps": 25.0}, {"size": (640, 480)}], ids=["fps", "size"])
+def test_what_the_video_tells_is_not_told_twice(project: Project, tmp_path: Path, told: dict):
+    video = film(tmp_path / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", [[ultralytics_person(joints(t))] for t in range(6)])
+    with pytest.raises(UserError, match="cannot be given together") as caught:
+        load_importer("ultralytics")(project, path, ImportOptions(video=video, **told))
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_a_video_that_is_not_there(project: Project, tmp_path: Path):
+    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
+    with pytest.raises(UserError, match="there is no video") as caught:
+        load_importer("mmpose-json")(project, path, ImportOptions(video=tmp_path / "no.mp4"))
+    assert caught.value.exit_code == ExitCode.UNREADABLE
