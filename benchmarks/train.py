@@ -37,10 +37,10 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.project import Project
 from la2ds_cli.features import network_input
-from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, load_training_set
+from la2ds_cli.training.data import TrainingSet, draw_batch, load_training_set
 from la2ds_cli.training.loop import Prefetch, step_generator
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import build_network
+from la2ds_cli.training.network import PairBatch, build_network
 
 CPU = torch.device("cpu")
 RATE = 1e-3

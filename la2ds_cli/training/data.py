@@ -23,7 +23,7 @@ from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import resample_pose, time_grid
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import ClipBatch, collate
+from la2ds_cli.training.network import PairBatch, collate
 
 if TYPE_CHECKING:
     import torch
@@ -60,20 +60,6 @@ class TrainingSet:
     validation: list[Clip]
     skeleton: Skeleton
     digest: str
-
-
-@dataclass(frozen=True)
-class PairBatch:
-    """Original sequences S, augmented copies S' and, for each frame of S', its index in S; or, for
-    methods that compare clips (la2ds_cli.training.losses), copies of two clips and the share of the
-    second clip that has passed."""
-
-    original: ClipBatch
-    augmented: ClipBatch
-    truth: torch.Tensor  # (B, M) float32, 0 at padding
-    videos: list[str]
-    positions: tuple[int, ...]  # of the pairs in the stream of training.order
-    frames: tuple[int, int]  # real ones of S and of S', known without asking the device
 
 
 def training_videos(project: Project) -> list[Video]:

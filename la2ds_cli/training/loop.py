@@ -18,9 +18,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.training import tuning
 from la2ds_cli.training.checkpoint import LoopState, Records
-from la2ds_cli.training.data import PairBatch, TrainingSet, draw_batch, draw_positions
+from la2ds_cli.training.data import TrainingSet, draw_batch, draw_positions
 from la2ds_cli.training.distributed import Processes
 from la2ds_cli.training.losses import Method, get_method
+from la2ds_cli.training.network import PairBatch
 from la2ds_cli.training.tuning import fastest_threads
 from la2ds_cli.training.validate import (
     Validation,

@@ -50,6 +50,20 @@ class ClipBatch:
     mask: torch.Tensor
 
 
+@dataclass(frozen=True)
+class PairBatch:
+    """Original sequences S, augmented copies S' and, for each frame of S', its index in S; or, for
+    methods that compare clips (la2ds_cli.training.losses), copies of two clips and the share of the
+    second clip that has passed."""
+
+    original: ClipBatch
+    augmented: ClipBatch
+    truth: torch.Tensor  # (B, M) float32, 0 at padding
+    videos: list[str]
+    positions: tuple[int, ...]  # of the pairs in the stream of clips (training.data)
+    frames: tuple[int, int]  # real ones of S and of S', known without asking the device
+
+
 def build_network(
     model: ModelConfig, heatmap: HeatmapConfig, skeleton: Skeleton, seed: int
 ) -> SequenceNetwork:

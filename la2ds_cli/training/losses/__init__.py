@@ -10,7 +10,7 @@ and, where it needs settings of its own, `la2ds_cli/core/presets/NAME.toml`, whi
 package is named by its dotted path (`mypackage.mymodule`).
 
 network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a PairBatch
-(la2ds_cli.training.data). PAIRS says what `batch.original` and `batch.augmented` are:
+(la2ds_cli.training.network). PAIRS says what `batch.original` and `batch.augmented` are:
 
 * `copies`: a clip and an augmented copy of it; `batch.truth` holds for each frame of the copy its
   index in the clip;
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     import torch
 
     from la2ds_cli.core.config import Config
-    from la2ds_cli.training.data import PairBatch
+    from la2ds_cli.training.network import PairBatch
     from la2ds_models.sequence_network import SequenceNetwork
 
 Pairs = Literal["copies", "clips"]

@@ -31,8 +31,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from la2ds_cli.core.config import Config
-from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.losses import projected_pair
+from la2ds_cli.training.network import PairBatch
 
 if TYPE_CHECKING:
     import torch

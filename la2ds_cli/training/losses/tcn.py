@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, get_args
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import ModelInput
-from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.network import PairBatch
 
 if TYPE_CHECKING:
     import torch
