@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.device import free_cores
-from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.frame_search import Finder, Frames, by_distance, exact
+from la2ds_cli.optional_package import optional_import
 from la2ds_cli.types import FloatArray, IntArray
 
 NPROBE = 8  # lists looked through
@@ -26,15 +26,13 @@ TRUTH = 50  # exact neighbours kept of each, the largest k whose recall can be t
 
 
 def check_faiss() -> None:
-    """UserError (exit 6) where faiss is not installed."""
-    try:
+    """UserError (exit 6) where faiss cannot be imported."""
+    with optional_import(
+        ["faiss"],
+        "--index faiss needs the package faiss-cpu, which is not installed",
+        "pip install 'la2ds[faiss]', or leave --index at exact",
+    ):
         import faiss  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            "--index faiss needs the package faiss-cpu, which is not installed",
-            hint="pip install 'la2ds[faiss]', or leave --index at exact",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.exported_embedder import exported_path
 from la2ds_cli.network_input import PICTURE_WIDTH, NetworkInput, network_input
 from la2ds_cli.onnx_model import SCHEMA, SUFFIX, input_shapes, pack, read_model, skeleton_entry
+from la2ds_cli.optional_package import optional_import
 from la2ds_cli.output_paths import checked_outputs
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import DEFAULT_RUN, Project
@@ -167,15 +168,13 @@ def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput
 
 
 def _graph(network: SequenceNetwork, shapes: Mapping[str, tuple[int, ...]], encoder: str) -> Any:
-    try:
+    with optional_import(
+        ["onnxscript", "onnx"],
+        "exporting a model needs the package {package}, which is not installed",
+        "pip install 'la2ds[export]'",
+    ):
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401 # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError(
-            f"exporting a model needs the package {error.name}",
-            hint="pip install 'la2ds[export]'",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
     from la2ds_models.onnx_graph import onnx_graph
 
     with warnings.catch_warnings():

@@ -28,7 +28,15 @@ CORE = {
             "video_writer",
         ),
         *("clip_options", "frame_clock", "frame_conversion", "image_sequence", "media_files"),
-        *("clip_id", "orientation", "phases_csv", "read_ahead", "tone_map", "video_container"),
+        *(
+            "clip_id",
+            "optional_package",
+            "orientation",
+            "phases_csv",
+            "read_ahead",
+            "tone_map",
+            "video_container",
+        ),
     ]
 }
 # Arrays in, arrays out: no project, no files of a project. A name stands for all below it.

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.batch import ItemResult
-from la2ds_cli.errors import ExitCode, UserError
 from la2ds_cli.importers._clips import PoseFormat, import_files
 from la2ds_cli.importers._joints import joint_order
 from la2ds_cli.importers._options import ImportOptions
 from la2ds_cli.importers._people import Person, no_box
 from la2ds_cli.importers._problems import JointsError, PoseFileError
 from la2ds_cli.importers._sequence import FileClip
+from la2ds_cli.optional_package import optional_import
 from la2ds_cli.progress import Progress
 from la2ds_cli.project import Project
 
@@ -57,15 +57,13 @@ def import_sleap(
 
 
 def sleap_io() -> Any:
-    """The package sleap-io; UserError (exit 6) where it is not installed."""
-    try:
+    """The package sleap-io; UserError (exit 6) where it cannot be imported."""
+    with optional_import(
+        ["sleap_io"],
+        "SLEAP files need the package sleap-io, which is not installed",
+        "pip install 'la2ds[sleap]'",
+    ):
         import sleap_io as package  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError(
-            "SLEAP files need the package sleap-io, which is not installed",
-            hint="pip install 'la2ds[sleap]'",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
     return package
 
 

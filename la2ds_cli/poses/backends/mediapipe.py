@@ -19,6 +19,7 @@ from la2ds_cli import artifact
 from la2ds_cli.config_sections import PosesConfig
 from la2ds_cli.device import DeviceName
 from la2ds_cli.errors import ExitCode, UserError
+from la2ds_cli.optional_package import optional_import
 from la2ds_cli.poses.decode import crop_matrix, to_image
 from la2ds_cli.poses.instances import Instances
 from la2ds_cli.poses.native_log import without_lines
@@ -132,18 +133,10 @@ def open_graphs(device: DeviceName) -> Instances[PoseGraph]:
             hint="use --device auto or --device cpu",
             exit_code=ExitCode.ENVIRONMENT,
         )
-    try:
-        with without_lines(_NOISE):
-            package = importlib.import_module("mediapipe")
-    except ModuleNotFoundError as error:
-        if error.name != "mediapipe":
-            raise
-        old = sys.version_info < (3, 13)
-        raise UserError(
-            "the package mediapipe is not installed",
-            hint=INSTALL if old else f"use Python 3.11 or 3.12, then {INSTALL}",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
+    hint = INSTALL if sys.version_info < (3, 13) else f"use Python 3.11 or 3.12, then {INSTALL}"
+    missing = "the package {package} is not installed"
+    with optional_import(["mediapipe"], missing, hint), without_lines(_NOISE):
+        package = importlib.import_module("mediapipe")
     _check_models(Path(str(package.__file__)).parent / "modules", package.__version__)
     graphs = Instances(_make_graph)
     with graphs.borrow():
