@@ -30,7 +30,7 @@ from la2ds_cli.video import VideoInfo
 
 _OTHERWISE = ", or use --shard I/N in as many jobs"
 _ARROW_FOR_NUMPY_2 = 26  # the first pyarrow that cannot be imported beside numpy 1
-_ANSWER_SECONDS = 10.0  # for a head to answer; Ray itself tries for more than six minutes
+_ANSWER_SECONDS = 10.0  # for a head to answer; Ray itself tries for minutes
 # The greeting of an HTTP/2 client with empty settings, to which a gRPC server answers in kind.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 _SETTINGS = 4  # type of the frame that every HTTP/2 server sends first
@@ -91,9 +91,9 @@ def _connect(ray: Any) -> None:
 def _check_answer(address: str) -> None:
     """OSError or ValueError where nothing that could be Ray listens at HOST:PORT.
 
-    Ray goes on trying a wrong address for minutes, inside of C++ code that no setting of its public
-    interface bounds and Ctrl-C does not end. An open port is not enough: that of the dashboard is
-    one. Other forms (`auto`, `ray://`, those of hosted clusters) are Ray's to judge.
+    `ray.init` goes on trying a wrong address for minutes and takes no time limit. An open port is
+    not enough: that of the dashboard is one. Other forms (`auto`, `ray://`, those of hosted
+    clusters) are Ray's to judge.
     """
     if "://" in address or ":" not in address:
         return
