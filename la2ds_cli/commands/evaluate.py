@@ -12,7 +12,6 @@ from la2ds_cli.commands.options import (
     JsonOption,
     ProjectOption,
     QuietOption,
-    RunOption,
     open_project,
 )
 from la2ds_cli.core.errors import UserError
@@ -20,7 +19,14 @@ from la2ds_cli.core.errors import UserError
 
 def evaluate(
     project: ProjectOption = HERE,
-    run: RunOption = "default",
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--run",
+            metavar="NAME",
+            help="Name of the training run, default without it; several times as --runs.",
+        ),
+    ] = None,
     runs: Annotated[
         str,
         typer.Option("--runs", metavar="A,B,C", help="Several runs: their mean and spread."),
@@ -54,7 +60,7 @@ def evaluate(
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
-        names = _names(run, runs)
+        names = _names(run or [], runs)
         result = step.evaluate(
             opened,
             runs=names,
@@ -65,13 +71,13 @@ def evaluate(
         )
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result))
-        stem = step.result_name(names, protocol)
+        stem = step.result_name(result["runs"], protocol)
         console.note(f"in full: {opened.results_dir('evaluate') / stem}.json")
 
 
-def _names(run: str, runs: str) -> list[str]:
-    """The runs asked for; UserError (exit 2) when both options name some."""
+def _names(run: list[str], runs: str) -> list[str]:
+    """The runs asked for, none for the default; UserError (exit 2) when both options name some."""
     names = [name.strip() for name in runs.split(",") if name.strip()]
-    if names and run != "default":
+    if names and run:
         raise UserError("--run and --runs are both given", hint="name all runs with --runs A,B,C")
-    return names or [run]
+    return names or run

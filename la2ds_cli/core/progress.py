@@ -20,6 +20,13 @@ class Progress:
     def note(self, text: str) -> None:
         """Say one line that the user should keep: a choice made, a warning."""
 
+    def note_once(self, text: str) -> None:
+        """`note`, but nothing where this line was said by it before."""
+        said: set[str] = self.__dict__.setdefault("_said_once", set())
+        if text not in said:
+            said.add(text)
+            self.note(text)
+
 
 class SharedProgress(Progress):
     """A progress that several threads may tell; begin and end are left to one of them."""
@@ -43,3 +50,7 @@ class SharedProgress(Progress):
     def note(self, text: str) -> None:
         with self._lock:
             self._shown.note(text)
+
+    def note_once(self, text: str) -> None:
+        with self._lock:
+            self._shown.note_once(text)

@@ -17,6 +17,7 @@ from la2ds_cli import __version__
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
@@ -175,15 +176,13 @@ def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput
 
 
 def _graph(network: SequenceNetwork, shapes: Mapping[str, tuple[int, ...]], encoder: str) -> Any:
-    try:
+    with optional_import(
+        ["onnxscript", "onnx"],
+        "exporting a model needs the package {package}, which is not installed",
+        "pip install 'la2ds[export]'",
+    ):
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401 # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError(
-            f"exporting a model needs the package {error.name}",
-            hint="pip install 'la2ds[export]'",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
     from la2ds_models.onnx_graph import onnx_graph
 
     with warnings.catch_warnings():

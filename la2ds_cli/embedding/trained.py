@@ -57,6 +57,11 @@ def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
     return checkpoint_path(project, run).exists()
 
 
+def trained_runs(project: Project) -> list[str]:
+    """Names of the runs that have weights, sorted."""
+    return sorted(p.parent.name for p in project.root.glob("checkpoints/*/best.safetensors"))
+
+
 def weakness(project: Project, run: str) -> str:
     """One sentence when the run's model undoes synthetic warps badly, else an empty string."""
     try:
@@ -119,7 +124,7 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
 
 
 def _untrained(project: Project, run: str) -> UserError:
-    runs = sorted(p.parent.name for p in project.root.glob("checkpoints/*/best.safetensors"))
+    runs = trained_runs(project)
     known = f"trained runs: {', '.join(runs)}; " if runs else ""
     return UserError(
         f"run '{run}' has no trained model",

@@ -42,7 +42,7 @@ class Evaluated:
 def evaluate(
     project: Project,
     *,
-    run: str = DEFAULT_RUN,
+    run: str = "",
     runs: Sequence[str] = (),
     protocol: str = "la2ds",
     config: Config,
@@ -52,19 +52,21 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score the model of `run`, or the mean of `runs`, beside baselines; returns what it writes.
 
+    Where neither is given, the run is the default one, and without a model of it the baselines
+    alone are scored, the untrained network with the settings of `config`.
+
     Scores the clips of split `test`, or all clips when there is no such split; the classifiers of
-    phases are fitted on the other clips. Without a model the baselines alone are scored, the
-    untrained network with the settings of `config`.
+    phases are fitted on the other clips.
     protocol: a name of la2ds_cli.evaluation.protocol. features: names of
     la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes results/evaluate/NAME.json,
     NAME-videos.csv and, where events were carried, NAME-events.csv; NAME is `result_name`.
-    UserError: fewer than two usable clips or no labels where the protocol needs them (exit 4),
-    clips of different skeletons, of one source in both splits, or a run that was trained on the
-    test clips (exit 5), an unknown name (exit 2).
+    UserError: fewer than two usable clips, no labels where the protocol needs them or no model of a
+    run that is given (exit 4), clips of different skeletons, of one source in both splits, or a run
+    that was trained on the test clips (exit 5), an unknown name (exit 2).
     """
     found = evaluate_all(
         project,
-        runs=runs or (run,),
+        runs=runs or ((run,) if run else ()),
         protocol=protocol,
         config=config,
         device=device,
@@ -88,12 +90,21 @@ def evaluate_all(
     progress = progress or Progress()
     check_names(features or ())
     chosen = get_protocol(protocol, config.evaluate)
-    runs = check_runs(project, runs)
+    optional = not runs
+    runs = check_runs(project, runs or (DEFAULT_RUN,))
     warnings: list[str] = []
     material, source = _material(project, config, chosen, warnings)
     skeleton = material.clips[0].pose.skeleton
     sets = feature_sets(
-        project, runs, config, device, skeleton, features, material.others, warnings
+        project,
+        runs,
+        config,
+        device,
+        skeleton,
+        features,
+        material.others,
+        warnings,
+        optional=optional,
     )
     if material.fit_split:
         check_unseen(project, [s.run for s in sets if s.name == "model"], warnings)

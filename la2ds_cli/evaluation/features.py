@@ -261,16 +261,21 @@ def feature_sets(
     wanted: Sequence[str] | None,
     others: Sequence[PoseSequence],
     warnings: list[str],
+    *,
+    optional: bool = False,
 ) -> list[FeatureSet]:
     """The wanted sets (None = all) in the order of FEATURE_NAMES, `model` once for each run.
 
-    One run without weights is left out with a warning, and the untrained network then has the
-    settings of `config`. others: clips by way of which the networks and one variant of raw poses
-    align. UserError (exit 4) when one of several has none, or when nothing is left.
+    optional: a single run without weights is left out with a warning, and the untrained network
+    then has the settings of `config`. others: clips by way of which the networks and one variant of
+    raw poses align. UserError (exit 4) if a run that is not optional has no weights, or if nothing
+    is left.
     """
     sets = baseline_sets(others, config.align)
     if wanted is None or {"model", "untrained"} & set(wanted):
-        sets += _network_sets(project, runs, config, device, skeleton, wanted, others, warnings)
+        sets += _network_sets(
+            project, runs, config, device, skeleton, wanted, others, warnings, optional
+        )
     names = FEATURE_NAMES if wanted is None else wanted
     chosen = sorted((s for s in sets if s.name in names), key=lambda s: FEATURE_NAMES.index(s.name))
     if not chosen:
@@ -291,16 +296,26 @@ def _network_sets(
     wanted: Sequence[str] | None,
     others: Sequence[PoseSequence],
     warnings: list[str],
+    optional: bool,
 ) -> list[FeatureSet]:
-    from la2ds_cli.embedding.trained import has_model, load_embedder, untrained_embedder
+    from la2ds_cli.embedding.trained import (
+        has_model,
+        load_embedder,
+        trained_runs,
+        untrained_embedder,
+    )
 
     embedders, network = {}, "the network of the project's settings"
-    if len(runs) > 1 or has_model(project, runs[0]):
+    if not optional or has_model(project, runs[0]):
         embedders = {run: load_embedder(project, run, device) for run in runs}
         network = "the same network" if len(runs) == 1 else f"the network of run {runs[0]}"
         warnings += _differences(project, runs)
     else:
-        warnings.append(f"run {runs[0]} has no model: only baselines were evaluated")
+        trained = trained_runs(project)
+        others_trained = f"; --run NAME takes another: {', '.join(trained)}" if trained else ""
+        warnings.append(
+            f"run {runs[0]} has no model: only baselines were evaluated{others_trained}"
+        )
     sets = [
         embedder_set("model", f"the network of run {run}", embedder, config.align, others, run)
         for run, embedder in embedders.items()

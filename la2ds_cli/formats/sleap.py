@@ -13,7 +13,7 @@ import numpy as np
 
 from la2ds_cli.core.artifact import write_bytes
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -59,15 +59,13 @@ def import_sleap(
 
 
 def sleap_io() -> Any:
-    """The package sleap-io; UserError (exit 6) where it is not installed."""
-    try:
+    """The package sleap-io; UserError (exit 6) where it cannot be imported."""
+    with optional_import(
+        ["sleap_io"],
+        "SLEAP files need the package sleap-io, which is not installed",
+        "pip install 'la2ds[sleap]'",
+    ):
         import sleap_io as package  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError(
-            "SLEAP files need the package sleap-io, which is not installed",
-            hint="pip install 'la2ds[sleap]'",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
     return package
 
 

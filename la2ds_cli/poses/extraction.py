@@ -145,7 +145,7 @@ class Extraction:
         with report_to(self.progress):
             for network in (self.backend, self.detector):
                 if notice := getattr(network, "notice", ""):
-                    self.progress.note(notice)
+                    self.progress.note_once(notice)
         try:
             with one_thread_each(self.workers):
                 yield

@@ -32,6 +32,7 @@ from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import, reason
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 
 Package = Literal["mmpose", "mmdet"]
@@ -64,8 +65,8 @@ class Source:
         imports: also import the modules it asks for, which building the network needs. UserError:
         exit 3 for a file that is no configuration, exit 6 for a module that is missing.
         """
-        from mmengine.config import Config
-
+        with optional_import(["mmengine"], "the package {package} is not installed", INSTALL):
+            from mmengine import Config
         try:
             return Config.fromfile(self.config, import_custom_modules=imports)
         except (SyntaxError, FileNotFoundError) as error:
@@ -218,9 +219,9 @@ def building(package: Package) -> Iterator[None]:
             importlib.import_module("mmdet.models")
             importlib.import_module("mmpose.models")
             importlib.import_module("mmpose.datasets")
-        except (ImportError, AssertionError, ValueError) as error:
+        except (ImportError, AssertionError, AttributeError, ValueError) as error:
             raise UserError(
-                f"the installed {package} cannot be used: {str(error).splitlines()[0]}",
+                f"the installed {package} cannot be used: {reason(error)}",
                 hint=f"{INSTALL} installs versions that fit together",
                 exit_code=ExitCode.ENVIRONMENT,
             ) from error

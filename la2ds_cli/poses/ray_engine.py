@@ -9,27 +9,39 @@ dies leaves the clips that were done.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import, reason
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extraction import ClipOutcome, Extraction
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.video.reader import VideoInfo
 
+_OTHERWISE = ", or use --shard I/N in as many jobs"
+_ARROW_FOR_NUMPY_2 = 26  # the first pyarrow that cannot be imported beside numpy 1
+_ANSWER_SECONDS = 10.0  # for a head to answer; Ray itself tries for minutes
+# The greeting of an HTTP/2 client with empty settings, to which a gRPC server answers in kind.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+_SETTINGS = 4  # type of the frame that every HTTP/2 server sends first
+
 
 def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOutcome]:
     """Outcomes of the sources in their order, each as soon as it and those before it are done.
 
     Joins the cluster of RAY_ADDRESS, or starts one on this machine. Raises UserError (exit 6)
-    where Ray is not installed, and what an actor found to concern the whole run.
+    where Ray cannot be imported or its cluster does not answer, and what an actor found to concern
+    the whole run.
     """
     ray = _ray()
     if not ray.is_initialized():
@@ -66,26 +78,68 @@ def _connect(ray: Any) -> None:
         ray.init("local", log_to_driver=False, include_dashboard=False)
         return
     try:
+        _check_answer(address)
         ray.init(address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"no Ray cluster answers at RAY_ADDRESS={address}: {str(error).splitlines()[0]}",
+            f"no Ray cluster answers at RAY_ADDRESS={address}: {reason(error)}",
             hint="check the address and the token, or unset RAY_ADDRESS to use this machine",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 
+def _check_answer(address: str) -> None:
+    """OSError or ValueError where nothing that could be Ray listens at HOST:PORT.
+
+    `ray.init` goes on trying a wrong address for minutes and takes no time limit. An open port is
+    not enough: that of the dashboard is one. Other forms (`auto`, `ray://`, those of hosted
+    clusters) are Ray's to judge.
+    """
+    if "://" in address or ":" not in address:
+        return
+    place = urlsplit(f"//{address}")
+    if not place.hostname or not place.port:
+        return
+    with socket.create_connection((place.hostname, place.port), _ANSWER_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return  # it would not answer a greeting in the clear
+        connection.sendall(_GREETING)
+        with connection.makefile("rb") as answer:
+            head = answer.read(9)
+        if len(head) < 9 or head[3] != _SETTINGS:
+            raise OSError("what listens there is not the head of a Ray cluster")
+
+
 def _ray() -> Any:
-    try:
+    with optional_import(
+        ["ray"],
+        "--engine ray needs the package ray, which is not installed",
+        f"pip install 'la2ds[ray]'{_OTHERWISE}",
+        repair=_repair(),
+    ):
         import ray  # pyright: ignore[reportMissingImports]
         import ray.data  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError(
-            "--engine ray needs the package ray, which is not installed",
-            hint="pip install 'la2ds[ray]', or use --shard I/N in as many jobs",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
     return ray
+
+
+def _repair() -> str:
+    """What to do where Ray is there and cannot be imported."""
+    # pyarrow, which ray.data imports, asks for numpy 2 without declaring it, so that installers put
+    # a new one beside the numpy 1 of the extras mediapipe and mmpose.
+    numpy, arrow = _major("numpy"), _major("pyarrow")
+    if numpy < 2 and arrow >= _ARROW_FOR_NUMPY_2:
+        return (
+            f"pip install 'pyarrow<{_ARROW_FOR_NUMPY_2}', as pyarrow {arrow} does not work with "
+            f"the numpy {numpy} that mediapipe and mmpose need{_OTHERWISE}"
+        )
+    return f"pip install --force-reinstall 'la2ds[ray]'{_OTHERWISE}"
+
+
+def _major(package: str) -> int:
+    try:
+        return int(metadata.version(package).split(".")[0])
+    except metadata.PackageNotFoundError:
+        return 0
 
 
 class ClipWorker:

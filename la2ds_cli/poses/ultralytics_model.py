@@ -29,6 +29,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.threads import Instances
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
@@ -118,7 +119,7 @@ def _existing(name: str) -> Path:
 
 
 def import_part(part: str) -> Any:
-    """A module of the package, e.g. `nn.tasks`; UserError (exit 6) where it is not installed."""
+    """A module of the package, e.g. `nn.tasks`; UserError (exit 6) where it cannot be imported."""
     from la2ds_models.weight_files import weights_dir
 
     folder = weights_dir().parent / NAME
@@ -127,16 +128,9 @@ def import_part(part: str) -> Any:
     os.environ["YOLO_AUTOINSTALL"] = "false"
     os.environ["YOLO_VERBOSE"] = "false"
     os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"  # build layers without eval
-    try:
+    missing = "the package {package} is not installed"
+    with optional_import([NAME, "lap"], missing, f"{INSTALL}; {NOTICE}", repair=INSTALL):
         return _untouched(f"{NAME}.{part}")
-    except ModuleNotFoundError as error:
-        if error.name not in (NAME, "lap"):
-            raise
-        raise UserError(
-            f"the package {error.name} is not installed",
-            hint=f"{INSTALL}; {NOTICE}",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
 
 
 def _untouched(module: str) -> Any:

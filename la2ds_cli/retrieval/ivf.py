@@ -16,7 +16,8 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import free_cores
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
@@ -31,15 +32,13 @@ TRUTH = 50  # exact neighbours kept of each, the largest k whose recall can be t
 
 
 def check_faiss() -> None:
-    """UserError (exit 6) where faiss is not installed."""
-    try:
+    """UserError (exit 6) where faiss cannot be imported."""
+    with optional_import(
+        ["faiss"],
+        "--index faiss needs the package faiss-cpu, which is not installed",
+        "pip install 'la2ds[faiss]', or leave --index at exact",
+    ):
         import faiss  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            "--index faiss needs the package faiss-cpu, which is not installed",
-            hint="pip install 'la2ds[faiss]', or leave --index at exact",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
 
 
 @contextmanager

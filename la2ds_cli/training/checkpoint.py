@@ -20,6 +20,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
@@ -323,14 +324,12 @@ class Curves:
     interrupted are hidden."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        try:
+        with optional_import(
+            ["tensorboard"],
+            "--tensorboard needs the package {package}, which is not installed",
+            "pip install 'la2ds[tensorboard]'; metrics.jsonl has the same numbers",
+        ):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise UserError(
-                "--tensorboard needs the package tensorboard, which is not installed",
-                hint="pip install 'la2ds[tensorboard]'; metrics.jsonl has the same numbers",
-                exit_code=ExitCode.ENVIRONMENT,
-            ) from error
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def add(self, row: Mapping[str, Any]) -> None:

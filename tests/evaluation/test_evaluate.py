@@ -234,7 +234,7 @@ def test_short_clips_and_videos_without_poses_are_left_out_and_named(tmp_path: P
 
 def test_a_named_model_that_does_not_exist_is_refused_when_nothing_is_left(tmp_path: Path) -> None:
     project = synthetic(tmp_path, clips=2)
-    with pytest.raises(UserError, match="run later has no model") as caught:
+    with pytest.raises(UserError, match="run 'later' has no trained model") as caught:
         evaluate(project, run="later", config=Config(), features=["model"])
     assert caught.value.exit_code == ExitCode.UNUSABLE
     with pytest.raises(UserError, match="unknown feature set"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,21 @@ def test_command_takes_runs_and_protocol(project: Project, tmp_path: Path) -> No
     both = run("--runs", "a,b", "--run", "c")
     assert both.exit_code == ExitCode.USAGE
     assert "--run and --runs are both given" in both.stderr
+    twice = run("--run", "a", "--run", "b", "--protocol", "paper")
+    assert twice.exit_code == 0
+    assert "protocol paper, run a+b" in twice.stdout
+    same = run("--run", "a", "--run", "a")
+    assert same.exit_code == ExitCode.USAGE
+    assert "a run is named twice" in same.stderr
+    for missing in ("none", "default"):  # named, and not trained
+        result = run("--run", missing)
+        assert result.exit_code == ExitCode.UNUSABLE
+        assert f"run '{missing}' has no trained model" in result.stderr
+        named = re.search(r"trained runs: (.*); la2ds train --run (\w+)", result.stderr)
+        assert named
+        assert named[2] == missing
+        assert {"a", "b", "c", "longer"} <= set(named[1].split(", "))  # tests add others
+        assert not (project.results_dir("evaluate") / f"{missing}.json").exists()
     wrong = run("--protocol", "papr")
     assert wrong.exit_code == ExitCode.USAGE
     assert "did you mean 'paper'" in wrong.stderr

@@ -13,6 +13,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
@@ -364,3 +365,23 @@ def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeyp
     assert result.status == "cached"
     assert project.videos() == rows
     assert project.read_pose(made)[1] == imported
+
+
+def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, monkeypatch) -> None:
+    """Also by a command that makes the poses of its clips one after the other."""
+    told = []
+
+    class Telling(Progress):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+    monkeypatch.setattr(grey_people.GreyDetector, "notice", "terms", raising=False)
+    monkeypatch.setattr(grey_people.GreyPose, "notice", "terms", raising=False)
+    progress = Telling()
+    path = str(clips / "anna" / "clip.mp4")
+    for name in ("anna", "ben"):
+        path = str(clips / name / "clip.mp4")
+        ensure_pose(project, path, CONFIG, "cpu", SharedProgress(progress))
+    assert told == ["terms"]
+    ensure_pose(Project.create(clips / "other"), path, CONFIG, "cpu", Telling())
+    assert told == ["terms", "terms"]  # another command

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -123,18 +128,146 @@ def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
     assert (caught.value.exit_code, caught.value.hint) == (ExitCode.ENVIRONMENT, "buy one")
 
 
-def test_without_ray_the_pip_line_is_named(tmp_path: Path, monkeypatch) -> None:
-    film(tmp_path / "a.mp4", walk(20))
-    project = Project.create(tmp_path / "project")
-    original = builtins.__import__
-
-    def no_ray(name: str, *rest):
-        if name.split(".")[0] == "ray":
-            raise ImportError(name)
-        return original(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", no_ray)
-    with pytest.raises(UserError, match="ray") as caught:
-        extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG, ExtractOptions(engine="ray"))
+def refusal(folder: Path) -> UserError:
+    """What an extraction over Ray ends with."""
+    film(folder / "a.mp4", walk(20))
+    project = Project.create(folder / "project")
+    with pytest.raises(UserError) as caught:
+        extract_poses(project, [str(folder / "a.mp4")], CONFIG, ExtractOptions(engine="ray"))
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert "la2ds[ray]" in caught.value.hint
+    return caught.value
+
+
+def fake_ray(folder: Path, monkeypatch, package: str, data: str = "") -> None:
+    """A package `ray` of the given code instead of the one that may be installed."""
+    (folder / "fake" / "ray").mkdir(parents=True)
+    (folder / "fake" / "ray" / "__init__.py").write_text(package)
+    (folder / "fake" / "ray" / "data.py").write_text(data)
+    for name in [name for name in sys.modules if name.split(".")[0] == "ray"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("ray", "ray.data"):  # so that the fake is forgotten in the end
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(str(folder / "fake"))
+
+
+def test_without_ray_the_pip_line_is_named(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    error = refusal(tmp_path)
+    assert error.message == "--engine ray needs the package ray, which is not installed"
+    assert "pip install 'la2ds[ray]'" in error.hint
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "ImportError('pyarrow requires NumPy 2.0 or newer, found 1.26.4')",
+        "AttributeError('_ARRAY_API not found')",
+        "ModuleNotFoundError(\"No module named 'pandas'\", name='pandas')",
+    ],
+)
+@pytest.mark.parametrize(
+    ("versions", "hint"),
+    [
+        ({"numpy": "1.26.4", "pyarrow": "26.0.1"}, "pip install 'pyarrow<26', as pyarrow 26 "),
+        ({"numpy": "1.26.4", "pyarrow": "25.0.1"}, "pip install --force-reinstall 'la2ds[ray]'"),
+        ({"numpy": "2.3.0", "pyarrow": "26.0.1"}, "pip install --force-reinstall 'la2ds[ray]'"),
+        ({"numpy": "1.26.4"}, "pip install --force-reinstall 'la2ds[ray]'"),
+    ],
+)
+def test_a_ray_that_cannot_be_imported_is_not_called_missing(
+    tmp_path: Path, monkeypatch, failure: str, versions: dict[str, str], hint: str
+) -> None:
+    def version(package: str) -> str:
+        if package not in versions:
+            raise metadata.PackageNotFoundError(package)
+        return versions[package]
+
+    monkeypatch.setattr(metadata, "version", version)
+    fake_ray(tmp_path, monkeypatch, "", data=f"raise {failure}")
+    with pytest.raises(UserError) as caught:
+        ray_engine._ray()
+    reason = str(eval(failure))
+    assert caught.value.message == f"the package ray is installed but cannot be imported: {reason}"
+    assert caught.value.hint.startswith(hint)
+    assert caught.value.hint.endswith(", or use --shard I/N in as many jobs")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
+FOR_EVER = """
+import time
+def is_initialized(): return False
+def init(address, **_): time.sleep(400)
+"""
+KNOWN = """
+def is_initialized(): return False
+def init(address, **_): raise ConnectionError(f"asked {address}")
+"""
+
+
+@contextmanager
+def server(answer: bytes) -> Iterator[str]:
+    """HOST:PORT where a greeting gets an answer, or none for an empty one."""
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(1000)
+            if answer:
+                connection.sendall(answer)
+            else:
+                closing.wait(60)
+
+    closing = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        closing.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not the head of a Ray cluster"),
+        (b"SSH-2.0", "not the head of a Ray cluster"),  # shorter than a frame
+        (b"", "timed out"),
+    ],
+)
+def test_an_address_of_something_else_ends_soon(
+    tmp_path: Path, monkeypatch, answer: bytes, words: str
+) -> None:
+    monkeypatch.setattr(ray_engine, "_ANSWER_SECONDS", 0.5)
+    fake_ray(tmp_path, monkeypatch, FOR_EVER)
+    with server(answer) as address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        error = refusal(tmp_path)
+    assert error.message.startswith(f"no Ray cluster answers at RAY_ADDRESS={address}: ")
+    assert words in error.message
+    assert "check the address" in error.hint
+
+
+def test_an_address_where_nothing_listens_ends_soon(tmp_path: Path, monkeypatch) -> None:
+    fake_ray(tmp_path, monkeypatch, FOR_EVER)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert f"RAY_ADDRESS={address}: " in refusal(tmp_path).message
+
+
+def test_an_address_that_answers_is_left_to_ray(tmp_path: Path, monkeypatch) -> None:
+    """As are those that are no HOST:PORT, and a head that wants TLS."""
+    fake_ray(tmp_path, monkeypatch, KNOWN)
+    with server(b"\0\0\0\4\0\0\0\0\0") as address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        assert f"asked {address}" in refusal(tmp_path).message
+    for address in ("auto", "ray://127.0.0.1:1", "127.0.0.1"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(UserError, match=f"asked {address}"):
+            ray_engine._connect(ray_engine._ray())
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    with server(b"not in the clear") as address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(UserError, match=f"asked {address}"):
+            ray_engine._connect(ray_engine._ray())

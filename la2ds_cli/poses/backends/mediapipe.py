@@ -24,6 +24,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.threads import Instances
@@ -136,18 +137,10 @@ def open_graphs(device: DeviceName) -> Instances[PoseGraph]:
             hint="use --device auto or --device cpu",
             exit_code=ExitCode.ENVIRONMENT,
         )
-    try:
-        with without_lines(_NOISE):
-            package = importlib.import_module("mediapipe")
-    except ModuleNotFoundError as error:
-        if error.name != "mediapipe":
-            raise
-        old = sys.version_info < (3, 13)
-        raise UserError(
-            "the package mediapipe is not installed",
-            hint=INSTALL if old else f"use Python 3.11 or 3.12, then {INSTALL}",
-            exit_code=ExitCode.ENVIRONMENT,
-        ) from error
+    hint = INSTALL if sys.version_info < (3, 13) else f"use Python 3.11 or 3.12, then {INSTALL}"
+    missing = "the package {package} is not installed"
+    with optional_import(["mediapipe"], missing, hint), without_lines(_NOISE):
+        package = importlib.import_module("mediapipe")
     _check_models(Path(str(package.__file__)).parent / "modules", package.__version__)
     graphs = Instances(_make_graph)
     with graphs.borrow():

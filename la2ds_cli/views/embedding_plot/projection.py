@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.types import FloatArray
 
 MethodName = Literal["pca", "tsne", "umap"]
@@ -30,16 +31,14 @@ class Projection:
 
 
 def check_method(method: str) -> None:
-    """UserError (exit 6) for `umap` where umap-learn is not installed."""
+    """UserError (exit 6) for `umap` where umap-learn cannot be imported."""
     if method == "umap":
-        from importlib.util import find_spec
-
-        if find_spec("umap") is None:
-            raise UserError(
-                "--method umap needs the package umap-learn, which is not installed",
-                hint="pip install 'la2ds[umap]', or take --method pca or tsne",
-                exit_code=ExitCode.ENVIRONMENT,
-            )
+        with optional_import(
+            ["umap"],
+            "--method umap needs the package umap-learn, which is not installed",
+            "pip install 'la2ds[umap]', or take --method pca or tsne",
+        ):
+            _import_umap()
 
 
 def project_frames(value: FloatArray, method: MethodName) -> Projection:
@@ -83,12 +82,17 @@ def _tsne(value: FloatArray) -> Projection:
     return Projection(np.asarray(fitted, np.float64), None, f"perplexity {perplexity:g}")
 
 
-def _umap(value: FloatArray) -> Projection:
+def _import_umap() -> Any:
     with warnings.catch_warnings():
-        # That it uses one thread for a fixed seed, and that TensorFlow is not there.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # that TensorFlow is not there
         import umap
+    return umap
 
+
+def _umap(value: FloatArray) -> Projection:
+    umap = _import_umap()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it uses one thread for a fixed seed
         neighbours = min(_NEIGHBOURS, len(value) - 1)
         start = pca(value).point
         start = 10 * start / max(float(np.abs(start).max()), 1e-12)  # as umap's own start

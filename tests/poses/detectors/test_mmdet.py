@@ -19,6 +19,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
 from la2ds_cli.poses.openmmlab import _Operators, building, without_pretraining
+from la2ds_cli.poses.threads import one_thread_each
 from tests.poses.mmpose_reference import seeded
 
 POSE: Any = None
@@ -138,8 +139,11 @@ def test_the_boxes_are_those_of_mmdetection(tmp_path: Path, alias: str) -> None:
 def test_threads_get_their_own_boxes(tmp_path: Path) -> None:
     detector = resolve(random_weights(RTMDET, tmp_path))
     images = [picture(), picture()[::-1], picture()[:, ::-1]]
-    alone = [detector.detect([image])[0] for image in images]
-    with ThreadPoolExecutor(3) as pool:
+    # As an extraction runs them: one thread per call. With random weights many scores nearly tie,
+    # so that the order of the boxes hangs on the last bits of sums, and these on the number of
+    # threads, which torch keeps for each thread of Python apart.
+    with one_thread_each(3), ThreadPoolExecutor(3) as pool:
+        alone = [detector.detect([image])[0] for image in images]
         together = list(pool.map(lambda image: detector.detect([image])[0], images))
     assert all(len(boxes) for boxes in alone)
     for one, other in zip(alone, together, strict=True):

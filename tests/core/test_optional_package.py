@@ -1,0 +1,106 @@
+"""A package that is missing, and one that is there and cannot be imported."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.formats.sleap import sleap_io
+from la2ds_cli.poses.backends.mediapipe import open_graphs
+from la2ds_cli.poses.openmmlab import Source
+from la2ds_cli.poses.ultralytics_model import import_part
+from la2ds_cli.retrieval.ivf import check_faiss
+from la2ds_cli.views.embedding_plot.projection import check_method
+
+
+def _curves() -> None:
+    from la2ds_cli.training.checkpoint import Curves
+
+    Curves(Path("unused"), 0)
+
+
+def _graph() -> None:
+    from la2ds_cli.embedding.model_export import _graph
+
+    _graph(None, {}, "any")  # pyright: ignore[reportArgumentType]
+
+
+USERS: dict[str, Callable[[], object]] = {
+    "faiss": check_faiss,
+    "mediapipe": lambda: open_graphs("cpu"),
+    "mmengine": lambda: Source("mmpose", Path("any.py")).read_config(),
+    "onnxscript": _graph,
+    "sleap_io": sleap_io,
+    "tensorboard": _curves,
+    "ultralytics": lambda: import_part("nn.tasks"),
+    "umap": lambda: check_method("umap"),
+}
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a package whose import raises in front of the one that may be installed."""
+
+    def put(name: str, failure: str) -> None:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise {failure}\n")
+        heads = (name, "torch.utils.tensorboard") if name == "tensorboard" else (name,)
+        for known in list(sys.modules):
+            if known in heads or known.startswith(tuple(f"{head}." for head in heads)):
+                monkeypatch.delitem(sys.modules, known)
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    return put
+
+
+@pytest.mark.parametrize("package", USERS)
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "ImportError('numpy.core.multiarray failed to import')",
+        "AttributeError('_ARRAY_API not found')",
+        "ModuleNotFoundError(\"No module named 'another'\", name='another')",
+    ],
+)
+def test_a_broken_package_is_not_called_missing(
+    package: str, failure: str, broken: Callable[[str, str], None], monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    broken(package, failure)
+    with pytest.raises(UserError) as caught:
+        USERS[package]()
+    assert caught.value.message == (
+        f"the package {package} is installed but cannot be imported: {eval(failure)}"
+    )
+    assert caught.value.hint.startswith("pip install 'la2ds[")
+    assert "AGPL" not in caught.value.hint
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
+@pytest.mark.parametrize("package", USERS)
+def test_a_missing_package_is_named(package: str, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, package, None)
+    if package == "tensorboard":
+        monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    with pytest.raises(UserError, match="is not installed") as caught:
+        USERS[package]()
+    assert package.replace("_io", "-io") in caught.value.message
+    assert "pip install 'la2ds[" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
+def test_the_reason_is_one_line() -> None:
+    assert reason(ValueError("one\ntwo")) == "one"
+    assert reason(AssertionError()) == "AssertionError"
+
+
+def test_what_works_is_left_alone() -> None:
+    with optional_import(["json"], "{package}", "a hint"):
+        assert importlib.import_module("json")
