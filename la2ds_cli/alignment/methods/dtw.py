@@ -3,8 +3,9 @@
 Steps (1, 1), (1, 0) and (0, 1), each adding the cost of the cell it enters, unweighted
 ("symmetric1", Sakoe and Chiba 1978). Squared costs carried key events of Penn Action clips better
 than plain distances on all four actions tried. The costs come block by block from matrix products
-and are never held whole. Directions are kept while they fit DIRECTION_BYTES; beyond that only one
-row of accumulated cost per block is kept, and each block is computed again on the way back.
+and are never held all at once. Directions are stored while they fit DIRECTION_BYTES; beyond that
+only one row of accumulated cost per block is stored, and each block is computed again on the way
+back.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class _Warping:
         self.a, self.b, self.square_a, self.square_b = centred(a, b)
         self.skip, self.low, self.high = skip, low, high
         self.starts = range(0, len(a), BLOCK_ROWS)
-        self.keep = int((high - low + 1).sum()) <= DIRECTION_BYTES
+        self.store = int((high - low + 1).sum()) <= DIRECTION_BYTES
         self.directions: list[np.ndarray] = []
         self.above: list[np.ndarray] = []
 
@@ -113,7 +114,7 @@ class _Warping:
             first = self.starts[number]
             if i < first or j < 0:
                 continue
-            direction = self.directions[number] if self.keep else self._again(number)
+            direction = self.directions[number] if self.store else self._again(number)
             i, j, filled = _walk_back(direction, first, self.low[first], i, j, path, filled)
         return path[:filled][::-1].copy()
 
@@ -122,10 +123,10 @@ class _Warping:
         above = _first_row(len(self.b), self.high[0] + 1, self.skip)
         column = np.empty(len(self.a))
         for first in self.starts:
-            if not self.keep:
+            if not self.store:
                 self.above.append(above.copy())
             direction = self._block(first, above, column)
-            if self.keep:
+            if self.store:
                 self.directions.append(direction)
         rows, columns = len(self.a), len(self.b)
         if math.isinf(self.skip):
@@ -200,14 +201,15 @@ def _advance(
     """Fill rows first..first+R of the accumulated cost and their directions.
 
     Row -1 and column -1 of the table stand for the frames left out before the first pair: a path
-    starts where it steps out of the table. All columns are counted from the first one that the block's band reaches. gram: (R, W) products
-    of A's rows with B's columns. square_a: (R,), square_b: (W or more,) float64 squared norms. low,
-    high: (R,) first and last column of the band, neither ever falling. skip: cost of each frame of
-    A left out before the first pair, infinity = none may be. corner: accumulated cost above and
-    left of the first cell. above: (W or more,) float64 accumulated costs of the row before,
-    infinite outside its band, replaced by those of the last row. last_column: (R,) float64,
-    receives each row's cost in the last column of `above`. direction: (R, W) uint8, receives where
-    each cell came from (_DIAGONAL: both clips advance, _UP: A only, _LEFT: B only).
+    starts where it steps out of the table. All columns are counted from the first one that the
+    block's band reaches. gram: (R, W) products of A's rows with B's columns. square_a: (R,),
+    square_b: (W or more,) float64 squared norms. low, high: (R,) first and last column of the band,
+    neither ever falling. skip: cost of each frame of A left out before the first pair, infinity =
+    none may be. corner: accumulated cost above and left of the first cell. above: (W or more,)
+    float64 accumulated costs of the row before, infinite outside its band, replaced by those of the
+    last row. last_column: (R,) float64, receives each row's cost in the last column of `above`.
+    direction: (R, W) uint8, receives where each cell came from (_DIAGONAL: both clips advance, _UP:
+    A only, _LEFT: B only).
     """
     for r in range(len(gram)):
         diagonal = corner
