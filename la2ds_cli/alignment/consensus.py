@@ -87,7 +87,7 @@ class Consensus:
 
 @dataclass
 class AlignmentCache:
-    """What alignments to one and the same whole clip A share, computed once: for clips of one
+    """What alignments to one and the same entire clip A share, computed once: for clips of one
     project, one run and the same settings. It changes no result.
 
     usable: id -> whether the clip may be a reference for A. poses, embeddings: of those that were
@@ -109,7 +109,7 @@ class AlignmentCache:
         Raises ValueError if it belongs to another clip, or if only a part of `a` is aligned.
         """
         if part or self.a not in ("", a):
-            owner = self.a or "a whole clip"
+            owner = self.a or "an entire clip"
             raise ValueError(f"the cache is of {owner}, not of {a}" + " in part" * part)
         self.a = a
         return self

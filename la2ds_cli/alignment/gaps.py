@@ -56,15 +56,15 @@ class SharedRows:
         """Positions (n,) among the rows of B as (length_a,) positions in B, NaN for frames of A
         that are no row. Between rows on the two sides of a gap the nearer one is meant: nothing
         of A lies in what was left out."""
-        found = np.full(self.length_a, np.nan)
+        in_b = np.full(self.length_a, np.nan)
         known = ~np.isnan(position)
-        place = position[known]
-        low = np.clip(np.floor(place).astype(np.int64), 0, max(len(self.b) - 2, 0))
+        row = position[known]
+        low = np.clip(np.floor(row).astype(np.int64), 0, max(len(self.b) - 2, 0))
         high = np.minimum(low + 1, len(self.b) - 1)
         neighbours = self.b[high] - self.b[low] <= 1
-        share = np.where(neighbours, place - low, np.round(place - low))
-        found[self.a[known]] = (1 - share) * self.b[low] + share * self.b[high]
-        return found
+        share = np.where(neighbours, row - low, np.round(row - low))
+        in_b[self.a[known]] = (1 - share) * self.b[low] + share * self.b[high]
+        return in_b
 
 
 def all_rows(length_a: int, length_b: int) -> SharedRows:
@@ -90,15 +90,15 @@ def shared_rows(
         return all_rows(len(a), len(b))
     path = path_with_gaps(cost, price[0] * unit, price[1] * unit)
     path = np.stack([thin[0][path[:, 0]], thin[1][path[:, 1]]], axis=1)
-    keep = [
+    shared = [
         np.flatnonzero(
             ~_left_out(path[:, [side, 1 - side]], clip, unit, rates[side], rates[1 - side])
         )
         for side, clip in enumerate((a, b))
     ]
-    if not len(keep[0]) or not len(keep[1]):  # two clips that have nothing in common
+    if not len(shared[0]) or not len(shared[1]):  # two clips that have nothing in common
         return all_rows(len(a), len(b))
-    return SharedRows(keep[0], keep[1], len(a), len(b))
+    return SharedRows(shared[0], shared[1], len(a), len(b))
 
 
 def _left_out(
@@ -118,16 +118,16 @@ def _left_out(
     usual = int(np.median(np.diff(met))) if len(met) > 1 else 1
     after = 1 + np.flatnonzero(np.diff(met) - usual >= max(SHORTEST * rate, 1))
     after = [n for n in after if _spread(clip[met[n - 1] + 1 : met[n]]) >= MOVING * unit]
-    found = np.zeros(len(clip), bool)
+    left_out = np.zeros(len(clip), bool)
     for n in after:
-        found[met[n - 1] + 1 : met[n]] = True
+        left_out[met[n - 1] + 1 : met[n]] = True
     for n, stop in itertools.pairwise([0, *after, len(met)] if after else []):
         here = (met[stop - 1] - met[n] + usual) / rate
         there = (path[last[stop - 1], 1] - path[first[n], 1]) / other_rate
         if there < STILL * here:
             low = 0 if n == 0 else met[n]
-            found[low : len(clip) if stop == len(met) else met[stop - 1] + 1] = True
-    return found
+            left_out[low : len(clip) if stop == len(met) else met[stop - 1] + 1] = True
+    return left_out
 
 
 def _spread(frames: FloatArray) -> float:

@@ -74,20 +74,6 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
     return position
 
 
-def carry(path: IntArray, index: IntArray) -> FloatArray:
-    """Positions (E,) float64 in B, in frames, of the frames `index` (E,) of A.
-
-    The mean of the matched B indices, so that a position may lie between two frames; NaN where
-    the frame of A has no pair. ValueError for a negative index.
-    """
-    index = np.asarray(index, np.int64)
-    path = check(path)
-    if index.size and index.min() < 0:
-        raise ValueError(f"index: expected frames >= 0, got {index.min()}")
-    length = 1 + max(index.max(initial=-1), path[:, 0].max(initial=-1))
-    return mean_match(path, int(length))[index]
-
-
 def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:
     """(N,) float64 seconds in B of positions (N,) among B's frames, NaN where those are NaN."""
     position = np.asarray(position, np.float64)
@@ -115,11 +101,11 @@ def speed_ratio(
     # Times relative to the first keep the running sums of squares exact for late clips.
     x = time_a[known] - time_a[known[0]]
     y = matched[known] - matched[known[0]]
-    place = np.arange(len(known))
-    first = np.minimum(np.searchsorted(x, x - window / 2 - 1e-9), np.maximum(place - 2, 0))
+    rank = np.arange(len(known))
+    first = np.minimum(np.searchsorted(x, x - window / 2 - 1e-9), np.maximum(rank - 2, 0))
     last = np.maximum(
         np.searchsorted(x, x + window / 2 + 1e-9, side="right"),
-        np.minimum(place + 3, len(known)),
+        np.minimum(rank + 3, len(known)),
     )
     sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (x, y, x * x, x * y)]
     sum_x, sum_y, sum_xx, sum_xy = (s[last] - s[first] for s in sums)

@@ -3,7 +3,7 @@
 A repetition ends in the pose in which it began. So every stretch of the clip whose two ends look
 alike and that holds much of the clip's movement is tried as a *pattern* (`closed_loops`). Dynamic
 time warping finds where the pattern comes again, at half to twice its tempo in every part, and the
-places that explain most and do not overlap are kept. The pattern that explains most of the
+places that explain most and do not overlap are taken. The pattern that explains most of the
 movement of the others is the repetition; twice that long explains less, since the pattern itself
 does not count.
 
@@ -76,13 +76,13 @@ def find_repetitions(
     if len(value) < 2 * FEWEST_FRAMES:
         return []
     clip = _Clip.of(value, time)
-    found = _patterns(clip)
-    if not found:
+    patterns = _patterns(clip)
+    if not patterns:
         return []
-    chosen = _at_rest(clip, found)
+    chosen = _at_rest(clip, patterns)
     if example is not None:
         _check(*example)
-        chosen = _like(clip, found, chosen, _Clip.of(*example))
+        chosen = _like(clip, patterns, chosen, _Clip.of(*example))
     return _spans(clip, chosen.matches, time)
 
 
@@ -99,7 +99,7 @@ class _Clip:
         from scipy.ndimage import gaussian_filter1d
 
         rate = min(RATE, MAX_FRAMES / max(float(time[-1] - time[0]), 1e-9))
-        # Smoothing before thinning: twice the frames, of which every second is kept.
+        # Smoothing before thinning: twice the frames, of which every second stays.
         fine = time_grid(time, 2 * rate)
         smooth = gaussian_filter1d(
             interpolate(np.asarray(value, np.float64), time, fine),
@@ -165,18 +165,18 @@ def _patterns(clip: _Clip) -> list[_Pattern]:
     loops = closed_loops(
         squared, clip.feature, *lengths, OPENNESS, MOVING * variance, SHORT_ONES, PATTERNS
     )
-    way = np.concatenate([[0.0], np.cumsum(np.sqrt(np.diagonal(squared, 1)))])
-    found = [_pattern(clip.feature, squared, way, int(s), int(e)) for s, e in loops]
-    return [pattern for pattern in found if pattern.explained > 0]
+    travelled = np.concatenate([[0.0], np.cumsum(np.sqrt(np.diagonal(squared, 1)))])
+    patterns = [_pattern(clip.feature, squared, travelled, int(s), int(e)) for s, e in loops]
+    return [pattern for pattern in patterns if pattern.explained > 0]
 
 
 def _pattern(
-    feature: FloatArray, squared: FloatArray, way: FloatArray, first: int, last: int
+    feature: FloatArray, squared: FloatArray, travelled: FloatArray, first: int, last: int
 ) -> _Pattern:
     """Where the stretch comes again, and what share of the clip's movement that explains.
 
-    way: (G,) length of the way that the features have gone; what lies within the pattern itself
-    explains nothing.
+    travelled: (G,) length of the path of the features up to each frame; what lies within the
+    pattern itself explains nothing.
     """
     stretch = feature[first : last + 1]
     energy = float(((stretch - stretch.mean(axis=0)) ** 2).sum())
@@ -188,7 +188,7 @@ def _pattern(
     for match in matches:
         common = max(min(match.last, last) - max(match.first, first), 0)
         apart = 1 - common / (match.last - match.first)
-        share = float(way[match.last] - way[match.first]) / way[-1]
+        share = float(travelled[match.last] - travelled[match.first]) / travelled[-1]
         covered += share
         explained += match.score * apart * share
         if apart > 0.5:
@@ -197,20 +197,20 @@ def _pattern(
     return _Pattern(first, last, explained if sure else 0.0, matches)
 
 
-def _at_rest(clip: _Clip, found: Sequence[_Pattern]) -> _Pattern:
+def _at_rest(clip: _Clip, patterns: Sequence[_Pattern]) -> _Pattern:
     """Of the patterns that explain most, the shortest, and of those as long as it the one whose
     ends are nearest to where the clip rests.
 
-    What is explained and how many are found goes first: a cut at the turning point of a movement
-    that begins and ends at rest would lose one repetition. The shortest, since among many
+    What is explained and how many repetitions there are goes first: a cut at the turning point of a
+    movement that begins and ends at rest would lose one repetition. The shortest, since among many
     repetitions two together explain nearly as much as one.
     """
 
-    def worth(pattern: _Pattern) -> float:
+    def rank(pattern: _Pattern) -> float:
         return pattern.explained * pattern.score
 
-    most = max(worth(pattern) for pattern in found)
-    as_good = [pattern for pattern in found if worth(pattern) >= AS_GOOD * most]
+    most = max(rank(pattern) for pattern in patterns)
+    as_good = [pattern for pattern in patterns if rank(pattern) >= AS_GOOD * most]
     shortest = min(as_good, key=lambda pattern: pattern.last - pattern.first)
 
     def share(pattern: _Pattern) -> float:
@@ -226,12 +226,12 @@ def _at_rest(clip: _Clip, found: Sequence[_Pattern]) -> _Pattern:
     return max((pattern for pattern in as_long if pattern.count >= least), key=share)
 
 
-def _like(clip: _Clip, found: Sequence[_Pattern], chosen: _Pattern, example: _Clip) -> _Pattern:
+def _like(clip: _Clip, patterns: Sequence[_Pattern], chosen: _Pattern, example: _Clip) -> _Pattern:
     """The pattern most like the example, at most one match less than `chosen`; `chosen` itself
     where none is clearly more like it."""
     rivals = [
         pattern
-        for pattern in found
+        for pattern in patterns
         if pattern.as_long_as(chosen)
         and len(pattern.matches) >= max(len(chosen.matches) - 1, 1)
         and pattern.score >= AS_GOOD * chosen.score
@@ -294,8 +294,8 @@ def closed_loops(squared, feature, shortest, longest, openness, least, each, roo
     squared: (T, T) squared distances of the frames of `feature` (T, D). A stretch is as long as
     shortest..longest steps; the distance of its ends is lower than between their neighbours and,
     squared, below `openness` times twice its own variance; and that variance is above `least`.
-    Of the stretches from one row on the shortest `each` are kept (longer ones are several of them);
-    where there are more than `room`, rows are left out evenly.
+    Of the stretches from one row on the shortest `each` are taken (longer ones are several of
+    them); where there are more than `room`, rows are left out evenly.
     """
     length, width = feature.shape
     total = np.zeros((length + 1, width))
@@ -307,10 +307,10 @@ def closed_loops(squared, feature, shortest, longest, openness, least, each, roo
             total[t + 1, d] = total[t, d] + value
             norm += value * value
         square[t + 1] = square[t] + norm
-    found = []
+    stretches = []
     starts = 0
     for s in range(length):
-        kept = 0
+        count_here = 0
         for e in range(s + shortest, min(s + longest + 1, length)):
             apart = squared[s, e]
             if apart > squared[s, e - 1] or (e + 1 < length and apart >= squared[s, e + 1]):
@@ -324,15 +324,15 @@ def closed_loops(squared, feature, shortest, longest, openness, least, each, roo
                 mean += difference * difference
             variance = (square[e + 1] - square[s] - mean / frames) / frames
             if variance > least and apart < openness * 2 * variance:
-                found.append((s, e, starts))
-                kept += 1
-                if kept == each:
+                stretches.append((s, e, starts))
+                count_here += 1
+                if count_here == each:
                     break
-        starts += kept > 0
-    step = max(1, math.ceil(len(found) / room))
-    chosen = np.empty((len(found), 2), np.int64)
+        starts += count_here > 0
+    step = max(1, math.ceil(len(stretches) / room))
+    chosen = np.empty((len(stretches), 2), np.int64)
     count = 0
-    for s, e, number in found:
+    for s, e, number in stretches:
         if number % step == 0 and count < room:
             chosen[count, 0], chosen[count, 1] = s, e
             count += 1

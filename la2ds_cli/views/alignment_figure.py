@@ -96,11 +96,11 @@ def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> N
 
 def summary(result: AlignResult) -> str:
     """One line: how it was aligned, how sure it is, how the tempos compare."""
-    found = result.alignment
-    by = f"model, run {result.run}" if found.features == "model" else "raw poses"
+    alignment = result.alignment
+    by = f"model, run {result.run}" if alignment.features == "model" else "raw poses"
     missing = " (no trained model)" if result.reason else ""
-    parts = [f"{found.method} on {by}{missing}"]
-    if found.mirrored:
+    parts = [f"{alignment.method} on {by}{missing}"]
+    if alignment.mirrored:
         parts.append("B compared as its mirror image")
     if result.references:
         parts.append(f"through {result.references} reference clips")
@@ -225,13 +225,13 @@ def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, hei
         )
 
 
-def lines(figure: Figure, row: Row, found: Alignment, a: DrawnClip, b: DrawnClip) -> None:
+def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: DrawnClip) -> None:
     """Lines between matched frames, the darker the surer (paper Fig. 4)."""
     axes = _axes(figure, (row[0] + 0.14, row[1] - 0.28))
     # Every n-th pair, not frame: a frame that is held while the other clip goes on shows as a fan.
-    for i, j in found.path[:: -(-len(found.path) // _LINES)]:
-        sure = float(found.confidence[i])
-        ends = [_share(float(found.time_a[i]), a), _share(float(found.time_b[j]), b)]
+    for i, j in alignment.path[:: -(-len(alignment.path) // _LINES)]:
+        sure = float(alignment.confidence[i])
+        ends = [_share(float(alignment.time_a[i]), a), _share(float(alignment.time_b[j]), b)]
         axes.plot(ends, [1, 0], color=BLUE, alpha=0.12 + 0.88 * sure, lw=1.4, clip_on=False)
         axes.plot(ends, [1, 0], ".", color="black", ms=4, alpha=0.25 + 0.75 * sure, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -245,7 +245,7 @@ def _share(time: float, clip: DrawnClip) -> float:
 
 def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
     """Distances of all pairs of frames, the path, the diagonal of proportional time."""
-    found = result.alignment
+    alignment = result.alignment
     distance = _thinned_distance(result.match.a, result.match.b)
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
@@ -261,15 +261,17 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     )
     axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
     axes.plot([], [], color=GREY, linewidth=1.2, linestyle=":", label="constant speed")
-    if is_monotone(found.path):
-        low, high = (matched_time(bound, found.time_b) for bound in (found.low, found.high))
-        axes.fill_between(found.time_a, low, high, color="white", alpha=0.45, linewidth=0)
-        time_a, time_b = _with_breaks(found)
+    if is_monotone(alignment.path):
+        low, high = (
+            matched_time(bound, alignment.time_b) for bound in (alignment.low, alignment.high)
+        )
+        axes.fill_between(alignment.time_a, low, high, color="white", alpha=0.45, linewidth=0)
+        time_a, time_b = _with_breaks(alignment)
         axes.plot(time_a, time_b, color="black", linewidth=4)
         axes.plot(time_a, time_b, color=ORANGE, linewidth=2.2)
     else:
-        i, j = found.path.T
-        axes.plot(found.time_a[i], found.time_b[j], ".", color=ORANGE, markersize=4)
+        i, j = alignment.path.T
+        axes.plot(alignment.time_a[i], alignment.time_b[j], ".", color=ORANGE, markersize=4)
     _labelled_moments(axes, a, b)
     for span in a.unmatched():
         axes.axvspan(*span, color="white", alpha=0.6, linewidth=0)
@@ -278,7 +280,7 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     axes.set(xlim=a.limits, ylim=b.limits)
     axes.set_xlabel("A, seconds", fontsize=10)
     axes.set_ylabel("B, seconds", fontsize=10)
-    band = f", {NOMINAL:.0%} interval in white" if is_monotone(found.path) else ""
+    band = f", {NOMINAL:.0%} interval in white" if is_monotone(alignment.path) else ""
     axes.set_title(f"distance of all pairs of frames, path{band}", fontsize=10.5, loc="left")
     bar = figure.colorbar(
         image, cax=_axes(figure, row, _MATRIX_RIGHT + 0.08, _MATRIX_RIGHT + 0.2), extend="both"
@@ -286,13 +288,13 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     bar.ax.tick_params(labelsize=8)
 
 
-def _with_breaks(found: Alignment) -> tuple[FloatArray, FloatArray]:
+def _with_breaks(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
     """Seconds of A and of B along the path, NaN where it leaves frames out."""
-    i, j = found.path.T
+    i, j = alignment.path.T
     after = 1 + np.flatnonzero((np.diff(i) > 1) | (np.diff(j) > 1))
     return (
-        np.insert(found.time_a[i], after, np.nan),
-        np.insert(found.time_b[j], after, np.nan),
+        np.insert(alignment.time_a[i], after, np.nan),
+        np.insert(alignment.time_b[j], after, np.nan),
     )
 
 
@@ -351,13 +353,15 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
         axes.text(0.5, 0.75, f"no tempo: {reason}", fontsize=10, color=GREY, **middle)
 
 
-def confidence(figure: Figure, row: Row, found: Alignment, a: DrawnClip, colours: Colours) -> None:
+def confidence(
+    figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, colours: Colours
+) -> None:
     """Probability of being right to NEAR of B's length, for every frame of A."""
     title = f"probability of being right to {NEAR:.0%} of B's length"
     axes = _time_panel(figure, row, a, colours, title)
-    shown = np.where(found.matched_a, found.confidence, np.nan)
-    axes.fill_between(found.time_a, 0, shown, color=GREEN, alpha=0.45, linewidth=0)
-    axes.plot(found.time_a, shown, color=GREEN, linewidth=1.4)
+    shown = np.where(alignment.matched_a, alignment.confidence, np.nan)
+    axes.fill_between(alignment.time_a, 0, shown, color=GREEN, alpha=0.45, linewidth=0)
+    axes.plot(alignment.time_a, shown, color=GREEN, linewidth=1.4)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     axes.set_xlabel("A, seconds", fontsize=10)

@@ -10,22 +10,13 @@ from la2ds_cli.alignment import path as paths
 HELD = np.array([[1, 0], [2, 1], [2, 2], [2, 3], [3, 3]])  # A's frame 0 and 4 have no pair
 
 
-def test_carry_takes_the_mean_of_the_matched_frames() -> None:
-    np.testing.assert_array_equal(paths.carry(HELD, np.array([1, 2, 3])), [0.0, 2.0, 3.0])
+def test_the_match_is_the_mean_of_the_frames_and_nan_without_any() -> None:
+    np.testing.assert_array_equal(paths.mean_match(HELD, 5), [np.nan, 0.0, 2.0, 3.0, np.nan])
 
 
-def test_carry_of_an_unmatched_frame_is_nan() -> None:
-    carried = paths.carry(HELD, np.array([0, 2, 4, 99]))
-    np.testing.assert_array_equal(carried, [np.nan, 2.0, np.nan, np.nan])
-
-
-def test_carry_of_nothing_is_empty() -> None:
-    assert paths.carry(HELD, np.array([], np.int64)).shape == (0,)
-
-
-def test_carry_refuses_negative_frames() -> None:
+def test_a_path_refuses_negative_frames() -> None:
     with pytest.raises(ValueError, match=">= 0"):
-        paths.carry(HELD, np.array([-1]))
+        paths.mean_match(np.array([[0, 0], [-1, 1]]), 3)
 
 
 def test_mean_match_refuses_a_path_longer_than_the_clip() -> None:

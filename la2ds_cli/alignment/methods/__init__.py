@@ -53,10 +53,10 @@ def get_method(name: str) -> Method:
 def _foreign(name: str) -> Method:
     # Only the search may fail quietly: an error inside the user's module keeps its traceback.
     try:
-        found = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name)
     except (ModuleNotFoundError, ValueError):
-        found = None
-    if found is None:
+        spec = None
+    if spec is None:
         raise UserError(
             f"no module '{name}' for an alignment method",
             hint=f"install it, or use one of: {', '.join(method_names())}",

@@ -3,8 +3,9 @@
 Steps (1, 1), (1, 0) and (0, 1), each adding the cost of the cell it enters, unweighted
 ("symmetric1", Sakoe and Chiba 1978). Squared costs carried key events of Penn Action clips better
 than plain distances on all four actions tried. The costs come block by block from matrix products
-and are never held whole. Directions are kept while they fit DIRECTION_BYTES; beyond that only one
-row of accumulated cost per block is kept, and each block is computed again on the way back.
+and are never held all at once. Directions are stored while they fit DIRECTION_BYTES; beyond that
+only one row of accumulated cost per block is stored, and each block is computed again on the way
+back.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class _Warping:
         self.a, self.b, self.square_a, self.square_b = centred(a, b)
         self.skip, self.low, self.high = skip, low, high
         self.starts = range(0, len(a), BLOCK_ROWS)
-        self.keep = int((high - low + 1).sum()) <= DIRECTION_BYTES
+        self.store = int((high - low + 1).sum()) <= DIRECTION_BYTES
         self.directions: list[np.ndarray] = []
         self.above: list[np.ndarray] = []
 
@@ -113,7 +114,7 @@ class _Warping:
             first = self.starts[number]
             if i < first or j < 0:
                 continue
-            direction = self.directions[number] if self.keep else self._again(number)
+            direction = self.directions[number] if self.store else self._again(number)
             i, j, filled = _walk_back(direction, first, self.low[first], i, j, path, filled)
         return path[:filled][::-1].copy()
 
@@ -122,10 +123,10 @@ class _Warping:
         above = _first_row(len(self.b), self.high[0] + 1, self.skip)
         column = np.empty(len(self.a))
         for first in self.starts:
-            if not self.keep:
+            if not self.store:
                 self.above.append(above.copy())
             direction = self._block(first, above, column)
-            if self.keep:
+            if self.store:
                 self.directions.append(direction)
         rows, columns = len(self.a), len(self.b)
         if math.isinf(self.skip):
@@ -184,20 +185,6 @@ def _centre(a, b, a_centred, b_centred, square_a, square_b):
             square[i] = total
 
 
-@njit(inline="always")
-def _enter(cost, diagonal, up, left):
-    """Accumulated cost of a cell, and the step into it."""
-    best, step = (diagonal, _DIAGONAL) if diagonal <= up else (up, _UP)
-    if left < best:
-        best, step = left, _LEFT
-    return best + cost, step
-
-
-@njit(inline="always")
-def _distance(square_a, square_b, gram):
-    return max(square_a + square_b - 2 * gram, 0.0)
-
-
 @njit(cache=True)
 def _first_row(columns, reached, skip):
     """Row -1 (M,): the first j + 1 frames of B left out; infinite from column `reached` on."""
@@ -213,98 +200,33 @@ def _advance(
 ):
     """Fill rows first..first+R of the accumulated cost and their directions.
 
-    All columns are counted from the first one that the block's band reaches. gram: (R, W) products
-    of A's rows with B's columns. square_a: (R,), square_b: (W or more,) float64 squared norms. low,
-    high: (R,) first and last column of the band, neither ever falling. skip: cost of each frame of
-    A left out before the first pair, infinity = none may be. corner: accumulated cost above and
-    left of the first cell. above: (W or more,) float64 accumulated costs of the row before,
-    infinite outside its band, replaced by those of the last row. last_column: (R,) float64,
-    receives each row's cost in the last column of `above`. direction: (R, W) uint8, receives where
-    each cell came from (_DIAGONAL: both clips advance, _UP: A only, _LEFT: B only).
+    Row -1 and column -1 of the table stand for the frames left out before the first pair: a path
+    starts where it steps out of the table. All columns are counted from the first one that the
+    block's band reaches. gram: (R, W) products of A's rows with B's columns. square_a: (R,),
+    square_b: (W or more,) float64 squared norms. low, high: (R,) first and last column of the band,
+    neither ever falling. skip: cost of each frame of A left out before the first pair, infinity =
+    none may be. corner: accumulated cost above and left of the first cell. above: (W or more,)
+    float64 accumulated costs of the row before, infinite outside its band, replaced by those of the
+    last row. last_column: (R,) float64, receives each row's cost in the last column of `above`.
+    direction: (R, W) uint8, receives where each cell came from (_DIAGONAL: both clips advance, _UP:
+    A only, _LEFT: B only).
     """
-    rows = len(gram)
-    for r in range(0, rows - rows % 4, 4):
-        _four_rows(
-            gram, square_a, square_b, low, high, skip, first + r, corner, above, last_column,
-            direction, r,
-        )  # fmt: skip
-        corner = skip * (first + r + 4)
-    for r in range(rows - rows % 4, rows):
-        last_column[r] = _one_row(
-            gram[r], square_a[r], square_b, low[r], high[r], corner, above, direction[r]
-        )
+    for r in range(len(gram)):
+        diagonal = corner
+        if low[r] > 0:
+            diagonal = above[low[r] - 1]
+            above[low[r] - 1] = math.inf
+        left = math.inf
+        for j in range(low[r], high[r] + 1):
+            best, step = (diagonal, _DIAGONAL) if diagonal <= above[j] else (above[j], _UP)
+            if left < best:
+                best, step = left, _LEFT
+            left = best + max(square_a[r] + square_b[j] - 2 * gram[r, j], 0.0)
+            direction[r, j] = step
+            diagonal, above[j] = above[j], left
+        last_column[r] = above[-1]
         corner = skip * (first + r + 1)
     above[: low[-1]] = math.inf
-
-
-@njit(cache=True)
-def _one_row(gram, norm, square_b, low, high, corner, above, direction):
-    """Advance one row; returns its cost in the last column."""
-    diagonal = corner
-    if low > 0:
-        diagonal = above[low - 1]
-        above[low - 1] = math.inf
-    left = math.inf
-    for j in range(low, high + 1):
-        left, direction[j] = _enter(_distance(norm, square_b[j], gram[j]), diagonal, above[j], left)
-        diagonal, above[j] = above[j], left
-    return above[-1]
-
-
-@njit(cache=True)
-def _four_rows(
-    gram, square_a, square_b, low, high, skip, first, corner, above, last_column, direction, r
-):
-    """Advance rows r..r+3, the frames first..first+3 of A, at once. of_k is the cell that row r + k
-    has reached, before_k the one to its left; both are infinite outside the band."""
-    columns = len(above)
-    # Rows of whole arrays: those of a slice would not be known to be contiguous.
-    gram_0, gram_1, gram_2, gram_3 = gram[r], gram[r + 1], gram[r + 2], gram[r + 3]
-    into_0, into_1 = direction[r], direction[r + 1]
-    into_2, into_3 = direction[r + 2], direction[r + 3]
-    norm_0, norm_1, norm_2, norm_3 = square_a[r], square_a[r + 1], square_a[r + 2], square_a[r + 3]
-    low_1, low_2, low_3 = low[r + 1], low[r + 2], low[r + 3]
-    high_0, high_1, high_2, high_3 = high[r], high[r + 1], high[r + 2], high[r + 3]
-    start = low[r]
-    of_0 = of_1 = of_2 = of_3 = before_0 = before_1 = before_2 = math.inf
-    if start > 0:
-        above_left = above[start - 1]
-    else:
-        above_left = corner
-        of_0, of_1, of_2 = skip * (first + 1), skip * (first + 2), skip * (first + 3)
-    for j in range(start, high_3 + 4):
-        # The lowest row first: it reads what the row above it found one step before. `k >= 0` is
-        # implied, but telling the compiler so spares it the handling of negative indices.
-        k = j - 3
-        if k >= 0 and low_3 <= k <= high_3:
-            cost = _distance(norm_3, square_b[k], gram_3[k])
-            of_3, into_3[k] = _enter(cost, before_2, of_2, of_3)
-            above[k] = of_3
-        elif k >= 0:
-            above[k] = math.inf
-        k = j - 2
-        if k >= 0 and low_2 <= k <= high_2:
-            cost = _distance(norm_2, square_b[k], gram_2[k])
-            before_2 = of_2
-            of_2, into_2[k] = _enter(cost, before_1, of_1, of_2)
-        elif start <= k < columns:
-            before_2, of_2 = of_2, math.inf
-        k = j - 1
-        if k >= 0 and low_1 <= k <= high_1:
-            cost = _distance(norm_1, square_b[k], gram_1[k])
-            before_1 = of_1
-            of_1, into_1[k] = _enter(cost, before_0, of_0, of_1)
-        elif start <= k < columns:
-            before_1, of_1 = of_1, math.inf
-        if j <= high_0:
-            cost = _distance(norm_0, square_b[j], gram_0[j])
-            before_0 = of_0
-            of_0, into_0[j] = _enter(cost, above_left, above[j], of_0)
-            above_left = above[j]
-        elif j < columns:
-            before_0, of_0 = of_0, math.inf
-    last_column[r], last_column[r + 1], last_column[r + 2] = of_0, of_1, of_2
-    last_column[r + 3] = above[columns - 1]
 
 
 @njit(cache=True)

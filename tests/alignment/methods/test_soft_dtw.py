@@ -1,4 +1,5 @@
-"""Soft-DTW where plain DTW is arbitrary, and its limits."""
+"""Soft-DTW where plain DTW is arbitrary, its limits, and its distribution over paths against plain
+enumeration of all of them."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.methods import soft_dtw
-from la2ds_cli.alignment.path import carry
+from la2ds_cli.alignment.methods.soft_dtw import cheapest_path, posterior
+from la2ds_cli.alignment.path import mean_match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 
@@ -18,8 +20,9 @@ def test_runs_through_the_middle_of_what_cannot_be_told_apart() -> None:
     b = np.concatenate([ramp - 30, flat[:11], ramp])
     path = soft_dtw.align(a, b, AlignConfig())
     # Every path through the flat part costs nothing; its middle is frame 15 of A, 10 of B.
-    assert carry(path, np.array([15]))[0] == pytest.approx(10, abs=1)
-    assert carry(path, np.array([2, 28])).tolist() == [2, 18]
+    match = mean_match(path, len(a))
+    assert match[15] == pytest.approx(10, abs=1)
+    assert match[[2, 28]].tolist() == [2, 18]
 
 
 def test_refuses_a_band() -> None:
@@ -40,3 +43,72 @@ def test_the_ends_are_closed_whatever_is_asked() -> None:
     path = soft_dtw.align(a, b, AlignConfig(open_ends=True))
     assert path[0].tolist() == [0, 0]
     assert path[-1].tolist() == [4, 6]
+
+
+def every_path(i: int, j: int, rows: int, columns: int) -> list[list[tuple[int, int]]]:
+    if (i, j) == (rows - 1, columns - 1):
+        return [[(i, j)]]
+    steps = [(i + 1, j), (i, j + 1), (i + 1, j + 1)]
+    return [
+        [(i, j), *rest]
+        for p, q in steps
+        if p < rows and q < columns
+        for rest in every_path(p, q, rows, columns)
+    ]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 4), (4, 1), (3, 4), (4, 4)])
+@pytest.mark.parametrize("gamma", [0.05, 0.5, 5.0])
+def test_posterior_equals_the_sum_over_all_paths(rows: int, columns: int, gamma: float) -> None:
+    cost = np.random.default_rng(rows * 10 + columns).uniform(size=(rows, columns))
+    expected = np.zeros((rows, columns))
+    total = 0.0
+    for path in every_path(0, 0, rows, columns):
+        cells = tuple(np.array(path).T)
+        weight = np.exp(-cost[cells].sum() / gamma)
+        expected[cells] += weight
+        total += weight
+    np.testing.assert_allclose(posterior(cost, gamma), expected / total, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 4), (4, 1), (3, 4)])
+@pytest.mark.parametrize("skip", [0.0, 0.3, 2.0])
+def test_open_ends_add_the_paths_that_leave_frames_out(
+    rows: int, columns: int, skip: float
+) -> None:
+    cost = np.random.default_rng(rows * 10 + columns).uniform(size=(rows, columns))
+    expected, total, gamma = np.zeros((rows, columns)), 0.0, 0.4
+    last = (rows - 1, columns - 1)
+    begins = [(i, j) for i in range(rows) for j in range(columns) if i == 0 or j == 0]
+    for start in begins:
+        for end in [
+            (i, j) for i in range(rows) for j in range(columns) if i == last[0] or j == last[1]
+        ]:
+            if end[0] < start[0] or end[1] < start[1]:
+                continue
+            left_out = sum(start) + sum(last) - sum(end)
+            for path in every_path(*start, end[0] + 1, end[1] + 1):
+                cells = tuple(np.array(path).T)
+                weight = np.exp(-(cost[cells].sum() + skip * left_out) / gamma)
+                expected[cells] += weight
+                total += weight
+    np.testing.assert_allclose(posterior(cost, gamma, skip), expected / total, rtol=1e-9)
+
+
+def test_small_gamma_leaves_the_cheapest_path() -> None:
+    cost = np.random.default_rng(1).uniform(size=(30, 25))
+    certain = posterior(cost, 1e-4)
+    path = cheapest_path(cost)
+    assert certain[tuple(path.T)].min() > 0.999
+    assert certain.sum() == pytest.approx(len(path), abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cheapest_path_costs_least(seed: int) -> None:
+    cost = np.random.default_rng(seed).uniform(size=(5, 4))
+    best = min(cost[tuple(np.array(p).T)].sum() for p in every_path(0, 0, 5, 4))
+    path = cheapest_path(cost)
+    assert cost[tuple(path.T)].sum() == pytest.approx(best)
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [4, 3]
+    assert (np.diff(path, axis=0).max(axis=1) == 1).all()
