@@ -1,5 +1,5 @@
-"""Phase classification: the phase of each test frame, told from its features by a classifier that
-was fitted on the frames of the training videos."""
+"""Phase classification: the phase of each test frame, predicted from its features by a classifier
+that was fitted on the frames of the training videos."""
 
 from __future__ import annotations
 
@@ -151,8 +151,9 @@ def score_confusion(
 ) -> FloatArray:
     """(...) of confusion (..., K, K), truth by row; NaN where it holds no frame.
 
-    accuracy: frames told right. weighted_f1: F1 of each phase (0 where it is undefined), weighted
-    by its share of the true frames, as scikit-learn's f1_score(average="weighted").
+    accuracy: share of frames that are right. weighted_f1: F1 of each phase (0 where it is
+    undefined), weighted by its share of the true frames, as scikit-learn's
+    f1_score(average="weighted").
     """
     confusion = np.asarray(confusion, dtype=np.float64)
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
