@@ -133,12 +133,12 @@ def _shares(text: str) -> list[float]:
     from la2ds_cli.core.errors import UserError
 
     try:
-        found = [float(part) for part in text.split(",")]
+        shares = [float(part) for part in text.split(",")]
     except ValueError:
-        found = [-1.0]
-    if not all(0 <= share <= 1 for share in found):
+        shares = [-1.0]
+    if not all(0 <= share <= 1 for share in shares):
         raise UserError(f"'{text}' is no list of shares from 0 to 1", hint="--p 0,0.25,0.5,1")
-    return found
+    return shares
 
 
 def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:

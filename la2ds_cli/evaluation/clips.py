@@ -115,7 +115,7 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
     """Compare the clips that each run names in its weights with the test clips of videos.csv.
 
     UserError (exit 5) where the run has seen one of them, or another clip of the same video. A
-    warning where that cannot be told, since clips that it has seen are not in the project any more.
+    warning where that is unknown, since clips that it has seen are no longer in the project.
     """
     from la2ds_cli.embedding.trained import checkpoint_path
 
@@ -138,8 +138,8 @@ def _check_videos(project: Project, run: str, ids: Sequence[str], warnings: list
     gone = len(set(ids) - known.keys())
     if gone:
         warnings.append(
-            f"run {run} was trained on {gone} clips that are not in videos.csv any more; whether "
-            "test clips come from the same videos cannot be told"
+            f"run {run} was trained on {gone} clips that are no longer in videos.csv; whether "
+            "test clips come from the same videos is unknown"
         )
 
 
@@ -153,7 +153,7 @@ def _check_digest(project: Project, run: str, seen: str | None, warnings: list[s
         raise _refusal(run, "on the test clips, too")
     warnings.append(
         f"run {run} was trained on other clips or poses than the training clips of today; "
-        "whether it has seen test clips cannot be told"
+        "whether it has seen test clips is unknown"
     )
 
 

@@ -1,4 +1,4 @@
-"""The definitions behind the numbers, in words, as they are printed and stored beside them."""
+"""The definitions behind the numbers, as sentences that are printed and stored beside them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLASSIFIER = {
     "logistic": "logistic regression (multinomial, C = 1)",
 }
 _SCORE = {
-    "accuracy": "share of all test frames told right",
+    "accuracy": "share of all test frames classified correctly",
     "weighted_f1": "F1 of each phase over all test frames, weighted by the phase's frames",
 }
 _MISSING = {
@@ -37,7 +37,7 @@ def describe(
     protocol: Protocol, config: EvaluateConfig, sets: Sequence[FeatureSet], events: str | None
 ) -> dict[str, Any]:
     """JSON-able definitions and the settings that fix the random choices."""
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "name": protocol.name,
         "source": protocol.source,
         "phase_classification": _classification(protocol),
@@ -63,8 +63,8 @@ def describe(
         "seed": config.seed,
     }
     if protocol.event_transfer:
-        found |= _transfer(config, events)
-    return found
+        document |= _transfer(config, events)
+    return document
 
 
 def _transfer(config: EvaluateConfig, events: str | None) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _transfer(config: EvaluateConfig, events: str | None) -> dict[str, Any]:
         "event_transfer": (
             f"each clip loses 0 to {config.max_trim:.0%} of its length at its start and as much at "
             "its end, independently; features are computed on the trimmed clips; every event that "
-            "lies inside both clips of an ordered pair is carried from A to B along the "
+            "lies inside both clips of an ordered pair is transferred from A to B along the "
             "alignment, smoothed to fractions of a frame; error in percent of the untrimmed length "
             "of B, and in seconds of B"
         ),
@@ -134,7 +134,7 @@ def _every(stride: int) -> str:
 def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:
     """Description of each set, with its way to align; a model of several runs is described once."""
     runs = [feature_set.run for feature_set in sets if feature_set.name == "model"]
-    found = {}
+    descriptions = {}
     for feature_set in sets:
         text = feature_set.description
         if feature_set.name == "model" and len(runs) > 1:
@@ -142,5 +142,5 @@ def _features(sets: Sequence[FeatureSet], aligned: bool) -> dict[str, str]:
                 f"mean over the networks of the runs {', '.join(runs)}; ± is the standard "
                 f"deviation over runs (n - 1)"
             )
-        found[feature_set.name] = f"{text}; {feature_set.alignment}" if aligned else text
-    return found
+        descriptions[feature_set.name] = f"{text}; {feature_set.alignment}" if aligned else text
+    return descriptions

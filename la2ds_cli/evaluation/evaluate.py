@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from la2ds_cli.alignment.consensus import choose_references
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
@@ -20,11 +19,17 @@ from la2ds_cli.evaluation.clips import check_unseen, select_clips
 from la2ds_cli.evaluation.definitions import describe
 from la2ds_cli.evaluation.event_transfer import compare, draw_trims
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
-from la2ds_cli.evaluation.features import FeatureSet, check_names, check_runs, feature_sets
+from la2ds_cli.evaluation.features import (
+    FeatureRequest,
+    FeatureSet,
+    check_names,
+    check_runs,
+    feature_sets,
+)
 from la2ds_cli.evaluation.measure import Measure
 from la2ds_cli.evaluation.phase_labels import label_clips
 from la2ds_cli.evaluation.protocol import Protocol, get_protocol
-from la2ds_cli.evaluation.scoring import Material, Scored, mean_row, score
+from la2ds_cli.evaluation.scoring import Inputs, Scored, mean_row, score
 
 SCHEMA_VERSION = 1
 
@@ -32,11 +37,11 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True)
 class Evaluated:
     """document: what `evaluate` writes. scored: feature set -> run ("" for a baseline) -> figures
-    with their resamples. material: what all of them share."""
+    with their resamples. inputs: what all of them share."""
 
     document: dict[str, Any]
     scored: dict[str, dict[str, Scored]]
-    material: Material
+    inputs: Inputs
 
 
 def evaluate(
@@ -52,19 +57,19 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score the model of `run`, or the mean of `runs`, beside baselines; returns what it writes.
 
-    Where neither is given, the run is the default one, and without a model of it the baselines
-    alone are scored, the untrained network with the settings of `config`.
+    Where neither is given, the run is the default one; if it has no model, the baselines alone are
+    scored, the untrained network with the settings of `config`.
 
     Scores the clips of split `test`, or all clips when there is no such split; the classifiers of
     phases are fitted on the other clips.
     protocol: a name of la2ds_cli.evaluation.protocol. features: names of
     la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes results/evaluate/NAME.json,
-    NAME-videos.csv and, where events were carried, NAME-events.csv; NAME is `result_name`.
+    NAME-videos.csv and, where events were transferred, NAME-events.csv; NAME is `result_name`.
     UserError: fewer than two usable clips, no labels where the protocol needs them or no model of a
     run that is given (exit 4), clips of different skeletons, of one source in both splits, or a run
     that was trained on the test clips (exit 5), an unknown name (exit 2).
     """
-    found = evaluate_all(
+    evaluated = evaluate_all(
         project,
         runs=runs or ((run,) if run else ()),
         protocol=protocol,
@@ -73,7 +78,7 @@ def evaluate(
         features=features,
         progress=progress,
     )
-    return found.document
+    return evaluated.document
 
 
 def evaluate_all(
@@ -93,38 +98,32 @@ def evaluate_all(
     optional = not runs
     runs = check_runs(project, runs or (DEFAULT_RUN,))
     warnings: list[str] = []
-    material, source = _material(project, config, chosen, warnings)
-    skeleton = material.clips[0].pose.skeleton
-    sets = feature_sets(
-        project,
-        runs,
-        config,
-        device,
-        skeleton,
-        features,
-        material.others,
-        warnings,
-        optional=optional,
+    inputs, source = _inputs(project, config, chosen, warnings)
+    skeleton = inputs.clips[0].pose.skeleton
+    references = inputs.references
+    request = FeatureRequest(
+        project, features, runs, config, device, skeleton, references, optional=optional
     )
-    if material.fit_split:
+    sets = feature_sets(request, warnings)
+    if inputs.fit_split:
         check_unseen(project, [s.run for s in sets if s.name == "model"], warnings)
-    scored = _score_all(sets, material, progress)
+    scored = _score_all(sets, inputs, progress)
     document = {
         "schema_version": SCHEMA_VERSION,
         "run": "+".join(runs),
         "runs": list(runs),
-        "split": "test" if material.fit_split else "all",
-        "clips": len(material.clips),
-        "training_clips": len(material.fit),
-        "labelled_clips": len(material.labels.test) if material.labels else 0,
-        "phases": list(material.labels.phases) if material.labels else [],
+        "split": "test" if inputs.fit_split else "all",
+        "clips": len(inputs.clips),
+        "training_clips": len(inputs.fit),
+        "labelled_clips": len(inputs.labels.test) if inputs.labels else 0,
+        "phases": list(inputs.labels.phases) if inputs.labels else [],
         "events": source,
         "protocol": describe(chosen, config.evaluate, sets, source),
-        **_rows(scored, material),
+        **_rows(scored, inputs),
         "warnings": warnings,
     }
-    _write(project, result_name(runs, chosen.name), document, scored, material)
-    return Evaluated(document, scored, material)
+    _write(project, result_name(runs, chosen.name), document, scored, inputs)
+    return Evaluated(document, scored, inputs)
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:
@@ -132,13 +131,13 @@ def result_name(runs: Sequence[str], protocol: str) -> str:
     return "+".join(runs) + ("" if protocol == "la2ds" else f"-{protocol}")
 
 
-def _material(
+def _inputs(
     project: Project, config: Config, protocol: Protocol, warnings: list[str]
-) -> tuple[Material, str | None]:
+) -> tuple[Inputs, str | None]:
     """What all feature sets share, and where the events come from."""
     selection = select_clips(project, config, warnings)
     phases = project.phases()
-    found = label_clips(selection, phases, protocol, config.evaluate.background, warnings)
+    labelled = label_clips(selection, phases, protocol, config.evaluate.background, warnings)
     if protocol.event_transfer:
         clips, source, notes = choose_events(selection.test, phases)
         warnings += notes
@@ -146,47 +145,47 @@ def _material(
     else:
         clips = [EvaluationClip(video, pose, {}) for video, pose in selection.test.items()]
         source, draws = None, []
-    labels, fit = found or (None, [])
-    material = Material(
+    labels, fit = labelled or (None, [])
+    inputs = Inputs(
         clips=clips,
         draws=draws,
         has_events=source is not None,
         fit=[selection.fit[video] for video in fit],
-        others=choose_references(list(selection.fit.values()), config.align),
+        references=choose_references(list(selection.fit.values()), config.align),
         fit_split=selection.split == "test",
         labels=labels,
         protocol=protocol,
         config=config,
     )
-    return material, source
+    return inputs, source
 
 
 def _score_all(
-    sets: Sequence[FeatureSet], material: Material, progress: Progress
+    sets: Sequence[FeatureSet], inputs: Inputs, progress: Progress
 ) -> dict[str, dict[str, Scored]]:
     """Feature set -> run ("" for a baseline) -> figures."""
-    pairs = sum(len(draw.pair) for draw in material.draws)
+    pairs = sum(len(draw.pair) for draw in inputs.draws)
     progress.begin("evaluate", sum(1 + len(s.variants) * pairs for s in sets))
     scored: dict[str, dict[str, Scored]] = {}
     for feature_set in sets:
-        one = score(feature_set, material, progress)
+        one = score(feature_set, inputs, progress)
         scored.setdefault(feature_set.name, {})[feature_set.run] = one
         progress.advance()
     progress.end()
     return scored
 
 
-def _rows(scored: Mapping[str, Mapping[str, Scored]], material: Material) -> dict[str, Any]:
+def _rows(scored: Mapping[str, Mapping[str, Scored]], inputs: Inputs) -> dict[str, Any]:
     """The rows of the feature sets, of each of several runs, and the comparisons."""
-    seed, count = material.config.evaluate.seed, len(material.clips)
+    seed, count = inputs.config.evaluate.seed, len(inputs.clips)
     rows, by_run = {}, {}
-    for name, found in scored.items():
-        if len(found) > 1:
-            rows[name] = mean_row(found, count, seed)
-            by_run = {run: one.row for run, one in found.items()}
+    for name, runs in scored.items():
+        if len(runs) > 1:
+            rows[name] = mean_row(runs, count, seed)
+            by_run = {run: one.row for run, one in runs.items()}
         else:
-            rows[name] = next(iter(found.values())).row
-    errors = {name: [one.errors for one in found.values()] for name, found in scored.items()}
+            rows[name] = next(iter(runs.values())).row
+    errors = {name: [one.errors for one in runs.values()] for name, runs in scored.items()}
     return {
         "features": rows,
         "by_run": by_run,
@@ -199,17 +198,17 @@ def _write(
     name: str,
     document: Mapping[str, Any],
     scored: Mapping[str, Mapping[str, Scored]],
-    material: Material,
+    inputs: Inputs,
 ) -> None:
     flat = {
-        f"{feature}:{run}" if len(found) > 1 else feature: one
-        for feature, found in scored.items()
-        for run, one in found.items()
+        f"{feature}:{run}" if len(runs) > 1 else feature: one
+        for feature, runs in scored.items()
+        for run, one in runs.items()
     }
     folder = project.results_dir("evaluate")
-    if material.protocol.event_transfer:
-        artifact.write_text(folder / f"{name}-events.csv", events_csv(flat, material.clips))
-    artifact.write_text(folder / f"{name}-videos.csv", videos_csv(flat, material.clips))
+    if inputs.protocol.event_transfer:
+        artifact.write_text(folder / f"{name}-events.csv", events_csv(flat, inputs.clips))
+    artifact.write_text(folder / f"{name}-videos.csv", videos_csv(flat, inputs.clips))
     artifact.write_json(folder / f"{name}.json", document)
 
 
@@ -226,12 +225,12 @@ def events_csv(results: Mapping[str, Scored], clips: Sequence[EvaluationClip]) -
         for name, scored in results.items()
         for e in scored.errors
     )
-    return _csv([*header, "error_seconds"], rows)
+    return table_text([*header, "error_seconds"], rows)
 
 
 def videos_csv(results: Mapping[str, Scored], clips: Sequence[EvaluationClip]) -> str:
     """One row per feature set, metric and test video. count: frames, pairs or events behind the
-    value. Event transfer: the mean error of what was carried onto the video, in percent."""
+    value. Event transfer: the mean error of the events transferred to the video, in percent."""
     rows: list[list[object]] = []
     for name, scored in results.items():
         for (metric, part), measure in scored.measures.items():
@@ -243,7 +242,7 @@ def videos_csv(results: Mapping[str, Scored], clips: Sequence[EvaluationClip]) -
             [name, "event_transfer_mean_percent", "", clips[b].id, _short(np.mean(v)), len(v)]
             for b, v in sorted(onto.items())
         ]
-    return _csv(["feature", "metric", "part", "video", "value", "count"], rows)
+    return table_text(["feature", "metric", "part", "video", "value", "count"], rows)
 
 
 def _metric_rows(name: str, metric: str, part: str, measure: Measure) -> list[list[object]]:
@@ -253,11 +252,3 @@ def _metric_rows(name: str, metric: str, part: str, measure: Measure) -> list[li
 
 def _short(value: float | np.floating) -> float:
     return round(float(value), 6)
-
-
-def _csv(header: list[str], rows: Iterable[list[object]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()

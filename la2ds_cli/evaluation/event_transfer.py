@@ -1,4 +1,4 @@
-"""Event transfer on trimmed pairs: how far off is an event of A when it is carried to B?
+"""Event transfer on trimmed pairs: how far off is an event of A when it is transferred to B?
 
 Both clips are trimmed at random first, so that knowing the share of the clip that has passed is
 not enough. Features are computed on the trimmed clips, since a network's context is part of it.
@@ -24,10 +24,10 @@ from la2ds_cli.evaluation.measure import interval, resampled_medians, video_coun
 
 @dataclass(frozen=True)
 class TransferError:
-    """One event carried from clip `a` to clip `b` (numbers in the list of clips) in one draw.
+    """One event transferred from clip `a` to clip `b` (numbers in the list of clips) in one draw.
 
     frames: error in frames of B. percent: of B's untrimmed number of frames. seconds: in B.
-    unmatched: the event's frame had no pair in the path, its nearest matched frame was carried.
+    unmatched: the event's frame had no pair in the path, its nearest matched frame was transferred.
     """
 
     draw: int
@@ -59,17 +59,18 @@ def transfer_events(
     for draw in draws:
         needed = [int(c) for c in np.unique(draw.pair)]
         trimmed = [clips[c].pose.cut(draw.cuts[c].start, draw.cuts[c].stop) for c in needed]
-        ready = {c: aligner.prepare(seen) for c, seen in zip(needed, views(trimmed), strict=True)}
+        by_clip = zip(needed, views(trimmed), strict=True)
+        prepared = {c: aligner.prepare(clip) for c, clip in by_clip}
         for a, b in draw.pair.tolist():
             names = shared_events(clips[a], draw.cuts[a], clips[b], draw.cuts[b])
             if names:
-                position = aligner.match(ready[a], ready[b])
-                errors += [_carry(clips, draw, (a, b), position, name) for name in names]
+                position = aligner.match(prepared[a], prepared[b])
+                errors += [_transfer_error(clips, draw, (a, b), position, name) for name in names]
             advance()
     return errors
 
 
-def _carry(
+def _transfer_error(
     clips: Sequence[EvaluationClip],
     draw: Draw,
     pair: tuple[int, int],
@@ -157,7 +158,7 @@ def _finite(statistic: Callable[[FloatArray], Any], values: FloatArray) -> float
 
 @dataclass(frozen=True)
 class Cut:
-    """Rows start..stop (stop exclusive) of a clip that are kept."""
+    """Rows start..stop (stop exclusive) of a clip, which a trim leaves."""
 
     start: int
     stop: int
@@ -179,7 +180,7 @@ def trim(length: int, max_trim: float, video: str, seed: int) -> Cut:
     """Cut U(0, max_trim) of the clip's `length` rows off its start and as much off its end.
 
     The two shares are independent, rounded down to rows, and depend on `video` and `seed` only:
-    other clips of the project change nothing. At least two rows are kept.
+    other clips of the project change nothing. At least two rows are left.
     """
     digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
     first, last = np.random.default_rng([seed, digest]).uniform(0, max_trim, 2) * length

@@ -40,12 +40,12 @@ def phase_events(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, int]:
     the frames of `pose` is left out; one between two of its frames goes to the nearer.
     """
     events = {}
-    met: Counter[str] = Counter()
+    times: Counter[str] = Counter()
     for position, phase in enumerate(phases):
-        met[phase.name] += 1
+        times[phase.name] += 1
         inside = len(pose) and pose.frame[0] <= phase.start <= pose.frame[-1]
         if position and inside:
-            name = phase.name if met[phase.name] == 1 else f"{phase.name}#{met[phase.name]}"
+            name = phase.name if times[phase.name] == 1 else f"{phase.name}#{times[phase.name]}"
             events[name] = int(np.abs(pose.frame - phase.start).argmin())
     return events
 
@@ -72,10 +72,10 @@ def choose_events(
                 f"clips that repeat a phase: {repeated}; the k-th time is compared with the k-th"
             )
         return _clips(poses, labelled), "phases", warnings
-    found = {v: kinematic_events(pose) for v, pose in poses.items()}
-    if _shared(found):
+    kinematic = {v: kinematic_events(pose) for v, pose in poses.items()}
+    if _shared(kinematic):
         return (
-            _clips(poses, found),
+            _clips(poses, kinematic),
             "kinematic",
             ["no phase labels: events are extrema of the joints, found by rule and not by people"],
         )

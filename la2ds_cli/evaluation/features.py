@@ -97,7 +97,7 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 
 @dataclass(frozen=True)
 class Variant:
-    """views: features of clips. aligner: aligns two clips by them. name says both in words.
+    """views: features of clips. aligner: aligns two clips by them. name says both.
     feature: what the first view holds; variants of one feature differ in how they align only."""
 
     name: str
@@ -109,7 +109,7 @@ class Variant:
 @dataclass(frozen=True)
 class FeatureSet:
     """A row of the result table. description: what the features are; alignment: how clips are
-    aligned by them, for event transfer; both in words. run: of the model."""
+    aligned by them, for event transfer. run: of the model."""
 
     name: str
     description: str
@@ -133,10 +133,10 @@ _HOLDS = {"velocity": "raw pose with velocity", "movement": "movement of the joi
 
 
 def raw_variants(
-    others: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
+    references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
 ) -> tuple[Variant, ...]:
     """Raw pose plain, with velocity, with mirror and as movement, each with closed and with open
-    ends; and, where there are other clips, movement by way of them, as `align` does without a
+    ends; and, where there are reference clips, movement through them, as `align` does without a
     model."""
     views = {
         "plain": single_view(pose_features.raw_pose),
@@ -154,23 +154,23 @@ def raw_variants(
         for name, view in views.items()
         for ends, config in (("closed", CLOSED), ("open", OPEN))
     ]
-    if others:
-        consensus = ByConsensus(lambda: views["movement"](others), align)
-        through = f"movement, {_by_way(others)}"
+    if references:
+        consensus = ByConsensus(lambda: views["movement"](references), align)
+        through = f"movement, {_through(references)}"
         variants.append(Variant(through, views["movement"], consensus, _HOLDS["movement"]))
     return tuple(variants)
 
 
-def _by_way(others: Sequence[PoseSequence]) -> str:
-    return f"directly and by way of {len(others)} training clips"
+def _through(references: Sequence[PoseSequence]) -> str:
+    return f"directly and by way of {len(references)} training clips"
 
 
 def baseline_sets(
-    others: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
+    references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
 ) -> list[FeatureSet]:
-    """The sets that need no model: raw_pose, raw_pose_best and time_only. others: training clips
-    for the variant that aligns by way of them, by the settings `align`."""
-    variants = raw_variants(others, align)
+    """The sets that need no model: raw_pose, raw_pose_best and time_only. references: training
+    clips for the variant that aligns through them, by the settings `align`."""
+    variants = raw_variants(references, align)
     clock = Variant(
         "linear",
         single_view(pose_features.time_only),
@@ -189,7 +189,7 @@ def baseline_sets(
             "raw pose plain, raw pose with velocity, or the joints' movement, whichever does "
             "best on these very clips, chosen for each metric by itself",
             "for event transfer also to B or to its mirror image, with closed and with open ends"
-            + (f", and {_by_way(others)}" if others else ""),
+            + (f", and {_through(references)}" if references else ""),
             variants,
         ),
         FeatureSet(
@@ -206,11 +206,11 @@ def embedder_set(
     description: str,
     embed: Embedder,
     align: AlignConfig,
-    others: Sequence[PoseSequence] = (),
+    references: Sequence[PoseSequence] = (),
     run: str = "",
 ) -> FeatureSet:
-    """The set of a network, aligned as the project's settings say, by way of `others` too."""
-    pooled = bool(others) and align.pool
+    """The set of a network, aligned as the project's settings say, through `references` too."""
+    pooled = bool(references) and align.pool
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
         values = embed(poses)
@@ -221,9 +221,9 @@ def embedder_set(
     ends = "open" if align.open_ends else "closed"
     aligned = f"{align.method}, {ends} ends"
     aligner: Aligner = align_views(align)
-    if others:
-        aligned += f", {_by_way(others)}" + " by the joints' movement too" * pooled
-        aligner = ByConsensus(lambda: views(others), align)
+    if references:
+        aligned += f", {_through(references)}" + " by the joints' movement too" * pooled
+        aligner = ByConsensus(lambda: views(references), align)
     variant = Variant(aligned, views, aligner, f"{name} {run}".strip())
     return FeatureSet(name, description, f"aligned by {aligned}", (variant,), run)
 
@@ -252,94 +252,88 @@ def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
     return tuple(runs)
 
 
-def feature_sets(
-    project: Project,
-    runs: Sequence[str],
-    config: Config,
-    device: DeviceName,
-    skeleton: str,
-    wanted: Sequence[str] | None,
-    others: Sequence[PoseSequence],
-    warnings: list[str],
-    *,
-    optional: bool = False,
-) -> list[FeatureSet]:
-    """The wanted sets (None = all) in the order of FEATURE_NAMES, `model` once for each run.
+@dataclass(frozen=True)
+class FeatureRequest:
+    """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: whose networks are
+    the model. references: clips through which the networks and one variant of raw poses align.
+    optional: a single run without weights is left out with a warning."""
 
-    optional: a single run without weights is left out with a warning, and the untrained network
-    then has the settings of `config`. others: clips by way of which the networks and one variant of
-    raw poses align. UserError (exit 4) if a run that is not optional has no weights, or if nothing
-    is left.
+    project: Project
+    names: Sequence[str] | None
+    runs: Sequence[str]
+    config: Config
+    device: DeviceName
+    skeleton: str
+    references: Sequence[PoseSequence]
+    optional: bool = False
+
+    def wants(self, *names: str) -> bool:
+        return self.names is None or not set(names).isdisjoint(self.names)
+
+
+def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
+    """The wanted sets in the order of FEATURE_NAMES, `model` once for each run.
+
+    Where an optional run has no weights, the untrained network has the settings of the request.
+    UserError (exit 4) if a run that is not optional has no weights, or if nothing is left.
     """
-    sets = baseline_sets(others, config.align)
-    if wanted is None or {"model", "untrained"} & set(wanted):
-        sets += _network_sets(
-            project, runs, config, device, skeleton, wanted, others, warnings, optional
-        )
-    names = FEATURE_NAMES if wanted is None else wanted
-    chosen = sorted((s for s in sets if s.name in names), key=lambda s: FEATURE_NAMES.index(s.name))
+    sets = baseline_sets(request.references, request.config.align)
+    if request.wants("model", "untrained"):
+        sets += _network_sets(request, warnings)
+    chosen = [s for s in sets if request.wants(s.name)]
     if not chosen:
         raise UserError(
-            f"run {runs[0]} has no model, so there is nothing to evaluate",
+            f"run {request.runs[0]} has no model, so there is nothing to evaluate",
             hint=f"la2ds train, or ask for {', '.join(FEATURE_NAMES[1:])}",
             exit_code=ExitCode.UNUSABLE,
         )
-    return chosen
+    return sorted(chosen, key=lambda s: FEATURE_NAMES.index(s.name))
 
 
-def _network_sets(
-    project: Project,
-    runs: Sequence[str],
-    config: Config,
-    device: DeviceName,
-    skeleton: str,
-    wanted: Sequence[str] | None,
-    others: Sequence[PoseSequence],
-    warnings: list[str],
-    optional: bool,
-) -> list[FeatureSet]:
-    from la2ds_cli.embedding.trained import (
-        has_model,
-        load_embedder,
-        trained_runs,
-        untrained_embedder,
-    )
+def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
+    from la2ds_cli.embedding.trained import has_model, load_embedder, trained_runs
 
-    embedders, network = {}, "the network of the project's settings"
-    if not optional or has_model(project, runs[0]):
-        embedders = {run: load_embedder(project, run, device) for run in runs}
-        network = "the same network" if len(runs) == 1 else f"the network of run {runs[0]}"
+    project, runs, align = request.project, request.runs, request.config.align
+    embedders = {}
+    if not request.optional or has_model(project, runs[0]):
+        embedders = {run: load_embedder(project, run, request.device) for run in runs}
         warnings += _differences(project, runs)
     else:
         trained = trained_runs(project)
-        others_trained = f"; --run NAME takes another: {', '.join(trained)}" if trained else ""
-        warnings.append(
-            f"run {runs[0]} has no model: only baselines were evaluated{others_trained}"
-        )
+        hint = f"; --run NAME takes another: {', '.join(trained)}" if trained else ""
+        warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
+    references = request.references
     sets = [
-        embedder_set("model", f"the network of run {run}", embedder, config.align, others, run)
+        embedder_set("model", f"the network of run {run}", embedder, align, references, run)
         for run, embedder in embedders.items()
     ]
-    if wanted is None or "untrained" in wanted:
-        settings = embedders[runs[0]].config if embedders else config
-        seed = config.evaluate.seed
-        if embedders:
-            pictures = embedders[runs[0]].pictures
-        else:
-            pictures = frame_reader(project, settings, device=device)
-        untrained = untrained_embedder(
-            settings, skeleton, seed=seed, device=device, pictures=pictures
-        )
-        sets.append(
-            embedder_set(
-                "untrained",
-                f"{network} with random weights",
-                untrained,
-                replace(config.align, pool=False),  # the joints' movement would do the work
-                others,
-            )
-        )
+    if request.wants("untrained"):
+        sets.append(_untrained_set(request, embedders.get(runs[0])))
     return sets
+
+
+def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> FeatureSet:
+    """The network of the first run, or of the settings where there is none, with random weights."""
+    from la2ds_cli.embedding.trained import untrained_embedder
+
+    config, network = request.config, "the network of the project's settings"
+    if trained is not None:
+        settings, pictures = trained.config, trained.pictures
+        several = len(request.runs) > 1
+        network = f"the network of run {request.runs[0]}" if several else "the same network"
+    else:
+        settings = config
+        pictures = frame_reader(request.project, settings, device=request.device)
+    untrained = untrained_embedder(
+        settings,
+        request.skeleton,
+        seed=config.evaluate.seed,
+        device=request.device,
+        pictures=pictures,
+    )
+    align = replace(config.align, pool=False)  # the joints' movement would do the work
+    description = f"{network} with random weights"
+    return embedder_set("untrained", description, untrained, align, request.references)
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
@@ -349,22 +343,22 @@ def _differences(project: Project, runs: Sequence[str]) -> list[str]:
 
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]
-    found, by_seed = [], {}
+    notes, by_seed = [], {}
     for run, recipe in recipes.items():
         by_seed.setdefault(recipe.config.get("train.seed"), []).append(run)
     for seed, same in by_seed.items():
         if len(same) > 1:
-            found.append(f"runs {', '.join(same)} have one and the same seed (train.seed={seed})")
+            notes.append(f"runs {', '.join(same)} have one and the same seed (train.seed={seed})")
     for run in runs[1:]:
         other = recipes[run]
         names = [n for n in _changed(first.config, other.config) if n != "train.seed"]
-        clips = [found.inputs.get("clips") for found in (first, other)]
+        clips = [recipe.inputs.get("clips") for recipe in (first, other)]
         names += ["the training clips"] if clips[0] != clips[1] else []
         if names:
-            found.append(
+            notes.append(
                 f"runs {runs[0]} and {run} differ in more than the seed: {', '.join(names)}"
             )
-    return found
+    return notes
 
 
 def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

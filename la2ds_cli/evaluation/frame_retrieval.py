@@ -54,8 +54,8 @@ def retrieve_frames(
         for start in range(end[v], end[v + 1], block):
             rows = slice(start, min(start + block, end[v + 1]))
             score = half_norm - centred[rows] @ centred.T
-            found = nearest_frames(score, frame[rows], frame, end[v], end[v + 1], count, slack)
-            hit = label[found] == label[rows, None]
+            neighbour = nearest_frames(score, frame[rows], frame, end[v], end[v + 1], count, slack)
+            hit = label[neighbour] == label[rows, None]
             total[v] += np.array([_precision(hit[:, :k], ranked).sum() for k in neighbours])
     return Retrieval(total, np.diff(end))
 
@@ -102,13 +102,13 @@ def nearest_frames(
     are compared by their squared distance, summed in order; equals go by their row, so that equal
     frames tie exactly.
     """
-    found = np.empty((len(query), count), np.int64)
+    neighbour = np.empty((len(query), count), np.int64)
     best = np.empty(count)
     for i in range(len(query)):
         best[:] = np.inf
         for j in range(len(frame)):
             if (j < first or j >= stop) and score[i, j] < best[count - 1]:
-                _insert(best, found[i], score[i, j], j)
+                _insert(best, neighbour[i], score[i, j], j)
         limit = best[count - 1] + 2 * slack
         best[:] = np.inf
         for j in range(len(frame)):
@@ -117,8 +117,8 @@ def nearest_frames(
                 for d in range(query.shape[1]):
                     distance += (query[i, d] - frame[j, d]) ** 2
                 if distance < best[count - 1]:
-                    _insert(best, found[i], distance, j)
-    return found
+                    _insert(best, neighbour[i], distance, j)
+    return neighbour
 
 
 @njit(cache=True)

@@ -69,12 +69,12 @@ def _all_pairs(clips: list[FloatArray]) -> FloatArray:
     block = max(1, _BLOCK // len(stacked))
     taus = np.empty((len(clips), len(clips)))
     for a, clip in enumerate(clips):
-        found = []
+        blocks = []
         for start in range(0, len(clip), block):
             part = slice(offset[a] + start, offset[a] + min(start + block, len(clip)))
             score = half_norm - centred[part] @ centred.T
-            found.append(nearest(score, stacked[part], stacked, offset, slack))
-        index = np.ascontiguousarray(np.concatenate(found).T)
+            blocks.append(nearest(score, stacked[part], stacked, offset, slack))
+        index = np.ascontiguousarray(np.concatenate(blocks).T)
         for b, other in enumerate(clips):
             taus[a, b] = tau_against_order(index[b], len(other))
     return taus
@@ -93,7 +93,7 @@ def nearest(
     summed in order, and the first smallest wins: equal frames then tie exactly, as they do when
     all distances are computed directly.
     """
-    found = np.empty((len(a), len(offset) - 1), np.int64)
+    index = np.empty((len(a), len(offset) - 1), np.int64)
     for c in range(len(offset) - 1):
         for i in range(len(a)):
             lowest = np.inf
@@ -109,8 +109,8 @@ def nearest(
                     if distance < best:
                         best = distance
                         choice = j
-            found[i, c] = choice - offset[c]
-    return found
+            index[i, c] = choice - offset[c]
+    return index
 
 
 @njit(cache=True)

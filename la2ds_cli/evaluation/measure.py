@@ -77,20 +77,20 @@ def mean_over_runs(measures: Mapping[str, Measure]) -> Measure:
 def _combined(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Facts of several runs that are numbers of their own. `pairs` goes with `nan`, its part."""
     counts = [key for key in ("nan", "pairs", "clipped") if any(key in f for f in each)]
-    found: dict[str, Any] = {key: sum(f.get(key, 0) for f in each) for key in counts}
+    facts: dict[str, Any] = {key: sum(f.get(key, 0) for f in each) for key in counts}
     if all("by_phase" in f for f in each):
-        found["mean_unclipped"] = float(np.mean([f["mean_unclipped"] for f in each]))
-        found["by_phase"] = {
+        facts["mean_unclipped"] = float(np.mean([f["mean_unclipped"] for f in each]))
+        facts["by_phase"] = {
             phase: float(np.mean([f["by_phase"][phase] for f in each]))
             for phase in each[0]["by_phase"]
         }
-    return found
+    return facts
 
 
-def _reason(told: Mapping[str, Measure], measures: Mapping[str, Measure]) -> str | None:
-    """Reasons of the runs `told`, each once; runs are named where it is not that of all."""
+def _reason(chosen: Mapping[str, Measure], measures: Mapping[str, Measure]) -> str | None:
+    """Reasons of the runs `chosen`, each once; runs are named where it is not that of all."""
     runs: dict[str, list[str]] = {}
-    for run, measure in told.items():
+    for run, measure in chosen.items():
         if measure.facts["reason"]:
             runs.setdefault(measure.facts["reason"], []).append(run)
     return (

@@ -1,19 +1,17 @@
-"""Phase classification: the phase of each test frame, told from its features by a classifier that
-was fitted on the frames of the training videos."""
+"""Phase classification: the phase of each test frame, predicted from its features by a classifier
+that was fitted on the frames of the training videos."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.protocol import Subset
-
-_BLOCK = 2**22  # kernel cells held at once (32 MB)
 
 
 @dataclass(frozen=True)
@@ -104,46 +102,11 @@ def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntA
 
 
 def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
-    """scikit-learn's SVC with its defaults: RBF kernel, C = 1, one against one."""
+    """scikit-learn's SVC with its defaults: RBF kernel, C = 1, gamma = 1 / (D var), one against
+    one."""
     from sklearn.svm import SVC
 
-    variance = float(x.var())
-    gamma = 1 / (x.shape[1] * variance) if variance > 0 else 1.0
-    settings: dict[str, Any] = {"C": 1.0, "gamma": gamma, "decision_function_shape": "ovo"}
-    model = SVC(**settings, cache_size=500).fit(x, y)
-    return svm_predictions(model, gamma, test)
-
-
-def svm_predictions(model: Any, gamma: float, test: FloatArray) -> IntArray:
-    """What model.predict(test) says, several times faster: kernels as matrix products.
-
-    model: a fitted RBF SVC. Each pair of classes votes; of equal votes the first class wins.
-    """
-    vector, weight = model.support_vectors_, model.dual_coef_
-    ends = np.cumsum([0, *model.n_support_])
-    norm = (vector**2).sum(axis=1)
-    classes = len(ends) - 1
-    guess = np.empty(len(test), np.int64)
-    block = max(1, _BLOCK // len(vector))
-    for start in range(0, len(test), block):
-        part = test[start : start + block]
-        square = (part**2).sum(axis=1)[:, None] + norm - 2 * (part @ vector.T)
-        kernel = np.exp(-gamma * np.maximum(square, 0))
-        votes = np.zeros((len(part), classes), np.int64)
-        pair = 0
-        for i in range(classes):
-            for j in range(i + 1, classes):
-                of_i, of_j = slice(ends[i], ends[i + 1]), slice(ends[j], ends[j + 1])
-                decision = kernel[:, of_i] @ weight[j - 1, of_i] + kernel[:, of_j] @ weight[i, of_j]
-                # scikit-learn turns the sign of the only pair: positive means the second class.
-                first = decision + model.intercept_[pair] > 0
-                if classes == 2:
-                    first = ~first
-                votes[first, i] += 1
-                votes[~first, j] += 1
-                pair += 1
-        guess[start : start + block] = votes.argmax(axis=1)
-    return model.classes_[guess]
+    return SVC(C=1.0, gamma="scale", cache_size=500).fit(x, y).predict(test)
 
 
 def score_confusion(
@@ -151,8 +114,9 @@ def score_confusion(
 ) -> FloatArray:
     """(...) of confusion (..., K, K), truth by row; NaN where it holds no frame.
 
-    accuracy: frames told right. weighted_f1: F1 of each phase (0 where it is undefined), weighted
-    by its share of the true frames, as scikit-learn's f1_score(average="weighted").
+    accuracy: share of frames that are right. weighted_f1: F1 of each phase (0 where it is
+    undefined), weighted by its share of the true frames, as scikit-learn's
+    f1_score(average="weighted").
     """
     confusion = np.asarray(confusion, dtype=np.float64)
     right = np.diagonal(confusion, axis1=-2, axis2=-1)

@@ -72,11 +72,11 @@ def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
         for b in names:
             leads = sum(np.sign(f[b] - f[a]) for f in firsts if a in f and b in f)
             wins[a] += float(np.sign(leads))
-    places: dict[str, list[int]] = {name: [] for name in names}
+    ranks: dict[str, list[int]] = {name: [] for name in names}
     for first in firsts:
-        for place, name in enumerate(sorted(first, key=lambda n: first[n])):
-            places[name].append(place)
-    return tuple(sorted(names, key=lambda n: (-wins[n], float(np.mean(places[n])), n)))
+        for rank, name in enumerate(sorted(first, key=lambda n: first[n])):
+            ranks[name].append(rank)
+    return tuple(sorted(names, key=lambda n: (-wins[n], float(np.mean(ranks[n])), n)))
 
 
 def _first_starts(phases: Sequence[Phase]) -> dict[str, int]:
@@ -131,15 +131,15 @@ def _labelled(
     number: Mapping[str, int],
 ) -> dict[str, IntArray]:
     """Labels of each clip that has any."""
-    found = {}
+    labels = {}
     for video, pose in poses.items():
         try:
             label = frame_phases(pose.frame, phases[video], number)
         except ValueError as problem:
             raise overlap_error(video, problem) from problem
         if (label != NO_PHASE).any():
-            found[video] = label
-    return found
+            labels[video] = label
+    return labels
 
 
 def _refuse(
@@ -165,32 +165,32 @@ def _refuse(
 def _label_warnings(
     selection: Selection, labels: Labels, phases: Mapping[str, Sequence[Phase]], fitted: int
 ) -> list[str]:
-    found = []
+    notes = []
     for kind, count, total in (
         ("training", fitted, len(selection.fit)),
         ("test", len(labels.test), len(selection.test)),
     ):
         if count < total:
-            found.append(f"{kind} clips without phases, not in the phase metrics: {total - count}")
+            notes.append(f"{kind} clips without phases, not in the phase metrics: {total - count}")
     every = [*labels.train, *labels.test]
     bare = sum(int((label == NO_PHASE).sum()) for label in every)
     if bare:
-        found.append(f"frames without a phase, not in the phase metrics: {bare}")
+        notes.append(f"frames without a phase, not in the phase metrics: {bare}")
     unseen = set(range(len(labels.phases))).difference(*(label.tolist() for label in labels.train))
     if unseen:
         shown = ", ".join(labels.phases[n] for n in sorted(unseen))
-        found.append(f"phases of no training clip, whose test frames count as wrong: {shown}")
+        notes.append(f"phases of no training clip, whose test frames count as wrong: {shown}")
     lacking = _lacking(labels)
     if lacking:
         shown = ", ".join(f"{labels.phases[n]} {count}" for n, count in sorted(lacking.items()))
-        found.append(f"labelled clips that lack a phase: {shown}; the rule is part of progression")
+        notes.append(f"labelled clips that lack a phase: {shown}; the rule is part of progression")
     repeats = sum(len({p.name for p in rows}) < len(rows) for rows in phases.values())
     if repeats:
-        found.append(
+        notes.append(
             f"clips that repeat a phase: {repeats}; progression takes the last time, and both it "
             "and tau assume that every phase happens once"
         )
-    return found
+    return notes
 
 
 def _lacking(labels: Labels) -> Counter[int]:

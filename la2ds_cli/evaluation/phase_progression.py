@@ -1,5 +1,5 @@
-"""Phase progression: how far a frame is from the end of each phase, told from its features by
-linear regression. TCC calls it event completion."""
+"""Phase progression: how far a frame is from the end of each phase, predicted from its
+features by linear regression. TCC calls it event completion."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def phase_progression(
             raise MissingPhase(e)
         model = LinearRegression().fit(x[known], y[known, e])
         for v, (feature, label) in enumerate(zip(test, test_label, strict=True)):
-            kept = (label != NO_PHASE) & ~np.isnan(truth[v][:, e])
-            if kept.any():
-                target = truth[v][kept, e]
-                miss = model.predict(np.asarray(feature[kept], np.float64)) - target
+            scored = (label != NO_PHASE) & ~np.isnan(truth[v][:, e])
+            if scored.any():
+                target = truth[v][scored, e]
+                miss = model.predict(np.asarray(feature[scored], np.float64)) - target
                 sums[v, e] = len(target), target.sum(), (target**2).sum(), (miss**2).sum()
                 absolute[v, e] = np.abs(miss).sum()
     frames = sums[:, :, 0].sum(axis=1)
@@ -106,8 +106,8 @@ def phase_progression(
 
 
 def _labelled(values: Sequence[FloatArray], label: Sequence[IntArray]) -> FloatArray:
-    kept = [np.asarray(v, np.float64)[of != NO_PHASE] for v, of in zip(values, label, strict=True)]
-    return np.concatenate(kept)
+    parts = [np.asarray(v, np.float64)[of != NO_PHASE] for v, of in zip(values, label, strict=True)]
+    return np.concatenate(parts)
 
 
 def r_squared(sums: FloatArray) -> FloatArray:

@@ -51,17 +51,17 @@ Measures = Mapping[Key, Measure]
 
 
 @dataclass(frozen=True)
-class Material:
+class Inputs:
     """What all feature sets share. clips: under test. fit: poses of the labelled training clips.
-    others: poses of the training clips by way of which clips are aligned (config align.routes).
-    labels: None without phase metrics. measured: figures of each feature, kept because several
-    sets share one. fit_split: some clips are marked test, so training clips are others."""
+    references: poses of the training clips through which clips are aligned (config align.routes).
+    labels: None without phase metrics. measured: figures of each feature, cached because
+    several sets share one. fit_split: some clips are marked test, so training clips are others."""
 
     clips: list[EvaluationClip]
     draws: list[Draw]
     has_events: bool
     fit: list[PoseSequence]
-    others: list[PoseSequence]
+    references: list[PoseSequence]
     fit_split: bool
     labels: Labels | None
     protocol: Protocol
@@ -78,17 +78,17 @@ class Scored:
     errors: list[TransferError]
 
 
-def score(feature_set: FeatureSet, material: Material, progress: Progress) -> Scored:
+def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
     """Every metric of the protocol; of several variants the best, for each metric by itself."""
     variants = feature_set.variants
     by_feature = {}
     for variant in {v.feature: v for v in variants}.values():
-        by_feature[variant.feature] = _measure(variant, material)
+        by_feature[variant.feature] = _measure(variant, inputs)
     measures = _best(by_feature)
     row: dict[str, Any] = nested({key: measure.row() for key, measure in measures.items()})
-    if not material.protocol.event_transfer:
+    if not inputs.protocol.event_transfer:
         return Scored(row, measures, [])
-    transfers = [_transfer(variant, material, progress) for variant in variants]
+    transfers = [_transfer(variant, inputs, progress) for variant in variants]
     best = min(range(len(variants)), key=lambda n: _rank(transfers[n][0]))
     row |= {"event_transfer": transfers[best][0], "variant": variants[best].name}
     if len(variants) > 1:
@@ -99,20 +99,20 @@ def score(feature_set: FeatureSet, material: Material, progress: Progress) -> Sc
     return Scored(row, measures, transfers[best][1])
 
 
-def _measure(variant: Variant, material: Material) -> Measures:
+def _measure(variant: Variant, inputs: Inputs) -> Measures:
     """Figures of the first view (a mirrored view is a way to align, not another feature)."""
-    if variant.feature in material.measured:
-        return material.measured[variant.feature]
-    protocol, seed = material.protocol, material.config.evaluate.seed
-    test = [views[0] for views in variant.views([clip.pose for clip in material.clips])]
-    videos = [clip.id for clip in material.clips]
-    found: dict[Key, Measure] = {}
-    if material.labels is not None:
-        fit = [views[0] for views in variant.views(material.fit)]
-        found |= measure_phases(fit, test, material.labels, protocol, seed)
-    found["kendalls_tau", ""] = measure_tau(test, videos, protocol.tau_stride, seed)
-    material.measured[variant.feature] = found
-    return found
+    if variant.feature in inputs.measured:
+        return inputs.measured[variant.feature]
+    protocol, seed = inputs.protocol, inputs.config.evaluate.seed
+    test = [views[0] for views in variant.views([clip.pose for clip in inputs.clips])]
+    videos = [clip.id for clip in inputs.clips]
+    measures: dict[Key, Measure] = {}
+    if inputs.labels is not None:
+        fit = [views[0] for views in variant.views(inputs.fit)]
+        measures |= measure_phases(fit, test, inputs.labels, protocol, seed)
+    measures["kendalls_tau", ""] = measure_tau(test, videos, protocol.tau_stride, seed)
+    inputs.measured[variant.feature] = measures
+    return measures
 
 
 def _best(by_feature: Mapping[str, Measures]) -> Measures:
@@ -122,7 +122,7 @@ def _best(by_feature: Mapping[str, Measures]) -> Measures:
         return next(iter(by_feature.values()))
     chosen = {}
     for key in next(iter(by_feature.values())):
-        values = {name: found[key].value for name, found in by_feature.items()}
+        values = {name: measures[key].value for name, measures in by_feature.items()}
         name = max(values, key=lambda n: -np.inf if (value := values[n]) is None else value)
         measure = by_feature[name][key]
         facts = {**measure.facts, "variant": name}
@@ -131,11 +131,11 @@ def _best(by_feature: Mapping[str, Measures]) -> Measures:
 
 
 def _transfer(
-    variant: Variant, material: Material, progress: Progress
+    variant: Variant, inputs: Inputs, progress: Progress
 ) -> tuple[dict[str, Any], list[TransferError]]:
-    clips, seed = material.clips, material.config.evaluate.seed
+    clips, seed = inputs.clips, inputs.config.evaluate.seed
     reason, errors = "", []
-    if not material.has_events:
+    if not inputs.has_events:
         reason = "no two clips share an event"
     elif not all(
         np.isfinite(value).all()
@@ -145,7 +145,7 @@ def _transfer(
         reason = "the features of some clip are not finite numbers"
     else:
         errors = transfer_events(
-            clips, material.draws, variant.views, variant.aligner, progress.advance
+            clips, inputs.draws, variant.views, variant.aligner, progress.advance
         )
     summary = summarise(errors, len(clips), seed)
     return summary | ({"reason": reason} if reason else {}), errors
@@ -227,11 +227,11 @@ def measure_tau(
 
 def _undefined_tau(features: Sequence[FloatArray], stride: int, tau: Tau) -> str | None:
     """Why some pairs have no tau. Their number is a fact of its own, so that the same reason of
-    several features is told once."""
+    several features appears once."""
     broken = sum(not np.isfinite(feature[::stride]).all() for feature in features)
-    whole = len(features) - broken
+    finite = len(features) - broken
     reasons = []
-    if tau.nan > tau.pairs - whole * (whole - 1):
+    if tau.nan > tau.pairs - finite * (finite - 1):
         reasons.append("all frames of A have one and the same nearest frame in B")
     if broken:
         reasons.append(f"the features of {broken} clips are not finite")
@@ -256,13 +256,13 @@ def measure_phases(
         clips = sum(count > 0 for count in broken)
         reason = f"features that are not finite: {sum(broken)} frames of {clips} clips"
         return {key: undefined(reason, nan=sum(broken)) for key in keys}
-    fit, scored = _kept(train, labels.train), _kept(test, labels.test)
-    found: dict[Key, Measure] = {}
+    fit, scored = _labelled_frames(train, labels.train), _labelled_frames(test, labels.test)
+    measures: dict[Key, Measure] = {}
     for subset in protocol.subsets:
         key = ("phase_classification", subset.name)
-        found[key] = _classification(fit, scored, labels, protocol, subset, seed)
-    found["phase_progression", ""] = _progression(train, test, labels, protocol, seed)
-    return found | _retrieval(scored, labels, protocol, seed)
+        measures[key] = _classification(fit, scored, labels, protocol, subset, seed)
+    measures["phase_progression", ""] = _progression(train, test, labels, protocol, seed)
+    return measures | _retrieval(scored, labels, protocol, seed)
 
 
 def _keys(protocol: Protocol) -> list[Key]:
@@ -273,7 +273,9 @@ def _keys(protocol: Protocol) -> list[Key]:
     ]
 
 
-def _kept(features: Sequence[FloatArray], label: Sequence[IntArray]) -> list[LabelledFrames]:
+def _labelled_frames(
+    features: Sequence[FloatArray], label: Sequence[IntArray]
+) -> list[LabelledFrames]:
     pairs = zip(features, label, strict=True)
     return [LabelledFrames(f[of != NO_PHASE], of[of != NO_PHASE]) for f, of in pairs]
 
@@ -286,26 +288,26 @@ def _classification(
     subset: Subset,
     seed: int,
 ) -> Measure:
-    found = classify_phases(train, test, len(labels.phases), subset, protocol.classifier)
-    if found is None:
+    result = classify_phases(train, test, len(labels.phases), subset, protocol.classifier)
+    if result is None:
         return undefined(f"{subset.name} wanted, {len(train)} labelled training videos are there")
-    draws = len(found.confusion)
-    by_draw = score_confusion(found.confusion.sum(axis=1), protocol.score)
+    draws = len(result.confusion)
+    by_draw = score_confusion(result.confusion.sum(axis=1), protocol.score)
     weight = _draw_counts(draws, seed)
     counts = video_counts(len(test), seed)
     resampled = np.zeros(len(counts))
     for d in range(draws):
-        pooled = np.einsum("rv,vij->rij", counts, found.confusion[d])
+        pooled = np.einsum("rv,vij->rij", counts, result.confusion[d])
         resampled += weight[:, d] * score_confusion(pooled, protocol.score) / draws
     facts = {
         "score": protocol.score,
-        "videos": found.videos,
+        "videos": result.videos,
         "draws": draws,
         "draw_spread": float(np.std(by_draw, ddof=1)) if draws > 1 else None,
-        "one_phase_draws": found.one_phase,
+        "one_phase_draws": result.one_phase,
         "reason": None,
     }
-    alone = score_confusion(found.confusion, protocol.score).mean(axis=0)
+    alone = score_confusion(result.confusion, protocol.score).mean(axis=0)
     frames = [len(clip.label) for clip in test]
     return Measure(float(by_draw.mean()), resampled, facts, _by_video(labels, alone, frames))
 
@@ -326,30 +328,30 @@ def _progression(
     if len(labels.phases) < 2:
         return undefined("fewer than two phases")
     try:
-        found = phase_progression(
+        result = phase_progression(
             *(train, labels.train, test, labels.test, len(labels.phases)),
             *(protocol.missing_phase, protocol.last_phase),
         )
     except MissingPhase as missing:
         name = labels.phases[missing.phase]
         return undefined(f"some clip has no phase '{name}', where this protocol has no rule")
-    names = labels.phases[: len(found.r2)]
-    if np.isnan(found.r2).any():
-        name = names[int(np.isnan(found.r2).argmax())]
+    names = labels.phases[: len(result.r2)]
+    if np.isnan(result.r2).any():
+        name = names[int(np.isnan(result.r2).argmax())]
         return undefined(f"no test clip has the phase '{name}'")
     low = -np.inf if protocol.r2_floor is None else protocol.r2_floor
     counts = video_counts(len(test), seed)
-    resampled = r_squared(np.einsum("rv,ves->res", counts, found.sums))
+    resampled = r_squared(np.einsum("rv,ves->res", counts, result.sums))
     facts = {
-        "by_phase": dict(zip(names, found.r2.tolist(), strict=True)),
-        "mean_unclipped": float(found.r2.mean()),
-        "clipped": int((found.r2 < low).sum()),
-        "excluded": dict(zip(names, found.excluded.tolist(), strict=True)),
+        "by_phase": dict(zip(names, result.r2.tolist(), strict=True)),
+        "mean_unclipped": float(result.r2.mean()),
+        "clipped": int((result.r2 < low).sum()),
+        "excluded": dict(zip(names, result.excluded.tolist(), strict=True)),
         "reason": None,
     }
-    value = float(np.maximum(found.r2, low).mean())
-    frames = found.sums[:, :, 0].max(axis=1).astype(int).tolist()
-    by_video = _by_video(labels, found.error, frames)
+    value = float(np.maximum(result.r2, low).mean())
+    frames = result.sums[:, :, 0].max(axis=1).astype(int).tolist()
+    by_video = _by_video(labels, result.error, frames)
     return Measure(value, np.maximum(resampled, low).mean(axis=1), facts, by_video)
 
 
@@ -361,21 +363,21 @@ def _retrieval(
     step = protocol.retrieval_stride
     metric = retrieval_metric(protocol)
     clips = [LabelledFrames(clip.feature[::step], clip.label[::step]) for clip in test]
-    found = retrieve_frames(clips, protocol.neighbours, protocol.ranked)
-    if found is None:
+    result = retrieve_frames(clips, protocol.neighbours, protocol.ranked)
+    if result is None:
         reason = f"fewer than {max(protocol.neighbours)} labelled frames in the other test clips"
         return {(metric, str(k)): undefined(reason) for k in protocol.neighbours}
     once = np.ones((1, len(clips)), np.int64)
-    value = average_retrieval(found, once, protocol.average)[0]
-    resampled = average_retrieval(found, video_counts(len(clips), seed), protocol.average)
-    alone = found.total / np.maximum(found.frames, 1)[:, None]
-    facts = {"queries": int(found.frames.sum()), "reason": None}
+    value = average_retrieval(result, once, protocol.average)[0]
+    resampled = average_retrieval(result, video_counts(len(clips), seed), protocol.average)
+    alone = result.total / np.maximum(result.frames, 1)[:, None]
+    facts = {"queries": int(result.frames.sum()), "reason": None}
     return {
         (metric, str(k)): Measure(
             float(value[e]),
             resampled[:, e],
             facts,
-            _by_video(labels, alone[:, e], found.frames.tolist()),
+            _by_video(labels, alone[:, e], result.frames.tolist()),
         )
         for e, k in enumerate(protocol.neighbours)
     }

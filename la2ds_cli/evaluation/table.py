@@ -1,4 +1,4 @@
-"""The result of an evaluation as a table with its definitions and a verdict in plain words."""
+"""The result of an evaluation as a table with its definitions and a verdict in plain sentences."""
 
 from __future__ import annotations
 
@@ -190,17 +190,17 @@ def figures(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     choices = result["protocol"]["choices"]
     classifier = "SVM" if choices["classifier"] == "svm" else "logistic"
     classifier += " F1" if choices["score"] == "weighted_f1" else ""
-    found = [
+    headings = [
         (f"{classifier}, {part}", "phase_classification", part)
         for part in row.get("phase_classification", {})
     ]
     if "phase_progression" in row:
-        found.append(("progress", "phase_progression", ""))
+        headings.append(("progress", "phase_progression", ""))
     if "event_transfer" not in row:
-        found.append(("tau", "kendalls_tau", ""))
+        headings.append(("tau", "kendalls_tau", ""))
     for metric in _RETRIEVAL:
-        found += [(f"AP@{part}", metric, part) for part in row.get(metric, {})]
-    return found
+        headings += [(f"AP@{part}", metric, part) for part in row.get(metric, {})]
+    return headings
 
 
 def figure(row: Mapping[str, Any], metric: str, part: str) -> Mapping[str, Any]:
@@ -232,7 +232,7 @@ def missing_notes(
     rows: Mapping[str, Mapping[str, Any]], shown: Sequence[tuple[str, str, str]]
 ) -> Iterator[str]:
     """Why figures are missing or rest on fewer pairs, each reason once for all it holds for."""
-    found: dict[str, dict[str, list[str]]] = {}
+    by_reason: dict[str, dict[str, list[str]]] = {}
     for name, row in rows.items():
         for heading, metric, part in shown:
             entry = figure(row, metric, part)
@@ -240,8 +240,8 @@ def missing_notes(
                 who = LABELS[name]
                 if entry.get("pairs") and entry.get("nan"):
                     who += f" ({entry['nan']} of {entry['pairs']})"
-                found.setdefault(entry["reason"], {}).setdefault(who, []).append(heading)
-    for reason, by_feature in found.items():
+                by_reason.setdefault(entry["reason"], {}).setdefault(who, []).append(heading)
+    for reason, by_feature in by_reason.items():
         same: dict[str, list[str]] = {}
         for who, headings in by_feature.items():
             same.setdefault(", ".join(headings), []).append(who)

@@ -131,7 +131,7 @@ def markdown(result: TableResult) -> str:
 
 
 def _definitions(protocol: Mapping[str, Any]) -> list[str]:
-    """The words of the protocol; its single choices are in the JSON document."""
+    """Sentences of the protocol; its single choices are in the JSON document."""
     definitions = {**protocol, **protocol.get("features", {})}
     lines = [f"- {key}: {text}" for key, text in definitions.items() if isinstance(text, str)]
     return ["## Definitions", "", *lines] if lines else []

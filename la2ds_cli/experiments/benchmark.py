@@ -38,7 +38,7 @@ from la2ds_cli.experiments.runs import (
     run_name,
     train_run,
 )
-from la2ds_cli.experiments.scores import FOLDER, Scored, score_kept
+from la2ds_cli.experiments.scores import FOLDER, Scored, cached_scores
 from la2ds_cli.training.losses import check_input
 
 NAME = "benchmark"
@@ -210,34 +210,34 @@ def _one_run(budget: Budget, plan: _Plan, method: Method, seed: int, into: Proje
     run = run_name(NAME, method.name, seed)
     row = into.row(method.name)
     assert row is not None
-    found = Outcome(run, "model", seed=seed)
+    outcome = Outcome(run, "model", seed=seed)
 
     def work() -> None:
-        nonlocal found
+        nonlocal outcome
         config = method.config(budget.project, plan.settings, seed)
-        found = train_run(budget, run, config)
+        outcome = train_run(budget, run, config)
         first = _network(config) not in into.networks
         features = ("model", UNTRAINED) if first else ("model",)
         scored = _score(budget, plan, run, features, config)
-        found = replace(found, scores=scored.scores["model"])
+        outcome = replace(outcome, scores=scored.scores["model"])
         if first:
             into.networks.append(_network(config))
             name, label = f"{UNTRAINED}-{method.name}", f"untrained, {method.label}"
             _add_baseline(into, name, label, UNTRAINED, scored)
         into.add_sample(row, scored.resampled["model"])
-        _keep_news(into, scored)
+        _add_news(into, scored)
 
     error = attempt(budget.project, run, work)
     if error:
         budget.progress.note(f"{run} failed: {error}")
-    row.outcomes.append(replace(found, error=error))
+    row.outcomes.append(replace(outcome, error=error))
 
 
 def _score(
     budget: Budget, plan: _Plan, run: str, features: tuple[str, ...], config: Config
 ) -> Scored:
     budget.progress.note(f"evaluating {run}")
-    return score_kept(
+    return cached_scores(
         budget.project,
         run,
         config,
@@ -254,7 +254,7 @@ def _network(config: Config) -> Any:
     return model, config.heatmap, config.train.fps, config.train.frames
 
 
-def _keep_news(into: ProjectResult, scored: Scored) -> None:
+def _add_news(into: ProjectResult, scored: Scored) -> None:
     """Warnings that were not there before, and facts where the baselines had none."""
     into.table.facts = into.table.facts or dict(scored.facts)
     known = into.table.warnings

@@ -19,7 +19,7 @@ from la2ds_cli.experiments.metrics import Metric, Task
 from la2ds_cli.experiments.result import BenchmarkResult, Outcome, ProjectResult, ResultRow
 from la2ds_cli.experiments.scores import mean_interval
 
-_SAID = {"classification": "phases ", "transfer": "event transfer "}  # before a heading
+_PREFIX = {"classification": "phases ", "transfer": "event transfer "}  # before a heading
 _EARLY = 0.9  # of the minutes: a run that ended before was given less
 MARK = "†"
 MEAN = "mean over projects"
@@ -90,10 +90,10 @@ class TaskTable:
 
     def groups(self) -> list[tuple[str, int]]:
         """Groups of columns and how many columns each has."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for column in self.columns:
-            found[column.group] = found.get(column.group, 0) + 1
-        return list(found.items())
+            counts[column.group] = counts.get(column.group, 0) + 1
+        return list(counts.items())
 
     def parts(self, most: int) -> list[TaskTable]:
         """The table in parts of at most `most` groups of columns, for pages that do not scroll."""
@@ -118,8 +118,8 @@ class TaskTable:
 
     def only(self, groups: Sequence[str]) -> TaskTable:
         """The columns of these groups."""
-        kept = [n for n, column in enumerate(self.columns) if column.group in groups]
-        lines = [replace(line, cells=[line.cells[n] for n in kept]) for line in self.lines]
+        chosen = [n for n, column in enumerate(self.columns) if column.group in groups]
+        lines = [replace(line, cells=[line.cells[n] for n in chosen]) for line in self.lines]
         if all(MARK in group for group in groups):
             # The paper has none of our baselines, and its methods read what they read there.
             lines = [
@@ -127,7 +127,7 @@ class TaskTable:
                 for line in lines
                 if line.name in paper_methods()
             ]
-        return replace(self, columns=[self.columns[n] for n in kept], lines=lines)
+        return replace(self, columns=[self.columns[n] for n in chosen], lines=lines)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict for the JSON document."""
@@ -152,24 +152,24 @@ def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
         return None  # the protocol has no such metric, or there are no labels
     columns, cells = [], {name: [] for name, _ in rows}
 
-    def add(group: str, metric: Metric, heading: str, found: dict[str, Figure]) -> None:
+    def add(group: str, metric: Metric, heading: str, figures: dict[str, Figure]) -> None:
         columns.append(Column(group, heading, metric.name, metric.lower_is_better))
-        ranked = _ranked(found, {name for name, baseline in rows if not baseline}, metric)
+        ranked = _ranked(figures, {name for name, baseline in rows if not baseline}, metric)
         for name in cells:
             cells[name].append(ranked[name])
 
     names = [name for name, _ in rows]
     for project in result.projects:
         for metric, heading in heads:
-            found = {name: _cell(result, project, name, metric) for name in names}
-            add(project.table.name, metric, heading, found)
+            figures = {name: _project_figure(result, project, name, metric) for name in names}
+            add(project.table.name, metric, heading, figures)
     if len(result.projects) > 1:
         for metric, heading in heads:
-            add(MEAN, metric, heading, {name: _mean_cell(result, name, metric) for name in names})
+            add(MEAN, metric, heading, {name: _mean_figure(result, name, metric) for name in names})
     for data in _data_sets(result) if task.number else ():
         label = f"in the paper: {paper_data()[data].label} {MARK}"
         for metric, heading in heads:
-            add(label, metric, heading, {name: _theirs(data, name, metric) for name in names})
+            add(label, metric, heading, {name: _paper_figure(data, name, metric) for name in names})
     lines = [
         Line(name, _label(result, name), result.reads.get(name, ""), baseline, cells[name])
         for name, baseline in rows
@@ -180,9 +180,9 @@ def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
 
 def _rows(result: BenchmarkResult) -> list[tuple[str, bool]]:
     """Names of the methods and of the baselines of any project, and whether it is a baseline."""
-    found = {row.name: False for p in result.projects for row in p.table.rows}
-    found |= {row.name: True for p in result.projects for row in p.table.baselines}
-    return list(found.items())
+    rows = {row.name: False for p in result.projects for row in p.table.rows}
+    rows |= {row.name: True for p in result.projects for row in p.table.baselines}
+    return list(rows.items())
 
 
 def _label(result: BenchmarkResult, name: str) -> str:
@@ -190,7 +190,9 @@ def _label(result: BenchmarkResult, name: str) -> str:
     return next(row.label for row in rows if row is not None)
 
 
-def _cell(result: BenchmarkResult, project: ProjectResult, name: str, metric: Metric) -> Figure:
+def _project_figure(
+    result: BenchmarkResult, project: ProjectResult, name: str, metric: Metric
+) -> Figure:
     row = project.row(name)
     if row is None:
         return Figure(digits=metric.digits)
@@ -220,7 +222,7 @@ def _comparable(result: BenchmarkResult, row: ResultRow, metric: Metric) -> floa
     return row.paper.get(metric.name) if same_input(row.name, reads) else None
 
 
-def _mean_cell(result: BenchmarkResult, name: str, metric: Metric) -> Figure:
+def _mean_figure(result: BenchmarkResult, name: str, metric: Metric) -> Figure:
     """Mean over projects of their means; nothing where one of them lacks the figure. The spread is
     that of the seeds which every project has."""
     rows = [project.row(name) for project in result.projects]
@@ -263,27 +265,27 @@ def _data_sets(result: BenchmarkResult) -> list[str]:
     return list(dict.fromkeys(p.source.data for p in result.projects if p.source.data))
 
 
-def _theirs(data: str, name: str, metric: Metric) -> Figure:
+def _paper_figure(data: str, name: str, metric: Metric) -> Figure:
     figure = paper_data()[data].figures.get(name, {}).get(metric.name)
     return Figure(figure, runs=int(figure is not None), digits=metric.digits)
 
 
-def _ranked(found: dict[str, Figure], methods: set[str], metric: Metric) -> dict[str, Figure]:
+def _ranked(figures: dict[str, Figure], methods: set[str], metric: Metric) -> dict[str, Figure]:
     """Best and second of the methods, as the paper marks them; equal figures share a rank."""
     sign = 1 if metric.lower_is_better else -1
     shown = {
-        name: sign * round(cell.value, cell.digits)
-        for name, cell in found.items()
-        if name in methods and cell.value is not None
+        name: sign * round(figure.value, figure.digits)
+        for name, figure in figures.items()
+        if name in methods and figure.value is not None
     }
     if len(shown) < 2:
-        return found
+        return figures
     places = sorted(set(shown.values()))[:2]
     return {
-        name: replace(cell, rank=places.index(shown[name]) + 1)
+        name: replace(figure, rank=places.index(shown[name]) + 1)
         if shown.get(name) in places
-        else cell
-        for name, cell in found.items()
+        else figure
+        for name, figure in figures.items()
     }
 
 
@@ -361,13 +363,13 @@ def _paper_notes(result: BenchmarkResult) -> Iterator[str]:
 
 def _inputs(result: BenchmarkResult) -> Iterator[str]:
     """Which methods read something else in the paper, by what they read there."""
-    found: dict[str, list[str]] = {}
+    by_input: dict[str, list[str]] = {}
     for name, reads in result.reads.items():
         known = paper_methods().get(name)
         if known is not None and not same_input(name, reads):
-            found.setdefault(known.input, []).append(known.label)
-    if found:
-        theirs = "; ".join(f"{', '.join(names)} {kind}" for kind, names in found.items())
+            by_input.setdefault(known.input, []).append(known.label)
+    if by_input:
+        theirs = "; ".join(f"{', '.join(names)} {kind}" for kind, names in by_input.items())
         ours = []
         if joints := sorted(set(result.reads.values()) - {"rgb"}):
             ours.append(f"2D joints ({', '.join(joints)})")
@@ -379,7 +381,7 @@ def _inputs(result: BenchmarkResult) -> Iterator[str]:
 
 def _baselines_ahead(tables: Sequence[TaskTable]) -> Iterator[str]:
     """Where a baseline does as well as the best method, by baseline."""
-    found: dict[str, list[str]] = {}
+    by_label: dict[str, list[str]] = {}
     for table in tables:
         headings = dict.fromkeys(column.heading for column in table.columns)
         for heading in headings:
@@ -394,8 +396,10 @@ def _baselines_ahead(tables: Sequence[TaskTable]) -> Iterator[str]:
                     ahead.setdefault(label, []).append(column.group)
             for label, groups in ahead.items():
                 where = "" if len(groups) == len(columns) else f" ({', '.join(groups)})"
-                found.setdefault(label, []).append(f"{_SAID.get(table.name, '')}{heading}{where}")
-    for label, columns in found.items():
+                by_label.setdefault(label, []).append(
+                    f"{_PREFIX.get(table.name, '')}{heading}{where}"
+                )
+    for label, columns in by_label.items():
         yield f"{label} does as well as the best method, or better, in: {', '.join(columns)}"
 
 

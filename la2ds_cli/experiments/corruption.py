@@ -168,8 +168,8 @@ def _scored(project: Project) -> list[str]:
 def as_phases(clip: EvaluationClip) -> list[Phase]:
     """Phases whose starts are the events of the clip, in source frames, for
     la2ds_cli.evaluation.events.phase_events to find them again; the first one is no event."""
-    found = sorted((int(clip.pose.frame[row]), name) for name, row in clip.events.items())
+    events = sorted((int(clip.pose.frame[row]), name) for name, row in clip.events.items())
     first, last = int(clip.pose.frame[0]), int(clip.pose.frame[-1]) + 1
-    starts = [(first, "start"), *found]
+    starts = [(first, "start"), *events]
     ends = [start for start, _ in starts[1:]] + [last]
     return [Phase(s, max(e, s + 1), name) for (s, name), e in zip(starts, ends, strict=True)]

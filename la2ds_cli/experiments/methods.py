@@ -86,13 +86,13 @@ def _data(name: str, row: dict[str, Any]) -> PaperData:
 
 def find_source(project: Project) -> Source:
     """By the recipes of the poses; no data set of the paper as soon as two clips disagree."""
-    found = set()
+    sources = set()
     for video in project.videos():
         if not project.pose_path(video.id).exists():
             continue
         recipe = artifact.read_header(project.pose_path(video.id))[0]
-        found.add(_source_of(str(recipe.config.get("format", "")), video.path))
-    return found.pop() if len(found) == 1 else Source()
+        sources.add(_source_of(str(recipe.config.get("format", "")), video.path))
+    return sources.pop() if len(sources) == 1 else Source()
 
 
 def _source_of(pose_format: str, path: str) -> Source:
@@ -112,9 +112,9 @@ def departures(sources: Sequence[Source], protocol: str) -> list[str]:
     if len(names) != 1 or "" in names:
         return ["these are other data"]
     data = paper_data()[names.pop()]
-    found = []
+    reasons = []
     if any(not source.record for source in sources):
-        found.append(
+        reasons.append(
             "its splits and labels are those of CASA's records, which the paper uses; whose labels "
             f"phases.csv holds is not known (la2ds import {RECORDS} has theirs), and phases made "
             "from the joints by rule favour what reads joints"
@@ -122,10 +122,10 @@ def departures(sources: Sequence[Source], protocol: str) -> list[str]:
     actions = {source.record for source in sources}
     if len(sources) != len(data.records) or (all(actions) and actions != set(data.records)):
         many = ", ".join(data.records) if len(data.records) == 1 else f"{len(data.records)} actions"
-        found.append(f"its figures are of {many}, the mean over them, with a network for each")
+        reasons.append(f"its figures are of {many}, the mean over them, with a network for each")
     if protocol != "paper":
-        found.append(f"ours are by protocol {protocol} (--protocol paper has its definitions)")
-    return found
+        reasons.append(f"ours are by protocol {protocol} (--protocol paper has its definitions)")
+    return reasons
 
 
 def same_input(method: str, reads: str) -> bool:

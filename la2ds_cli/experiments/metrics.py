@@ -33,10 +33,10 @@ class Metric:
     def value(self, row: Mapping[str, Any]) -> float | None:
         """Out of the row of a feature set; None for a metric that this evaluation does not offer,
         or that is undefined."""
-        found: Any = row
+        value: Any = row
         for key in self.path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return None if found is None else self.factor * float(found)
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return None if value is None else self.factor * float(value)
 
     def shown(self, value: float | None) -> str:
         """The value with the digits of the metric, or a dash."""
@@ -61,7 +61,7 @@ METRICS = (
     Metric("progression", "progression", "progr.", ("phase_progression", "value"), 4),
     Metric("precision_at_10", "AP@10 %", "AP@10\n%", ("precision_at_k", "10", "value"), 2, 100),
 )
-HEADLINE = METRICS[0].name  # its interval is kept
+HEADLINE = METRICS[0].name  # the one whose interval is shown
 
 
 def _share(name: str, of: str, label: str, path: tuple[str, ...]) -> Metric:

@@ -127,21 +127,21 @@ def _one_run(budget: Budget, table: Table, row: Row, seed: int, result: TableRes
     config = budget.config(row.settings, seed)
     shared = same_weights(config, budget.config((), seed))
     run = _shared_run(seed) if shared else run_name(table.name, row.name, seed)
-    found = Outcome(run, "model", seed=seed)
+    outcome = Outcome(run, "model", seed=seed)
 
     def work() -> None:
-        nonlocal found
-        found = train_run(_keep(budget, result, run), run, config)
+        nonlocal outcome
+        outcome = train_run(_reusing(budget, result, run), run, config)
         baselines = () if result.baselines else tuple(BASELINES)
         scored = score_run(budget, run, ("model", *baselines), config.align)
-        found = _with_scores(found, scored)
+        outcome = _with_scores(outcome, scored)
         if baselines:
-            _take_baselines(result, scored)
+            _add_baselines(result, scored)
 
     error = attempt(budget.project, run, work)
     if error:
         budget.progress.note(f"{run} failed: {error}")
-    return replace(found, error=error)
+    return replace(outcome, error=error)
 
 
 def _with_scores(outcome: Outcome, scored: Evaluation) -> Outcome:
@@ -149,22 +149,22 @@ def _with_scores(outcome: Outcome, scored: Evaluation) -> Outcome:
     return replace(outcome, scores=scored.scores[name], interval=scored.intervals[name])
 
 
-def _keep(budget: Budget, result: TableResult, run: str) -> Budget:
+def _reusing(budget: Budget, result: TableResult, run: str) -> Budget:
     """Within one table a run that several rows share is trained once, also with `overwrite`."""
     done = any(o.run == run for row in result.rows for o in row.outcomes)
     return replace(budget, overwrite=False) if done else budget
 
 
-def _take_baselines(result: TableResult, scored: Evaluation) -> None:
+def _add_baselines(result: TableResult, scored: Evaluation) -> None:
     result.baselines = [
         ResultRow(name, label, {}, outcomes=[_with_scores(Outcome("", name), scored)])
         for name, label in BASELINES.items()
         if name in scored.scores
     ]
-    _take_facts(result, scored)
+    _add_facts(result, scored)
 
 
-def _take_facts(result: TableResult, scored: Any) -> None:
+def _add_facts(result: TableResult, scored: Any) -> None:
     """scored: an Evaluation or a Sweep."""
     result.facts |= scored.facts
     result.warnings = list(scored.warnings)
@@ -173,12 +173,12 @@ def _take_facts(result: TableResult, scored: Any) -> None:
 def _missing_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> None:
     from la2ds_cli.experiments.robustness import PROBABILITIES, limb_sweep
 
-    words = {p: f"{p:.0%} missing" for p in PROBABILITIES}
+    names = {p: f"{p:.0%} missing" for p in PROBABILITIES}
     result.rows = [
         ResultRow(f"p{100 * p:g}", f"limb missing in {p:.0%}", _in_paper(MISSING, p))
         for p in PROBABILITIES
     ]
-    keys = [("clean", words[p]) for p in PROBABILITIES]
+    keys = [("clean", names[p]) for p in PROBABILITIES]
 
     def sweep(run: str) -> Any:
         config = budget.project.config(preset=budget.preset, overrides=budget.settings)
@@ -219,11 +219,11 @@ def _in_paper(table: dict[Any, float], key: Any) -> dict[str, float]:
 
 def _outcome(trained: Outcome, condition: Any, sweep: dict[str, Any]) -> Outcome:
     """The outcome of one condition; the run on noisy joints has its own steps and seconds."""
-    found = replace(trained, scores=condition.scores, interval=condition.interval)
+    outcome = replace(trained, scores=condition.scores, interval=condition.interval)
     if condition.train == "noisy":
         names = {"run": "noisy_run", "steps": "noisy_steps", "seconds": "noisy_seconds"}
-        found = replace(found, **{name: sweep[key] for name, key in names.items()})
-    return found
+        outcome = replace(outcome, **{name: sweep[key] for name, key in names.items()})
+    return outcome
 
 
 def _raw_pose(condition: Any) -> Outcome:
@@ -244,12 +244,12 @@ def _sweep_rows(
         trained = Outcome(run, "model", seed=seed)
         conditions: dict[tuple[str, str, str], Any] = {}
 
-        def work(run: str = run, seed: int = seed, found: dict[Any, Any] = conditions) -> None:
+        def work(run: str = run, seed: int = seed, scored: dict[Any, Any] = conditions) -> None:
             nonlocal trained
             trained = train_run(budget, run, budget.config((), seed))
             measured = sweep(run)
-            found |= {(c.features, c.train, c.test): c for c in measured.conditions}
-            _take_facts(result, measured)
+            scored |= {(c.features, c.train, c.test): c for c in measured.conditions}
+            _add_facts(result, measured)
             result.facts["sweep"] = measured.settings
 
         error = attempt(budget.project, run, work)

@@ -53,8 +53,8 @@ class ResultRow:
 
     def values(self, metric: str) -> list[float]:
         """The metric of every run that has it."""
-        found = (outcome.scores.get(metric) for outcome in self.outcomes)
-        return [value for value in found if value is not None]
+        values = (outcome.scores.get(metric) for outcome in self.outcomes)
+        return [value for value in values if value is not None]
 
 
 @dataclass
@@ -74,8 +74,8 @@ class TableResult:
     def collapses(self) -> list[str]:
         """A sentence for each run whose network makes all frames alike."""
         collapsed = (o for row in self.rows for o in row.outcomes if o.collapse)
-        told = (f"{o.run}: the embedding has collapsed, {o.collapse}" for o in collapsed)
-        return list(dict.fromkeys(told))
+        sentences = (f"{o.run}: the embedding has collapsed, {o.collapse}" for o in collapsed)
+        return list(dict.fromkeys(sentences))
 
     def exit_code(self) -> ExitCode:
         """0 when every run has scores, 8 when some have, 4 when none has."""
@@ -86,10 +86,10 @@ class TableResult:
         document = {"schema_version": SCHEMA_VERSION, "table": self.name} | asdict(self)
         for kind in ("rows", "baselines"):
             for plain, row in zip(document[kind], getattr(self, kind), strict=True):
-                found = {name: row.values(name) for name in _metrics(row)}
-                plain["mean"] = {k: statistics.fmean(v) if v else None for k, v in found.items()}
+                values = {name: row.values(name) for name in _metrics(row)}
+                plain["mean"] = {k: statistics.fmean(v) if v else None for k, v in values.items()}
                 plain["spread"] = {
-                    k: statistics.stdev(v) if len(v) > 1 else None for k, v in found.items()
+                    k: statistics.stdev(v) if len(v) > 1 else None for k, v in values.items()
                 }
         return document
 
@@ -129,10 +129,10 @@ class ProjectResult:
         runs = self.resampled.setdefault(row.name, [])
         runs.append(sample)
         row.intervals = {
-            metric: found
+            metric: ends
             for metric in runs[0]
             if all(metric in run for run in runs)
-            and (found := mean_interval([run[metric] for run in runs])) is not None
+            and (ends := mean_interval([run[metric] for run in runs])) is not None
         }
 
 

@@ -41,7 +41,7 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True)
 class Condition:
     """One line of the result. features: `model` or `raw_pose`. train, test: the joints of either
-    side in words; interval: 95 %, of the median transfer error over the scored clips; ratio:
+    side; interval: 95 %, of the median transfer error over the scored clips; ratio:
     that error over the one of the clean condition."""
 
     features: str
@@ -103,13 +103,13 @@ def limb_sweep(
     _check_reads_joints(project, run)
     check_limb(limb, get_skeleton(_model_facts(project, run)["skeleton"]))
     seed = config.evaluate.seed
-    found = {}
+    evaluations = {}
     for probability in sorted({0.0, *probabilities}):
         dropped = DroppedLimb(limb, probability, seed)
         label = f"{limb}-{100 * probability:g}"
         bench.progress.note(f"{run}: {limb} missing in {probability:.0%} of the frames")
-        seen = CorruptedProject(project, label, train=None, test=dropped)
-        found[probability] = bench.score(seen, run, FEATURES)
+        corrupted = CorruptedProject(project, label, train=None, test=dropped)
+        evaluations[probability] = bench.score(corrupted, run, FEATURES)
     conditions = [
         Condition(
             features,
@@ -117,13 +117,15 @@ def limb_sweep(
             f"{probability:.0%} missing",
             entry.scores[features],
             entry.intervals[features],
-            _ratio(entry.scores[features], found[0.0].scores[features]),
+            _ratio(entry.scores[features], evaluations[0.0].scores[features]),
         )
         for features in FEATURES
-        for probability, entry in found.items()
+        for probability, entry in evaluations.items()
     ]
-    settings = {"limb": limb, "probabilities": list(found), "seed": seed}
-    return Sweep("limbs", run, settings, conditions, found[0.0].facts, found[0.0].warnings)
+    settings = {"limb": limb, "probabilities": list(evaluations), "seed": seed}
+    return Sweep(
+        "limbs", run, settings, conditions, evaluations[0.0].facts, evaluations[0.0].warnings
+    )
 
 
 def noise_sweep(
@@ -153,13 +155,13 @@ def noise_sweep(
         bench, noise, run, trained["noisy"], minutes=minutes, overwrite=overwrite
     )
     joints = {"clean": None, "noisy": noise}
-    found: dict[tuple[str, str], Evaluation] = {}
+    evaluations: dict[tuple[str, str], Evaluation] = {}
     for source, target in itertools.product(joints, joints):
         label = f"{source}-to-{target}"
         bench.progress.note(f"{trained[source]}: tested on {target} joints")
-        seen = CorruptedProject(project, label, train=joints[source], test=joints[target])
-        found[source, target] = bench.score(seen, trained[source], FEATURES)
-    clean = found["clean", "clean"]
+        corrupted = CorruptedProject(project, label, train=joints[source], test=joints[target])
+        evaluations[source, target] = bench.score(corrupted, trained[source], FEATURES)
+    clean = evaluations["clean", "clean"]
     conditions = [
         Condition(
             features,
@@ -170,7 +172,7 @@ def noise_sweep(
             _ratio(entry.scores[features], clean.scores[features]),
         )
         for features in FEATURES
-        for (source, target), entry in found.items()
+        for (source, target), entry in evaluations.items()
     ]
     settings = {
         "cells": cells,

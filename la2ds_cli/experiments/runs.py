@@ -78,7 +78,7 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
     from la2ds_cli.training.train import train
 
     budget.progress.note(f"training {run}")
-    found = train(
+    trained = train(
         budget.project,
         run=run,
         config=config,
@@ -91,10 +91,10 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
         run,
         "model",
         seed=config.train.seed,
-        steps=found.steps,
-        seconds=found.seconds,
-        reused=found.already_finished,
-        collapse=found.collapse,
+        steps=trained.steps,
+        seconds=trained.seconds,
+        reused=trained.already_finished,
+        collapse=trained.collapse,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ class Scored:
     warnings: list[str]
 
 
-def score_kept(
+def cached_scores(
     project: Project,
     run: str,
     config: Config,
@@ -93,19 +92,19 @@ def score_kept(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> Scored:
-    """Score feature sets (`model` is the network of `run`), or take what was kept.
+    """Score feature sets (`model` is the network of `run`), or take the cached scores.
 
-    Kept in results/benchmark/RUN-PROTOCOL.safetensors, for as long as weights, poses, labels,
+    Cached in results/benchmark/RUN-PROTOCOL.safetensors, for as long as weights, poses, labels,
     settings of [align] and [evaluate] and the code of the evaluation are the same.
     """
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
-    made_from = _recipe(project, run, config, features, protocol)
-    if artifact.staleness(path, made_from) is None:
+    recipe = _recipe(project, run, config, features, protocol)
+    if artifact.staleness(path, recipe) is None:
         arrays, _, document = artifact.read_arrays(path)
         return _scored(document, arrays)
     from la2ds_cli.evaluation.evaluate import evaluate_all
 
-    found = evaluate_all(
+    evaluated = evaluate_all(
         project,
         runs=[run],
         protocol=protocol,
@@ -116,21 +115,21 @@ def score_kept(
     )
     arrays = {
         f"{name}/{metric.name}": sample
-        for name, by_run in found.scored.items()
+        for name, by_run in evaluated.scored.items()
         for metric in ALL_METRICS
-        if (sample := _sample(metric, next(iter(by_run.values())), found.material)) is not None
+        if (sample := _sample(metric, next(iter(by_run.values())), evaluated.inputs)) is not None
     }
-    artifact.write_arrays(path, arrays, made_from, found.document)
-    return _scored(found.document, arrays)
+    artifact.write_arrays(path, arrays, recipe, evaluated.document)
+    return _scored(evaluated.document, arrays)
 
 
 def mean_interval(runs: Sequence[FloatArray]) -> list[float] | None:
     """95 % interval of the mean over runs, all of them under the same resamples (R,)."""
-    found = interval(np.mean(runs, axis=0)) if runs else None
-    return list(found) if found else None
+    ends = interval(np.mean(runs, axis=0)) if runs else None
+    return list(ends) if ends else None
 
 
-def _sample(metric: Metric, scored: Any, material: Any) -> FloatArray | None:
+def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
     """None where the metric is undefined, or has no resamples."""
     from la2ds_cli.evaluation.event_transfer import bootstrap_medians
 
@@ -141,8 +140,8 @@ def _sample(metric: Metric, scored: Any, material: Any) -> FloatArray | None:
             return None
         return metric.factor * np.asarray(measure.resampled, np.float64)
     if metric.path[-1] == "median_percent" and scored.errors:
-        seed = material.config.evaluate.seed
-        return bootstrap_medians(scored.errors, len(material.clips), seed)
+        seed = inputs.config.evaluate.seed
+        return bootstrap_medians(scored.errors, len(inputs.clips), seed)
     return None
 
 
@@ -183,22 +182,22 @@ def _recipe(
 
 def _clips(project: Project) -> list[str]:
     """Every clip with what decides whether and how it is scored."""
-    found = []
+    clips = []
     for video in project.videos():
         path = project.pose_path(video.id)
         key = artifact.read_header(path)[0].key if path.exists() else ""
-        found.append(f"{video.id}\0{video.split}\0{video.sha256}\0{video.options}\0{key}")
-    return found
+        clips.append(f"{video.id}\0{video.split}\0{video.sha256}\0{video.options}\0{key}")
+    return clips
 
 
 def _sources() -> list[str]:
-    found = []
-    for package in _CODE:
-        root = resources.files("la2ds_cli") / package
-        for item in root.iterdir():
-            if item.name.endswith(".py"):
-                found.append(f"{package}/{item.name}\0{item.read_text('utf-8')}")
-    return found
+    """Each file of the packages of _CODE, those in their folders included, with its text."""
+    root = Path(__file__).parents[1]
+    return [
+        f"{path.relative_to(root).as_posix()}\0{path.read_text('utf-8')}"
+        for package in _CODE
+        for path in (root / package).rglob("*.py")
+    ]
 
 
 def _file(path: Path) -> str:

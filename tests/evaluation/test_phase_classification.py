@@ -10,7 +10,6 @@ from scipy.optimize import minimize
 from sklearn.metrics import f1_score
 from sklearn.svm import SVC
 
-from la2ds_cli.evaluation import phase_classification
 from la2ds_cli.evaluation.phase_classification import (
     LabelledFrames,
     choose_videos,
@@ -83,23 +82,6 @@ def test_svm_tells_what_no_line_can_and_logistic_regression_does_not() -> None:
     y = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
     np.testing.assert_array_equal(predict(x, y, x, "svm"), y)
     np.testing.assert_array_equal(predict(x, y, x, "logistic"), np.zeros(10))
-
-
-@pytest.mark.parametrize("phases", [2, 3, 6])
-def test_svm_predictions_are_scikit_learns_own(
-    phases: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rng = np.random.default_rng(phases)
-    y = rng.integers(0, phases, 300)
-    x = (
-        rng.normal(size=(300, 5)) + np.eye(phases, 5)[y]
-        if phases < 6
-        else rng.normal(size=(300, 5))
-    )
-    test = rng.normal(size=(500, 5)) * 2
-    monkeypatch.setattr(phase_classification, "_BLOCK", 10_000)  # several blocks
-    expected = SVC(decision_function_shape="ovo").fit(x, y).predict(test)
-    np.testing.assert_array_equal(predict(x, y, test, "svm"), expected)
 
 
 def test_svm_gamma_is_one_over_width_times_variance() -> None:

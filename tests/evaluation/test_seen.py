@@ -138,6 +138,6 @@ def test_clips_that_were_trained_on_and_are_gone_are_counted(tmp_path: Path) -> 
     table = project.root / "videos.csv"
     rows = table.read_text().splitlines(keepends=True)
     table.write_text("".join(row for row in rows if not row.startswith("train3,")))
-    assert "run default was trained on 1 clips that are not in videos.csv any more" in warnings_of(
+    assert "run default was trained on 1 clips that are no longer in videos.csv" in warnings_of(
         project, ["model"]
     )
