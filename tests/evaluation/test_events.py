@@ -102,6 +102,33 @@ def test_wrist_highest_and_fastest_of_a_raised_and_lowered_arm() -> None:
     assert "wrist highest" not in events
 
 
+SHARE = np.linspace(0, 1, 201)
+
+
+def raised(pixels: np.ndarray) -> PoseSequence:
+    """Ten seconds of a figure that stands still but for its left wrist, which goes up and down."""
+    xy = figure(np.zeros(201))
+    xy[:, WRISTS[0], 1] -= pixels
+    return replace(sequence(np.zeros(201)), xy=xy)
+
+
+@pytest.mark.parametrize(("at", "found"), [(0.04, False), (0.06, True), (0.94, True)])
+def test_an_extremum_in_the_first_or_last_20th_of_the_clip_is_none(at: float, found: bool) -> None:
+    events = kinematic_events(raised(90 * np.maximum(1 - np.abs(SHARE - at) / 0.04, 0)))
+    assert events.get("wrist highest") == (round(200 * at) if found else None)
+
+
+@pytest.mark.parametrize(("valley", "clear"), [(25, False), (45, True)])
+def test_a_second_extremum_of_three_fifths_of_the_first_makes_it_ambiguous(
+    valley: float, clear: bool
+) -> None:
+    """Two peaks of 90 and 88 pixels: the first stands out by all of its height, the second from
+    the valley before it, by 63 or 43 pixels: by 70 or by 48 %."""
+    up = np.interp(SHARE, [0, 0.3, 0.5, 0.7, 1], [0, 90, valley, 88, 0])
+    events = kinematic_events(raised(up))
+    assert events.get("wrist highest") == (60 if clear else None)
+
+
 def test_a_moving_camera_and_the_size_of_the_person_change_nothing() -> None:
     phase = warped_phase(80, 4)
     plain = kinematic_events(sequence(phase))
