@@ -126,6 +126,31 @@ def test_flip_swaps_sides(xy: np.ndarray) -> None:
     np.testing.assert_allclose(flipped[:, left], xy[:, right] * [-1, 1])
 
 
+def test_the_scores_change_sides_with_the_joints(xy: np.ndarray) -> None:
+    score = np.linspace(0, 1, xy[..., 0].size).reshape(xy.shape[:2])
+    _, flipped = flip(xy, score, PENN)
+    left, right = PENN.index("left_wrist"), PENN.index("right_wrist")
+    np.testing.assert_array_equal(flipped[:, [left, right]], score[:, [right, left]])
+
+
+def test_limbs_are_longer_or_shorter_by_a_tenth() -> None:
+    """Two upper legs that hang side by side: the camera changes both alike, so that the logarithm
+    of their ratio has the deviation 0.1 of each, in quadrature."""
+    still = np.zeros((1, 13, 2))
+    legs = []
+    for side, x in (("left", 10.0), ("right", -10.0)):
+        hip, knee, ankle = (PENN.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle"))
+        still[0, [hip, knee, ankle]] = (x, 0), (x, 40), (x, 80)
+        legs.append((hip, knee))
+    rng = np.random.default_rng(0)
+    ratio = []
+    for _ in range(1500):
+        changed = change_geometry(still, PENN, 1.0, rng)[0]
+        left, right = (np.linalg.norm(changed[hip] - changed[knee]) for hip, knee in legs)
+        ratio.append(np.log(left / right))
+    assert np.std(ratio) == pytest.approx(0.1 * np.sqrt(2), rel=0.1)
+
+
 def test_geometry_is_constant_over_the_clip_and_leaves_nan_alone(xy: np.ndarray) -> None:
     still = np.repeat(xy[:1], 6, axis=0)
     still[:, 3] = np.nan

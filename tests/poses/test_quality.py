@@ -110,6 +110,15 @@ def test_jitter_is_the_deviation_of_the_noise(deviation: float) -> None:
     assert facts["jitter"] == pytest.approx(deviation / TORSO, rel=0.05)
 
 
+def test_a_bow_does_not_shorten_the_torso_that_jitter_is_measured_by() -> None:
+    """In 40 % of the frames the shoulders come down to half the height: the median stays."""
+    pose = standing(600)
+    xy = pose.xy.copy()
+    xy[200:440, [SKELETON.index(f"{side}_shoulder") for side in ("left", "right")], 1] += TORSO / 2
+    facts = assess(noisy(replace(pose, xy=xy), 3.0))
+    assert facts["jitter"] == pytest.approx(3.0 / TORSO, rel=0.05)
+
+
 @pytest.mark.parametrize("fps", [15, 30, 60, 120])
 def test_jitter_does_not_depend_on_the_frame_rate(fps: int) -> None:
     """The same two squats, filmed at different rates, with the same noise in each frame."""
