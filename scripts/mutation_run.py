@@ -1,7 +1,7 @@
 """Whether the tests notice small faults of the code: python scripts/mutation_run.py --out table.md
 
-Each mutation of tests/mutations.toml is put into a copy of the source, never into the source
-itself, and its tests run on that copy. What no test fails on has survived.
+Each mutation of a list (tests/mutations.toml) is put into a copy of the source, never into the
+source itself, and its tests run on that copy. What no test fails on has survived.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LIST = ROOT / "tests" / "mutations.toml"
+LISTS = (ROOT / "tests" / "mutations.toml", ROOT / "tests" / "mutations_later.toml")
 PACKAGE = "la2ds_cli"
 NEEDED = (PACKAGE, "models", "tests", "scripts", "docs", "pyproject.toml")
 TIMEOUT = 300  # seconds; a mutation may well loop forever
@@ -46,7 +46,7 @@ class NotApplicable(Exception):
     """A mutation whose text or whose tests are not found exactly once."""
 
 
-def read_list(path: Path = LIST) -> tuple[list[Mutation], list[str]]:
+def read_list(path: Path) -> tuple[list[Mutation], list[str]]:
     """The mutations, and the names of tests that are too slow to run for each."""
     document = tomllib.loads(path.read_text())
     found = [Mutation(**{**row, "tests": tuple(row["tests"])}) for row in document["mutation"]]
@@ -155,9 +155,10 @@ def table(rows: Sequence[tuple[Mutation, str, str]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ids", nargs="*", help="mutations to run; all without any")
+    parser.add_argument("--list", type=Path, default=LISTS[0], help="another list of mutations")
     parser.add_argument("--out", type=Path, help="file for the table")
     chosen = parser.parse_args()
-    mutations, too_slow = read_list()
+    mutations, too_slow = read_list(chosen.list)
     if unknown := set(chosen.ids) - {mutation.id for mutation in mutations}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     mutations = [each for each in mutations if not chosen.ids or each.id in chosen.ids]
