@@ -127,6 +127,14 @@ def test_a_straight_path_is_not_changed_by_smoothing() -> None:
     assert np.isnan(position[25:]).all()
 
 
+def test_smoothing_keeps_where_a_path_begins_and_ends() -> None:
+    """B hurries at first and waits at the end: the frames beside the ends do not pull at them."""
+    path = np.column_stack([np.arange(9), [0, 3, 6, 8, 10, 11, 12, 12, 12]])
+    position = paths.smooth_match(path, 9)
+    assert (position[0], position[8]) == (pytest.approx(0), pytest.approx(12))
+    assert 0 < position[1] < position[2] < 8
+
+
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_short_paths_are_smoothed_as_far_as_they_go(length: int) -> None:
     path = np.column_stack([np.arange(length)] * 2)

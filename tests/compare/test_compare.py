@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.compare.compare import compare
-from la2ds_cli.compare.differences import differences
+from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.view import view_difference
@@ -173,6 +173,16 @@ def test_nothing_is_said_where_the_alignment_is_not_sure(tmp_path: Path) -> None
     for alignment, expected in ((found, 1), (doubted, 0)):
         angles = differences(result.pose_a, result.pose_b, alignment, view)
         assert len(find(angles, alignment.time_a, alignment.confidence, [])) == expected
+
+
+@pytest.mark.parametrize(("fps", "held"), [(20, [0, 1, 2, 3, 7, 8, 9, 10]), (40, [])])
+def test_what_lies_at_an_end_of_the_other_clip_for_a_tenth_of_a_second_is_not_shown(
+    fps: float, held: list[int]
+) -> None:
+    """Four frames of the reference nearest to the first of eight, and four nearest to the last: at
+    20 a second for 0.15 s, at 40 for 0.075 s."""
+    position = np.array([0, 0.1, 0.2, 0.3, 2, 4, 6, 6.6, 7, 7, 7])
+    assert np.flatnonzero(held_ends(position, 8, np.arange(11) / fps)).tolist() == held
 
 
 def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> None:

@@ -95,6 +95,15 @@ def test_a_tempo_differs_from_a_tenth_on(ratio: float, verdict: str) -> None:
     assert (row.ratio, row.verdict) == (pytest.approx(1), verdict)
 
 
+@pytest.mark.parametrize(("wide", "verdict"), [(5, "same"), (7, "unclear")])
+def test_a_tempo_is_the_same_only_where_no_other_is_likely(wide: float, verdict: str) -> None:
+    """Of one second, sqrt(2) * wide / 25 to either side of 1: from 0.72 on, or from 0.60 on, which
+    is below 1 / 1.5."""
+    (row,) = tempo(aligned(np.arange(51.0), wide), [Span("long", 10, 40, labelled=True)], {})
+    assert row.low == pytest.approx(1 - np.sqrt(2) * wide / FPS_B)
+    assert row.verdict == verdict
+
+
 def test_an_unsure_alignment_tells_no_tempo() -> None:
     position = np.concatenate([np.arange(15.0), 15 + 2 * np.arange(16.0)])
     doubted = tempo(aligned(position, confidence=0.3), SPANS, {})

@@ -31,6 +31,8 @@ def test_phases_are_in_source_frames_and_events_in_rows() -> None:
     late = replace(pose(), frame=100 + 2 * np.arange(60))
     phases = [Phase(0, 110, "up"), Phase(110, 150, "down"), Phase(300, 310, "hold")]
     assert phase_events(late, phases) == {"down": 5}  # frame 300 lies outside 100..218
+    ends = [Phase(0, 100, "up"), Phase(100, 218, "down"), Phase(218, 230, "hold")]
+    assert phase_events(late, ends) == {"down": 0, "hold": 59}
 
 
 def test_a_repeated_phase_is_numbered() -> None:
