@@ -169,6 +169,16 @@ def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
     np.testing.assert_array_equal(gone_score == 0, missing)
 
 
+def test_a_limb_may_be_unseen_for_the_whole_clip() -> None:
+    short = figure(np.linspace(0, 1, 3))
+    score = np.ones(short.shape[:2])
+    gone = {
+        int((drop_limb(short, score, PENN, np.random.default_rng(seed))[1] == 0).any(axis=1).sum())
+        for seed in range(30)
+    }
+    assert gone == {1, 2, 3}
+
+
 def test_the_same_generator_draws_the_same_copy(xy: np.ndarray) -> None:
     first, second = _copy(xy, AugmentConfig(), 7), _copy(xy, AugmentConfig(), 7)
     np.testing.assert_array_equal(first.xy, second.xy)

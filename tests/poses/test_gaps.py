@@ -63,14 +63,16 @@ def test_no_bridge_over_a_cut(cut: int, bridged: bool) -> None:
     assert bridge(xy, score, time, box, 1, cuts=[cut])[3].any() == bridged
 
 
-def test_no_bridge_to_a_person_elsewhere() -> None:
+@pytest.mark.parametrize(("way", "bridged"), [(399, True), (401, False)])
+def test_no_bridge_to_a_person_elsewhere(way: float, bridged: bool) -> None:
+    """Half of the longer side of the box are 400 pixels."""
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[4:6], box[4:6] = np.nan, np.nan
-    box[6:] += [401, 0, 401, 0]  # just over half of the longer side, 800
+    box[6:] += [way, 0, way, 0]
     _, _, new_box, filled = bridge(xy, score, time, box, 1)
-    assert not filled.any()
-    assert np.isnan(new_box[4:6]).all()
+    assert filled[4:6].all() == filled.any() == bridged
+    assert np.isnan(new_box[4:6]).all() != bridged
 
 
 def test_boxes_are_bridged_with_the_joints() -> None:
