@@ -111,7 +111,9 @@ def files_of_tests(mutation: Mutation, paths: Sequence[str]) -> list[str]:
     return found
 
 
-def run_tests(copy: Path, files: Sequence[str], too_slow: Sequence[str]) -> tuple[str, str]:
+def run_tests(
+    copy: Path, files: Sequence[str], too_slow: Sequence[str], timeout: float = TIMEOUT
+) -> tuple[str, str]:
     """Whether the tests pass on the copy: `killed` or `survived`, and by what."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
     command += ["-k", " and ".join(f"not {name}" for name in too_slow)] if too_slow else []
@@ -125,11 +127,11 @@ def run_tests(copy: Path, files: Sequence[str], too_slow: Sequence[str]) -> tupl
             env=kept,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT,
+            timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "killed", f"no end after {TIMEOUT} s"
+        return "killed", f"no end after {timeout:.0f} s"
     if done.returncode == 0:
         return "survived", ""
     if done.returncode not in FAILED:
@@ -176,16 +178,17 @@ def main() -> int:
             part = ROOT / name
             (shutil.copytree if part.is_dir() else shutil.copy2)(part, copy / name)
         files = sorted({file for *_, named in work for file in named})
-        result, by = run_tests(copy, files, too_slow)
+        result, by = run_tests(copy, files, too_slow, 10 * TIMEOUT)
         if result == "killed":
             print(f"the tests fail without any mutation: {by}", file=sys.stderr)
             return 2
         for number, (mutation, path, text, named) in enumerate(work, 1):
             target = copy / path.relative_to(ROOT)
+            whole = shutil.copy2(target, copy / "whole")
             target.write_text(text)
             begun = time.monotonic()
             result, by = run_tests(copy, named, too_slow)
-            shutil.copy2(path, target)
+            shutil.copy2(whole, target)
             rows.append((mutation, result, by))
             seconds = time.monotonic() - begun
             print(
