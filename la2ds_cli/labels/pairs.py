@@ -1,8 +1,9 @@
 """Many clips aligned with many: features made once per clip, legs to the other clips made once too.
 
-The result is that of `align` for each pair, but for two things that make it cheap: the other clips
-that have a say are chosen once for all pairs, less the pair itself, and a mirrored clip is
-recognised by comparing it with one reference clip instead of with each of its partners.
+The result is that of `align` for each pair, but for three things that make it cheap: the other
+clips that have a say are chosen once for all pairs, less the pair itself; a mirrored clip is
+recognised by comparing it with one reference clip instead of with each of its partners; and
+velocities are at the lowest frame rate of all clips instead of at that of the pair.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def several(*frames: int, **view: float) -> PoseSequence:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     project = Project.create(tmp_path)
-    add_sequence(project, "one", several(44, scale=50.0))
+    add_sequence(project, "one", several(44, fps=25.0, scale=50.0))
     add_sequence(project, "many", several(*FRAMES))
     return project
 
@@ -176,7 +176,7 @@ def test_what_is_written_for_all(project: Project) -> None:
     assert document["repetition"] == "all"
     assert document["count"] == 3
     assert document["best"] == result.best
-    assert document["a"]["repetition"] == {"number": 1, "of": 1, "start": 0.0, "end": 44 / FPS}
+    assert document["a"]["repetition"] == {"number": 1, "of": 1, "start": 0.0, "end": 44 / 25}
     assert document["files"] == [str(file) for file in result.files]
     for each, entry in zip(result.repetitions, document["repetitions"], strict=True):
         assert entry["number"] == each.number

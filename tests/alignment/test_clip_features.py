@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,20 @@ def test_the_mirrored_view_undoes_a_mirror() -> None:
     assert np.abs(as_filmed - plain).max() > 0.5
     assert nearest_view(plain, (as_filmed, mirrored)) == 1
     assert nearest_view(plain, (plain, mirrored)) == 0
+
+
+def test_the_nearer_view_is_that_of_the_lower_mean_whatever_the_length_of_its_path() -> None:
+    a = 10.0 * np.arange(10)[:, None]
+    short, long = a + 1, np.repeat(a + 0.8, 2, axis=0)  # sums 10 and 16
+    assert nearest_view(a, (short, long)) == 1
+    assert nearest_view(a, (short, long), 0.75) == 0
+
+
+def test_a_pause_of_the_camera_is_no_frame_rate() -> None:
+    """Half of the frames come 10 s later; all others 1/20 s after the one before."""
+    pose = sequence(np.linspace(0, 1, 40))
+    paused = replace(pose, time=pose.time + 10 * (np.arange(40) >= 20))
+    assert common_rate([paused, sequence(np.linspace(0, 1, 90), fps=30.0)]) == pytest.approx(20)
 
 
 def test_single_frames_have_a_rate() -> None:

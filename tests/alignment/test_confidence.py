@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import distance
+from la2ds_cli.alignment import confidence, distance
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty, certainty, order_spread
 from la2ds_cli.alignment.gaps import SharedRows
@@ -29,11 +30,16 @@ def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray, votes=None) -> Certaint
 
 
 def noisy_pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """40 distinct frames, 60 that look alike, 40 distinct ones; B is A with other noise."""
+    """40 distinct frames, 60 that look alike (in B 70), 40 distinct ones; the noise of B is
+    another one."""
     random = np.random.default_rng(seed)
     walk = np.cumsum(random.normal(size=(80, 6)), axis=0)
-    clean = np.concatenate([walk[:40], np.repeat(walk[40:41], 60, axis=0), walk[40:]])
-    return tuple(clean + 0.2 * random.normal(size=clean.shape) for _ in range(2))  # type: ignore[return-value]
+
+    def clip(alike: int) -> np.ndarray:
+        clean = np.concatenate([walk[:40], np.repeat(walk[40:41], alike, axis=0), walk[40:]])
+        return clean + 0.2 * random.normal(size=clean.shape)
+
+    return clip(60), clip(70)
 
 
 def test_ranges_and_shapes() -> None:
@@ -44,7 +50,8 @@ def test_ranges_and_shapes() -> None:
     assert (found.confidence >= 0).all()
     assert (found.confidence <= 1).all()
     assert (found.low >= 0).all()
-    assert (found.high <= 139).all()
+    assert (found.high <= 149).all()
+    assert found.high.max() == 149
     assert (found.low <= found.high).all()
 
 
@@ -66,8 +73,37 @@ def test_the_interval_and_the_confidence_are_of_one_normal_distribution() -> Non
     row = 20  # far from the ends of B, where the interval is cut off
     deviation = (found.high[row] - position[row]) / 1.6449
     assert position[row] - found.low[row] == pytest.approx(found.high[row] - position[row])
-    expected = math.erf(NEAR * 140 / deviation / math.sqrt(2))
+    expected = math.erf(NEAR * 150 / deviation / math.sqrt(2))
     assert found.confidence[row] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "votes", "half"), [("pose", 0.0, 1.9), ("model", 0.0, 3.4), ("pose", 6.0, 1.5)]
+)
+def test_the_interval_holds_90_percent_and_the_confidence_is_of_5_percent_of_b(
+    monkeypatch: pytest.MonkeyPatch, kind: str, votes: float, half: float
+) -> None:
+    """40 frames against 200. The order of time leaves 8 frames open, the votes 0 or 6, a frame 0.3
+    and the pace 1 % of 200: of the root of the summed squares half an interval is 1.9, 3.4 or, with
+    votes, 1.5 times as long. 5 % of B are 10 frames."""
+    monkeypatch.setattr(confidence, "order_spread", lambda *_: np.full(40, 8.0))
+    found = certainty(
+        np.zeros((40, 1)),
+        np.zeros((200, 1)),
+        np.linspace(2, 198, 40),
+        kind=kind,
+        votes=np.full(40, votes) if votes else None,
+    )
+    wide = half * math.sqrt(8**2 + votes**2 + 0.3**2 + 2**2)
+    middle = np.linspace(2, 198, 40)[20]
+    assert (found.low[20], found.high[20]) == (
+        pytest.approx(middle - wide),
+        pytest.approx(middle + wide),
+    )
+    assert (found.low[0], found.high[-1]) == (0, 199)
+    error = NormalDist(0, wide / NormalDist().inv_cdf(0.95))
+    assert error.cdf(wide) - error.cdf(-wide) == pytest.approx(NOMINAL)
+    assert found.confidence[20] == pytest.approx(error.cdf(10) - error.cdf(-10), abs=1e-4)
 
 
 def test_the_spread_of_the_order_of_time_by_hand() -> None:
@@ -115,7 +151,7 @@ def test_frames_without_a_counterpart_have_none() -> None:
 def test_a_wrong_path_is_less_sure_than_the_right_one() -> None:
     a, b = noisy_pair(3)
     right = align_features("dtw", a, b, CLOSED)
-    wrong = np.column_stack([np.arange(140), np.clip(np.arange(140) + 25, 0, 139)])
+    wrong = np.column_stack([np.arange(140), np.clip(np.arange(140) + 25, 0, 149)])
     rows = slice(15, 30)  # the first frames lie near the start of the path, which is given
     assert sure(a, b, wrong).confidence[rows].max() < 0.3
     assert sure(a, b, right).confidence[rows].min() > 0.8
@@ -136,7 +172,9 @@ def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None
     whole = sure(a, b, path).high
     monkeypatch.setattr(distance, "MAX_FRAMES", 70)
     thinned = sure(a, b, path).high
-    assert np.abs(whole - thinned).max() < 4
+    apart = np.abs(whole - thinned)
+    assert apart[:36].max() < 2
+    assert apart.max() < 12  # where frames look alike, of about 55
 
 
 def test_paths_out_of_order_have_a_confidence_too() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.gaps import SharedRows, path_with_gaps, shared_rows
+from la2ds_cli.alignment.gaps import SharedRows, _left_out, path_with_gaps, shared_rows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import _unmatched_cost
 from la2ds_cli.alignment.request import AlignRequest
@@ -48,6 +48,27 @@ def test_a_span_shorter_than_the_shortest_is_no_gap() -> None:
     a, b = walks(5)
     assert len(rows_of(a, b).a) == 65  # 5 frames at 20 a second are 0.25 s
     assert len(rows_of(a, b, (10.0, 10.0)).a) == 60  # at 10 a second 0.5 s
+
+
+def test_each_clip_has_a_frame_rate_of_its_own() -> None:
+    """Five foreign frames: at 20 a second they are 0.25 s and no gap, at 10 a second 0.5 s."""
+    a, b = walks(5)
+    assert (len(rows_of(a, b, (10.0, 15.0)).a), len(rows_of(a, b, (20.0, 15.0)).a)) == (60, 65)
+    assert (len(rows_of(b, a, (15.0, 10.0)).b), len(rows_of(b, a, (15.0, 20.0)).b)) == (60, 65)
+
+
+@pytest.mark.parametrize(("met", "goes"), [(9, True), (10, False)])
+def test_what_stands_still_beside_a_gap_is_shorter_than_half_in_the_other_clip(
+    met: int, goes: bool
+) -> None:
+    """Ten frames, a second, before the gap meet `met` frames of the other clip at 20 a second: 0.45
+    or 0.5 s pass there, less than half a second or not."""
+    clip = np.zeros((40, 1))
+    clip[10:20, 0] = 100 * np.arange(10)
+    before = [(min(j, 9), j) for j in range(met + 1)]
+    path = np.array(before + [(20 + k, met + 1 + 2 * k) for k in range(20)])
+    found = _left_out(path, clip, 1.0, rate=10.0, other_rate=20.0)
+    assert np.flatnonzero(found).tolist() == list(range(0 if goes else 10, 20))
 
 
 @pytest.mark.parametrize("away", [0.0, 25.0])
@@ -200,7 +221,7 @@ def with_span(phase: np.ndarray, at: int, span: int) -> PoseSequence:
 def project(tmp_path: Path) -> Project:
     project = Project.create(tmp_path)
     add_sequence(project, "whole", with_span(warped_phase(60, 1), 30, 20))
-    add_sequence(project, "plain", sequence(warped_phase(50, 2)))
+    add_sequence(project, "plain", sequence(warped_phase(50, 2), fps=25.0))
     for n in range(5):
         add_sequence(project, f"other{n}", sequence(warped_phase(40 + n, 10 + n)))
     return project
@@ -222,7 +243,7 @@ def test_align_leaves_the_span_out_and_the_rest_as_it_is(project: Project, route
     )
     truth = np.interp(phase_a, warped_phase(50, 2), np.arange(50))
     error = np.abs(found.position - truth)
-    assert np.nanmean(error) < 1.5
+    assert np.nanmean(error) < 1.6
     assert found.matched_b[5:45].all()
     forced = find_alignment(
         project, "whole", "plain", AlignRequest(project.config(overrides=["align.gaps=false"]))

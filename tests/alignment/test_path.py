@@ -70,6 +70,20 @@ def test_speed_ratio_of_a_constant_tempo(frames_b: int, fps_b: float, expected: 
     assert np.median(ratio) == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.parametrize(("seconds", "window"), [(1, 0.4), (20, 0.4), (60, 1.2), (300, 6.0)])
+def test_the_speed_is_that_of_a_fiftieth_of_the_clip_and_of_0_4_seconds_at_least(
+    seconds: float, window: float
+) -> None:
+    assert paths.speed_window(7.0 + np.linspace(0, seconds, 31)) == pytest.approx(window)
+
+
+def test_speed_ratio_is_fitted_to_two_frames_on_each_side_at_least() -> None:
+    """B's time is the square of A's: a line through five squares about t rises by 2 t, one through
+    the three at an end by the mean of their steps."""
+    ratio = paths.speed_ratio(np.arange(6.0) ** 2, np.arange(6), np.arange(26), window=0.1)
+    np.testing.assert_allclose(ratio, [2, 3, 4, 6, 7, 8])
+
+
 def test_speed_ratio_of_a_pause_in_b() -> None:
     position = np.minimum(np.arange(101.0), 50)
     ratio = paths.speed_ratio(position, np.arange(101) / 25.0, np.arange(51) / 25.0)
@@ -102,6 +116,14 @@ def test_a_straight_path_is_not_changed_by_smoothing() -> None:
     np.testing.assert_allclose(position[5:25], np.arange(20), atol=1e-12)
     assert np.isnan(position[:5]).all()
     assert np.isnan(position[25:]).all()
+
+
+def test_smoothing_keeps_where_a_path_begins_and_ends() -> None:
+    """B hurries at first and waits at the end: the frames beside the ends do not pull at them."""
+    path = np.column_stack([np.arange(9), [0, 3, 6, 8, 10, 11, 12, 12, 12]])
+    position = paths.smooth_match(path, 9)
+    assert (position[0], position[8]) == (pytest.approx(0), pytest.approx(12))
+    assert 0 < position[1] < position[2] < 8
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])

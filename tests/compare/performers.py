@@ -87,7 +87,7 @@ class Performance:
 
 
 def performance(
-    phase: FloatArray, *, noise: float = 0.0, seed: int = 0, **how: Any
+    phase: FloatArray, *, fps: float = FPS, noise: float = 0.0, seed: int = 0, **how: Any
 ) -> PoseSequence:
     """coco17 joints of one Performance in pixels, with so many pixels of noise."""
     shown = Performance(phase, **how)
@@ -98,8 +98,8 @@ def performance(
         score=np.ones(xy.shape[:2]),
         box=np.full((len(xy), 4), np.nan),
         frame=np.arange(len(xy)),
-        time=np.arange(len(xy)) / FPS,
-        fps=FPS,
+        time=np.arange(len(xy)) / fps,
+        fps=fps,
         size=SIZE,
         skeleton="coco17",
     )

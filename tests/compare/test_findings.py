@@ -42,8 +42,14 @@ def test_without_labels_the_matched_part_is_cut_into_thirds() -> None:
     assert whole_movement(~ALL) is None
 
 
-def aligned(position: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Alignment:
-    count = len(position)
+FPS_B = 25
+
+
+def aligned(shown: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Alignment:
+    """A at 30 and B at 25 frames a second. shown: thirtieths of a second of B at which it shows
+    each frame of A; wide: half an interval, in frames of B."""
+    count, length = len(shown), 50 + len(shown)
+    position = np.asarray(shown) * FPS_B / 30
     matched = np.flatnonzero(~np.isnan(position))
     return Alignment(
         path=np.stack([matched, np.rint(position[matched]).astype(int)], axis=1),
@@ -53,9 +59,9 @@ def aligned(position: np.ndarray, wide: float = 0.5, confidence: float = 1.0) ->
         low=position - wide,
         high=position + wide,
         time_a=np.arange(count) / 30,
-        time_b=np.arange(100) / 30,
+        time_b=np.arange(length) / FPS_B,
         frame_a=np.arange(count),
-        frame_b=np.arange(100),
+        frame_b=np.arange(length),
         features="pose",
         method="dtw",
     )
@@ -71,9 +77,31 @@ def test_a_part_that_takes_twice_as_long() -> None:
     assert (first.reference, first.other, first.verdict) == (0.5, pytest.approx(0.5), "same")
     assert (second.reference, second.other) == (pytest.approx(0.5), pytest.approx(1.0))
     assert (second.ratio, second.verdict) == (pytest.approx(2), "slower")
-    # A moment is known to a frame: sqrt(2) frames to either side of 30.
-    assert second.low == pytest.approx(2 - np.sqrt(2) / 30 / 0.5)
-    assert second.high == pytest.approx(2 + np.sqrt(2) / 30 / 0.5)
+    # A moment is known to a frame of B: sqrt(2) frames to either side of 25.
+    assert second.low == pytest.approx(2 - np.sqrt(2) / FPS_B / 0.5)
+    assert second.high == pytest.approx(2 + np.sqrt(2) / FPS_B / 0.5)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [(1.08, "same"), (1.12, "slower"), (1 / 1.08, "same"), (1 / 1.12, "faster")],
+)
+def test_a_tempo_differs_from_a_tenth_on(ratio: float, verdict: str) -> None:
+    """Of eight seconds, whose ends are known to 0.06 s together; and of labels, which are known."""
+    span = Span("long", 0, 240, labelled=True)
+    (row,) = tempo(aligned(ratio * np.arange(241)), [span], {})
+    assert (row.ratio, row.verdict) == (pytest.approx(ratio), verdict)
+    (row,) = tempo(aligned(np.arange(241.0)), [span], {"long": (2.0, 2.0 * ratio)})
+    assert (row.ratio, row.verdict) == (pytest.approx(1), verdict)
+
+
+@pytest.mark.parametrize(("wide", "verdict"), [(5, "same"), (7, "unclear")])
+def test_a_tempo_is_the_same_only_where_no_other_is_likely(wide: float, verdict: str) -> None:
+    """Of one second, sqrt(2) * wide / 25 to either side of 1: from 0.72 on, or from 0.60 on, which
+    is below 1 / 1.5."""
+    (row,) = tempo(aligned(np.arange(51.0), wide), [Span("long", 10, 40, labelled=True)], {})
+    assert row.low == pytest.approx(1 - np.sqrt(2) * wide / FPS_B)
+    assert row.verdict == verdict
 
 
 def test_an_unsure_alignment_tells_no_tempo() -> None:

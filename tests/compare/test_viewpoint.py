@@ -14,6 +14,9 @@ from tests.compare.performers import body, performance, steady
 
 PHASE = steady(61)
 ROWS = np.arange(61.0)
+FPS_B = 25.0
+PHASE_B = steady(51)  # as long as PHASE
+IN_B = ROWS * FPS_B / 30
 
 
 @pytest.mark.parametrize("azimuth", [-1.4, -0.8, 0.0, 0.5, 1.2])
@@ -29,22 +32,25 @@ def test_the_side_of_a_camera_is_found(azimuth: float) -> None:
 
 @pytest.mark.parametrize("turn", [0.0, 0.35, 0.7, 1.5])
 def test_the_turn_between_two_cameras_is_found(turn: float) -> None:
-    other = performance(PHASE, azimuth=-1.2 + turn, style=8, build=body(4), noise=1, seed=2)
-    found = view_difference(performance(PHASE, noise=1), other, ROWS)
+    other = performance(
+        PHASE_B, fps=FPS_B, azimuth=-1.2 + turn, style=8, build=body(4), noise=1, seed=2
+    )
+    found = view_difference(performance(PHASE, noise=1), other, IN_B)
     assert found.turn == pytest.approx(np.degrees(turn), abs=15)
     assert np.nanmedian(found.by_frame) == pytest.approx(np.degrees(turn), abs=15)
 
 
 def test_left_and_right_side_lie_far_apart() -> None:
-    found = view_difference(performance(PHASE), performance(PHASE, azimuth=1.2), ROWS)
+    other = performance(PHASE_B, fps=FPS_B, azimuth=1.2)
+    found = view_difference(performance(PHASE), other, IN_B)
     assert found.side_known
     assert found.turn == pytest.approx(np.degrees(2.4), abs=15)
 
 
 def test_a_mirrored_clip_is_seen_from_the_same_side_once_it_is_turned_round() -> None:
-    clip = performance(PHASE)
-    assert view_difference(clip, mirror(clip), ROWS, mirrored=True).turn < 1e-3
-    assert view_difference(clip, mirror(clip), ROWS).turn > 90
+    clip, other = performance(PHASE), mirror(performance(PHASE_B, fps=FPS_B))
+    assert view_difference(clip, other, IN_B, mirrored=True).turn < 1
+    assert view_difference(clip, other, IN_B).turn > 90
 
 
 def test_a_camera_that_moves_is_seen_where_it_does() -> None:
@@ -57,9 +63,9 @@ def test_a_camera_that_moves_is_seen_where_it_does() -> None:
 
 def test_without_both_shoulders_nothing_can_be_told() -> None:
     """Hips alone are too narrow to measure a view by."""
-    clip, hidden = performance(PHASE), performance(PHASE)
+    clip, hidden = performance(PHASE), performance(PHASE_B, fps=FPS_B)
     hidden.xy[:, get_skeleton("coco17").index("left_shoulder")] = np.nan
-    found = view_difference(clip, hidden, ROWS)
+    found = view_difference(clip, hidden, IN_B)
     assert np.isnan(found.turn)
     assert np.isnan(found.by_frame).all()
     assert not found.side_known

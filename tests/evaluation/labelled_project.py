@@ -15,14 +15,15 @@ NAMES = ("begin", "middle", "end")
 
 
 def labelled_project(root: Path, *, train: int = 6, test: int = 4) -> Project:
-    """Clips train0.., test0.. of one movement at known, different paces; the phases begin at fixed
-    shares of the movement, not of the clip."""
+    """Clips train0.., test0.. of one movement at known, different paces and frame rates; the phases
+    begin at fixed shares of the movement, not of the clip."""
     project = Project.create(root)
     rows = ["video,start,end,phase"]
     for n in range(train + test):
         name = f"train{n}" if n < train else f"test{n - train}"
         phase = warped_phase(40 + 3 * n, seed=n)
-        add_sequence(project, name, sequence(phase, scale=50.0 + 5 * n), name.rstrip("0123456789"))
+        pose = sequence(phase, fps=(20.0, 25.0, 30.0)[n % 3], scale=50.0 + 5 * n)
+        add_sequence(project, name, pose, name.rstrip("0123456789"))
         rows += label_rows(name, phase)
     write_text(project.phases_path, "\n".join(rows) + "\n")
     return project

@@ -36,6 +36,11 @@ def test_a_resample_without_any_pair_is_left_out() -> None:
     assert interval(np.full(3, np.nan)) is None
 
 
+def test_the_interval_holds_the_middle_95_percent() -> None:
+    values = np.random.default_rng(0).permutation(1001).astype(float)
+    assert interval(np.append(values, np.nan)) == (25, 975)
+
+
 def test_interval_contains_the_median_and_shrinks_with_agreement() -> None:
     a, b = all_pairs(20)
     noise = np.random.default_rng(1).normal(size=20)

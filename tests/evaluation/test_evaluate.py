@@ -48,12 +48,14 @@ TINY = [
 
 
 def synthetic(root: Path, *, clips: int = 6, labels: bool = True, split: str = "") -> Project:
-    """Clips of one movement at known, different paces; phases begin at thirds of the movement."""
+    """Clips of one movement, of known paces and frame rates; phases begin at thirds of the
+    movement."""
     project = Project.create(root)
     rows = ["video,start,end,phase"]
     for n in range(clips):
         phase = warped_phase(50 + 5 * n, seed=n)
-        add_sequence(project, f"clip{n}", sequence(phase, scale=50.0 + 5 * n), split)
+        pose = sequence(phase, fps=(20.0, 25.0, 30.0)[n % 3], scale=50.0 + 5 * n)
+        add_sequence(project, f"clip{n}", pose, split)
         first, second = (int(np.abs(phase - share).argmin()) for share in (0.35, 0.65))
         bounds = zip((0, first, second), (first, second, len(phase)), strict=True)
         for (start, end), name in zip(bounds, ("begin", "middle", "end"), strict=True):

@@ -22,15 +22,16 @@ from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import Direct, Views
 from tests.movement import sequence, warped_phase
 
-FPS = 20.0
+FPS = {"a": 20.0, "b": 25.0, "c": 30.0}
 
 
 def clip(name: str, length: int, **events: int) -> EvaluationClip:
-    return EvaluationClip(name, sequence(np.linspace(0, 1, length), fps=FPS), events)
+    return EvaluationClip(name, sequence(np.linspace(0, 1, length), fps=FPS[name]), events)
 
 
 def source_frames(poses: Sequence[PoseSequence]) -> list[Views]:
-    """The source frame number as a feature: the true correspondence of equal clips."""
+    """The source frame number as a feature: the true correspondence of clips of one movement, of
+    which one may go on for longer."""
     return [(pose.frame[:, None].astype(float),) for pose in poses]
 
 
@@ -50,7 +51,7 @@ def one_draw(*cuts: Cut) -> list[Draw]:
 
 
 def test_identical_clips_have_no_error_whatever_the_trims() -> None:
-    pair = [clip("a", 60, top=25, end=35), clip("b", 60, top=25, end=35)]
+    pair = [clip("a", 60, top=25, end=35), clip("b", 55, top=25, end=35)]
     draws = draw_trims(pair, EvaluateConfig(trim_draws=5))
     errors = transfer_events(pair, draws, source_frames, Direct(shifted(0)))
     assert len(errors) == 5 * 2 * 2
@@ -59,15 +60,15 @@ def test_identical_clips_have_no_error_whatever_the_trims() -> None:
 
 
 def test_a_constant_offset_gives_its_share_of_the_untrimmed_clip() -> None:
-    pair = [clip("a", 60, top=30), clip("b", 60, top=30)]
+    pair = [clip("a", 60, top=30), clip("b", 75, top=30)]
     draws = draw_trims(pair, EvaluateConfig(trim_draws=4))
     assert any(cut != Cut(0, 60) for draw in draws for cut in draw.cuts)
     errors = transfer_events(pair, draws, source_frames, Direct(shifted(3)))
     assert len(errors) == 8
     for error in errors:
         assert error.frames == 3
-        assert error.percent == pytest.approx(100 * 3 / 60)
-        assert error.seconds == pytest.approx(3 / FPS)
+        assert error.percent == pytest.approx(100 * 3 / (60, 75)[error.b])
+        assert error.seconds == pytest.approx(3 / (20, 25)[error.b])
 
 
 def test_percent_is_of_clip_b() -> None:
@@ -80,15 +81,15 @@ def test_percent_is_of_clip_b() -> None:
 
 
 def test_events_outside_either_trimmed_clip_do_not_count() -> None:
-    a, b = clip("a", 60, one=5, two=30, three=50, four=40), clip("b", 60, one=30, two=30, three=30)
+    a, b = clip("a", 60, one=5, two=30, three=50, four=40), clip("b", 55, one=30, two=30, three=30)
     assert shared_events(a, Cut(5, 50), b, Cut(30, 31)) == ["one", "two"]
     assert shared_events(a, Cut(6, 51), b, Cut(30, 31)) == ["two", "three"]
-    assert shared_events(a, Cut(0, 60), b, Cut(31, 60)) == []
+    assert shared_events(a, Cut(0, 60), b, Cut(31, 55)) == []
     assert shared_events(a, Cut(0, 60), b, Cut(0, 30)) == []
 
 
 def test_a_pair_without_a_shared_event_is_not_aligned() -> None:
-    pair = [clip("a", 60, top=2), clip("b", 60, top=30)]
+    pair = [clip("a", 60, top=2), clip("b", 70, top=30)]
 
     def path(a: FloatArray, views: Views) -> IntArray:
         raise AssertionError("no event to carry")
@@ -96,7 +97,7 @@ def test_a_pair_without_a_shared_event_is_not_aligned() -> None:
     steps = []
     errors = transfer_events(
         pair,
-        one_draw(Cut(10, 60), Cut(0, 60)),
+        one_draw(Cut(10, 60), Cut(0, 70)),
         source_frames,
         Direct(path),
         lambda: steps.append(1),
@@ -106,13 +107,13 @@ def test_a_pair_without_a_shared_event_is_not_aligned() -> None:
 
 
 def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
-    pair = [clip("a", 60, early=4, top=30), clip("b", 60, early=4, top=30)]
+    pair = [clip("a", 60, early=4, top=30), clip("b", 65, early=4, top=30)]
 
     def skips_ten(a: FloatArray, views: Views) -> IntArray:
         return np.column_stack([np.arange(10, 60), np.arange(10, 60)])
 
     errors = transfer_events(
-        pair, one_draw(Cut(0, 60), Cut(0, 60)), source_frames, Direct(skips_ten)
+        pair, one_draw(Cut(0, 60), Cut(0, 65)), source_frames, Direct(skips_ten)
     )
     early, top = errors
     assert (early.event, early.unmatched, early.frames) == ("early", True, 6.0)
@@ -121,17 +122,17 @@ def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
 
 
 def test_several_matches_of_a_frame_are_averaged() -> None:
-    pair = [clip("a", 20, top=10), clip("b", 20, top=10)]
+    pair = [clip("a", 20, top=10), clip("b", 30, top=10)]
 
     def path(a: FloatArray, views: Views) -> IntArray:
         return np.array([[10, 10], [10, 11], [10, 12], [10, 13]])
 
-    errors = transfer_events(pair, one_draw(Cut(0, 20), Cut(0, 20)), source_frames, Direct(path))
+    errors = transfer_events(pair, one_draw(Cut(0, 20), Cut(0, 30)), source_frames, Direct(path))
     assert errors[0].frames == 1.5
 
 
 def test_features_are_computed_once_per_trimmed_clip_and_on_nothing_else() -> None:
-    trio = [clip(name, 60, top=30) for name in "abc"]
+    trio = [clip(name, 60 + 5 * n, top=30) for n, name in enumerate("abc")]
     draws = draw_trims(trio, EvaluateConfig(trim_draws=2))
     seen = []
 
@@ -196,20 +197,20 @@ def test_nothing_to_carry_is_null_with_a_reason() -> None:
 
 
 def test_variable_frame_rate_counts_seconds_by_time_stamps() -> None:
-    even = sequence(warped_phase(20, 0), fps=FPS)
+    even, longer = (sequence(warped_phase(length, 0), fps=20.0) for length in (20, 25))
     uneven = PoseSequence(
-        even.xy,
-        even.score,
-        even.box,
-        even.frame,
-        np.cumsum(np.where(np.arange(20) < 10, 0.05, 0.5)),
-        FPS,
-        even.size,
-        even.skeleton,
+        longer.xy,
+        longer.score,
+        longer.box,
+        longer.frame,
+        np.cumsum(np.where(np.arange(25) < 10, 0.05, 0.5)),
+        20.0,
+        longer.size,
+        longer.skeleton,
     )
     pair = [EvaluationClip("a", even, {"top": 12}), EvaluationClip("b", uneven, {"top": 12})]
     errors = transfer_events(
-        pair, one_draw(Cut(0, 20), Cut(0, 20)), source_frames, Direct(shifted(2))
+        pair, one_draw(Cut(0, 20), Cut(0, 25)), source_frames, Direct(shifted(2))
     )
     assert errors[0].seconds == pytest.approx(1.0)
-    assert errors[0].percent == pytest.approx(10.0)
+    assert errors[0].percent == pytest.approx(8.0)

@@ -30,6 +30,8 @@ def test_phases_are_in_source_frames_and_events_in_rows() -> None:
     late = replace(pose(), frame=100 + 2 * np.arange(60))
     phases = [Phase(0, 110, "up"), Phase(110, 150, "down"), Phase(300, 310, "hold")]
     assert phase_events(late, phases) == {"down": 5}  # frame 300 lies outside 100..218
+    ends = [Phase(0, 100, "up"), Phase(100, 218, "down"), Phase(218, 230, "hold")]
+    assert phase_events(late, ends) == {"down": 0, "hold": 59}
 
 
 def test_a_repeated_phase_is_numbered() -> None:
@@ -99,6 +101,33 @@ def test_wrist_highest_and_fastest_of_a_raised_and_lowered_arm() -> None:
     events = kinematic_events(replace(clip, xy=xy))
     assert events["wrist fastest"] == 50
     assert "wrist highest" not in events
+
+
+SHARE = np.linspace(0, 1, 201)
+
+
+def raised(pixels: np.ndarray) -> PoseSequence:
+    """Ten seconds of a figure that stands still but for its left wrist, which goes up and down."""
+    xy = figure(np.zeros(201))
+    xy[:, WRISTS[0], 1] -= pixels
+    return replace(sequence(np.zeros(201)), xy=xy)
+
+
+@pytest.mark.parametrize(("at", "found"), [(0.04, False), (0.06, True), (0.94, True)])
+def test_an_extremum_in_the_first_or_last_20th_of_the_clip_is_none(at: float, found: bool) -> None:
+    events = kinematic_events(raised(90 * np.maximum(1 - np.abs(SHARE - at) / 0.04, 0)))
+    assert events.get("wrist highest") == (round(200 * at) if found else None)
+
+
+@pytest.mark.parametrize(("valley", "clear"), [(25, False), (45, True)])
+def test_a_second_extremum_of_three_fifths_of_the_first_makes_it_ambiguous(
+    valley: float, clear: bool
+) -> None:
+    """Two peaks of 90 and 88 pixels: the first stands out by all of its height, the second from
+    the valley before it, by 63 or 43 pixels: by 70 or by 48 %."""
+    up = np.interp(SHARE, [0, 0.3, 0.5, 0.7, 1], [0, 90, valley, 88, 0])
+    events = kinematic_events(raised(up))
+    assert events.get("wrist highest") == (60 if clear else None)
 
 
 def test_a_moving_camera_and_the_size_of_the_person_change_nothing() -> None:

@@ -126,6 +126,31 @@ def test_flip_swaps_sides(xy: np.ndarray) -> None:
     np.testing.assert_allclose(flipped[:, left], xy[:, right] * [-1, 1])
 
 
+def test_the_scores_change_sides_with_the_joints(xy: np.ndarray) -> None:
+    score = np.linspace(0, 1, xy[..., 0].size).reshape(xy.shape[:2])
+    _, flipped = flip(xy, score, PENN)
+    left, right = PENN.index("left_wrist"), PENN.index("right_wrist")
+    np.testing.assert_array_equal(flipped[:, [left, right]], score[:, [right, left]])
+
+
+def test_limbs_are_longer_or_shorter_by_a_tenth() -> None:
+    """Two upper legs that hang side by side: the camera changes both alike, so that the logarithm
+    of their ratio has the deviation 0.1 of each, in quadrature."""
+    still = np.zeros((1, 13, 2))
+    legs = []
+    for side, x in (("left", 10.0), ("right", -10.0)):
+        hip, knee, ankle = (PENN.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle"))
+        still[0, [hip, knee, ankle]] = (x, 0), (x, 40), (x, 80)
+        legs.append((hip, knee))
+    rng = np.random.default_rng(0)
+    ratio = []
+    for _ in range(1500):
+        changed = change_geometry(still, PENN, 1.0, rng)[0]
+        left, right = (np.linalg.norm(changed[hip] - changed[knee]) for hip, knee in legs)
+        ratio.append(np.log(left / right))
+    assert np.std(ratio) == pytest.approx(0.1 * np.sqrt(2), rel=0.1)
+
+
 def test_geometry_is_constant_over_the_clip_and_leaves_nan_alone(xy: np.ndarray) -> None:
     still = np.repeat(xy[:1], 6, axis=0)
     still[:, 3] = np.nan
@@ -142,6 +167,16 @@ def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
     assert missing.any()
     assert not missing[:, [chain[0] for chain in PENN.chains.values()]].any()
     np.testing.assert_array_equal(gone_score == 0, missing)
+
+
+def test_a_limb_may_be_unseen_for_the_whole_clip() -> None:
+    short = figure(np.linspace(0, 1, 3))
+    score = np.ones(short.shape[:2])
+    gone = {
+        int((drop_limb(short, score, PENN, np.random.default_rng(seed))[1] == 0).any(axis=1).sum())
+        for seed in range(30)
+    }
+    assert gone == {1, 2, 3}
 
 
 def test_the_same_generator_draws_the_same_copy(xy: np.ndarray) -> None:

@@ -54,6 +54,18 @@ def test_robust_box_ignores_a_single_stray_joint():
     np.testing.assert_array_equal(clip_box(xy, "robust"), clean)
 
 
+def test_a_body_length_is_that_of_the_tenth_of_the_frames_that_are_longest():
+    """Somebody who crouches for four fifths of the clip: 160 pixels tall, so that a joint 230 away
+    from the centre is one of the body, and one 250 away is not."""
+    xy = standing()
+    xy[12:, :, 1] = 200 - (200 - xy[12:, :, 1]) / 2
+    clean = clip_box(xy, "smallest")
+    for reach, right in ((230, 330), (250, clean[2])):
+        far = xy.copy()
+        far[5, HANDS[1]] = [100 + reach, 120]
+        assert clip_box(far, "robust")[2] == pytest.approx(right)
+
+
 def test_robust_box_keeps_arms_raised_for_three_frames():
     xy = standing()
     xy[30:33, HANDS, 1] = -20

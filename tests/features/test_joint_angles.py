@@ -42,6 +42,23 @@ def test_an_angle_is_what_was_built() -> None:
     np.testing.assert_allclose(angle[:, 0], [0, 30, 90, 150, 180], atol=1e-3)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_every_angle_of_the_body_is_between_its_own_limbs(side: str) -> None:
+    """The upper arm hangs down and the forearm points away; the trunk is upright, the thigh leans
+    forward by 30 degrees and the shank back by 45."""
+    one = pose([0])
+    places = {"shoulder": (50, 20), "elbow": (50, 40), "wrist": (65, 40), "hip": (50, 60)}
+    places["knee"] = (50 + 20 * np.sin(np.pi / 6), 60 + 20 * np.cos(np.pi / 6))
+    places["ankle"] = (places["knee"][0] - 10, places["knee"][1] + 10)
+    for joint, place in places.items():
+        one.xy[0, SKELETON.index(f"{side}_{joint}")] = place
+    names, angle = joint_angles(one)
+    found = {name: angle[0, names.index(f"{side}_{name}")] for name in ("shoulder", "hip")}
+    found |= {name: angle[0, names.index(f"{side}_{name}")] for name in ("elbow", "knee")}
+    expected = {"shoulder": 0, "hip": 180 - 30, "elbow": 90, "knee": 180 - 75}
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
 def test_a_missing_joint_and_coinciding_joints_have_no_angle() -> None:
     one = pose([90, 90])
     one.xy[0, SKELETON.index("left_wrist")] = np.nan
@@ -67,6 +84,13 @@ def test_differences_are_read_between_the_frames_of_b() -> None:
     )
     np.testing.assert_allclose(found[:3, names.index("left_elbow")], [10, 20, 50], atol=1e-3)
     assert np.isnan(found[3]).all()
+
+
+def test_a_short_clip_is_compared_with_the_end_of_a_long_one() -> None:
+    names, found = angle_difference(
+        pose([10, 10]), pose([20, 40, 60, 100, 130]), np.array([2.5, 4.0])
+    )
+    np.testing.assert_allclose(found[:, names.index("left_elbow")], [70, 120], atol=1e-3)
 
 
 def test_a_frame_that_is_met_exactly_needs_no_neighbour() -> None:

@@ -46,6 +46,7 @@ def test_grid_keeps_the_times_of_a_clip_at_that_rate():
     np.testing.assert_array_equal(time_grid(jitter, 20), jitter)
     np.testing.assert_array_equal(time_grid(np.arange(5) / 19.9, 20), np.arange(5) / 19.9)
     assert len(time_grid(np.arange(41) / 40, 20)) == 21
+    assert len(time_grid(np.arange(41) / 19.6, 20)) == 42  # 2 % slower: 40 steps last 2.04 s
     dropped = np.array([0, 0.05, 0.15, 0.2])  # one frame is missing: not a regular clip
     np.testing.assert_allclose(time_grid(dropped, 20), [0, 0.05, 0.1, 0.15, 0.2])
 

@@ -15,12 +15,14 @@ HEADER = "video,start,end,phase"
 
 
 def swings(root: Path, *, count: int = 7, labelled: int = 1) -> Project:
-    """clip0, clip1, ... at paces of their own, the first `labelled` of them labelled."""
+    """clip0, clip1, ... of paces, lengths and frame rates of their own, the first `labelled`
+    labelled."""
     project = Project.create(root)
     rows = [HEADER]
     for n in range(count):
         phase = clip_phase(n)
-        add_sequence(project, f"clip{n}", sequence(phase, scale=50.0 + 5 * n))
+        pose = sequence(phase, fps=(20.0, 25.0, 30.0)[n % 3], scale=50.0 + 5 * n)
+        add_sequence(project, f"clip{n}", pose)
         if n < labelled:
             rows += label_rows(f"clip{n}", phase)
     write_text(project.phases_path, "\n".join(rows) + "\n")

@@ -52,11 +52,18 @@ def same_as_align(project: Project, pairs: Pairs, a: str, b: str, kind: Kind = "
         np.testing.assert_allclose(getattr(found, name), getattr(alone, name), err_msg=name)
 
 
-@pytest.mark.parametrize("pair", [("clip0", "clip4"), ("clip5", "clip2")])
+@pytest.mark.parametrize("pair", [("clip0", "clip4"), ("clip5", "clip3")])
 def test_by_pose_as_align_does_it(project: Project, pair: tuple[str, str]):
     pairs = Pairs(features(project), CLIPS, project.config().align, "pose")
     assert len(pairs.others) == 7
     same_as_align(project, pairs, *pair)
+
+
+def test_velocities_are_at_the_lowest_rate_of_all_clips(project: Project):
+    """Two clips at 30 frames a second beside others at 20: `align` compares the two at 30."""
+    pairs = Pairs(features(project), CLIPS, project.config().align, "pose")
+    alone = find_alignment(project, "clip5", "clip2", config=project.config()).alignment
+    assert np.abs(pairs.find("clip5", "clip2").position - alone.position).max() < 1.5
 
 
 def test_without_other_clips_as_align_does_it(project: Project):

@@ -65,14 +65,16 @@ def test_nothing_is_interpolated_over_a_cut(cut: int, interpolated: bool) -> Non
     assert interpolate_gaps(xy, score, time, box, 1, cuts=[cut])[3].any() == interpolated
 
 
-def test_nothing_is_interpolated_to_a_person_elsewhere() -> None:
+@pytest.mark.parametrize(("distance", "interpolated"), [(399, True), (401, False)])
+def test_nothing_is_interpolated_to_a_person_elsewhere(distance: float, interpolated: bool) -> None:
+    """Half of the longer side of the box are 400 pixels."""
     time = np.arange(10) / 25
     xy, score, box = line(time)
     xy[4:6], box[4:6] = np.nan, np.nan
-    box[6:] += [401, 0, 401, 0]  # just over half of the longer side, 800
+    box[6:] += [distance, 0, distance, 0]
     _, _, new_box, filled = interpolate_gaps(xy, score, time, box, 1)
-    assert not filled.any()
-    assert np.isnan(new_box[4:6]).all()
+    assert filled[4:6].all() == filled.any() == interpolated
+    assert np.isnan(new_box[4:6]).all() != interpolated
 
 
 def test_boxes_are_interpolated_with_the_joints() -> None:

@@ -110,6 +110,29 @@ def test_jitter_is_the_deviation_of_the_noise(deviation: float) -> None:
     assert facts["jitter"] == pytest.approx(deviation / TORSO, rel=0.05)
 
 
+def test_a_bow_does_not_shorten_the_torso_that_jitter_is_measured_by() -> None:
+    """In 40 % of the frames the shoulders come down to half the height: the median stays."""
+    pose = standing(600)
+    xy = pose.xy.copy()
+    xy[200:440, [SKELETON.index(f"{side}_shoulder") for side in ("left", "right")], 1] += TORSO / 2
+    facts = assess(noisy(replace(pose, xy=xy), 3.0))
+    assert facts["jitter"] == pytest.approx(3.0 / TORSO, rel=0.05)
+
+
+def test_a_torso_counts_as_a_seventh_of_the_person_at_least() -> None:
+    """Bowed to the camera all along, with a torso of 2 pixels beside a box 150 pixels tall: 0.15 of
+    those are 22.5."""
+    pose = standing(600)
+    xy = pose.xy.copy()
+    hips, shoulders = (
+        [SKELETON.index(f"{side}_{joint}") for side in ("left", "right")]
+        for joint in ("hip", "shoulder")
+    )
+    xy[:, shoulders, 1] = xy[:, hips, 1] - 2
+    facts = assess(noisy(replace(pose, xy=xy), 0.6))
+    assert facts["jitter"] == pytest.approx(0.6 / 22.5, rel=0.05)
+
+
 @pytest.mark.parametrize("fps", [15, 30, 60, 120])
 def test_jitter_does_not_depend_on_the_frame_rate(fps: int) -> None:
     """The same two squats, filmed at different rates, with the same noise in each frame."""

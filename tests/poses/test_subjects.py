@@ -81,6 +81,42 @@ def test_the_score_is_the_product_of_its_factors() -> None:
     assert choice.margin == 1
 
 
+def still(box: list[float]) -> Track:
+    """A box without joints, scored 0.9, in all of 50 frames: it does not move, which makes 0.3."""
+    return make_track(np.arange(50), np.array([box] * 50, float), np.full(50, 0.9))
+
+
+@pytest.mark.parametrize(
+    ("box", "factor"),
+    [
+        ([280, 160, 360, 320], 1.0),  # about the middle
+        ([440, 280, 520, 440], 0.75),  # half-way to the corner
+        ([600, 400, 680, 560], 0.5),  # about the corner
+    ],
+)
+def test_a_person_in_a_corner_counts_half(box: list[float], factor: float) -> None:
+    side = np.sqrt(80 * 160 / (640 * 480))
+    score = choose_subject([still(box)], SIZE, 50).score[0]
+    assert score == pytest.approx(side * factor * 0.3 * 0.9)
+
+
+def test_a_person_who_fills_the_picture_counts_as_half_of_it() -> None:
+    assert choose_subject([still([0, 0, 640, 480])], SIZE, 50).score[0] == pytest.approx(
+        0.5 * 0.3 * 0.9
+    )
+
+
+@pytest.mark.parametrize(("seen", "factor"), [(4, 1), (2, 1), (1, 0.5)])
+def test_half_of_the_joints_are_enough(seen: int, factor: float) -> None:
+    """Of four joints some are seen at 0.8, the others are not there."""
+    track = still([280, 160, 360, 320])
+    score = np.where(np.arange(4) < seen, 0.8, 0.0)
+    joints = with_joints(track, np.full((50, 4, 2), 300.0), np.tile(score, (50, 1)))
+    side = np.sqrt(80 * 160 / (640 * 480))
+    expected = side * 0.3 * score.mean() * factor
+    assert choose_subject([joints], SIZE, 50).score[0] == pytest.approx(expected)
+
+
 def test_two_equal_people_are_ambiguous() -> None:
     choice = choose_subject([moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)], SIZE, 50)
     assert choice.margin == pytest.approx(0, abs=1e-6)

@@ -36,6 +36,14 @@ def test_a_weak_detection_continues_a_track_and_starts_none() -> None:
     assert len(track) == 10
 
 
+@pytest.mark.parametrize(("missing", "length"), [(9, 6), (10, 5)])
+def test_a_track_waits_for_max_gap_frames(missing: int, length: int) -> None:
+    """Seen again weakly, which starts no track: 10 frames later it goes on, 11 frames later not."""
+    rows = [[person(300)]] * 5 + [[]] * missing + [[person(300, score=0.2)]]
+    (track,) = link_detections(frames(*rows), **SETTINGS)
+    assert len(track) == length
+
+
 def test_a_whole_body_wins_over_a_part_of_it() -> None:
     part = [270, 240, 330, 340, 0.5]
     rows = [[person(300)]] + [[part, person(300)] for _ in range(5)]

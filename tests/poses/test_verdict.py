@@ -109,7 +109,7 @@ def test_the_turn_counts_from_the_file(rotate: int, mirror: bool, head: float, r
 
 
 def test_a_person_who_lies_down_and_is_recognised_is_ok() -> None:
-    assert verdict({**GOOD, "tilt": 90.0, "mean_score": 0.9}).status == "ok"
+    assert verdict({**GOOD, "tilt": 90.0, "mean_score": 0.7}).status == "ok"
 
 
 def test_nobody_is_one_weakness() -> None:

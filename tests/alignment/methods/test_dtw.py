@@ -178,6 +178,15 @@ def test_band_always_connects_both_corners(rows: int, columns: int) -> None:
     assert_valid(path, (0, 0), (rows - 1, columns - 1))
 
 
+def test_the_band_is_a_share_of_the_longer_clip() -> None:
+    """A fifth of 41 frames: 8.2 to either side of the diagonal, which rises by 2 a row."""
+    for rows, columns in ((21, 41), (41, 21)):
+        low, high = dtw.band_limits(rows, columns, 0.2)
+        centre = np.arange(rows) * (columns - 1) // (rows - 1)
+        middle = rows // 2
+        assert (high[0], low[middle], high[middle]) == (8, centre[middle] - 8, centre[middle] + 8)
+
+
 def test_wide_band_equals_no_band() -> None:
     a, b = smooth_walk(300, 1), smooth_walk(280, 2)
     assert dtw.align(a, b, AlignConfig(band=1.0)).tolist() == dtw.align(a, b, CLOSED).tolist()

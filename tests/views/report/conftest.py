@@ -144,11 +144,12 @@ def add_filmed(project: Project, path: Path, pose: PoseSequence, name: str = "")
 
 
 def two_filmed(root: Path, lengths: tuple[int, int] = (36, 30)) -> Project:
-    """Clips a and b of plain pictures, B's movement warped in time; every frame is matched."""
+    """Clips a and b of plain pictures and of two frame rates, B's movement warped in time; every
+    frame is matched."""
     project = Project.create(root / "project", {"align": {"open_ends": False}})
-    for name, length, seed in zip("ab", lengths, (1, 2), strict=True):
-        path = shaded_video(root / f"{name}.mp4", length)
-        add_filmed(project, path, sequence(warped_phase(length, seed)))
+    for name, length, seed, fps in zip("ab", lengths, (1, 2), (20.0, 25.0), strict=True):
+        path = shaded_video(root / f"{name}.mp4", length, fps)
+        add_filmed(project, path, sequence(warped_phase(length, seed), fps=fps))
     return project
 
 

@@ -50,7 +50,8 @@ def test_it_lists_clips_with_pictures_phases_and_pairs(tmp_path: Path, open_page
     assert "1.8 s" in first
     assert "36 frames, 20 fps" in first
     assert "no weakness found" in first
-    assert "1.5 s" in second
+    assert "1.2 s" in second
+    assert "30 frames, 25 fps" in second
     bars = opened.page.locator(".clips svg rect title").all_text_contents()
     assert bars == ["down: frames 0 to 11", "up: frames 12 to 35"]
     opened.harmless()

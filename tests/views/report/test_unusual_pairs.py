@@ -69,7 +69,8 @@ def test_privacy_leaves_no_picture(
 def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
     project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
     add_sequence(project, "a", sequence(warped_phase(20, 1)))
-    add_filmed(project, shaded_video(tmp_path / "b.mp4", 20), sequence(warped_phase(20, 2)))
+    film = shaded_video(tmp_path / "b.mp4", 26, 25.0)
+    add_filmed(project, film, sequence(warped_phase(26, 2), fps=25.0))
     made = report_pair(project, "a", "b", config=project.config())
     opened = open_page(made.file)
     assert "A: no video" in opened.page.inner_text("#film-note")
@@ -87,7 +88,7 @@ def test_clips_of_any_length_and_paths_of_any_order(
 ) -> None:
     project = Project.create(tmp_path / "project")
     add_sequence(project, "a", sequence(np.linspace(0, 1, length)))
-    add_sequence(project, "b", sequence(np.linspace(1, 0, other)))
+    add_sequence(project, "b", sequence(np.linspace(1, 0, other), fps=25.0))
     made = report_pair(project, "a", "b", config=project.config(), method=method)
     opened = open_page(made.file)
     opened.page.keyboard.press("End")

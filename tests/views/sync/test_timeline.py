@@ -57,8 +57,8 @@ def test_one_frame_is_a_video_of_one_frame():
 
 def test_of_two_frames_of_b_the_nearer_is_shown():
     position = np.array([-0.2, 0.4, 1.6, 2.49, 4.2])
-    found = make_timeline(np.arange(5) / 10, 10.0, position, 5)
-    assert found.row_b.tolist() == [0, 0, 2, 2, 4]
+    found = make_timeline(np.arange(5) / 10, 10.0, position, 4)
+    assert found.row_b.tolist() == [0, 0, 2, 2, 3]
     assert found.found.all()
     assert found.in_order
 
