@@ -20,6 +20,7 @@ from methods import ACTIONS, SETTINGS, put_into
 from la2ds_cli.core import artifact
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.experiments.benchmark import NAME
 from la2ds_cli.experiments.corruption import ANY
 from la2ds_cli.experiments.methods import Method, common_config, find_methods
@@ -33,7 +34,7 @@ METRICS = {
     "precision_at_10": ("AP@10, %", 1),
     "event_transfer_median": ("event transfer, median %", 2),
 }
-Found = dict[str, dict[str, dict[str, float | None]]]  # feature set -> condition -> metric
+Scores = dict[str, dict[str, dict[str, float | None]]]  # feature set -> condition -> metric
 
 
 def contenders() -> list[Method]:
@@ -42,57 +43,55 @@ def contenders() -> list[Method]:
     return [heatmap, replace(la2ds, label="LA2DS, joints (default)"), casa]
 
 
-def swept(project: Project, method: Method, seed: int, minutes: float, kind: str) -> Found:
-    """One run in all conditions of a table; kept beside the other results."""
+def swept(project: Project, method: Method, seed: int, minutes: float, kind: str) -> Scores:
+    """One run in all conditions of a table; cached beside the other results."""
     config = common_config(project, SETTINGS)
     budget = Budget(project, "", SETTINGS, minutes, "auto", False, Progress())
     run = run_name(NAME, method.name, seed)
-    kept = project.results_dir("robustness") / f"{run}-{kind}-kept.json"
-    if kept.exists():
-        return json.loads(kept.read_text("utf-8"))
+    cache = project.results_dir("robustness") / f"{run}-{kind}-kept.json"
+    if cache.exists():
+        return json.loads(cache.read_text("utf-8"))
     train_run(budget, run, method.config(project, SETTINGS, seed))
     if kind == "noise":
         sweep = noise_sweep(project, run=run, config=config, minutes=minutes)
     else:
         limb = ANY if kind == "limbs" else kind
         sweep = limb_sweep(project, run=run, config=config, limb=limb, probabilities=MISSING)
-    found: Found = {}
+    scores: Scores = {}
     for condition in sweep.conditions:
-        words = f"{condition.train} → {condition.test}" if kind == "noise" else condition.test
-        found.setdefault(condition.features, {})[words] = condition.scores
-    artifact.write_json(kept, found)
-    return found
+        joints = f"{condition.train} → {condition.test}" if kind == "noise" else condition.test
+        scores.setdefault(condition.features, {})[joints] = condition.scores
+    artifact.write_json(cache, scores)
+    return scores
 
 
 def table(project: Project, seeds: list[int], minutes: float, kind: str) -> list[str]:
     """A line for each method and condition, with the change from the first condition."""
-    head = [label for label, _ in METRICS.values()]
-    lines = [f"| joints | features | {' | '.join(head)} |", "| --- | --- " + "| ---: " * 3 + "|"]
-    rows: dict[str, list[Found]] = {}
-    raw: list[Found] = []
+    by_label = {}
     for method in contenders():
         runs = [swept(project, method, seed, minutes, kind) for seed in seeds]
-        rows[method.label] = [{"shown": run["model"]} for run in runs]
-        raw = [{"shown": runs[0]["raw_pose"]}]
-    rows["raw pose"] = raw
-    conditions = list(rows["raw pose"][0]["shown"])
+        by_label[method.label] = [run["model"] for run in runs]
+        by_label["raw pose"] = [runs[0]["raw_pose"]]  # of any method: it has no seed
+    by_label["raw pose"] = by_label.pop("raw pose")  # the last line
+    conditions = list(by_label["raw pose"][0])
+    rows = []
     for condition in conditions:
-        for label, runs in rows.items():
-            cells = []
+        for label, runs in by_label.items():
+            cells = [Cell(condition), Cell(label)]
             for metric, (_, digits) in METRICS.items():
                 now, clean = (
-                    np.array([run["shown"][c][metric] for run in runs], np.float64)
+                    np.array([run[c][metric] for run in runs], np.float64)
                     for c in (condition, conditions[0])
                 )
-                cell = f"{now.mean():.{digits}f}"
+                text = f"{now.mean():.{digits}f}"
                 if condition != conditions[0]:
                     change = round(float((now - clean).mean()), digits) + 0.0  # no -0.0
-                    cell += f" ({change:+.{digits}f})"
-                if len(now) > 1:
-                    cell += f" ±{now.std(ddof=1):.{digits}f}"
-                cells.append(cell)
-            lines.append(f"| {condition} | {label} | {' | '.join(cells)} |")
-    return lines
+                    text += f" ({change:+.{digits}f})"
+                spread = f"±{now.std(ddof=1):.{digits}f}" if len(now) > 1 else ""
+                cells.append(Cell(text, spread))
+            rows.append(Row(cells))
+    columns = [Column("joints", kind="text"), Column("features", kind="text")]
+    return markdown(Table([*columns, *(Column(label) for label, _ in METRICS.values())], rows))
 
 
 def main() -> None:

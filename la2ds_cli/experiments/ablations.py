@@ -24,7 +24,7 @@ class Row:
 
     name: part of the run's name. settings: overrides of the recipe. paper: metric (names of
     scores.METRICS) -> the paper's figure, empty where it has no such row.
-    reads_maps: the row says nothing of a network that reads joints alone. whole: the recipe as it
+    reads_maps: the row says nothing of a network that reads joints alone. full: the recipe as it
     is; every other row must differ from it.
     """
 
@@ -33,7 +33,7 @@ class Row:
     settings: tuple[str, ...] = ()
     paper: dict[str, float] = field(default_factory=dict)
     reads_maps: bool = False
-    whole: bool = False
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Table:
     rows: tuple[Row, ...]
 
     def by_need(self) -> list[int]:
-        """Places of the rows, the whole recipe first: the others are read against it."""
-        return sorted(range(len(self.rows)), key=lambda place: not self.rows[place].whole)
+        """Numbers of the rows, the full recipe first: the others are read against it."""
+        return sorted(range(len(self.rows)), key=lambda row: not self.rows[row].full)
 
 
 def _paper(classification: float, progression: float, tau: float) -> dict[str, float]:
     return {"classification": classification, "progression": progression, "kendalls_tau": tau}
 
 
-_WHOLE = _paper(70.12, 0.9280, 0.9670)
+_FULL = _paper(70.12, 0.9280, 0.9670)
 _NO_TEMPORAL = ("augment.drop=0.0", "augment.warp=0.0")
 _NO_POSITION = ("augment.position_probability=0.0",)
 _NO_ORIENTATION = ("augment.orientation_probability=0.0",)
@@ -105,7 +105,7 @@ ABLATIONS = {
                     ("model.projection_head=false",),
                     _paper(66.53, 0.9169, 0.9590),
                 ),
-                Row("all", "all", (), _WHOLE, whole=True),
+                Row("all", "all", (), _FULL, full=True),
             ),
         ),
         Table(
@@ -126,9 +126,7 @@ ABLATIONS = {
                     _paper(66.09, 0.9101, 0.9646),
                     reads_maps=True,
                 ),
-                Row(
-                    "both", "limbs + joints", ("heatmap.channels=joints+limbs",), _WHOLE, whole=True
-                ),
+                Row("both", "limbs + joints", ("heatmap.channels=joints+limbs",), _FULL, full=True),
             ),
         ),
         Table(
@@ -156,7 +154,7 @@ ABLATIONS = {
                 _alone("flip", _NO_FLIP),
                 Row("no-added", "w/o additions", _NO_ADDED),
                 Row("smooth", "smooth noise", ("augment.noise=smooth",)),
-                Row("all", "all", (), _WHOLE, whole=True),
+                Row("all", "all", (), _FULL, full=True),
             ),
         ),
     )
@@ -182,7 +180,7 @@ def left_out(row: Row, base: Config, varied: Config) -> str:
     """
     if row.reads_maps and base.model.input == "joints":
         return "the recipe reads joints, no heatmaps"
-    if row.whole or replace(varied, preset=base.preset) != base:
+    if row.full or replace(varied, preset=base.preset) != base:
         return ""
     return "the recipe is like that"
 
@@ -238,7 +236,7 @@ def choices_table(base: Config) -> Table:
         (
             *rows,
             Row("together", f"the last {len(rows) - len(PRINTED)} together", tuple(turned)),
-            Row("all", "the recipe", whole=True),
+            Row("all", "the recipe", full=True),
         ),
     )
 

@@ -36,8 +36,8 @@ def test_every_row_changes_the_recipe_and_the_last_one_is_the_recipe(base: Confi
     assert len(rows) == len(choices_table(base).rows)
     for row in rows:
         varied = load_config(preset=base.preset, overrides=row.settings)
-        assert (varied == base) == row.whole
-    assert rows[-1].whole
+        assert (varied == base) == row.full
+    assert rows[-1].full
 
 
 def test_a_recipe_between_the_two_is_turned_group_by_group() -> None:

@@ -193,7 +193,7 @@ def test_a_setting_of_the_alignment_is_measured_on_the_run_of_the_whole_recipe(
     rows = (
         Row("open", "open ends", ("align.open_ends=true", "align.skip_cost=0.0")),
         Row("decay", "decay", ("train.weight_decay=0.5",)),
-        Row("all", "all", whole=True),
+        Row("all", "all", full=True),
     )
     monkeypatch.setattr(module, "choices_table", lambda base: Table("choices", "Choices", rows))
     result = _table(project, "choices")
