@@ -22,7 +22,7 @@ def _decoder_line() -> doctor.Check:
 
 def test_a_pyav_that_opens_no_clip_is_told(monkeypatch: pytest.MonkeyPatch):
     """As PyAV 19 did while doctor opened its trial clip in another way than the commands."""
-    opened = av.open
+    opened: Any = av.open
 
     def without_options(file: str, mode: str = "r", **arguments: Any) -> Any:
         if arguments:
