@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from la2ds_cli import __version__
 from la2ds_cli.core.device import free_cores
@@ -99,26 +100,23 @@ def _cores() -> str:
 
 
 def _decoder() -> str:
-    """Write a clip of known frames in memory, and read it back."""
+    """Write a clip of known frames to a file, and read it back as every command does."""
     import av
     import numpy as np
 
+    from la2ds_cli.video.reader import probe, read_frames, write_video
+
     shades = (40, 120, 200)
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for shade in shades:
-            picture = np.full((48, 64, 3), shade, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-    buffer.seek(0)
-    with av.open(buffer, "r") as source:
-        means = [frame.to_ndarray(format="rgb24").mean() for frame in source.decode(video=0)]
+    with tempfile.TemporaryDirectory(prefix="la2ds-doctor-") as folder:
+        clip = Path(folder) / "clip.mp4"
+        write_video(clip, [np.full((48, 64, 3), shade, np.uint8) for shade in shades], 10)
+        codec = probe(clip).codec
+        means = [frame.image.mean() for frame in read_frames(clip)]
     if len(means) != len(shades) or np.abs(np.subtract(means, shades)).max() > 10:
-        raise ValueError(f"wrote frames of brightness {shades}, read {np.round(means)}")
-    versions = av.library_versions["libavcodec"]
-    return f"works (libavcodec {'.'.join(map(str, versions))})"
+        read = ", ".join(f"{mean:.0f}" for mean in means)
+        raise ValueError(f"wrote frames of brightness {shades}, read ({read})")
+    versions = ".".join(map(str, av.library_versions["libavcodec"]))
+    return f"reads what it wrote ({codec}, libavcodec {versions})"
 
 
 def _weights() -> list[Check]:

@@ -44,7 +44,7 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
     refuse_url(name)
     _check_file(Path(name))
     try:
-        container = av.open(f"file:{name}", metadata_errors="replace", options=_ACCESS)
+        container = av.open(f"file:{name}", options=_ACCESS, **_metadata_errors(av.__version__))
     except (FFmpegError, OSError) as error:
         raise unreadable(
             f"{name} is not a readable video: {_reason(Path(name), error)}",
@@ -53,6 +53,11 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
         ) from error
     with container:
         yield container, _video_stream(container, name)
+
+
+def _metadata_errors(version: str) -> dict[str, Any]:
+    """Lets titles in any encoding pass, as PyAV does by itself from 19 on."""
+    return {"metadata_errors": "surrogateescape"} if int(version.split(".")[0]) < 19 else {}
 
 
 def _check_file(path: Path) -> None:

@@ -1,14 +1,60 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
+from typing import Any
 
+import av
 import pytest
 
 from la2ds_cli.health import doctor
+from la2ds_cli.video import reader
+from la2ds_cli.video.reader import Frame
 
 
 def test_the_decoder_check_decodes_what_it_wrote():
-    assert doctor._decoder().startswith("works")
+    assert doctor._decoder().startswith("reads what it wrote (h264, libavcodec ")
+
+
+def _decoder_line() -> doctor.Check:
+    return next(check for check in doctor.examine() if check.name == "decoder")
+
+
+def test_a_pyav_that_opens_no_clip_is_told(monkeypatch: pytest.MonkeyPatch):
+    """As PyAV 19 did while doctor opened its trial clip in another way than the commands."""
+    opened: Any = av.open
+
+    def without_options(file: str, mode: str = "r", **arguments: Any) -> Any:
+        if arguments:
+            raise TypeError(f"open() got an unexpected keyword argument {min(arguments)!r}")
+        return opened(file, mode)
+
+    monkeypatch.setattr(av, "open", without_options)
+    line = _decoder_line()
+    assert not line.ok
+    assert line.found.startswith("TypeError: open() got an unexpected keyword argument")
+
+
+def _lost(frames: list[Frame]) -> list[Frame]:
+    return frames[:-1]
+
+
+def _dark(frames: list[Frame]) -> list[Frame]:
+    return [replace(frame, image=frame.image // 2) for frame in frames]
+
+
+@pytest.mark.parametrize(("damage", "read"), [(_lost, [40, 120]), (_dark, [20, 60, 100])])
+def test_a_decoder_that_reads_something_else_is_told(
+    monkeypatch: pytest.MonkeyPatch, damage: Callable[[list[Frame]], list[Frame]], read: list[int]
+):
+    whole = reader.read_frames
+    monkeypatch.setattr(reader, "read_frames", lambda path: damage(list(whole(path))))
+    line = _decoder_line()
+    assert not line.ok
+    wrote, _, found = line.found.partition(", read ")
+    assert wrote == "ValueError: wrote frames of brightness (40, 120, 200)"
+    assert [int(number) for number in found.strip("()").split(", ")] == pytest.approx(read, abs=2)
 
 
 def test_a_check_that_breaks_is_a_failed_line_and_not_the_end(monkeypatch: pytest.MonkeyPatch):

@@ -146,6 +146,39 @@ def test_unknown_codec(clip: Path) -> None:
     assert "ffmpeg -i clip.mp4" in error.hint
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_title_in_another_encoding_is_no_obstacle(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"titled{suffix}"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Tanzstunde"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(quadrants(), format="rgb24")))
+        container.mux(stream.encode(None))
+    content = path.read_bytes()
+    assert content.count(b"Tanzstunde") == 1
+    path.write_bytes(content.replace(b"Tanzstunde", "Übungsraum".encode("latin-1")))
+    assert len(list(read_frames(path))) == 1
+
+
+def test_pyav_19_is_not_given_the_argument_that_it_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, object]] = []
+
+    def opened(file: str, **arguments: object) -> None:
+        given.append(arguments)
+        raise OSError("enough seen")
+
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"x")
+    monkeypatch.setattr(av, "open", opened)
+    for version in ("17.1.0", "18.1.0", "19.0.0", "20.0.0rc1"):
+        monkeypatch.setattr(av, "__version__", version)
+        error_of(path)
+    assert ["metadata_errors" in arguments for arguments in given] == [True, True, False, False]
+
+
 def test_truncated_stream_yields_what_is_there(tmp_path: Path) -> None:
     """A transport stream has no index, so half of the file holds about half of the frames."""
     path = tmp_path / "cut.ts"
