@@ -12,6 +12,7 @@ from typer.testing import Result
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
+from tests.snapshots.snapshot import assert_matches, key_lines
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
@@ -37,6 +38,7 @@ def _project_of(result: Result) -> str:
 
 def test_a_run_is_exported_and_embeds(exported: Path, document: Document, project: Project):
     found = document("export-model")
+    assert_matches("export_model_keys.txt", key_lines([found]))
     model = found["model"]
     assert Path(model["path"]) == project.run_dir("default") / "model.onnx"
     assert model["inputs"] == {"joints": [65]}

@@ -13,6 +13,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.demo.run import TruthCheck, run_demo
 from la2ds_cli.main import app
+from tests.snapshots.snapshot import assert_matches, key_lines
 
 
 class Notes(Progress):
@@ -38,7 +39,8 @@ def test_the_whole_chain_and_going_on_from_what_is_current(
     assert {"model", "time_only", "raw_pose"} <= set(first.evaluation["features"])
     for picture in first.pictures:
         assert picture.read_bytes().startswith(b"\x89PNG")
-    json.dumps(first.to_json(), allow_nan=False)
+    document = json.loads(json.dumps(first.to_json(), allow_nan=False))
+    assert_matches("demo_keys.txt", key_lines([document]))
 
     progress = Notes()
     again = run_demo(tmp_path, clips=8, minutes=0.05, progress=progress)

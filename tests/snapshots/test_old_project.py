@@ -1,0 +1,103 @@
+"""A project that la2ds 0.1.0 made opens, is current, and gives the numbers that it gave then."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.snapshots.chain import OLD_PROJECT, Chain
+
+# Written once and used again; results are written by every call.
+USED_AGAIN = ("videos.csv", "phases.csv", "project.toml", "poses", "embeddings", "index")
+USED_AGAIN += ("checkpoints/default",)
+
+
+def test_nothing_is_stale(chain: Chain):
+    before, after = chain.documents["status"][:2]
+    for found in (before, after):
+        steps = {step["step"]: (step["current"], step["stale"]) for step in found["steps"]}
+        assert steps == {"poses": (6, {}), "heatmaps": (0, {}), "embeddings": (6, {})}
+        (run,) = found["runs"]
+        assert (run["run"], run["step"], run["steps"]) == ("default", 20, 20)
+        assert (run["stale"], run["settings"]) == ("", "")
+    assert before["splits"] == {"test": 3, "train": 3}
+    assert before["labelled"] == 6
+
+
+def test_finished_work_is_not_done_again(chain: Chain):
+    assert chain.documents["train"][0]["already_finished"] is True
+    items = chain.documents["embed"][0]["items"]
+    assert [item["status"] for item in items] == ["cached"] * 6
+    searched = chain.documents["retrieve"][0]["searched"]
+    assert (searched["kept"], searched["added"], searched["dropped"]) == (6, 0, 0)
+
+
+def test_files_that_are_current_stay_as_they_are(chain: Chain):
+    for name in USED_AGAIN:
+        for path in _files(OLD_PROJECT / name):
+            copy = chain.project / path.relative_to(OLD_PROJECT)
+            assert _digest(copy) == _digest(path), f"{path} was written again"
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_evaluation_gives_the_same_numbers(chain: Chain):
+    _assert_same(chain.documents["evaluate"][0], _kept("evaluate/default.json"))
+
+
+def test_the_alignment_gives_the_same_numbers(chain: Chain):
+    _assert_same(chain.documents["align"][0], _kept("align/clip0--clip1.json"), but={"files"})
+
+
+def test_the_same_frames_are_retrieved(chain: Chain):
+    kept = _kept("retrieve/clip0@0.50.json")
+    _assert_same(chain.documents["retrieve"][0], kept, but={"files", "searched"})
+
+
+@pytest.mark.parametrize("name", ["phases", "boundaries", "frames"])
+def test_the_same_labels_are_carried(chain: Chain, name: str):
+    rows = [_rows(root / f"results/transfer/{name}.csv") for root in (chain.project, OLD_PROJECT)]
+    _assert_same(*rows)
+
+
+def _kept(name: str) -> Any:
+    return json.loads((OLD_PROJECT / "results" / name).read_text("utf-8"))
+
+
+def _rows(path: Path) -> list[list[Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [[_number(cell) for cell in row] for row in csv.reader(file)]
+
+
+def _number(cell: str) -> float | str:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def _assert_same(found: Any, kept: Any, *, but: set[str] | None = None, at: str = "") -> None:
+    """All of `kept` is in `found`, numbers to a millionth of their size; `found` may have more
+    keys. but: keys of the whole document that are left out."""
+    if isinstance(kept, dict):
+        for key in kept.keys() - (but or set()):
+            _assert_same(found[key], kept[key], at=f"{at}.{key}")
+    elif isinstance(kept, list):
+        assert len(found) == len(kept), at
+        for n, (one, other) in enumerate(zip(found, kept, strict=True)):
+            _assert_same(one, other, at=f"{at}[{n}]")
+    elif isinstance(kept, float):
+        assert found == pytest.approx(kept, rel=1e-6, abs=1e-9), at
+    else:
+        assert found == kept, at
