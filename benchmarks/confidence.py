@@ -74,7 +74,7 @@ def labelled(root: Path) -> tuple[Project, Truth]:
 
 def measure(project: Project, truth: Truth, run: str, pairs: Pairs, routes: int, kind: str) -> None:
     """One row of the table."""
-    config = project.config(overrides=[f"align.routes={routes}"])
+    config = project.config(overrides=[f"align.reference_clips={routes}"])
     request = AlignRequest(config, run, kind)  # type: ignore[arg-type]
     rows = []
     for a, b in pairs:

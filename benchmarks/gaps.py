@@ -119,7 +119,7 @@ def false_alarms(root: Path) -> None:
     ]
     pairs = [(a, b) for a in test for b in test if a != b]
     chosen = np.random.default_rng(1).permutation(len(pairs))[:150]
-    request = AlignRequest(project.config(overrides=["align.routes=0"]), features="pose")
+    request = AlignRequest(project.config(overrides=["align.reference_clips=0"]), features="pose")
     count = 0
     for a, b in (pairs[n] for n in chosen):
         alignment = find_alignment(project, a, b, request).alignment

@@ -161,9 +161,9 @@ def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCac
 def _reference_clips(
     project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
 ) -> dict[str, PoseSequence]:
-    """Poses of at most config.routes clips that training uses, evenly spaced among their ids,
-    without the pair; none for other methods than DTW and for a clip with itself. A clip that cannot
-    be read or compared is no reference."""
+    """Poses of at most config.reference_clips clips that training uses, evenly spaced among their
+    ids, without the pair; none for other methods than DTW and for a clip with itself. A clip that
+    cannot be read or compared is no reference."""
     from la2ds_cli.training.data import training_videos
 
     a, b = pair.ids

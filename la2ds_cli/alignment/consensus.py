@@ -131,10 +131,10 @@ class AlignmentCache:
 
 
 def choose_references(items: Sequence[T], config: AlignConfig) -> list[T]:
-    """The reference clips among the items: at most config.routes, none where there are few."""
+    """At most config.reference_clips of the items, evenly spaced; none where there are few."""
     if not config.uses_references or len(items) < FEWEST_REFERENCES:
         return []
-    return evenly_spaced(items, config.routes)
+    return evenly_spaced(items, config.reference_clips)
 
 
 def evenly_spaced(items: Sequence[T], count: int) -> list[T]:

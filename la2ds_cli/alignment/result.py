@@ -60,7 +60,7 @@ class AlignResult:
 
     @property
     def references(self) -> int:
-        """Number of reference clips that were used (config align.routes)."""
+        """Number of reference clips that were used (config align.reference_clips)."""
         return self.match.references
 
     @property

@@ -110,7 +110,9 @@ def _show(console: Console, result: AlignResult) -> None:
     console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
     console.line(f"aligned by {alignment.method} on {by}" + (", B mirrored" * alignment.mirrored))
     if result.references:
-        console.line(f"consensus through {result.references} reference clips (align.routes)")
+        console.line(
+            f"consensus through {result.references} reference clips (align.reference_clips)"
+        )
     for letter, unmatched in (("A", ~alignment.matched_a), ("B", ~alignment.matched_b)):
         if unmatched.any():
             console.line(f"{unmatched.sum()} frames of {letter} have no counterpart")

@@ -64,6 +64,7 @@ def compare(
     \b
       la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html
     """
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.compare import compare as step
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.output_paths import checked_outputs
@@ -76,12 +77,8 @@ def compare(
             opened,
             reference,
             other,
-            config=opened.config(),
-            run=run,
-            features=features,
-            method=method,
+            AlignRequest(opened.config(), run, features, method, device),
             examples=examples,
-            device=device,
             progress=console.progress,
         )
         result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)

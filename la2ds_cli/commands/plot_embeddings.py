@@ -64,10 +64,13 @@ def plot_embeddings(
       la2ds plot-embeddings anna ben cleo --method tsne --project swings
     """
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.output_paths import checked_outputs
+    from la2ds_cli.views.embedding_plot import drawing
     from la2ds_cli.views.embedding_plot import plot as step
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, clips, console)
+        targets = checked_outputs(opened, out or [], "a plot", drawing.SUFFIXES)
         result = step.plot_embeddings(
             opened,
             clips,
@@ -75,10 +78,10 @@ def plot_embeddings(
             method=method,
             features=features,
             link=link,
-            out=out or [],
             device=device,
             progress=console.progress,
         )
+        result = drawing.write(opened, result, targets, console.progress)
         console.document("plot-embeddings", result.to_json())
         _show(console, result)
 

@@ -61,7 +61,11 @@ def report(
       la2ds report anna.mp4 ben.mp4 --project swings --privacy --out swings.html
       la2ds report --project swings
     """
+    from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.output_paths import checked_outputs
+    from la2ds_cli.views.report.pair import PAGE, write_pair
 
     if a is not None and b is None:
         raise UserError(
@@ -70,41 +74,33 @@ def report(
         )
     with Console(as_json=as_json, quiet=quiet) as console:
         if a is None or b is None:
-            from la2ds_cli.views.report.overview import report_project
+            from la2ds_cli.views.report.overview import write_overview
 
             opened = open_project(project)
-            found = report_project(opened, out=out, privacy=privacy, progress=console.progress)
-            console.document("report", found.to_json())
-            clips = "1 clip" if found.clips == 1 else f"{found.clips} clips"
-            pages = "1 page" if found.pairs == 1 else f"{found.pairs} pages"
+            checked_outputs(opened, [out] if out else [], *PAGE)
+            page = write_overview(opened, out=out, privacy=privacy, progress=console.progress)
+            console.document("report", page.to_json())
+            clips = "1 clip" if page.clips == 1 else f"{page.clips} clips"
+            pages = "1 page" if page.pairs == 1 else f"{page.pairs} pages"
             console.line(f"{clips}, {pages} of pairs")
-            console.line(f"{found.file}")
+            console.line(f"{page.file}")
             return
-        from la2ds_cli.views.report.pair import report_pair
-
         opened = open_for_clips(project, (a, b), console)
-        made = report_pair(
-            opened,
-            a,
-            b,
-            config=opened.config(),
-            run=run,
-            features=features,
-            method=method,
-            out=out,
-            privacy=privacy,
-            device=device,
-            progress=console.progress,
-        )
-        console.document("report", made.to_json())
-        _show(console, made)
+        checked_outputs(opened, [out] if out else [], *PAGE)
+        request = AlignRequest(opened.config(), run, features, method, device)
+        result = find_alignment(opened, a, b, request, console.progress)
+        pair = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
+        console.document("report", pair.to_json())
+        _show(console, pair)
 
 
-def _show(console: Console, made: PairReport) -> None:
-    for letter, video, film in zip("AB", (made.result.a, made.result.b), made.films, strict=True):
+def _show(console: Console, pair: PairReport) -> None:
+    for letter, video, images in zip(
+        "AB", (pair.result.a, pair.result.b), pair.images, strict=True
+    ):
         pictures = "joints only"
-        if film:
-            pictures = f"{len(film.pictures)} pictures of {film.size[0]} x {film.size[1]}"
-            pictures += f", one frame in {film.every}" if film.every > 1 else ""
+        if images:
+            pictures = f"{len(images.pictures)} pictures of {images.size[0]} x {images.size[1]}"
+            pictures += f", one frame in {images.every}" if images.every > 1 else ""
         console.line(f"{letter}: {video.id}, {pictures}")
-    console.line(f"{made.file} ({made.bytes / 1e6:.1f} MB)")
+    console.line(f"{pair.file} ({pair.bytes / 1e6:.1f} MB)")

@@ -69,22 +69,23 @@ def sync(
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
       la2ds sync anna ben --project swings --retimed ben-as-anna.mp4 --edit-list cuts.csv
     """
+    from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.console import Console
-    from la2ds_cli.views.sync import sync as step
+    from la2ds_cli.views.sync.sync import Appearance, Targets, check_targets, write_sync
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)
-        result = step.sync(
+        targets = Targets(out, retimed, edit_list)
+        appearance = Appearance(height, skeleton, privacy)
+        check_targets(targets, appearance)
+        request = AlignRequest(opened.config(), run, features, method, device)
+        aligned = find_alignment(opened, a, b, request, console.progress)
+        result = write_sync(
             opened,
-            a,
-            b,
-            config=opened.config(),
-            run=run,
-            features=features,
-            method=method,
-            targets=step.Targets(out, retimed, edit_list),
-            look=step.Look(height, skeleton, privacy),
-            device=device,
+            aligned,
+            targets=targets,
+            appearance=appearance,
             progress=console.progress,
         )
         console.document("sync", result.to_json())
@@ -92,13 +93,13 @@ def sync(
 
 
 def _show(console: Console, result: SyncResult) -> None:
-    found, shown = result.alignment, result.timeline
-    by = f"model of run {found.run}" if found.alignment.features == "model" else "raw poses"
-    note = ", B mirrored" * found.alignment.mirrored
-    console.line(f"{found.b.id} at the speed of {found.a.id}")
-    console.line(f"aligned by {found.alignment.method} on {by}{note}")
-    console.line(f"{len(shown)} frames at {shown.fps:.4g} per second")
-    lost = int((~shown.found).sum())
+    aligned, timeline = result.alignment, result.timeline
+    by = f"model of run {aligned.run}" if aligned.alignment.features == "model" else "raw poses"
+    note = ", B mirrored" * aligned.alignment.mirrored
+    console.line(f"{aligned.b.id} at the speed of {aligned.a.id}")
+    console.line(f"aligned by {aligned.alignment.method} on {by}{note}")
+    console.line(f"{len(timeline)} frames at {timeline.fps:.4g} per second")
+    lost = int((~timeline.matched).sum())
     if lost:
         console.line(f"{lost} of them have no counterpart in B")
     if result.segments:

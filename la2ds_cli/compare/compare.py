@@ -10,7 +10,7 @@ import numpy as np
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.alignment.request import AlignRequest, FeatureKind
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.examples import Examples, example_names, measure_examples
@@ -24,10 +24,8 @@ from la2ds_cli.compare.findings import (
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
-from la2ds_cli.core.config import Config
-from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import Project
 
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
 
@@ -36,26 +34,21 @@ def compare(
     project: Project,
     reference: str,
     other: str,
+    request: AlignRequest,
     *,
-    config: Config,
-    run: str = DEFAULT_RUN,
-    features: FeatureKind = "auto",
-    method: str | None = None,
     examples: str | None = None,
-    device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
     examples: `all`, `train` or names separated by commas, of clips that show the movement done
-    well. The other arguments are those of find_alignment. Raises UserError (exit 4) if the examples
-    leave no clip, and what find_alignment raises.
+    well. The alignment leaves no gaps, whatever `request` says. Raises UserError (exit 4) if the
+    examples leave no clip, and what find_alignment raises.
     """
     progress = progress or Progress()
     # A span that looks unlike the reference is what is looked for, not what is to be left out.
-    config = replace(config, align=replace(config.align, gaps=False))
-
-    request = AlignRequest(config, run, features, method, device)
+    align_config = replace(request.config.align, gaps=False)
+    request = replace(request, config=replace(request.config, align=align_config))
     cache = AlignmentCache()  # all are aligned to the reference
 
     def align(name: str, shown: Progress) -> AlignResult:

@@ -2,13 +2,14 @@
 
 Precedence, lowest first: the defaults below, the preset (la2ds_cli/core/presets/NAME.toml), the
 project's project.toml, `--set section.key=value`. Numbers that define a recipe live in presets
-and here, never in the network or the loop.
+and here, never in the network or the loop. The old name of a renamed setting is read with a note.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import tomllib
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -25,6 +26,14 @@ from la2ds_cli.core.config_sections import (
     TrainConfig,
 )
 from la2ds_cli.core.errors import UserError
+
+# Settings that were renamed: (section, old key) -> (section, key). Old names are read with a note,
+# and recipes and JSON documents keep them (`stored_settings`).
+RENAMED = {("align", "routes"): ("align", "reference_clips")}
+
+
+class RenamedSetting(FutureWarning):
+    """A setting was given by its old name; the command line shows it as a note."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,17 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dict, ready for TOML or JSON."""
         return dataclasses.asdict(self)
+
+
+def stored_settings(section: str, settings: Any) -> dict[str, Any]:
+    """The settings of a section as recipes and JSON documents hold them: under the names that they
+    had first, so that a new name leaves cache keys and documents as they were.
+
+    section: its name, such as `align`; settings: its dataclass.
+    """
+    first = {new: old for old, new in RENAMED.items()}
+    values = dataclasses.asdict(settings)
+    return {first.get((section, key), (section, key))[1]: values[key] for key in values}
 
 
 def preset_names() -> list[str]:
@@ -113,13 +133,37 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
     sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
-    for name, values in settings.items():
+    for name, values in _renamed(settings, origin).items():
         if name not in sections or name == "preset":
             raise _unknown(name, [s for s in sections if s != "preset"], origin, "section")
         if not isinstance(values, Mapping):
             raise UserError(f"{origin}: [{name}] must be a table of settings")
         sections[name] = _apply_section(sections[name], values, f"{origin}: [{name}]")
     return Config(**sections)
+
+
+def _renamed(settings: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """The settings with old names replaced by those of today, each with a RenamedSetting warning;
+    UserError where a setting is given by both names. The given tables are left as they are."""
+    current = dict(settings)
+    for (section, old), (new_section, new) in RENAMED.items():
+        values = current.get(section)
+        if not isinstance(values, Mapping) or old not in values:
+            continue
+        current[section] = {key: value for key, value in values.items() if key != old}
+        target = current.get(new_section, {})
+        if new in target:
+            raise UserError(
+                f"{origin}: {new_section}.{new} is set twice, also by its old name {section}.{old}",
+                hint=f"keep {new_section}.{new} and delete {section}.{old}",
+            )
+        current[new_section] = {**target, new: values[old]}
+        warnings.warn(
+            f"{origin}: {section}.{old} is now {new_section}.{new}; the old name still works",
+            RenamedSetting,
+            stacklevel=1,
+        )
+    return current
 
 
 def _apply_section(section: Any, values: Mapping[str, Any], origin: str) -> Any:

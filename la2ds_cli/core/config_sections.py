@@ -174,18 +174,18 @@ class AlignConfig:
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
-    routes: int = 0  # dtw: number of reference clips of a consensus; 0 = the direct path alone
+    reference_clips: int = 0  # dtw: number of clips of a consensus; 0 = the direct path alone
     pool: bool = True  # consensus of a model: also paths by the movement of the joints
     gaps: bool = False  # dtw: spans inside a clip that the other does not show are left out
 
     def __post_init__(self) -> None:
-        _not_negative(self, "skip_cost routes")
+        _not_negative(self, "skip_cost reference_clips")
         _share(self, "band")
 
     @property
     def uses_references(self) -> bool:
         """Whether clips are aligned by consensus through reference clips, where there are any."""
-        return self.method == "dtw" and self.routes > 0
+        return self.method == "dtw" and self.reference_clips > 0
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ import json
 import math
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from la2ds_cli.core.config import RenamedSetting
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 
@@ -83,12 +85,24 @@ class Console:
         self.as_json = as_json
         self.quiet = quiet
         self.progress: Progress = Progress() if quiet else _stderr_progress()
+        self._noted: set[str] = set()  # warnings that were shown
 
     def __enter__(self) -> Console:
+        self._show_warning = warnings.showwarning
+        warnings.showwarning = self._warning
         return self
 
     def __exit__(self, *_: object) -> None:
+        warnings.showwarning = self._show_warning
         self.progress.end()
+
+    def _warning(self, message: Warning | str, category: type[Warning], *place: Any) -> None:
+        """Old names of settings become notes, each printed once; other warnings stay warnings."""
+        if not issubclass(category, RenamedSetting):
+            self._show_warning(message, category, *place)
+        elif str(message) not in self._noted:
+            self._noted.add(str(message))
+            self.note(f"note: {message}")
 
     def note(self, text: str) -> None:
         """One line on stderr, unless --quiet."""

@@ -53,9 +53,10 @@ Measures = Mapping[Key, Measure]
 @dataclass(frozen=True)
 class Inputs:
     """What all feature sets share. clips: under test. fit: poses of the labelled training clips.
-    references: poses of the training clips through which clips are aligned (config align.routes).
-    labels: None without phase metrics. measured: figures of each feature, cached because
-    several sets share one. fit_split: some clips are marked test, so training clips are others."""
+    references: poses of the training clips through which clips are aligned, at most
+    config.align.reference_clips. labels: None without phase metrics. measured: figures of each
+    feature, cached because several sets share one. fit_split: some clips are marked test, so
+    training clips are others."""
 
     clips: list[EvaluationClip]
     draws: list[Draw]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.config import Config
+from la2ds_cli.core.config import Config, stored_settings
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
@@ -161,7 +161,7 @@ def _facts(
         "settings": list(plan.settings),
         "presets": {name: config.preset for name, config in configs.items()},
         "protocol": plan.protocol,
-        "alignment": asdict(next(iter(configs.values())).align),
+        "alignment": stored_settings("align", next(iter(configs.values())).align),
         "machine": machine_facts(device),
     }
 

@@ -107,8 +107,8 @@ def _embeddings(
 
 class Pairs:
     """Alignments between clips, each made once. others: ids of clips with features that may have a
-    say, of which at most config.routes do, never those of the pair itself. kind: what the first
-    kind of features is."""
+    say, of which at most config.reference_clips do, never those of the pair itself. kind: what the
+    first kind of features is."""
 
     def __init__(
         self,

@@ -117,7 +117,7 @@ def test_reference_clips_are_used(project: Project) -> None:
     matched = result.alignment.position[result.alignment.path[:, 0]]
     assert np.abs(matched - result.alignment.path[:, 1]).max() <= 2
     assert "through 6 reference clips" in plot.summary(result)
-    few = replace(CONFIG, align=replace(CONFIG.align, routes=4))
+    few = replace(CONFIG, align=replace(CONFIG.align, reference_clips=4))
     assert run(project, config=few).references == 4
 
 

@@ -74,7 +74,7 @@ def arrays(
 def test_the_cache_changes_no_result(
     project: Project, tuned: list[str], kind: str, gaps: bool, routes: int
 ) -> None:
-    config = replace(CONFIG, align=replace(CONFIG.align, gaps=gaps, routes=routes))
+    config = replace(CONFIG, align=replace(CONFIG.align, gaps=gaps, reference_clips=routes))
     cache = AlignmentCache()
     # The reference itself, too, and clips that were others of an earlier alignment.
     for b in [name(3), name(0), *(name(n) for n in range(1, len(LENGTHS))), name(3)]:

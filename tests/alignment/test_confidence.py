@@ -230,7 +230,7 @@ def check_coverage(project: Project, phase: dict, kind: str, *overrides: str) ->
 
 @pytest.mark.parametrize("routes", [0, 40])
 def test_intervals_of_raw_poses_hold_on_rendered_performers(tmp_path: Path, routes: int) -> None:
-    check_coverage(*rendered_project(tmp_path), "pose", f"align.routes={routes}")
+    check_coverage(*rendered_project(tmp_path), "pose", f"align.reference_clips={routes}")
 
 
 @pytest.mark.heavy
@@ -241,4 +241,4 @@ def test_intervals_of_a_model_hold_on_rendered_performers(tmp_path: Path, routes
     project, phase = rendered_project(tmp_path)
     overrides = ["train.steps=300", "train.threads=1"]
     train(project, run="default", config=project.config(overrides=overrides), device="cpu")
-    check_coverage(project, phase, "model", f"align.routes={routes}")
+    check_coverage(project, phase, "model", f"align.reference_clips={routes}")

@@ -229,7 +229,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.mark.parametrize("routes", [0, 40])
 def test_align_leaves_the_span_out_and_the_rest_as_it_is(project: Project, routes: int) -> None:
-    config = project.config(overrides=[f"align.routes={routes}"])
+    config = project.config(overrides=[f"align.reference_clips={routes}"])
     result = find_alignment(project, "whole", "plain", AlignRequest(config))
     found = result.alignment
     assert result.references == (5 if routes else 0)

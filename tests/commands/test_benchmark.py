@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
 QUICK = (
     *("--set", "train.steps=2", "--set", "train.threads=1", "--set", "evaluate.trim_draws=1"),
-    *("--set", "align.routes=0", "--set", "model.input=joints"),
+    *("--set", "align.reference_clips=0", "--set", "model.input=joints"),
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
@@ -51,7 +52,7 @@ def compared(
     phases = {name: value for name, value in known.items() if value is not None}
     if phases:
         label(project, **phases)
-    return compare(project, "coach", "trainee", config=project.config())
+    return compare(project, "coach", "trainee", AlignRequest(project.config()))
 
 
 @pytest.mark.parametrize(

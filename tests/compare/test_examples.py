@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.examples import LEAST_SPREAD, Examples, distances, measure_anomaly
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -116,7 +117,7 @@ def examples(project: Project, other: str, wanted: str) -> Examples:
         project,
         "coach",
         other,
-        config=project.config(),
+        AlignRequest(project.config()),
         examples=wanted,
     )
     assert result.examples is not None

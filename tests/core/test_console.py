@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 
 
@@ -154,3 +156,19 @@ def test_bar_progress_draws_on_stderr_and_can_end_twice(capsys: pytest.CaptureFi
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "kept line" in captured.err
+
+
+def test_old_names_of_settings_are_noted_once(capsys: pytest.CaptureFixture[str]):
+    note = "note: --set: align.routes is now align.reference_clips"
+    with console.Console():
+        for _ in range(2):
+            load_config(overrides=["align.routes=5"])
+    assert capsys.readouterr().err.count(note) == 1
+    with console.Console(quiet=True):
+        load_config(overrides=["align.routes=5"])
+    assert capsys.readouterr().err == ""
+
+
+def test_other_warnings_are_left_alone():
+    with pytest.warns(UserWarning, match="of another library"), console.Console(quiet=True):
+        warnings.warn("of another library", UserWarning, stacklevel=1)

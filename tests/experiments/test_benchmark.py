@@ -24,7 +24,7 @@ from la2ds_cli.experiments.metrics import ALL_METRICS
 from la2ds_cli.experiments.result import BenchmarkResult
 from tests.small_runs import TINY, interrupted_at, six_clips
 
-SETTINGS = [*TINY, "model.input=joints", "align.routes=0"]
+SETTINGS = [*TINY, "model.input=joints", "align.reference_clips=0"]
 METHODS = ("la2ds", "tcc")
 SEEDS = (0, 1)
 

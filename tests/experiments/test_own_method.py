@@ -30,7 +30,8 @@ from tests.small_runs import clips
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 QUICK = [
     *("model.width=24", "train.steps=150", "train.batch_size=4", "train.validate_every=150"),
-    *("train.threads=1", "train.precision=fp32", "evaluate.trim_draws=1", "align.routes=0"),
+    *("train.threads=1", "train.precision=fp32", "evaluate.trim_draws=1"),
+    "align.reference_clips=0",
 ]
 
 
@@ -86,7 +87,8 @@ def test_it_trains_embeds_and_evaluates_by_its_dotted_name(module: str, project:
     assert len(embedding.value) == 40
     write_text(
         project.root / "project.toml",
-        'preset = "default"\n[evaluate]\ntrim_draws = 1\n[align]\nroutes = 0\npool = false\n',
+        'preset = "default"\n[evaluate]\ntrim_draws = 1\n'
+        "[align]\nreference_clips = 0\npool = false\n",
     )
     project = Project.open(project.root)
     found = _call(project, "evaluate", "--run", "mine", "--device", "cpu")

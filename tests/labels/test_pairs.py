@@ -67,7 +67,7 @@ def test_velocities_are_at_the_lowest_rate_of_all_clips(project: Project):
 
 
 def test_without_other_clips_as_align_does_it(project: Project):
-    (project.root / "project.toml").write_text('preset = "default"\n[align]\nroutes = 0\n')
+    (project.root / "project.toml").write_text('preset = "default"\n[align]\nreference_clips = 0\n')
     project = Project.open(project.root)
     pairs = Pairs(features(project), [], project.config().align, "pose")
     same_as_align(project, pairs, "clip1", "clip3")

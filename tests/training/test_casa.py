@@ -199,7 +199,7 @@ def test_learns_the_correspondences_of_trimmed_clips(method: str, tmp_path: Path
 def test_robustness_to_missing_limbs_and_noise_is_measured(method: str, tmp_path: Path) -> None:
     project = six_clips(tmp_path / "project")
     settings = [*SMALL, "train.steps=2", "train.batch_size=2", "train.validate_every=2"]
-    settings += ["evaluate.trim_draws=1", "evaluate.pairs=6", "align.routes=0"]
+    settings += ["evaluate.trim_draws=1", "evaluate.pairs=6", "align.reference_clips=0"]
     config = project.config(preset=method, overrides=settings)
     train(project, run="mine", config=config, device="cpu")
     limbs = limb_sweep(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core.project import Project
@@ -53,7 +54,7 @@ def compared(project: Project, other: str, examples: str | None = None) -> Compa
         project,
         "coach",
         other,
-        config=project.config(),
+        AlignRequest(project.config()),
         examples=examples,
     )
 
@@ -228,7 +229,7 @@ def test_pictures_come_from_the_video_unless_privacy_is_asked_for(tmp_path: Path
     film(tmp_path / "one.mp4", phase)
     made = project_of(project.root, one=performance(phase), two=performance(phase, noise=0.3))
     made.add_videos([replace(video, path=str(tmp_path / "one.mp4")) for video in made.videos()])
-    result = compare(made, "one", "two", config=made.config())
+    result = compare(made, "one", "two", AlignRequest(made.config()))
 
     def colours(*, privacy: bool) -> int:
         axes = [ax for ax in sheet.draw(made, result, privacy=privacy).axes if ax.images]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,26 +20,72 @@ from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.views import figure
-from la2ds_cli.views.embedding_plot.clips import MOST, Link, PlottedClip, style
 from la2ds_cli.views.embedding_plot.projection import (
     MethodName,
     Projection,
     check_method,
     project_frames,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 SCHEMA_VERSION = 1
 LINKS = 45  # lines between two clips
-SUFFIXES = (*figure.SUFFIXES, ".html", ".json")
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
+DASHES = ("solid", "dashed", "dotted")  # lines of clips that share a colour
+MOST = len(COLOURS) * len(DASHES)
+_PALEST = 0.2  # opacity of the first frame; the last has 1
+
+
+@dataclass(frozen=True)
+class PlottedClip:
+    """name: short, for people. frame: (T,) in the source. time: (T,) seconds. phase: (T,) names,
+    empty where a frame has no label. point: (T, 2). colour, dash: how it is told from others."""
+
+    video: str
+    name: str
+    frame: IntArray
+    time: FloatArray
+    phase: tuple[str, ...]
+    point: FloatArray
+    colour: str
+    dash: str
+
+    @property
+    def opacity(self) -> FloatArray:
+        """(T,) by time: from _PALEST at the first frame to 1 at the last."""
+        span = float(self.time[-1] - self.time[0])
+        share = (self.time - self.time[0]) / span if span > 0 else np.ones(len(self.time))
+        return _PALEST + (1 - _PALEST) * share
+
+    @property
+    def phase_starts(self) -> list[tuple[int, str]]:
+        """(row, name) at which each labelled phase begins."""
+        before = ("", *self.phase[:-1])
+        pairs = zip(before, self.phase, strict=True)
+        return [(row, name) for row, (last, name) in enumerate(pairs) if name and name != last]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Matched frames of two clips. a, b: their numbers. pair: (P, 2) rows of a and of b."""
+
+    a: int
+    b: int
+    pair: IntArray
+
+
+def style(number: int) -> tuple[str, str]:
+    """Colour and dash of the clip with a number."""
+    return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS)]
+
+
+def all_phases(clips: Sequence[PlottedClip]) -> list[str]:
+    """Names of the phases of all clips, in order of appearance."""
+    return list(dict.fromkeys(name for clip in clips for name in clip.phase if name))
 
 
 @dataclass(frozen=True)
@@ -100,18 +145,16 @@ def plot_embeddings(
     method: MethodName = "pca",
     features: FeatureKind = "auto",
     link: bool = False,
-    out: Sequence[Path] = (),
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> EmbeddingPlot:
-    """Draw the named clips; poses and embeddings that are missing are made first.
+    """Project the frames of the named clips; poses and embeddings that are missing are made first.
 
     names: video files, or names of clips of the project, two or more. method: fitted on the frames
     of all of them together. features as in align, nothing mirrored. link: align the first clip with
-    every other and keep LINKS pairs of matched frames. out: files to write, by suffix (SUFFIXES);
-    existing ones are replaced; by default a picture and a page in results/plot-embeddings.
+    every other and keep LINKS pairs of matched frames. Nothing is written; `drawing.write` does.
 
-    UserError: exit 2 for too few or many clips, one named twice or an unknown suffix, 4 for clips
+    UserError: exit 2 for too few or many clips, or one named twice, 4 for clips
     without joints, 5 for clips of different skeletons or weights, 6 for umap where it is not
     installed, and whatever making poses or embeddings raises.
     """
@@ -119,7 +162,6 @@ def plot_embeddings(
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
-    targets = checked_outputs(project, map(Path, out), "a plot", SUFFIXES)
     _check_count(names)
     check_method(method)
     choice = choose_features(project, run, features)
@@ -146,8 +188,7 @@ def plot_embeddings(
     progress.end()
     clips = _clips(project, ids, poses, projection)
     links = _links(project, ids, run, choice.kind, device) if link else ()
-    result = EmbeddingPlot(clips, projection, method, choice.kind, run, reason, links)
-    return _write(project, result, targets, progress)
+    return EmbeddingPlot(clips, projection, method, choice.kind, run, reason, links)
 
 
 def _check_count(names: Sequence[str]) -> None:
@@ -170,14 +211,14 @@ def _embedded(
 ) -> list[FloatArray]:
     from la2ds_cli.embedding.embed import ensure_embeddings
 
-    found = ensure_embeddings(project, run, ids, device, progress)
-    if len({embedding.model for embedding in found}) > 1:
+    embeddings = ensure_embeddings(project, run, ids, device, progress)
+    if len({embedding.model for embedding in embeddings}) > 1:
         raise UserError(
             "the embeddings of these clips come from different weights",
             hint=f"la2ds embed --run {run} --overwrite",
             exit_code=ExitCode.MISMATCH,
         )
-    return [embedding.value for embedding in found]
+    return [embedding.value for embedding in embeddings]
 
 
 def _clips(
@@ -212,8 +253,8 @@ def _links(
 
     request, links = AlignRequest(project.config(), run, features, device=device), []
     for number, video in enumerate(ids[1:], start=1):
-        found = find_alignment(project, ids[0], video, request)
-        path = found.alignment.path
+        result = find_alignment(project, ids[0], video, request)
+        path = result.alignment.path
         links.append(Link(0, number, path[:: max(-(-len(path) // LINKS), 1)]))
     return tuple(links)
 
@@ -222,31 +263,3 @@ def _short_names(videos: Sequence[Video]) -> list[str]:
     """File names, and ids where two clips have the same."""
     names = [video.name for video in videos]
     return [v.id if names.count(v.name) > 1 else v.name for v in videos]
-
-
-def _write(
-    project: Project, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
-) -> EmbeddingPlot:
-    if not targets:
-        first, second = result.clips[0].video, result.clips[1].video
-        more = len(result.clips) - 2
-        name = f"{first}--{second}" + (f"--and-{more}-more" if more else "") + f"-{result.method}"
-        folder = project.results_dir("plot-embeddings")
-        targets = [folder / f"{name}.png", folder / f"{name}.html"]
-    result = replace(result, files=tuple(targets))
-
-    @cache
-    def picture() -> Figure:
-        from la2ds_cli.views.embedding_plot import draw
-
-        return draw.draw(result)
-
-    def page() -> bytes:
-        from la2ds_cli.views.embedding_plot import page
-
-        return page.render(result)
-
-    progress.begin("drawing")
-    figure.write_outputs(targets, {".json": result.to_json, ".html": page}, picture)
-    progress.end()
-    return result

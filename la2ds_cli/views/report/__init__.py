@@ -1,4 +1,4 @@
-"""Step: pages for a browser, one offline HTML file each, of a pair of clips and of a project.
+"""Pages for a browser, one offline HTML file each: of a pair of clips, and of a project.
 
-*.html, *.css and *.js of this folder are the templates; page.py puts them together.
+*.html are Jinja2 templates (see views/page.py), *.css and *.js what they bring along.
 """

@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from la2ds_cli.core import artifact
-from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.table import Table, html
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.evaluation.table import (
+    feature_columns,
+    figure_rows,
+    figures,
+    transfer_rows,
+    verdict,
+)
 from la2ds_cli.health.status import ProjectStatus, project_status
-from la2ds_cli.views.report import clip_table, result_tables
-from la2ds_cli.views.report.page import Html, items, page, text
-from la2ds_cli.views.report.pair import FOLDER, PAGE, SUFFIX
+from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.verdict import Verdict
+from la2ds_cli.poses.verdict import verdict as joints_verdict
+from la2ds_cli.video.reader import Image
+from la2ds_cli.video.video_file import VideoFile, video_file
+from la2ds_cli.views.figure import phase_colours
+from la2ds_cli.views.film_strip import pictures, view_boxes
+from la2ds_cli.views.page import base64_text, render_page
+from la2ds_cli.views.pose_drawing import draw_pose
+from la2ds_cli.views.report.pair import FOLDER, SUFFIX
 
 INDEX = "index.html"
+_HERE = "views/report/"
+_HEIGHT = 84  # pixels of a thumbnail
+_LATEST = 10.0  # seconds: of longer clips, what is decoded for a thumbnail
+_GROUND = (32, 38, 43)
+_BAR = 220  # pixels of a phase bar
+_TRANSFER = ("median error, %", "mean error, %", "90th centile, %", "median error, s")
+_DEFINED = {  # heading -> key of the protocol
+    "Event transfer": "event_transfer",
+    "Events": "events",
+    "Tau": "kendalls_tau",
+    "SVM": "phase_classification",
+    "Progress": "phase_progression",
+    "AP@K": "retrieval",
+    "Small figures below": "interval",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +77,7 @@ class ProjectReport:
         }
 
 
-def report_project(
+def write_overview(
     project: Project,
     *,
     out: Path | None = None,
@@ -49,71 +87,219 @@ def report_project(
     """Write the page of a project; nothing else is made or changed.
 
     out: the file, by default results/report/index.html; an existing one is replaced. privacy:
-    drawings of joints instead of pictures. UserError (exit 2) for another suffix than .html.
+    drawings of joints instead of pictures.
     """
     progress = progress or Progress()
     target = project.results_dir(FOLDER) / INDEX if out is None else out
-    checked_outputs(project, [target], *PAGE)
-    found = project_status(project, project.config())
-    clips = clip_table.clip_rows(project, privacy=privacy, progress=progress)
+    status = project_status(project, project.config())
+    clips = clip_rows(project, privacy=privacy, progress=progress)
     pairs = pair_pages(project)
-    content = page(
-        "overview.html",
+    content = render_page(
+        f"{_HERE}overview.html",
         f"{project.root.name} · la2ds",
-        styles=("page.css", "overview.css"),
-        heading=text(project.root.name),
-        facts=_facts(found),
-        pairs=_pairs(project, pairs, target),
-        clips=clip_table.table(clips),
-        runs=result_tables.runs(found.runs),
-        results=result_tables.evaluations(project),
+        styles=[f"{_HERE}page.css", f"{_HERE}overview.css"],
+        heading=project.root.name,
+        preset=status.preset,
+        facts=_facts(status),
+        pairs=_links(project, pairs, target),
+        runs=status.runs,
+        evaluations=evaluations(project),
+        clips=clips,
+        colours=phase_colours(phase.name for clip in clips for phase in clip.phases),
+        thumbnail_height=_HEIGHT,
+        bar_width=_BAR,
     )
     artifact.write_bytes(target, content)
     return ProjectReport(target, len(content), len(clips), len(pairs))
 
 
+def _facts(status: ProjectStatus) -> list[str]:
+    count = "1 clip" if status.videos == 1 else f"{status.videos} clips"
+    splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in status.splits.items())
+    lines = [f"{count}{f' ({splits})' if splits else ''}, {status.labelled} with phases"]
+    for step in status.steps:
+        # Only poses can be missing: what else there is, is made when it is needed.
+        behind = {"stale": step.stale, "missing": step.missing if step.step == "poses" else []}
+        counts = [f"{len(rows)} {kind}" for kind, rows in behind.items() if rows]
+        if counts:
+            lines.append(f"{step.step} {step.run}".strip() + ": " + ", ".join(counts))
+    return lines
+
+
 def pair_pages(project: Project) -> list[tuple[Path, tuple[str, str]]]:
     """Pages of pairs in results/report, with the ids of both clips, in the order of the names."""
     ids = {video.id for video in project.videos()}
-    found = []
+    pages = []
     for path in sorted(project.results_dir(FOLDER).glob(f"*--*{SUFFIX}")):
         # An id may itself hold "--": take the split at which both sides are clips.
         parts = path.stem.split("--")
         for k in range(1, len(parts)):
             pair = ("--".join(parts[:k]), "--".join(parts[k:]))
             if set(pair) <= ids:
-                found.append((path, pair))
+                pages.append((path, pair))
                 break
-    return found
+    return pages
 
 
-def _facts(found: ProjectStatus) -> Html:
-    count = "1 clip" if found.videos == 1 else f"{found.videos} clips"
-    splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in found.splits.items())
-    lines = [f"{count}{f' ({splits})' if splits else ''}, {found.labelled} with phases"]
-    for step in found.steps:
-        gone = [f"{len(rows)} {kind}" for kind, rows in _behind(step) if rows]
-        if gone:
-            lines.append(f"{step.step} {step.run}".strip() + ": " + ", ".join(gone))
-    body = "".join(f"<p>{text(line)}</p>" for line in lines)
-    return f'<p class="soft">preset {text(found.preset)}</p>{body}'
-
-
-def _behind(step: Any) -> list[tuple[str, Any]]:
-    # What nobody asked for is not missing: heatmaps and embeddings are made when they are needed.
-    return [("stale", step.stale), ("missing", step.missing if step.step == "poses" else [])]
-
-
-def _pairs(project: Project, pairs: list[tuple[Path, tuple[str, str]]], target: Path) -> Html:
-    if not pairs:
-        return '<p class="soft">None yet: <code>la2ds report A B</code> makes one.</p>'
+def _links(
+    project: Project, pairs: list[tuple[Path, tuple[str, str]]], target: Path
+) -> list[dict[str, str]]:
+    """Addresses of the pages of pairs, relative to the page at `target`."""
     names = {video.id: video.name for video in project.videos()}
-    lines = []
-    for path, (a, b) in pairs:
-        way = Path(os.path.relpath(path, target.resolve().parent)).as_posix()
-        size = path.stat().st_size / 1e6
-        lines.append(
-            f'<a href="{text(quote(way))}">{text(names[a])} and {text(names[b])}</a> '
-            f'<span class="soft">{size:.1f} MB</span>'
-        )
-    return items(lines, "plain")
+    folder = target.resolve().parent
+    return [
+        {
+            "link": quote(Path(os.path.relpath(path, folder)).as_posix()),
+            "a": names[a],
+            "b": names[b],
+            "megabytes": f"{path.stat().st_size / 1e6:.1f}",
+        }
+        for path, (a, b) in pairs
+    ]
+
+
+# --- clips ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PhaseBar:
+    """A phase on the bar of a clip: left end and width in pixels."""
+
+    phase: Phase
+    x: float
+    width: float
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """video: its row of videos.csv. pose: None, with the reason in `problem`, if it cannot be read;
+    then there is no verdict on the joints either. picture: WebP in base64, empty without poses.
+    phases: of the clip."""
+
+    video: Video
+    pose: PoseSequence | None
+    verdict: Verdict | None
+    picture: str
+    phases: list[Phase]
+    problem: str = ""
+
+    @property
+    def length(self) -> str:
+        """Seconds, the last frame included."""
+        if self.pose is None:
+            return ""
+        return f"{float(self.pose.time[-1] - self.pose.time[0]) + 1 / self.pose.fps:.1f}"
+
+    @property
+    def fps(self) -> str:
+        """Frames per second."""
+        return f"{self.pose.fps:.4g}" if self.pose is not None else ""
+
+    @property
+    def groups(self) -> str:
+        """Split and group, as far as the clip has them."""
+        return " · ".join(part for part in (self.video.split, self.video.group) if part)
+
+    @property
+    def phase_names(self) -> str:
+        """Each phase once, in the order of the labels."""
+        return ", ".join(dict.fromkeys(phase.name for phase in self.phases))
+
+    @property
+    def bars(self) -> list[PhaseBar]:
+        """The phases over the clip's frames."""
+        if self.pose is None:
+            return []
+        first, last = int(self.pose.frame[0]), int(self.pose.frame[-1]) + 1
+        bars = []
+        for phase in self.phases:
+            low, high = (
+                _BAR * (min(max(at, first), last) - first) / (last - first)
+                for at in (phase.start, phase.end)
+            )
+            bars.append(PhaseBar(phase, low, max(high - low - 0.8, 0.5)))
+        return bars
+
+
+def clip_rows(project: Project, *, privacy: bool, progress: Progress) -> list[ClipRow]:
+    """A row for each clip of videos.csv, in its order."""
+    phases = project.phases()
+    videos = project.videos()
+    rows = []
+    progress.begin("clips", len(videos))
+    for video in videos:
+        rows.append(_row(project, video, phases.get(video.id, []), privacy=privacy))
+        progress.advance()
+    progress.end()
+    return rows
+
+
+def _row(project: Project, video: Video, phases: list[Phase], *, privacy: bool) -> ClipRow:
+    try:
+        pose, _ = project.read_pose(video.id)
+    except UserError as error:
+        return ClipRow(video, None, None, "", phases, error.message)
+    source = None if privacy else video_file(project, video)
+    judged = joints_verdict(clip_facts(project, video.id))
+    return ClipRow(video, pose, judged, base64_text(_thumbnail(source, pose)), phases)
+
+
+def _thumbnail(source: VideoFile | None, pose: PoseSequence) -> bytes:
+    """The middle of the clip, or of its first seconds; the joints where the file fails."""
+    from PIL import Image as Pillow
+
+    latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
+    row = min(len(pose) // 2, latest, len(pose) - 1)
+    image = _drawn(pose, row)
+    if source is not None:
+        with suppress(UserError):  # a file that has been damaged since
+            image = pictures(source, pose, [row], _HEIGHT)[0]
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "WEBP", quality=70)
+    return buffer.getvalue()
+
+
+def _drawn(pose: PoseSequence, row: int) -> Image:
+    """The joints as the page of a pair draws them, on its dark ground."""
+    box = view_boxes(pose)[row]
+    scale = _HEIGHT / float(box[3] - box[1])
+    image = np.empty((_HEIGHT, max(round(scale * float(box[2] - box[0])), 1), 3), np.uint8)
+    image[:] = _GROUND
+    alone = replace(pose, box=np.full_like(pose.box, np.nan), info={})
+    return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=2)
+
+
+# --- evaluations ------------------------------------------------------------------------------
+
+
+def evaluations(project: Project) -> list[dict[str, Any]]:
+    """What the page says of every document in results/evaluate: its verdict and its table."""
+    tables = []
+    for path in sorted(project.results_dir("evaluate").glob("*.json")):
+        try:
+            table = _evaluation(json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+            # The folder is the user's: a file of another kind or version must not end the page.
+            table = {"problem": f"{type(error).__name__}: {error}"}
+        tables.append({"name": path.stem, "problem": "", **table})
+    return tables
+
+
+def _evaluation(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page says of one document; its table is HTML."""
+    protocol = document["protocol"]
+    split = "test clips" if document["split"] == "test" else "clips, no test split"
+    definitions = {name: protocol.get(key) for name, key in _DEFINED.items()}
+    rows = []
+    if "event_transfer" in protocol:
+        rows += transfer_rows(document, [f"event transfer, {heading}" for heading in _TRANSFER])
+        rows += figure_rows("Kendall’s tau", document, "kendalls_tau")[:1]
+    for heading, metric, part in figures(document):
+        rows += figure_rows(heading, document, metric, part)[:1]
+    return {
+        "about": f"run {document['run']}, {document['clips']} {split}, protocol {protocol['name']}",
+        "verdict": verdict(document),
+        "table": html(Table(feature_columns(document), rows)),
+        "warnings": [str(line) for line in document.get("warnings", [])],
+        "definitions": [(name, str(text)) for name, text in definitions.items() if text],
+    }

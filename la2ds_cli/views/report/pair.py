@@ -6,91 +6,83 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.request import AlignRequest, FeatureKind
+import numpy as np
+
+from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.config import Config
-from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.video_file import video_file
-from la2ds_cli.views.report import words
-from la2ds_cli.views.report.baselines import Baseline, baselines
-from la2ds_cli.views.report.clip_data import PageClip, base64_text, page_clip
-from la2ds_cli.views.report.film import Film, make_film
-from la2ds_cli.views.report.page import embedded_json, page, text
-from la2ds_cli.views.report.pair_data import pair_json
+from la2ds_cli.views.page import base64_text, render_page
+from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
+from la2ds_cli.views.report.pair_data import Baseline, PageClip, baselines, page_clip, pair_json
 
 FOLDER = "report"  # of results/
 SUFFIX = ".html"
 PAGE = "a page", (SUFFIX,)  # for checked_outputs
 _STYLES = ("page.css", "pair.css")
 _SCRIPTS = ("clips.js", "stage.js", "tracks.js", "matrix.js", "pair.js")
+_HERE = "views/report/"
+_SAME = 0.005  # seconds, which two digits show as 0
+_CURVES = {  # name -> label, stroke, dashes, as matrix.js draws them
+    "path": ("the alignment", "#ffa41b", ""),
+    "pose": ("raw poses", "#ffb3e6", "6 4"),
+    "clock": ("constant speed", "#ffffff", "2 3"),
+}
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """A page that was written. result: what it shows. films: of A and B, None where only joints
-    are drawn. beside: the baselines. file, bytes: the page."""
+    """A page that was written. result: what it shows. images: of the frames of A and B, None
+    where only joints are drawn. file, bytes: the page."""
 
     result: AlignResult
-    films: tuple[Film | None, Film | None]
-    beside: list[Baseline]
+    images: tuple[FrameImages | None, FrameImages | None]
+    baselines: list[Baseline]
     file: Path
     bytes: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict for `--json`."""
-        sides = zip("ab", (self.result.a, self.result.b), self.films, strict=True)
+        sides = zip("ab", (self.result.a, self.result.b), self.images, strict=True)
         return {
             "file": str(self.file),
             "bytes": self.bytes,
             **{
                 side: {
                     "video": video.id,
-                    "pictures": len(film.pictures) if film else 0,
-                    "every": film.every if film else None,
-                    "height": film.size[1] if film else None,
+                    "pictures": len(images.pictures) if images else 0,
+                    "every": images.every if images else None,
+                    "height": images.size[1] if images else None,
                 }
-                for side, video, film in sides
+                for side, video, images in sides
             },
             "features": self.result.alignment.features,
             "mirrored": self.result.alignment.mirrored,
             "baselines": {
-                b.kind: {"mean_seconds": b.mean, "worst_seconds": b.worst} for b in self.beside
+                b.kind: {"mean_seconds": b.mean, "worst_seconds": b.worst} for b in self.baselines
             },
         }
 
 
-def report_pair(
+def write_pair(
     project: Project,
-    a: str,
-    b: str,
+    result: AlignResult,
     *,
-    config: Config,
-    run: str = DEFAULT_RUN,
-    features: FeatureKind = "auto",
-    method: str | None = None,
     out: Path | None = None,
     privacy: bool = False,
-    device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> PairReport:
-    """Align two clips (find_alignment, which says what is raised) and write the page about it.
+    """Write the page of an alignment.
 
     out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
-    no picture of the videos, the joints alone. UserError (exit 2) for another suffix than .html.
+    no picture of the videos, the joints alone.
     """
     progress = progress or Progress()
-    if out is not None:
-        checked_outputs(project, [out], *PAGE)
-    request = AlignRequest(config, run, features, method, device)
-    result = find_alignment(project, a, b, request, progress)
     mirrored = result.alignment.mirrored
     poses = (result.pose_a, mirror(result.pose_b) if mirrored else result.pose_b)
     phases = project.phases()
@@ -98,69 +90,127 @@ def report_pair(
         page_clip(project, "A", result.a, poses[0], phases.get(result.a.id, [])),
         page_clip(project, "B", result.b, poses[1], phases.get(result.b.id, [])),
     )
-    films = (
-        None if privacy else _film(project, result.a, poses[0], progress),
-        None if privacy else _film(project, result.b, poses[1], progress, mirrored=mirrored),
+    images = (
+        None if privacy else _images(project, result.a, poses[0], progress),
+        None if privacy else _images(project, result.b, poses[1], progress, mirrored=mirrored),
     )
     beside = baselines(project, result)
-    content = pair_page(result, clips, films, beside, privacy=privacy)
+    content = pair_page(result, clips, images, beside, privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
-    return PairReport(result, films, beside, target, len(content))
+    return PairReport(result, images, beside, target, len(content))
 
 
-def pair_page(
-    result: AlignResult,
-    clips: tuple[PageClip, PageClip],
-    films: tuple[Film | None, Film | None],
-    beside: list[Baseline],
-    *,
-    privacy: bool,
-) -> bytes:
-    """The page as UTF-8 HTML."""
-    names = (result.a.name, result.b.name)
-    data = [embedded_json("data", pair_json(result, clips, beside))]
-    data += [
-        embedded_json(f"film-{side}", _film_json(film))
-        for side, film in zip("ab", films, strict=True)
-    ]
-    mirrored = '<span class="note soft">(mirrored: left and right exchanged)</span>'
-    return page(
-        "pair.html",
-        f"{names[0]} and {names[1]} · la2ds",
-        styles=_STYLES,
-        scripts=_SCRIPTS,
-        heading=f"{text(names[0])} and {text(names[1])}",
-        name_a=text(names[0]),
-        name_b=text(names[1]),
-        mirrored=mirrored if result.alignment.mirrored else "",
-        facts=words.facts(result),
-        film_note=words.film_note(clips, films, privacy=privacy),
-        matrix_label="Distances of all frames of A, to the right, and of B, upwards, with the path",
-        matrix_legend=words.matrix_legend(beside, phases=all(clip.phases for clip in clips)),
-        baselines=words.baselines(result, beside),
-        quality="".join(words.quality(clip) for clip in clips),
-        data="\n".join(data),
-    )
-
-
-def _film(
+def _images(
     project: Project,
     video: Video,
     pose: PoseSequence,
     progress: Progress,
     *,
     mirrored: bool = False,
-) -> Film | None:
+) -> FrameImages | None:
     source = video_file(project, video)
-    # A mirrored clip of unknown width has no place for its joints in the picture.
+    # In a mirrored clip of unknown width, the joints have no position in the picture.
     if source is None or (mirrored and not all(pose.size)):
         return None
-    film = make_film(source, pose, progress, mirrored=mirrored)
-    return film if film.pictures else None
+    images = encode_frames(source, pose, progress, mirrored=mirrored)
+    return images if images.pictures else None
 
 
-def _film_json(film: Film | None) -> dict[str, Any] | None:
-    if film is None:
+def pair_page(
+    result: AlignResult,
+    clips: tuple[PageClip, PageClip],
+    images: tuple[FrameImages | None, FrameImages | None],
+    beside: list[Baseline],
+    *,
+    privacy: bool,
+) -> bytes:
+    """The page as UTF-8 HTML; beside: the baselines."""
+    alignment = result.alignment
+    by_model = alignment.features == "model"
+    first, last = alignment.path[0], alignment.path[-1]
+    kinds = ("path", *(baseline.kind for baseline in beside))
+    return render_page(
+        f"{_HERE}pair.html",
+        f"{result.a.name} and {result.b.name} · la2ds",
+        styles=[_HERE + name for name in _STYLES],
+        scripts=[_HERE + name for name in _SCRIPTS],
+        name_a=result.a.name,
+        name_b=result.b.name,
+        method=alignment.method,
+        by_model=by_model,
+        features=f"the model of run {result.run}" if by_model else "raw poses",
+        references=result.references,
+        seconds_a=_seconds(alignment.time_a[last[0]] - alignment.time_a[first[0]]),
+        seconds_b=_seconds(alignment.time_b[last[1]] - alignment.time_b[first[1]]),
+        ratio=f"{result.overall_ratio:.2f}" if np.isfinite(result.overall_ratio) else None,
+        confidence=f"{result.mean_confidence:.2f}",
+        near=f"{NEAR:.0%}",
+        nominal=f"{NOMINAL:.0%}",
+        reason=result.reason,
+        unmatched=int(np.isnan(alignment.position).sum()),
+        frames=len(alignment.position),
+        mirrored=alignment.mirrored,
+        picture_note=picture_note(clips, images, privacy=privacy),
+        curves=[dict(zip(("name", "colour", "dash"), _CURVES[k], strict=True)) for k in kinds],
+        both_have_phases=all(clip.phases for clip in clips),
+        baselines=[_baseline_line(result, baseline) for baseline in beside],
+        clips=clips,
+        data=pair_json(result, clips, beside),
+        images_a=_images_json(images[0]),
+        images_b=_images_json(images[1]),
+    )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _baseline_line(result: AlignResult, baseline: Baseline) -> dict[str, Any]:
+    """What the page says of a baseline; the distance from the alignment is no error of either."""
+    line: dict[str, Any] = {"name": _CURVES[baseline.kind][0], "mean": None}
+    if baseline.mean is not None and baseline.worst is not None and baseline.at is not None:
+        line |= {
+            "same": baseline.worst < _SAME,
+            "mean": _seconds(baseline.mean),
+            "worst": _seconds(baseline.worst),
+            "at": _seconds(float(result.alignment.time_a[baseline.at])),
+        }
+    return line
+
+
+def picture_note(
+    clips: tuple[PageClip, PageClip],
+    images: tuple[FrameImages | None, FrameImages | None],
+    *,
+    privacy: bool,
+) -> str:
+    """Which frames have no picture, and why; empty if all have one."""
+    if privacy:
+        return "Made with --privacy: the page holds joints only, no picture of the videos."
+    if images == (None, None):
+        return "There is no video of either clip: their joints are drawn."
+    notes: dict[str, list[str]] = {}  # note -> letters of its clips
+    for clip, shown in zip(clips, images, strict=True):
+        if shown is None:
+            note = "no video: the joints are drawn"
+        elif shown.every > 1:
+            rate = clip.pose.fps / shown.every
+            note = (
+                f"one frame in {shown.every} has its picture ({rate:.1f} per second, "
+                f"{shown.size[1]} pixels high), to keep the page small; positions and curves are "
+                "of all frames"
+            )
+        elif len(shown.pictures) < len(clip.pose):
+            missing = len(clip.pose) - len(shown.pictures)
+            note = f"the video no longer holds {missing} of the frames"
+        else:
+            continue
+        notes.setdefault(note, []).append(clip.letter)
+    return " ".join(f"{' and '.join(letters)}: {note}." for note, letters in notes.items())
+
+
+def _images_json(images: FrameImages | None) -> dict[str, Any] | None:
+    if images is None:
         return None
-    return {"rows": film.row, "pictures": [base64_text(picture) for picture in film.pictures]}
+    return {"rows": images.row, "pictures": [base64_text(picture) for picture in images.pictures]}

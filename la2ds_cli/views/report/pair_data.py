@@ -1,26 +1,154 @@
-"""What the page of a pair draws from, as JSON: both clips, their alignment, baselines."""
+"""The data of a pair's page: both clips with their joints and phases, the alignment and its
+distance matrix, and the baselines, which match without a trained model."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.align import match_by_pose
 from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.path import is_monotone
+from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
 from la2ds_cli.alignment.result import AlignResult, rounded
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference
 from la2ds_cli.features.resample import frame_edges
+from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.verdict import Weakness, verdict
 from la2ds_cli.views.figure import phase_colours
-from la2ds_cli.views.report.baselines import Baseline
-from la2ds_cli.views.report.clip_data import PageClip, base64_text, skeleton_json
+from la2ds_cli.views.page import base64_text
+from la2ds_cli.views.report.frame_images import windows
 
+UNIT = 4096  # steps of a stored joint over the height of the window
+UNSEEN = -(1 << 15)
 _CELLS = 480  # longest side of the distance matrix
 _LIMITS = (20, 30, 45, 60, 90)  # degrees at the ends of the colour scale
 NAMES = {"pose": "raw poses", "clock": "constant speed"}
+
+
+@dataclass(frozen=True)
+class PageClip:
+    """One clip of a page. pose: as it is drawn, of the mirrored clip where it was mirrored.
+    weaknesses: of its joints, the most serious first."""
+
+    letter: str
+    video: Video
+    pose: PoseSequence
+    phases: list[Phase]
+    weaknesses: tuple[Weakness, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Times in seconds. edges: (T + 1,) at which frames begin and the last one ends. joints,
+        state: see packed_joints. phases: start and end in seconds, name. aspect: width over
+        height of what is shown of a frame."""
+        window = windows(self.pose)
+        edges = frame_edges(self.pose.time, self.pose.fps)
+        size = window[0, 2:] - window[0, :2]
+        joints, state = packed_joints(self.pose, window)
+        return {
+            "name": self.video.name,
+            "time": rounded(self.pose.time, 4),
+            "edges": rounded(edges, 4),
+            "frame": self.pose.frame.tolist(),
+            "aspect": round(float(size[0] / size[1]), 5),
+            "joints": joints,
+            "state": state,
+            "phases": [
+                [*rounded(edges[np.searchsorted(self.pose.frame, [p.start, p.end])], 4), p.name]
+                for p in self.phases
+            ],
+        }
+
+
+def page_clip(
+    project: Project, letter: str, video: Video, pose: PoseSequence, phases: list[Phase]
+) -> PageClip:
+    """A clip of the project for a page; phases that none of its frames has are left out."""
+    begin, end = int(pose.frame[0]), int(pose.frame[-1])
+    shown = [phase for phase in phases if phase.start <= end and phase.end > begin]
+    return PageClip(letter, video, pose, shown, verdict(clip_facts(project, video.id)).all)
+
+
+def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
+    """Positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, base64 both.
+
+    Positions count from the window's upper left corner, 1 / UNIT of its height a step; UNSEEN where
+    NaN. State: 0 not seen, 1 interpolated (score 0), 2 seen.
+    """
+    height = window[:, None, 3:] - window[:, None, 1:2]
+    position = (np.asarray(pose.xy, np.float64) - window[:, None, :2]) / height * UNIT
+    finite = np.asarray(np.isfinite(position).all(axis=2))
+    limit = -UNSEEN - 1
+    steps = np.clip(np.rint(np.where(finite[..., None], position, 0)), -limit, limit)
+    packed = np.where(finite[..., None], steps, UNSEEN).astype("<i2")
+    state = np.where(finite, 1 + (pose.score > 0), 0).astype(np.uint8)
+    return base64_text(packed.tobytes()), base64_text(state.tobytes())
+
+
+def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
+    """limbs: index pairs; sides: left, right or empty, of every joint."""
+    sides = [
+        joint.split("_")[0] if joint.startswith(("left_", "right_")) else ""
+        for joint in skeleton.joints
+    ]
+    return {"limbs": [list(limb) for limb in skeleton.limbs], "sides": sides}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """kind: `pose` or `clock`. position: (N,) frames of B, NaN = no counterpart. mean, worst:
+    seconds of B between it and the alignment, over frames of A that both match, None without
+    any; at: row of A of the worst."""
+
+    kind: str
+    position: FloatArray
+    mean: float | None
+    worst: float | None
+    at: int | None
+
+
+def baselines(project: Project, result: AlignResult) -> list[Baseline]:
+    """Those of an alignment: raw poses with the same settings unless it was made by them, and a
+    constant speed from the first frames to the last."""
+    alignment = result.alignment
+    others: list[tuple[str, FloatArray]] = []
+    if alignment.features == "model":
+        pair = PreparedPair(
+            (result.a, result.b),
+            (result.pose_a, result.pose_b),
+            (result.a.name, result.b.name),
+            FeatureChoice("pose", ""),
+        )
+        others.append(("pose", match_by_pose(project, pair, result.settings).position))
+    others.append(("clock", constant_speed(alignment.time_a, alignment.time_b)))
+    return [_baseline(kind, position, result) for kind, position in others]
+
+
+def constant_speed(time_a: FloatArray, time_b: FloatArray) -> FloatArray:
+    """(N,) float64 frames of B: A's first and last moment on B's, even seconds in between."""
+    span = time_a[-1] - time_a[0]
+    share = (time_a - time_a[0]) / span if span > 0 else np.zeros(len(time_a))
+    seconds = time_b[0] + share * (time_b[-1] - time_b[0])
+    return np.interp(seconds, time_b, np.arange(len(time_b)))
+
+
+def _baseline(kind: str, position: FloatArray, result: AlignResult) -> Baseline:
+    alignment = result.alignment
+    apart = np.abs(
+        matched_time(position, alignment.time_b)
+        - matched_time(alignment.position, alignment.time_b)
+    )
+    if np.isnan(apart).all():
+        return Baseline(kind, position, None, None, None)
+    at = int(np.nanargmax(apart))
+    return Baseline(kind, position, float(np.nanmean(apart)), float(apart[at]), at)
 
 
 def pair_json(
@@ -29,21 +157,22 @@ def pair_json(
     """position, confidence, ratio: one for each frame of A, None = no counterpart. matrix: image
     of the distances and the share of rows of B from the bottom; angles: degrees of B less A, a
     list for each joint. low, high: interval of the positions."""
-    found = result.alignment
+    alignment = result.alignment
     names, degrees = angle_difference(
-        result.pose_a, result.pose_b, found.position, mirrored=found.mirrored
+        result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
     )
+    matched = ~np.isnan(alignment.position)
     return {
         "a": clips[0].to_json(),
         "b": clips[1].to_json(),
         "skeleton": skeleton_json(get_skeleton(result.pose_a.skeleton)),
-        "mirrored": found.mirrored,
-        "position": rounded(found.position, 3),
-        "low": rounded(found.low, 2),
-        "high": rounded(found.high, 2),
-        "confidence": rounded(np.where(np.isnan(found.position), np.nan, found.confidence), 3),
+        "mirrored": alignment.mirrored,
+        "position": rounded(alignment.position, 3),
+        "low": rounded(alignment.low, 2),
+        "high": rounded(alignment.high, 2),
+        "confidence": rounded(np.where(matched, alignment.confidence, np.nan), 3),
         "ratio": rounded(result.speed_ratio, 3),
-        "monotone": is_monotone(found.path),
+        "monotone": is_monotone(alignment.path),
         "matrix": distance_image(result),
         "angles": {
             "names": [name.replace("_", " ") for name in names],

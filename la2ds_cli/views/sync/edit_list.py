@@ -128,22 +128,22 @@ def _reachable(x: FloatArray, y: FloatArray, start: int, tolerance: float) -> In
 
 
 def csv_text(
-    segments: Sequence[Segment], a: PoseSequence, b: PoseSequence, slow: tuple[float, float]
+    segments: Sequence[Segment], a: PoseSequence, b: PoseSequence, slowmo: tuple[float, float]
 ) -> str:
     """The list as CSV, columns as in COLUMNS: seconds of the files as a player shows them, to the
     microsecond, and frames of the files; cells of B are empty where A has no counterpart.
 
-    slow: seconds of the file per second of the movement, of A and of B.
+    slowmo: seconds of the file per second of the movement, of A and of B.
     """
     rows: list[list[object]] = []
     for number, part in enumerate(segments, start=1):
-        of_a = [f"{value * slow[0]:.6f}" for value in (part.a_start, part.a_end)]
+        of_a = [f"{value * slowmo[0]:.6f}" for value in (part.a_start, part.a_end)]
         frames_a = [int(a.frame[part.first_a]), int(a.frame[part.last_a])]
         of_b: list[object] = [""] * 3
         frames_b: list[object] = [""] * 2
         if part.first_b >= 0:
-            of_b = [f"{value * slow[1]:.6f}" for value in (part.b_start, part.b_end)]
-            of_b.append(f"{part.speed * slow[1] / slow[0]:.4f}")
+            of_b = [f"{value * slowmo[1]:.6f}" for value in (part.b_start, part.b_end)]
+            of_b.append(f"{part.speed * slowmo[1] / slowmo[0]:.4f}")
             frames_b = [int(b.frame[part.first_b]), int(b.frame[part.last_b])]
         rows.append([number, *of_a, *of_b, *frames_a, *frames_b])
     return table_text(COLUMNS, rows)

@@ -1,25 +1,232 @@
-"""Pictures of A and B beside each other, and what is written around them."""
+"""The pictures of a synchronised video: one clip's frames or its joints on plain ground, the text
+in it, and A and B beside each other with what is written around them."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.core.types import FloatArray
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.reader import Image
-from la2ds_cli.views.figure import phase_colours
-from la2ds_cli.views.sync import lettering
-from la2ds_cli.views.sync.lettering import Colour
-from la2ds_cli.views.sync.panel import Panel
-from la2ds_cli.views.sync.timeline import Timeline
+from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.views.figure import phase_colours, printable
+from la2ds_cli.views.film_strip import view_boxes
+from la2ds_cli.views.pose_drawing import draw_pose
+from la2ds_cli.views.sync.timeline import Timeline, shown_frames
 
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+Colour = tuple[int, int, int]
+
+PLAIN = (38, 38, 42)  # RGB
+UPSCALED = 2.0  # pixels shown per pixel of a video, at most
+_ON_PICTURES, _ALONE = 160, 100  # shorter side of the picture by the thickness of a limb
+WIDEST = 2.4  # width by height; a wider picture is made smaller
 NO_COUNTERPART, MIRRORED = "no counterpart", "B mirrored"
 # RGB.
 GROUND: Colour = (20, 20, 23)
 _INK, _SOFT, _EMPTY = (240, 240, 240), (165, 165, 170), (62, 62, 68)
 _SURE: Colour = (205, 205, 208)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """How the frames of a clip are shown.
+
+    pose: as drawn, mirrored where `mirrored`. source: where the frames are read from, None = only
+    the joints are drawn. width, height: of the picture in pixels, even. scale: pixels of the
+    picture per pixel of the video. corner: (T, 2) pixels of the video at the picture's upper left.
+    skeleton: whether joints are drawn; they always are where there is no source.
+    """
+
+    pose: PoseSequence
+    source: VideoFile | None
+    width: int
+    height: int
+    scale: float
+    corner: FloatArray
+    mirrored: bool = False
+    skeleton: bool = True
+
+    def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
+        """(height, width, 3) RGB for each of row (F,), grey where matched (F,) is False. The same
+        array comes again where nothing changes: it must not be drawn into."""
+        images: Iterator[Image | None]
+        images = iter([None] * len(row))
+        if self.source is not None:
+            images = shown_frames(self.source, self.pose.frame[row])
+        last: tuple[int, bool] | None = None
+        picture = np.empty((0, 0, 3), np.uint8)
+        for t, has_counterpart, image in zip(row.tolist(), matched.tolist(), images, strict=True):
+            if (t, has_counterpart) != last:
+                picture = self.picture(t, image)
+                if not has_counterpart:
+                    picture = greyed(picture)
+                last = t, has_counterpart
+            yield picture
+
+    def picture(self, t: int, image: Image | None) -> Image:
+        """Row t, drawn over the frame `image` of the video or over plain ground."""
+        if image is None:
+            shown = np.full((self.height, self.width, 3), PLAIN, np.uint8)
+        else:
+            shown = _resized(image, self.width, self.height, mirrored=self.mirrored)
+        if self.skeleton or image is None:
+            x, y = self.corner[t].tolist()
+            thick = max(
+                2, round(min(self.width, self.height) / (_ON_PICTURES, _ALONE)[image is None])
+            )
+            draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
+        return shown
+
+
+def make_panel(
+    pose: PoseSequence,
+    source: VideoFile | None,
+    size: tuple[int, int],
+    height: int,
+    *,
+    mirrored: bool,
+    skeleton: bool,
+) -> Panel:
+    """A clip in a picture of at most `height` rows.
+
+    size: (width, height) of the source's frames; without a source, where nothing bounds the view,
+    the picture follows the body.
+    """
+    drawn = replace(mirror(pose) if mirrored else pose, box=np.full_like(pose.box, np.nan), info={})
+    if source is None:
+        box = view_boxes(drawn)
+        width, high = (box[0, 2:] - box[0, :2]).tolist()
+        scale = height / high
+        return Panel(drawn, None, _even(width * scale), height, scale, box[:, :2], mirrored)
+    scale = min(height / size[1], UPSCALED, WIDEST * height / size[0])
+    corner = np.zeros((len(pose), 2))
+    width, high = _even(size[0] * scale), _even(size[1] * scale)
+    return Panel(drawn, source, width, high, scale, corner, mirrored, skeleton)
+
+
+def full_panel(
+    pose: PoseSequence,
+    source: VideoFile | None,
+    size: tuple[int, int],
+    *,
+    mirrored: bool,
+    skeleton: bool,
+) -> Panel:
+    """A clip in its own resolution, size = (width, height); (0, 0), unknown, is 720 rows around the
+    body."""
+    if not (size[0] and size[1]):
+        return make_panel(pose, None, size, 720, mirrored=mirrored, skeleton=True)
+    drawn = replace(mirror(pose) if mirrored else pose, box=np.full_like(pose.box, np.nan), info={})
+    return Panel(drawn, source, *size, 1.0, np.zeros((len(pose), 2)), mirrored, skeleton)
+
+
+def greyed(image: Image) -> Image:
+    """Without colour, paler and darker: what has no counterpart."""
+    import cv2
+
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return np.repeat((grey[..., None] * 0.35 + 55).astype(np.uint8), 3, axis=2)
+
+
+def _resized(image: Image, width: int, height: int, *, mirrored: bool) -> Image:
+    """A copy of another size; averaged where it gets smaller."""
+    import cv2
+
+    if image.shape[:2] != (height, width):
+        method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+    else:
+        image = image.copy()
+    return np.ascontiguousarray(image[:, ::-1]) if mirrored else image
+
+
+def _even(value: float) -> int:
+    return max(2 * round(value / 2), 2)
+
+
+# --- text: any script that DejaVu has, which OpenCV's fonts do not -----------------------------
+
+
+def write_text(
+    image: Image,
+    text: str,
+    at: tuple[float, float],
+    size: int,
+    colour: Colour,
+    *,
+    align: float = 0.0,
+    bold: bool = False,
+) -> None:
+    """Write one line into image (H, W, 3) in place; what does not fit into it is cut off.
+
+    at: x and the middle of the line's height, pixels; align: which part of the text stands at x,
+    0 = its left end, 0.5 its middle, 1 its right end. size: of the font in pixels.
+    """
+    mask = _mask(text, size, bold)
+    left = round(at[0] - align * mask.shape[1])
+    top = round(at[1] - mask.shape[0] / 2)
+    low_x, low_y = max(left, 0), max(top, 0)
+    high_x = min(left + mask.shape[1], image.shape[1])
+    high_y = min(top + mask.shape[0], image.shape[0])
+    if low_x >= high_x or low_y >= high_y:
+        return
+    part = mask[low_y - top : high_y - top, low_x - left : high_x - left, None]
+    ground = image[low_y:high_y, low_x:high_x]
+    ground[:] = np.rint(ground * (1 - part) + np.array(colour) * part).astype(np.uint8)
+
+
+def text_width(text: str, size: int, *, bold: bool = False) -> int:
+    """Pixels that a text takes."""
+    return _mask(text, size, bold).shape[1]
+
+
+def shortened(name: str, size: int, most: float, *, bold: bool = False) -> str:
+    """The name without what cannot be printed, its middle left out until it takes at most `most`
+    pixels; one character at least."""
+    for longest in (len(name), *range(min(len(name) - 1, 200), 2, -1)):
+        shown = _plain(name, longest)
+        if text_width(shown, size, bold=bold) <= most:
+            return shown
+    return "…"
+
+
+def _plain(name: str, longest: int) -> str:
+    return printable(name, longest).replace(r"\$", "$")
+
+
+@functools.lru_cache(maxsize=512)
+def _mask(text: str, size: int, bold: bool) -> np.ndarray:
+    """(height, width) float32 in [0, 1]: how much of each pixel the letters cover; as high for
+    every text of a size."""
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
+
+    font = _font(size, bold)
+    ascent, descent = font.getmetrics()
+    picture = Pictures.new("L", (max(round(font.getlength(text)), 1), ascent + descent))
+    ImageDraw.Draw(picture).text((0, 0), text, fill=255, font=font)
+    return np.asarray(picture, np.float32) / 255
+
+
+@functools.cache
+def _font(size: int, bold: bool) -> FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings along."""
+    from matplotlib import font_manager
+    from PIL import ImageFont
+
+    name = font_manager.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    return ImageFont.truetype(font_manager.findfont(name), size)
+
+
+# --- A and B beside each other -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -33,7 +240,7 @@ class Side:
     phase: list[str]
 
 
-def tempo_words(ratio: float) -> str:
+def tempo_label(ratio: float) -> str:
     """`B 1.4× slower` of seconds of B per second of A; empty where there is none (NaN)."""
     if np.isnan(ratio):
         return ""
@@ -41,8 +248,8 @@ def tempo_words(ratio: float) -> str:
         return "B stands still"
     if 0.95 < ratio < 1.05:
         return "same tempo"
-    factor, way = (ratio, "slower") if ratio > 1 else (1 / ratio, "faster")
-    return f"B {factor:.1f}× {way}" if factor >= 1.05 else "same tempo"
+    factor, direction = (ratio, "slower") if ratio > 1 else (1 / ratio, "faster")
+    return f"B {factor:.1f}× {direction}" if factor >= 1.05 else "same tempo"
 
 
 class SideBySide:
@@ -79,11 +286,11 @@ class SideBySide:
         """(height, width, 3) RGB, one per frame of the timeline."""
         rows = self.timeline
         shown_a = self.a.panel.pictures(rows.row_a, np.ones(len(rows), bool))
-        shown_b = self.b.panel.pictures(rows.row_b, rows.found)
+        shown_b = self.b.panel.pictures(rows.row_b, rows.matched)
         for k, pictures in enumerate(zip(shown_a, shown_b, strict=True)):
             yield self._frame(k, *pictures)
 
-    def place(self, side: int) -> tuple[slice, slice]:
+    def region(self, side: int) -> tuple[slice, slice]:
         """Rows and columns of a frame that the picture of A (0) or B (1) takes."""
         panel = (self.a, self.b)[side].panel
         top = self.top + (self.picture - panel.height) // 2
@@ -92,20 +299,20 @@ class SideBySide:
 
     def _frame(self, k: int, picture_a: Image, picture_b: Image) -> Image:
         image = self.base.copy()
-        image[self.place(0)] = picture_a
-        image[self.place(1)] = picture_b
-        found = bool(self.timeline.found[k])
+        image[self.region(0)] = picture_a
+        image[self.region(1)] = picture_b
+        matched = bool(self.timeline.matched[k])
         rows = int(self.timeline.row_a[k]), int(self.timeline.row_b[k])
         for side, (clip, row) in enumerate(zip((self.a, self.b), rows, strict=True)):
-            there = side == 0 or found
+            shown = side == 0 or matched
             right = self.left[side] + self.widths[side]
-            seconds = f"{clip.time[row]:.2f} s" if there else "–"
+            seconds = f"{clip.time[row]:.2f} s" if shown else "–"
             self._write(image, seconds, (right, self.line / 2), _INK, align=1)
-            if self.colours and there and clip.phase[row]:
+            if self.colours and shown and clip.phase[row]:
                 self._phase(image, side, clip.phase[row])
-        if not found:
-            self._words_over_b(image)
-        self._below(image, rows[0], found)
+        if not matched:
+            self._write_over_b(image)
+        self._below(image, rows[0], matched)
         x, columns = self.bar_left, self.bar_width
         at = x + round((k + 0.5) / len(self.timeline) * columns)
         image[self.bar_top - 2 : self.height - self.gap + 2, at - 1 : at + 1] = 255
@@ -121,7 +328,7 @@ class SideBySide:
         align: float = 0.0,
         bold: bool = False,
     ) -> None:
-        lettering.write(image, text, at, self.font, colour, align=align, bold=bold)
+        write_text(image, text, at, self.font, colour, align=align, bold=bold)
 
     def _phase(self, image: Image, side: int, name: str) -> None:
         top, left, chip = self.top + self.picture, self.left[side], round(self.font * 0.75)
@@ -129,11 +336,11 @@ class SideBySide:
         start = middle - chip // 2
         image[start : start + chip, left : left + chip] = self.colours[name]
         at = left + round(1.6 * chip)
-        shown = lettering.shortened(name, self.font, left + self.widths[side] - at)
+        shown = shortened(name, self.font, left + self.widths[side] - at)
         self._write(image, shown, (at, middle), _INK)
 
-    def _words_over_b(self, image: Image) -> None:
-        rows, columns = self.place(1)
+    def _write_over_b(self, image: Image) -> None:
+        rows, columns = self.region(1)
         middle = (rows.start + rows.stop) // 2
         half = self.line // 2
         left, right = self.left[1], self.left[1] + self.widths[1]
@@ -141,12 +348,12 @@ class SideBySide:
         band[:] = band // 3
         self._write(image, NO_COUNTERPART, ((left + right) / 2, middle), _INK, align=0.5, bold=True)
 
-    def _below(self, image: Image, row: int, found: bool) -> None:
+    def _below(self, image: Image, row: int, matched: bool) -> None:
         middle = self.bar_top - self.line / 2
-        left = [tempo_words(self.tempo[row])] if found else []
+        left = [tempo_label(self.tempo[row])] if matched else []
         left += [MIRRORED] if self.b.panel.mirrored else []
         self._write(image, " · ".join(filter(None, left)), (self.gap, middle), _INK)
-        if found:
+        if matched:
             sure = f"confidence {self.confidence[row]:.2f}"
             self._write(image, sure, (self.width - self.gap, middle), _SURE, align=1)
 
@@ -167,10 +374,10 @@ class SideBySide:
         for side, (letter, clip) in enumerate((("A", self.a), ("B", self.b))):
             left, middle = self.left[side], self.line / 2
             self._write(image, letter, (left, middle), _INK, bold=True)
-            seconds = lettering.width(f"{clip.time[-1]:.2f} s", self.font)
-            after = lettering.width(letter, self.font, bold=True) + self.font / 2
+            seconds = text_width(f"{clip.time[-1]:.2f} s", self.font)
+            after = text_width(letter, self.font, bold=True) + self.font / 2
             room = self.widths[side] - after - seconds - self.font
-            name = lettering.shortened(clip.name, self.font, room)
+            name = shortened(clip.name, self.font, room)
             self._write(image, name, (left + after, middle), _SOFT)
         self._bar(image, curve, band)
         return image
@@ -179,11 +386,11 @@ class SideBySide:
         rows, top = self.timeline, self.bar_top
         columns = np.arange(self.bar_width)
         k = np.minimum((columns * len(rows)) // self.bar_width, len(rows) - 1)
-        sure = np.where(rows.found, np.nan_to_num(self.confidence[rows.row_a]), 0)[k]
+        sure = np.where(rows.matched, np.nan_to_num(self.confidence[rows.row_a]), 0)[k]
         filled = np.arange(curve)[::-1, None] < np.clip(sure, 0, 1) * curve
         part = image[top : top + curve, self.bar_left : self.bar_left + self.bar_width]
         part[:] = np.where(filled[..., None], _SURE, _EMPTY)
-        lost = ~rows.found[k]
+        lost = ~rows.matched[k]
         stripes = (np.add.outer(np.arange(curve), columns) // 4) % 2 == 0
         part[stripes & lost] = GROUND
         for side, (letter, clip) in enumerate((("A", self.a), ("B", self.b))):
@@ -196,7 +403,7 @@ class SideBySide:
             start = top + curve + side * band + 1
             image[start : start + band - 1, self.bar_left : self.bar_left + self.bar_width] = inks
             at = (self.gap, start + (band - 1) / 2)
-            lettering.write(image, letter, at, max(band, 9), _SOFT, bold=True)
+            write_text(image, letter, at, max(band, 9), _SOFT, bold=True)
 
 
 def _rgb(colour: str) -> Colour:

@@ -1,28 +1,34 @@
-"""Which frame of A and which of B a synchronised video shows at each of its own frames."""
+"""Which frame of A and which of B a synchronised video shows at each of its own frames, and the
+reading of a file in that order."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.video.reader import Frame, Image
+from la2ds_cli.video.video_file import VideoFile
 
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
 _ROUNDING = 1e-9  # seconds
 _EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
+MEMORY = 512 << 20  # bytes of frames that may lie in memory where they are shown out of order
 
 
 @dataclass(frozen=True)
 class Timeline:
     """F frames of output. fps: their rate. row_a, row_b: (F,) int64 rows of the pose sequences
-    that are shown. found: (F,) bool, whether the frame of A has a counterpart; where it has none,
+    that are shown. matched: (F,) bool, whether the frame of A has a counterpart; where it has none,
     row_b is that of the frame of A next in time that has one."""
 
     fps: float
     row_a: IntArray
     row_b: IntArray
-    found: BoolArray
+    matched: BoolArray
 
     def __len__(self) -> int:
         return len(self.row_a)
@@ -80,3 +86,48 @@ def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
     after = rows[np.minimum(after, len(rows) - 1)]
     later = np.abs(time[after] - time) < np.abs(time - time[before]) - _ROUNDING
     return np.where(later, after, before)
+
+
+def shown_frames(file: VideoFile, number: IntArray, limit: int = MEMORY) -> Iterator[Image]:
+    """The frame of the file with each of the numbers (F,), Frame.source, one after the other.
+
+    Numbers in order are read in one go with one frame in memory, and a frame that is shown again is
+    the same array. A file that ends too early holds its last frame. UserError where the file
+    cannot be read, and (exit 2) for numbers out of order that need more than `limit` bytes.
+    """
+    if (np.diff(number) < 0).any():
+        yield from _from_memory(file, number, limit)
+        return
+    frames = file.frames()
+    shown = next(frames)
+    for wanted in number.tolist():
+        while shown.source < wanted:
+            following = next(frames, None)
+            if following is None:
+                break
+            shown = following
+        yield shown.image
+
+
+def _from_memory(file: VideoFile, number: IntArray, limit: int) -> Iterator[Image]:
+    wanted = set(number.tolist())
+    images: dict[int, Image] = {}
+    frame: Frame | None = None
+    for frame in file.frames():
+        needed = frame.image.nbytes * len(wanted)
+        if needed > limit:
+            raise UserError(
+                f"along this alignment the frames of {file.path.name} are shown out of their "
+                f"order, and {needed >> 20} MB of them do not fit into {limit >> 20} MB of memory",
+                hint="align by a method that keeps the order (--method dtw), or extract a shorter "
+                "part of the clip (--time-range)",
+            )
+        if frame.source in wanted or not images:
+            images[frame.source] = frame.image
+        if frame.source >= max(wanted):
+            break
+    if frame is not None:  # stands for what the file no longer holds
+        images[frame.source] = frame.image
+    held = np.array(sorted(images))
+    for source in number.tolist():
+        yield images[int(held[max(np.searchsorted(held, source, side="right") - 1, 0)])]

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.views.embedding_plot import drawing
+from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot, plot_embeddings
 from tests.movement import add_sequence, sequence, warped_phase
 
 LENGTH = {"anna": 41, "ben": 61, "cleo": 51}
+
+
+def written(
+    project: Project, names: Sequence[str], out: Sequence[Path] = (), **options: Any
+) -> EmbeddingPlot:
+    return drawing.write(project, plot_embeddings(project, names, **options), out, Progress())
 
 
 @pytest.fixture

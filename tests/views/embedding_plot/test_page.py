@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,16 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.views.embedding_plot import page
-from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot, plot_embeddings
+from la2ds_cli.views.embedding_plot import drawing
+from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot
 from tests.movement import sequence, warped_phase
-from tests.views.embedding_plot.conftest import LENGTH
+from tests.views.embedding_plot.conftest import LENGTH, written
 
 NASTY = "</script><img src=x onerror=alert(1)>&\"'${body}"
 
 
 def plot(project: Project) -> EmbeddingPlot:
-    return plot_embeddings(project, list(LENGTH), out=[project.root / "plot.html"])
+    return written(project, list(LENGTH), out=[project.root / "plot.html"])
 
 
 def renamed(result: EmbeddingPlot, name: str) -> EmbeddingPlot:
@@ -30,12 +31,12 @@ def renamed(result: EmbeddingPlot, name: str) -> EmbeddingPlot:
 
 
 def test_names_are_text_and_nothing_is_loaded(project: Project) -> None:
-    text = page.render(renamed(plot(project), NASTY)).decode()
+    text = drawing.page(renamed(plot(project), NASTY)).decode()
     assert "<img" not in text
     assert "onerror=alert" not in re.sub(r"&lt;img src=x onerror|u003cimg src=x onerror", "", text)
     assert text.count("</script>") == 2  # of the data and of the page's own script
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)
-    assert "default-src &#x27;none&#x27;" in text
+    assert "default-src 'none'" in unescape(text)
     assert "unsafe" not in text
 
 
@@ -130,7 +131,7 @@ def test_opacity_of_the_drawn_points_rises(project: Project, browser: Any) -> No
 
 def test_links_are_drawn_between_shown_clips(project: Project, browser: Any) -> None:
     out = project.root / "linked.html"
-    result = plot_embeddings(project, ["anna", "cleo"], link=True, method="tsne", out=[out])
+    result = written(project, ["anna", "cleo"], link=True, method="tsne", out=[out])
     opened = Opened(browser, out)
     assert "matched by align" in opened.page.text_content("#ends")
     pairs = result.links[0].pair.tolist()
@@ -161,7 +162,7 @@ def test_a_nasty_name_runs_nothing(project: Project, browser: Any) -> None:
     with project.phases_path.open("a") as table:
         table.write("nasty,0,9,<b>phase</b>\n")
     out = project.root / "nasty.html"
-    plot_embeddings(project, ["nasty", "anna"], out=[out])
+    written(project, ["nasty", "anna"], out=[out])
     opened = Opened(browser, out)
     assert f"{name}.mp4" in opened.page.text_content("#clips")
     assert opened.hover(0, 4) == f"{name}.mp4, 0.20 s, frame 4, <b>phase</b>"

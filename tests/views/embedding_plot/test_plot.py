@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,17 +19,16 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.training.train import train
-from la2ds_cli.views.embedding_plot import clips as plotted
-from la2ds_cli.views.embedding_plot import draw
+from la2ds_cli.views.embedding_plot import drawing
+from la2ds_cli.views.embedding_plot import plot as plotted
 from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot, plot_embeddings
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.views.embedding_plot.conftest import LENGTH
+from tests.views.embedding_plot.conftest import LENGTH, written
 
 NAMES = list(LENGTH)
 
 
 def plot(project: Project, *names: str, **options: Any) -> EmbeddingPlot:
-    options.setdefault("out", [project.root / "plot.json"])
     return plot_embeddings(project, names or NAMES, **options)
 
 
@@ -40,7 +38,7 @@ def independent_pca(values: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndar
 
 
 def drawn_points(result: EmbeddingPlot) -> dict[str, Any]:
-    axes = draw.draw(result).axes[0]
+    axes = drawing.draw(result).axes[0]
     found = {}
     for collection in axes.collections:
         gid = str(collection.get_gid())
@@ -64,7 +62,7 @@ def test_points_are_the_joint_pca_of_the_poses(project: Project) -> None:
     assert list(artists) == NAMES
     same_up_to_sign([np.asarray(artists[name].get_offsets()) for name in NAMES], expected)
     assert result.projection.explained == pytest.approx(shares)
-    labels = draw.axis_labels(result)
+    labels = drawing.axis_labels(result)
     assert f"component 1 ({round(100 * shares[0])} % of the variance)" == labels[0]
     assert f"component 2 ({round(100 * shares[1])} % of the variance)" == labels[1]
 
@@ -109,7 +107,7 @@ def test_start_end_and_phases_are_marked_where_they_are(project: Project) -> Non
     result = plot(project)
     marks = {
         str(line.get_gid()): tuple(np.ravel(line.get_xydata()))
-        for line in draw.draw(result).axes[0].lines
+        for line in drawing.draw(result).axes[0].lines
     }
     expected = {}
     for clip in result.clips:
@@ -121,16 +119,16 @@ def test_start_end_and_phases_are_marked_where_they_are(project: Project) -> Non
 
 
 def test_the_legend_names_clips_and_phases(project: Project) -> None:
-    (legend,) = draw.draw(plot(project)).legends
+    (legend,) = drawing.draw(plot(project)).legends
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts == [
         *("clips", "anna.mat", "ben.mat", "cleo.mat"),
         *("time", "first to last frame", "start", "end", "a phase begins", "down", "up"),
     ]
-    (legend,) = draw.draw(plot(project, "cleo", "ben")).legends
+    (legend,) = drawing.draw(plot(project, "cleo", "ben")).legends
     assert [text.get_text() for text in legend.get_texts()][-3:] == ["a phase begins", "down", "up"]
     project.phases_path.unlink()
-    (legend,) = draw.draw(plot(project)).legends
+    (legend,) = drawing.draw(plot(project)).legends
     assert [text.get_text() for text in legend.get_texts()][-1] == "end"
 
 
@@ -138,7 +136,7 @@ def test_links_join_the_frames_that_align_matches(project: Project) -> None:
     assert plot(project).links == ()
     result = plot(project, link=True)
     assert [(link.a, link.b) for link in result.links] == [(0, 1), (0, 2)]
-    axes = draw.draw(result).axes[0]
+    axes = drawing.draw(result).axes[0]
     drawn = {str(c.get_gid()): c for c in axes.collections if isinstance(c, LineCollection)}
     for link, name in zip(result.links, ("ben", "cleo"), strict=True):
         found = find_alignment(project, "anna", name, AlignRequest(project.config()))
@@ -148,7 +146,7 @@ def test_links_join_the_frames_that_align_matches(project: Project) -> None:
         ends = np.array(drawn[f"link {name}"].get_segments())
         np.testing.assert_allclose(ends[:, 0], result.clips[0].point[link.pair[:, 0]])
         np.testing.assert_allclose(ends[:, 1], result.clips[link.b].point[link.pair[:, 1]])
-    (legend,) = draw.draw(result).legends
+    (legend,) = drawing.draw(result).legends
     assert "matched by align" in [text.get_text() for text in legend.get_texts()]
     assert result.to_json()["links"][1]["b"] == "cleo"
 
@@ -166,12 +164,12 @@ def test_a_movement_lies_on_itself_and_another_tempo_on_the_same_curve(project: 
 
 
 def test_files_and_document(project: Project) -> None:
-    result = plot(project, "anna", "ben", out=[])
+    result = written(project, ["anna", "ben"])
     folder = project.root / "results" / "plot-embeddings"
     assert result.files == (folder / "anna--ben-pca.png", folder / "anna--ben-pca.html")
     assert result.files[0].read_bytes().startswith(b"\x89PNG")
     out = [project.root / f"p.{kind}" for kind in ("svg", "pdf", "json")]
-    result = plot(project, out=out)
+    result = written(project, NAMES, out=out)
     assert out[0].read_text().startswith("<?xml")
     assert out[1].read_bytes().startswith(b"%PDF")
     data = json.loads(out[2].read_text())
@@ -182,9 +180,9 @@ def test_files_and_document(project: Project) -> None:
     assert ben["phase"][3:7] == [None, None, "down", "down"]
     assert len(ben["x"]) == len(ben["y"]) == len(ben["frame"]) == len(ben["time"]) == 61
     again = project.root / "again.png"
-    plot(project, "anna", "ben", out=[again])
+    written(project, ["anna", "ben"], out=[again])
     assert again.read_bytes() == (folder / "anna--ben-pca.png").read_bytes()
-    more = plot(project, out=[], method="tsne")
+    more = written(project, NAMES, method="tsne")
     assert more.files[0].name == "anna--ben--and-1-more-tsne.png"
 
 
@@ -195,7 +193,6 @@ def test_files_and_document(project: Project) -> None:
         (["anna", "anna"], {}, ExitCode.USAGE),
         (["anna", "anna.mat"], {}, ExitCode.USAGE),
         ([f"clip-{n}" for n in range(22)], {}, ExitCode.USAGE),
-        (["anna", "ben"], {"out": [Path("plot.xls")]}, ExitCode.USAGE),
         (["anna", "ben"], {"features": "model"}, ExitCode.UNUSABLE),
         (["anna", "nobody.mp4"], {}, ExitCode.UNREADABLE),
     ],

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import write_video
-from la2ds_cli.views.report.pair import PairReport, report_pair
+from la2ds_cli.views.report.pair import PairReport, write_pair
 from tests.movement import sequence, warped_phase
 
 SHADE = 6  # grey levels from one frame to the next
@@ -127,6 +129,15 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
         page.close()
 
 
+def report_pair(
+    project: Project, a: str, b: str, *, method: str | None = None, privacy: bool = False
+) -> PairReport:
+    """Align two clips and write the page about them."""
+    request = AlignRequest(project.config(), method=method)
+    result = find_alignment(project, a, b, request)
+    return write_pair(project, result, privacy=privacy)
+
+
 def shaded_video(path: Path, count: int, fps: float = 20.0) -> Path:
     """Frame k is plain, of the grey level FIRST + SHADE k."""
     images = (np.full((240, 320, 3), FIRST + SHADE * k, np.uint8) for k in range(count))
@@ -165,7 +176,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> PairReport:
     project.phases_path.write_text(
         "video,start,end,phase\na,0,12,down\na,12,36,up\nb,0,10,down\nb,10,30,up\n"
     )
-    return report_pair(project, "a", "b", config=project.config())
+    return report_pair(project, "a", "b")
 
 
 def counterpart(made: PairReport, row: int) -> int:

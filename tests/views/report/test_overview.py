@@ -17,11 +17,10 @@ from PIL import Image as Pillow
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.training.train import train
-from la2ds_cli.views.report.overview import report_project
-from la2ds_cli.views.report.pair import report_pair
+from la2ds_cli.views.report.overview import write_overview
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY, six_clips
-from tests.views.report.conftest import Opened, add_filmed, shaded_video, two_filmed
+from tests.views.report.conftest import Opened, add_filmed, report_pair, shaded_video, two_filmed
 
 Open = Callable[..., Opened]
 
@@ -38,8 +37,8 @@ def thumbnails(html: str) -> list[np.ndarray]:
 def test_it_lists_clips_with_pictures_phases_and_pairs(tmp_path: Path, open_page: Open) -> None:
     project = two_filmed(tmp_path)
     project.phases_path.write_text("video,start,end,phase\na,0,12,down\na,12,36,up\n")
-    made = report_pair(project, "a", "b", config=project.config())
-    found = report_project(project)
+    made = report_pair(project, "a", "b")
+    found = write_overview(project)
     assert found.file == project.root / "results" / "report" / "index.html"
     assert (found.clips, found.pairs) == (2, 1)
     shades = [image.mean() for image in thumbnails(found.file.read_text("utf-8"))]
@@ -65,12 +64,9 @@ def test_links_are_relative_to_the_page_and_quoted(tmp_path: Path) -> None:
     for name in ("a--b", "a", "b--c"):
         add_sequence(project, name, sequence(warped_phase(20, 1)))
     # An id may hold the two dashes: both of these names are one pair.
-    made = [
-        report_pair(project, *pair, config=project.config())
-        for pair in (("a--b", "a"), ("a", "b--c"))
-    ]
+    made = [report_pair(project, *pair) for pair in (("a--b", "a"), ("a", "b--c"))]
     out = tmp_path / "elsewhere" / "page.html"
-    found = report_project(project, out=out)
+    found = write_overview(project, out=out)
     assert found.pairs == 2
     html = out.read_text("utf-8")
     links = [unquote(unescape(link)) for link in re.findall(r'<li><a href="([^"]*)"', html)]
@@ -81,8 +77,8 @@ def test_links_are_relative_to_the_page_and_quoted(tmp_path: Path) -> None:
 
 def test_privacy_draws_the_joints(tmp_path: Path) -> None:
     project = two_filmed(tmp_path)
-    plain = thumbnails(report_project(project).file.read_text("utf-8"))
-    drawn = thumbnails(report_project(project, privacy=True).file.read_text("utf-8"))
+    plain = thumbnails(write_overview(project).file.read_text("utf-8"))
+    drawn = thumbnails(write_overview(project, privacy=True).file.read_text("utf-8"))
     assert all(image.std() < 3 for image in plain)  # plain frames
     assert all(30 < image.mean() < 70 for image in drawn)  # limbs on dark ground
     assert all(image.std() > 10 for image in drawn)
@@ -93,7 +89,7 @@ def test_runs_and_evaluations_stand_beside_their_baselines(tmp_path: Path, open_
     config = project.config(overrides=TINY)
     result = train(project, run="default", config=config)
     scored = evaluate(project, runs=["default"], protocol="la2ds", config=config)
-    opened = open_page(report_project(project).file)
+    opened = open_page(write_overview(project).file)
     runs = opened.page.inner_text("section:has(> #runs)")
     assert f"{result.validation_error:.2f}" in runs
     assert "2 of 2" in runs
@@ -115,7 +111,7 @@ def test_what_cannot_be_read_is_told_in_its_place(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "broken.json").write_text("{")
     (folder / "other.json").write_text(json.dumps({"features": ["<b>"]}))
-    html = report_project(project).file.read_text("utf-8")
+    html = write_overview(project).file.read_text("utf-8")
     assert html.count("cannot be shown") == 2
     assert "b.mp4" in html
     assert "b.safetensors is damaged" in html
@@ -123,7 +119,7 @@ def test_what_cannot_be_read_is_told_in_its_place(tmp_path: Path) -> None:
 
 
 def test_an_empty_project_says_what_comes_next(tmp_path: Path) -> None:
-    html = report_project(Project.create(tmp_path / "project")).file.read_text("utf-8")
+    html = write_overview(Project.create(tmp_path / "project")).file.read_text("utf-8")
     for command in ("extract-poses", "train", "evaluate", "report A B"):
         assert f"<code>la2ds {command}" in html
 
@@ -138,8 +134,8 @@ def test_hostile_names_are_text(tmp_path: Path, open_page: Open) -> None:
     project.phases_path.write_text(
         f'video,start,end,phase\n{video},0,20,"><script>alert(2)</script>\n'
     )
-    report_pair(project, "a", "b", config=project.config())
-    opened = open_page(report_project(project).file)
+    report_pair(project, "a", "b")
+    opened = open_page(write_overview(project).file)
     assert opened.page.locator("img").count() == 2  # the thumbnails
     assert opened.page.locator("script").count() == 0
     assert name in rows(opened)[0]

@@ -12,13 +12,19 @@ import pytest
 from PIL import Image as Pillow
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.views.report.baselines import baselines, constant_speed
-from la2ds_cli.views.report.clip_data import UNIT, UNSEEN, packed_joints
-from la2ds_cli.views.report.film import windows
-from la2ds_cli.views.report.pair import PairReport, report_pair
-from la2ds_cli.views.report.pair_data import distance_image, scale_limit
+from la2ds_cli.views.report.frame_images import windows
+from la2ds_cli.views.report.pair import PairReport
+from la2ds_cli.views.report.pair_data import (
+    UNIT,
+    UNSEEN,
+    baselines,
+    constant_speed,
+    distance_image,
+    packed_joints,
+    scale_limit,
+)
 from tests.movement import sequence
-from tests.views.report.conftest import two_filmed
+from tests.views.report.conftest import report_pair, two_filmed
 
 
 def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
@@ -49,7 +55,7 @@ def test_constant_speed_goes_by_time_not_by_frames() -> None:
 
 
 def test_a_baseline_is_measured_in_seconds_of_b(pair: PairReport) -> None:
-    (clock,) = pair.beside  # aligned on raw poses: they are no baseline of themselves
+    (clock,) = pair.baselines  # aligned on raw poses: they are no baseline of themselves
     found = pair.result.alignment
     apart = np.abs(
         np.interp(clock.position, np.arange(30), found.time_b)
@@ -88,7 +94,7 @@ def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: PairReport)
 
 def test_the_model_stands_beside_raw_poses_and_a_clock(tmp_path: Path) -> None:
     project = two_filmed(tmp_path)
-    made = report_pair(project, "a", "b", config=project.config())
+    made = report_pair(project, "a", "b")
     as_model = replace(made.result, alignment=replace(made.result.alignment, features="model"))
     pose, clock = baselines(project, as_model)
     assert (pose.kind, clock.kind) == ("pose", "clock")

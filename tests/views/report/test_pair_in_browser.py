@@ -13,11 +13,10 @@ from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
-from la2ds_cli.views.report.baselines import baselines
-from la2ds_cli.views.report.clip_data import page_clip
-from la2ds_cli.views.report.pair import PairReport, pair_page, report_pair
+from la2ds_cli.views.report.pair import PairReport, pair_page
+from la2ds_cli.views.report.pair_data import baselines, page_clip
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.views.report.conftest import Opened, counterpart, drawn
+from tests.views.report.conftest import Opened, counterpart, drawn, report_pair
 
 Open = Callable[..., Opened]
 
@@ -174,7 +173,7 @@ def test_the_strip_of_joints_has_the_colour_of_the_difference(
     # The fore-arm is folded back onto the upper arm: the left elbow differs by -180 degrees.
     bent[:, wrist] = bent[:, elbow] + 0.9 * (bent[:, shoulder] - bent[:, elbow])
     add_sequence(project, "b", replace(pose, xy=bent))
-    made = report_pair(project, "a", "b", config=project.config(), method="linear")
+    made = report_pair(project, "a", "b", method="linear")
     opened = open_page(made.file)
     names = opened.page.evaluate("data.angles.names")
     at = names.index("left elbow")
@@ -200,7 +199,7 @@ def page_of(
         page_clip(project, "B", result.b, result.pose_b, []),
     )
     file.write_bytes(
-        pair_page(result, clips, made.films, baselines(project, result), privacy=False)
+        pair_page(result, clips, made.images, baselines(project, result), privacy=False)
     )
     return file
 
@@ -208,7 +207,7 @@ def page_of(
 def test_b_standing_still_has_a_tempo_in_words(
     filmed: Project, tmp_path: Path, open_page: Open
 ) -> None:
-    made = report_pair(filmed, "a", "b", config=filmed.config())
+    made = report_pair(filmed, "a", "b")
     tempo = np.full(36, 2.0)
     tempo[:3] = [-1e-17, 0.0, 0.01]
     result = replace(made.result, speed_ratio=tempo)
@@ -223,7 +222,7 @@ def test_b_standing_still_has_a_tempo_in_words(
 def test_a_long_name_on_a_narrow_window_moves_no_picture(
     filmed: Project, tmp_path: Path, open_page: Open
 ) -> None:
-    made = report_pair(filmed, "a", "b", config=filmed.config())
+    made = report_pair(filmed, "a", "b")
     b = replace(made.result.b, path="a name of many words " * 6 + ".mp4")
     result = replace(made.result, b=b)
     long = "Durchschwungphase" * 2
@@ -240,7 +239,7 @@ def test_a_long_name_on_a_narrow_window_moves_no_picture(
 @pytest.fixture
 def with_gaps(filmed: Project, tmp_path: Path) -> Path:
     """A page in which frames 0 to 3 and 10 to 13 of A have no counterpart."""
-    made = report_pair(filmed, "a", "b", config=filmed.config(), method="linear")
+    made = report_pair(filmed, "a", "b", method="linear")
     found = made.result.alignment
     gone = np.isin(np.arange(36), [0, 1, 2, 3, 10, 11, 12, 13])
     position = np.where(gone, np.nan, found.position)

@@ -12,10 +12,16 @@ import pytest
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
-from la2ds_cli.views.report.clip_data import page_clip
-from la2ds_cli.views.report.pair import report_pair
+from la2ds_cli.views.report.pair_data import page_clip
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.views.report.conftest import Opened, add_filmed, counterpart, drawn, shaded_video
+from tests.views.report.conftest import (
+    Opened,
+    add_filmed,
+    counterpart,
+    drawn,
+    report_pair,
+    shaded_video,
+)
 
 Open = Callable[..., Opened]
 
@@ -33,7 +39,7 @@ def test_a_hostile_file_name_is_text(tmp_path: Path, open_page: Open) -> None:
     project.phases_path.write_text(
         "video,start,end,phase\na,0,20,</script><script>window.hit = 1</script>\nb,0,20,<b>x\n"
     )
-    made = report_pair(project, "a", "b", config=project.config())
+    made = report_pair(project, "a", "b")
     opened = open_page(made.file)
     assert opened.page.title() == f"{name} and \"' onload=alert(2) &lt;.mp4 · la2ds"
     assert opened.page.inner_text("#player-a .name") == name
@@ -52,9 +58,9 @@ def test_privacy_leaves_no_picture(
         raise AssertionError("the video was read")
 
     monkeypatch.setattr("la2ds_cli.video.video_file.VideoFile.frames", read)
-    made = report_pair(filmed, "a", "b", config=filmed.config(), privacy=True)
+    made = report_pair(filmed, "a", "b", privacy=True)
     content = made.file.read_bytes()
-    assert made.films == (None, None)
+    assert made.images == (None, None)
     assert b"UklGR" not in content  # RIFF, with which every WebP begins, in base64
     assert b"/9j/" not in content  # and every JPEG
     assert content.count(b"iVBORw0KGgo") == 1  # one PNG: the distance matrix
@@ -71,7 +77,7 @@ def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
     add_sequence(project, "a", sequence(warped_phase(20, 1)))
     film = shaded_video(tmp_path / "b.mp4", 26, 25.0)
     add_filmed(project, film, sequence(warped_phase(26, 2), fps=25.0))
-    made = report_pair(project, "a", "b", config=project.config())
+    made = report_pair(project, "a", "b")
     opened = open_page(made.file)
     assert "A: no video" in opened.page.inner_text("#film-note")
     assert drawn(opened, "a") > 200
@@ -89,7 +95,7 @@ def test_clips_of_any_length_and_paths_of_any_order(
     project = Project.create(tmp_path / "project")
     add_sequence(project, "a", sequence(np.linspace(0, 1, length)))
     add_sequence(project, "b", sequence(np.linspace(1, 0, other), fps=25.0))
-    made = report_pair(project, "a", "b", config=project.config(), method=method)
+    made = report_pair(project, "a", "b", method=method)
     opened = open_page(made.file)
     opened.page.keyboard.press("End")
     assert opened.row() == length - 1
@@ -113,7 +119,7 @@ def test_a_clip_beside_itself_and_a_skeleton_of_hands(tmp_path: Path, open_page:
         skeleton=hand.name,
     )
     add_sequence(project, "a", pose)
-    made = report_pair(project, "a", "a", config=project.config())
+    made = report_pair(project, "a", "a")
     opened = open_page(made.file)
     names = opened.page.evaluate("data.angles.names")
     assert len(names) == opened.page.locator(".label.rows div").count() > 8
@@ -127,8 +133,8 @@ def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
     filmed: Project, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Pictures are taken for so large that one in a few frames gets one.
-    monkeypatch.setattr("la2ds_cli.views.report.film._BYTES_PER_PIXEL", 15.0)
-    made = report_pair(filmed, "a", "b", config=filmed.config())
+    monkeypatch.setattr("la2ds_cli.views.report.frame_images._BYTES_PER_PIXEL", 15.0)
+    made = report_pair(filmed, "a", "b")
     every = made.to_json()["a"]["every"]
     assert 3 <= every <= 6
     opened = open_page(made.file)
@@ -148,7 +154,7 @@ def test_weaknesses_are_told(filmed: Project, open_page: Open) -> None:
     pose, recipe = filmed.read_pose("b")
     shaken = pose.xy + np.random.default_rng(0).normal(0, 8, pose.xy.shape).astype(np.float32)
     filmed.write_pose("b", replace(pose, xy=shaken), recipe)
-    made = report_pair(filmed, "a", "b", config=filmed.config())
+    made = report_pair(filmed, "a", "b")
     text = open_page(made.file).page.inner_text(".quality")
     assert "No weakness" in text.split("B: b.mp4")[0]
     assert "(V028)" in text.split("B: b.mp4")[1]

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.views.sync import sync as step
-from tests.views.sync.synced import aligned
+from tests.views.sync import synced
 
 Aligned = Callable[..., None]
 
@@ -22,7 +21,7 @@ def align_as(project: Project, monkeypatch: pytest.MonkeyPatch) -> Aligned:
     """Make the next sync find this alignment."""
 
     def use(names: tuple[str, str], position: Sequence[float], mirrored: bool = False) -> None:
-        found = aligned(project, names, position, mirrored)
-        monkeypatch.setattr(step, "find_alignment", lambda *_, **__: found)
+        found = synced.aligned(project, names, position, mirrored)
+        monkeypatch.setattr(synced, "find_alignment", lambda *_, **__: found)
 
     return use

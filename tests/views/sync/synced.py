@@ -9,13 +9,16 @@ from typing import cast
 
 import numpy as np
 
+from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.path import speed_ratio
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, PoseSequence
 from la2ds_cli.video.reader import Image, read_frames, write_video
+from la2ds_cli.views.sync.sync import Appearance, SyncResult, Targets, check_targets, write_sync
 from tests.movement import sequence
 
 STEP, DARKEST = 28, 16  # of brightness: coarse, so that two codings do not blur it
@@ -35,8 +38,8 @@ def grey_frames(count: int, size: tuple[int, int] = (320, 240)) -> list[Image]:
 
 
 def number(image: Image, greyed: bool = False) -> int:
-    """The frame that a decoded picture was drawn as, by its upper quarter; greyed: as panel.greyed
-    makes pictures pale."""
+    """The frame that a decoded picture was drawn as, by its upper quarter; greyed: whether
+    side_by_side.greyed has made it pale."""
     height, width = image.shape[:2]
     digits = []
     for left in (width // 8, 5 * width // 8):
@@ -111,6 +114,20 @@ def aligned(
         reason="",
         settings=project.config().align,
     )
+
+
+def synchronised(
+    project: Project,
+    names: tuple[str, str],
+    targets: Targets,
+    appearance: Appearance,
+    method: str | None = None,
+) -> SyncResult:
+    """As the command does it."""
+    check_targets(targets, appearance)
+    request = AlignRequest(project.config(), method=method)
+    result = find_alignment(project, *names, request)
+    return write_sync(project, result, targets=targets, appearance=appearance)
 
 
 def decoded(path: Path) -> list[Image]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.views.sync import lettering
+from la2ds_cli.views.sync import side_by_side
 
 WHITE = (255, 255, 255)
 
 
 def written(text: str, **options: float) -> np.ndarray:
     image = np.zeros((40, 300, 3), np.uint8)
-    lettering.write(image, text, (10, 20), 20, WHITE, **options)  # type: ignore[arg-type]
+    side_by_side.write_text(image, text, (10, 20), 20, WHITE, **options)  # type: ignore[arg-type]
     return image
 
 
@@ -33,27 +33,27 @@ def test_a_text_begins_ends_or_stands_around_its_place():
     image = np.zeros((40, 300, 3), np.uint8)
     for align, low, high in ((0.0, 150, 300), (1.0, 0, 150)):
         image[:] = 0
-        lettering.write(image, "words", (150, 20), 20, WHITE, align=align)
+        side_by_side.write_text(image, "words", (150, 20), 20, WHITE, align=align)
         first, last = columns(image)
         assert low <= first
         assert last <= high
     image[:] = 0
-    lettering.write(image, "words", (150, 20), 20, WHITE, align=0.5)
+    side_by_side.write_text(image, "words", (150, 20), 20, WHITE, align=0.5)
     assert sum(columns(image)) / 2 == pytest.approx(150, abs=3)
 
 
 def test_what_does_not_fit_is_cut_off():
     image = np.zeros((10, 12, 3), np.uint8)
-    lettering.write(image, "mmmmmm", (-8, 2), 20, WHITE)
+    side_by_side.write_text(image, "mmmmmm", (-8, 2), 20, WHITE)
     assert image.any()
     before = image.copy()
-    lettering.write(image, "mm", (400, 2), 20, WHITE)
+    side_by_side.write_text(image, "mm", (400, 2), 20, WHITE)
     assert np.array_equal(image, before)
 
 
 def test_letters_have_their_colour():
     image = np.full((40, 100, 3), 10, np.uint8)
-    lettering.write(image, "I", (10, 20), 20, (200, 100, 10), bold=True)
+    side_by_side.write_text(image, "I", (10, 20), 20, (200, 100, 10), bold=True)
     assert image[..., 0].max() == 200
     assert image[..., 1].max() == 100
     assert (image[..., 2] == 10).all()
@@ -61,16 +61,16 @@ def test_letters_have_their_colour():
 
 def test_a_long_name_loses_its_middle():
     name = "the-first-of-many-long-names-of-clips-2024-06-01.mp4"
-    shown = lettering.shortened(name, 18, 200)
-    assert lettering.width(shown, 18) <= 200
+    shown = side_by_side.shortened(name, 18, 200)
+    assert side_by_side.text_width(shown, 18) <= 200
     assert "…" in shown
     assert shown.startswith("the-")
     assert shown.endswith(".mp4")
-    assert lettering.shortened("a.mp4", 18, 200) == "a.mp4"
-    assert lettering.shortened("a$1.mp4", 18, 200) == "a$1.mp4"
-    assert lettering.shortened(name, 18, 1) == "…"
+    assert side_by_side.shortened("a.mp4", 18, 200) == "a.mp4"
+    assert side_by_side.shortened("a$1.mp4", 18, 200) == "a$1.mp4"
+    assert side_by_side.shortened(name, 18, 1) == "…"
 
 
 def test_signs_that_cannot_be_printed_are_boxes():
-    assert lettering.shortened("a\x07b\n.mp4", 18, 400) == "a□b□.mp4"
-    assert lettering.shortened("舞.mp4", 18, 400) == "□.mp4"
+    assert side_by_side.shortened("a\x07b\n.mp4", 18, 400) == "a□b□.mp4"
+    assert side_by_side.shortened("舞.mp4", 18, 400) == "□.mp4"

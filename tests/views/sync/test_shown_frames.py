@@ -12,7 +12,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.video.reader import Frame, write_video
 from la2ds_cli.video.video_file import VideoFile
-from la2ds_cli.views.sync.shown_frames import shown_frames
+from la2ds_cli.views.sync.timeline import shown_frames
 from tests.views.sync.synced import grey_frames, number
 
 
@@ -74,7 +74,7 @@ def test_memory_does_not_grow_with_the_length():
 def test_too_many_frames_out_of_order_are_refused_at_once():
     file = Counted(Path("long.mp4"))
     with pytest.raises(UserError, match=r"long\.mp4 are shown out of their order") as refused:
-        next(shown_frames(file, np.arange(500)[::-1], kept=300 * 30000))
+        next(shown_frames(file, np.arange(500)[::-1], limit=300 * 30000))
     assert refused.value.exit_code == ExitCode.USAGE
     assert "--method dtw" in refused.value.hint
     assert len(file.read) == 1

@@ -10,14 +10,15 @@ import pytest
 
 from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.views.sync import lettering, side_by_side
-from la2ds_cli.views.sync.panel import greyed, make_panel
+from la2ds_cli.views.sync import side_by_side
 from la2ds_cli.views.sync.side_by_side import (
     MIRRORED,
     NO_COUNTERPART,
     Side,
     SideBySide,
-    tempo_words,
+    greyed,
+    make_panel,
+    tempo_label,
 )
 from la2ds_cli.views.sync.timeline import Timeline, make_timeline
 from tests.views.sync.synced import still_pose
@@ -61,13 +62,13 @@ def make(timeline: Timeline, *, phases: bool = True, mirrored: bool = False) -> 
 def words(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[float, float]]]:
     """Every text that is written, with its place."""
     said: list[tuple[str, tuple[float, float]]] = []
-    real = lettering.write
+    real = side_by_side.write_text
 
     def write(image: Any, text: str, at: Any, *rest: Any, **options: Any) -> None:
         said.append((text, at))
         real(image, text, at, *rest, **options)
 
-    monkeypatch.setattr(side_by_side.lettering, "write", write)
+    monkeypatch.setattr(side_by_side, "write_text", write)
     return said
 
 
@@ -81,10 +82,10 @@ def test_frames_have_one_even_size(drawn: SideBySide):
 def test_each_side_shows_its_row(drawn: SideBySide, timeline: Timeline):
     for k, frame in enumerate(drawn.frames()):
         a = drawn.a.panel.picture(int(timeline.row_a[k]), None)
-        assert np.array_equal(frame[drawn.place(0)], a)
+        assert np.array_equal(frame[drawn.region(0)], a)
         b = drawn.b.panel.picture(int(timeline.row_b[k]), None)
-        shown = frame[drawn.place(1)]
-        if timeline.found[k]:
+        shown = frame[drawn.region(1)]
+        if timeline.matched[k]:
             assert np.array_equal(shown, b)
         else:
             assert not np.array_equal(shown, b)
@@ -132,7 +133,7 @@ def test_the_words_stand_on_their_sides(
     ],
 )
 def test_tempo_in_words(ratio: float, words: str):
-    assert tempo_words(ratio) == words
+    assert tempo_label(ratio) == words
 
 
 def test_the_bar_has_the_phases_of_both_clips_and_the_confidence(timeline: Timeline):
@@ -152,7 +153,7 @@ def test_the_bar_has_the_phases_of_both_clips_and_the_confidence(timeline: Timel
         for side, colours in wanted.items():
             assert tuple(base[bands[side], x]) == colours[k], (k, side)
         column = (base[drawn.bar_top : drawn.bar_top + curve, x] == side_by_side._SURE).all(axis=1)
-        sure = 0 if not timeline.found[k] else drawn.confidence[k]
+        sure = 0 if not timeline.matched[k] else drawn.confidence[k]
         assert column.sum() == pytest.approx(sure * curve, abs=1)
         assert not column.any() or column[-1]  # grows from below
 
@@ -189,8 +190,8 @@ def test_names_leave_room_for_the_seconds(
 ):
     drawn = make(timeline, mirrored=True)
     text, (x, _) = next((t, at) for t, at in words if t.startswith("ben"))
-    ends = x + lettering.width(text, drawn.font)
-    seconds = lettering.width("3.10 s", drawn.font)
+    ends = x + side_by_side.text_width(text, drawn.font)
+    seconds = side_by_side.text_width("3.10 s", drawn.font)
     assert ends < drawn.left[1] + drawn.widths[1] - seconds
 
 
@@ -198,7 +199,7 @@ def test_a_small_picture_is_centred_beside_a_large_one(timeline: Timeline):
     large, small = make(timeline).a, make(timeline).b
     panel = make_panel(still_pose(12), None, (320, 240), 80, mirrored=False, skeleton=True)
     both = SideBySide(large, replace(small, panel=panel), timeline, np.ones(10), np.ones(10))
-    rows, columns = both.place(1)
+    rows, columns = both.region(1)
     assert rows.stop - rows.start == 80
     assert rows.start - both.top == both.top + both.picture - rows.stop
     assert columns.start >= both.left[1]

@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -19,13 +20,20 @@ from la2ds_cli.video.reader import Image, probe, read_frames
 from la2ds_cli.video.video_file import VideoFile
 from la2ds_cli.views.sync import sync as step
 from la2ds_cli.views.sync.side_by_side import GROUND
-from la2ds_cli.views.sync.sync import Look, SyncResult, Targets, sync
+from la2ds_cli.views.sync.sync import Appearance, SyncResult, Targets
 from tests.drawn_clips import write_stamped
 from tests.views.sync.conftest import Aligned
-from tests.views.sync.synced import add_film, decoded, grey_frames, number, still_pose
+from tests.views.sync.synced import (
+    add_film,
+    decoded,
+    grey_frames,
+    number,
+    still_pose,
+    synchronised,
+)
 
 NAN = np.nan
-PLAIN_FRAMES = Look(skeleton=False)
+PLAIN_FRAMES = Appearance(skeleton=False)
 A, B = ("anna", "ben")
 
 
@@ -36,14 +44,14 @@ def films(project: Project) -> None:
     add_film(project, B, still_pose(50, 25.0), grey_frames(50))
 
 
-def run(project: Project, look: Look = PLAIN_FRAMES, **targets: Path) -> SyncResult:
-    return sync(project, A, B, config=project.config(), targets=Targets(**targets), look=look)
+def run(project: Project, appearance: Appearance = PLAIN_FRAMES, **targets: Path) -> SyncResult:
+    return synchronised(project, (A, B), Targets(**targets), appearance)
 
 
 def halves(result: SyncResult, project: Project) -> list[tuple[Image, Image]]:
     """The pictures of A and of B in every frame of the first file."""
-    drawn = step._side_by_side(project, result.alignment, result.timeline, result.look)
-    return [(image[drawn.place(0)], image[drawn.place(1)]) for image in decoded(result.files[0])]
+    drawn = step._side_by_side(project, result.alignment, result.timeline, result.appearance)
+    return [(image[drawn.region(0)], image[drawn.region(1)]) for image in decoded(result.files[0])]
 
 
 @pytest.mark.usefixtures("films")
@@ -51,14 +59,8 @@ def halves(result: SyncResult, project: Project) -> list[tuple[Image, Image]]:
 def test_both_sides_show_the_frames_that_the_alignment_says(
     project: Project, tmp_path: Path, method: str
 ):
-    result = sync(
-        project,
-        *(A, B),
-        config=project.config(),
-        method=method,
-        targets=Targets(out=tmp_path / "side.mp4"),
-        look=PLAIN_FRAMES,
-    )
+    targets = Targets(out=tmp_path / "side.mp4")
+    result = synchronised(project, (A, B), targets, PLAIN_FRAMES, method)
     position = result.alignment.alignment.position
     shown = halves(result, project)
     assert len(shown) == 40
@@ -147,7 +149,7 @@ def test_a_rate_that_is_no_whole_number_is_kept(project: Project, tmp_path: Path
 def test_portrait_beside_landscape_and_sizes_that_are_odd(project: Project, tmp_path: Path):
     add_film(project, A, still_pose(12, size=(180, 321)), grey_frames(12, (180, 321)))
     add_film(project, B, still_pose(15, size=(801, 451)), grey_frames(15, (801, 451)))
-    result = run(project, Look(300, skeleton=False), out=tmp_path / "side.mp4")
+    result = run(project, Appearance(300, skeleton=False), out=tmp_path / "side.mp4")
     shown = halves(result, project)
     assert shown[0][0].shape == (300, 168, 3)
     assert shown[0][1].shape == (300, 532, 3)
@@ -197,7 +199,7 @@ def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.Monke
         add_film(project, A, still_pose(12), noise(12, seed))
         add_film(project, B, still_pose(15), noise(15, seed + 10))
         shown.append([])
-        run(project, Look(privacy=True), out=tmp_path / "s.mp4", retimed=tmp_path / "b.mp4")
+        run(project, Appearance(privacy=True), out=tmp_path / "s.mp4", retimed=tmp_path / "b.mp4")
     assert len(shown[0]) == 24
     for first, second in zip(*shown, strict=True):
         np.testing.assert_array_equal(first, second)
@@ -213,7 +215,7 @@ def test_privacy_never_opens_a_video(
     monkeypatch.setattr(
         step.VideoFile, "frames", lambda self: opened.append(self.path) or real(self)
     )
-    run(project, Look(privacy=True), out=tmp_path / "s.mp4", retimed=tmp_path / "b.mp4")
+    run(project, Appearance(privacy=True), out=tmp_path / "s.mp4", retimed=tmp_path / "b.mp4")
     assert not opened
     run(project, out=tmp_path / "s.mp4")  # the test would see it
     assert len(opened) == 2
@@ -226,7 +228,7 @@ def test_the_skeleton_is_drawn_or_not(project: Project, tmp_path: Path):
     add_film(project, B, still_pose(15), grey_frames(15))
     coloured = []
     for skeleton in (True, False):
-        result = run(project, Look(skeleton=skeleton), out=tmp_path / "side.mp4")
+        result = run(project, Appearance(skeleton=skeleton), out=tmp_path / "side.mp4")
         coloured.append([np.ptp(b.astype(int), axis=2).max() for _, b in halves(result, project)])
     assert min(coloured[0]) > 100
     assert max(coloured[1]) < 12
@@ -325,7 +327,7 @@ def test_what_belongs_to_the_project_is_never_overwritten(project: Project, targ
 @pytest.mark.usefixtures("films")
 def test_privacy_without_skeletons_is_nothing(project: Project):
     with pytest.raises(UserError, match="nothing would be left"):
-        run(project, Look(skeleton=False, privacy=True))
+        run(project, Appearance(skeleton=False, privacy=True))
 
 
 @pytest.mark.usefixtures("films")
@@ -364,7 +366,7 @@ def test_what_lies_between_the_pictures_is_plain(project: Project, tmp_path: Pat
     add_film(project, A, still_pose(12), grey_frames(12))
     add_film(project, B, still_pose(15), grey_frames(15))
     result = run(project, out=tmp_path / "side.mp4")
-    drawn = step._side_by_side(project, result.alignment, result.timeline, result.look)
+    drawn = step._side_by_side(project, result.alignment, result.timeline, result.appearance)
     image = decoded(tmp_path / "side.mp4")[3]
     gap = image[drawn.top : drawn.top + drawn.picture, drawn.left[1] - 4 : drawn.left[1] - 2]
     assert np.abs(gap.astype(int) - GROUND).max() < 12
@@ -374,6 +376,6 @@ def test_the_alignment_is_that_of_align(project: Project):
     add_film(project, A, still_pose(12), None)
     add_film(project, B, still_pose(15), None)
     result = run(project)
-    found = step.find_alignment(project, A, B, AlignRequest(project.config()))
+    found = find_alignment(project, A, B, AlignRequest(project.config()))
     assert np.array_equal(result.alignment.alignment.position, found.alignment.position)
     assert replace(result.alignment.settings) == found.settings

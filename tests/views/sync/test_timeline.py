@@ -59,7 +59,7 @@ def test_of_two_frames_of_b_the_nearer_is_shown():
     position = np.array([-0.2, 0.4, 1.6, 2.49, 4.2])
     found = make_timeline(np.arange(5) / 10, 10.0, position, 4)
     assert found.row_b.tolist() == [0, 0, 2, 2, 3]
-    assert found.found.all()
+    assert found.matched.all()
     assert found.in_order
 
 
@@ -67,7 +67,7 @@ def test_without_a_counterpart_the_nearest_frame_is_held():
     position = np.array([NAN, NAN, 3, 4, NAN, NAN, NAN, 9, NAN])
     found = make_timeline(np.arange(9) / 10, 10.0, position, 20)
     assert found.row_b.tolist() == [3, 3, 3, 4, 4, 4, 9, 9, 9]
-    assert found.found.tolist() == [not np.isnan(p) for p in position]
+    assert found.matched.tolist() == [not np.isnan(p) for p in position]
     assert found.in_order
 
 

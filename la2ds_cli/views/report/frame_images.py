@@ -1,4 +1,4 @@
-"""The pictures of a clip for a page: single frames, so that each is shown exactly when it is due
+"""Images of the frames of a clip for a page: single ones, so each is shown exactly when it is due
 (docs/decisions/0010-pages-of-single-pictures.md)."""
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ _LONGEST = 16383  # pixels, the limit of WebP
 
 
 @dataclass(frozen=True)
-class Film:
-    """size: width and height of a picture in pixels. row: of the pose sequence that each picture
-    shows, increasing; pictures: as many, WebP. every: at least each so manieth frame is there."""
+class FrameImages:
+    """size: width and height in pixels. row: the row of the pose sequence that each image shows,
+    increasing. pictures: the images as WebP, one per row. every: at least one frame in so many has
+    an image."""
 
     size: tuple[int, int]
     row: list[int] = field(default_factory=list)
@@ -57,14 +58,14 @@ def windows(pose: PoseSequence) -> FloatArray:
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def make_film(
+def encode_frames(
     source: VideoFile,
     pose: PoseSequence,
     progress: Progress,
     *,
     mirrored: bool = False,
     budget: int = BUDGET,
-) -> Film:
+) -> FrameImages:
     """The pictures of a clip in at most `budget` bytes, its video read once.
 
     pose: as it is drawn, so of the mirrored clip where `mirrored`. Pictures get smaller down to
@@ -88,11 +89,11 @@ def make_film(
         spent += len(pictures[-1])
         while spent > budget and len(pictures) > 1:
             every *= 2
-            kept = [k for k, shown_row in enumerate(row) if shown_row % every == 0]
-            row, pictures = [row[k] for k in kept], [pictures[k] for k in kept]
+            left = [k for k, shown_row in enumerate(row) if shown_row % every == 0]
+            row, pictures = [row[k] for k in left], [pictures[k] for k in left]
             spent = sum(map(len, pictures))
     progress.end()
-    return Film(size, row, pictures, every)
+    return FrameImages(size, row, pictures, every)
 
 
 def _frames(source: VideoFile, row_of: dict[int, int]) -> Iterator[tuple[int, Image]]:
@@ -105,7 +106,7 @@ def _frames(source: VideoFile, row_of: dict[int, int]) -> Iterator[tuple[int, Im
 
 
 def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int], int]:
-    """Width and height of the pictures, and every how manieth frame gets one."""
+    """Width and height of the pictures, and one frame in how many gets one."""
     aspect = float(window[0] / window[1])
     fitting = sqrt(budget / (count * _BYTES_PER_PIXEL * aspect))
     least = min(LEAST_HEIGHT, window[1])

@@ -8,44 +8,56 @@ import json
 import re
 from html import unescape
 from importlib.resources import files
+from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
 
-from la2ds_cli.views.report.page import embedded_json, items, page, template, text
+from la2ds_cli.views.page import package_text, render_page
 
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror='alert(2)'>\u2028&\""
 
 
+COMPARISON = "views/compare_page.html"
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("how_to_read", "alternative", "picture"), ""),
+    **dict.fromkeys(("notes", "differences", "tempo", "score", "no_finding"), ()),
+    **dict.fromkeys(("score_rows", "finding_rows", "joint_rows", "tempo_rows"), ()),
+}
+PLOT = "views/embedding_plot/page.html"
+
+
+def plot_page(data: object) -> str:
+    return render_page(PLOT, "t", styles=(), count=1, summary=EVIL, data=data).decode()
+
+
 def test_json_in_a_page_cannot_end_its_element() -> None:
-    html = embedded_json("data", {"name": EVIL})
-    inner = html.removeprefix('<script type="application/json" id="data">')
-    inner = inner.removesuffix("</script>")
-    assert not set("<>&") & set(inner)
-    assert json.loads(inner) == {"name": EVIL}
+    html = plot_page({"name": EVIL})
+    inner = re.search('<script type="application/json" id="plot">(.*?)</script>', html)
+    assert inner is not None
+    assert not set("<>&") & set(inner[1])
+    assert json.loads(inner[1]) == {"name": EVIL}
 
 
 def test_nan_is_refused_rather_than_written_as_no_json() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        embedded_json("data", [float("nan")])
+        plot_page([float("nan")])
 
 
-def test_text_is_escaped_for_attributes_too() -> None:
-    assert not set("<>\"'") & set(text(EVIL))
-    assert unescape(text(EVIL)) == EVIL
-
-
-def test_an_empty_list_is_nothing() -> None:
-    assert items([]) == ""
-    assert items(["a", "b"]) == '<ul class=""><li>a</li><li>b</li></ul>'
+def test_what_a_template_names_must_be_given() -> None:
+    with pytest.raises(UndefinedError, match="summary"):
+        render_page(PLOT, "t", styles=(), count=1, data={})
 
 
 def test_the_policy_names_the_digests_of_what_is_in_the_page() -> None:
-    html = page(
-        "overview.html",
+    html = render_page(
+        PLOT,
         EVIL,
-        styles=("page.css",),
-        scripts=("clips.js",),
-        **dict.fromkeys(("heading", "facts", "pairs", "clips", "runs", "results"), ""),
+        styles=["views/report/page.css"],
+        scripts=["views/report/clips.js"],
+        count=EVIL,
+        summary="",
+        data={},
     ).decode()
     found = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
     assert found is not None
@@ -57,20 +69,27 @@ def test_the_policy_names_the_digests_of_what_is_in_the_page() -> None:
         digest = base64.b64encode(hashlib.sha256(inner[1].encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     assert "unsafe" not in policy
-    assert f"<title>{text(EVIL)}</title>" in html
+    for tag, around in (("title", ""), ("h1", "Frames of {} clips in the feature space")):
+        inner = re.search(f"<{tag}>(.*?)</{tag}>", html)
+        assert inner is not None
+        assert not set("<>\"'") & set(inner[1])
+        assert unescape(inner[1]) == (around.format(EVIL) or EVIL)
 
 
 def test_a_page_without_script_allows_none() -> None:
-    parts = dict.fromkeys(("heading", "facts", "pairs", "clips", "runs", "results"), "")
-    html = page("overview.html", "t", styles=("page.css",), **parts).decode()
-    assert "script-src &#x27;none&#x27;" in html
+    html = render_page(COMPARISON, "t", styles=(), **NOTHING).decode()
+    assert "script-src 'none'" in unescape(html)
     assert "<script" not in html
 
 
 def test_no_template_names_an_address_or_an_inline_style() -> None:
-    names = [entry.name for entry in files("la2ds_cli.views.report").iterdir()]
-    kinds = {name: template(name) for name in names if name.endswith((".html", ".css", ".js"))}
-    assert len(kinds) >= 9
+    kinds = {
+        f"{folder}/{entry.name}": entry.read_text("utf-8")
+        for folder in ("views", "views/report", "views/embedding_plot", "experiments")
+        for entry in files("la2ds_cli").joinpath(folder).iterdir()
+        if entry.name.endswith((".html", ".css", ".js"))
+    }
+    assert len(kinds) >= 18
     for name, content in kinds.items():
         assert not re.search(r"https?:|@import|url\(|fetch\(|XMLHttpRequest|innerHTML", content), (
             name
@@ -98,6 +117,6 @@ def luminance(colour: str) -> float:
 )
 def test_text_has_enough_contrast(ink: str, ground: str) -> None:
     """Web Content Accessibility Guidelines 2.2, 1.4.3: at least 4.5 to 1."""
-    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", template("page.css")))
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", package_text("views/report/page.css")))
     light, dark = sorted((luminance(colours[ink]), luminance(colours[ground])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5

@@ -1,22 +1,37 @@
-"""The figure of trajectories: one colour per clip, opacity by time, phases, start and end."""
+"""The files of an embedding plot: the figure (one colour per clip, opacity by time, phases, start
+and end), a page for a browser that shows the moment under the pointer, and JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from la2ds_cli.views.embedding_plot.clips import Link, PlottedClip, all_phases
+from la2ds_cli.alignment.result import rounded
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.views import figure
+from la2ds_cli.views.embedding_plot.plot import (
+    DASHES,
+    EmbeddingPlot,
+    Link,
+    PlottedClip,
+    all_phases,
+)
 from la2ds_cli.views.embedding_plot.projection import LABELS
 from la2ds_cli.views.figure import GREY, printable
+from la2ds_cli.views.page import render_page
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from la2ds_cli.views.embedding_plot.plot import EmbeddingPlot
-
+SUFFIXES = (*figure.SUFFIXES, ".html", ".json")
 _WIDTH, _DPI = 12.0, 150  # inches; shown 1200 pixels wide, the small print is 12 pixels high
 _LEFT, _AXES, _SIDE = 0.85, 7.9, 9.0  # inches: left edge and width of the axes, the legend
 _TOP, _BOTTOM = 0.95, 0.65
@@ -24,6 +39,25 @@ _LOWEST, _HIGHEST = 3.8, 7.2  # of the axes
 _ROW = 0.245  # of the legend
 _SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
 _INK, _LINK = "#404040", "#9a9a9a"
+
+
+def write(
+    project: Project, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
+) -> EmbeddingPlot:
+    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a picture and a
+    page go to results/plot-embeddings. Returns the result with its `files`."""
+    if not targets:
+        first, second = result.clips[0].video, result.clips[1].video
+        more = len(result.clips) - 2
+        name = f"{first}--{second}" + (f"--and-{more}-more" if more else "") + f"-{result.method}"
+        folder = project.results_dir("plot-embeddings")
+        targets = [folder / f"{name}.png", folder / f"{name}.html"]
+    result = replace(result, files=tuple(targets))
+    progress.begin("drawing")
+    contents = {".json": result.to_json, ".html": lambda: page(result)}
+    figure.write_outputs(targets, contents, cache(lambda: draw(result)))
+    progress.end()
+    return result
 
 
 def draw(result: EmbeddingPlot) -> Figure:
@@ -35,8 +69,7 @@ def draw(result: EmbeddingPlot) -> Figure:
     high = _axes_height(result, signs)
     total = _TOP + high + _BOTTOM
     figure = Figure(figsize=(_WIDTH, total), dpi=_DPI)
-    place = (_LEFT / _WIDTH, _BOTTOM / total, _AXES / _WIDTH, high / total)
-    axes = figure.add_axes(place)
+    axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / total, _AXES / _WIDTH, high / total))
     for link in result.links:
         _link(axes, result.clips[link.a], result.clips[link.b], link)
     for clip in result.clips:
@@ -94,10 +127,10 @@ def summary(result: EmbeddingPlot) -> str:
 
 def _title(figure: Figure, result: EmbeddingPlot) -> None:
     height = float(figure.get_figheight())
-    place = {"x": 0.02, "va": "center"}
+    left = {"x": 0.02, "va": "center"}
     text = f"frames of {len(result.clips)} clips in the feature space"
-    figure.text(y=1 - 0.3 / height, s=text, fontsize=14, fontweight="bold", **place)
-    figure.text(y=1 - 0.62 / height, s=summary(result), fontsize=10.5, color=_INK, **place)
+    figure.text(y=1 - 0.3 / height, s=text, fontsize=14, fontweight="bold", **left)
+    figure.text(y=1 - 0.62 / height, s=summary(result), fontsize=10.5, color=_INK, **left)
 
 
 def _trajectory(axes: Axes, clip: PlottedClip) -> None:
@@ -171,11 +204,11 @@ def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> Non
         rows += [(Line2D([], [], **_mark(s, GREY)), printable(n, 30)) for n, s in signs.items()]
     handles, labels = zip(*rows, strict=True)
     top = 1 - _TOP / float(figure.get_figheight())
-    place = {"loc": "upper left", "bbox_to_anchor": (_SIDE / _WIDTH, top)}
     legend = figure.legend(
         handles,
         labels,
-        **place,
+        loc="upper left",
+        bbox_to_anchor=(_SIDE / _WIDTH, top),
         fontsize=9.5,
         frameon=False,
         borderaxespad=0,
@@ -187,3 +220,42 @@ def _legend(figure: Figure, result: EmbeddingPlot, signs: dict[str, str]) -> Non
     for (handle, label), text in zip(rows, legend.get_texts(), strict=True):
         if label in titles and isinstance(handle, Line2D) and handle.get_marker() == "None":
             text.set_fontweight("bold")
+
+
+def page(result: EmbeddingPlot) -> bytes:
+    """The page as UTF-8 HTML; every name of the user's is text in it."""
+    return render_page(
+        "views/embedding_plot/page.html",
+        "Frames in the feature space: " + ", ".join(clip.name for clip in result.clips),
+        styles=["views/embedding_plot/page.css"],
+        scripts=["views/embedding_plot/marks.js", "views/embedding_plot/page.js"],
+        count=len(result.clips),
+        summary=summary(result),
+        data=_page_data(result),
+    )
+
+
+def _page_data(result: EmbeddingPlot) -> dict[str, Any]:
+    phases = all_phases(result.clips)
+    number = {name: n for n, name in enumerate(phases)}
+    return {
+        "labels": axis_labels(result),
+        "ticks": result.projection.explained is not None,
+        "phases": phases,
+        "links": [{"a": k.a, "b": k.b, "pairs": k.pair.tolist()} for k in result.links],
+        "clips": [
+            {
+                "name": clip.name,
+                "colour": clip.colour,
+                "dash": DASHES.index(clip.dash),
+                "frame": clip.frame.tolist(),
+                "time": rounded(clip.time, 4),
+                "phase": [number.get(name, -1) for name in clip.phase],
+                "opacity": rounded(clip.opacity, 3),
+                "x": rounded(clip.point[:, 0], 5),
+                "y": rounded(clip.point[:, 1], 5),
+                "starts": [[row, number[name]] for row, name in clip.phase_starts],
+            }
+            for clip in result.clips
+        ],
+    }

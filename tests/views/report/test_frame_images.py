@@ -14,7 +14,14 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.reader import write_video
 from la2ds_cli.video.video_file import VideoFile
-from la2ds_cli.views.report import film
+from la2ds_cli.views.report.frame_images import (
+    BUDGET,
+    HEIGHT,
+    LEAST_HEIGHT,
+    _plan,
+    encode_frames,
+    windows,
+)
 from tests.movement import sequence
 from tests.views.report.conftest import FIRST, SHADE, shaded_video
 
@@ -33,7 +40,7 @@ def noise_video(path: Path, count: int = 24) -> Path:
 
 
 def test_every_frame_has_its_picture(tmp_path: Path) -> None:
-    made = film.make_film(VideoFile(shaded_video(tmp_path / "a.mp4", 24)), POSE, Progress())
+    made = encode_frames(VideoFile(shaded_video(tmp_path / "a.mp4", 24)), POSE, Progress())
     assert made.row == list(range(24))
     assert made.every == 1
     shades = [(decoded(picture).mean() - FIRST) / SHADE for picture in made.pictures]
@@ -42,7 +49,7 @@ def test_every_frame_has_its_picture(tmp_path: Path) -> None:
 
 def test_a_part_of_the_file_shows_its_own_frames(tmp_path: Path) -> None:
     part = POSE.cut(5, 9)
-    made = film.make_film(VideoFile(shaded_video(tmp_path / "a.mp4", 24)), part, Progress())
+    made = encode_frames(VideoFile(shaded_video(tmp_path / "a.mp4", 24)), part, Progress())
     assert made.row == [0, 1, 2, 3]
     shades = [(decoded(picture).mean() - FIRST) / SHADE for picture in made.pictures]
     np.testing.assert_allclose(shades, [5, 6, 7, 8], atol=0.4)
@@ -53,8 +60,8 @@ def test_a_mirrored_clip_has_mirrored_pictures(tmp_path: Path) -> None:
     image = np.zeros((240, 320, 3), np.uint8)
     image[:, :160] = 200  # bright on the left
     write_video(path, [image] * 24, 20.0)
-    plain = film.make_film(VideoFile(path), POSE, Progress())
-    turned = film.make_film(VideoFile(path), mirror(POSE), Progress(), mirrored=True)
+    plain = encode_frames(VideoFile(path), POSE, Progress())
+    turned = encode_frames(VideoFile(path), mirror(POSE), Progress(), mirrored=True)
     assert decoded(plain.pictures[0])[100, 5].mean() > 180
     assert decoded(plain.pictures[0])[100, -5].mean() < 20
     assert decoded(turned.pictures[0])[100, 5].mean() < 20
@@ -70,8 +77,8 @@ def test_joints_lie_on_what_they_are_in_the_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     write_video(path, [image] * 24, 20.0)
     for pose, mirrored in ((POSE, False), (mirror(POSE), True)):
-        made = film.make_film(VideoFile(path), pose, Progress(), mirrored=mirrored)
-        box = film.windows(pose)[0]
+        made = encode_frames(VideoFile(path), pose, Progress(), mirrored=mirrored)
+        box = windows(pose)[0]
         bright = np.argwhere(decoded(made.pictures[0])[..., 1] > 128).mean(axis=0)[::-1]
         scale = made.size[1] / (box[3] - box[1])
         np.testing.assert_allclose(bright, (pose.xy[0, 0] - box[:2]) * scale, atol=1.5)
@@ -80,7 +87,7 @@ def test_joints_lie_on_what_they_are_in_the_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize("budget", [60_000, 150_000, 10**9])
 def test_the_budget_is_kept_whatever_the_pictures_need(tmp_path: Path, budget: int) -> None:
     source = VideoFile(noise_video(tmp_path / "a.mp4"))
-    made = film.make_film(source, POSE, Progress(), budget=budget)
+    made = encode_frames(source, POSE, Progress(), budget=budget)
     assert 0 < made.bytes <= budget
     assert made.row == list(range(0, 24, made.every))
     assert len(made.pictures) == len(made.row)
@@ -89,23 +96,23 @@ def test_the_budget_is_kept_whatever_the_pictures_need(tmp_path: Path, budget: i
 
 def test_long_clips_get_smaller_pictures_before_they_get_fewer() -> None:
     window = np.array([800.0, 1000.0])
-    sizes = [film._plan(count, window, film.BUDGET) for count in (300, 1000, 3000, 9000)]
+    sizes = [_plan(count, window, BUDGET) for count in (300, 1000, 3000, 9000)]
     heights, every = [size[1] for size, _ in sizes], [step for _, step in sizes]
-    assert heights[0] == film.HEIGHT
+    assert heights[0] == HEIGHT
     assert heights == sorted(heights, reverse=True)
-    assert heights[-1] == film.LEAST_HEIGHT
+    assert heights[-1] == LEAST_HEIGHT
     assert every[:2] == [1, 1]
     assert every[-1] > 1
 
 
 def test_pictures_are_not_made_larger_than_they_are() -> None:
-    size, _ = film._plan(100, np.array([90.0, 120.0]), film.BUDGET)
+    size, _ = _plan(100, np.array([90.0, 120.0]), BUDGET)
     assert size == (90, 120)
 
 
 def test_the_window_shows_more_than_the_body_and_stays_in_the_picture() -> None:
     large = replace(POSE, size=(1000, 800))
-    box = film.windows(large)
+    box = windows(large)
     known = POSE.xy.reshape(-1, 2)
     assert (known >= box[0, :2]).all()
     assert (known <= box[0, 2:]).all()
@@ -116,5 +123,5 @@ def test_the_window_shows_more_than_the_body_and_stays_in_the_picture() -> None:
 
 
 def test_frames_that_the_file_does_not_hold_have_no_picture(tmp_path: Path) -> None:
-    made = film.make_film(VideoFile(shaded_video(tmp_path / "a.mp4", 10)), POSE, Progress())
+    made = encode_frames(VideoFile(shaded_video(tmp_path / "a.mp4", 10)), POSE, Progress())
     assert made.row == list(range(10))
