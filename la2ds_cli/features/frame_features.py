@@ -30,9 +30,7 @@ from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.poses.sources import content_digest
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
-from la2ds_cli.video.read_ahead import read_ahead
-from la2ds_cli.video.reader import Frame
-from la2ds_cli.video.video_file import VideoFile, video_file
+from la2ds_cli.video.reader import Frame, VideoFile, read_ahead, video_file
 
 if TYPE_CHECKING:
     from la2ds_models.resnet import Conv4c

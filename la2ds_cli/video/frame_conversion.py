@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from la2ds_cli.video.orientation import IDENTITY, Image, Matrix, orient
-from la2ds_cli.video.tone_map import Primaries, Transfer, get_tone_map
 
 if TYPE_CHECKING:
     import av
@@ -85,3 +86,131 @@ def display_matrix(frame: av.VideoFrame) -> Matrix:
         return IDENTITY
     a, b, _, c, d = np.frombuffer(bytes(data), dtype="<i4")[:5].tolist()
     return a, b, c, d
+
+
+# --- HDR and wide-gamut video to 8-bit sRGB, in numpy and lookup tables --------------------------
+
+Transfer = Literal["PQ", "HLG", "SDR"]
+Primaries = Literal["BT.2020", "P3", "BT.709"]
+
+PEAK = 1000.0  # nits: what consumer HDR is graded for, and the nominal peak of HLG
+WHITE = 203.0  # nits: diffuse white, BT.2408
+
+_FLOAT = NDArray[np.float64]
+_TOP = 65535
+# swscale stretches limited range to 255 * 256, not to 65535, when it writes 16 bits.
+SIGNAL_TOP = 65280
+_ROWS = 64  # converted at once: what fits in the processor's cache
+
+# Chromaticities x, y of red, green, blue (BT.2020, SMPTE EG 432-1, BT.709); all have white D65.
+_CHROMATICITIES: dict[Primaries, list[tuple[float, float]]] = {
+    "BT.2020": [(0.708, 0.292), (0.170, 0.797), (0.131, 0.046)],
+    "P3": [(0.680, 0.320), (0.265, 0.690), (0.150, 0.060)],
+    "BT.709": [(0.640, 0.330), (0.300, 0.600), (0.150, 0.060)],
+}
+_D65 = (0.3127, 0.3290)
+
+
+def pq_to_nits(signal: _FLOAT) -> _FLOAT:
+    """Nits of a PQ signal in [0, 1] (ST 2084, EOTF)."""
+    power = np.power(np.asarray(signal, np.float64), 1 / 78.84375)
+    return 10000 * np.power(
+        np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power), 1 / 0.1593017578125
+    )
+
+
+def nits_to_pq(nits: _FLOAT) -> _FLOAT:
+    """PQ signal of nits in [0, 10000] (ST 2084, inverse EOTF)."""
+    power = np.power(np.asarray(nits, np.float64) / 10000, 0.1593017578125)
+    return np.power((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power), 78.84375)
+
+
+def hlg_to_light(signal: _FLOAT) -> _FLOAT:
+    """Scene light in [0, 1] of an HLG signal in [0, 1] (BT.2100, inverse OETF)."""
+    signal = np.asarray(signal, np.float64)
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+
+
+def tone_curve(nits: _FLOAT) -> _FLOAT:
+    """Nits in [0, WHITE] shown for nits in [0, PEAK]: BT.2390 EETF with black at 0.
+
+    Below the knee nothing changes; above it a Hermite spline in the PQ signal leads to WHITE.
+    """
+    top = float(nits_to_pq(np.array(PEAK)))
+    signal = nits_to_pq(np.minimum(nits, PEAK)) / top
+    most = float(nits_to_pq(np.array(WHITE))) / top
+    knee = 1.5 * most - 0.5
+    t = (np.maximum(signal, knee) - knee) / (1 - knee)
+    spline = (
+        (2 * t**3 - 3 * t**2 + 1) * knee
+        + (t**3 - 2 * t**2 + t) * (1 - knee)
+        + (3 * t**2 - 2 * t**3) * most
+    )
+    return pq_to_nits(np.where(signal < knee, signal, spline) * top)
+
+
+def linear_to_srgb(light: _FLOAT) -> _FLOAT:
+    """sRGB signal in [0, 1] of linear light in [0, 1] (IEC 61966-2-1)."""
+    light = np.asarray(light, np.float64)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def srgb_to_linear(signal: _FLOAT) -> _FLOAT:
+    """Linear light in [0, 1] of an sRGB signal in [0, 1] (IEC 61966-2-1)."""
+    signal = np.asarray(signal, np.float64)
+    return np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
+
+
+def to_xyz(primaries: Primaries) -> _FLOAT:
+    """Matrix (3, 3) from linear RGB to CIE XYZ, Y = 1 for white (SMPTE RP 177)."""
+    points = [*_CHROMATICITIES[primaries], _D65]
+    xyz = np.array([(x / y, 1, (1 - x - y) / y) for x, y in points]).T
+    return xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
+
+
+class ToneMap:
+    """Converts 16-bit RGB signals of one transfer function and one set of primaries."""
+
+    def __init__(self, transfer: Transfer, primaries: Primaries) -> None:
+        signal = np.minimum(np.arange(_TOP + 1) / SIGNAL_TOP, 1)
+        self._light = _light_of(signal, transfer).astype(np.float32)
+        share = np.arange(_TOP + 1) / _TOP
+        shown = share if transfer == "SDR" else tone_curve(share * PEAK) / WHITE
+        self._code = np.rint(255 * linear_to_srgb(np.minimum(shown, 1))).astype(np.uint8)
+        matrix = np.linalg.solve(to_xyz("BT.709"), to_xyz(primaries))
+        self._matrix = (matrix * _TOP).astype(np.float32)
+        self._luminance = to_xyz(primaries)[1].astype(np.float32)
+        gain = np.power(share, 0.2)  # BT.2100 OOTF: luminance to the power of gamma - 1
+        self._gain = gain.astype(np.float32) if transfer == "HLG" else None
+
+    def __call__(self, signal: NDArray[np.uint16]) -> Image:
+        """Image (H, W, 3) uint8 sRGB of signal (H, W, 3) uint16, SIGNAL_TOP = full signal."""
+        image = np.empty(signal.shape, np.uint8)
+        for top in range(0, len(signal), _ROWS):
+            image[top : top + _ROWS] = self._rows(signal[top : top + _ROWS])
+        return image
+
+    def _rows(self, signal: NDArray[np.uint16]) -> Image:
+        # mode="clip" spares numpy a check of all indices; none can be out of range.
+        light = self._light.take(signal, mode="clip")
+        if self._gain is not None:
+            luminance = light @ self._luminance
+            index = np.minimum(luminance * _TOP, _TOP).astype(np.uint16)
+            light *= self._gain.take(index, mode="clip")[..., None]
+        light = light @ self._matrix.T
+        index = np.clip(light, 0, _TOP, out=light).astype(np.uint16)
+        return self._code.take(index, mode="clip")
+
+
+def _light_of(signal: _FLOAT, transfer: Transfer) -> _FLOAT:
+    """Linear light of signals in [0, 1], as a share of the peak; above it clipped."""
+    if transfer == "PQ":
+        return np.minimum(pq_to_nits(signal) / PEAK, 1)
+    return hlg_to_light(signal) if transfer == "HLG" else srgb_to_linear(signal)
+
+
+@lru_cache(maxsize=8)
+def get_tone_map(transfer: Transfer, primaries: Primaries) -> ToneMap:
+    """The tone map of a kind of signal, made once."""
+    return ToneMap(transfer, primaries)

@@ -10,15 +10,18 @@ slow motion of the options.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
 
-from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
-from la2ds_cli.video.frame_clock import FrameClock
 from la2ds_cli.video.frame_conversion import FrameConverter, hdr_name
 from la2ds_cli.video.image_sequence import (
     animation_facts,
@@ -32,11 +35,11 @@ from la2ds_cli.video.media_files import (
     image_files,
     is_animated_webp,
     is_image_folder,
+    is_video_file,
     refuse_url,
     unreadable,
 )
 from la2ds_cli.video.orientation import Image, orient, turn
-from la2ds_cli.video.read_ahead import read_ahead
 from la2ds_cli.video.writer import write_video
 
 __all__ = [
@@ -236,3 +239,98 @@ def _nothing_left(
         exit_code=ExitCode.UNUSABLE,
         code="V002",
     )
+
+
+# --- time stamps that can be relied on -----------------------------------------------------------
+
+
+class FrameClock:
+    """Makes time stamps strictly increasing, one frame at a time.
+
+    A missing stamp is one frame after the last; a repeated or slightly late one half a frame, so
+    that the next good stamp fits again; a jump back of more than a second (joined recordings)
+    shifts all that follow.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self.period = 1 / fps
+        self.last: float | None = None
+        self.shift = 0.0
+
+    def tick(self, stamp: float | None) -> float:
+        """Seconds of the next frame, given its stamp in seconds, None where it has none."""
+        if self.last is None:
+            self.last = 0.0 if stamp is None else stamp
+            return self.last
+        time = self.last + self.period if stamp is None else stamp + self.shift
+        if time < self.last - 1:
+            self.shift += self.last + self.period - time
+            time = self.last + self.period
+        if time <= self.last:
+            time = self.last + self.period / 2
+        self.last = time
+        return time
+
+
+# --- a video of a project, read as its clip asks for ---------------------------------------------
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """path: a video file or a folder of images. Frame.source of its frames is the `frame` of a
+    pose sequence, Frame.index its row where nothing was resampled."""
+
+    path: Path
+    options: ClipOptions = field(default_factory=ClipOptions)
+
+    def frames(self) -> Iterator[Frame]:
+        """Upright frames of the clip, one in memory at a time."""
+        return read_frames(self.path, self.options)
+
+
+def video_file(project: Project, video: Video) -> VideoFile | None:
+    """The file that the frames of a clip can be read from; None where it is gone, or where the
+    poses came from a file without pictures."""
+    path = project.source(video)
+    if not (is_video_file(path) or is_image_folder(path)):
+        return None
+    return VideoFile(path, ClipOptions.from_text(video.options))
+
+
+# --- decoding in a thread while the consumer works -----------------------------------------------
+
+Item = TypeVar("Item")
+
+
+def read_ahead(frames: Iterator[Item], depth: int) -> Generator[Item, None, None]:
+    """The same frames, decoded by a thread up to `depth` frames ahead of the consumer."""
+    waiting: Queue[Item | BaseException | None] = Queue(maxsize=depth)
+    stop = Event()
+
+    def offer(item: Item | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                return waiting.put(item, timeout=0.1)
+            except Full:
+                continue
+
+    def work() -> None:
+        try:
+            for frame in frames:
+                offer(frame)
+                if stop.is_set():
+                    return
+            offer(None)
+        except BaseException as error:  # raised again where the frames are consumed
+            offer(error)
+
+    worker = Thread(target=work, name="decode", daemon=True)
+    worker.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        worker.join()

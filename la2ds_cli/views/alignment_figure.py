@@ -15,7 +15,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.resample import frame_edges
-from la2ds_cli.video.video_file import VideoFile, video_file
+from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.views.figure import BLUE, GREEN, GREY, ORANGE, RED, phase_colours, printable
 from la2ds_cli.views.film_strip import aspect, pictures
 

@@ -16,8 +16,7 @@ from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame, mirror
-from la2ds_cli.video.reader import Image
-from la2ds_cli.video.video_file import video_file
+from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views.figure import GREEN, GREY, printable
 from la2ds_cli.views.film_strip import aspect, pictures, view_boxes
 

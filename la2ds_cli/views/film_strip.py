@@ -9,8 +9,7 @@ import numpy as np
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.crop import clip_box
-from la2ds_cli.video.reader import Image
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import Image, VideoFile
 
 _PADDING = 0.12  # margin around the body, share of its longer side
 _FOLLOW = 1.7  # the view follows the body when the clip's box is that many times larger than it

@@ -23,8 +23,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import verdict
-from la2ds_cli.video.reader import Image, write_video
-from la2ds_cli.video.video_file import video_file
+from la2ds_cli.video.reader import Image, video_file, write_video
 from la2ds_cli.views.figure import printable
 from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import (

@@ -16,8 +16,7 @@ import numpy as np
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.video.reader import Image
-from la2ds_cli.video.video_file import video_file
+from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
 from la2ds_cli.views.figure import GREEN, RED, drawn_once, printable, write_outputs
 from la2ds_cli.views.film_strip import aspect, pictures

@@ -26,7 +26,7 @@ from la2ds_cli.features.frame_features import (
     shown_rows,
 )
 from la2ds_cli.features.resample import time_grid
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import VideoFile
 from tests.drawn_clips import grey_steps, quadrants
 from tests.filmed_clips import SIDE, Thumbnail, brightness, film, use_thumbnails
 from tests.movement import add_sequence, sequence

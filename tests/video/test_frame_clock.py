@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from la2ds_cli.video.frame_clock import FrameClock
+from la2ds_cli.video.reader import FrameClock
 
 
 def ticks(stamps: list[float | None], fps: float = 10) -> list[float]:

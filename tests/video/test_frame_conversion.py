@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
+from la2ds_cli.video.frame_conversion import hlg_to_light, linear_to_srgb, nits_to_pq, tone_curve
 from la2ds_cli.video.reader import probe, read_frames
-from la2ds_cli.video.tone_map import hlg_to_light, linear_to_srgb, nits_to_pq, tone_curve
 from tests.drawn_clips import (
     BLUE,
     GREEN,

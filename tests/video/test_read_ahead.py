@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.video.read_ahead import read_ahead
-from la2ds_cli.video.reader import Frame, read_frames, write_video
+from la2ds_cli.video.reader import Frame, read_ahead, read_frames, write_video
 from tests.drawn_clips import grey_steps
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.video.tone_map import (
+from la2ds_cli.video.frame_conversion import (
     PEAK,
     SIGNAL_TOP,
     WHITE,

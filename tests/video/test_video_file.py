@@ -6,8 +6,7 @@ import numpy as np
 
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.video.reader import write_video
-from la2ds_cli.video.video_file import video_file
+from la2ds_cli.video.reader import video_file, write_video
 
 
 def test_a_clip_is_read_as_its_row_says(tmp_path: Path) -> None:

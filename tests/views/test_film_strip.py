@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.video.reader import write_video
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import VideoFile, write_video
 from la2ds_cli.views import film_strip
 from tests.movement import sequence
 

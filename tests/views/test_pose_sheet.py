@@ -66,7 +66,7 @@ def test_frames_are_evenly_spaced(project: Project, tmp_path: Path, monkeypatch)
             read.append(frame.index)
             yield frame
 
-    monkeypatch.setattr("la2ds_cli.video.video_file.read_frames", counted)
+    monkeypatch.setattr("la2ds_cli.video.reader.read_frames", counted)
     overlay_sheet(project, ["a"], tmp_path / "s.png", columns=4)
     assert shown == [2, 7, 12, 17]
     assert read == list(range(18))

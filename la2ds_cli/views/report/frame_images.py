@@ -12,8 +12,7 @@ import numpy as np
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.video.reader import Image
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import Image, VideoFile
 from la2ds_cli.views.film_strip import cut_out, view_boxes
 
 HEIGHT = 440  # pixels of a picture: that of a player on a page of 1200 pixels

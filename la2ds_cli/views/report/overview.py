@@ -32,8 +32,7 @@ from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import Verdict
 from la2ds_cli.poses.verdict import verdict as joints_verdict
-from la2ds_cli.video.reader import Image
-from la2ds_cli.video.video_file import VideoFile, video_file
+from la2ds_cli.video.reader import Image, VideoFile, video_file
 from la2ds_cli.views.figure import phase_colours
 from la2ds_cli.views.film_strip import pictures, view_boxes
 from la2ds_cli.views.page import base64_text, render_page

@@ -16,7 +16,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.video.video_file import video_file
+from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
 from la2ds_cli.views.report.pair_data import Baseline, PageClip, baselines, page_clip, pair_json

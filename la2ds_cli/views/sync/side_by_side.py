@@ -12,8 +12,7 @@ import numpy as np
 
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.video.reader import Image
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import Image, VideoFile
 from la2ds_cli.views.figure import phase_colours, printable
 from la2ds_cli.views.film_strip import view_boxes
 from la2ds_cli.views.pose_drawing import draw_pose

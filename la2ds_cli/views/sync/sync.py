@@ -18,8 +18,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.video.reader import Image, probe
-from la2ds_cli.video.video_file import VideoFile, video_file
+from la2ds_cli.video.reader import Image, VideoFile, probe, video_file
 from la2ds_cli.video.writer import write_video
 from la2ds_cli.views.sync.edit_list import Segment, csv_text, edit_segments
 from la2ds_cli.views.sync.side_by_side import (

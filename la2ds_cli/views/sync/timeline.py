@@ -10,8 +10,7 @@ import numpy as np
 
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
-from la2ds_cli.video.reader import Frame, Image
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import Frame, Image, VideoFile
 
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
 _ROUNDING = 1e-9  # seconds

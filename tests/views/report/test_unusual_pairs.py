@@ -57,7 +57,7 @@ def test_privacy_leaves_no_picture(
     def read(*_: object) -> None:
         raise AssertionError("the video was read")
 
-    monkeypatch.setattr("la2ds_cli.video.video_file.VideoFile.frames", read)
+    monkeypatch.setattr("la2ds_cli.video.reader.VideoFile.frames", read)
     made = report_pair(filmed, "a", "b", privacy=True)
     content = made.file.read_bytes()
     assert made.images == (None, None)

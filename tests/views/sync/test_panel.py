@@ -10,7 +10,7 @@ import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import VideoFile
 from la2ds_cli.views.pose_drawing import LEFT, RIGHT
 from la2ds_cli.views.sync.side_by_side import PLAIN, full_panel, greyed, make_panel
 from tests.views.sync.synced import still_pose

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.video.reader import Frame, write_video
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import Frame, VideoFile, write_video
 from la2ds_cli.views.sync.timeline import shown_frames
 from tests.views.sync.synced import grey_frames, number
 

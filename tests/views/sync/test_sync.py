@@ -16,8 +16,7 @@ from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.video.reader import Image, probe, read_frames
-from la2ds_cli.video.video_file import VideoFile
+from la2ds_cli.video.reader import Image, VideoFile, probe, read_frames
 from la2ds_cli.views.sync import sync as step
 from la2ds_cli.views.sync.side_by_side import GROUND
 from la2ds_cli.views.sync.sync import Appearance, SyncResult, Targets
