@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -190,9 +191,8 @@ def read_heatmaps(
     """
     import zstandard
 
-    path = project.heatmap_path(video)
-    try:
-        arrays, _, facts = artifact.read_arrays(path)
+    with _readable(project, video):
+        arrays, _, facts = artifact.read_arrays(project.heatmap_path(video))
         first, last, _ = slice(start, stop).indices(facts["frames"])
         shape = (-1, facts["channels"], facts["size"], facts["size"])
         maps = np.empty((max(last - first, 0), *shape[1:]), dtype=np.float32)
@@ -205,6 +205,21 @@ def read_heatmaps(
             part = levels[low - index * chunk : high - index * chunk]
             np.divide(part, _LEVELS, out=maps[low - first : high - first], dtype=np.float32)
         return maps
+
+
+def read_facts(project: Project, video: str) -> Mapping[str, Any]:
+    """The facts of a clip's file, see compress_heatmaps; UserError as read_heatmaps."""
+    with _readable(project, video):
+        return artifact.read_header(project.heatmap_path(video))[1]
+
+
+@contextmanager
+def _readable(project: Project, video: str) -> Iterator[None]:
+    """UserError for a file that is absent (exit 4) or damaged (exit 3)."""
+    import zstandard
+
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(
             f"no cached heatmaps of {video}",
