@@ -1,4 +1,4 @@
-"""`la2ds transfer-labels`: phases labelled on some clips, carried to others."""
+"""`la2ds transfer-labels`: phases labelled on some clips, propagated to others."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import ExitCode
     from la2ds_cli.core.project import Project
-    from la2ds_cli.labels.check import Check
-    from la2ds_cli.labels.transfer import TransferResult
+    from la2ds_cli.labels.check import CheckResult
+    from la2ds_cli.labels.propagate import PropagationResult
 
 NAMES = {"carried": "transfer-labels", "equal_votes": "... with equal votes"}
 SHOWN = {
@@ -58,7 +57,7 @@ def transfer_labels(
         bool,
         typer.Option(
             "--write",
-            help="Also into the project's phases.csv, beside labels by people, and marked.",
+            help="Add them to the project's phases.csv too, marked, beside labels by people.",
         ),
     ] = False,
     overwrite: Annotated[
@@ -72,7 +71,7 @@ def transfer_labels(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="Carry to labelled clips, and measure how far off; writes no labels."
+            "--check", help="Propagate to labelled clips and measure the errors; writes no labels."
         ),
     ] = False,
     votes: Annotated[
@@ -80,38 +79,39 @@ def transfer_labels(
         typer.Option(
             "--votes",
             metavar="N,N,...",
-            help="With --check: so many clips vote, drawn at random.",
+            help="With --check: how many clips vote, drawn at random.",
         ),
     ] = "",
     draws: Annotated[
         int,
-        typer.Option("--draws", metavar="N", min=1, help="With --votes: so often they are drawn."),
+        typer.Option("--draws", metavar="N", min=1, help="With --votes: how often they are drawn."),
     ] = 5,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Carry the phases of labelled clips to other clips.
+    """Propagate the phases of labelled clips to other clips.
 
-    Each labelled clip is aligned with each other clip and its phases are carried along; several
-    vote on every boundary. Writes phases.csv, boundaries.csv (time, interval, confidence, votes)
-    and frames.csv to results/transfer. Carried labels are marked, and never taken for truth.
+    Each labelled clip is aligned with each other clip, which maps its phases there; several vote on
+    every boundary. Writes phases.csv, boundaries.csv (time, interval, confidence, votes) and
+    frames.csv to results/transfer. Propagated labels are marked, and never taken for truth.
 
     \b
       la2ds transfer-labels --from anna --project swings
       la2ds transfer-labels --from labelled --to all --write --project swings
       la2ds transfer-labels --from labelled --check --project swings
     """
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
-    from la2ds_cli.labels import transfer as step
-    from la2ds_cli.labels.check import check_transfer
+    from la2ds_cli.labels.check import check_propagation
+    from la2ds_cli.labels.propagate import propagate_labels
 
     if overwrite and not write:
         raise UserError("--overwrite replaces nothing without --write", hint="add --write")
     if check and write:
-        raise UserError("--check writes no labels", hint="leave --write or --check out")
+        raise UserError("--check writes no labels", hint="omit --write or --check")
     counts = _counts(votes)
     if counts and not check:
         raise UserError("--votes is for --check", hint="all clips given with --from vote")
@@ -120,23 +120,17 @@ def transfer_labels(
         request = AlignRequest(opened.config(), run, features, method, device)
         folder = out or opened.results_dir("transfer")
         if check:
-            raise typer.Exit(
-                _check(
-                    console,
-                    check_transfer(
-                        opened,
-                        sources,
-                        targets or ["all"],
-                        request,
-                        votes=counts,
-                        draws=draws,
-                        progress=console.progress,
-                    ),
-                    opened,
-                    folder,
-                )
+            checked = check_propagation(
+                opened,
+                sources,
+                targets or ["all"],
+                request,
+                votes=counts,
+                draws=draws,
+                progress=console.progress,
             )
-        result = step.transfer_labels(
+            raise typer.Exit(_show_check(console, checked, opened, folder))
+        result = propagate_labels(
             opened,
             sources,
             targets or ["all"],
@@ -157,29 +151,29 @@ def _counts(text: str) -> list[int]:
     if not text:
         return []
     try:
-        found = [int(part) for part in text.split(",")]
+        counts = [int(part) for part in text.split(",")]
     except ValueError:
-        found = [0]
-    if min(found) < 1:
-        raise UserError(f"'{text}' is no list of numbers of votes", hint="--votes 1,3,5")
-    return list(dict.fromkeys(found))
+        counts = [0]
+    if min(counts) < 1:
+        raise UserError(f"'{text}' is not a list of numbers of votes", hint="--votes 1,3,5")
+    return list(dict.fromkeys(counts))
 
 
-def _check(console: Console, check: Check, project: Project, folder: Path) -> ExitCode:
+def _show_check(console: Console, check: CheckResult, project: Project, folder: Path) -> ExitCode:
     """Write and show a check; the exit code."""
     from la2ds_cli.core.errors import ExitCode
-    from la2ds_cli.labels.check_result import check_json, write_check
+    from la2ds_cli.labels.check import check_json, write_check
 
     document = check_json(check)
     paths = write_check(check, folder)
     console.document("transfer-labels", {"project": project.root, "check": document})
     videos, sources = document["videos"], document["sources"]
     console.line(
-        f"errors of boundaries in {videos} clip{'s' * (videos != 1)}, carried from "
+        f"errors of boundaries in {videos} clip{'s' * (videos != 1)}, propagated from "
         f"{sources} labelled clip{'s' * (sources != 1)}"
     )
     console.table(
-        ("votes", "aligned by", "median %", "mean %", "frames", "seconds", "right", "not carried"),
+        ("votes", "aligned by", "median %", "mean %", "frames", "seconds", "right", "missing"),
         [
             (
                 row["votes"],
@@ -191,11 +185,11 @@ def _check(console: Console, check: Check, project: Project, folder: Path) -> Ex
         ],
     )
     console.line("%: of the frames of the clip; frames, seconds: medians; right: share of frames")
-    for found in document["calibration"]:
-        if found["quarters"]:
-            low, high = found["quarters"][0], found["quarters"][-1]
+    for one in document["calibration"]:
+        if one["quarters"]:
+            low, high = one["quarters"][0], one["quarters"][-1]
             console.line(
-                f"votes {found['votes']}: {found['covered']:.0%} of the labels lie in the 90 % "
+                f"votes {one['votes']}: {one['covered']:.0%} of the labels lie in the 90 % "
                 f"interval; mean error {low['mean_percent']:.1f} % in the least sure quarter, "
                 f"{high['mean_percent']:.1f} % in the surest"
             )
@@ -213,11 +207,11 @@ def _named(row: Mapping[str, Any]) -> str:
     return f"{name} ({row['variant']})" if row["name"] in ("carried", "raw_pose_best") else name
 
 
-def _show(console: Console, result: TransferResult) -> None:
-    from la2ds_cli.labels.labels import border_row, borders
+def _show(console: Console, result: PropagationResult) -> None:
+    from la2ds_cli.labels.clip_labels import boundary_rows
 
     console.items(result.items)
-    rows = [border_row(clip, border) for clip in result.clips.values() for border in borders(clip)]
+    rows = [row for clip in result.clips.values() for row in boundary_rows(clip)]
     rows = [row for row in rows if not row["cut"]]
     if rows:
         rows.sort(key=lambda row: row["confidence"])
@@ -240,14 +234,14 @@ def _show(console: Console, result: TransferResult) -> None:
         )
     by = f"model of run {result.run}" if result.features == "model" else "raw poses"
     count = len(result.sources)
-    console.line(f"carried from {count} labelled clip{'s' * (count != 1)} by {by}")
+    console.line(f"propagated from {count} labelled clip{'s' * (count != 1)} by {by}")
     if result.merged:
-        console.line(f"phases.csv: carried phases of {len(result.merged.written)} clips, marked")
+        console.line(f"phases.csv: propagated phases of {len(result.merged.written)} clips, marked")
         if result.merged.replaced:
             console.line(
                 f"labels by people replaced: {', '.join(result.merged.replaced)}", "yellow"
             )
-        if result.merged.kept:
-            console.line(f"clips whose own labels stayed: {', '.join(result.merged.kept)}")
+        if result.merged.unchanged:
+            console.line(f"clips whose own labels stayed: {', '.join(result.merged.unchanged)}")
     for file in result.files:
         console.line(str(file))

@@ -1,40 +1,60 @@
-"""How far carried boundaries lie from labelled ones: labelled clips are carried to labelled clips.
+"""How far propagated boundaries lie from labelled ones, measured on labelled clips.
 
-The labels of the clip that is carried to are held back and then compared. Everything but the way in
-which clips are aligned is the same for all rows of the result: the labelled clips, which are drawn
-once, the voting and the arithmetic.
+Labels are propagated to clips that have labels of their own, which are held back and then compared.
+Everything but the aligner is the same for all rows of the result: the labelled clips, which are
+drawn once, the voting and the arithmetic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+from itertools import combinations, islice, pairwise
+from math import comb
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.evaluation.features import Variant, baseline_sets
+from la2ds_cli.evaluation.measure import interval, resampled_medians, video_counts
 from la2ds_cli.features.resample import seconds_at
-from la2ds_cli.labels.baselines import Way, baseline_ways, draw_sources, equal
-from la2ds_cli.labels.carry import PhaseKey, Span, carry, labelled_spans
-from la2ds_cli.labels.clips import choose_sources, choose_targets, labelled_clips
-from la2ds_cli.labels.labels import ClipLabels, clip_labels, frame_confidence
-from la2ds_cli.labels.material import Material, load_material
-from la2ds_cli.labels.pairs import Pairs, make_features
-from la2ds_cli.labels.vote import vote
+from la2ds_cli.labels.clip_labels import ClipLabels, clip_labels, frame_confidence
+from la2ds_cli.labels.inputs import (
+    PropagationInputs,
+    choose_sources,
+    choose_targets,
+    labelled_clips,
+    load_inputs,
+)
+from la2ds_cli.labels.pairs import PairAlignments, compute_features
+from la2ds_cli.labels.vote import (
+    Correspondence,
+    PhaseKey,
+    Span,
+    labelled_spans,
+    propagate_spans,
+    vote,
+)
+
+FRAME_BINS = (0.0, 0.5, 0.8, 0.95, 1.0)
 
 
 @dataclass(frozen=True)
 class BoundaryError:
-    """A labelled boundary of a clip and where it was carried to.
+    """A labelled boundary of a clip and where it was propagated to.
 
     side: `start` or `end` of the phase. frames, seconds, percent (of the clip's frames): distance
-    from the label, NaN where the boundary was not carried. covered: the label lies in the 90 %
+    from the label, NaN if the boundary was not propagated. covered: the label lies in the 90 %
     interval. confidence: of the boundary.
     """
 
@@ -50,32 +70,32 @@ class BoundaryError:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One way to align, with a number of votes. variant: which, of those that were tried. errors:
-    of all labelled boundaries. right: (F,) whether each labelled frame got its phase; sure: (F,)
-    how sure it was of that."""
+class AlignerScore:
+    """One aligner, with a number of votes. variant: which, of those that were tried. errors: of all
+    labelled boundaries. right: (F,) whether each labelled frame got its phase; confidence: (F,) of
+    the phase it got."""
 
     name: str
     variant: str
     votes: int
     errors: list[BoundaryError]
     right: FloatArray
-    sure: FloatArray
+    confidence: FloatArray
 
     @property
     def mean(self) -> float:
-        """Mean error in percent; NaN where nothing was carried."""
+        """Mean error in percent; NaN if nothing was propagated."""
         percent = [e.percent for e in self.errors if not np.isnan(e.percent)]
         return float(np.mean(percent)) if percent else float("nan")
 
 
 @dataclass(frozen=True)
-class Check:
-    """scored: `carried` (as transfer-labels does it), `equal_votes`, and the baselines, for each
-    number of votes. videos: ids of the clips that were carried to. items: clips that could not be
+class CheckResult:
+    """scores: `carried` (as transfer-labels does it), `equal_votes`, and the baselines, for each
+    number of votes. videos: ids of the clips that were labelled. items: clips that could not be
     used. warnings: for the user."""
 
-    scored: list[Scored]
+    scores: list[AlignerScore]
     videos: list[str]
     sources: list[str]
     draws: int
@@ -86,7 +106,7 @@ class Check:
     warnings: list[str]
 
 
-def check_transfer(
+def check_propagation(
     project: Project,
     sources: Sequence[str],
     targets: Sequence[str],
@@ -95,59 +115,61 @@ def check_transfer(
     votes: Sequence[int] = (),
     draws: int = 1,
     progress: Progress | None = None,
-) -> Check:
-    """Carry the labels of `sources` to those of `targets` that have labels, and compare.
+) -> CheckResult:
+    """Propagate the labels of `sources` to those of `targets` that have labels, and compare.
 
     votes: how many labelled clips vote, drawn from the sources `draws` times by the seed of
-    [evaluate]; none = all of them, once. UserError as transfer_labels, and (exit 4) where there is
-    no labelled clip to carry to, or there are fewer sources than votes.
+    [evaluate]; none = all of them, once. Raises UserError as propagate_labels, and (exit 4) if
+    there is no labelled clip to propagate to, or there are fewer sources than votes.
     """
     progress = progress or Progress()
     phases = labelled_clips(project)
-    chosen = choose_sources(project, sources, phases)
-    wanted = [clip for clip in choose_targets(project, targets, phases) if clip in phases]
-    material = load_material(project, chosen, wanted, phases, request, progress)
-    known = list(material.spans)
+    source_ids = choose_sources(project, sources, phases)
+    target_ids = [clip for clip in choose_targets(project, targets, phases) if clip in phases]
+    inputs = load_inputs(project, source_ids, target_ids, phases, request, progress)
     truth = {
-        clip: labelled_spans(material.poses[clip].frame, phases[clip]) for clip in material.targets
+        clip: labelled_spans(inputs.poses[clip].frame, phases[clip]) for clip in inputs.targets
     }
     truth = {clip: spans for clip, spans in truth.items() if scored_boundaries(spans)}
     seed = request.config.evaluate.seed
-    plan = _plan(known, list(truth), votes, draws, seed)
-    sets = _ways(project, material, request)
-    progress.begin("checking", len(plan) * sum(map(len, sets.values())))
-    scored = []
-    for count, chosen_by in plan.items():
-        for name, ways in sets.items():
+    plan = _plan(list(inputs.spans), list(truth), votes, draws, seed)
+    aligners = _aligners(project, inputs, request)
+    progress.begin("checking", len(plan) * sum(map(len, aligners.values())))
+    scores = []
+    for count, draws_of_count in plan.items():
+        for name, variants in aligners.items():
             if name == "equal_votes" and count == 1:
                 continue
-            variants = []
-            for way in ways:
-                variants.append(_score(name, count, material, truth, chosen_by, way))
+            tried = []
+            for aligner in variants:
+                tried.append(_score(name, count, inputs, truth, draws_of_count, aligner))
                 progress.advance()
-            scored.append(min(variants, key=lambda s: s.mean))
+            scores.append(min(tried, key=lambda score: score.mean))
     progress.end()
-    return Check(
-        scored,
+    return CheckResult(
+        scores,
         list(truth),
-        known,
+        list(inputs.spans),
         draws if votes else 1,
         seed,
-        material.pairs.kind,
+        inputs.alignments.features.kind,
         request.run,
-        material.problems,
+        inputs.problems,
         [f"fewer than {n} other labelled clips: left out" for n in votes if n not in plan],
     )
 
 
-Plan = dict[int, list[tuple[int, str, list[str]]]]
-"""Number of votes -> (draw, clip to carry to, labelled clips that vote)."""
+# --- which labelled clips vote ----------------------------------------------------------------
+
+Draw = tuple[int, str, list[str]]
+"""Number of the draw, the clip to label, and the labelled clips that vote."""
 
 
 def _plan(
     sources: Sequence[str], targets: Sequence[str], votes: Sequence[int], draws: int, seed: int
-) -> Plan:
-    plan: Plan = {}
+) -> dict[int, list[Draw]]:
+    """Draws by number of votes."""
+    plan: dict[int, list[Draw]] = {}
     if votes:
         for count in votes:
             for draw in range(draws):
@@ -162,87 +184,170 @@ def _plan(
             plan[max(len(row[2]) for row in rows)] = rows
     if not plan:
         raise UserError(
-            "there is no labelled clip to carry to and another one to carry from",
+            "there is no labelled clip to check against another labelled clip",
             hint="--check needs two clips with phases by people, with a boundary within the clip, "
-            "and as many labelled clips as --votes asks for beside the one that is carried to",
+            "and as many labelled clips as --votes asks for beside the one that is checked",
             exit_code=ExitCode.UNUSABLE,
         )
     return plan
 
 
-def _ways(project: Project, material: Material, request: AlignRequest) -> dict[str, list[Way]]:
-    pairs = material.pairs
-    clips = {c: material.poses[c] for c in dict.fromkeys([*material.spans, *material.targets])}
+def draw_sources(
+    sources: Sequence[str], target: str, count: int, draw: int, draws: int, seed: int
+) -> list[str] | None:
+    """`count` labelled clips other than the target, for one of `draws` draws.
+
+    Drawn at random, in an order that depends on seed and draw only, so that more votes hold the
+    fewer ones. If there are no more than `draws` combinations, each is taken once, and None stands
+    for a draw beyond them; also if there are not so many clips.
+    """
+    others = [source for source in sources if source != target]
+    count_of_all = comb(len(others), count)
+    if count_of_all <= draws:
+        if draw >= count_of_all:
+            return None
+        return list(next(islice(combinations(others, count), draw, None)))
+    order: list[int] = np.random.default_rng([seed, draw]).permutation(len(sources)).tolist()
+    return [sources[n] for n in order if sources[n] != target][:count]
+
+
+# --- aligners: that of the project, and baselines that need no training ----------------------
+
+Correspond = Callable[[str, str], Correspondence]
+"""Where in one clip each frame of another lies, by their ids."""
+
+
+@dataclass(frozen=True)
+class PairAligner:
+    """How clips are aligned, and its name."""
+
+    name: str
+    correspondence: Correspond
+
+
+def _aligners(
+    project: Project, inputs: PropagationInputs, request: AlignRequest
+) -> dict[str, list[PairAligner]]:
+    """By name of the row, several if the best of them counts. raw_pose_best also holds the movement
+    of the joints with consensus through reference clips, as `align` does without a model."""
+    pairs = inputs.alignments
+    clips = {c: inputs.poses[c] for c in dict.fromkeys([*inputs.spans, *inputs.targets])}
+    by_model = pairs.features.kind == "model"
     movement = pairs
-    if pairs.kind == "model":
-        made = make_features(
-            project,
-            clips | {clip: material.poses[clip] for clip in pairs.others},
-            next(iter(material.spans)),
-            kind="pose",
-            run=request.run,
-            settings=pairs.settings,
-            device=request.device,
-            progress=Progress(),
+    if by_model:
+        poses = clips | {clip: inputs.poses[clip] for clip in pairs.references}
+        features = compute_features(project, poses, "pose", request, Progress())
+        movement = PairAlignments(features, pairs.references, pairs.settings)
+    features_name = f"the model of run {request.run}" if by_model else "raw poses"
+    aligners = {
+        "carried": [PairAligner(features_name, pairs.correspondence)],
+        "equal_votes": [PairAligner(features_name, with_equal_votes(pairs.correspondence))],
+    }
+    for baseline in baseline_sets():
+        aligners[baseline.name] = [
+            PairAligner(variant.name, _baseline(variant, clips)) for variant in baseline.variants
+        ]
+    aligners["raw_pose_best"].append(
+        PairAligner(
+            "movement, by consensus through reference clips",
+            with_equal_votes(movement.correspondence),
         )
-        movement = Pairs(made, pairs.others, pairs.settings, "pose")
-    by = "raw poses" if pairs.kind == "pose" else f"the model of run {request.run}"
-    carried = {"carried": [Way(by, pairs.find)], "equal_votes": [Way(by, equal(pairs.find))]}
-    return carried | baseline_ways(clips, equal(movement.find))
+    )
+    return aligners
+
+
+def _baseline(variant: Variant, poses: Mapping[str, PoseSequence]) -> Correspond:
+    views = variant.views(list(poses.values()))
+    prepared = {
+        clip: variant.aligner.prepare(view) for clip, view in zip(poses, views, strict=True)
+    }
+    cache: dict[tuple[str, str], Correspondence] = {}
+
+    def correspondence(a: str, b: str) -> Correspondence:
+        if (a, b) not in cache:
+            position = variant.aligner.match(prepared[a], prepared[b])
+            cache[a, b] = without_confidence(position, len(poses[b]))
+        return cache[a, b]
+
+    return correspondence
+
+
+def without_confidence(position: FloatArray, length: int) -> Correspondence:
+    """A correspondence all of whose frames count alike."""
+    sure = np.where(np.isnan(position), 0.0, 1.0)
+    return Correspondence(position, position, position, sure, length)
+
+
+def with_equal_votes(correspond: Correspond) -> Correspond:
+    """The same positions and intervals, with equal votes."""
+
+    def correspondence(a: str, b: str) -> Correspondence:
+        weighted = correspond(a, b)
+        sure = without_confidence(weighted.position, weighted.length).confidence
+        return replace(weighted, confidence=sure)
+
+    return correspondence
+
+
+# --- comparison with the labels that were held back ------------------------------------------
 
 
 def _score(
     name: str,
     votes: int,
-    material: Material,
+    inputs: PropagationInputs,
     truth: dict[str, list[Span]],
-    chosen: Sequence[tuple[int, str, list[str]]],
-    way: Way,
-) -> Scored:
+    draws: Sequence[Draw],
+    aligner: PairAligner,
+) -> AlignerScore:
     errors: list[BoundaryError] = []
     right, sure = [], []
-    for draw, clip, sources in chosen:
-        pose = material.poses[clip]
-        carried = [carry(material.spans[source], way.find(source, clip)) for source in sources]
-        labels = clip_labels(clip, pose, vote(carried, len(pose)))
+    for draw, clip, sources in draws:
+        pose = inputs.poses[clip]
+        propagated = [
+            propagate_spans(inputs.spans[source], aligner.correspondence(source, clip))
+            for source in sources
+        ]
+        labels = clip_labels(clip, pose, vote(propagated, len(pose)))
         errors += [replace(error, draw=draw) for error in boundary_errors(labels, truth[clip])]
-        told, confidence = frame_confidence(labels)
-        wanted = true_frames(truth[clip], len(pose))
-        scored = [row for row, phase in enumerate(wanted) if phase]
-        right += [told[row] == wanted[row] for row in scored]
-        sure += [confidence[row] for row in scored]
-    return Scored(name, way.name, votes, errors, np.array(right, float), np.array(sure))
+        names, confidence = frame_confidence(labels)
+        true_names = true_frames(truth[clip], len(pose))
+        labelled = [row for row, phase in enumerate(true_names) if phase]
+        right += [names[row] == true_names[row] for row in labelled]
+        sure += [confidence[row] for row in labelled]
+    return AlignerScore(name, aligner.name, votes, errors, np.array(right, float), np.array(sure))
 
 
 def scored_boundaries(spans: Sequence[Span]) -> list[tuple[PhaseKey, str, float]]:
     """(phase, `start` or `end`, row) of the boundaries within a clip, a shared one once."""
-    found: list[tuple[PhaseKey, str, float]] = []
+    boundaries: list[tuple[PhaseKey, str, float]] = []
     for span, after in pairwise([*spans, None]):
         if span is None:
             continue
         if span.starts:
-            found.append((span.key, "start", span.start))
+            boundaries.append((span.key, "start", span.start))
         if span.ends and (after is None or after.start != span.end):
-            found.append((span.key, "end", span.end))
-    return found
+            boundaries.append((span.key, "end", span.end))
+    return boundaries
 
 
 def boundary_errors(labels: ClipLabels, truth: Sequence[Span]) -> list[BoundaryError]:
-    """Errors of all boundaries within the clip, draw 0. One that was not carried, or at which the
-    carried phase was cut off, is NaN."""
-    have = {phase.key: phase for phase in labels.consensus.phases}
+    """Errors of all boundaries within the clip, draw 0. One that was not propagated, or at which
+    the propagated phase was cut off, is NaN."""
+    phases = {phase.key: phase for phase in labels.consensus.phases}
     errors = []
     for key, side, row in scored_boundaries(truth):
-        phase = have.get(key)
-        at = None if phase is None else getattr(phase, side)
-        if at is None or at.cut:
-            far = (np.nan, np.nan, np.nan, 0.0, False)
+        phase = phases.get(key)
+        boundary = None if phase is None else getattr(phase, side)
+        if boundary is None or boundary.cut:
+            figures = (np.nan, np.nan, np.nan, 0.0, False)
         else:
-            frames = abs(at.row - row)
-            seconds = abs(seconds_at(labels.pose, at.row) - seconds_at(labels.pose, row))
+            frames = abs(boundary.row - row)
+            seconds = abs(seconds_at(labels.pose, boundary.row) - seconds_at(labels.pose, row))
             percent = 100 * frames / len(labels.pose)
-            far = (frames, seconds, percent, at.confidence, bool(at.low <= row <= at.high))
-        errors.append(BoundaryError(labels.video, 0, str(key), side, *far))
+            covered = bool(boundary.low <= row <= boundary.high)
+            figures = (frames, seconds, percent, boundary.confidence, covered)
+        errors.append(BoundaryError(labels.video, 0, str(key), side, *figures))
     return errors
 
 
@@ -253,3 +358,144 @@ def true_frames(spans: Sequence[Span], length: int) -> list[str]:
         for row in range(int(np.ceil(span.start)), min(int(np.ceil(span.end)), length)):
             names[row] = span.key.name
     return names
+
+
+# --- figures: a JSON document and a table of boundaries --------------------------------------
+
+
+def check_json(check: CheckResult) -> dict[str, Any]:
+    """All figures. Errors in percent are of the number of frames of the clip that is labelled."""
+    return {
+        "schema_version": 1,
+        "features": check.features,
+        "run": check.run if check.features == "model" else None,
+        "videos": len(check.videos),
+        "sources": len(check.sources),
+        "draws": check.draws,
+        "seed": check.seed,
+        "rows": [_row(score, check) for score in check.scores],
+        "calibration": [_calibration(score) for score in check.scores if score.name == "carried"],
+        "items": [item.to_json() for item in check.items],
+        "warnings": check.warnings,
+    }
+
+
+def _propagated(errors: Sequence[BoundaryError]) -> list[BoundaryError]:
+    return [error for error in errors if not np.isnan(error.frames)]
+
+
+def _row(score: AlignerScore, check: CheckResult) -> dict[str, Any]:
+    errors = _propagated(score.errors)
+    percent = np.array([error.percent for error in errors])
+    spread = _interval(percent, [error.video for error in errors], check) if errors else None
+    figures: dict[str, Any] = {}
+    for name in ("percent", "frames", "seconds"):
+        values = np.array([getattr(error, name) for error in errors])
+        figures[f"median_{name}"] = float(np.median(values)) if errors else None
+        figures[f"mean_{name}"] = float(values.mean()) if errors else None
+    return {
+        "name": score.name,
+        "variant": score.variant,
+        "votes": score.votes,
+        **figures,
+        "p90_percent": float(np.percentile(percent, 90)) if errors else None,
+        "interval_percent": list(spread) if spread else None,
+        "boundaries": len(score.errors),
+        "not_carried": len(score.errors) - len(errors),
+        "frames_right": float(score.right.mean()) if len(score.right) else None,
+        "by_boundary": _by_boundary(errors),
+    }
+
+
+def _interval(
+    percent: FloatArray, videos: Sequence[str], check: CheckResult
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the median over the clips that were labelled."""
+    counts = video_counts(len(check.videos), check.seed)
+    always = np.hstack([counts, np.ones((len(counts), 1), counts.dtype)])
+    clip = np.array([check.videos.index(video) for video in videos])
+    one = np.full(len(clip), len(check.videos))
+    return interval(resampled_medians(percent, clip, one, always))
+
+
+def _by_boundary(errors: Sequence[BoundaryError]) -> dict[str, dict[str, float]]:
+    groups: dict[str, list[float]] = {}
+    for error in errors:
+        groups.setdefault(f"{error.phase} {error.side}", []).append(error.percent)
+    return {
+        name: {
+            "median_percent": float(np.median(group)),
+            "mean_percent": float(np.mean(group)),
+            "boundaries": len(group),
+        }
+        for name, group in sorted(groups.items())
+    }
+
+
+def _calibration(score: AlignerScore) -> dict[str, Any]:
+    """Whether errors fall as confidence rises. quarters: boundaries by confidence, lowest first.
+    covered: share of labels inside the 90 % interval. frames: labelled frames by the probability
+    of their phase."""
+    errors = sorted(_propagated(score.errors), key=lambda error: error.confidence)
+    quarters = [[errors[n] for n in part] for part in np.array_split(np.arange(len(errors)), 4)]
+    return {
+        "votes": score.votes,
+        "covered": float(np.mean([error.covered for error in errors])) if errors else None,
+        "rank_correlation": _rank_correlation(errors),
+        "quarters": [
+            {
+                "confidence": float(np.mean([error.confidence for error in part])),
+                "within_5_percent": float(np.mean([e.percent <= 100 * NEAR for e in part])),
+                "mean_percent": float(np.mean([error.percent for error in part])),
+                "median_percent": float(np.median([error.percent for error in part])),
+                "boundaries": len(part),
+            }
+            for part in quarters
+            if part
+        ],
+        "frames": [
+            {
+                "from": low,
+                "to": high,
+                "confidence": float(score.confidence[inside].mean()),
+                "right": float(score.right[inside].mean()),
+                "frames": int(inside.sum()),
+            }
+            for low, high in pairwise(FRAME_BINS)
+            if (
+                inside := (score.confidence >= low) & ((score.confidence < high) | (high == 1))
+            ).any()
+        ],
+    }
+
+
+def _rank_correlation(errors: Sequence[BoundaryError]) -> float | None:
+    """Spearman's, of confidence with error: -1 = the surer, the nearer."""
+    if len(errors) < 3:
+        return None
+    from scipy.stats import rankdata
+
+    ranks = rankdata([[error.confidence, error.percent] for error in errors], axis=0)
+    if (ranks == ranks[0]).all(axis=0).any():
+        return None
+    return float(np.corrcoef(ranks.T)[0, 1])
+
+
+def errors_csv(check: CheckResult) -> str:
+    """CSV of every boundary of every row; `frames`, `seconds`, `percent` are empty if it was not
+    propagated."""
+    rows = []
+    for score in check.scores:
+        for error in score.errors:
+            shown = ["" if value != value else value for value in astuple(error)]
+            shown = [round(v, 6) if isinstance(v, float) else v for v in shown]
+            rows.append([score.name, score.votes, *shown])
+    return table_text(["name", "votes", *(field.name for field in fields(BoundaryError))], rows)
+
+
+def write_check(check: CheckResult, folder: Path) -> tuple[Path, Path]:
+    """check.json and check-boundaries.csv in `folder`."""
+    paths = folder / "check.json", folder / "check-boundaries.csv"
+    artifact.write_json(paths[0], check_json(check))
+    artifact.write_text(paths[1], errors_csv(check))
+    return paths

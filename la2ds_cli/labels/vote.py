@@ -1,9 +1,13 @@
-"""One answer of several labelled clips: which phases a clip has, in what order, and from where on.
+"""From labelled clips to the phases of another clip B: each maps its own along an alignment, then
+they vote.
 
-* A phase is there when at least half of the labelled clips carry it. One that lies where the clip
-  has no counterpart, or that a labelled clip lacks, counts against.
-* A boundary is the weighted median of the carried ones, the weight being the confidence of the
-  alignment there: one alignment gone astray moves it little.
+A row is the number of a frame in the poses of its clip, and may lie between two frames. A phase
+begins at the row of its first frame and ends at the row of the first frame behind it.
+
+* A phase is there if at least half of the labelled clips have it in B. One that lies where B has no
+  counterpart, or that a labelled clip lacks, counts against it.
+* A boundary is the weighted median of the estimates by the labelled clips, the weight being the
+  confidence of the alignment there: one alignment gone astray moves it little.
 * Only clips vote on a boundary in which the same phases, or no phase, lie on its two sides.
 * A phase that is cut off lasts to the end of the clip where that lies within the interval.
 * Boundaries never change their order: where medians would, they meet (isotonic regression).
@@ -11,6 +15,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -18,16 +23,81 @@ from itertools import pairwise
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR
-from la2ds_cli.core.types import FloatArray, Phase
+from la2ds_cli.core.types import FloatArray, IntArray, Phase
 from la2ds_cli.evaluation.phase_labels import phase_order
-from la2ds_cli.labels.carry import Carried, CarriedSpan, Edge, PhaseKey
 
 LEAST_WEIGHT = 0.01  # of a vote without confidence: it still counts where there are no others
 
 
 @dataclass(frozen=True)
+class PhaseKey:
+    """A phase by name; repeat 2 is the second time that it comes in a clip."""
+
+    name: str
+    repeat: int = 1
+
+    def __str__(self) -> str:
+        return self.name if self.repeat == 1 else f"{self.name}#{self.repeat}"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A labelled phase in rows of its clip. starts, ends: whether it begins and ends within the
+    clip; a phase that runs on at the clip's first or last frame was cut off there."""
+
+    key: PhaseKey
+    start: float
+    end: float
+    starts: bool
+    ends: bool
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """Where in B (`length` frames) each frame of A lies. position, low, high: (N,) float64 rows of
+    B, the last two the bounds of a 90 % interval; confidence: (N,) in [0, 1]. NaN, NaN, NaN, 0 =
+    no counterpart."""
+
+    position: FloatArray
+    low: FloatArray
+    high: FloatArray
+    confidence: FloatArray
+    length: int
+
+
+@dataclass(frozen=True)
+class BoundaryEstimate:
+    """One end of a phase of A as it lies in B. row, low, high: rows of B. source: the row of A that
+    it comes from. cut: the phase runs on beyond it, in A or where B has no counterpart."""
+
+    row: float
+    low: float
+    high: float
+    confidence: float
+    source: float
+    cut: bool
+
+
+@dataclass(frozen=True)
+class PropagatedSpan:
+    """A phase of A in B, by one alignment; `end` is exclusive."""
+
+    key: PhaseKey
+    start: BoundaryEstimate
+    end: BoundaryEstimate
+
+
+@dataclass(frozen=True)
+class PropagatedSpans:
+    """Phases of A in B in time order, and those that lie entirely where B has no counterpart."""
+
+    spans: tuple[PropagatedSpan, ...]
+    outside: tuple[PhaseKey, ...]
+
+
+@dataclass(frozen=True)
 class Boundary:
-    """An end of a phase in clip B.
+    """An end of a phase in clip B, by the vote of all labelled clips.
 
     row: may lie between two frames; low, high: weighted medians of the votes' 90 % intervals.
     confidence: in [0, 1], mean over the votes of what each has, 0 for votes further away than NEAR
@@ -46,7 +116,7 @@ class Boundary:
 
 
 @dataclass(frozen=True)
-class CarriedPhase:
+class PropagatedPhase:
     """A phase of B; `end` is exclusive."""
 
     key: PhaseKey
@@ -55,12 +125,206 @@ class CarriedPhase:
 
 
 @dataclass(frozen=True)
-class Consensus:
-    """phases: in time order. left_out: phase -> why it is not there. voters: labelled clips."""
+class PhaseConsensus:
+    """phases: of B in time order. left_out: phase -> why it is not there. labelled_clips: how many
+    were asked."""
 
-    phases: tuple[CarriedPhase, ...]
+    phases: tuple[PropagatedPhase, ...]
     left_out: dict[str, str]
-    voters: int
+    labelled_clips: int
+
+
+# --- the phases of one labelled clip, along its alignment with B -----------------------------
+
+
+def labelled_spans(frame: IntArray, phases: Sequence[Phase]) -> list[Span]:
+    """Phases (source frame numbers) in rows of a clip with the frames `frame` (T,), in time order.
+
+    Phases outside these frames are left out. Raises ValueError if two phases overlap.
+    """
+    ordered = sorted(phases, key=lambda phase: phase.start)
+    for before, after in pairwise(ordered):
+        if after.start < before.end:
+            raise ValueError(
+                f"'{before.name}' ({before.start} to {before.end}) and '{after.name}' "
+                f"({after.start} to {after.end}) overlap"
+            )
+    rows = np.arange(len(frame))
+    repeats: Counter[str] = Counter()
+    spans = []
+    for phase in ordered:
+        repeats[phase.name] += 1
+        start = float(np.interp(phase.start, frame, rows))
+        ends = bool(phase.end <= frame[-1])
+        end = float(np.interp(phase.end, frame, rows)) if ends else float(len(frame))
+        if phase.end > frame[0] and phase.start <= frame[-1] and end > start:
+            key = PhaseKey(phase.name, repeats[phase.name])
+            spans.append(Span(key, start, end, bool(phase.start > frame[0]), ends))
+    return spans
+
+
+def propagate_spans(spans: Sequence[Span], along: Correspondence) -> PropagatedSpans:
+    """Map every span into B; one that has no counterpart at an end is cut off there."""
+    matched = np.flatnonzero(~np.isnan(along.position))
+    propagated, outside = [], []
+    for span in spans:
+        if not len(matched) or span.start > matched[-1] or span.end <= matched[0]:
+            outside.append(span.key)
+            continue
+        first = float(matched[0])
+        cut = not span.starts or span.start < first
+        start = _estimate(along, matched, max(span.start, first), cut)
+        if span.end > matched[-1]:
+            end = _estimate_behind(along, int(matched[-1]))
+        else:
+            end = _estimate(along, matched, span.end, not span.ends)
+        propagated.append(PropagatedSpan(span.key, start, end))
+    return PropagatedSpans(tuple(propagated), tuple(outside))
+
+
+def _estimate(along: Correspondence, matched: IntArray, row: float, cut: bool) -> BoundaryEstimate:
+    """The boundary at a row of A between the first and the last that have a counterpart. Between
+    two of them, both bounds are taken at their widest, and the lower confidence; inside a gap it
+    is 0."""
+    before = matched[np.searchsorted(matched, row, side="right") - 1]
+    after = matched[np.searchsorted(matched, row)]
+    gap = after - before > 1
+    return BoundaryEstimate(
+        row=float(np.interp(row, matched, along.position[matched])),
+        low=float(along.low[before]),
+        high=float(along.high[after]),
+        confidence=0.0 if gap else float(min(along.confidence[[before, after]])),
+        source=row,
+        cut=cut,
+    )
+
+
+def _estimate_behind(along: Correspondence, last: int) -> BoundaryEstimate:
+    """Behind the last row with a counterpart: all that is known is that the phase lasts so far."""
+    row = min(along.position[last] + 1, along.length)
+    low, high = min(along.low[last] + 1, row), max(min(along.high[last] + 1, along.length), row)
+    return BoundaryEstimate(
+        float(row), float(low), float(high), float(along.confidence[last]), last + 1.0, cut=True
+    )
+
+
+# --- the vote of several labelled clips ------------------------------------------------------
+
+
+def vote(clips: Sequence[PropagatedSpans], length: int) -> PhaseConsensus:
+    """The phases of clip B (`length` frames) by what each labelled clip propagates to it."""
+    sources = [_Source(clip) for clip in clips]
+    keys, left_out = _vote_on_phases(clips)
+    starts, ends = _votes_on_boundaries(sources, keys)
+    phases = [
+        PropagatedPhase(key, _boundary(starts[key], length), _boundary(ends[key], length))
+        for key in keys
+    ]
+    return PhaseConsensus(tuple(_to_the_ends(_in_order(phases), length)), left_out, len(clips))
+
+
+@dataclass
+class _Source:
+    """A labelled clip's phases in B and what lies directly before and behind each of them."""
+
+    propagated: PropagatedSpans
+    span: dict[PhaseKey, PropagatedSpan] = field(init=False)
+    before: dict[PhaseKey, PhaseKey] = field(init=False)
+    behind: dict[PhaseKey, PhaseKey] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.span = {span.key: span for span in self.propagated.spans}
+        touching = [
+            (a.key, b.key)
+            for a, b in pairwise(self.propagated.spans)
+            if a.end.source == b.start.source and not a.end.cut
+        ]
+        self.behind = dict(touching)
+        self.before = {b: a for a, b in touching}
+
+
+def _vote_on_phases(clips: Sequence[PropagatedSpans]) -> tuple[list[PhaseKey], dict[str, str]]:
+    """Phases that at least half of the clips have in B, in order, and why the others are left
+    out."""
+    present = [[span.key for span in clip.spans] for clip in clips]
+    every = dict.fromkeys(
+        key for clip in clips for key in (*(span.key for span in clip.spans), *clip.outside)
+    )
+    left_out = {}
+    for key in every:
+        count = sum(key in keys for keys in present)
+        if 2 * count >= len(clips) and count:
+            continue
+        outside = sum(key in clip.outside for clip in clips)
+        lacking = len(clips) - count - outside
+        reasons = [f"no counterpart by {outside} of {len(clips)}"] * bool(outside)
+        reasons += [f"missing in {lacking} of {len(clips)}"] * bool(lacking)
+        left_out[str(key)] = " and ".join(reasons) + " labelled clips"
+    chosen = {str(key): key for key in every if str(key) not in left_out}
+    ranked = [
+        [Phase(n, n + 1, str(key)) for n, key in enumerate(keys) if str(key) in chosen]
+        for keys in present
+    ]
+    return [chosen[name] for name in phase_order(ranked)], left_out
+
+
+_Votes = dict[PhaseKey, list[BoundaryEstimate]]
+
+
+def _votes_on_boundaries(
+    sources: Sequence[_Source], keys: Sequence[PhaseKey]
+) -> tuple[_Votes, _Votes]:
+    """The estimates that vote on the start and on the end of each phase. Where most clips that hold
+    two neighbouring phases let one follow the other directly, both have one and the same
+    boundary."""
+    starts: _Votes = {}
+    ends: _Votes = {}
+    for p, q in pairwise([None, *keys, None]):
+        touching = [v for v in sources if p and v.behind.get(p) == q]
+        apart = [v for v in sources if {p, q} <= v.span.keys() and v not in touching]
+        if p and q and touching and len(touching) >= len(apart):
+            starts[q] = ends[p] = [v.span[q].start for v in touching]
+            continue
+        if p:
+            ends[p] = _estimates(
+                sources, p, lambda v, p=p, q=q: v.behind.get(p) in (None, q), "end"
+            )
+        if q:
+            starts[q] = _estimates(
+                sources, q, lambda v, p=p, q=q: v.before.get(q) in (None, p), "start"
+            )
+    return starts, ends
+
+
+def _estimates(
+    sources: Sequence[_Source], key: PhaseKey, fits: Callable[[_Source], bool], side: str
+) -> list[BoundaryEstimate]:
+    holding = [source for source in sources if key in source.span]
+    chosen = [source for source in holding if fits(source)] or holding
+    return [getattr(source.span[key], side) for source in chosen]
+
+
+def _boundary(estimates: Sequence[BoundaryEstimate], length: int) -> Boundary:
+    """The boundary that the estimates vote for. One at which a phase was cut off only says that the
+    phase lasts so far: it counts where most are of that kind."""
+    cut = 2 * sum(estimate.cut for estimate in estimates) > len(estimates)
+    votes = [estimate for estimate in estimates if estimate.cut == cut]
+    weights = [max(estimate.confidence, LEAST_WEIGHT) for estimate in votes]
+    row, low, high = (
+        weighted_median([getattr(estimate, name) for estimate in votes], weights)
+        for name in ("row", "low", "high")
+    )
+    distance = np.array([abs(estimate.row - row) for estimate in votes])
+    agreeing = np.where(distance <= NEAR * length, [estimate.confidence for estimate in votes], 0)
+    return Boundary(
+        row,
+        min(low, row),
+        max(high, row),
+        float(agreeing.mean()),
+        cut,
+        len(votes),
+        float(distance.mean()) if len(votes) > 1 else None,
+    )
 
 
 def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
@@ -73,116 +337,7 @@ def weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
     return float((value[first] + value[min(last, len(value) - 1)]) / 2)
 
 
-def vote(clips: Sequence[Carried], length: int) -> Consensus:
-    """The phases of clip B (`length` frames) by what each labelled clip carries to it."""
-    voters = [_Voter(clip) for clip in clips]
-    keys, left_out = _chosen(clips)
-    starts, ends = _ballots(voters, keys)
-    phases = [
-        CarriedPhase(key, _elect(starts[key], length), _elect(ends[key], length)) for key in keys
-    ]
-    return Consensus(tuple(_to_the_ends(_in_order(phases), length)), left_out, len(clips))
-
-
-@dataclass
-class _Voter:
-    """A labelled clip's phases and what lies directly before and behind each of them."""
-
-    carried: Carried
-    span: dict[PhaseKey, CarriedSpan] = field(init=False)
-    before: dict[PhaseKey, PhaseKey] = field(init=False)
-    behind: dict[PhaseKey, PhaseKey] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.span = {span.key: span for span in self.carried.spans}
-        touching = [
-            (a.key, b.key)
-            for a, b in pairwise(self.carried.spans)
-            if a.end.source == b.start.source and not a.end.cut
-        ]
-        self.behind = dict(touching)
-        self.before = {b: a for a, b in touching}
-
-
-def _chosen(clips: Sequence[Carried]) -> tuple[list[PhaseKey], dict[str, str]]:
-    """Phases that at least half of the clips carry, in order, and why the others are left out."""
-    have = [[span.key for span in clip.spans] for clip in clips]
-    every = dict.fromkeys(key for clip in clips for key in _all_keys(clip))
-    left_out = {}
-    for key in every:
-        count = sum(key in keys for keys in have)
-        if 2 * count >= len(clips) and count:
-            continue
-        outside = sum(key in clip.outside for clip in clips)
-        lacking = len(clips) - count - outside
-        reasons = [f"no counterpart by {outside} of {len(clips)}"] * bool(outside)
-        reasons += [f"missing in {lacking} of {len(clips)}"] * bool(lacking)
-        left_out[str(key)] = " and ".join(reasons) + " labelled clips"
-    kept = {str(key): key for key in every if str(key) not in left_out}
-    ranked = [
-        [Phase(n, n + 1, str(key)) for n, key in enumerate(keys) if str(key) in kept]
-        for keys in have
-    ]
-    return [kept[name] for name in phase_order(ranked)], left_out
-
-
-def _all_keys(clip: Carried) -> list[PhaseKey]:
-    return [*(span.key for span in clip.spans), *clip.outside]
-
-
-Ballots = dict[PhaseKey, list[Edge]]
-
-
-def _ballots(voters: Sequence[_Voter], keys: Sequence[PhaseKey]) -> tuple[Ballots, Ballots]:
-    """The edges that vote on the start and on the end of each phase. Where most clips that hold two
-    neighbouring phases let one follow the other directly, both have one and the same boundary."""
-    starts: Ballots = {}
-    ends: Ballots = {}
-    for p, q in pairwise([None, *keys, None]):
-        touching = [v for v in voters if p and v.behind.get(p) == q]
-        apart = [v for v in voters if {p, q} <= v.span.keys() and v not in touching]
-        if p and q and touching and len(touching) >= len(apart):
-            starts[q] = ends[p] = [v.span[q].start for v in touching]
-            continue
-        if p:
-            ends[p] = _edges(voters, p, lambda v, p=p, q=q: v.behind.get(p) in (None, q), "end")
-        if q:
-            starts[q] = _edges(voters, q, lambda v, p=p, q=q: v.before.get(q) in (None, p), "start")
-    return starts, ends
-
-
-def _edges(
-    voters: Sequence[_Voter], key: PhaseKey, fits: Callable[[_Voter], bool], side: str
-) -> list[Edge]:
-    holding = [voter for voter in voters if key in voter.span]
-    chosen = [voter for voter in holding if fits(voter)] or holding
-    return [getattr(voter.span[key], side) for voter in chosen]
-
-
-def _elect(edges: Sequence[Edge], length: int) -> Boundary:
-    """The boundary that the edges vote for. One at which a phase was cut off only says that the
-    phase lasts so far: it counts where most are of that kind."""
-    cut = 2 * sum(edge.cut for edge in edges) > len(edges)
-    votes = [edge for edge in edges if edge.cut == cut]
-    weights = [max(edge.confidence, LEAST_WEIGHT) for edge in votes]
-    row, low, high = (
-        weighted_median([getattr(edge, name) for edge in votes], weights)
-        for name in ("row", "low", "high")
-    )
-    distance = np.array([abs(edge.row - row) for edge in votes])
-    agreeing = np.where(distance <= NEAR * length, [edge.confidence for edge in votes], 0)
-    return Boundary(
-        row,
-        min(low, row),
-        max(high, row),
-        float(agreeing.mean()),
-        cut,
-        len(votes),
-        float(distance.mean()) if len(votes) > 1 else None,
-    )
-
-
-def _in_order(phases: Sequence[CarriedPhase]) -> list[CarriedPhase]:
+def _in_order(phases: Sequence[PropagatedPhase]) -> list[PropagatedPhase]:
     """The phases with boundaries that never step back in time."""
     boundaries = [b for phase in phases for b in (phase.start, phase.end)]
     if not boundaries:
@@ -194,20 +349,8 @@ def _in_order(phases: Sequence[CarriedPhase]) -> list[CarriedPhase]:
         for b, row in zip(boundaries, rows.tolist(), strict=True)
     ]
     return [
-        CarriedPhase(phase.key, moved[2 * n], moved[2 * n + 1]) for n, phase in enumerate(phases)
+        PropagatedPhase(phase.key, moved[2 * n], moved[2 * n + 1]) for n, phase in enumerate(phases)
     ]
-
-
-def _to_the_ends(phases: list[CarriedPhase], length: int) -> list[CarriedPhase]:
-    """The phases, of which the first and the last reach the ends of the clip where they were cut
-    off and the 90 % interval of the cut does: a few frames without a counterpart are then no
-    evidence that the phase was not running yet, or any more."""
-    if phases and phases[0].start.cut and phases[0].start.low < 0.5:
-        phases[0] = replace(phases[0], start=replace(phases[0].start, row=0.0, low=0.0))
-    if phases and phases[-1].end.cut and phases[-1].end.high > length - 0.5:
-        full = float(length)
-        phases[-1] = replace(phases[-1], end=replace(phases[-1].end, row=full, high=full))
-    return phases
 
 
 def isotonic(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -221,3 +364,15 @@ def isotonic(values: FloatArray, weights: FloatArray) -> FloatArray:
             total = weight_a + weight_b
             pools[-2:] = [((a * weight_a + b * weight_b) / total, total, count_a + count_b)]
     return np.repeat([pool[0] for pool in pools], [pool[2] for pool in pools])
+
+
+def _to_the_ends(phases: list[PropagatedPhase], length: int) -> list[PropagatedPhase]:
+    """The phases, of which the first and the last reach the ends of the clip where they were cut
+    off and the 90 % interval of the cut does: a few frames without a counterpart are then no
+    evidence that the phase was not running yet, or any more."""
+    if phases and phases[0].start.cut and phases[0].start.low < 0.5:
+        phases[0] = replace(phases[0], start=replace(phases[0].start, row=0.0, low=0.0))
+    if phases and phases[-1].end.cut and phases[-1].end.high > length - 0.5:
+        full = float(length)
+        phases[-1] = replace(phases[-1], end=replace(phases[-1].end, row=full, high=full))
+    return phases

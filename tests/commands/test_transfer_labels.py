@@ -38,30 +38,30 @@ def test_one_clip_to_all_others(project: Project):
     assert "6 ok" in lines
     assert "24 boundaries" not in result.stdout  # the clips' own ends are none
     assert "12 boundaries; those to look at first:" in lines
-    assert "carried from 1 labelled clip by raw poses" in lines
+    assert "propagated from 1 labelled clip by raw poses" in lines
     folder = project.results_dir("transfer")
     assert lines[-3:] == [str(folder / f"{n}.csv") for n in ("phases", "boundaries", "frames")]
     assert "no trained model" in result.stderr
 
 
 def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: Project):
-    found = document(project, "--from", "labelled", "-q")
-    assert (found["schema_version"], found["command"]) == (1, "transfer-labels")
-    assert found["sources"] == ["clip0", "clip1"]
-    assert [clip["video"] for clip in found["clips"]] == [f"clip{n}" for n in range(2, 7)]
-    clip = found["clips"][0]
+    output = document(project, "--from", "labelled", "-q")
+    assert (output["schema_version"], output["command"]) == (1, "transfer-labels")
+    assert output["sources"] == ["clip0", "clip1"]
+    assert [clip["video"] for clip in output["clips"]] == [f"clip{n}" for n in range(2, 7)]
+    clip = output["clips"][0]
     assert [phase["phase"] for phase in clip["phases"]] == ["begin", "middle", "end"]
     inner = clip["boundaries"][1]
     assert (inner["before"], inner["after"], inner["votes"]) == ("begin", "middle", 2)
     assert inner["frame"] == clip["phases"][1]["start"]
     assert inner["time_low"] < inner["time"] < inner["time_high"]
-    assert found["merged"] is None
+    assert output["merged"] is None
 
 
 def test_write_tells_whose_labels_stayed(project: Project):
     result = run(project, "--from", "clip0", "--write")
     assert result.exit_code == 0
-    assert "phases.csv: carried phases of 5 clips, marked" in result.stdout
+    assert "phases.csv: propagated phases of 5 clips, marked" in result.stdout
     assert "clips whose own labels stayed: clip1" in result.stdout
     text = project.phases_path.read_text()
     assert text.startswith("video,start,end,phase,origin\n")
@@ -136,10 +136,10 @@ def test_check_prints_errors_beside_baselines(project: Project):
 
 
 def test_check_as_json(project: Project):
-    found = document(project, "--from", "labelled", "--check")["check"]
-    assert found["videos"] == 2
-    assert found["rows"][0]["name"] == "carried"
-    assert found["rows"][0]["median_frames"] <= 1
+    output = document(project, "--from", "labelled", "--check")["check"]
+    assert output["videos"] == 2
+    assert output["rows"][0]["name"] == "carried"
+    assert output["rows"][0]["median_frames"] <= 1
 
 
 def test_a_mistyped_clip_leaves_the_tables_of_another_time(project: Project):

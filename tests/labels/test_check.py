@@ -1,4 +1,4 @@
-"""Labels held back and compared with what is carried."""
+"""Labels held back and compared with those that are propagated."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.baselines import draw_sources
-from la2ds_cli.labels.carry import PhaseKey, labelled_spans
 from la2ds_cli.labels.check import (
-    Check,
+    CheckResult,
     boundary_errors,
-    check_transfer,
+    check_json,
+    check_propagation,
+    draw_sources,
+    errors_csv,
     scored_boundaries,
     true_frames,
 )
-from la2ds_cli.labels.check_result import check_json, errors_text
-from la2ds_cli.labels.labels import clip_labels
-from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
+from la2ds_cli.labels.clip_labels import clip_labels
+from la2ds_cli.labels.vote import (
+    Boundary,
+    PhaseConsensus,
+    PhaseKey,
+    PropagatedPhase,
+    labelled_spans,
+)
 from tests.labels.swings import swings
 from tests.movement import sequence
 
 ROWS = ("carried", "equal_votes", "raw_pose", "raw_pose_best", "time_only")
 
 
-def check(project: Project, sources=("labelled",), targets=("all",), **options) -> Check:
-    return check_transfer(
+def check(project: Project, sources=("labelled",), targets=("all",), **options) -> CheckResult:
+    return check_propagation(
         project, sources, targets, AlignRequest(project.config(), "default"), **options
     )
 
@@ -58,10 +64,10 @@ def test_errors_in_frames_seconds_and_percent():
         return Boundary(row, row - 1, row + 2, 0.7, cut, 1, None)
 
     phases = (
-        CarriedPhase(PhaseKey("b"), at(6.5), at(9)),
-        CarriedPhase(PhaseKey("c"), at(9, cut=True), at(15)),
+        PropagatedPhase(PhaseKey("b"), at(6.5), at(9)),
+        PropagatedPhase(PhaseKey("c"), at(9, cut=True), at(15)),
     )
-    labels = clip_labels("x", sequence(np.linspace(0, 1, 20)), Consensus(phases, {}, 1))
+    labels = clip_labels("x", sequence(np.linspace(0, 1, 20)), PhaseConsensus(phases, {}, 1))
     truth = labelled_spans(
         np.arange(20),
         [Phase(0, 5, "a"), Phase(5, 9, "b"), Phase(9, 14, "c"), Phase(14, 20, "d")],
@@ -72,14 +78,14 @@ def test_errors_in_frames_seconds_and_percent():
     assert np.isnan([c.frames, d.frames]).all()
     assert not c.covered
     near = replace(phases[0], start=at(5.5))
-    labels = clip_labels("x", labels.pose, Consensus((near,), {}, 1))
+    labels = clip_labels("x", labels.pose, PhaseConsensus((near,), {}, 1))
     assert boundary_errors(labels, truth)[0].covered
 
 
-def test_every_labelled_clip_is_carried_to_from_the_others(project: Project):
-    found = check(project)
-    assert found.videos == [f"clip{n}" for n in range(4)]
-    document = check_json(found)
+def test_every_labelled_clip_is_checked_against_the_others(project: Project):
+    result = check(project)
+    assert result.videos == [f"clip{n}" for n in range(4)]
+    document = check_json(result)
     assert [row["name"] for row in document["rows"]] == list(ROWS)
     carried = document["rows"][0]
     assert (carried["votes"], carried["boundaries"], carried["not_carried"]) == (3, 8, 0)
@@ -89,19 +95,19 @@ def test_every_labelled_clip_is_carried_to_from_the_others(project: Project):
     assert clock["mean_percent"] > 2 * carried["mean_percent"]
     assert sum(b["boundaries"] for b in document["calibration"][0]["quarters"]) == 8
     assert not project.results_dir("transfer").exists()
-    lines = errors_text(found).splitlines()
+    lines = errors_csv(result).splitlines()
     assert len(lines) == 1 + 8 * len(ROWS)
 
 
 def test_the_labels_of_the_clip_itself_do_not_enter(project: Project):
-    """With clip0's labels moved, clip0 is carried to the same places: only its errors differ."""
-    before = check(project, targets=["clip0"]).scored[0].errors
+    """With clip0's labels moved, clip0 gets the same boundaries: only its errors differ."""
+    before = check(project, targets=["clip0"]).scores[0].errors
     text = project.phases_path.read_text()
     first = project.phases()["clip0"][0].end
     moved = text.replace(f"clip0,0,{first},", f"clip0,0,{first - 5},")
     moved = moved.replace(f"clip0,{first},", f"clip0,{first - 5},")
     project.phases_path.write_text(moved)
-    after = check(project, targets=["clip0"]).scored[0].errors
+    after = check(project, targets=["clip0"]).scores[0].errors
     assert after[0].frames == pytest.approx(before[0].frames + 5, abs=2 * before[0].frames + 1e-9)
     assert after[1].frames == before[1].frames
 
@@ -133,7 +139,7 @@ def test_few_ways_to_choose_are_taken_once_each():
     assert drawn == [["a", "c"], ["a", "d"], ["c", "d"], None, None]
 
 
-def test_carried_labels_are_not_checked_against(project: Project):
+def test_propagated_labels_are_not_checked_against(project: Project):
     text = project.phases_path.read_text().replace("phase\n", "phase,origin\n", 1)
     rows = [line + "," for line in text.splitlines()[1:]]
     rows.append("clip5,0,20,begin,carried")
@@ -142,6 +148,6 @@ def test_carried_labels_are_not_checked_against(project: Project):
 
 
 def test_one_labelled_clip_cannot_be_checked(tmp_path: Path):
-    with pytest.raises(UserError, match="no labelled clip to carry to") as refused:
+    with pytest.raises(UserError, match="no labelled clip to check") as refused:
         check(swings(tmp_path))
     assert refused.value.exit_code == ExitCode.UNUSABLE

@@ -1,4 +1,4 @@
-"""Carried phases in whole frames, seconds, tables and probabilities of frames."""
+"""Propagated phases in whole frames, seconds, tables and probabilities of frames."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.labels.carry import PhaseKey
-from la2ds_cli.labels.labels import (
+from la2ds_cli.labels.clip_labels import (
     BOUNDARY_COLUMNS,
-    boundaries_text,
+    boundaries_csv,
     clip_labels,
     frame_confidence,
-    frames_text,
+    frames_csv,
 )
-from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
+from la2ds_cli.labels.vote import Boundary, PhaseConsensus, PhaseKey, PropagatedPhase
 from tests.movement import sequence
 
 
@@ -28,16 +27,15 @@ def boundary(row: float, reach: float = 2.0, *, cut: bool = False) -> Boundary:
 
 def pose(length: int = 20) -> PoseSequence:
     """20 frames per second, source frames 100, 102, ..."""
-    made = sequence(np.linspace(0, 1, length))
-    return replace(made, frame=100 + 2 * np.arange(length))
+    return replace(sequence(np.linspace(0, 1, length)), frame=100 + 2 * np.arange(length))
 
 
 SHARED = boundary(8.4)
-CONSENSUS = Consensus(
+CONSENSUS = PhaseConsensus(
     (
-        CarriedPhase(PhaseKey("down"), boundary(0, cut=True), SHARED),
-        CarriedPhase(PhaseKey("up"), SHARED, boundary(14)),
-        CarriedPhase(PhaseKey("down", 2), boundary(15), boundary(20, cut=True)),
+        PropagatedPhase(PhaseKey("down"), boundary(0, cut=True), SHARED),
+        PropagatedPhase(PhaseKey("up"), SHARED, boundary(14)),
+        PropagatedPhase(PhaseKey("down", 2), boundary(15), boundary(20, cut=True)),
     ),
     {"rest": "missing in 2 of 3 labelled clips"},
     3,
@@ -55,14 +53,14 @@ def test_phases_in_source_frames_end_exclusive_and_marked():
 
 
 def test_a_phase_of_less_than_a_frame_is_left_out_and_said_so():
-    tiny = CarriedPhase(PhaseKey("top"), boundary(8.1), boundary(8.4))
-    labels = clip_labels("b", pose(), Consensus((tiny,), {}, 1))
+    tiny = PropagatedPhase(PhaseKey("top"), boundary(8.1), boundary(8.4))
+    labels = clip_labels("b", pose(), PhaseConsensus((tiny,), {}, 1))
     assert labels.phases == []
     assert labels.left_out == {"top": "shorter than a frame here"}
 
 
 def test_a_shared_boundary_is_one_row():
-    rows = list(csv.DictReader(io.StringIO(boundaries_text([clip_labels("b", pose(), CONSENSUS)]))))
+    rows = list(csv.DictReader(io.StringIO(boundaries_csv([clip_labels("b", pose(), CONSENSUS)]))))
     assert tuple(rows[0]) == BOUNDARY_COLUMNS
     sides = [(row["before"], row["after"], row["cut"]) for row in rows]
     assert sides == [
@@ -92,7 +90,7 @@ def test_the_probability_of_a_frame_is_that_of_lying_between_two_boundaries():
 
 
 def test_every_frame_has_a_row():
-    rows = list(csv.DictReader(io.StringIO(frames_text([clip_labels("b", pose(), CONSENSUS)]))))
+    rows = list(csv.DictReader(io.StringIO(frames_csv([clip_labels("b", pose(), CONSENSUS)]))))
     assert [row["frame"] for row in rows] == [str(100 + 2 * n) for n in range(20)]
     assert rows[14] == {
         "video": "b", "frame": "128", "time": "0.700000", "phase": "", "confidence": "",

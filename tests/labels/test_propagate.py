@@ -1,4 +1,4 @@
-"""The step: phases of known clips carried to clips whose phases are known as well."""
+"""The step: phases of labelled clips propagated to clips whose phases are known as well."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from la2ds_cli.core.csv_tables import read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.transfer import TransferResult, transfer_labels
+from la2ds_cli.labels.propagate import PropagationResult, propagate_labels
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -24,8 +24,10 @@ def project(tmp_path: Path) -> Project:
     return swings(tmp_path)
 
 
-def carry(project: Project, sources=("clip0",), targets=("all",), **options) -> TransferResult:
-    return transfer_labels(
+def propagate(
+    project: Project, sources=("clip0",), targets=("all",), **options
+) -> PropagationResult:
+    return propagate_labels(
         project, sources, targets, AlignRequest(project.config(), "default"), **options
     )
 
@@ -36,7 +38,7 @@ def table(project: Project, name: str) -> list[dict[str, str]]:
 
 
 def test_one_labelled_clip_labels_all_others_to_a_frame(project: Project):
-    result = carry(project)
+    result = propagate(project)
     assert list(result.clips) == [f"clip{n}" for n in range(1, 7)]
     assert {item.status for item in result.items} == {"ok"}
     for n in range(1, 7):
@@ -49,9 +51,9 @@ def test_one_labelled_clip_labels_all_others_to_a_frame(project: Project):
 
 
 def test_the_files_hold_the_same(project: Project):
-    result = carry(project)
+    result = propagate(project)
     rows = read_phases(project.results_dir("transfer") / "phases.csv")
-    assert rows == [(clip, p) for clip, found in result.clips.items() for p in found.phases]
+    assert rows == [(clip, p) for clip, labels in result.clips.items() for p in labels.phases]
     assert all(phase.propagated for _, phase in rows)
     seen = [row for row in table(project, "boundaries.csv") if row["before"] and row["after"]]
     assert [row["frame"] for row in seen[:2]] == [str(p.start) for _, p in rows[1:3]]
@@ -76,7 +78,7 @@ def test_labelled_clips_vote(tmp_path: Path):
     assert wrong != text
     write_text(project.phases_path, wrong)
     alone, together = (
-        carry(project, names).clips["clip5"] for names in (("clip1",), ("labelled",))
+        propagate(project, names).clips["clip5"] for names in (("clip1",), ("labelled",))
     )
     truth = true_starts(clip_phase(5))
     assert abs(alone.phases[1].start - truth[0]) > 5
@@ -89,7 +91,7 @@ def test_labelled_clips_vote(tmp_path: Path):
 def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
     """late shows the movement from 0.5 on; begin ends at 0.35."""
     add_sequence(project, "late", sequence(warped_phase(30, 9, 0.5, 1.0)))
-    result = carry(project, targets=["late"])
+    result = propagate(project, targets=["late"])
     assert [phase.name for phase in result.clips["late"].phases] == ["middle", "end"]
     assert result.clips["late"].phases[0].start == 0
     (item,) = result.items
@@ -101,20 +103,20 @@ def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
 
 def test_a_clip_does_not_vote_on_itself(tmp_path: Path):
     project = swings(tmp_path, labelled=3)
-    result = carry(project, ["labelled"], ["clip0", "clip6"])
-    voters = {clip: found.consensus.voters for clip, found in result.clips.items()}
+    result = propagate(project, ["labelled"], ["clip0", "clip6"])
+    voters = {clip: labels.consensus.labelled_clips for clip, labels in result.clips.items()}
     assert voters == {"clip0": 2, "clip6": 3}
 
 
 def test_the_only_labelled_clip_cannot_label_itself(project: Project):
-    (item,) = carry(project, targets=["clip0"]).items
+    (item,) = propagate(project, targets=["clip0"]).items
     assert (item.status, item.code) == ("failed", "L002")
 
 
 def test_bad_clips_cost_themselves_only(project: Project):
     project.pose_path("clip2").write_bytes(b"no poses")
     project.pose_path("clip3").unlink()
-    result = carry(project, targets=["all", "nobody.mp4"])
+    result = propagate(project, targets=["all", "nobody.mp4"])
     status = {item.video or item.path: item.status for item in result.items}
     assert status == {
         **{f"clip{n}": "ok" for n in (1, 4, 5, 6)},
@@ -123,7 +125,7 @@ def test_bad_clips_cost_themselves_only(project: Project):
     assert list(result.clips) == ["clip1", "clip4", "clip5", "clip6"]
 
 
-def test_a_clip_of_another_skeleton_or_without_joints_is_told(project: Project):
+def test_a_clip_of_another_skeleton_or_without_joints_is_reported(project: Project):
     blind = sequence(clip_phase(1))
     blind = type(blind)(
         **{**blind.__dict__, "xy": np.full_like(blind.xy, np.nan), "score": blind.score * 0}
@@ -139,22 +141,22 @@ def test_a_clip_of_another_skeleton_or_without_joints_is_told(project: Project):
         }
     )
     add_sequence(project, "coco", coco)
-    told = {item.video: item for item in carry(project).items}
-    assert "no joint was seen" in told["blind"].message
-    assert "coco17" in told["coco"].message
-    assert {told["blind"].code, told["coco"].code} == {"L003"}
-    assert told["clip1"].status == "ok"
+    items = {item.video: item for item in propagate(project).items}
+    assert "no joint was seen" in items["blind"].message
+    assert "coco17" in items["coco"].message
+    assert {items["blind"].code, items["coco"].code} == {"L003"}
+    assert items["clip1"].status == "ok"
 
 
 def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
     project.pose_path("clip0").write_bytes(b"no poses")
-    result = carry(project, ["labelled"])
+    result = propagate(project, ["labelled"])
     assert result.sources == ("clip1",)
     assert [item.video for item in result.items if item.status == "failed"] == ["clip0"]
     project.pose_path("clip1").write_bytes(b"no poses")
     with pytest.raises(UserError, match="no labelled clip can be used") as refused:
-        carry(project, ["labelled"])
+        propagate(project, ["labelled"])
     assert refused.value.exit_code == ExitCode.UNUSABLE
 
 
@@ -170,29 +172,29 @@ def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
         (["clip0"], ["clip0,900,910,a"], "outside of its frames", ExitCode.UNUSABLE),
     ],
 )
-def test_what_cannot_be_carried(project: Project, names, rows, message: str, code: ExitCode):
+def test_what_cannot_be_propagated(project: Project, names, rows, message: str, code: ExitCode):
     write_text(project.phases_path, "\n".join([HEADER, *rows]) + "\n")
     with pytest.raises(UserError, match=message) as refused:
-        carry(project, names)
+        propagate(project, names)
     assert refused.value.exit_code == code
 
 
 def test_an_empty_phases_csv_labels_nothing(project: Project):
     write_text(project.phases_path, "")
     with pytest.raises(UserError, match="no clip of the project has phases"):
-        carry(project)
+        propagate(project)
 
 
-def test_carried_labels_are_no_source(project: Project):
+def test_propagated_labels_are_no_source(project: Project):
     write_text(project.phases_path, f"{HEADER},origin\nclip0,0,9,a,carried\n")
-    with pytest.raises(UserError, match="but what was carried"):
-        carry(project)
+    with pytest.raises(UserError, match="propagated phases do not count"):
+        propagate(project)
 
 
 def test_lists_and_names_with_commas(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
     add_sequence(project, "a,b", sequence(clip_phase(2)))
-    result = carry(project, ["clip0,clip1"], ["a,b", "clip3, clip4"])
+    result = propagate(project, ["clip0,clip1"], ["a,b", "clip3, clip4"])
     assert result.sources == ("clip0", "clip1")
     assert list(result.clips) == ["a,b", "clip3", "clip4"]
 
@@ -203,7 +205,7 @@ def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path)
         one.phases_path.write_text("video,start,end,phase\nclip0,0,5,by hand\n")
         before = one.phases_path.read_text()
         with pytest.raises(UserError, match="is a project"):
-            carry(project, out=one.root)
+            propagate(project, out=one.root)
         assert one.phases_path.read_text() == before
 
 
@@ -213,9 +215,9 @@ def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path)
 def test_write_adds_marked_rows_and_keeps_labels_by_people(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
     by_hand = project.phases()
-    result = carry(project, targets=["all"], write=True)
+    result = propagate(project, targets=["all"], write=True)
     assert result.merged is not None
-    assert result.merged.kept == ["clip1"]
+    assert result.merged.unchanged == ["clip1"]
     assert result.merged.written == [f"clip{n}" for n in range(2, 7)]
     assert project.phases() == by_hand
     both = project.phases(propagated=True)
@@ -223,17 +225,17 @@ def test_write_adds_marked_rows_and_keeps_labels_by_people(tmp_path: Path):
     assert both["clip4"] == result.clips["clip4"].phases
 
 
-def test_writing_again_replaces_what_was_carried(project: Project):
-    carry(project, write=True)
+def test_writing_again_replaces_what_was_propagated(project: Project):
+    propagate(project, write=True)
     once = project.phases_path.read_text()
-    carry(project, write=True)
+    propagate(project, write=True)
     assert project.phases_path.read_text() == once
 
 
 def test_overwrite_replaces_labels_by_people_and_keeps_a_copy(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
     before = project.phases_path.read_bytes()
-    result = carry(project, targets=["all", "clip0"], write=True, overwrite=True)
+    result = propagate(project, targets=["all", "clip0"], write=True, overwrite=True)
     assert result.merged is not None
     assert result.merged.replaced == ["clip1"]
     assert list(project.phases()) == ["clip0"]
@@ -241,19 +243,19 @@ def test_overwrite_replaces_labels_by_people_and_keeps_a_copy(tmp_path: Path):
     assert (project.results_dir("transfer") / "phases-before.csv").read_bytes() == before
 
 
-def test_labels_that_were_carried_from_are_never_overwritten(tmp_path: Path):
+def test_labels_of_source_clips_are_never_overwritten(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
     by_hand = project.phases()
-    result = carry(project, ["labelled"], ["clip0", "clip1"], write=True, overwrite=True)
+    result = propagate(project, ["labelled"], ["clip0", "clip1"], write=True, overwrite=True)
     assert result.merged is not None
-    assert result.merged.kept == ["clip0", "clip1"]
+    assert result.merged.unchanged == ["clip0", "clip1"]
     assert project.phases(propagated=True) == by_hand
 
 
 def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):
     text = project.phases_path.read_text()
     write_text(project.phases_path, text + "clip3.mat,0,20,begin\n")
-    result = carry(project, write=True)
+    result = propagate(project, write=True)
     assert result.merged is not None
-    assert result.merged.kept == ["clip3"]
+    assert result.merged.unchanged == ["clip3"]
     assert project.phases(propagated=True)["clip3"] == [Phase(0, 20, "begin")]

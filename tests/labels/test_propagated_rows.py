@@ -1,4 +1,4 @@
-"""Rows of phases.csv that were carried from other clips: kept apart from what people labelled."""
+"""Propagated rows of phases.csv are told apart from those that people set."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MIXED = "video,start,end,phase,origin\na,0,5,down,\na,5,9,up,carried\nb,0,9,down
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    made = Project.create(tmp_path)
+    project = Project.create(tmp_path)
     for name in ("a", "b", "c"):
-        add_sequence(made, name, sequence(np.linspace(0, 1, 10)))
-    made.phases_path.write_text(MIXED)
-    return made
+        add_sequence(project, name, sequence(np.linspace(0, 1, 10)))
+    project.phases_path.write_text(MIXED)
+    return project
 
 
-def test_carried_phases_are_left_out_unless_asked_for(project: Project):
+def test_propagated_phases_are_left_out_unless_asked_for(project: Project):
     assert project.phases() == {"a": [Phase(0, 5, "down")]}
     assert project.phases(propagated=True) == {
         "a": [Phase(0, 5, "down"), Phase(5, 9, "up", propagated=True)],
@@ -53,12 +53,12 @@ def test_importing_labels_of_one_clip_keeps_the_mark_of_another(project: Project
     }
 
 
-def test_evaluation_does_not_take_carried_labels_for_truth(tmp_path: Path):
-    made = six_clips(tmp_path)
+def test_evaluation_does_not_take_propagated_labels_for_truth(tmp_path: Path):
+    project = six_clips(tmp_path)
     rows = [
-        (name, Phase(p.start, p.end, p.name, True)) for name, p in read_phases(made.phases_path)
+        (name, Phase(p.start, p.end, p.name, True)) for name, p in read_phases(project.phases_path)
     ]
-    made.phases_path.write_text(phases_text(rows))
-    result = evaluate(made, config=made.config(), features=["raw_pose"])
+    project.phases_path.write_text(phases_text(rows))
+    result = evaluate(project, config=project.config(), features=["raw_pose"])
     assert result["events"] != "phases"
     assert result["labelled_clips"] == 0

@@ -1,4 +1,4 @@
-"""The phases of a clip as its frames, seconds and tables have them."""
+"""The propagated phases of a clip in whole frames, seconds and tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.features.resample import frame_period, seconds_at
-from la2ds_cli.labels.vote import Boundary, CarriedPhase, Consensus
+from la2ds_cli.labels.vote import Boundary, PhaseConsensus, PropagatedPhase
 
 BOUNDARY_COLUMNS = (
     *("video", "before", "after", "frame", "time", "time_low", "time_high", "confidence"),
@@ -25,13 +25,13 @@ FRAME_COLUMNS = ("video", "frame", "time", "phase", "confidence")
 
 @dataclass(frozen=True)
 class ClipLabels:
-    """What was carried to one clip. phases: source frames, marked as carried. left_out: phase ->
-    why it is not among them. rows: phases with their whole rows start..end in `pose`."""
+    """The propagated phases of one clip. phases: in source frames, marked as propagated. left_out:
+    phase -> why it is not among them. rows: phases with their whole rows start..end in `pose`."""
 
     video: str
     pose: PoseSequence
-    consensus: Consensus
-    rows: tuple[tuple[CarriedPhase, int, int], ...]
+    consensus: PhaseConsensus
+    rows: tuple[tuple[PropagatedPhase, int, int], ...]
     left_out: dict[str, str]
 
     @property
@@ -43,7 +43,7 @@ class ClipLabels:
         ]
 
 
-def clip_labels(video: str, pose: PoseSequence, consensus: Consensus) -> ClipLabels:
+def clip_labels(video: str, pose: PoseSequence, consensus: PhaseConsensus) -> ClipLabels:
     """The consensus in whole frames; a phase of less than one is left out, and one that begins at
     the first frame of the clip or ends at its last is cut off there."""
     rows, left_out = [], dict(consensus.left_out)
@@ -71,14 +71,14 @@ def frame_confidence(labels: ClipLabels) -> tuple[list[str], FloatArray]:
     confidence = np.zeros(len(labels.pose))
     for phase, start, end in labels.rows:
         for row in range(start, end):
-            begun = 1.0 if phase.start.cut else _share_before(phase.start, row + 0.5)
-            over = 0.0 if phase.end.cut else _share_before(phase.end, row + 0.5)
+            begun = 1.0 if phase.start.cut else _probability_before(phase.start, row + 0.5)
+            over = 0.0 if phase.end.cut else _probability_before(phase.end, row + 0.5)
             names[row] = phase.key.name
             confidence[row] = max(begun - over, 0.0)
     return names, confidence
 
 
-def _share_before(boundary: Boundary, row: float) -> float:
+def _probability_before(boundary: Boundary, row: float) -> float:
     """Probability that a boundary lies before a row."""
     distance = row - boundary.row
     reach = boundary.high - boundary.row if distance > 0 else boundary.row - boundary.low
@@ -87,65 +87,70 @@ def _share_before(boundary: Boundary, row: float) -> float:
 
 
 @dataclass(frozen=True)
-class Border:
+class LabelBoundary:
     """A boundary with the phases on its two sides, "" where there is none."""
 
     before: str
     after: str
-    at: Boundary
+    boundary: Boundary
 
 
-def borders(labels: ClipLabels) -> list[Border]:
+def boundaries(labels: ClipLabels) -> list[LabelBoundary]:
     """The boundaries of a clip in time order, one where two phases share it."""
-    found: list[Border] = []
+    result: list[LabelBoundary] = []
     phases = [phase for phase, _, _ in labels.rows]
     for previous, phase in pairwise([None, *phases, None]):
         if previous and phase and previous.end == phase.start:
-            found.append(Border(str(previous.key), str(phase.key), phase.start))
+            result.append(LabelBoundary(str(previous.key), str(phase.key), phase.start))
             continue
         if previous:
-            found.append(Border(str(previous.key), "", previous.end))
+            result.append(LabelBoundary(str(previous.key), "", previous.end))
         if phase:
-            found.append(Border("", str(phase.key), phase.start))
-    return found
+            result.append(LabelBoundary("", str(phase.key), phase.start))
+    return result
 
 
-def border_row(labels: ClipLabels, border: Border) -> dict[str, Any]:
-    """A border by the names of BOUNDARY_COLUMNS; times in seconds of the clip."""
-    at, pose = border.at, labels.pose
+def boundary_rows(labels: ClipLabels) -> list[dict[str, Any]]:
+    """The boundaries of a clip by the names of BOUNDARY_COLUMNS; times in seconds of the clip."""
+    pose = labels.pose
     period = frame_period(pose.time, pose.fps)
-    row = int(np.clip(np.rint(at.row), 0, len(pose)))
     frame = np.append(pose.frame, pose.frame[-1] + 1)
-    return {
-        "video": labels.video,
-        "before": border.before,
-        "after": border.after,
-        "frame": int(frame[row]),
-        "time": round(seconds_at(pose, at.row), 6),
-        "time_low": round(seconds_at(pose, at.low), 6),
-        "time_high": round(seconds_at(pose, at.high), 6),
-        "confidence": round(at.confidence, 4),
-        "votes": at.votes,
-        "labelled_clips": labels.consensus.voters,
-        "spread": None if at.spread is None else round(at.spread * period, 6),
-        "cut": at.cut,
-    }
+    rows = []
+    for shared in boundaries(labels):
+        boundary = shared.boundary
+        row = int(np.clip(np.rint(boundary.row), 0, len(pose)))
+        rows.append(
+            {
+                "video": labels.video,
+                "before": shared.before,
+                "after": shared.after,
+                "frame": int(frame[row]),
+                "time": round(seconds_at(pose, boundary.row), 6),
+                "time_low": round(seconds_at(pose, boundary.low), 6),
+                "time_high": round(seconds_at(pose, boundary.high), 6),
+                "confidence": round(boundary.confidence, 4),
+                "votes": boundary.votes,
+                "labelled_clips": labels.consensus.labelled_clips,
+                "spread": None if boundary.spread is None else round(boundary.spread * period, 6),
+                "cut": boundary.cut,
+            }
+        )
+    return rows
 
 
-def boundaries_text(clips: Iterable[ClipLabels]) -> str:
+def boundaries_csv(clips: Iterable[ClipLabels]) -> str:
     """CSV of all boundaries, columns BOUNDARY_COLUMNS; `cut` is `yes` or empty, `spread` empty for
     a single vote."""
     rows = []
     for labels in clips:
-        for border in borders(labels):
-            row = border_row(labels, border)
+        for row in boundary_rows(labels):
             row["cut"] = "yes" if row["cut"] else ""
             row["spread"] = "" if row["spread"] is None else row["spread"]
             rows.append([row[name] for name in BOUNDARY_COLUMNS])
     return table_text(BOUNDARY_COLUMNS, rows)
 
 
-def frames_text(clips: Iterable[ClipLabels]) -> str:
+def frames_csv(clips: Iterable[ClipLabels]) -> str:
     """CSV of all frames, columns FRAME_COLUMNS."""
     rows = []
     for labels in clips:

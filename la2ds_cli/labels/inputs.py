@@ -1,0 +1,301 @@
+"""What label propagation needs: the labelled clips, the clips to label, and their alignments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from la2ds_cli.alignment.consensus import choose_references
+from la2ds_cli.alignment.methods import get_method
+from la2ds_cli.alignment.request import AlignRequest, check_skeletons, choose_features
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.evaluation.phase_labels import overlap_error
+from la2ds_cli.labels.pairs import PairAlignments, compute_features
+from la2ds_cli.labels.vote import PropagatedSpans, Span, labelled_spans, propagate_spans
+
+GROUPS = ("all", "labelled", "train", "test")
+"""Names that stand for several clips: all of videos.csv, those that people labelled, and by split
+(`train`: not marked test)."""
+
+
+@dataclass(frozen=True)
+class PropagationInputs:
+    """spans: phases of each labelled clip, in rows. targets: ids of the clips to label. poses: of
+    all of them. paths: id -> source file. alignments: between any two of them. problems: clips that
+    cannot be used. reason: why raw poses are used."""
+
+    spans: dict[str, list[Span]]
+    targets: list[str]
+    poses: dict[str, PoseSequence]
+    paths: dict[str, str]
+    alignments: PairAlignments
+    problems: list[ItemResult]
+    reason: str
+
+    def propagated(self, source: str, target: str) -> PropagatedSpans:
+        """The phases of one labelled clip in another clip."""
+        return propagate_spans(self.spans[source], self.alignments.correspondence(source, target))
+
+
+def load_inputs(
+    project: Project,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    phases: Mapping[str, Sequence[Phase]],
+    request: AlignRequest,
+    progress: Progress,
+) -> PropagationInputs:
+    """Poses and features of the clips. sources: ids with `phases`; targets: ids, or files that are
+    new to the project, whose poses are extracted.
+
+    Raises UserError if no labelled clip can be used (exit 4), for overlapping phases (exit 5), an
+    unknown method (exit 2) and a run without weights (exit 4).
+    """
+    settings = request.settings
+    get_method(settings.method)
+    choice = choose_features(project, request.run, request.features)
+    for note in (choice.warning, choice.reason):
+        if note:
+            progress.note(note)
+    clips = _Clips(project, request, progress)
+    spans = _read_spans(clips, sources, phases)
+    targets = list(dict.fromkeys(id for name in targets if (id := clips.resolve(name))))
+    references = _read_references(project, clips, request)
+    features = compute_features(
+        project,
+        {clip: clips.poses[clip] for clip in dict.fromkeys([*spans, *targets, *references])},
+        choice.kind,
+        request,
+        progress,
+    )
+    for clip in dict.fromkeys([*spans, *targets]):
+        if clip in features.problems:
+            clips.refuse(clip, features.problems[clip])
+    return PropagationInputs(
+        {clip: rows for clip, rows in spans.items() if clip in features.modalities},
+        [clip for clip in targets if clip in features.modalities],
+        clips.poses,
+        clips.paths,
+        PairAlignments(features, references, settings),
+        clips.problems,
+        choice.reason,
+    )
+
+
+def _read_spans(
+    clips: _Clips, sources: Sequence[str], phases: Mapping[str, Sequence[Phase]]
+) -> dict[str, list[Span]]:
+    spans: dict[str, list[Span]] = {}
+    usable = [clip for clip in sources if clips.read(clip)]
+    for clip in usable:
+        try:
+            spans[clip] = labelled_spans(clips.poses[clip].frame, phases[clip])
+        except ValueError as problem:
+            raise overlap_error(clip, problem) from problem
+    for clip in [clip for clip in usable if not spans[clip]]:
+        clips.refuse(clip, UserError("its phases lie outside of its frames"))
+        del spans[clip]
+    if not spans:
+        first = clips.problems[0]
+        raise UserError(
+            f"no labelled clip can be used; {first.video}: {first.message}",
+            hint=first.hint,
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return spans
+
+
+def _read_references(project: Project, clips: _Clips, request: AlignRequest) -> list[str]:
+    """Ids of reference clips with readable poses; none where the method uses none."""
+    from la2ds_cli.training.data import training_videos
+
+    if not request.settings.uses_references:
+        return []
+    ids = sorted(video.id for video in training_videos(project))
+    chosen = choose_references(ids, request.settings)
+    return [clip for clip in chosen if clips.read(clip, quietly=True)]
+
+
+class _Clips:
+    """Poses of clips that can be compared with the first that was read; others become items."""
+
+    def __init__(self, project: Project, request: AlignRequest, progress: Progress) -> None:
+        self.poses: dict[str, PoseSequence] = {}
+        self.problems: list[ItemResult] = []
+        self.paths = {video.id: video.path for video in project.videos()}
+        self._project = project
+        self._request = request
+        self._progress = progress
+        self._first = ""
+        self._refused: set[str] = set()
+
+    def resolve(self, name: str) -> str:
+        """Id of a clip whose poses are in `poses`, extracted first for a file that is new to the
+        project; empty where that is not possible."""
+        from la2ds_cli.poses.extract import ensure_pose
+
+        if name in self.paths:
+            return name if self.read(name) else ""
+        try:
+            poses, device = self._request.config.poses, self._request.device
+            clip = ensure_pose(self._project, name, poses, device, self._progress)
+        except UserError as problem:
+            self.refuse(name, problem)
+            return ""
+        self.paths[clip] = name
+        return clip if self.read(clip) else ""
+
+    def read(self, clip: str, *, quietly: bool = False) -> bool:
+        """Whether a clip can be used. quietly: without an item where it cannot."""
+        if clip in self.poses:
+            return True
+        if clip in self._refused:
+            return False
+        try:
+            pose = self._project.read_pose(clip)[0]
+            self._check(clip, pose)
+        except UserError as problem:
+            if not quietly:
+                self.refuse(clip, problem)
+            return False
+        self._first = self._first or clip
+        self.poses[clip] = pose
+        return True
+
+    def _check(self, clip: str, pose: PoseSequence) -> None:
+        if self._first:
+            check_skeletons(self.poses[self._first], pose, (self._first, clip))
+        if np.isnan(pose.xy).all():
+            raise UserError(
+                "no joint was seen in it",
+                hint="look at it with la2ds extract-poses --overlay sheet.png",
+                exit_code=ExitCode.UNUSABLE,
+            )
+
+    def refuse(self, clip: str, problem: UserError) -> None:
+        """Note that a clip cannot be used."""
+        self._refused.add(clip)
+        self.poses.pop(clip, None)
+        self.problems.append(
+            ItemResult(
+                self.paths.get(clip, clip),
+                clip if clip in self.paths else "",
+                "failed",
+                code=problem.code or "L003",
+                message=problem.message,
+                hint=problem.hint,
+            )
+        )
+
+
+# --- which clips `transfer-labels` reads labels from, and which it labels ----------------------
+
+
+def labelled_clips(project: Project) -> dict[str, list[Phase]]:
+    """The phases that people set, by clip. Raises UserError (exit 4) if phases.csv has none."""
+    phases = project.phases()
+    if phases:
+        return phases
+    only = "; propagated phases do not count" if project.phases(propagated=True) else ""
+    raise UserError(
+        f"no clip of the project has phases by a person in phases.csv{only}",
+        hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",
+        exit_code=ExitCode.UNUSABLE,
+    )
+
+
+def choose_sources(
+    project: Project, names: Sequence[str], phases: Mapping[str, Sequence[Phase]]
+) -> list[str]:
+    """Ids of the labelled clips that `names` mean: clips, lists of them with commas, or GROUPS (of
+    which those without labels are left out).
+
+    Raises UserError: exit 3 for a name that is no clip, 5 for a clip without labels, 4 for an empty
+    group.
+    """
+    ids: list[str] = []
+    for name in _split(project, names):
+        if name in GROUPS:
+            group = [video.id for video in _group(project, name, phases) if video.id in phases]
+            if not group:
+                raise UserError(
+                    f"--from {name}: no clip of this kind is labelled",
+                    hint=f"labelled clips: {_some(phases)}",
+                    exit_code=ExitCode.UNUSABLE,
+                )
+            ids += group
+            continue
+        video = project.find(name)
+        if video is None:
+            raise _unknown(project, name)
+        if video.id not in phases:
+            raise UserError(
+                f"'{name}' has no phases by a person in phases.csv",
+                hint=f"labelled clips: {_some(phases)}",
+                exit_code=ExitCode.MISMATCH,
+            )
+        ids.append(video.id)
+    return list(dict.fromkeys(ids))
+
+
+def choose_targets(
+    project: Project,
+    names: Sequence[str],
+    phases: Mapping[str, Sequence[Phase]],
+    *,
+    without: Collection[str] = (),
+) -> list[str]:
+    """Clips to label: ids, or names as they are where they are not in the project (yet).
+    without: ids that are left out of groups."""
+    targets: list[str] = []
+    for name in _split(project, names):
+        if name in GROUPS:
+            group = _group(project, name, phases)
+            targets += [video.id for video in group if video.id not in without]
+        else:
+            video = project.find(name)
+            targets.append(video.id if video else name)
+    return list(dict.fromkeys(targets))
+
+
+def _split(project: Project, names: Sequence[str]) -> list[str]:
+    """Single names; one that holds a comma is not split if a clip has that name."""
+    parts: list[str] = []
+    for name in names:
+        single = "," not in name or project.find(name)
+        parts += [name] if single else [part.strip() for part in name.split(",")]
+    return [part for part in parts if part]
+
+
+def _group(project: Project, name: str, phases: Mapping[str, Sequence[Phase]]) -> list[Video]:
+    videos = project.videos()
+    if name == "labelled":
+        return [video for video in videos if video.id in phases]
+    if name == "train":
+        return [video for video in videos if video.split != "test"]
+    if name == "test":
+        return [video for video in videos if video.split == "test"]
+    return videos
+
+
+def _unknown(project: Project, name: str) -> UserError:
+    names = [name for video in project.videos() for name in (video.name, video.id)]
+    near = get_close_matches(name, names, n=1)
+    return UserError(
+        f"there is no clip '{name}' in the project",
+        hint=f"did you mean '{near[0]}'?" if near else "videos.csv lists the clips",
+        exit_code=ExitCode.UNREADABLE,
+    )
+
+
+def _some(ids: Mapping[str, object]) -> str:
+    shown = sorted(ids)
+    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
