@@ -1,3 +1,10 @@
-"""la2ds: temporal alignment of human movement videos, from mp4 to alignment."""
+"""la2ds: temporal alignment of human movement videos, from mp4 to alignment.
+
+The rooms and the flow between them: docs/architecture.md.
+"""
+
+from la2ds_cli.core.old_names import install
 
 __version__ = "0.1.0"
+
+install()
