@@ -21,12 +21,8 @@ LENGTH = {"anna": 41, "ben": 61, "cleo": 51}
 def written(
     project: Project, names: Sequence[str], out: Sequence[Path] = (), **options: Any
 ) -> EmbeddingPlot:
-    return drawing.write(
-        project,
-        plot_embeddings(project, names, AlignRequest(project.config()), **options),
-        out,
-        Progress(),
-    )
+    result = plot_embeddings(project, names, AlignRequest(project.config()), **options)
+    return drawing.write(project, result, out, Progress())
 
 
 @pytest.fixture
