@@ -24,8 +24,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo import clips
-from la2ds_cli.demo.body import forward_kinematics, pose_vector, random_body
 from la2ds_cli.demo.movement import movement, random_style
+from la2ds_cli.demo.performer import forward_kinematics, pose_vector, random_body
 
 ODD = pose_vector(
     yaw=1.2, left_arm_abduct=1.5, right_arm_abduct=1.5, left_elbow=1.2, right_hip_flex=1.2,

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from la2ds_cli.demo import clips
-from la2ds_cli.demo.body import forward_kinematics, random_body
 from la2ds_cli.demo.movement import movement, random_style
+from la2ds_cli.demo.performer import forward_kinematics, random_body
 from la2ds_cli.video.reader import write_video
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"

@@ -17,13 +17,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from demo_pose_samples import held_out_samples, network_pck, random_sample
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from la2ds_cli.demo.body import COCO17
-from la2ds_cli.demo.pck import held_out_samples, network_pck
-from la2ds_cli.demo.sample import random_sample
+from la2ds_cli.demo.performer import COCO17
 from la2ds_models.pose import (
     DEMO_WEIGHTS,
     POSE_VARIANTS,

@@ -63,6 +63,7 @@ def plot_embeddings(
       la2ds plot-embeddings anna ben --project swings --out ab.png --out ab.html
       la2ds plot-embeddings anna ben cleo --method tsne --project swings
     """
+    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.embedding_plot import drawing
@@ -74,11 +75,9 @@ def plot_embeddings(
         result = step.plot_embeddings(
             opened,
             clips,
-            run=run,
+            AlignRequest(opened.config(), run, features, device=device),
             method=method,
-            features=features,
             link=link,
-            device=device,
             progress=console.progress,
         )
         result = drawing.write(opened, result, targets, console.progress)

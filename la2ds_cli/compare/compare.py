@@ -114,7 +114,7 @@ def _no_findings(view: ViewDifference, angles: Differences, skeleton: str) -> st
         )
     if np.isnan(view.turn) and has_trunk(skeleton):
         return (
-            "From which sides the two clips are filmed cannot be told, so no difference of angles "
+            "It is unknown from which sides the two clips are filmed, so no difference of angles "
             "is called a fault: shoulders or hips are not seen."
         )
     if not angles.sure.any():

@@ -182,7 +182,7 @@ def tempo_sentence(row: Tempo) -> str:
     if np.isnan(ratio):
         return f"{name} is not in both clips"
     if row.verdict == "unclear":
-        return f"{name}: the tempo cannot be told"
+        return f"{name}: the tempo is unknown"
     if row.verdict == "same":
         return f"{name} takes as long: {other:.2f} s"
     return f"{name} is {row.verdict}: {other:.2f} s instead of {reference:.2f} s"

@@ -27,7 +27,7 @@ _SIDE_CUE = 0.04  # torso lengths; less tells no side
 @dataclass(frozen=True)
 class ViewDifference:
     """Degrees about the vertical, 0 = filmed from the front, 90 = from one side, 180 = from behind;
-    positive where the body faces the right of the picture. NaN = cannot be told.
+    positive where the body faces the right of the picture. NaN = unknown.
 
     reference, other: medians over the aligned frames. turn: mean difference, 0 to 180; a turn of
     the body that both make does not count. side_known: whether left and right could be told apart
@@ -90,7 +90,7 @@ def _around(apart: np.ndarray, time: FloatArray) -> FloatArray:
 
 def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:
     """(T,) degrees from the front, 0 to 180, NaN where not seen; and 1, -1 or 0 for the side of the
-    picture that the body faces, 0 = cannot be told."""
+    picture that the body faces, 0 = unknown."""
     skeleton = get_skeleton(pose.skeleton)
     if not has_trunk(pose.skeleton):
         return np.full(len(pose), np.nan), 0

@@ -1,8 +1,8 @@
-"""Rendered performers: clips whose true correspondence is known, and the chain run on them.
+"""Rendered performers: clips whose true correspondence is known, and the whole chain run on them.
 
-body, movement, head, look, camera, scene, render: a person in front of a camera · clips:
-videos and their truth · sample, pck: crops to train and test a pose network · run: `la2ds demo` ·
-truth: how far an alignment is from it.
+performer.py: a jointed body, its proportions and clothes · movement.py: what it does · render.py:
+how a camera sees it · clips.py: videos and their truth · run.py: `la2ds demo`, and how far its
+alignment lies from the truth.
 
 Imports any room but commands.
 To add a movement: a function of phase in movement.py and its name in clips.py.

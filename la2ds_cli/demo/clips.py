@@ -1,6 +1,6 @@
 """Short videos of different rendered people doing one movement, with the true correspondences.
 
-Every clip has its own body, style, clothes, place, camera, speed profile and trimming, so that
+Every clip has its own body, style, clothes, background, camera, speed profile and trimming, so that
 aligning two clips is a real task whose answer is known: frames of equal phase correspond.
 """
 
@@ -12,9 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.body import COCO17, POINT, Body, forward_kinematics, random_body
-from la2ds_cli.demo.camera import Camera, look_at
 from la2ds_cli.demo.movement import movement, phase_name, random_style
+from la2ds_cli.demo.performer import (
+    COCO17,
+    POINT,
+    Body,
+    forward_kinematics,
+    random_appearance,
+    random_body,
+)
+from la2ds_cli.demo.render import Camera, add_shadow, draw_person, look_at, random_background
 from la2ds_cli.video.reader import Image, write_video
 
 FPS = 30
@@ -138,20 +145,17 @@ def camera_for(rng: np.random.Generator, world: FloatArray, share: float) -> Cam
 def drawn_frames(
     rng: np.random.Generator, world: FloatArray, body: Body, camera: Camera
 ) -> Iterator[Image]:
-    from la2ds_cli.demo.look import random_look
-    from la2ds_cli.demo.render import draw_person
-    from la2ds_cli.demo.scene import add_shadow, random_background
-
+    """Images of one performance, the points `world` (T, P, 3), frame by frame."""
     feet = [POINT["left_ankle"], POINT["right_ankle"]]
     floor = camera.project(world[:, feet].mean(axis=1) * (1, 1, 0))  # (T, 2)
     metre = float(np.mean(camera.focal) / camera.depth(world.mean(axis=(0, 1))))
     wall = float(floor[:, 1].min() - metre * rng.uniform(0.15, 0.5))
-    place = random_background(rng, SIZE, wall, calm=True)
-    look, grain = random_look(rng), rng.uniform(1.0, 4.0)
+    background = random_background(rng, SIZE, wall, calm=True)
+    appearance, grain = random_appearance(rng), rng.uniform(1.0, 4.0)
     for t in range(len(world)):
-        image = place.copy()
+        image = background.copy()
         add_shadow(image, floor[t], 0.35 * metre, 0.4)
-        draw_person(image, world[t], body, look, camera)
+        draw_person(image, world[t], body, appearance, camera)
         noise = rng.normal(0, grain, image.shape[:2]).astype(np.float32)[..., None]
         yield np.clip(image + noise, 0, 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""The demo movement as a smooth function of phase, and random poses to train the pose network."""
+"""The demo movement as a smooth function of phase, and how performers differ in it."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.demo.body import DEGREES_OF_FREEDOM, DOF, SIDES, mirror_pose, pose_vector
+from la2ds_cli.demo.performer import DEGREES_OF_FREEDOM, DOF, SIDES, pose_vector
 
 PHASES: tuple[tuple[str, float], ...] = (
     ("stand", 0.0),
@@ -92,7 +92,7 @@ _KEY_POSES: tuple[tuple[float, FloatArray], ...] = (
 # fmt: on
 _KEY_PHASE = np.array([phase for phase, _ in _KEY_POSES])
 _KEY_POSE = np.stack([pose for _, pose in _KEY_POSES])
-_KEPT = ("yaw", "lift")  # style and jitter leave these to the caller
+_UNSTYLED = ("x", "y", "yaw", "lift")  # where a performer stands is no habit
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def random_style(rng: np.random.Generator) -> Style:
     """A performer with 10 % gain spread and about 4 degrees of habitual offset."""
     count = len(DEGREES_OF_FREEDOM)
     offset = rng.normal(0.0, 0.07, count)
-    offset[[DOF["x"], DOF["y"], *(DOF[name] for name in _KEPT)]] = 0
+    offset[[DOF[name] for name in _UNSTYLED]] = 0
     return Style(np.clip(rng.normal(1.0, 0.1, count), 0.75, 1.25), offset)
 
 
@@ -121,94 +121,3 @@ def phase_name(phase: float) -> str:
     """The name of the part of the movement that ``phase`` in [0, 1] falls into."""
     starts = [start for _, start in PHASES]
     return PHASES[max(int(np.searchsorted(starts, phase, side="right")) - 1, 0)][0]
-
-
-def random_pose(rng: np.random.Generator) -> FloatArray:
-    """One plausible pose (D,): standing, striding, squatting, bending, lying or tilted."""
-    kind = rng.choice(
-        ["movement", "stand", "stride", "squat", "bend", "sit", "lie"],
-        p=[0.4, 0.19, 0.13, 0.11, 0.08, 0.05, 0.04],
-    )
-    if kind == "movement":
-        pose = movement(rng.uniform(0, 1, 1), random_style(rng))[0]
-    else:
-        pose = _torso_and_legs(kind, rng)
-        _set_arms(pose, rng)
-    jitter = rng.normal(0.0, 0.12, pose.shape)
-    jitter[[DOF[name] for name in _KEPT]] = 0
-    jitter[[DOF["pitch"], DOF["roll"]]] *= 0.6
-    pose = pose + jitter
-    pose[DOF["neck_turn"]] += rng.normal(0, 0.3)
-    pose[DOF["neck_nod"]] += rng.normal(0, 0.15)
-    for side in SIDES:
-        for name in ("knee", "elbow"):
-            pose[DOF[f"{side}_{name}"]] = np.clip(pose[DOF[f"{side}_{name}"]], 0.02, 2.5)
-    return mirror_pose(pose) if rng.random() < 0.5 else pose
-
-
-def _torso_and_legs(kind: str, rng: np.random.Generator) -> FloatArray:
-    pose = pose_vector()
-
-    def put(name: str, value: float) -> None:
-        pose[DOF[name]] = value
-
-    put("spine_twist", rng.normal(0, 0.25))
-    put("spine_side", rng.normal(0, 0.12))
-    for side in SIDES:
-        put(f"{side}_hip_abduct", abs(rng.normal(0.08, 0.15)))
-        put(f"{side}_hip_twist", rng.normal(0.1, 0.2))
-    if kind == "stride":
-        reach = rng.uniform(0.2, 1.5)
-        put("left_hip_flex", reach)
-        put("left_knee", rng.uniform(0.1, 1.0) * reach + 0.05)
-        put("right_hip_flex", -rng.uniform(0.0, 0.5))
-        put("right_knee", rng.uniform(0.05, 1.0))
-        put("pitch", rng.normal(0.15, 0.2))
-    elif kind == "squat":
-        depth = rng.uniform(0.3, 1.0)
-        put("pitch", rng.uniform(0.2, 0.8) * depth)
-        put("spine_flex", rng.uniform(0.0, 0.6) * depth)
-        for side in SIDES:
-            put(f"{side}_hip_flex", (1.9 + rng.normal(0, 0.2)) * depth)
-            put(f"{side}_knee", (2.1 + rng.normal(0, 0.15)) * depth)
-            put(f"{side}_hip_abduct", rng.uniform(0.05, 0.6) * depth)
-            put(f"{side}_ankle", 0.45 * depth)
-    elif kind == "bend":
-        put("pitch", rng.uniform(0.2, 1.0))
-        put("spine_flex", rng.uniform(0.1, 1.1))
-        for side in SIDES:
-            put(f"{side}_hip_flex", pose[DOF["pitch"]] + rng.normal(0, 0.15))
-            put(f"{side}_knee", rng.uniform(0.0, 0.4))
-    elif kind == "sit":
-        put("pitch", rng.normal(0, 0.15))
-        for side in SIDES:
-            put(f"{side}_hip_flex", rng.normal(1.5, 0.2))
-            put(f"{side}_knee", rng.normal(1.4, 0.4))
-    elif kind == "lie":
-        put("pitch", rng.choice([-1.0, 1.0]) * rng.uniform(0.9, 1.6))
-        put("roll", rng.normal(0, 0.4))
-        for side in SIDES:
-            put(f"{side}_hip_flex", rng.normal(0.2, 0.35))
-            put(f"{side}_knee", abs(rng.normal(0.2, 0.4)))
-    if kind in ("stand", "stride") and rng.random() < 0.3:
-        put("spine_flex", rng.normal(0.1, 0.25))
-    return pose
-
-
-def _set_arms(pose: FloatArray, rng: np.random.Generator) -> None:
-    """Arms anywhere in their range, mirrored on both sides in half of the poses."""
-
-    def arm() -> dict[str, float]:
-        hanging = rng.random() < 0.25
-        return {
-            "arm_flex": rng.normal(0.1, 0.25) if hanging else rng.uniform(-0.6, 3.0),
-            "arm_abduct": abs(rng.normal(0.15, 0.12)) if hanging else rng.uniform(-0.2, 1.6),
-            "arm_twist": rng.uniform(-0.7, 0.9),
-            "elbow": abs(rng.normal(0.0, 0.5)) if rng.random() < 0.5 else rng.uniform(0.0, 2.4),
-        }
-
-    left = arm()
-    right = left if rng.random() < 0.5 else arm()
-    for side, angle in zip(SIDES, (left, right), strict=True):
-        for name, value in angle.items():
-            pose[DOF[f"{side}_{name}"]] = value

@@ -1,15 +1,18 @@
-"""Draw a body: shaded, antialiased tapered limbs and a head, in painter's order."""
+"""Pictures of performers: a pinhole camera, a background, and a person drawn before it.
+
+A person is drawn in painter's order: shaded, antialiased tapered limbs, and a head that is a sphere
+shaded per pixel in its own frame, so that face and hair turn with it. Images are (H, W, 3) uint8
+RGB; outlines are (V, 2) in pixels, pixel centres at integers.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.demo.body import POINT, SIDES, Body
-from la2ds_cli.demo.camera import Camera
-from la2ds_cli.demo.head import draw_head
-from la2ds_cli.demo.look import Colour, Look
-from la2ds_cli.demo.shapes import capsule, circle, fill, hull
+from la2ds_cli.demo.performer import HEAD_POINTS, POINT, SIDES, Appearance, Body, Colour
 from la2ds_cli.video.reader import Image
 
 Part = tuple[float, Callable[[], None]]  # depth in metres, and the function that draws it
@@ -19,11 +22,181 @@ _RADIUS = {
     "shoulder": 0.062, "elbow": 0.042, "wrist": 0.030, "hand": 0.040, "hip": 0.088, "knee": 0.060,
     "ankle": 0.040, "heel": 0.042, "toe": 0.034, "neck": 0.052, "chest": 0.09, "waist": 0.125,
 }  # fmt: skip
+_TALL = 1.25  # height of the head over its width
+_SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
+_ANGLE = np.linspace(0, 2 * np.pi, 17)[:-1]
+_UNIT = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
 
 
-def draw_person(image: Image, world: FloatArray, body: Body, look: Look, camera: Camera) -> None:
+# --- camera ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole camera without distortion.
+
+    ``rotation`` (3, 3) takes world to camera axes (x right, y down, z into the scene),
+    ``position`` (3,) is the optical centre in metres; ``focal`` (x, y) and ``centre`` (x, y) are
+    in pixels, pixel centres at integers; ``size`` is (W, H).
+    """
+
+    rotation: FloatArray
+    position: FloatArray
+    focal: tuple[float, float]
+    centre: tuple[float, float]
+    size: tuple[int, int]
+
+    def depth(self, world: FloatArray) -> FloatArray:
+        """Distance (...,) in metres of ``world`` (..., 3) along the optical axis."""
+        return (world - self.position) @ self.rotation[2]
+
+    def project(self, world: FloatArray) -> FloatArray:
+        """Pixels (..., 2) of ``world`` (..., 3), which must lie before the camera."""
+        local = (world - self.position) @ self.rotation.T
+        return local[..., :2] / local[..., 2:] * np.array(self.focal) + np.array(self.centre)
+
+    def crop(self, box: FloatArray, size: tuple[int, int]) -> "Camera":
+        """The camera that sees ``box`` (x0, y0, x1, y1 in pixels) enlarged to ``size`` (W, H)."""
+        x0, y0, x1, y1 = (float(value) for value in box)
+        scale_x, scale_y = size[0] / (x1 - x0), size[1] / (y1 - y0)
+        return replace(
+            self,
+            focal=(self.focal[0] * scale_x, self.focal[1] * scale_y),
+            centre=((self.centre[0] - x0) * scale_x, (self.centre[1] - y0) * scale_y),
+            size=size,
+        )
+
+
+def look_at(
+    target: FloatArray,
+    azimuth: float,
+    elevation: float,
+    distance: float,
+    focal: float,
+    size: tuple[int, int],
+    roll: float = 0.0,
+) -> Camera:
+    """A camera whose optical axis meets ``target`` (3,), angles in radians, metres, pixels.
+
+    Azimuth 0 looks at a body that faces +y from the front; positive azimuth moves the camera
+    towards +x, the body's right side. Positive elevation looks down.
+    """
+    back = np.array(
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+        ]
+    )
+    forward = -back
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    cos, sin = np.cos(roll), np.sin(roll)
+    rotation = np.stack([cos * right + sin * down, cos * down - sin * right, forward])
+    centre = ((size[0] - 1) / 2, (size[1] - 1) / 2)
+    return Camera(
+        rotation, np.asarray(target, float) + back * distance, (focal, focal), centre, size
+    )
+
+
+# --- background --------------------------------------------------------------------------------
+
+
+def random_background(
+    rng: np.random.Generator, size: tuple[int, int], horizon: float, calm: bool = False
+) -> Image:
+    """A uint8 RGB picture of ``size`` (W, H): wall and floor or a texture, with clutter.
+
+    ``horizon`` is the row, in pixels, where the floor begins. ``calm`` weakens the texture and
+    halves the clutter.
+    """
+    width, height = size
+    canvas = np.empty((height, width, 3), np.float32)
+    canvas[:] = _gradient(rng, height, width)
+    if rng.random() < 0.75:
+        row = int(np.clip(horizon, 0, height))
+        canvas[row:] = _gradient(rng, height - row, width)
+        if rng.random() < 0.3 and 0 < row < height:
+            canvas[max(row - 2, 0) : row + 2] *= rng.uniform(0.4, 0.9)
+    canvas += _texture(rng, size) * (0.25 if calm else 1.0)
+    image = np.clip(canvas, 0, 255).astype(np.uint8)
+    _add_clutter(image, rng, int(rng.integers(0, 9)) // (2 if calm else 1))
+    if rng.random() < 0.3:
+        blur = float(rng.uniform(0.5, 2.5))
+        image = cv2.GaussianBlur(image, (0, 0), blur)
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def _colour(rng: np.random.Generator) -> FloatArray:
+    grey = rng.uniform(10, 250)
+    return np.clip(grey + rng.normal(0, 1, 3) * rng.choice([5.0, 25.0, 60.0]), 0, 255)
+
+
+def _gradient(rng: np.random.Generator, height: int, width: int) -> FloatArray:
+    corner = np.stack([_colour(rng)] * 4).reshape(2, 2, 3)
+    corner = corner + rng.normal(0, rng.choice([2.0, 20.0]), (2, 2, 3))
+    if height < 1:
+        return np.zeros((0, width, 3), np.float32)
+    return cv2.resize(corner.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _texture(rng: np.random.Generator, size: tuple[int, int]) -> FloatArray:
+    strength = rng.choice([0.0, 6.0, 16.0, 30.0], p=[0.25, 0.35, 0.25, 0.15])
+    cells = int(rng.integers(3, 40))
+    channels = 1 if rng.random() < 0.7 else 3
+    noise = rng.normal(0, strength, (cells, cells, channels)).astype(np.float32)
+    large = cv2.resize(
+        noise, size, interpolation=int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_NEAREST]))
+    )
+    return large.reshape(size[1], size[0], channels)
+
+
+def _add_clutter(image: Image, rng: np.random.Generator, count: int) -> None:
+    """Boxes, discs, bars, bands and limb-like strokes behind the person."""
+    height, width = image.shape[:2]
+    for _ in range(count):
+        at = rng.uniform(-0.1, 1.1, 2) * (width, height)
+        extent = np.exp(rng.uniform(np.log(0.03), np.log(0.45), 2)) * max(width, height)
+        red, green, blue = (float(value) for value in _colour(rng))
+        colour = (red, green, blue)
+        kind = rng.integers(4)
+        if kind == 0:
+            angle = float(rng.choice([0.0, rng.uniform(0, 90)]))
+            box = cv2.boxPoints(((at[0], at[1]), (extent[0], extent[1]), angle))
+            cv2.fillConvexPoly(image, np.round(box).astype(np.int32), colour, cv2.LINE_AA)
+        elif kind == 1:
+            centre, axes = np.round(at).astype(int), np.round(extent / 2).astype(int)
+            cv2.ellipse(image, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360,
+                        colour, -1, cv2.LINE_AA)  # fmt: skip
+        else:
+            end = at + rng.normal(0, 0.3, 2) * max(width, height)
+            thick = int(rng.integers(1, max(3, height // 14)))
+            cv2.line(image, np.round(at).astype(int).tolist(), np.round(end).astype(int).tolist(),
+                     colour, thick, cv2.LINE_AA)  # fmt: skip
+
+
+def add_shadow(image: Image, feet: FloatArray, width: float, strength: float) -> None:
+    """Darken an ellipse of half-width ``width`` pixels on the floor at ``feet`` (2,)."""
+    reach = int(np.ceil(2.5 * width)) + 1
+    height, columns = image.shape[:2]
+    x0, x1 = max(int(feet[0]) - reach, 0), min(int(feet[0]) + reach, columns)
+    y0, y1 = max(int(feet[1]) - reach, 0), min(int(feet[1]) + reach, height)
+    if x0 >= x1 or y0 >= y1 or width < 1:
+        return
+    u, v = np.meshgrid(np.arange(x0, x1) - feet[0], np.arange(y0, y1) - feet[1])
+    shade = 1 - strength * np.exp(-((u / width) ** 2 + (v / (0.3 * width)) ** 2))
+    image[y0:y1, x0:x1] = (image[y0:y1, x0:x1] * shade[..., None]).astype(np.uint8)
+
+
+# --- body --------------------------------------------------------------------------------------
+
+
+def draw_person(
+    image: Image, world: FloatArray, body: Body, appearance: Appearance, camera: Camera
+) -> None:
     """Draw one person in place on ``image`` (H, W, 3) uint8 RGB; ``world`` (P, 3) in metres."""
-    painter = _Painter(image, world, body, look, camera)
+    painter = _Painter(image, world, body, appearance, camera)
     for _, draw in sorted(painter.parts(), key=lambda part: -part[0]):
         draw()
 
@@ -40,9 +213,9 @@ def _together(part: Part, above: Part) -> Part:
 
 class _Painter:
     def __init__(
-        self, image: Image, world: FloatArray, body: Body, look: Look, camera: Camera
+        self, image: Image, world: FloatArray, body: Body, appearance: Appearance, camera: Camera
     ) -> None:
-        self.image, self.world, self.body, self.look = image, world, body, look
+        self.image, self.world, self.body, self.appearance = image, world, body, appearance
         self.camera = camera
         self.depth = camera.depth(world)
         self.xy = camera.project(world)
@@ -80,9 +253,10 @@ class _Painter:
         base = np.array(colour)
         middle = outline.mean(axis=0)
         extent = max(np.ptp(outline, axis=0).max(), 1e-6)
-        toward = np.array(self.look.light) * float(np.mean(radius))
+        toward = np.array(self.appearance.light) * float(np.mean(radius))
+        contrast = self.appearance.contrast
         for level, shrink in ((-0.42, 1.0), (-0.12, 0.78), (0.12, 0.52), (0.3, 0.26)):
-            tone = base * (1 + level * self.look.contrast) + max(level, 0) * 40 * self.look.contrast
+            tone = base * (1 + level * contrast) + max(level, 0) * 40 * contrast
             inset = (1 - shrink) * float(np.mean(radius))
             # Moving each rim point inwards by a fixed width keeps long shapes long.
             inward = middle - outline
@@ -117,8 +291,8 @@ class _Painter:
         depth = float(np.mean([self.depth[POINT[name]] for name in shown]))
 
         def draw() -> None:
-            self._shaded(hull(lower), self.look.trousers, radius)
-            self._shaded(hull(upper + chest), self.look.shirt, radius)
+            self._shaded(hull(lower), self.appearance.trousers, radius)
+            self._shaded(hull(upper + chest), self.appearance.shirt, radius)
             self._emblem()
 
         return depth, draw
@@ -139,7 +313,7 @@ class _Painter:
             middle + across * 0.22 * x + up * 0.16 * y
             for x, y in ((-1, 1), (1, 1), (0.7, -1), (-0.7, -1))
         ]
-        fill(self.image, self.camera.project(np.array(corner)), np.array(self.look.emblem))
+        fill(self.image, self.camera.project(np.array(corner)), np.array(self.appearance.emblem))
 
     def _neck(self) -> Part:
         first, second = POINT["neck"], POINT["head"]
@@ -147,41 +321,151 @@ class _Painter:
         wide = self._radius("neck", "neck")
         depth = float(0.5 * (self.depth[first] + self.depth[second])) + 0.02
         return depth, lambda: self._shaded(
-            capsule(self.xy[first], wide, stop, wide), self.look.skin, [wide]
+            capsule(self.xy[first], wide, stop, wide), self.appearance.skin, [wide]
         )
 
     def _arm(self, side: str) -> list[Part]:
-        look = self.look
-        upper = self._limb(f"{side}_shoulder", f"{side}_elbow", look.skin)
+        clothes = self.appearance
+        upper = self._limb(f"{side}_shoulder", f"{side}_elbow", clothes.skin)
         sleeve = self._limb(
             f"{side}_shoulder",
             f"{side}_elbow",
-            look.shirt,
+            clothes.shirt,
             1.14,
-            (0.0, 1.0 if look.long_sleeves else 0.55),
+            (0.0, 1.0 if clothes.long_sleeves else 0.55),
         )
         fore = self._limb(
-            f"{side}_elbow", f"{side}_wrist", look.shirt if look.long_sleeves else look.skin,
-            1.14 if look.long_sleeves else 1.0,
-        )  # fmt: skip
-        hand = self._limb(f"{side}_wrist", f"{side}_hand", look.skin)
+            f"{side}_elbow",
+            f"{side}_wrist",
+            clothes.shirt if clothes.long_sleeves else clothes.skin,
+            1.14 if clothes.long_sleeves else 1.0,
+        )
+        hand = self._limb(f"{side}_wrist", f"{side}_hand", clothes.skin)
         return [_together(upper, sleeve), _together(fore, hand)]
 
     def _leg(self, side: str) -> list[Part]:
-        look = self.look
-        thigh = self._limb(f"{side}_hip", f"{side}_knee", look.skin)
+        clothes = self.appearance
+        thigh = self._limb(f"{side}_hip", f"{side}_knee", clothes.skin)
         short = self._limb(
-            f"{side}_hip", f"{side}_knee", look.trousers, 1.1,
-            (0.0, 1.0 if look.long_trousers else 0.7),
+            f"{side}_hip", f"{side}_knee", clothes.trousers, 1.1,
+            (0.0, 1.0 if clothes.long_trousers else 0.7),
         )  # fmt: skip
         shin = self._limb(
-            f"{side}_knee", f"{side}_ankle", look.trousers if look.long_trousers else look.skin,
-            1.1 if look.long_trousers else 1.0,
-        )  # fmt: skip
-        ankle = self._limb(f"{side}_ankle", f"{side}_heel", look.shoes)
-        foot = self._limb(f"{side}_heel", f"{side}_toe", look.shoes)
+            f"{side}_knee",
+            f"{side}_ankle",
+            clothes.trousers if clothes.long_trousers else clothes.skin,
+            1.1 if clothes.long_trousers else 1.0,
+        )
+        ankle = self._limb(f"{side}_ankle", f"{side}_heel", clothes.shoes)
+        foot = self._limb(f"{side}_heel", f"{side}_toe", clothes.shoes)
         return [_together(thigh, short), shin, _together(foot, ankle)]
 
     def _head(self) -> Part:
         depth = float(self.depth[POINT["head"]]) - 0.02
-        return depth, lambda: draw_head(self.image, self.world, self.body, self.look, self.camera)
+        return depth, lambda: draw_head(
+            self.image, self.world, self.body, self.appearance, self.camera
+        )
+
+
+# --- head --------------------------------------------------------------------------------------
+
+
+def draw_head(
+    image: Image, world: FloatArray, body: Body, appearance: Appearance, camera: Camera
+) -> None:
+    """Draw the head of ``world`` (P, 3) in place on ``image`` (H, W, 3) uint8 RGB."""
+    middle = world[POINT["head"]]
+    centre = camera.project(middle)
+    radius = float(body.head_radius * np.mean(camera.focal) / camera.depth(middle))
+    x0, y0, x1, y1 = _window(image, centre, 1.35 * radius)
+    if x0 >= x1 or y0 >= y1 or radius < 0.5:
+        return
+    u, v = np.meshgrid(
+        (np.arange(x0, x1) - centre[0]) / radius, (np.arange(y0, y1) - centre[1]) / radius
+    )
+    frame = _head_frame(world)
+    # The head is taller than wide: its long axis is squeezed in the image before shading.
+    up = camera.rotation @ frame[2]
+    squeeze = (u * up[0] + v * up[1]) * (1 - 1 / _TALL) * np.hypot(up[0], up[1])
+    u, v = u - squeeze * up[0], v - squeeze * up[1]
+    square = u**2 + v**2
+    depth = -np.sqrt(np.clip(1 - square, 0, None))  # the visible half faces the camera
+    surface = np.stack([u, v, depth], axis=-1) @ (camera.rotation @ frame.T)
+    lit = u * appearance.light[0] + v * appearance.light[1] - 0.55 * square + 0.15
+    colour = _head_colour(surface, appearance) * (1 + appearance.contrast * 0.45 * lit)[..., None]
+    alpha = np.clip((1 - np.sqrt(square)) * radius + 0.5, 0, 1)[..., None]
+    patch = image[y0:y1, x0:x1]
+    patch[:] = (patch * (1 - alpha) + np.clip(colour, 0, 255) * alpha).astype(np.uint8)
+    if frame[1] @ (camera.position - middle) > 0:
+        nose = circle(camera.project(world[POINT["nose"]]), max(0.17 * radius, 0.6))
+        fill(image, nose, np.array(appearance.skin) * 0.86)
+
+
+def _window(image: Image, centre: FloatArray, reach: float) -> tuple[int, int, int, int]:
+    """The part (x0, y0, x1, y1; ends exclusive) of the image within ``reach`` pixels."""
+    x0, y0 = np.floor(centre - reach - 1).astype(int)
+    x1, y1 = np.ceil(centre + reach + 2).astype(int)
+    return max(x0, 0), max(y0, 0), min(x1, image.shape[1]), min(y1, image.shape[0])
+
+
+def _head_frame(world: FloatArray) -> FloatArray:
+    """Head axes right, forward, up (rows of (3, 3)) in the world, from the face joints."""
+    at = {name: world[POINT[name]] for name in ("head", *HEAD_POINTS)}
+    right = at["right_ear"] - at["left_ear"]
+    right /= np.linalg.norm(right)
+    nose, eyes = at["nose"] - at["head"], (at["left_eye"] + at["right_eye"]) / 2 - at["head"]
+    # The combination of nose and eyes whose heights above the head's centre cancel.
+    forward = nose * HEAD_POINTS["left_eye"][2] - eyes * HEAD_POINTS["nose"][2]
+    forward /= np.linalg.norm(forward)
+    return np.stack([right, forward, np.cross(right, forward)])
+
+
+def _head_colour(surface: FloatArray, appearance: Appearance) -> FloatArray:
+    """RGB (..., 3) of head points ``surface`` (..., 3) on the unit sphere in the head frame."""
+    right, forward, up = surface[..., 0], surface[..., 1], surface[..., 2]
+    skin, hair = np.array(appearance.skin), np.array(appearance.hair)
+    hairline = (
+        0.55
+        - 0.75 * np.clip(0.45 - forward, 0, 1)
+        - (0.5 if appearance.long_hair else 0.0) * (forward < 0.3)
+    )
+    is_hair = (up > hairline) | ((forward < -0.25) & (up > -0.75))
+    colour = np.where(is_hair[..., None], hair, skin)
+
+    def spot(x: float, z: float, wide: float, tall: float, tone: Colour) -> None:
+        nonlocal colour
+        inside = (((right - x) / wide) ** 2 + ((up - z) / tall) ** 2 < 1) & (forward > 0)
+        colour = np.where(inside[..., None], np.array(tone), colour)
+
+    for x in (-0.34, 0.34):
+        spot(x, 0.2, 0.17, 0.12, (245, 245, 245))
+        spot(x, 0.2, 0.09, 0.11, (35, 30, 30))
+        spot(x, 0.42, 0.2, 0.05, appearance.hair)
+        side = 1 if x > 0 else -1
+        ear = (forward + 0.08) ** 2 + (up - 0.02) ** 2 < 0.05
+        colour = np.where((ear & (side * right > 0))[..., None], skin * 0.72, colour)
+    spot(0.0, -0.5, 0.3, 0.07, (150, 60, 60))
+    return colour
+
+
+# --- antialiased convex shapes -----------------------------------------------------------------
+
+
+def fill(image: Image, outline: FloatArray, colour: FloatArray) -> None:
+    """Fill a convex outline (V, 2) in pixels, antialiased."""
+    fixed = np.round(np.clip(outline, -4000, 4000) * (1 << _SHIFT)).astype(np.int32)
+    red, green, blue = (float(value) for value in np.clip(colour, 0, 255))
+    cv2.fillConvexPoly(image, fixed, (red, green, blue), cv2.LINE_AA, _SHIFT)
+
+
+def circle(centre: FloatArray, radius: float) -> FloatArray:
+    return centre + _UNIT * radius
+
+
+def capsule(start: FloatArray, wide: float, end: FloatArray, narrow: float) -> FloatArray:
+    return hull([circle(start, wide), circle(end, narrow)])
+
+
+def hull(outline: list[FloatArray]) -> FloatArray:
+    """Convex hull (V, 2) of several outlines."""
+    return cv2.convexHull(np.concatenate(outline).astype(np.float32))[:, 0].astype(float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import shutil
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Alignment, FloatArray
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.result import AlignResult
@@ -195,8 +197,6 @@ def _train(
 
 def _least_alike(project: Project) -> tuple[str, str]:
     """The two test clips whose speeds differ most, by the truth: a constant speed fails there."""
-    from la2ds_cli.demo.truth import counterpart_error, read_truth
-
     phase = read_truth(_videos(project) / "truth.csv")
     test = [video for video in project.videos() if video.split == "test"]
     pairs = itertools.combinations([(v.id, phase[project.source(v).name]) for v in test], 2)
@@ -211,8 +211,6 @@ def _least_alike(project: Project) -> tuple[str, str]:
 
 def check_truth(project: Project, result: AlignResult) -> TruthCheck:
     """Compare an alignment of two demo clips with the phases they were rendered from."""
-    from la2ds_cli.demo.truth import clock_error, frame_error, read_truth
-
     phase = read_truth(_videos(project) / "truth.csv")
     a, b = (phase[project.source(video).name] for video in (result.a, result.b))
     error = frame_error(result.alignment, a, b)
@@ -222,3 +220,42 @@ def check_truth(project: Project, result: AlignResult) -> TruthCheck:
         median_error=float(np.median(error)),
         clock_median_error=float(np.median(clock_error(result.alignment, a, b))),
     )
+
+
+# --- distance from the truth -------------------------------------------------------------------
+
+
+def read_truth(path: Path) -> dict[str, FloatArray]:
+    """Phase (T,) float64 in [0, 1] of every frame, by file name, from truth.csv."""
+    phase: dict[str, list[float]] = {}
+    with path.open(newline="", encoding="utf-8") as handle:
+        for row in csv.DictReader(handle):
+            phase.setdefault(row["video"], []).append(float(row["phase_value"]))
+    return {video: np.array(values) for video, values in phase.items()}
+
+
+def frame_error(alignment: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> FloatArray:
+    """Error in frames of B for each frame of A that is matched and has a true counterpart.
+
+    Frames of equal phase correspond; phases increase strictly, so the counterpart is found by
+    interpolation. Frames of A whose phase B does not show have none and are left out.
+    """
+    return counterpart_error(
+        alignment.position, phase_a[alignment.frame_a], phase_b[alignment.frame_b]
+    )
+
+
+def clock_error(alignment: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> FloatArray:
+    """The same error for a constant speed from the first to the last frame."""
+    frame = np.linspace(0, len(alignment.time_b) - 1, len(alignment.time_a))
+    return counterpart_error(frame, phase_a[alignment.frame_a], phase_b[alignment.frame_b])
+
+
+def counterpart_error(frame: FloatArray, phase_a: FloatArray, phase_b: FloatArray) -> FloatArray:
+    """|frame - truth| for positions `frame` (N,) in B, in frames, of frames of phase_a (N,).
+
+    phase_b (M,), strictly increasing. NaN positions and phases that B does not show are left out.
+    """
+    truth = np.interp(phase_a, phase_b, np.arange(len(phase_b)))
+    shown = (phase_a >= phase_b[0]) & (phase_a <= phase_b[-1]) & ~np.isnan(frame)
+    return np.abs(frame - truth)[shown]

@@ -47,7 +47,7 @@ _LINE = 0.2  # inches
 _WRAP = 104  # letters of the small print in a line
 HOW_TO_READ = (
     "Angles are those of the picture, so both clips must be filmed from the same side. A "
-    "difference is told where it exceeds what noise of the joints, a small turn of the camera and "
+    "difference is reported if it exceeds what noise of the joints, a small turn of the camera and "
     "the alignment may explain; pale: it may be explained; grey: not judged, the alignment is not "
     "sure or the bodies are seen from different sides. Times are those of the reference."
 )

@@ -95,8 +95,8 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
             line, column = divmod(n, columns)
             x = 2 * _MARGIN + width + _GAP + column * (width + _GAP)
             cell = _Cell(x, y + line * (height + _CAPTION), width, height)
-            found = hit.neighbour
-            edge = _picture(sheet, cell, images[found.video, found.index])
+            neighbour = hit.neighbour
+            edge = _picture(sheet, cell, images[neighbour.video, neighbour.index])
             _box(sheet, edge, hit.same_phase)
             _caption(sheet, cell, _hit_lines(hit, names), wrong=hit.same_phase is False)
         bottom = y + count * (height + _CAPTION)
@@ -119,8 +119,8 @@ def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], 
         if rows:
             pose, _ = project.read_pose(video.id)
             tall = round(1.6 * _DPI * max(1.0, 1 / aspect(pose)))
-            found = pictures(video_file(project, video), pose, rows, tall)
-            images |= {(video.id, row): image for row, image in zip(rows, found, strict=True)}
+            shown = pictures(video_file(project, video), pose, rows, tall)
+            images |= {(video.id, row): image for row, image in zip(rows, shown, strict=True)}
     return images
 
 
@@ -190,9 +190,9 @@ def _query_lines(query: Query, names: dict[str, str]) -> list[str]:
 
 
 def _hit_lines(hit: Hit, names: dict[str, str]) -> list[str]:
-    found = hit.neighbour
+    neighbour = hit.neighbour
     lines = [
-        printable(names[found.video], 20),
-        f"{found.time:.2f} s   d {found.distance:.2f}",
+        printable(names[neighbour.video], 20),
+        f"{neighbour.time:.2f} s   d {neighbour.distance:.2f}",
     ]
     return [*lines, printable(hit.phase, 20)] if hit.phase else lines

@@ -13,12 +13,9 @@ import numpy as np
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.body import DOF, Body, forward_kinematics, random_body
-from la2ds_cli.demo.camera import Camera, look_at
-from la2ds_cli.demo.look import random_look
 from la2ds_cli.demo.movement import PHASES, Style, movement, phase_name, random_style
-from la2ds_cli.demo.render import draw_person
-from la2ds_cli.demo.scene import random_background
+from la2ds_cli.demo.performer import DOF, Body, forward_kinematics, random_appearance, random_body
+from la2ds_cli.demo.render import Camera, draw_person, look_at, random_background
 from la2ds_cli.video.reader import Image, write_video
 from tests.movement import add_sequence
 
@@ -111,12 +108,12 @@ def film(path: Path, phase: FloatArray, *, fps: float = FPS, seed: int = 0, **ho
     shown = Performance(phase, **how)
     size = (240, 320)
     world, camera = shown.world(), shown.camera(size)
-    place, look = random_background(rng, size, 230, calm=True), random_look(rng)
+    background, appearance = random_background(rng, size, 230, calm=True), random_appearance(rng)
 
     def frames() -> Iterator[Image]:
         for points in world:
-            image = place.copy()
-            draw_person(image, points, shown.build or body(), look, camera)
+            image = background.copy()
+            draw_person(image, points, shown.build or body(), appearance, camera)
             grain = rng.normal(0, 2, image.shape[:2])[..., None]
             yield np.clip(image + grain, 0, 255).astype(np.uint8)
 

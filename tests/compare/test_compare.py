@@ -221,4 +221,4 @@ def test_clips_that_hide_the_trunk_are_not_judged(tmp_path: Path) -> None:
     hidden.xy[:, [5, 6]] = np.nan
     found = compared(tmp_path, performance(PHASE), hidden)
     assert found.findings == ()
-    assert "cannot be told" in found.no_findings
+    assert "It is unknown from which sides" in found.no_findings

@@ -1,12 +1,14 @@
-import cv2
 import numpy as np
 import pytest
 
-from la2ds_cli.demo.body import POINT, forward_kinematics, pose_vector, random_body
-from la2ds_cli.demo.camera import look_at
-from la2ds_cli.demo.look import random_look
-from la2ds_cli.demo.render import draw_person
-from la2ds_cli.demo.scene import add_shadow, degrade, random_background
+from la2ds_cli.demo.performer import (
+    POINT,
+    forward_kinematics,
+    pose_vector,
+    random_appearance,
+    random_body,
+)
+from la2ds_cli.demo.render import add_shadow, draw_person, look_at, random_background
 
 SIZE = (180, 240)
 GREEN = (0, 255, 0)
@@ -18,7 +20,7 @@ def _picture(azimuth=0.0, seed=0, **angle):
     world = forward_kinematics(body, pose_vector(**angle))
     camera = look_at(np.array([0.0, 0.0, 0.9]), azimuth, 0.1, 4.0, 400.0, SIZE)
     image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
-    draw_person(image, world, body, random_look(rng), camera)
+    draw_person(image, world, body, random_appearance(rng), camera)
     return image, camera.project(world)
 
 
@@ -68,7 +70,7 @@ def test_a_person_outside_the_picture_draws_nothing():
     world = forward_kinematics(body, pose_vector()) + np.array([30.0, 0.0, 0.0])
     camera = look_at(np.array([0.0, 0.0, 0.9]), 0.0, 0.0, 4.0, 400.0, SIZE)
     image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
-    draw_person(image, world, body, random_look(rng), camera)
+    draw_person(image, world, body, random_appearance(rng), camera)
     assert not _drawn(image).any()
 
 
@@ -87,11 +89,46 @@ def test_the_shadow_darkens_only_around_the_feet():
     assert (image[:40] == 200).all()
 
 
-def test_degrading_keeps_the_picture_recognisable():
-    image = random_background(np.random.default_rng(3), SIZE, 150, calm=True)
-    for seed in range(10):
-        worse = degrade(image, np.random.default_rng(seed))
-        assert worse.shape == image.shape
-        assert worse.dtype == np.uint8
-        grey, worse_grey = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (image, worse))
-        assert np.corrcoef(np.ravel(grey), np.ravel(worse_grey))[0, 1] > 0.6
+# --- camera ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def front():
+    """4 m before the origin, looking at it along -y; 200 pixels focal length, 101 x 81 image."""
+    return look_at(np.zeros(3), 0.0, 0.0, 4.0, 200.0, (101, 81))
+
+
+def test_projection_by_hand(front):
+    # The body's right (+x) appears at the left of a camera before it; 1 m at 4 m is 50 pixels.
+    np.testing.assert_allclose(front.project(np.array([0.0, 0.0, 0.0])), [50, 40], atol=1e-9)
+    np.testing.assert_allclose(front.project(np.array([1.0, 0.0, 0.0])), [0, 40], atol=1e-9)
+    np.testing.assert_allclose(front.project(np.array([0.0, 0.0, 0.5])), [50, 15], atol=1e-9)
+    # One metre nearer: 0.6 m * 200 / 3 m.
+    np.testing.assert_allclose(front.project(np.array([-0.6, 1.0, 0.0])), [90, 40], atol=1e-9)
+
+
+def test_depth_is_the_distance_along_the_optical_axis(front):
+    world = np.array([[0.0, 0.0, 0.0], [0.5, 1.0, -0.3], [0.0, -2.0, 0.0]])
+    np.testing.assert_allclose(front.depth(world), [4, 3, 6])
+
+
+def test_from_the_right_side_the_front_of_the_body_is_at_the_right():
+    camera = look_at(np.zeros(3), np.pi / 2, 0.0, 4.0, 200.0, (101, 81))
+    np.testing.assert_allclose(camera.position, [4, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(camera.project(np.array([0.0, 1.0, 0.0])), [100, 40], atol=1e-9)
+
+
+def test_elevation_looks_down_and_axes_stay_orthonormal():
+    camera = look_at(np.array([0.0, 0.0, 1.0]), 0.7, 0.5, 3.0, 200.0, (101, 81), roll=0.3)
+    np.testing.assert_allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(camera.rotation), 1)
+    assert camera.position[2] == pytest.approx(1 + 3 * np.sin(0.5))
+    np.testing.assert_allclose(camera.project(np.array([0.0, 0.0, 1.0])), [50, 40], atol=1e-9)
+
+
+def test_crop_maps_the_box_to_the_whole_picture(front):
+    crop = front.crop(np.array([40.0, 20.0, 60.0, 60.0]), (100, 400))
+    world = np.array([0.1, 0.2, 0.3])
+    x, y = front.project(world)
+    np.testing.assert_allclose(crop.project(world), [(x - 40) * 5, (y - 20) * 10])
+    assert crop.size == (100, 400)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,14 @@ import numpy as np
 from la2ds_cli.alignment.clip_features import common_rate, pose_feature
 from la2ds_cli.alignment.request import (
     AlignRequest,
-    FeatureKind,
     check_skeletons,
     choose_features,
 )
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.views.embedding_plot.projection import (
@@ -43,7 +41,7 @@ _PALEST = 0.2  # opacity of the first frame; the last has 1
 @dataclass(frozen=True)
 class PlottedClip:
     """name: short, for people. frame: (T,) in the source. time: (T,) seconds. phase: (T,) names,
-    empty where a frame has no label. point: (T, 2). colour, dash: how it is told from others."""
+    empty where a frame has no label. point: (T, 2). colour, dash: how it differs from others."""
 
     video: str
     name: str
@@ -140,23 +138,21 @@ class EmbeddingPlot:
 def plot_embeddings(
     project: Project,
     names: Sequence[str],
+    request: AlignRequest,
     *,
-    run: str = DEFAULT_RUN,
     method: MethodName = "pca",
-    features: FeatureKind = "auto",
     link: bool = False,
-    device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> EmbeddingPlot:
     """Project the frames of the named clips; poses and embeddings that are missing are made first.
 
     names: video files, or names of clips of the project, two or more. method: fitted on the frames
-    of all of them together. features as in align, nothing mirrored. link: align the first clip with
-    every other and keep LINKS pairs of matched frames. Nothing is written; `drawing.write` does.
+    of all of them together. request: as for align, but nothing is mirrored. link: align the first
+    clip with every other and keep LINKS pairs of matched frames. `drawing.write` writes the result.
 
-    UserError: exit 2 for too few or many clips, or one named twice, 4 for clips
-    without joints, 5 for clips of different skeletons or weights, 6 for umap where it is not
-    installed, and whatever making poses or embeddings raises.
+    UserError: exit 2 for too few or too many clips, or one named twice, 4 for clips without joints,
+    5 for clips of different skeletons or weights, 6 for umap where it is not installed, and
+    whatever extracting poses or embedding raises.
     """
     from la2ds_cli.poses.extract import ensure_pose
     from la2ds_cli.poses.verdict import note_weakness
@@ -164,11 +160,11 @@ def plot_embeddings(
     progress = progress or Progress()
     _check_count(names)
     check_method(method)
-    choice = choose_features(project, run, features)
+    choice = choose_features(project, request.run, request.features)
     if choice.warning:
         progress.note(choice.warning)
-    settings = project.config().poses
-    ids = [ensure_pose(project, name, settings, device, progress) for name in names]
+    settings = request.config.poses
+    ids = [ensure_pose(project, name, settings, request.device, progress) for name in names]
     _check_different(ids, names)
     poses = [project.read_pose(video)[0] for video in ids]
     for name, pose in zip(names, poses, strict=True):
@@ -178,7 +174,7 @@ def plot_embeddings(
     if reason:
         progress.note(reason)
     if choice.kind == "model":
-        values = _embedded(project, run, ids, device, progress)
+        values = _embedded(project, ids, request, progress)
     else:
         fps = common_rate(poses)
         pairs = zip(poses, names, strict=True)
@@ -187,8 +183,8 @@ def plot_embeddings(
     projection = project_frames(np.concatenate(values), method)
     progress.end()
     clips = _clips(project, ids, poses, projection)
-    links = _links(project, ids, run, choice.kind, device) if link else ()
-    return EmbeddingPlot(clips, projection, method, choice.kind, run, reason, links)
+    links = _links(project, ids, replace(request, features=choice.kind)) if link else ()
+    return EmbeddingPlot(clips, projection, method, choice.kind, request.run, reason, links)
 
 
 def _check_count(names: Sequence[str]) -> None:
@@ -207,15 +203,15 @@ def _check_different(ids: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _embedded(
-    project: Project, run: str, ids: Sequence[str], device: DeviceName, progress: Progress
+    project: Project, ids: Sequence[str], request: AlignRequest, progress: Progress
 ) -> list[FloatArray]:
     from la2ds_cli.embedding.embed import ensure_embeddings
 
-    embeddings = ensure_embeddings(project, run, ids, device, progress)
+    embeddings = ensure_embeddings(project, request.run, ids, request.device, progress)
     if len({embedding.model for embedding in embeddings}) > 1:
         raise UserError(
             "the embeddings of these clips come from different weights",
-            hint=f"la2ds embed --run {run} --overwrite",
+            hint=f"la2ds embed --run {request.run} --overwrite",
             exit_code=ExitCode.MISMATCH,
         )
     return [embedding.value for embedding in embeddings]
@@ -245,13 +241,11 @@ def _clips(
     )
 
 
-def _links(
-    project: Project, ids: Sequence[str], run: str, features: FeatureKind, device: DeviceName
-) -> tuple[Link, ...]:
+def _links(project: Project, ids: Sequence[str], request: AlignRequest) -> tuple[Link, ...]:
     """Every n-th pair of the paths that align finds from the first clip to the others."""
     from la2ds_cli.alignment.align import find_alignment
 
-    request, links = AlignRequest(project.config(), run, features, device=device), []
+    links = []
     for number, video in enumerate(ids[1:], start=1):
         result = find_alignment(project, ids[0], video, request)
         path = result.alignment.path

@@ -23,7 +23,7 @@ _PERPLEXITY, _NEIGHBOURS = 30.0, 15  # the usual defaults of t-SNE and of UMAP
 @dataclass(frozen=True)
 class Projection:
     """point: (F, 2) float64. explained: share of the variance along each axis, PCA only. setting:
-    what the method was told, for the reader."""
+    the parameters of the method, for the reader."""
 
     point: FloatArray
     explained: tuple[float, float] | None

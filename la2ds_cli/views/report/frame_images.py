@@ -35,11 +35,6 @@ class FrameImages:
     pictures: list[bytes] = field(default_factory=list)
     every: int = 1
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of all pictures."""
-        return sum(map(len, self.pictures))
-
 
 def windows(pose: PoseSequence) -> FloatArray:
     """(T, 4) float64 xyxy in pixels of what the page shows of each frame; one size per clip.

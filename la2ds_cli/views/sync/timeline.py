@@ -32,11 +32,6 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.row_a)
 
-    @property
-    def in_order(self) -> bool:
-        """Whether the frames of B come in their own order, so that a file of B is read once."""
-        return bool((np.diff(self.row_b) >= 0).all())
-
 
 def make_timeline(
     time_a: FloatArray, fps_a: float, position: FloatArray, length_b: int

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views.embedding_plot import drawing
@@ -20,7 +21,8 @@ LENGTH = {"anna": 41, "ben": 61, "cleo": 51}
 def written(
     project: Project, names: Sequence[str], out: Sequence[Path] = (), **options: Any
 ) -> EmbeddingPlot:
-    return drawing.write(project, plot_embeddings(project, names, **options), out, Progress())
+    result = plot_embeddings(project, names, AlignRequest(project.config()), **options)
+    return drawing.write(project, result, out, Progress())
 
 
 @pytest.fixture

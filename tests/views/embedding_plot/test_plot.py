@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.clip_features import common_rate, pose_feature
-from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.request import AlignRequest, FeatureKind
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
@@ -28,8 +28,11 @@ from tests.views.embedding_plot.conftest import LENGTH, written
 NAMES = list(LENGTH)
 
 
-def plot(project: Project, *names: str, **options: Any) -> EmbeddingPlot:
-    return plot_embeddings(project, names or NAMES, **options)
+def plot(
+    project: Project, *names: str, features: FeatureKind = "auto", **options: Any
+) -> EmbeddingPlot:
+    request = AlignRequest(project.config(), features=features)
+    return plot_embeddings(project, names or NAMES, request, **options)
 
 
 def independent_pca(values: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:

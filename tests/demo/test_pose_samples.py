@@ -1,10 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.demo.body import COCO17
 from la2ds_cli.demo.clips import write_demo_clips
-from la2ds_cli.demo.pck import held_out_samples, network_pck, pck
+from la2ds_cli.demo.performer import COCO17, DOF
+from la2ds_cli.demo.render import random_background
 from la2ds_cli.poses.backends.hrnet import build
 from la2ds_cli.video.reader import read_frames
 from la2ds_models.pose import (
@@ -13,6 +14,58 @@ from la2ds_models.pose import (
     build_pose_network,
     load_pose_weights,
 )
+from scripts.demo_pose_samples import (
+    degrade,
+    held_out_samples,
+    network_pck,
+    pck,
+    random_pose,
+    random_sample,
+)
+
+SIZE = (128, 96)
+
+
+def _sample(seed):
+    return random_sample(np.random.default_rng(seed), SIZE)
+
+
+def test_samples_are_deterministic():
+    one, again = _sample(0), _sample(0)
+    np.testing.assert_array_equal(one.image, again.image)
+    np.testing.assert_array_equal(one.xy, again.xy)
+
+
+def test_samples_have_the_stated_form_and_show_most_joints():
+    samples = [_sample(seed) for seed in range(40)]
+    for sample in samples:
+        assert sample.image.shape == (*SIZE, 3)
+        assert sample.image.dtype == np.uint8
+        assert sample.xy.dtype == np.float32
+        within = ((sample.xy >= 0) & (sample.xy <= (SIZE[1] - 1, SIZE[0] - 1))).all(axis=1)
+        np.testing.assert_array_equal(within, sample.inside)
+    shown = np.stack([sample.inside for sample in samples])
+    assert 0.85 < shown.mean() < 1.0  # crops cut a few joints off, as a sloppy detector does
+
+
+def test_random_poses_vary_and_do_not_bend_knees_or_elbows_backwards():
+    rng = np.random.default_rng(2)
+    pose = np.stack([random_pose(rng) for _ in range(300)])
+    for joint in ("left_knee", "right_knee", "left_elbow", "right_elbow"):
+        assert (pose[:, DOF[joint]] >= 0.02).all()
+    upright = np.cos(pose[:, DOF["pitch"]])
+    assert 0.6 < np.mean(upright > 0.8) < 0.95  # mostly upright, some bent or lying
+    assert np.std(pose[:, DOF["left_arm_flex"]]) > 0.7
+
+
+def test_degrading_keeps_the_picture_recognisable():
+    image = random_background(np.random.default_rng(3), (180, 240), 150, calm=True)
+    for seed in range(10):
+        worse = degrade(image, np.random.default_rng(seed))
+        assert worse.shape == image.shape
+        assert worse.dtype == np.uint8
+        grey, worse_grey = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (image, worse))
+        assert np.corrcoef(np.ravel(grey), np.ravel(worse_grey))[0, 1] > 0.6
 
 
 def _person():
@@ -58,7 +111,7 @@ def test_the_demo_backend_finds_the_joints_of_unseen_performers_in_their_videos(
     """The whole path from mp4 to joints, 60 frames of clips whose seed no training used."""
     clips = write_demo_clips(tmp_path, n=3, seed=1_000)
     backend = build("hrnet-demo", "cpu", PosesConfig(batch_size=20))
-    found, true = [], []
+    predicted, true = [], []
     for clip in clips:
         shown = np.linspace(0, len(clip.phase) - 1, 20).astype(int)
         image = [frame.image for frame in read_frames(clip.path)]
@@ -66,7 +119,7 @@ def test_the_demo_backend_finds_the_joints_of_unseen_performers_in_their_videos(
         low, high = xy.min(axis=1), xy.max(axis=1)
         slack = 0.08 * (high - low).max(axis=1, keepdims=True)  # joints lie inside the outline
         box = np.concatenate([low - slack, high + slack], axis=1)
-        found.append(backend.estimate([image[frame] for frame in shown], box)[0])
+        predicted.append(backend.estimate([image[frame] for frame in shown], box)[0])
         true.append(xy)
-    found, true = np.concatenate(found), np.concatenate(true)
-    assert pck(found, true, np.ones(true.shape[:2], bool)) >= 0.95
+    predicted, true = np.concatenate(predicted), np.concatenate(true)
+    assert pck(predicted, true, np.ones(true.shape[:2], bool)) >= 0.95
