@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ CONSOLE = {"la2ds_cli.core.console", "la2ds_cli.commands", "la2ds_cli.main"}
 def _modules() -> dict[str, Path]:
     modules = {}
     for folder in (ROOT, ROOT / "models"):
-        for package in ("la2ds_cli", "la2ds_models"):
+        for package in ("la2ds", "la2ds_cli", "la2ds_models"):
             for path in sorted((folder / package).rglob("*.py")):
                 parts = path.relative_to(folder).with_suffix("").parts
                 modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
@@ -76,7 +77,7 @@ def _within(module: str, group: set[str] | tuple[str, ...]) -> bool:
 
 
 def _own(names: set[str]) -> set[str]:
-    return {name for name in names if name.split(".")[0] in ("la2ds_cli", "la2ds_models")}
+    return {name for name in names if name.split(".")[0] in ("la2ds", "la2ds_cli", "la2ds_models")}
 
 
 def _heavy(names: set[str]) -> set[str]:
@@ -137,7 +138,7 @@ def test_plugins_know_no_project():
 
 def test_steps_never_import_the_command_line():
     for module in MODULES:
-        if not _within(module, CONSOLE):
+        if not _within(module, (*CONSOLE, "la2ds")):
             up = {name for name in imports(module) if _within(name, CONSOLE)}
             assert not up, f"{module} imports {up}"
 
@@ -146,19 +147,47 @@ def test_models_stand_alone():
     models = [module for module in MODULES if module.startswith("la2ds_models")]
     assert len(models) > 1
     for module in models:
-        assert not {n for n in imports(module) if n.startswith("la2ds_cli")}, module
+        assert not _own(imports(module)) - set(models), module
 
 
-def test_what_main_imports_at_start_is_light():
+def test_nothing_imports_the_python_api():
+    """la2ds stands on la2ds_cli, as the commands do; of those it shares what remembers choices."""
+    for module in MODULES:
+        names = {name for name in imports(module) if _within(name, ("la2ds",))}
+        assert module.split(".")[0] == "la2ds" or not names, module
+    for module in (name for name in MODULES if _within(name, ("la2ds",))):
+        above = {name for name in imports(module) if _within(name, CONSOLE)}
+        assert above <= {"la2ds_cli.core.console", "la2ds_cli.commands.remember"}, module
+
+
+@pytest.mark.parametrize("start", ["la2ds_cli.main", "la2ds"])
+def test_what_is_imported_at_start_is_light(start: str):
     seen: set[str] = set()
-    queue = ["la2ds_cli.main"]
+    queue = [start]
     while queue:
         module = queue.pop()
         seen.add(module)
         names = imports(module, functions=False, types=False)
         assert not _heavy(names), module
         queue += [name for name in _own(names) if name in MODULES and name not in seen]
-    assert len([name for name in seen if name.startswith("la2ds_cli.commands.")]) >= 12
+    commands = [name for name in seen if name.startswith("la2ds_cli.commands.")]
+    assert len(commands) >= 12 if start == "la2ds_cli.main" else not commands
+
+
+def test_import_la2ds_loads_no_array_library():
+    script = (
+        "import sys\n"
+        "import la2ds\n"
+        f"heavy = {HEAVY!r} | {{'numpy', 'pandas', 'rich', 'typer'}}\n"
+        "loaded = sorted(heavy & set(sys.modules))\n"
+        "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])

@@ -1,0 +1,43 @@
+"""la2ds from Python: the steps of the command line as functions that return values.
+
+    import la2ds
+
+    project = la2ds.open("swings", create=True)
+    la2ds.extract(project, ["anna.mp4", "ben.mp4"])
+    aligned = la2ds.align(project, "anna", "ben")
+    aligned.time_in_b(1.2)
+
+These names are kept from version to version (docs/python.md); `la2ds_cli` is the implementation and
+may change. The functions do what the commands of the same names do, on the same project
+directories, and work may go back and forth between the two.
+
+What the user can mend is raised as `UserError`, with a message, a hint and the exit code that the
+command line would end with. Importing this package loads neither numpy nor torch.
+"""
+
+from la2ds.project import Project, open
+from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Figure, Trained
+from la2ds.steps import align, embed, evaluate, extract, train
+from la2ds_cli import __version__
+from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.errors import ExitCode, UserError
+
+__all__ = [
+    "Aligned",
+    "ClipOptions",
+    "Embedded",
+    "Evaluated",
+    "ExitCode",
+    "Extracted",
+    "Figure",
+    "Project",
+    "Trained",
+    "UserError",
+    "__version__",
+    "align",
+    "embed",
+    "evaluate",
+    "extract",
+    "open",
+    "train",
+]

@@ -1,0 +1,261 @@
+"""What the functions of la2ds return: plain values, and data frames where they are asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from la2ds_cli.alignment.result import AlignResult
+    from la2ds_cli.core.batch import ItemResult
+    from la2ds_cli.core.project import Project as StoredProject
+    from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray
+
+
+def data_frame(columns: Mapping[str, Any]) -> Any:
+    """A pandas.DataFrame of columns (name -> values of one length).
+
+    Raises UserError (exit 6) if pandas is not installed.
+    """
+    from la2ds_cli.core.optional_package import optional_import
+
+    with optional_import(
+        ["pandas"],
+        "data frames need the package {package}, which is not installed",
+        "pip install 'la2ds[pandas]'",
+    ):
+        import pandas
+    return pandas.DataFrame(dict(columns))
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """The outcome of every clip that was asked for.
+
+    items: one for each clip, in order, with `path` (as it was named), `video` (its id in the
+    project), `status` (`ok`, `cached`, `degraded`, `skipped` or `failed`), `frames`, `code`
+    (docs/exit-codes.md), `message` and `hint`.
+    """
+
+    items: tuple[ItemResult, ...]
+
+    @property
+    def clips(self) -> list[str]:
+        """Ids of the clips that later steps can use."""
+        return [item.video for item in self.items if item.usable]
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame, one row for each item; UserError (exit 6) if pandas is missing."""
+        names = ("path", "video", "status", "frames", "code", "message", "hint")
+        return data_frame({name: [getattr(item, name) for item in self.items] for name in names})
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Which moment of clip B is which moment of clip A. A has N frames and B has M.
+
+    a, b: ids of the clips. time_a: (N,) float64, seconds of A's frames. time_b: (N,) float64, the
+    seconds in B that match them, between two frames where the match lies there; NaN where B has no
+    counterpart. time_b_low, time_b_high: (N,) float64, the interval that holds the true moment in
+    90 % of cases. confidence: (N,) float32, the probability that the match is right to within 5 %
+    of B's length, 0 where there is no counterpart. speed_ratio: (N,) float64, seconds of B for a
+    second of A; 2 means that B takes twice as long; NaN where unmatched. path: (P, 2) int64, pairs
+    of rows of A and B. cost: (P,) float32, the distance of the features of each pair.
+
+    features: `model` or `pose`. method: how they were aligned. mirrored: whether B was mirrored.
+    references: the number of reference clips of the consensus, 0 for a direct alignment.
+    mean_confidence: over the matched frames of A.
+    """
+
+    a: str
+    b: str
+    time_a: FloatArray
+    time_b: FloatArray
+    time_b_low: FloatArray
+    time_b_high: FloatArray
+    confidence: FloatArray
+    speed_ratio: FloatArray
+    path: IntArray
+    cost: FloatArray
+    features: str
+    method: str
+    mirrored: bool
+    references: int
+    mean_confidence: float
+    _project: StoredProject = field(repr=False, compare=False)
+    _result: AlignResult = field(repr=False, compare=False)
+
+    def time_in_b(self, seconds: float) -> float:
+        """The moment of B, in seconds, that shows what A shows at `seconds`.
+
+        NaN before A's first frame, after its last, and where B has no counterpart.
+        """
+        import numpy as np
+
+        return float(np.interp(seconds, self.time_a, self.time_b, left=np.nan, right=np.nan))
+
+    def save(self, *files: str | Path) -> list[Path]:
+        """Write pictures (.png, .svg, .pdf) and tables (.csv, .json) as `la2ds align --out` does.
+
+        Returns the paths; without `files`, a picture and a JSON file go to results/align of the
+        project. Raises UserError (exit 2) for another ending, and for a file of the project.
+        """
+        from la2ds_cli.core.progress import Progress
+        from la2ds_cli.views.alignment_files import alignment_targets, write_alignment
+
+        targets = alignment_targets(self._project, map(Path, files))
+        return list(write_alignment(self._project, self._result, targets, Progress()).files)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `la2ds align --json` prints."""
+        return self._result.to_json()
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame with a row for each frame of A; UserError (exit 6) without pandas.
+
+        frame_a: the number of the frame in its video. The other columns are the arrays of this
+        class that have N entries.
+        """
+        names = ("time_a", "time_b", "time_b_low", "time_b_high", "confidence", "speed_ratio")
+        frames = {"frame_a": self._result.alignment.frame_a}
+        return data_frame(frames | {name: getattr(self, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training run.
+
+    run: its name. steps, seconds: how long it was trained, over all parts of a resumed run. clips:
+    the number of clips it learned from. validation_error: the synthetic warp error, the smaller the
+    better, in % of the clip length; best_step: the step that had it. raw_pose_error: the same of
+    raw poses, without training; NaN where it was not measured. checkpoint: the file of the weights.
+    already_finished: the run was complete, and nothing was done. warnings: sentences.
+    """
+
+    run: str
+    steps: int
+    seconds: float
+    clips: int
+    validation_error: float
+    best_step: int
+    raw_pose_error: float
+    checkpoint: Path
+    already_finished: bool
+    warnings: list[str]
+
+    def to_frame(self) -> Any:
+        """The course of the training as a pandas.DataFrame, one row for each validation.
+
+        The columns are the keys of metrics.jsonl (docs/training.md), such as `step`, `loss` and
+        `validation_error`. Raises UserError (exit 6) if pandas is not installed.
+        """
+        lines = (self.checkpoint.parent / "metrics.jsonl").read_text("utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        names = dict.fromkeys(name for row in rows for name in row)
+        return data_frame({name: [row.get(name) for row in rows] for name in names})
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embeddings of clips by one run.
+
+    run: its name. clips: id -> embedding, with `value` (T, D) float32, one row for each frame,
+    `frame` (T,) int64 and `time` (T,) float64 in seconds. items: the outcome of every clip, as in
+    Extracted; a clip that failed is not in `clips`.
+    """
+
+    run: str
+    clips: dict[str, EmbeddingSequence]
+    items: tuple[ItemResult, ...]
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame with a row for each frame: `video`, `frame`, `time`, `e0`, `e1`, ...
+
+        Raises UserError (exit 6) if pandas is not installed.
+        """
+        import numpy as np
+
+        each = list(self.clips.values())
+        videos = [video for video, one in self.clips.items() for _ in range(len(one))]
+        columns: dict[str, Any] = {"video": videos}
+        for name in ("frame", "time"):
+            columns[name] = np.concatenate([getattr(one, name) for one in each]) if each else []
+        values = np.concatenate([one.value for one in each]) if each else np.empty((0, 0))
+        return data_frame(columns | {f"e{d}": column for d, column in enumerate(values.T)})
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of an evaluation.
+
+    features: whose it is: `model`, `raw_pose`, `raw_pose_best`, `time_only` or `untrained`. metric:
+    its name, such as `event_transfer.median_percent` or `phase_classification.10 %`. value: None
+    where it is undefined. low, high: the ends of its 95 % interval over clips, None where there is
+    none.
+    """
+
+    features: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation: every feature set through every metric of a protocol.
+
+    document: all of it, as `la2ds evaluate --json` prints it (docs/evaluation.md).
+    """
+
+    document: dict[str, Any]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences on what to take with care."""
+        return list(self.document["warnings"])
+
+    def figures(self) -> list[Figure]:
+        """Every figure, the feature sets in the order of the table."""
+        rows = self.document["features"]
+        return [figure for name, row in rows.items() for figure in _figures(name, row, ())]
+
+    def value(self, metric: str, features: str = "model") -> float | None:
+        """The value of one figure, None where it is undefined.
+
+        Raises KeyError, which lists the metrics there are, for another name.
+        """
+        values = {f.metric: f.value for f in self.figures() if f.features == features}
+        if metric not in values:
+            known = ", ".join(values) or "none"
+            raise KeyError(f"no figure '{metric}' of '{features}'; there are: {known}")
+        return values[metric]
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame with a row for each figure and the columns of Figure.
+
+        Raises UserError (exit 6) if pandas is not installed.
+        """
+        names = ("features", "metric", "value", "low", "high")
+        figures = self.figures()
+        return data_frame({name: [getattr(one, name) for one in figures] for name in names})
+
+
+def _figures(features: str, row: Mapping[str, Any], path: Sequence[str]) -> Iterator[Figure]:
+    """The figures in a nested row of the document; path: the keys that lead to it."""
+    for key, entry in row.items():
+        if not isinstance(entry, Mapping):
+            continue
+        name = ".".join((*path, key))
+        if "value" in entry:
+            yield Figure(features, name, entry["value"], *(entry["interval"] or (None, None)))
+        elif key == "event_transfer":
+            interval = entry["interval_percent"] or (None, None)
+            for part in ("median_percent", "mean_percent", "p90_percent", "median_seconds"):
+                ends = interval if part == "median_percent" else (None, None)
+                yield Figure(features, f"{name}.{part}", entry[part], *ends)
+        else:
+            yield from _figures(features, entry, (*path, key))

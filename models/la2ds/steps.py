@@ -1,0 +1,263 @@
+"""The steps of la2ds as functions: extract, align, train, embed, evaluate.
+
+Each takes a project, does what the command of its name does, and returns a value of results.py.
+`verbose` prints progress and notes on stderr as the command line does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from la2ds.project import Project, merged_config
+from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Trained
+from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.device import DeviceName
+
+if TYPE_CHECKING:
+    from la2ds_cli.core.progress import Progress
+
+
+@contextmanager
+def _progress(verbose: bool) -> Iterator[Progress]:
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.progress import Progress
+
+    if not verbose:
+        yield Progress()
+        return
+    with Console() as console:
+        yield console.progress
+
+
+def extract(
+    project: Project,
+    videos: str | Path | Sequence[str | Path],
+    *,
+    detector: str | None = None,
+    pose: str | None = None,
+    subject: str | None = None,
+    subjects: int | None = None,
+    clip_options: ClipOptions | None = None,
+    overwrite: bool = False,
+    device: DeviceName = "auto",
+    verbose: bool = False,
+) -> Extracted:
+    """Find the person and the joints in videos, as `la2ds extract-poses` does.
+
+    videos: files, folders of videos or images, patterns such as `clips/*.mp4`, and manifests; one
+    or several. Clips that are done already are left alone unless `overwrite`. A file that cannot be
+    used does not stop the others: look at `items` of the result.
+
+    detector, pose: names of networks, or model files. subject: whom to follow, `auto`, `largest`,
+    `central`, `moving` or `first`, or a number of a person in these clips alone. subjects: how many
+    people of each clip to keep. These four are remembered in the project; None leaves them as they
+    are. clip_options: which part of a file is read and how, such as
+    `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in seconds.
+
+    Raises UserError for what concerns all clips: an unknown network (exit 2), a missing model file
+    (exit 3), weights or a device that are not there (exit 6), a full disk (exit 7), another
+    command that writes to the project (exit 5).
+    """
+    from la2ds_cli.commands.remember import remembered
+    from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+
+    paths = [videos] if isinstance(videos, str | Path) else videos
+    number = subject if subject and subject.isdecimal() else ""
+    chosen = {
+        "detector": detector,
+        "pose": pose,
+        "subject": None if number else subject,
+        "subjects": subjects,
+    }
+    options = ExtractOptions(clip=clip_options, subject=number, device=device, overwrite=overwrite)
+    stored = project._stored
+    with (
+        _progress(verbose) as progress,
+        stored.lock(),
+        remembered(stored, "poses", chosen) as config,
+    ):
+        items = extract_poses(
+            stored, [str(path) for path in paths], config.poses, options, progress=progress
+        )
+    return Extracted(tuple(items))
+
+
+def align(
+    project: Project,
+    a: str | Path,
+    b: str | Path,
+    *,
+    run: str = "default",
+    features: Literal["auto", "model", "pose"] = "auto",
+    method: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    verbose: bool = False,
+) -> Aligned:
+    """Find which moment of clip `b` is which moment of clip `a`, as `la2ds align` does.
+
+    a, b: video files, or names of clips of the project. They may differ in length and in frame
+    rate: moments are compared in seconds. Poses and embeddings that are missing are computed first.
+    No file of results is written; `Aligned.save` writes them.
+
+    features: `model` compares embeddings of `run`, `pose` the joints; `auto` takes the model where
+    the run has one. method: `dtw`, `soft_dtw`, `nearest`, `linear`, or the dotted path of a module
+    of your own; None = as project.toml says. settings: values by `section.key` for this call, such
+    as {"align.gaps": False} (docs/settings.md).
+
+    Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a
+    clip (exit 3), a clip without joints or a run without a model (exit 4), and clips of different
+    skeletons (exit 5).
+    """
+    from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.path import matched_time
+    from la2ds_cli.alignment.request import AlignRequest
+
+    request = AlignRequest(merged_config(project, settings), run, features, method, device)
+    with _progress(verbose) as progress:
+        result = find_alignment(project._stored, str(a), str(b), request, progress)
+    alignment = result.alignment
+    low, high = (matched_time(end, alignment.time_b) for end in (alignment.low, alignment.high))
+    return Aligned(
+        a=result.a.id,
+        b=result.b.id,
+        time_a=alignment.time_a,
+        time_b=matched_time(alignment.position, alignment.time_b),
+        time_b_low=low,
+        time_b_high=high,
+        confidence=alignment.confidence,
+        speed_ratio=result.speed_ratio,
+        path=alignment.path,
+        cost=alignment.cost,
+        features=alignment.features,
+        method=alignment.method,
+        mirrored=alignment.mirrored,
+        references=result.references,
+        mean_confidence=result.mean_confidence,
+        _project=project._stored,
+        _result=result,
+    )
+
+
+def train(
+    project: Project,
+    *,
+    run: str = "default",
+    method: str | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    max_minutes: float | None = None,
+    overwrite: bool = False,
+    device: DeviceName = "auto",
+    verbose: bool = False,
+) -> Trained:
+    """Train a network on the clips of the project, without labels, as `la2ds train` does.
+
+    run: the name of the run. A run that was interrupted goes on; a finished one of the same
+    settings and clips is left alone; one of other settings or clips is replaced only with
+    `overwrite`. method: `la2ds`, or a competing method (docs/methods.md). preset: one to use
+    instead of the project's. settings: values by `section.key` for this run, such as
+    {"train.steps": 4000, "model.width": 256}. max_minutes: the longest training.
+
+    Raises UserError for an unknown name or value (exit 2), a project without usable clips (exit
+    4), a run of other settings, or another command that writes to the project (exit 5), and a
+    device that is not there (exit 6).
+    """
+    from la2ds_cli.training.losses import method_recipe
+    from la2ds_cli.training.train import train as train_run
+
+    stored = project._stored
+    preset, chosen = method_recipe(method, preset)
+    with _progress(verbose) as progress, stored.lock():
+        result = train_run(
+            stored,
+            run=run,
+            config=merged_config(project, settings, preset, chosen),
+            max_minutes=max_minutes,
+            device=device,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    return Trained(
+        run=result.run,
+        steps=result.steps,
+        seconds=result.seconds,
+        clips=result.clips,
+        validation_error=result.validation_error,
+        best_step=result.best_step,
+        raw_pose_error=result.raw_pose_error,
+        checkpoint=result.checkpoint,
+        already_finished=result.already_finished,
+        warnings=list(result.warnings),
+    )
+
+
+def embed(
+    project: Project,
+    clips: Sequence[str] | None = None,
+    *,
+    run: str = "default",
+    overwrite: bool = False,
+    device: DeviceName = "auto",
+    verbose: bool = False,
+) -> Embedded:
+    """One vector for every frame of clips, from a trained run, as `la2ds embed` does.
+
+    clips: names of those to embed; None = all that have poses. Embeddings that are current are read
+    instead of computed, unless `overwrite`.
+
+    Raises UserError for a name that is no clip (exit 3), a run without a model or a project without
+    poses (exit 4), and another command that writes to the project (exit 5).
+    """
+    from la2ds_cli.embedding.embed import embed as embed_clips
+
+    stored = project._stored
+    chosen = None if clips is None else [project.clip(name).id for name in clips]
+    with _progress(verbose) as progress, stored.lock():
+        items = embed_clips(
+            stored, run=run, device=device, overwrite=overwrite, videos=chosen, progress=progress
+        )
+    usable = [item.video for item in items if item.usable]
+    embeddings = {video: stored.read_embedding(run, video)[0] for video in usable}
+    return Embedded(run, embeddings, tuple(items))
+
+
+def evaluate(
+    project: Project,
+    runs: str | Sequence[str] = (),
+    *,
+    protocol: str = "la2ds",
+    features: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    verbose: bool = False,
+) -> Evaluated:
+    """Measure how well runs align, beside what needs no training, as `la2ds evaluate` does.
+
+    runs: one name, or several, of which the mean is taken. By default the run `default`; where it
+    has no model, the baselines alone are measured. protocol: `la2ds`, `paper`, `tcc`, `casa` or
+    `ae2` (docs/evaluation.md). features: which of `model`, `raw_pose`, `raw_pose_best`,
+    `time_only` and `untrained` to measure; None = all. settings: values by `section.key` for this
+    call. Measured are the clips of the split `test`, or all where there is none. The files of
+    results/evaluate are written.
+
+    Raises UserError for an unknown name (exit 2), fewer than two usable clips, a run without a
+    model or labels that the protocol needs (exit 4), and a run that was trained on the test clips
+    (exit 5).
+    """
+    from la2ds_cli.evaluation.evaluate import evaluate as evaluate_runs
+
+    with _progress(verbose) as progress:
+        document = evaluate_runs(
+            project._stored,
+            runs=(runs,) if isinstance(runs, str) else tuple(runs),
+            protocol=protocol,
+            config=merged_config(project, settings),
+            device=device,
+            features=features,
+            progress=progress,
+        )
+    return Evaluated(document)

@@ -1,0 +1,262 @@
+"""`import la2ds`: the steps as functions, and the page that describes them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import la2ds
+from la2ds_cli.core.project import Project as StoredProject
+from tests.movement import add_sequence, sequence
+from tests.poses.grey_people import film
+from tests.small_runs import TINY, six_clips
+
+PAGE = Path(__file__).parents[1] / "docs" / "python.md"
+QUICK = {
+    "model.input": "joints",
+    **{name: int(value) for name, value in (text.split("=") for text in TINY) if value.isdigit()},
+}
+
+
+def squat(count: int, *, start: int = 60) -> list[dict]:
+    """A person who goes down and comes up again, `count` frames."""
+    tops = (40 + 50 * np.sin(np.linspace(0, np.pi, count)) ** 2).astype(int)
+    return [{200: (start, int(top), start + 40, 140)} for top in tops]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> la2ds.Project:
+    """Two clips of one movement: 40 frames at 20 a second, and 75 at 30."""
+    stored = StoredProject.create(tmp_path / "pair")
+    add_sequence(stored, "anna", sequence(np.linspace(0, 1, 40), fps=20))
+    add_sequence(stored, "ben", sequence(np.linspace(0, 1, 75) ** 1.2, fps=30))
+    return la2ds.open(stored.root)
+
+
+def moment_of_ben(seconds):
+    """The second of Ben that shows what Anna shows at `seconds`."""
+    return (seconds / (39 / 20)) ** (1 / 1.2) * 74 / 30
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> la2ds.Project:
+    """Six labelled clips, three of them for testing, and the run `default`."""
+    project = la2ds.open(six_clips(tmp_path_factory.mktemp("trained") / "six").root)
+    la2ds.train(project, settings=QUICK, device="cpu")
+    return project
+
+
+def test_a_project_is_opened_and_made_only_when_asked(tmp_path: Path):
+    with pytest.raises(la2ds.UserError, match="is not a la2ds project") as caught:
+        la2ds.open(tmp_path / "new")
+    assert caught.value.exit_code == la2ds.ExitCode.USAGE
+    project = la2ds.open(tmp_path / "new", create=True, preset="paper-penn")
+    assert project.path == (tmp_path / "new").resolve()
+    assert 'preset = "paper-penn"' in (project.path / "project.toml").read_text("utf-8")
+    assert la2ds.open(str(tmp_path / "new"), create=True).clips() == []
+    assert list(project.to_frame().columns[:3]) == ["id", "path", "sha256"]
+
+
+def test_clips_and_their_joints(pair: la2ds.Project):
+    assert [(clip.id, clip.frames, clip.fps) for clip in pair.clips()] == [
+        ("anna", 40, 20),
+        ("ben", 75, 30),
+    ]
+    assert pair.clip("ben.mat").id == "ben"
+    poses = pair.poses("ben")
+    assert poses.xy.shape == (75, 13, 2)
+    assert poses.time[-1] == pytest.approx(74 / 30)
+    assert list(pair.to_frame().frames) == [40, 75]
+    with pytest.raises(la2ds.UserError, match="has no clip 'carl'") as caught:
+        pair.poses("carl")
+    assert caught.value.exit_code == la2ds.ExitCode.UNREADABLE
+
+
+def test_extract_reads_videos_and_remembers_the_networks(tmp_path: Path):
+    project = la2ds.open(tmp_path / "project", create=True)
+    film(tmp_path / "anna.mp4", squat(20))
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    names = ["anna.mp4", "broken.mp4"]
+    grey = "tests.poses.grey_people"
+    done = la2ds.extract(
+        project, [tmp_path / name for name in names], detector=grey, pose=grey, device="cpu"
+    )
+    assert [item.status for item in done.items] == ["ok", "failed"]
+    assert done.clips == [project.clip("anna").id]
+    assert project.poses("anna").xy.shape == (20, 17, 2)
+    assert list(done.to_frame().code) == ["", done.items[1].code]
+    again = la2ds.extract(project, tmp_path / "anna.mp4")
+    assert [item.status for item in again.items] == ["cached"]
+    part = la2ds.ClipOptions(start=0.2, end=0.6)
+    cut = la2ds.extract(project, tmp_path / "anna.mp4", clip_options=part)
+    assert [item.frames for item in cut.items] == [10]
+    with pytest.raises(la2ds.UserError, match="nonsense"):
+        la2ds.extract(project, tmp_path / "anna.mp4", detector="nonsense")
+
+
+def test_align_matches_moments_of_clips_of_other_length_and_rate(pair: la2ds.Project):
+    aligned = la2ds.align(pair, "anna", "ben", features="pose")
+    assert (aligned.a, aligned.b) == ("anna", "ben")
+    assert (aligned.features, aligned.method) == ("pose", "dtw")
+    assert len(aligned.time_a) == len(aligned.time_b) == len(aligned.confidence) == 40
+    # Anna's phase is t / (39 / 20), Ben's (t / (74 / 30)) ** 1.2.
+    truth = moment_of_ben(aligned.time_a)
+    known = ~np.isnan(aligned.time_b)
+    assert known.mean() > 0.9
+    assert np.median(np.abs(aligned.time_b - truth)[known]) < 0.05
+    inside = (aligned.time_b_low <= truth) & (truth <= aligned.time_b_high)
+    assert inside[known].mean() > 0.8
+    assert aligned.time_in_b(1.0) == pytest.approx(moment_of_ben(1.0), abs=0.1)
+    assert aligned.time_in_b(aligned.time_a[7]) == aligned.time_b[7]
+    assert np.isnan(aligned.time_in_b(-0.1))
+    assert np.isnan(aligned.time_in_b(5.0))
+    assert aligned.path.max(axis=0).tolist() <= [39, 74]
+    frame = aligned.to_frame()
+    assert list(frame.columns)[:3] == ["frame_a", "time_a", "time_b"]
+    np.testing.assert_array_equal(frame.time_b, aligned.time_b)
+    assert aligned.to_json()["frames_a"]["time"][3] == frame.time_a[3]
+
+
+def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):
+    linear = la2ds.align(pair, "anna", "ben", method="linear")
+    np.testing.assert_allclose(linear.time_b[[0, -1]], [0, 74 / 30], atol=1e-6)
+    ends = la2ds.align(
+        pair, "anna", "ben", settings={"align.open_ends": False, "align.gaps": False}
+    )
+    assert ends.path[0].tolist() == [0, 0]
+    assert ends.path[-1].tolist() == [39, 74]
+    assert la2ds.align(pair, "anna", "ben").method == "dtw"
+    with pytest.raises(la2ds.UserError, match="unknown setting 'gap'"):
+        la2ds.align(pair, "anna", "ben", settings={"align.gap": False})
+    with pytest.raises(la2ds.UserError, match="got '7'"):
+        la2ds.align(pair, "anna", "ben", settings={"align.method": 7})
+
+
+def test_an_alignment_is_saved_only_when_asked(pair: la2ds.Project, tmp_path: Path):
+    aligned = la2ds.align(pair, "anna", "ben")
+    assert not (pair.path / "results").exists()
+    files = aligned.save(tmp_path / "ab.csv", str(tmp_path / "ab.json"))
+    assert files == [tmp_path / "ab.csv", tmp_path / "ab.json"]
+    assert len(files[0].read_text("utf-8").splitlines()) == len(aligned.path) + 1
+    with pytest.raises(la2ds.UserError):
+        aligned.save(tmp_path / "ab.docx")
+
+
+def test_train_and_embed(trained: la2ds.Project):
+    again = la2ds.train(trained, settings=QUICK, device="cpu")
+    assert again.already_finished
+    assert (again.run, again.steps) == ("default", 2)
+    assert again.checkpoint.is_file()
+    course = again.to_frame()
+    assert course.step.max() == 2
+    assert again.validation_error == pytest.approx(course.validation_error.min())
+    with pytest.raises(la2ds.UserError, match="trained differently") as caught:
+        la2ds.train(trained, settings=QUICK | {"train.seed": 3}, device="cpu")
+    assert caught.value.exit_code == la2ds.ExitCode.MISMATCH
+    embedded = la2ds.embed(trained, ["clip1", "clip4"], device="cpu")
+    assert {name: len(one) for name, one in embedded.clips.items()} == {"clip1": 33, "clip4": 42}
+    frame = embedded.to_frame()
+    assert list(frame.columns[:4]) == ["video", "frame", "time", "e0"]
+    assert len(frame) == 33 + 42
+    np.testing.assert_array_equal(
+        frame[frame.video == "clip4"].iloc[:, 3:], embedded.clips["clip4"].value
+    )
+    assert la2ds.align(trained, "clip0", "clip1", device="cpu").features == "model"
+
+
+def test_a_competing_method_is_trained_by_its_preset(tmp_path: Path):
+    project = la2ds.open(six_clips(tmp_path / "six").root)
+    la2ds.train(project, run="other", method="tcn", settings=QUICK, device="cpu")
+    text = (project.path / "checkpoints" / "other" / "config.toml").read_text("utf-8")
+    assert 'preset = "tcn"' in text
+    assert 'method = "tcn"' in text
+
+
+def test_evaluate(trained: la2ds.Project):
+    small = {"evaluate.trim_draws": 1, "evaluate.pairs": 6, "align.reference_clips": 0}
+    features = ["model", "raw_pose", "time_only"]
+    evaluated = la2ds.evaluate(trained, features=features, settings=small, device="cpu")
+    frame = evaluated.to_frame()
+    assert set(frame.features) == set(features)
+    median = evaluated.value("event_transfer.median_percent", "raw_pose")
+    row = evaluated.document["features"]["raw_pose"]["event_transfer"]
+    assert median == row["median_percent"]
+    first = frame[frame.features == "raw_pose"].set_index("metric")
+    first = first.loc["event_transfer.median_percent"]
+    assert [first.low, first.high] == row["interval_percent"]
+    tau = evaluated.document["features"]["model"]["kendalls_tau"]
+    assert evaluated.value("kendalls_tau") == tau["value"]
+    assert evaluated.value("phase_classification.10 %", "time_only") is not None
+    assert isinstance(evaluated.warnings, list)
+    with pytest.raises(KeyError, match="kendalls_tau"):
+        evaluated.value("tau")
+
+
+def test_progress_is_printed_only_when_asked(
+    pair: la2ds.Project, capsys: pytest.CaptureFixture[str]
+):
+    la2ds.align(pair, "anna", "ben")
+    assert capsys.readouterr() == ("", "")
+    la2ds.align(pair, "anna", "ben", verbose=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "no trained model: aligned on raw poses" in shown.err
+
+
+def test_data_frames_say_what_to_install(pair: la2ds.Project, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(la2ds.UserError, match="pandas, which is not installed") as caught:
+        pair.to_frame()
+    assert caught.value.hint == "pip install 'la2ds[pandas]'"
+    assert caught.value.exit_code == la2ds.ExitCode.ENVIRONMENT
+
+
+def test_everything_public_says_what_it_is():
+    for name in la2ds.__all__:
+        value = getattr(la2ds, name)
+        assert inspect.getdoc(value), name
+        if inspect.isclass(value) and value.__module__.startswith("la2ds."):
+            for part, member in vars(value).items():
+                if callable(member) and not part.startswith("_"):
+                    assert inspect.getdoc(member), f"{name}.{part}"
+    page = PAGE.read_text("utf-8")
+    for name in ("open", "extract", "align", "train", "embed", "evaluate"):
+        assert f"`la2ds.{name}(" in page
+        for parameter in list(inspect.signature(getattr(la2ds, name)).parameters)[:2]:
+            assert parameter in page
+
+
+def test_the_worked_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    settings = tables_of(QUICK | {"evaluate.trim_draws": 1, "evaluate.pairs": 4})
+    settings["poses"] = dict.fromkeys(("detector", "pose"), "tests.poses.grey_people")
+    StoredProject.create(tmp_path / "swings", {"preset": "default", **settings})
+    (tmp_path / "clips").mkdir()
+    for number, name in enumerate(("anna", "ben", "carl", "dora")):
+        film(tmp_path / "clips" / f"{name}.mp4", squat(20 + 4 * number), fps=25 + 5 * (number % 2))
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(examples) == 5
+    names: dict[str, Any] = {}
+    for example in examples:
+        exec(compile(example, str(PAGE), "exec"), names)
+    assert (tmp_path / "ab.png").is_file()
+    assert len(names["extracted"].clips) == len(names["embedded"].clips) == 4
+    assert set(names["evaluated"].to_frame().features) >= {"model", "raw_pose", "time_only"}
+    assert "nobody" in capsys.readouterr().out.splitlines()[-1]
+
+
+def tables_of(flat: dict[str, Any]) -> dict[str, Any]:
+    """Settings by `section.key` as the tables of a project.toml."""
+    tables: dict[str, Any] = {}
+    for name, value in flat.items():
+        section, _, key = name.partition(".")
+        tables.setdefault(section, {})[key] = value
+    return tables
