@@ -13,6 +13,7 @@ from la2ds_cli.video.reader import Image, VideoFile
 
 _PADDING = 0.12  # margin around the body, share of its longer side
 _FOLLOW = 1.7  # the view follows the body when the clip's box is that many times larger than it
+_LEAST = 16.0  # pixels, the least side of a view
 _NARROWEST, _WIDEST = 0.55, 1.5  # width / height of a picture
 _PAPER = (246, 246, 244)
 _INK = {"left": (213, 94, 0), "right": (0, 114, 178), "": (90, 90, 90)}
@@ -39,6 +40,7 @@ def view_boxes(pose: PoseSequence) -> FloatArray:
             middle = (low + high) / 2
             clock = np.arange(len(pose))
             centre = np.column_stack([np.interp(clock, rows, middle[:, k]) for k in (0, 1)])
+    side = np.maximum(side, _LEAST)  # joints on one point have no side at all
     side = side + 2 * _PADDING * max(side)
     width = float(np.clip(side[0], _NARROWEST * side[1], None))
     height = max(float(side[1]), width / _WIDEST)

@@ -103,3 +103,12 @@ def test_frames_that_the_file_does_not_hold_are_drawn(tmp_path: Path) -> None:
     cut, drawn = film_strip.pictures(VideoFile(source), pose, [5, 8], 60)
     assert (cut[0, 0] != PAPER).any()
     assert (drawn[0, 0] == PAPER).all()
+
+
+def test_joints_on_one_point_still_have_a_view() -> None:
+    """A network that sees nothing may put every joint on one point in every frame."""
+    pose = replace(sequence(np.linspace(0, 1, 12)), xy=np.full((12, 13, 2), 50.0))
+    boxes = film_strip.view_boxes(pose)
+    assert np.all(boxes[:, 2:] - boxes[:, :2] >= 16)
+    assert np.all((boxes[:, :2] <= 50) & (boxes[:, 2:] >= 50))
+    assert 0.5 < film_strip.aspect(pose) < 2
