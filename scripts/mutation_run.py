@@ -1,7 +1,7 @@
 """Whether the tests notice small faults of the code: python scripts/mutation_run.py --out table.md
 
-Each mutation of a list (tests/mutations.toml) is put into a copy of the source, never into the
-source itself, and its tests run on that copy. What no test fails on has survived.
+Each mutation of tests/mutations.toml is put into a copy of the source, never into the source
+itself, and its tests run on that copy. A mutation on which no test fails has survived.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LISTS = (ROOT / "tests" / "mutations.toml", ROOT / "tests" / "mutations_later.toml")
+LIST = ROOT / "tests" / "mutations.toml"
 PACKAGE = "la2ds_cli"
 NEEDED = (PACKAGE, "models", "tests", "scripts", "docs", "pyproject.toml")
 TIMEOUT = 300  # seconds; a mutation may well loop forever
-FAILED = {1: "failed", 2: "stopped at an error"}  # of pytest; other codes say nothing of the code
+FAILED = {1: "failed", 2: "stopped at an error"}  # pytest's other codes do not concern the source
 
 
 @dataclass(frozen=True)
 class Mutation:
     """function: the function, method or constant of the package in whose source `old` stands once.
     tests: files, by name or by the end of their path. left: why it may survive, empty = it must
-    not."""
+    not. blind: written after the tests for the others, and before its first run."""
 
     id: str
     function: str
@@ -40,6 +40,7 @@ class Mutation:
     tests: tuple[str, ...]
     why: str
     left: str = ""
+    blind: bool = False
 
 
 class NotApplicable(Exception):
@@ -47,12 +48,12 @@ class NotApplicable(Exception):
 
 
 def read_list(path: Path) -> tuple[list[Mutation], list[str]]:
-    """The mutations, and the names of tests that are too slow to run for each."""
+    """The mutations, and the names of tests that are too slow to run for every one."""
     document = tomllib.loads(path.read_text())
-    found = [Mutation(**{**row, "tests": tuple(row["tests"])}) for row in document["mutation"]]
-    if len({mutation.id for mutation in found}) < len(found):
-        raise ValueError(f"{path.name}: two mutations of one id")
-    return found, document["too_slow"]
+    mutations = [Mutation(**{**row, "tests": tuple(row["tests"])}) for row in document["mutation"]]
+    if len({mutation.id for mutation in mutations}) < len(mutations):
+        raise ValueError(f"{path.name}: two mutations have the same id")
+    return mutations, document["too_slow"]
 
 
 def read_files(root: Path = ROOT) -> tuple[dict[Path, str], list[str]]:
@@ -64,36 +65,36 @@ def read_files(root: Path = ROOT) -> tuple[dict[Path, str], list[str]]:
 
 def mutated(mutation: Mutation, source: Mapping[Path, str]) -> tuple[Path, str]:
     """The one file that holds the old text in that function, and what it becomes."""
-    found = [
-        (path, text, place)
+    matches = [
+        (path, text, offset)
         for path, text in source.items()
         if mutation.old in text
-        for place in _places(text, mutation)
+        for offset in _offsets(text, mutation)
     ]
-    if len(found) != 1:
-        raise NotApplicable(f"{mutation.id}: found {len(found)} times in '{mutation.function}'")
-    path, text, place = found[0]
-    changed = text[:place] + mutation.new + text[place + len(mutation.old) :]
+    if len(matches) != 1:
+        raise NotApplicable(f"{mutation.id}: found {len(matches)} times in '{mutation.function}'")
+    path, text, offset = matches[0]
+    changed = text[:offset] + mutation.new + text[offset + len(mutation.old) :]
     ast.parse(changed)
     return path, changed
 
 
-def _places(text: str, mutation: Mutation) -> Iterator[int]:
-    """Where in a file the old text begins, in definitions of the mutation's name."""
+def _offsets(text: str, mutation: Mutation) -> Iterator[int]:
+    """Where in a file's text the old text begins, within definitions of the mutation's function."""
     lines = text.splitlines(keepends=True)
     for node in ast.walk(ast.parse(text)):
         if mutation.function in _names(node):
             assert isinstance(node, ast.stmt)
             start = sum(map(len, lines[: node.lineno - 1]))
             stop = sum(map(len, lines[: node.end_lineno]))
-            place = text.find(mutation.old, start, stop)
-            while place >= 0:
-                yield place
-                place = text.find(mutation.old, place + 1, stop)
+            offset = text.find(mutation.old, start, stop)
+            while offset >= 0:
+                yield offset
+                offset = text.find(mutation.old, offset + 1, stop)
 
 
 def _names(node: ast.AST) -> list[str]:
-    """What a statement defines."""
+    """The names that a statement defines."""
     if isinstance(node, ast.FunctionDef):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else []
@@ -101,43 +102,47 @@ def _names(node: ast.AST) -> list[str]:
 
 
 def files_of_tests(mutation: Mutation, paths: Sequence[str]) -> list[str]:
-    """Those of the paths of all test files that are its tests."""
-    found = []
+    """The paths of the mutation's tests. paths: those of all test files."""
+    files = []
     for name in mutation.tests:
         named = [path for path in paths if path.endswith(f"/{name}")]
         if len(named) != 1:
             raise NotApplicable(f"{mutation.id}: {len(named)} test files are called {name}")
-        found += named
-    return found
+        files += named
+    return files
 
 
 def run_tests(
     copy: Path, files: Sequence[str], too_slow: Sequence[str], timeout: float = TIMEOUT
 ) -> tuple[str, str]:
-    """Whether the tests pass on the copy: `killed` or `survived`, and by what."""
+    """`killed` and the test that failed, or `survived` and an empty text."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
     command += ["-k", " and ".join(f"not {name}" for name in too_slow)] if too_slow else []
-    # Of the package that is installed nothing may be imported, nor a stale byte code be kept.
+    # The installed package must not be imported, and no stale byte code may remain.
     search = os.pathsep.join(map(str, (copy, copy / "models")))
-    kept = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, *files],
             cwd=copy,
-            env=kept,
+            env=environment,
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "killed", f"no end after {timeout:.0f} s"
-    if done.returncode == 0:
+        return "killed", f"timed out after {timeout:.0f} s"
+    if process.returncode == 0:
         return "survived", ""
-    if done.returncode not in FAILED:
-        raise RuntimeError(f"pytest ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return "killed", lines[0].split("::")[-1].split(" - ")[0] if lines else FAILED[done.returncode]
+    if process.returncode not in FAILED:
+        raise RuntimeError(
+            f"pytest ended with {process.returncode}:\n{process.stdout}{process.stderr}"
+        )
+    lines = [line for line in process.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return "killed", lines[0].split("::")[-1].split(" - ")[0] if lines else FAILED[
+        process.returncode
+    ]
 
 
 def table(rows: Sequence[tuple[Mutation, str, str]]) -> str:
@@ -157,7 +162,7 @@ def table(rows: Sequence[tuple[Mutation, str, str]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ids", nargs="*", help="mutations to run; all without any")
-    parser.add_argument("--list", type=Path, default=LISTS[0], help="another list of mutations")
+    parser.add_argument("--list", type=Path, default=LIST, help="another list of mutations")
     parser.add_argument("--out", type=Path, help="file for the table")
     chosen = parser.parse_args()
     mutations, too_slow = read_list(chosen.list)
@@ -174,7 +179,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in NEEDED:
-            # Time stamps are kept, so that what numba has compiled is found.
+            # Both keep the time stamps, so that numba's cache of compiled kernels stays valid.
             part = ROOT / name
             (shutil.copytree if part.is_dir() else shutil.copy2)(part, copy / name)
         files = sorted({file for *_, named in work for file in named})
@@ -184,11 +189,11 @@ def main() -> int:
             return 2
         for number, (mutation, path, text, named) in enumerate(work, 1):
             target = copy / path.relative_to(ROOT)
-            whole = shutil.copy2(target, copy / "whole")
+            original = shutil.copy2(target, copy / "original")
             target.write_text(text)
             begun = time.monotonic()
             result, by = run_tests(copy, named, too_slow)
-            shutil.copy2(whole, target)
+            shutil.copy2(original, target)
             rows.append((mutation, result, by))
             seconds = time.monotonic() - begun
             print(
@@ -197,7 +202,10 @@ def main() -> int:
     if chosen.out:
         chosen.out.write_text(table(rows))
     survivors = [mutation for mutation, result, _ in rows if result == "survived"]
-    print(f"{len(rows) - len(survivors)} of {len(rows)} killed")
+    for name, group in (("all", rows), ("written blind", [row for row in rows if row[0].blind])):
+        if group:
+            killed = sum(result == "killed" for _, result, _ in group)
+            print(f"{name}: {killed} of {len(group)} killed")
     return int(any(not mutation.left for mutation in survivors))
 
 

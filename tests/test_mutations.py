@@ -1,4 +1,4 @@
-"""The list of mutations still fits the source, and a fault that no test notices is told."""
+"""The list of mutations fits the source, and a fault that no test notices is reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.mutation_run import (
-    LISTS,
+    LIST,
     Mutation,
     NotApplicable,
     files_of_tests,
@@ -47,9 +47,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_every_mutation_fits_one_place_and_has_its_tests() -> None:
-    mutations = [mutation for path in LISTS for mutation in read_list(path)[0]]
+    mutations, _ = read_list(LIST)
     source, paths = read_files()
     assert len(mutations) >= 76
+    assert sum(mutation.blind for mutation in mutations) == 16
     for mutation in mutations:
         path, text = mutated(mutation, source)
         assert text != source[path]
@@ -87,6 +88,6 @@ def test_a_fault_is_killed_by_the_test_that_notices_it_or_survives(root: Path) -
 
 def test_the_table_names_the_reason_of_what_is_left() -> None:
     left = replace(LOW, left="no caller asks for 3")
-    found = table([(LOW, "killed", "test_low"), (left, "survived", "")]).splitlines()
-    assert found[2] == "| edge | `low` | off by one | killed | `test_low` |"
-    assert found[3] == "| edge | `low` | off by one | **survived** | no caller asks for 3 |"
+    lines = table([(LOW, "killed", "test_low"), (left, "survived", "")]).splitlines()
+    assert lines[2] == "| edge | `low` | off by one | killed | `test_low` |"
+    assert lines[3] == "| edge | `low` | off by one | **survived** | no caller asks for 3 |"
