@@ -1,4 +1,5 @@
-"""The settings of each step. Units and meaning stand beside every field.
+"""The settings of each step. Units and meaning stand beside every field, or above it;
+scripts/write_docs.py makes docs/settings.md of them.
 
 Fields are plain str, int, float, bool or Literal, so that each maps to one TOML value.
 """
@@ -37,21 +38,23 @@ def _share(section: Any, names: str) -> None:
 class PosesConfig:
     """Pose extraction: which detector and pose network, and what makes a clip usable."""
 
-    detector: str = "auto"  # auto: fasterrcnn on CUDA, fasterrcnn-mobilenet on CPU; or a model file
-    pose: str = "hrnet-w32"  # backend name or a model file
-    detect_threshold: float = 0.3  # lowest detector score of a person box
-    detect_rate: float = 10.0  # looks of the detector per second of film; 0 = every frame
-    joint_threshold: float = 0.05  # joints scored below this are "not seen"
-    subject: str = "auto"  # auto, largest, central, moving, first, or the number of a person
+    # person detector: auto (fasterrcnn on CUDA, fasterrcnn-mobilenet on a CPU), a name, or a file
+    detector: str = "auto"
+    pose: str = "hrnet-w32"  # pose network: a name of `la2ds models`, or a model file
+    detect_threshold: float = 0.3  # lowest detector score of a person's box, 0 to 1
+    detect_rate: float = 10.0  # detector passes per second of film; 0 = every frame
+    joint_threshold: float = 0.05  # joints with a lower score count as not seen
+    subject: str = "auto"  # whom to follow: auto, largest, central, moving or first
     subjects: int = 1  # people kept from each clip
     bridge: float = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 0
     smooth: Literal["none", "savgol", "one-euro"] = "none"  # smoothing of the joints over time
-    smooth_seconds: float = 0.3  # window of the smoothing
-    min_frames: int = 8  # shorter clips are skipped
+    smooth_seconds: float = 0.3  # seconds; window of the smoothing
+    min_frames: int = 8  # frames; shorter clips are skipped
     max_duration: float = 600.0  # seconds; longer clips are skipped, or cut with --time-range
     batch_size: int = 0  # crops per forward pass; 0 = 4 on a CPU, 32 on CUDA
     flip_test: bool = False  # average with the mirrored crop: twice the cost
-    decoder: Literal["auto", "quarter", "dark"] = "auto"  # auto: what the weights were made for
+    # how heatmaps are read; auto: as the weights were made for
+    decoder: Literal["auto", "quarter", "dark"] = "auto"
 
     def __post_init__(self) -> None:
         _share(self, "detect_threshold joint_threshold")
@@ -65,9 +68,9 @@ class HeatmapConfig:
 
     size: int = 30  # cells per side
     sigma: float = 0.6  # standard deviation of the Gaussians, in heatmap cells
-    channels: Literal["joints+limbs", "joints", "limbs"] = "joints+limbs"
-    distance: Literal["squared", "printed"] = "squared"  # limb distance in eq. 2
-    crop: Literal["robust", "smallest"] = "robust"  # robust: percentile box of the clip
+    channels: Literal["joints+limbs", "joints", "limbs"] = "joints+limbs"  # what the maps show
+    distance: Literal["squared", "printed"] = "squared"  # of eq. 2: squared, or as printed
+    crop: Literal["robust", "smallest"] = "robust"  # by percentiles of the joints, or the smallest
     aspect: Literal["stretch", "keep"] = "keep"  # box to square: stretched, or padded
     padding: float = 0.1  # margin added to the box, share of its longer side
 
@@ -84,13 +87,13 @@ class AugmentConfig:
     drop: float = 0.5  # temporal: up to this share of the frames is dropped
     warp: float = 0.0  # smooth speed change, standard deviation of the log speed; 0 = the paper
     trim: float = 0.5  # up to this share is cut off the two ends together; 0 = the paper
-    position_probability: float = 0.3
-    position_std: float = 1.0  # heatmap cells
-    orientation_probability: float = 0.3
-    orientation_std: float = 0.1  # radians
-    noise: Literal["independent", "smooth", "smooth-angle"] = "independent"  # over time
-    flip_probability: float = 0.3
-    flip_swap: bool = True  # left and right joints change places; false: x alone, as CASA
+    position_probability: float = 0.3  # chance that the joints of a copy are displaced
+    position_std: float = 1.0  # standard deviation of the displacement, heatmap cells
+    orientation_probability: float = 0.3  # chance that a limb turns about its joint
+    orientation_std: float = 0.1  # standard deviation of the turn, radians
+    noise: Literal["independent", "smooth", "smooth-angle"] = "independent"  # noise over time
+    flip_probability: float = 0.3  # chance that a copy is mirrored
+    flip_swap: bool = True  # a mirrored copy swaps left and right joints; false: x alone, as CASA
     geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper
     missing_probability: float = 0.0  # chance that a clip loses one limb in part of its frames
 
@@ -108,22 +111,26 @@ ModelInput = Literal["both", "heatmap", "joints", "rgb"]  # both: heatmaps and j
 class ModelConfig:
     """Alignment network (paper sec. 3.3). Widths in features, depths in layers."""
 
-    encoder: str = "vivit"  # la2ds_cli.training.network.ENCODERS, or the dotted path of a module
-    input: ModelInput = "both"  # rgb: features of the video frames, by some methods alone
-    rgb_weights: str = "resnet50-imagenet"  # of those features: a name of `la2ds models`, or a file
-    joints: JointKind = "position"  # joints as they lie, as deviations from the clip's middle, both
-    width: int = 192
-    heads: int = 3
-    spatial_layers: int = 2  # 0: one linear layer on the flattened map, no patches, no attention
-    temporal_layers: int = 4
-    cross_layers: int = 0
-    mlp_ratio: int = 4
+    # a name of la2ds_cli.training.network.ENCODERS, or the dotted path of a module
+    encoder: str = "vivit"
+    # both: heatmaps and joints; rgb: features of the video frames, by some methods alone
+    input: ModelInput = "both"
+    # network that makes the features of rgb: a name of `la2ds models`, or a file
+    rgb_weights: str = "resnet50-imagenet"
+    joints: JointKind = "position"  # as they lie, as deviations from the clip's mean, or both
+    width: int = 192  # features of a token and of the embedding
+    heads: int = 3  # attention heads; they divide the width
+    spatial_layers: int = 2  # within a frame; 0: one linear layer on the flattened map
+    temporal_layers: int = 4  # over the frames of a clip
+    cross_layers: int = 0  # between the two clips of a pair, in training
+    mlp_ratio: int = 4  # width of the hidden layers, in widths
     patch: int = 10  # cells per patch side
     pooling: Literal["mean", "cls"] = "mean"  # patches to frame: average (paper), or a class token
-    spatial_position: Literal["learned", "none"] = "learned"
+    spatial_position: Literal["learned", "none"] = "learned"  # position code of patches
+    # position code of frames; an absolute one (learned, sinusoid) is a clock
     temporal_position: Literal["rotary", "learned", "offset", "sinusoid", "none"] = "rotary"
-    max_frames: int = 1024  # length of the learned temporal position table
-    projection_head: bool = True
+    max_frames: int = 1024  # frames; length of the learned temporal position table
+    projection_head: bool = True  # two layers between the embedding and the loss
     embed_at: Literal["temporal", "cross"] = "temporal"  # where the embedding is taken
     context: int = 0  # each frame is encoded with the one so many frames before; 0 = by itself
     motion: float = 0.0  # weight of the features' change per frame, beside them in the embedding
@@ -137,22 +144,23 @@ class ModelConfig:
 class TrainConfig:
     """Self-supervised training (paper sec. 3.3, eq. 3-5)."""
 
-    method: str = "la2ds"  # la2ds_cli.training.losses, or the dotted path of a module
-    fps: float = 20.0  # clips are resampled by time to this rate
-    frames: int = 64  # longest sequence of a training step; longer clips are sub-sampled
-    steps: int = 1200
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    warmup: int = 20  # steps
+    method: str = "la2ds"  # a name of la2ds_cli.training.losses, or the dotted path of a module
+    fps: float = 20.0  # frames per second; clips are resampled by time to this rate
+    frames: int = 64  # frames; longest sequence of a training step; longer clips are sub-sampled
+    steps: int = 1200  # steps of the optimiser
+    batch_size: int = 8  # pairs of a step
+    learning_rate: float = 1e-3  # its largest value
+    warmup: int = 20  # steps until the learning rate has its largest value
+    # cosine: to 0; milestones: halved at 15, 20, 25, ... 50 % of the run; halving: 24 times
     schedule: Literal["cosine", "milestones", "halving", "constant"] = "cosine"
-    weight_decay: float = 0.0
-    clip_norm: float = 0.5
-    temperature: float = 0.1
+    weight_decay: float = 0.0  # of Adam
+    clip_norm: float = 0.5  # largest norm of the gradient
+    temperature: float = 0.1  # of the softmax in eq. 3; lav: softness of soft-DTW
     scaling: Literal["casa", "plain"] = "casa"  # casa: distance / (temperature * D**1.5)
     index: Literal["raw", "normalised"] = "raw"  # unit of the regressed frame index
-    seed: int = 0
-    validate_every: int = 200  # steps
-    validation_share: float = 0.15  # training clips held out for the synthetic warp error
+    seed: int = 0  # of the weights, the batches and the augmentations
+    validate_every: int = 200  # steps between validations
+    validation_share: float = 0.15  # share of the clips held out for the synthetic warp error
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware has it
     threads: int = 0  # torch threads on CPU; 0 = measured at start
     bucket: bool = False  # batches of similar length: the same pairs, less padding
@@ -170,7 +178,7 @@ class TrainConfig:
 class AlignConfig:
     """Alignment of two clips."""
 
-    method: str = "dtw"
+    method: str = "dtw"  # dtw, soft_dtw, nearest, linear, or the dotted path of a module
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
@@ -192,13 +200,13 @@ class AlignConfig:
 class EvaluateConfig:
     """Evaluation protocol."""
 
-    tau_stride: int = 1  # frames
+    tau_stride: int = 1  # frames; Kendall's tau takes one frame in so many
     pairs: int = 300  # seeded sample of ordered pairs; fewer clips use all pairs
-    max_trim: float = 0.3  # largest share cut off each end, independently
-    trim_draws: int = 3
+    max_trim: float = 0.3  # event transfer: largest share cut off each end, independently
+    trim_draws: int = 3  # event transfer: how often each pair is trimmed anew
     subset_draws: int = 5  # draws of the training videos that phase classification is fitted on
     background: str = "background"  # phase that stands for no phase; protocols may leave it out
-    seed: int = 0
+    seed: int = 0  # of all samples and resamples
 
     def __post_init__(self) -> None:
         _positive(self, "tau_stride pairs trim_draws subset_draws")

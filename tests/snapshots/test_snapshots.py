@@ -1,7 +1,7 @@
 """What other programs and old projects rely on, kept as text: keys, files, names and options.
 
-The text of docs/cli.md, which tests/test_cli_docs.py compares with the commands, has every command,
-option, default and help; what it leaves out is in commands.txt.
+The text of docs/cli.md, which tests/test_reference_docs.py compares with the commands, has every
+command, option, default and help; what it leaves out is in commands.txt.
 """
 
 from __future__ import annotations

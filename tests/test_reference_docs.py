@@ -1,4 +1,4 @@
-"""The documents that describe the command line say what the code does."""
+"""The reference pages say what the code does: commands, settings, exit codes, links."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from typer.main import get_command
 
+from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.main import app
 
@@ -104,9 +105,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def writer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "write_cli_docs", ROOT / "scripts" / "write_cli_docs.py"
-    )
+    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "scripts" / "write_docs.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -114,9 +113,34 @@ def writer() -> ModuleType:
     return module
 
 
-def test_the_reference_is_what_the_commands_say(writer: ModuleType):
-    written = (ROOT / "docs" / "cli.md").read_text("utf-8")
-    assert written == writer.render(), "run: python scripts/write_cli_docs.py"
+@pytest.mark.parametrize("page", ["cli.md", "settings.md"])
+def test_the_reference_is_what_the_code_says(writer: ModuleType, page: str):
+    written = (ROOT / "docs" / page).read_text("utf-8")
+    assert written == writer.PAGES[page](), "run: python scripts/write_docs.py"
+
+
+def test_every_setting_says_what_it_is(writer: ModuleType):
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    for section, values in load_config().to_dict().items():
+        if section == "preset":
+            continue
+        kind = type(getattr(load_config(), section)).__name__
+        meanings, bounds = writer.source_of(kind)
+        assert set(meanings) == set(values)
+        assert set(bounds) <= set(values)
+        for key in values:
+            assert len(meanings[key]) > 5, f"{section}.{key} has no comment"
+            assert f"| `{section}.{key}` |" in page
+
+
+def test_the_reference_of_settings_on_lines_known_by_hand(writer: ModuleType):
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| `align.reference_clips` |")]
+    assert "| whole number, at least 0 | `40` |" in row
+    assert "(old name: `align.routes`)" in row
+    assert "`0`: casa-compat, paper-h2o, paper-ikea, paper-penn" in row
+    (row,) = [line for line in page.splitlines() if line.startswith("| `evaluate.max_trim` |")]
+    assert "| number, 0 to 0.49 | `0.3` |" in row
 
 
 def test_every_command_has_a_section(writer: ModuleType):

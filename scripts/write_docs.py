@@ -1,0 +1,220 @@
+"""Write docs/cli.md from the commands and docs/settings.md from the settings themselves:
+python scripts/write_docs.py"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from typer.main import get_command
+
+from la2ds_cli.core import config_sections
+from la2ds_cli.core.config import RENAMED, load_config, preset_names
+from la2ds_cli.main import app
+
+DOCS = Path(__file__).parents[1] / "docs"
+CLI_HEAD = """# Command line
+
+Written by `scripts/write_docs.py` from the commands; change it there. Results go to stdout;
+progress, notes and errors go to stderr. Exit codes: [exit-codes.md](exit-codes.md).
+"""
+SETTINGS_HEAD = """# Settings
+
+Written by `scripts/write_docs.py` from `la2ds_cli/core/config_sections.py`; change it there.
+
+A project's settings stand in its `project.toml`: the preset, and what differs from it.
+
+```toml
+preset = "default"
+
+[align]
+gaps = false
+```
+
+`la2ds train --set align.gaps=false` changes one for a single run, as does
+`settings={"align.gaps": False}` in [Python](python.md). Precedence, lowest first: the preset,
+`project.toml`, `--set`. An unknown name or a value that does not fit is refused with the nearest
+right one. A shipped preset is named by `preset` in `project.toml`, by `la2ds init --preset NAME`,
+or by `la2ds train --preset NAME`.
+
+The column *default* holds the value of the preset `default`, which a project has unless it names
+another. *Other presets* lists the presets in which the value differs.
+"""
+BOUNDS = {"_share": "0 to 1", "_positive": "more than 0", "_not_negative": "at least 0"}
+
+
+# --- docs/cli.md ---------------------------------------------------------------------------------
+
+
+def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every command with its full name, groups before their members."""
+    yield path, command
+    children = getattr(command, "commands", {})
+    for name in command.list_commands(None) if children else ():
+        yield from walk(children[name], f"{path} {name}")
+
+
+def _help(text: str) -> str:
+    """Docstring to Markdown: the paragraphs under a `\\b` are examples, their lines indented."""
+    blocks = []
+    for paragraph in text.strip().split("\n\n"):
+        for part in paragraph.split("\b"):
+            lines = part.strip("\n").splitlines()
+            prose = [line for line in lines if not line.startswith("  ")]
+            code = [line[2:] for line in lines if line.startswith("  ")]
+            if prose:
+                blocks.append("\n".join(prose))
+            if code:
+                blocks.append("\n".join(["```sh", *code, "```"]))
+    return "\n\n".join(blocks)
+
+
+def _usage(path: str, command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    names = [p.metavar + ("..." if p.nargs == -1 else "") for p in arguments]
+    if hasattr(command, "commands"):
+        names.append("COMMAND ...")
+    return " ".join([path, "[OPTIONS]", *names])
+
+
+def _row(param: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
+    takes = "" if param.is_flag else f" `{param.metavar}`"
+    default = param.default
+    shown = "" if callable(default) or default in (None, False, ()) else f" Default: `{default}`."
+    variable = f" Environment: `{param.envvar}`." if param.envvar else ""
+    text = f"{param.help}{shown}{variable}"
+    return f"| {_cell(names + takes)} | {_cell(text)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("**", "\\*\\*")
+
+
+def _options(command: Any) -> str:
+    options = [p for p in command.params if p.param_type_name == "option"]
+    rows = [_row(p) for p in options if p.name not in ("install_completion", "show_completion")]
+    return "\n".join(["| option | meaning |", "| --- | --- |", *rows]) if rows else ""
+
+
+def cli_page() -> str:
+    """docs/cli.md."""
+    sections = [CLI_HEAD]
+    for path, command in walk(get_command(app), "la2ds"):
+        usage = f"```\n{_usage(path, command)}\n```"
+        sections += [f"## {path}", usage, _help(command.help or ""), _options(command)]
+    return _page(sections)
+
+
+def _page(sections: list[str]) -> str:
+    return "\n\n".join(section.strip() for section in sections if section) + "\n"
+
+
+# --- docs/settings.md ----------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """docs/settings.md."""
+    sections = [SETTINGS_HEAD]
+    for field in dataclasses.fields(load_config()):
+        if field.name == "preset":
+            continue
+        kind = type(getattr(load_config(), field.name))
+        sections += [f"## {field.name}", str(kind.__doc__), _settings_table(field.name, kind)]
+    return _page([*sections, "## Presets", _presets_table()])
+
+
+def _settings_table(section: str, kind: type) -> str:
+    meanings, bounds = source_of(kind.__name__)
+    hints = get_type_hints(kind)
+    rows = [
+        "| setting | value | default | meaning | other presets |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for field in dataclasses.fields(kind):
+        key = field.name
+        cells = (
+            f"`{section}.{key}`",
+            _values(hints[key], bounds.get(key, "")),
+            f"`{_toml(getattr(getattr(load_config(), section), key))}`",
+            meanings[key] + _old_name(section, key),
+            _in_presets(section, key),
+        )
+        rows.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def source_of(name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Of a class of config_sections: field -> the comment above and beside it, and field -> the
+    bounds that its __post_init__ checks."""
+    text = Path(config_sections.__file__).read_text("utf-8")
+    lines = text.splitlines()
+    (tree,) = [n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == name]
+    meanings, bounds = {}, {}
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            first = node.lineno - 1
+            while lines[first - 1].strip().startswith("#"):
+                first -= 1
+            comments = [line.strip() for line in lines[first : node.lineno - 1]]
+            comments.append(lines[node.lineno - 1][node.end_col_offset :].strip())
+            meanings[node.target.id] = " ".join(c.removeprefix("#").strip() for c in comments if c)
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+        called = getattr(call.func, "id", "")
+        given = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+        if called in BOUNDS:
+            bounds |= dict.fromkeys(ast.literal_eval(call.args[1]).split(), BOUNDS[called])
+        elif called == "_check":
+            bounds |= dict.fromkeys(given["names"].split(), f"{given['low']} to {given['high']}")
+    return meanings, bounds
+
+
+def _values(hint: Any, bounds: str) -> str:
+    if get_args(hint):
+        return ", ".join(f"`{choice}`" for choice in get_args(hint))
+    names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
+    return f"{names[hint]}, {bounds}" if bounds else names[hint]
+
+
+def _toml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _old_name(section: str, key: str) -> str:
+    old = [f"`{'.'.join(one)}`" for one, new in RENAMED.items() if new == (section, key)]
+    return f" (old name: {', '.join(old)})" if old else ""
+
+
+def _in_presets(section: str, key: str) -> str:
+    """`value`: presets, for every value that is not the one of the preset `default`."""
+    usual = getattr(getattr(load_config(), section), key)
+    by_value: dict[str, list[str]] = {}
+    for name in preset_names():
+        value = getattr(getattr(load_config(preset=name), section), key)
+        if value != usual:
+            by_value.setdefault(_toml(value), []).append(name)
+    return "; ".join(f"`{value}`: {', '.join(names)}" for value, names in by_value.items())
+
+
+def _presets_table() -> str:
+    """Each preset with what the comment at the top of its file says first."""
+    rows = ["| preset | what it is |", "| --- | --- |"]
+    for name in preset_names():
+        path = Path(config_sections.__file__).parent / "presets" / f"{name}.toml"
+        comments = []
+        for line in path.read_text("utf-8").splitlines():
+            if not line.startswith("#"):
+                break
+            comments.append(line.removeprefix("#").strip())
+        rows.append(f"| `{name}` | {_cell(' '.join(comments))} |")
+    return "\n".join(rows)
+
+
+PAGES = {"cli.md": cli_page, "settings.md": settings_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
