@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.commands.import_poses.pose_files import POSE_FILES
+from la2ds_cli.commands.import_poses import POSE_FILES
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import exporter_names, importer_names
@@ -81,8 +81,8 @@ def test_names_told_on_the_command_line(run: Run, project: Project, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--size", "640"], ExitCode.USAGE, "'640' is no frame size"),
-        (["--size", "0x480"], ExitCode.USAGE, "no frame size"),
+        (["--size", "640"], ExitCode.USAGE, "'640' is not a frame size"),
+        (["--size", "0x480"], ExitCode.USAGE, "not a frame size"),
         (["--map", "nose"], ExitCode.USAGE, "not of the form THEIRS=OURS"),
         (["--fps", "0"], ExitCode.USAGE, "--fps"),
         ([], ExitCode.USAGE, "does not hold the frame rate"),

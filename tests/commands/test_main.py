@@ -115,7 +115,8 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_bug_prints_its_traceback_and_no_local_values():
     script = (
-        "from la2ds_cli import doctor, main\n"
+        "from la2ds_cli import main\n"
+        "from la2ds_cli.health import doctor\n"
         "def examine():\n"
         "    password = 'never shown'\n"
         "    raise ZeroDivisionError('a bug')\n"
@@ -138,7 +139,8 @@ def test_a_bug_prints_its_traceback_and_no_local_values():
 def test_waiting_threads_sleep_unless_told_otherwise(chosen: str | None, used: str):
     script = (
         "import os\n"
-        "from la2ds_cli import doctor, main\n"
+        "from la2ds_cli import main\n"
+        "from la2ds_cli.health import doctor\n"
         "doctor.examine = lambda: [doctor.Check('policy', os.environ['OMP_WAIT_POLICY'])]\n"
         "main.main()\n"
     )

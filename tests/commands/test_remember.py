@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.commands.remember import remembered, set_values
+from la2ds_cli.commands.extract_poses import remembered, set_values
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 

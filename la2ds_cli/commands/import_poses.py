@@ -1,22 +1,42 @@
-"""The sub-commands of `la2ds import` for pose files of other tools: one per format, all alike."""
+"""`la2ds import`: poses that exist already, one sub-command per source format.
+
+Pose files of other tools are all alike and described here; data sets are in import_data_sets.py.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from la2ds_cli.commands.options import (
-    HERE,
-    JsonOption,
-    ProjectOption,
-    QuietOption,
-    open_or_create,
-)
+from la2ds_cli.commands import import_data_sets
+from la2ds_cli.commands.import_data_sets import import_into
+from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, QuietOption
 from la2ds_cli.core.errors import UserError
+
+if TYPE_CHECKING:
+    from la2ds_cli.core.batch import ItemResult
+    from la2ds_cli.core.progress import Progress
+    from la2ds_cli.core.project import Project
+
+app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def _group(ctx: typer.Context) -> None:
+    """Bring in poses that exist already.
+
+    \b
+      la2ds import coco-json poses/ --fps 30 --project swings
+      la2ds import dlc-csv mouse.csv --video mouse.mp4 --map snout=nose --project runs
+      la2ds import penn-action Penn_Action --action golf_swing --project golf
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
 
 _NOTE = "Makes the project where there is none."
 
@@ -120,11 +140,8 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         as_json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        from la2ds_cli.core.batch import batch_exit_code
-        from la2ds_cli.core.console import Console
         from la2ds_cli.formats import load_importer
         from la2ds_cli.formats.file_clip import ImportOptions
-        from la2ds_cli.health.status import after_poses
 
         options = ImportOptions(
             fps=fps,
@@ -133,16 +150,11 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
             video=video,
             renamed=dict(_pair(text) for text in joint_map or []),
         )
-        with Console(as_json=as_json, quiet=quiet) as console:
-            opened = open_or_create(project, console)
-            with opened.lock():
-                results = load_importer(format_name)(
-                    opened, path, options, progress=console.progress
-                )
-            console.items(results)
-            console.document(f"import {format_name}", {"project": opened.root, "items": results})
-            console.next(f"{after_poses(opened)} --project {project}")
-        raise typer.Exit(batch_exit_code(results))
+
+        def importer(opened: Project, progress: Progress) -> list[ItemResult]:
+            return load_importer(format_name)(opened, path, options, progress=progress)
+
+        import_into(project, format_name, importer, as_json=as_json, quiet=quiet)
 
     return run
 
@@ -152,7 +164,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"([1-9]\d{0,5})[xX×]([1-9]\d{0,5})", text.strip())
     if match is None:
-        raise UserError(f"'{text}' is no frame size", hint="give --size 1920x1080")
+        raise UserError(f"'{text}' is not a frame size", hint="give --size 1920x1080")
     return int(match[1]), int(match[2])
 
 
@@ -161,3 +173,11 @@ def _pair(text: str) -> tuple[str, str]:
     if not (theirs and sign and ours):
         raise UserError(f"--map {text} is not of the form THEIRS=OURS", hint="--map snout=nose")
     return theirs, ours
+
+
+for _name, _help in POSE_FILES.items():
+    app.command(_name, help=_help)(pose_file_command(_name))
+app.command("penn-action")(import_data_sets.penn_action)
+app.command("ikea-asm")(import_data_sets.ikea_asm)
+app.command("h2o")(import_data_sets.h2o)
+app.command("casa-npy")(import_data_sets.casa_npy)
