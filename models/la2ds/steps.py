@@ -61,7 +61,7 @@ def extract(
     (exit 3), weights or a device that are not there (exit 6), a full disk (exit 7), another
     command that writes to the project (exit 5).
     """
-    from la2ds_cli.commands.remember import remembered
+    from la2ds_cli.core.project_toml import remembered
     from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
     paths = [videos] if isinstance(videos, str | Path) else videos

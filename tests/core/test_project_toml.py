@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.commands.extract_poses import remembered, set_values
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.project_toml import remembered, set_values
 
 
 @pytest.mark.parametrize(
