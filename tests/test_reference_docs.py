@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from typer.main import get_command
 
+from la2ds_cli import __version__
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.main import app
@@ -184,9 +185,29 @@ def test_item_codes_are_documented():
     assert documented == used
 
 
-@pytest.mark.parametrize("page", ["README.md", *(p.name for p in (ROOT / "docs").glob("*.md"))])
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+PAGES += [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_to_other_pages_lead_somewhere(page: str):
-    path = ROOT / page if page == "README.md" else ROOT / "docs" / page
+    path = ROOT / page
     text = path.read_text("utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
+def test_the_index_lists_every_page():
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "results").glob("*.md")]
+    for page in pages:
+        path = page.relative_to(ROOT / "docs").as_posix()
+        assert path == "README.md" or f"]({path}" in index, path
+
+
+def test_the_changelog_names_the_version():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"## [{__version__}]" in text
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {__version__}\n" in citation
+    assert "arXiv:2305.19480" in citation
