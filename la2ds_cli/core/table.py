@@ -53,12 +53,12 @@ _TEX = {
 @dataclass(frozen=True)
 class Cell:
     """text: a figure or words. spread: what stands behind the figure, smaller where there are
-    sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the second."""
+    sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the second, 0 for the others."""
 
     text: str
     spread: str = ""
     below: tuple[str, ...] = ()
-    rank: Literal[0, 1, 2] = 0
+    rank: int = 0
 
     def __str__(self) -> str:
         return f"{self.text} {self.spread}" if self.spread else self.text

@@ -78,32 +78,32 @@ def test_the_interval_and_the_confidence_are_of_one_normal_distribution() -> Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "votes", "half"), [("pose", 0.0, 1.9), ("model", 0.0, 3.4), ("pose", 6.0, 1.5)]
+    ("kind", "spread", "half"), [("pose", 0.0, 1.9), ("model", 0.0, 3.4), ("pose", 6.0, 1.5)]
 )
 def test_the_interval_holds_90_percent_and_the_confidence_is_of_5_percent_of_b(
-    monkeypatch: pytest.MonkeyPatch, kind: str, votes: float, half: float
+    monkeypatch: pytest.MonkeyPatch, kind: str, spread: float, half: float
 ) -> None:
-    """40 frames against 200. The order of time leaves 8 frames open, the votes 0 or 6, a frame 0.3
-    and the pace 1 % of 200: of the root of the summed squares half an interval is 1.9, 3.4 or, with
-    votes, 1.5 times as long. 5 % of B are 10 frames."""
+    """40 frames against 200. The order of time leaves 8 frames open, the estimates 0 or 6, a
+    frame 0.3 and the pace 1 % of 200: of the root of the summed squares half an interval is 1.9, 3.4 or,
+    with estimates, 1.5 times as long. 5 % of B are 10 frames."""
     monkeypatch.setattr(confidence, "order_spread", lambda *_: np.full(40, 8.0))
-    found = certainty(
+    sure = certainty(
         np.zeros((40, 1)),
         np.zeros((200, 1)),
         np.linspace(2, 198, 40),
         kind=kind,
-        votes=np.full(40, votes) if votes else None,
+        disagreement=np.full(40, spread) if spread else None,
     )
-    wide = half * math.sqrt(8**2 + votes**2 + 0.3**2 + 2**2)
+    wide = half * math.sqrt(8**2 + spread**2 + 0.3**2 + 2**2)
     middle = np.linspace(2, 198, 40)[20]
-    assert (found.low[20], found.high[20]) == (
+    assert (sure.low[20], sure.high[20]) == (
         pytest.approx(middle - wide),
         pytest.approx(middle + wide),
     )
-    assert (found.low[0], found.high[-1]) == (0, 199)
+    assert (sure.low[0], sure.high[-1]) == (0, 199)
     error = NormalDist(0, wide / NormalDist().inv_cdf(0.95))
     assert error.cdf(wide) - error.cdf(-wide) == pytest.approx(NOMINAL)
-    assert found.confidence[20] == pytest.approx(error.cdf(10) - error.cdf(-10), abs=1e-4)
+    assert sure.confidence[20] == pytest.approx(error.cdf(10) - error.cdf(-10), abs=1e-4)
 
 
 def test_the_spread_of_the_order_of_time_by_hand() -> None:

@@ -227,7 +227,7 @@ def test_the_joints_of_mmpose() -> None:
     from la2ds_cli.poses.openmmlab import install_operators
 
     install_operators()
-    from mmpose.codecs import SimCCLabel
+    from mmpose.codecs import SimCCLabel  # pyright: ignore[reportMissingImports]
 
     rng = np.random.default_rng(0)
     x, y = rng.normal(0.3, 0.3, (5, 17, 384)), rng.normal(0.3, 0.3, (5, 17, 512))
