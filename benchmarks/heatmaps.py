@@ -15,10 +15,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.heatmaps import render_numpy, render_torch
+from la2ds_cli.features.heatmaps import render_heatmaps
 
 SIZE, SIGMA, CLIP = 30, 0.6, 64
+HEATMAP = HeatmapConfig(size=SIZE, sigma=SIGMA)
 SKELETON = get_skeleton("coco17")
 JOINTS, LIMBS = len(SKELETON.joints), SKELETON.limbs
 
@@ -92,24 +94,16 @@ def reference(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 def contenders() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
     """Each renders one clip of at most CLIP frames."""
-    import torch
-
-    torch.set_num_threads(1)
     buffer = np.empty((CLIP, JOINTS + len(LIMBS), SIZE, SIZE), dtype=np.float32)
 
     def ours(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
-        return render_numpy(xy, score, LIMBS, SIZE, SIGMA, out=buffer[: len(xy)])
+        return render_heatmaps(xy, score, LIMBS, HEATMAP, buffer[: len(xy)])
 
     def ours_fresh(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
-        return render_numpy(xy, score, LIMBS, SIZE, SIGMA)
-
-    def on_torch(xy: np.ndarray, score: np.ndarray) -> np.ndarray:
-        batch = torch.from_numpy(xy)[None], torch.from_numpy(score)[None]
-        return render_torch(*batch, LIMBS, SIZE, SIGMA)[0].numpy()
+        return render_heatmaps(xy, score, LIMBS, HEATMAP)
 
     return {
         "per-joint numpy, 3 sigma": per_joint_numpy,
-        "la2ds torch renderer": on_torch,
         "la2ds numba, new buffer": ours_fresh,
         "la2ds numba, reused buffer": ours,
     }

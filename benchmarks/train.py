@@ -68,7 +68,7 @@ class Ours:
         loss.item()
 
     def parts(self, steps: range) -> Parts:
-        rendering = _Timed(network_input, "render_numpy")
+        rendering = _Timed(network_input, "render_heatmaps")
         drawing = learning = 0.0
         with rendering:
             for step in steps:

@@ -16,20 +16,20 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence
-from la2ds_cli.embedding.embedder import VERSION, Embedder, Pictures
+from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource
 from la2ds_cli.embedding.trained import load_embedder
 
 EngineName = Literal["torch", "onnx"]
 
 
 def recipe(
-    model_key: str, pose_key: str, clip: str = "", pictures: Pictures | None = None
+    model_key: str, pose_key: str, clip: str = "", frame_features: FrameFeatureSource | None = None
 ) -> artifact.Recipe:
     """Recipe of the embedding of a clip: the weights and the poses decide it, and the features of
     its video frames where the model reads them."""
     inputs = {"model": model_key, "poses": pose_key}
-    if pictures is not None:
-        inputs["frames"] = pictures.key(clip)
+    if frame_features is not None:
+        inputs["frames"] = frame_features.key(clip)
     return artifact.Recipe("embedding", VERSION, {}, inputs)
 
 
@@ -106,7 +106,7 @@ def _embed_one(
 ) -> tuple[bool, EmbeddingSequence]:
     """(was current, embedding) of one video."""
     pose, pose_recipe = project.read_pose(video)
-    made_from = recipe(embedder.key, pose_recipe.key, video, embedder.pictures)
+    made_from = recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)
     path = project.embedding_path(run, video)
     if not overwrite and artifact.staleness(path, made_from) is None:
         return True, project.read_embedding(run, video)[0]

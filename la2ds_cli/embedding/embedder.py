@@ -22,9 +22,11 @@ Forward = Callable[[NetworkInput], FloatArray]
 """One clip of T frames, at the rate of the model -> (T, D) float32."""
 
 
-class Pictures(Protocol):
-    """Id of a clip and seconds (G,) -> features (G, 1024) of its video frames; key: identity of
-    the features of a clip."""
+class FrameFeatureSource(Protocol):
+    """Id of a clip and seconds (G,) -> features (G, 1024) of its video frames.
+
+    key: identity of the features of a clip.
+    """
 
     def __call__(self, clip: str, at: FloatArray, /) -> FloatArray: ...
 
@@ -37,9 +39,12 @@ def window_frames(config: Config) -> int:
 
 
 class Embedder:
-    """A network ready to embed poses: `embedder(poses)` gives one (T, D) float32 per sequence,
-    a row for every source frame. key: identity of the weights. pictures: for a network that reads
-    video frames (`model.input=rgb`); its poses must be those of clips, or parts of them."""
+    """Embeds poses with a network: `embedder(poses)` gives one (T, D) float32 per sequence, with a
+    row for every source frame.
+
+    key: identity of the weights. frame_features: for a network that reads video frames
+    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them.
+    """
 
     def __init__(
         self,
@@ -47,13 +52,13 @@ class Embedder:
         config: Config,
         skeleton: str,
         key: str,
-        pictures: Pictures | None = None,
+        frame_features: FrameFeatureSource | None = None,
     ) -> None:
         self.forward = forward
         self.config = config
         self.skeleton = skeleton
         self.key = key
-        self.pictures = pictures
+        self.frame_features = frame_features
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
         return [self._embed(pose) for pose in poses]
@@ -85,13 +90,13 @@ class Embedder:
         """Features of the video frames at the seconds `grid`, where the network reads them."""
         if self.config.model.input != "rgb":
             return None
-        if self.pictures is None or not pose.clip:
+        if self.frame_features is None or not pose.clip:
             raise UserError(
                 "the model reads video frames (model.input=rgb), and there are only joints here",
                 hint="embed clips of a project as they were filmed, or use a run that reads joints",
                 exit_code=ExitCode.MISMATCH,
             )
-        return self.pictures(pose.clip, grid)
+        return self.frame_features(pose.clip, grid)
 
     def _embed_window(self, pose: PoseSequence, seen: FloatArray | None) -> FloatArray:
         skeleton = get_skeleton(pose.skeleton)

@@ -33,7 +33,7 @@ from la2ds_cli.embedding.onnx_model import (
     skeleton_entry,
 )
 from la2ds_cli.embedding.trained import TrainedNetwork, load_network, torch_embedder
-from la2ds_cli.features.network_input import PICTURE_WIDTH, NetworkInput, network_input
+from la2ds_cli.features.network_input import FRAME_FEATURE_WIDTH, NetworkInput, network_input
 from la2ds_cli.training.checkpoint import SECTIONS
 
 if TYPE_CHECKING:
@@ -171,8 +171,12 @@ def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput
     body = random.normal(0, 60, (1, joints, 2))  # pixels
     drift = random.normal(0, 4, (length, joints, 2)).cumsum(axis=0)
     score = random.random((length, joints))
-    pictures = np.abs(random.normal(0, 1, (length, PICTURE_WIDTH)))  # means after a ReLU
-    return network_input(body + drift, score, skeleton, config.heatmap, config.model, pictures)
+    frame_features = np.abs(
+        random.normal(0, 1, (length, FRAME_FEATURE_WIDTH))
+    )  # means after a ReLU
+    return network_input(
+        body + drift, score, skeleton, config.heatmap, config.model, frame_features
+    )
 
 
 def _graph(network: SequenceNetwork, shapes: Mapping[str, tuple[int, ...]], encoder: str) -> Any:

@@ -25,9 +25,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.embedding.embedder import VERSION, Embedder, Pictures
+from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource
 from la2ds_cli.embedding.trained import checkpoint_path
-from la2ds_cli.features.frame_features import frame_reader
+from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.network_input import NetworkInput, joint_width, map_channels
 
 SCHEMA = 1
@@ -60,10 +60,10 @@ class OnnxModel:
         """Identity of the weights that read video frames for it; empty where it reads none."""
         return self.header.get("frames", "")
 
-    def embedder(self, pictures: Pictures | None = None) -> Embedder:
+    def embedder(self, frame_features: FrameFeatureSource | None = None) -> Embedder:
         """The embedder of the file, on the CPU."""
         skeleton = self.header["skeleton"]["name"]
-        return Embedder(self.forward, self.config, skeleton, self.weights, pictures)
+        return Embedder(self.forward, self.config, skeleton, self.weights, frame_features)
 
 
 class OnnxForward:
@@ -259,4 +259,4 @@ def onnx_embedder(
             f"export again: la2ds export-model --run {run}",
             exit_code=ExitCode.MISMATCH,
         )
-    return opened.embedder(frame_reader(project, opened.config, opened.frames, device))
+    return opened.embedder(frame_feature_reader(project, opened.config, opened.frames, device))

@@ -14,8 +14,8 @@ from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.embedder import Embedder, Pictures
-from la2ds_cli.features.frame_features import frame_reader
+from la2ds_cli.embedding.embedder import Embedder, FrameFeatureSource
+from la2ds_cli.features.frame_features import frame_feature_reader
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +31,7 @@ def torch_embedder(
     skeleton: str,
     key: str,
     device: torch.device,
-    pictures: Pictures | None = None,
+    frame_features: FrameFeatureSource | None = None,
 ) -> Embedder:
     """An embedder that computes by torch on `device`, of a network that nothing else uses."""
     import torch
@@ -44,7 +44,9 @@ def torch_embedder(
         torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
     network = network.to(device).eval()
     network.keep_shown_positions(config.train.frames)
-    return Embedder(partial(embed_input, network, device=device), config, skeleton, key, pictures)
+    return Embedder(
+        partial(embed_input, network, device=device), config, skeleton, key, frame_features
+    )
 
 
 def checkpoint_path(project: Project, run: str) -> Path:
@@ -144,18 +146,18 @@ def load_embedder(
         trained.skeleton,
         trained.key,
         resolve_device(device),
-        frame_reader(project, trained.config, trained.frames, device),
+        frame_feature_reader(project, trained.config, trained.frames, device),
     )
 
 
-def run_frames(project: Project, run: str) -> Pictures | None:
+def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
     """What gives a run its video frames, by the header of its checkpoint; None where it reads
     none. Raises artifact.ArtifactError for a damaged checkpoint."""
     from la2ds_cli.training import checkpoint
 
     made_from, _ = artifact.read_header(checkpoint_path(project, run))
     config = load_config(checkpoint.settings_of(made_from))
-    return frame_reader(project, config, made_from.inputs.get(checkpoint.FRAMES, ""))
+    return frame_feature_reader(project, config, made_from.inputs.get(checkpoint.FRAMES, ""))
 
 
 def untrained_embedder(
@@ -164,12 +166,14 @@ def untrained_embedder(
     *,
     seed: int = 0,
     device: DeviceName = "auto",
-    pictures: Pictures | None = None,
+    frame_features: FrameFeatureSource | None = None,
 ) -> Embedder:
-    """The same architecture with random weights: the baseline `untrained`. pictures: where it reads
-    video frames."""
+    """The same architecture with random weights: the baseline `untrained`.
+
+    frame_features: for a network that reads video frames.
+    """
     from la2ds_cli.training.network import build_network
 
     network = build_network(config.model, config.heatmap, get_skeleton(skeleton), seed)
     key = f"untrained-{seed}"
-    return torch_embedder(network, config, skeleton, key, resolve_device(device), pictures)
+    return torch_embedder(network, config, skeleton, key, resolve_device(device), frame_features)

@@ -25,7 +25,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features import pose_features
-from la2ds_cli.features.frame_features import frame_reader
+from la2ds_cli.features.frame_features import frame_feature_reader
 
 if TYPE_CHECKING:
     from la2ds_cli.embedding.embedder import Embedder
@@ -318,18 +318,18 @@ def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> Feature
 
     config, network = request.config, "the network of the project's settings"
     if trained is not None:
-        settings, pictures = trained.config, trained.pictures
+        settings, frame_features = trained.config, trained.frame_features
         several = len(request.runs) > 1
         network = f"the network of run {request.runs[0]}" if several else "the same network"
     else:
         settings = config
-        pictures = frame_reader(request.project, settings, device=request.device)
+        frame_features = frame_feature_reader(request.project, settings, device=request.device)
     untrained = untrained_embedder(
         settings,
         request.skeleton,
         seed=config.evaluate.seed,
         device=request.device,
-        pictures=pictures,
+        frame_features=frame_features,
     )
     align = replace(config.align, pool=False)  # the joints' movement would do the work
     description = f"{network} with random weights"

@@ -1,11 +1,12 @@
 """From joints, or video frames, to what a network reads.
 
-crop: the box of a clip and cells of its map · heatmaps: eq. 1 and 2 of the paper · resample: by
-time, never by frame number · augment: the copy S' · pose_features, joint_angles: what needs no
-training · network_input: all of it as one input · frame_features: features of video frames ·
-heatmap_cache: heatmaps stored in the project.
+crop: the box of a clip and the cells of its heatmaps · heatmaps, with its compiled heatmap_kernel:
+eq. 1 and 2 of the paper · resample: sampling by time, never by frame number · augment: the
+augmented copy S' · pose_features, joint_angles: features that need no training · network_input:
+the input of the network · frame_features: features of video frames · heatmap_cache: heatmaps
+stored in the project.
 
 Imports core, video and poses.
-To add a feature that needs no training: a function in pose_features.py of (T, K, 2) joints that
-gives (T, D), and its name where the variants of raw poses are listed there.
+To add a feature that needs no training: write a function in pose_features.py that takes a
+PoseSequence and returns (T, D), and add its name to raw_variants in evaluation/features.py.
 """

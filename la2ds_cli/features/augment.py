@@ -1,7 +1,7 @@
 """The augmented copy S' of a skeleton sequence S, with its frame correspondences (paper sec. 3.2).
 
-Augmentation acts on joints in pixels; heatmaps are rendered afterwards. Everything random comes
-from the generator given, so a training sample is a function of its seed alone.
+Augmentation acts on joints in pixels; heatmaps are rendered afterwards. All random numbers come
+from the generator that is passed in, so a training sample is a function of its seed alone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
 class AugmentedCopy:
     """S' of N frames. xy (N, K, 2) pixels, NaN = not seen; score (N, K); source (N,) float64:
     the position in S of each frame, strictly increasing, fractional only when `warp` is on;
-    flipped: whether it is mirrored; pictures (N, D): features of its video frames, where there
-    are."""
+    flipped: whether it is mirrored; frame_features (N, D): features of its video frames, None
+    where the network reads joints."""
 
     xy: FloatArray
     score: FloatArray
     source: FloatArray
     flipped: bool = False
-    pictures: FloatArray | None = None
+    frame_features: FloatArray | None = None
 
 
 def augment(
@@ -70,26 +70,29 @@ def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) 
     two happen together with `temporal_probability`, trimming always.
     """
     least = min(MIN_FRAMES, length)
-    kept = max(round(length * (1 - rng.uniform(0, config.trim))), least)
-    start = int(rng.integers(length - kept + 1))
-    position = np.arange(start, start + kept, dtype=np.float64)
+    trimmed = max(round(length * (1 - rng.uniform(0, config.trim))), least)
+    start = int(rng.integers(length - trimmed + 1))
+    position = np.arange(start, start + trimmed, dtype=np.float64)
     # No draw at probability 1, so that a copy does not depend on a switch that is always on.
     if config.temporal_probability < 1 and rng.random() >= config.temporal_probability:
         return position
-    if config.warp > 0 and kept > 2:
-        knots = rng.normal(0, config.warp, kept // _WARP_KNOT + 2)
-        at = np.linspace(0, len(knots) - 1, kept - 1)
+    if config.warp > 0 and trimmed > 2:
+        knots = rng.normal(0, config.warp, trimmed // _WARP_KNOT + 2)
+        at = np.linspace(0, len(knots) - 1, trimmed - 1)
         passed = np.concatenate(
             [[0], np.cumsum(np.exp(np.interp(at, np.arange(len(knots)), knots)))]
         )
-        position = start + passed * (kept - 1) / passed[-1]
+        position = start + passed * (trimmed - 1) / passed[-1]
     remaining = max(round(len(position) * (1 - rng.uniform(0, config.drop))), least)
     chosen = np.sort(rng.choice(len(position), remaining, replace=False))
     return position[chosen]
 
 
 def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
-    """value (M, ...) at fractional positions (N,), linear; NaN where a needed neighbour is."""
+    """Linear interpolation of value (M, ...) at fractional positions (N,).
+
+    The result is NaN where a neighbour with a weight above zero is NaN.
+    """
     low = np.floor(position).astype(np.int64)
     weight = position - low
     if not weight.any():
@@ -103,7 +106,7 @@ def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
 def noise(
     shape: tuple[int, ...], std: float, rng: np.random.Generator, *, smooth: bool = False
 ) -> FloatArray:
-    """N(0, std) of shape (T, ...). Independent over frames, or temporally smooth.
+    """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth.
 
     smooth: frames i and j correlate by 1 - |i - j| / 2T, the covariance of CASA that the paper
     tried (sec. 3.2) and found no better; one draw thus drifts over the whole clip.
@@ -127,8 +130,8 @@ def rotate_limb(
 ) -> FloatArray:
     """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
 
-    The limb is one kinematic chain for the clip; the angle is drawn anew for every frame, or
-    drifts with `smooth` (see `noise`).
+    The limb is one kinematic chain for the entire clip. The angle is drawn independently for every
+    frame; with `smooth` it drifts (see `noise`).
     """
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
@@ -152,7 +155,7 @@ def change_geometry(
 ) -> FloatArray:
     """Another body seen by another camera, constant over the clip (beyond the paper).
 
-    Each chain is scaled and turned about its pivot by a few per cent and degrees, then the whole
+    Each chain is scaled and turned about its pivot by a few per cent and degrees, then the entire
     figure is sheared, stretched and tilted. strength 1: standard deviations of 10 % in limb
     length, 0.1 rad in limb angle, 10 % stretch, 0.1 shear, 0.05 rad tilt.
     """
@@ -176,8 +179,11 @@ def change_geometry(
 def flip(
     xy: FloatArray, score: FloatArray, skeleton: Skeleton, *, swap: bool = True
 ) -> tuple[FloatArray, FloatArray]:
-    """Horizontal flipping: x negated; with `swap` left and right joints are exchanged, so that
-    the left arm of the mirrored person is called left again (CASA does not)."""
+    """Flip horizontally by negating x.
+
+    With `swap` left and right joints are exchanged, so that the left arm of the mirrored person is
+    called left again (CASA does not).
+    """
     if not swap:
         return xy * np.array([-1.0, 1.0]), score
     order = list(skeleton.flip)
@@ -187,13 +193,13 @@ def flip(
 def drop_limb(
     xy: FloatArray, score: FloatArray, skeleton: Skeleton, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """One chain (all but its pivot) is unseen for a random span of the clip; not in the paper."""
+    """Hide one chain (all but its pivot) for a random span of the clip; not in the paper."""
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
     span = int(rng.integers(1, len(xy) + 1))
     start = int(rng.integers(len(xy) - span + 1))
     xy, score = xy.copy(), score.copy()
-    gone = list(chain[1:])
-    xy[start : start + span, gone] = np.nan
-    score[start : start + span, gone] = 0
+    hidden = list(chain[1:])
+    xy[start : start + span, hidden] = np.nan
+    score[start : start + span, hidden] = 0
     return xy, score

@@ -1,4 +1,4 @@
-"""The one crop of a clip, and the way from pixels to heatmap cells and back (paper sec. 3.1).
+"""The crop of a clip, and the map from pixels to heatmap cells (paper sec. 3.1).
 
 Cell coordinates: cell centres are the integers 0..size-1, x right, y down, so a box covers
 [-0.5, size - 0.5] on both axes and a joint on its border lies half a cell outside the outermost
@@ -29,10 +29,10 @@ def clip_box(xy: FloatArray, crop: Crop = "robust", padding: float = 0.0) -> Flo
     """Box (4,) float64 xyxy of a clip, in the units of xy (T, K, 2); NaN joints are ignored.
 
     smallest: contains every joint of every frame (paper sec. 3.1), so one frame on a bystander
-    shrinks the subject for the whole clip. robust: the same box without stray frames (short runs
+    shrinks the subject for the entire clip. robust: the same box without stray frames (short runs
     in which the body centre jumps away and back, as when another person was picked) and without
     stray joints (further from the body than a limb can reach). A percentile of the extents would
-    cut off raised arms that last as long as such an error; continuity tells the two apart.
+    cut off raised arms that last as long as such an error; continuity distinguishes the two.
 
     padding widens every side by this share of the longer one. All NaN gives a NaN box (and then
     NaN cells and zero maps). A point gets a box of side 1; a line gets 5 % of its length as
@@ -62,19 +62,20 @@ def _without_strays(xy: FloatArray, seen: FloatArray) -> FloatArray:
     if body == 0:  # one joint per frame: no size to measure a jump by
         return seen
     centre = np.nanmedian(shown, axis=1)
-    kept = np.zeros_like(seen)
+    steady_joints = np.zeros_like(seen)
     steady = frames[_steady(centre / body, frames)]
-    kept[steady] = seen[steady]
+    steady_joints[steady] = seen[steady]
     distance = np.linalg.norm(shown - centre[:, None], axis=-1)
     with np.errstate(invalid="ignore"):
         near = distance <= _REACH * body
-    inside = np.zeros_like(seen)
-    inside[frames] = near
-    return kept & inside if (kept & inside).any() else seen
+    near_joints = np.zeros_like(seen)
+    near_joints[frames] = near
+    body_joints = steady_joints & near_joints
+    return body_joints if body_joints.any() else seen
 
 
 def _steady(centre: FloatArray, frames: FloatArray) -> FloatArray:
-    """Mask (F,) of frames that are no stray; centre (F, 2) in body lengths, frames (F,) indices.
+    """Mask (F,) of frames that are not stray; centre (F, 2) in body lengths, frames (F,) indices.
 
     The clip falls into runs at every jump. From the longest run outwards in time, a run is
     joined when it starts where the last joined frame left off; one that is not is a stray if it
@@ -99,11 +100,12 @@ def _steady(centre: FloatArray, frames: FloatArray) -> FloatArray:
 
 
 def _allowed(apart: FloatArray) -> FloatArray:
+    """Body lengths that a body centre may move between frames that lie `apart` numbers apart."""
     return _JUMP + _JUMP_PER_GAP * (apart - 1)
 
 
 def _grid(box: FloatArray, aspect: Aspect) -> tuple[FloatArray, FloatArray]:
-    """Corner (2,) and side lengths (2,) of the pixels that fill the whole grid."""
+    """Corner (2,) and side lengths (2,) of the pixels that fill the grid."""
     corner = np.asarray(box, dtype=np.float64)
     side = corner[2:] - corner[:2]
     if aspect == "stretch":
@@ -120,9 +122,3 @@ def to_cells(xy: FloatArray, box: FloatArray, size: int, aspect: Aspect = "keep"
     """
     corner, side = _grid(box, aspect)
     return (np.asarray(xy, dtype=np.float64) - corner) / side * size - 0.5
-
-
-def to_pixels(cells: FloatArray, box: FloatArray, size: int, aspect: Aspect = "keep") -> FloatArray:
-    """Inverse of to_cells."""
-    corner, side = _grid(box, aspect)
-    return (np.asarray(cells, dtype=np.float64) + 0.5) / size * side + corner

@@ -1,8 +1,8 @@
-"""Features of the video frames of clips (`model.input=rgb`), computed once and kept in the project.
+"""Features of the video frames of clips (`model.input=rgb`), computed once, stored in the project.
 
-One file per clip, features/<id>.safetensors: the frames nearest to the moments at which the model
-looks (`train.fps`), and their mirror images, through the frozen network of la2ds_models.resnet.
-What a training or an embedding asks for at other moments is interpolated in time, as joints are.
+Each clip has one file, features/<id>.safetensors. It holds the frames nearest to the times that the
+model samples (`train.fps`), and their mirror images, as features of the frozen network of
+la2ds_models.resnet. Features at other times are interpolated, as joints are.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 STEP = "frame-features"
 VERSION = 1
-_KEPT = 256  # clips whose features stay in memory
+_CACHED_CLIPS = 256  # clips whose features stay in memory
 
 
 @dataclass(frozen=True)
@@ -52,27 +52,28 @@ class FrameFeatures:
 
 
 def features_recipe(video: Video, pose: PoseSequence, fps: float, weights: str) -> Recipe:
-    """Recipe of a clip's features: the file and how it is read, the moments of its poses, the rate
-    and the identity of the weights. Which joints were found there does not matter."""
+    """Recipe of a clip's features: the file and how it is read, the times of its poses, the rate
+    and the identity of the weights. The detected joints do not matter."""
     moments = hashlib.sha256(pose.frame.tobytes() + pose.time.tobytes()).hexdigest()
     config = {"fps": fps, "options": video.options}
     inputs = {"video": video.sha256, "moments": moments, "weights": weights}
     return Recipe(STEP, VERSION, config, inputs)
 
 
-def shown_rows(pose: PoseSequence, fps: float) -> IntArray:
-    """Rows (R,) of the frames that are nearest to the moments of the model, each once."""
+def sampled_rows(pose: PoseSequence, fps: float) -> IntArray:
+    """Rows (R,), without repeats, of the frames nearest to the times that the model samples."""
     nearest = resample_pose(pose, time_grid(pose.time, fps)).frame
     return np.flatnonzero(np.isin(pose.frame, nearest))
 
 
-class FrameReader:
-    """Features of the frames of a project's clips at a run's rate; those that are missing or stale
-    are made first. weights: identity of `model.rgb_weights`.
+class FrameFeatureReader:
+    """Features of the video frames of a project's clips at a run's rate.
 
-    Calling it with the id of a clip and seconds (G,) gives (G, 1024). UserError that names the
-    clip: exit 3 where its video is gone, 4 where it came without pictures, 5 where the video is
-    another one than its poses were made from; and what load_network raises.
+    Features that are missing or stale are computed first. weights: identity of
+    `model.rgb_weights`. Calling the reader with the id of a clip and seconds (G,) gives (G, 1024).
+    It raises a UserError that names the clip if its video is missing (exit 3), if the clip was
+    imported without a video (exit 4) or if the video differs from the one behind its poses (exit
+    5), and whatever load_network raises.
     """
 
     def __init__(
@@ -85,29 +86,32 @@ class FrameReader:
     ) -> None:
         self._project = project
         self._fps = config.train.fps
-        self._named, self.weights = config.model.rgb_weights, weights
+        self._weights_name, self.weights = config.model.rgb_weights, weights
         self._device: DeviceName = device
         self._progress = progress or Progress()
         self._network: Conv4c | None = None
         self._videos = {video.id: video for video in project.videos()}
-        self.read = lru_cache(maxsize=_KEPT)(self._read)
+        self.read = lru_cache(maxsize=_CACHED_CLIPS)(self._read)
 
     def __call__(self, clip: str, at: FloatArray) -> FloatArray:
-        found = self.read(clip)
-        return interpolate(found.value, found.time, at)
+        features = self.read(clip)
+        return interpolate(features.value, features.time, at)
 
-    def both(self, clip: str, at: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(G, 1024) of the frames and of their mirror images."""
-        found = self.read(clip)
-        return interpolate(found.value, found.time, at), interpolate(found.mirrored, found.time, at)
+    def with_mirrored(self, clip: str, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Features (G, 1024) of the frames, and those of their mirror images."""
+        stored = self.read(clip)
+        value, mirrored = stored.value, stored.mirrored
+        return interpolate(value, stored.time, at), interpolate(mirrored, stored.time, at)
 
     def key(self, clip: str) -> str:
-        """Identity of the features of a clip; computes none."""
+        """Identity of the features of a clip, which are not computed for it."""
         return self._recipe(clip, self._project.read_pose(clip)[0]).key
 
     def check(self, clips: Sequence[str]) -> None:
-        """UserError for the first clip whose features are not there and cannot be made, before
-        any work; names how many more there are."""
+        """Check before any work that missing features can be computed.
+
+        Raises the UserError of the first clip that fails, with the number of further ones.
+        """
         missing = [clip for clip in clips if self._is_stale(clip)]
         problems = []
         for clip in missing:
@@ -123,13 +127,13 @@ class FrameReader:
             self._load()
 
     def ensure(self, clips: Sequence[str]) -> None:
-        """Make what is missing or stale."""
+        """Compute the features that are missing or stale."""
         missing = [clip for clip in clips if self._is_stale(clip)]
         if not missing:
             return
         self._progress.begin("features of video frames", len(missing))
         for clip in missing:
-            self._make(clip, self._project.read_pose(clip)[0])
+            self._compute(clip, self._project.read_pose(clip)[0])
             self._progress.advance()
         self._progress.end()
 
@@ -137,7 +141,7 @@ class FrameReader:
         pose = self._project.read_pose(clip)[0]
         path = self._project.features_path(clip)
         if artifact.staleness(path, self._recipe(clip, pose)) is not None:
-            return self._make(clip, pose)
+            return self._compute(clip, pose)
         return FrameFeatures(**artifact.read_arrays(path)[0])
 
     def _is_stale(self, clip: str) -> bool:
@@ -157,7 +161,7 @@ class FrameReader:
         return self._videos[clip]
 
     def _file(self, clip: str) -> VideoFile:
-        """The file of a clip, if it is still the one that its poses were made from."""
+        """The file of a clip, if it is still the one behind its poses."""
         video = self._video(clip)
         path = self._project.source(video)
         if not path.exists():
@@ -169,52 +173,53 @@ class FrameReader:
         file = video_file(self._project, video)
         if file is None:
             raise UserError(
-                f"{clip} has no pictures: its joints come from {path.name}",
+                f"{clip} has no video frames: its joints come from {path.name}",
                 hint="import it again with --video, or extract-poses from its video; or use "
                 "--input joints",
                 exit_code=ExitCode.UNUSABLE,
             )
         if content_digest(path) != video.sha256:
             raise UserError(
-                f"the video of {clip} has changed since its poses were made: {path}",
+                f"the video of {clip} has changed since its poses were extracted: {path}",
                 hint="put the old file back, or run la2ds extract-poses on the new one",
                 exit_code=ExitCode.MISMATCH,
             )
         return file
 
-    def _make(self, clip: str, pose: PoseSequence) -> FrameFeatures:
+    def _compute(self, clip: str, pose: PoseSequence) -> FrameFeatures:
         file = self._file(clip)
         network = self._load()
-        row = shown_rows(pose, self._fps)
+        row = sampled_rows(pose, self._fps)
         frame = pose.frame[row]
         value, mirrored = compute(network, file, frame, self._device)
-        found = FrameFeatures(frame, pose.time[row], value, mirrored)
+        features = FrameFeatures(frame, pose.time[row], value, mirrored)
         artifact.write_arrays(
-            self._project.features_path(clip), vars(found), self._recipe(clip, pose)
+            self._project.features_path(clip), vars(features), self._recipe(clip, pose)
         )
-        return found
+        return features
 
     def _load(self) -> Conv4c:
         if self._network is None:
-            self._network = load_network(self._named, self.weights)
+            self._network = load_network(self._weights_name, self.weights)
         return self._network
 
 
-def frame_reader(
+def frame_feature_reader(
     project: Project,
     config: Config,
     weights: str = "",
     device: DeviceName = "auto",
     progress: Progress | None = None,
-) -> FrameReader | None:
-    """What gives a network of these settings its video frames; None for one that reads none.
+) -> FrameFeatureReader | None:
+    """The reader of frame features for a network of these settings; None if it reads no frames.
 
-    weights: identity of those that a run was trained with, empty = as the settings say now.
+    weights: identity of the ResNet weights that a run was trained with, empty = those of the
+    settings.
     """
     if config.model.input != "rgb":
         return None
-    known = weights or identity_of(config.model.rgb_weights)
-    return FrameReader(project, config, known, device, progress)
+    identity = weights or identity_of(config.model.rgb_weights)
+    return FrameFeatureReader(project, config, identity, device, progress)
 
 
 # --- the network that reads video frames (la2ds_models.resnet) ------------------------------------
@@ -225,8 +230,11 @@ _BATCH = 8  # frames, and as many mirror images
 
 
 def identity_of(weights: str) -> str:
-    """Identity of `model.rgb_weights`: a zoo entry by name and hash, without its file; else the
-    digest of the file. UserError: exit 2 for a name that is none, 6 where there is no such file."""
+    """Identity of `model.rgb_weights`: name and hash of a zoo entry, else the digest of the file.
+
+    The file of a zoo entry is not needed. Raises UserError if the name is unknown (exit 2) or the
+    file does not exist (exit 6).
+    """
     from la2ds_models.weight_files import zoo
 
     names = [name for name, entry in zoo().items() if entry.kind == KIND]
@@ -247,10 +255,10 @@ def identity_of(weights: str) -> str:
 
 
 def load_network(weights: str, identity: str) -> Conv4c:
-    """The network of `model.rgb_weights`, fetched where it is missing; never a random one.
+    """The network of `model.rgb_weights`, downloaded if it is missing; never a random one.
 
-    UserError (exit 6) as fetch_weights, for no such file and for one that is no ResNet-50; (exit
-    5) for another file than `identity`, which a run was trained with.
+    Raises UserError (exit 6) as fetch_weights does, if the file does not exist and if it is no
+    ResNet-50; exit 5 if the file is not that of `identity`, which a run was trained with.
     """
     from la2ds_models.resnet import load_resnet
 
@@ -274,9 +282,11 @@ def load_network(weights: str, identity: str) -> Conv4c:
 def compute(
     network: Conv4c, file: VideoFile, frame: IntArray, device: DeviceName = "auto"
 ) -> tuple[FloatArray, FloatArray]:
-    """Features (R, D) float32 of the frames `frame` (R,) of a file, rising numbers as
-    PoseSequence.frame has them, and of their mirror images. UserError (exit 5) where the file has
-    no such frame."""
+    """Features (R, D) float32 of frames of a file, and of their mirror images.
+
+    frame: (R,) increasing frame numbers, as in PoseSequence.frame. Raises UserError (exit 5) if the
+    file lacks one of them.
+    """
     import torch
 
     from la2ds_models.resnet import prepare
@@ -295,20 +305,20 @@ def compute(
 
 
 def _batches(file: VideoFile, frame: IntArray) -> Iterator[list[Frame]]:
-    """The frames in question, a few at a time; a thread decodes ahead."""
-    wanted, batch, found = set(frame.tolist()), [], 0
+    """The requested frames in batches; a thread decodes ahead."""
+    wanted, batch, count = set(frame.tolist()), [], 0
     with closing(read_ahead(file.frames(), _BATCH)) as frames:
         for shown in frames:
             if shown.source in wanted:
                 batch.append(shown)
-                found += 1
-            if len(batch) == _BATCH or (batch and found == len(wanted)):
+                count += 1
+            if len(batch) == _BATCH or (batch and count == len(wanted)):
                 yield batch
                 batch = []
-            if found == len(wanted):
+            if count == len(wanted):
                 return
     raise UserError(
-        f"{file.path} has {found} of {len(wanted)} frames that its poses name",
-        hint="put the file back that the poses were made from, or extract or import them again",
+        f"{file.path} has {count} of {len(wanted)} frames that its poses name",
+        hint="restore the file that the poses come from, or extract or import them again",
         exit_code=ExitCode.MISMATCH,
     )

@@ -1,8 +1,8 @@
-"""Step `cache-heatmaps`: the heatmaps of every clip, stored small and read in part.
+"""Step `cache-heatmaps`: the heatmaps of every clip, compressed, and readable in part.
 
-The maps are those of the clip as it is; augmented copies are rendered from their joints when they
-are drawn. One file per clip: 8-bit maps in zstd frames of 64 video frames each, so that a part
-of a long clip costs only the frames around it.
+The maps are those of the original clip; augmented copies are rendered from their joints when they
+are drawn. Each clip has one file of 8-bit maps in zstd frames of 64 video frames each, so that
+reading a part of a long clip decompresses only the frames around it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.crop import clip_box, to_cells
-from la2ds_cli.features.heatmaps import channel_count, render_numpy
+from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
 
 STEP = "heatmaps"
 VERSION = 1
 CHUNK = 64  # frames per zstd frame
 _LEVELS = 255  # 8 bits: at most 0.002 from the rendered value
 _ZSTD_LEVEL = 3
-_SAMPLES = 8  # clips whose first chunk is compressed to estimate the whole
+_SAMPLES = 8  # clips whose first chunk is compressed to estimate the size
 
 
 def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
@@ -51,9 +51,9 @@ def cache_heatmaps(
 ) -> list[ItemResult]:
     """Render and store the heatmaps of all frames of every clip that has poses.
 
-    A clip whose file was made from the same poses with the same settings is `cached`; one
-    without poses is `skipped`; one whose poses are damaged `failed`. Messages give the size.
-    UserError: no clips (exit 4), disk full or read-only (exit 7).
+    A clip whose file comes from the same poses and settings is `cached`; one without poses is
+    `skipped`; one whose poses are damaged is `failed`. Messages give the size. Raises UserError if
+    the project has no clips (exit 4) or the disk is full or read-only (exit 7).
     """
     progress = progress or Progress()
     videos = project.videos()
@@ -64,16 +64,16 @@ def cache_heatmaps(
             exit_code=ExitCode.UNUSABLE,
         )
     checked = {video.id: _check(project, video, config, overwrite) for video in videos}
-    wanted = [video for video in videos if isinstance(checked[video.id], Recipe)]
-    if wanted:
-        _check_space(project, config, wanted, progress)
+    stale = [video for video in videos if isinstance(checked[video.id], Recipe)]
+    if stale:
+        _check_space(project, config, stale, progress)
     results = []
     progress.begin("heatmaps", len(videos))
     for video in videos:
-        found = checked[video.id]
-        if isinstance(found, Recipe):
-            found = _store(project, video, config, found)
-        results.append(found)
+        result = checked[video.id]
+        if isinstance(result, Recipe):
+            result = _store(project, video, config, result)
+        results.append(result)
         progress.advance()
     progress.end()
     return results
@@ -82,7 +82,7 @@ def cache_heatmaps(
 def _check(
     project: Project, video: Video, config: HeatmapConfig, overwrite: bool
 ) -> ItemResult | Recipe:
-    """The recipe of a clip that has to be rendered, or the result of one that has not."""
+    """The recipe of a clip that must be rendered, or the result of one that needs no rendering."""
     path = project.heatmap_path(video.id)
     try:
         poses, _ = artifact.read_header(project.pose_path(video.id))
@@ -104,7 +104,7 @@ def _check(
 def _check_space(
     project: Project, config: HeatmapConfig, videos: Sequence[Video], progress: Progress
 ) -> None:
-    """Tell the expected size; UserError (exit 7) when the disk has less room than that."""
+    """Report the expected size; raises UserError (exit 7) if the disk has less space."""
     expected = estimate_bytes(project, config, videos)
     free = shutil.disk_usage(project.root).free
     if expected > free:
@@ -140,7 +140,7 @@ def compress_heatmaps(
     skeleton = get_skeleton(pose.skeleton)
     channels = channel_count(skeleton, config.channels)
     box = clip_box(pose.xy, config.crop, config.padding)
-    # Stored checksums tell a damaged chunk from a true one when it is read.
+    # The checksums reveal a damaged chunk when it is read.
     compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
     parts = [compressor.compress(maps.tobytes()) for maps in _levels(pose, config, box, channels)]
     facts = {
@@ -167,16 +167,8 @@ def _levels(
     buffer = np.empty((CHUNK, channels, config.size, config.size), dtype=np.float32)
     for start in range(0, len(pose), CHUNK):
         part = slice(start, start + CHUNK)
-        maps = render_numpy(
-            cells[part],
-            pose.score[part],
-            limbs,
-            config.size,
-            config.sigma,
-            config.channels,
-            config.distance,
-            out=buffer[: min(CHUNK, len(pose) - start)],
-        )
+        chunk = buffer[: min(CHUNK, len(pose) - start)]
+        maps = render_heatmaps(cells[part], pose.score[part], limbs, config, out=chunk)
         maps *= _LEVELS
         yield np.rint(maps, out=maps).astype(np.uint8)
 
@@ -186,8 +178,8 @@ def read_heatmaps(
 ) -> FloatArray:
     """Maps (T, C, H, W) float32 in [0, 1] of frames start..stop (exclusive, as in a slice).
 
-    Only the chunks that hold those frames are decompressed. UserError: not cached (exit 4),
-    damaged (exit 3).
+    Only the chunks that hold those frames are decompressed. Raises UserError if the heatmaps are
+    not cached (exit 4) or damaged (exit 3).
     """
     import zstandard
 
@@ -208,14 +200,14 @@ def read_heatmaps(
 
 
 def read_facts(project: Project, video: str) -> Mapping[str, Any]:
-    """The facts of a clip's file, see compress_heatmaps; UserError as read_heatmaps."""
+    """The facts of a clip's file (compress_heatmaps). Raises UserError as read_heatmaps does."""
     with _readable(project, video):
         return artifact.read_header(project.heatmap_path(video))[1]
 
 
 @contextmanager
 def _readable(project: Project, video: str) -> Iterator[None]:
-    """UserError for a file that is absent (exit 4) or damaged (exit 3)."""
+    """Raises UserError if the file is missing (exit 4) or damaged (exit 3)."""
     import zstandard
 
     try:
@@ -235,22 +227,22 @@ def _readable(project: Project, video: str) -> Iterator[None]:
 
 
 def estimate_bytes(project: Project, config: HeatmapConfig, videos: Sequence[Video]) -> int:
-    """Bytes that the heatmaps of `videos` will take, from a sample of their chunks.
+    """Estimate the bytes of the heatmaps of `videos` from a sample of their chunks.
 
-    Compresses the first chunk of up to eight clips spread over the list; clips without poses
-    count nothing.
+    Compresses the first chunk of up to eight clips spread over the list; clips without poses are
+    ignored.
     """
-    ready = [video for video in videos if project.pose_path(video.id).exists()]
-    if not ready:
+    posed = [video for video in videos if project.pose_path(video.id).exists()]
+    if not posed:
         return 0
-    picked = np.unique(np.linspace(0, len(ready) - 1, _SAMPLES).round().astype(int))
+    picked = np.unique(np.linspace(0, len(posed) - 1, _SAMPLES).round().astype(int))
     stored = frames = 0
     for index in picked:
-        pose, _ = project.read_pose(ready[index].id)
+        pose, _ = project.read_pose(posed[index].id)
         arrays, _ = compress_heatmaps(pose.cut(0, CHUNK), config)
         stored += arrays["data"].size
         frames += min(len(pose), CHUNK)
-    return round(stored / max(frames, 1) * sum(video.frames for video in ready))
+    return round(stored / max(frames, 1) * sum(video.frames for video in posed))
 
 
 def size_text(size: int, frames: int) -> str:

@@ -18,8 +18,8 @@ _CUTOFF = 18.0
 def _exp_minus(z):
     """exp(-z) for z in [0, 32], relative error 2e-6 in float32.
 
-    math.exp keeps LLVM from using vector instructions; this does not: Taylor series of
-    exp(-z / 32) about 1/4, squared five times.
+    math.exp keeps LLVM from using vector instructions; this function does not: it takes the Taylor
+    series of exp(-z / 32) about 1/4 and squares it five times.
     """
     x = np.float32(0.25) - z * np.float32(1 / 32)
     y = np.float32(1 / 720)

@@ -1,5 +1,5 @@
-"""Angles at the joints of a skeleton, seen in the picture, and how two aligned clips differ in
-them."""
+"""Angles at the joints of a skeleton, as the camera sees them, and their differences between two
+aligned clips."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def angle_triples(skeleton: Skeleton) -> dict[str, tuple[int, int, int]]:
     in which exactly two limbs meet, by its own name.
     """
     index = {joint: k for k, joint in enumerate(skeleton.joints)}
-    found = {
+    triples = {
         name.format(side=side): tuple(index[joint.format(side=side)] for joint in triple)
         for side in ("left", "right")
         for name, triple in _BODY.items()
         if all(joint.format(side=side) in index for joint in triple)
     }
-    if not found:
+    if not triples:
         for k, joint in enumerate(skeleton.joints):
             ends = [i + j - k for i, j in skeleton.limbs if k in (i, j)]
             if len(ends) == 2:
-                found[joint] = (ends[0], k, ends[1])
-    return {name: (triple[0], triple[1], triple[2]) for name, triple in found.items()}
+                triples[joint] = (ends[0], k, ends[1])
+    return {name: (triple[0], triple[1], triple[2]) for name, triple in triples.items()}
 
 
 def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
     """Names (J,) and angles (T, J) float64 in degrees, 0 = folded to 180 = stretched.
 
-    As seen in the picture: an angle that points at the camera looks smaller or larger than it is.
-    NaN where a joint is missing or two of them lie in one point.
+    Angles are measured in the image plane: one that points at the camera looks smaller or larger
+    than it is. NaN where a joint is missing or two of them lie in one point.
     """
     triples = angle_triples(get_skeleton(pose.skeleton))
     xy = np.asarray(pose.xy, np.float64)
@@ -64,17 +64,17 @@ def angle_difference(
 
     position: (N,) where among B's frames each frame of A lies; angles of B are taken between its
     frames. NaN where there is no counterpart or a joint is missing. mirrored: B is mirrored first,
-    so that its left is compared with A's right. ValueError for clips of different skeletons.
+    so that its left is compared with A's right. Raises ValueError for clips of different skeletons.
     """
     if a.skeleton != b.skeleton:
         raise ValueError(f"skeletons differ: {a.skeleton} and {b.skeleton}")
     names, angle_a = joint_angles(a)
     _, angle_b = joint_angles(mirror(b) if mirrored else b)
     matched = ~np.isnan(position)
-    place = np.where(matched, position, 0)
-    low = np.clip(np.floor(place).astype(np.int64), 0, len(angle_b) - 1)
+    frame_b = np.where(matched, position, 0)
+    low = np.clip(np.floor(frame_b).astype(np.int64), 0, len(angle_b) - 1)
     high = np.minimum(low + 1, len(angle_b) - 1)
-    share = (place - low)[:, None]
-    # A whole frame must not be lost to a neighbour that is missing.
+    share = (frame_b - low)[:, None]
+    # A position on an exact frame must not become NaN because a neighbour is missing.
     between = np.where(share == 0, angle_b[low], (1 - share) * angle_b[low] + share * angle_b[high])
     return names, np.where(matched[:, None], between - angle_a, np.nan)

@@ -1,5 +1,7 @@
-"""From joints of a clip, or features of its video frames, to what the alignment network reads: one
-border, train and test alike."""
+"""The input of the alignment network: features of the joints, or of the video frames, of a clip.
+
+Training and inference both build their inputs here, so that they cannot differ.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,17 @@ from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.crop import clip_box, to_cells
-from la2ds_cli.features.heatmaps import channel_count, render_numpy
+from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
 from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
 
-PICTURE_WIDTH = 1024
-"""Features of a video frame (la2ds_models.resnet)."""
+FRAME_FEATURE_WIDTH = 1024
+"""Number of features of a video frame (la2ds_models.resnet)."""
 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """maps (T, C, S, S) float32 in [0, 1] or None; joints (T, J) float32 or None: features of the
-    frame, of its joints or, with `model.input=rgb`, of its picture."""
+    """One clip of T frames. maps: (T, C, S, S) float32 in [0, 1], or None. joints: (T, J) float32,
+    or None: features of the joints of each frame or, with `model.input=rgb`, of its image."""
 
     maps: FloatArray | None
     joints: FloatArray | None
@@ -32,14 +34,14 @@ class NetworkInput:
 
 
 def joint_feature_count(skeleton: Skeleton, kind: JointKind) -> int:
-    """Width J of `joint_features`: 2K coordinates of each kind, in the picture and about the root,
+    """Width J of `joint_features`: 2K coordinates of each kind, in the image and about the root,
     and K scores."""
     return sum(joint_blocks(kind)) * len(skeleton.joints)
 
 
 def joint_blocks(kind: JointKind) -> tuple[int, ...]:
-    """How `joint_features` lie in a frame: blocks one after the other, of so many features of every
-    joint in turn."""
+    """Layout of `joint_features` in a frame: consecutive blocks, each with this many features of
+    every joint in turn."""
     position, score, movement = (2, 2), (1,), (2, 2)
     if kind == "movement":
         return score + movement
@@ -56,18 +58,18 @@ def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
     if model.input == "heatmap":
         return 0
     if model.input == "rgb":
-        return PICTURE_WIDTH
+        return FRAME_FEATURE_WIDTH
     return joint_feature_count(skeleton, model.joints)
 
 
 def joint_features(
     xy_cells: FloatArray, score: FloatArray, skeleton: Skeleton, size: int, kind: JointKind
 ) -> FloatArray:
-    """(T, J) float32: coordinates in the picture, coordinates about the body's root, scores.
+    """(T, J) float32: coordinates in the image, coordinates about the body's root, scores.
 
     kind `position`: in the crop scaled to [-1, 1], about the root in torso lengths. `movement`:
     `both_movements`. `both`: position, then movement. Gaps are filled in time; their score 0
-    tells them apart.
+    marks them.
     """
     filled = fill_gaps(xy_cells)
     in_crop = (filled + 0.5) * (2 / size) - 1
@@ -87,30 +89,22 @@ def network_input(
     skeleton: Skeleton,
     heatmap: HeatmapConfig,
     model: ModelConfig,
-    pictures: FloatArray | None = None,
+    frame_features: FloatArray | None = None,
 ) -> NetworkInput:
     """Crop the clip by its own box (paper sec. 3.1) and render what `model.input` asks for.
 
-    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. pictures (T, 1024): features of the
-    video frames, which `rgb` asks for, and nothing else.
+    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024):
+    features of the video frames, the only input of `rgb`. Raises ValueError if `rgb` lacks them.
     """
     if model.input == "rgb":
-        if pictures is None:
-            raise ValueError("model.input is rgb, and no features of video frames were given")
-        return NetworkInput(None, pictures.astype(np.float32, copy=False))
+        if frame_features is None:
+            raise ValueError("model.input is rgb, and the features of video frames are missing")
+        return NetworkInput(None, frame_features.astype(np.float32, copy=False))
     box = clip_box(xy, heatmap.crop, heatmap.padding)
     cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
     maps = joints = None
     if model.input != "joints":
-        maps = render_numpy(
-            cells,
-            score,
-            skeleton.limbs,
-            heatmap.size,
-            heatmap.sigma,
-            heatmap.channels,
-            heatmap.distance,
-        )
+        maps = render_heatmaps(cells, score, skeleton.limbs, heatmap)
     if model.input != "heatmap":
         joints = joint_features(cells, score, skeleton, heatmap.size, model.joints)
     return NetworkInput(maps, joints)

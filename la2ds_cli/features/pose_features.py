@@ -9,21 +9,24 @@ import numpy as np
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
-RANGE = (1, 99)  # percentiles: single wrong joints do not count
+RANGE = (1, 99)  # percentiles, so that single wrong joints do not count
 LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
 
 
 def fill_gaps(xy: FloatArray) -> FloatArray:
-    """Fill NaN joints of xy (T, K, 2) linearly in time, ends held; a joint never seen gets the
-    centre of the joints that are seen in each frame (0 when none is)."""
+    """Fill NaN joints of xy (T, K, 2) by linear interpolation in time, holding the ends.
+
+    A joint that is never seen gets the centre of the joints that are seen in each frame (0 when
+    none is).
+    """
     filled = np.array(xy, dtype=np.float64)
     clock = np.arange(len(xy))
     seen = np.asarray(~np.isnan(filled).any(axis=-1))
     for k in range(filled.shape[1]):
         if seen[:, k].any() and not seen[:, k].all():
             for axis in range(2):
-                known = filled[seen[:, k], k, axis]
-                filled[:, k, axis] = np.interp(clock, clock[seen[:, k]], known)
+                observed = filled[seen[:, k], k, axis]
+                filled[:, k, axis] = np.interp(clock, clock[seen[:, k]], observed)
     never = ~seen.any(axis=0)
     if never.any():
         centre = filled[:, ~never].mean(axis=1) if (~never).any() else np.zeros((len(xy), 2))
@@ -53,11 +56,11 @@ def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
 
 def movement_of(joints: FloatArray) -> FloatArray:
     """(T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over the
-    clip, in units of the movement of the whole body.
+    clip, in units of the movement of all joints together.
 
-    Taking the middle away removes build, clothes and most of the camera; the unit removes how far
-    a performer moves. Ranges do not change with how long a pose is held, as means do. joints are
-    in torso lengths: movement below LEAST_MOVEMENT of them is not blown up.
+    Subtracting the middle removes build, clothes and most of the camera; the unit removes how far
+    a performer moves. Unlike means, ranges do not depend on how long a pose is held. joints are in
+    torso lengths; movement below LEAST_MOVEMENT of them is not amplified.
     """
     flat = joints.reshape(len(joints), -1)
     low, high = np.percentile(flat, RANGE, axis=0)
@@ -76,11 +79,11 @@ def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -
 
 
 def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatArray:
-    """(T, 8K) float64: `movement_of` the joints in the picture and about the root, and `weight`
+    """(T, 8K) float64: `movement_of` the joints in the image and about the root, and `weight`
     times its central difference over +-reach frames. The best features without a model.
 
-    In the picture, since that the whole body rises or sinks is most of a squat or a pull-up; about
-    the root, since cameras move, too.
+    The joints in the image show the body rising or sinking, which is most of a squat or a pull-up;
+    the joints about the root are independent of a moving camera.
     """
     joints = fill_gaps(pose.xy)
     about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
@@ -88,14 +91,14 @@ def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatAr
 
 
 def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:
-    """(T, 4K) `movement_of` joints (T, K, 2) in the picture, and of what `centre_and_scale` makes
-    of them."""
+    """(T, 4K) `movement_of` joints (T, K, 2) in the image, and of the same joints about the root
+    (`centre_and_scale`)."""
     return np.concatenate([movement_of(joints / torso), movement_of(about_root)], axis=1)
 
 
 def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray:
-    """position (T, D) and `weight` times its difference from `reach` frames before to `reach`
-    after, the ends held: (T, 2D)."""
+    """(T, 2D): position (T, D), and `weight` times its difference from `reach` frames before to
+    `reach` after, the ends held."""
     padded = np.pad(position, ((reach, reach), (0, 0)), mode="edge")
     velocity = padded[2 * reach :] - padded[: len(position)]
     return np.concatenate([position, weight * velocity], axis=1)

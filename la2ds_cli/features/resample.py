@@ -15,15 +15,15 @@ def frame_period(time: FloatArray, fps: float) -> float:
 
 
 def seconds_at(pose: PoseSequence, row: float) -> float:
-    """Seconds of a row that may lie between two frames, or behind the last one."""
-    behind = max(row - (len(pose) - 1), 0.0)
+    """Seconds of a row, which may lie between two frames or after the last one."""
+    after = max(row - (len(pose) - 1), 0.0)
     shown = float(np.interp(row, np.arange(len(pose)), pose.time))
-    return shown + behind * frame_period(pose.time, pose.fps)
+    return shown + after * frame_period(pose.time, pose.fps)
 
 
 def frame_edges(time: FloatArray, fps: float) -> FloatArray:
-    """(T + 1,) seconds at which the frames at `time` (T,) begin, half way between two, and the last
-    one ends."""
+    """Edges (T + 1,) in seconds of the frames at `time` (T,): half way between two frames, and as
+    far beyond the first and the last."""
     if len(time) == 1:
         return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
     middle = (time[1:] + time[:-1]) / 2

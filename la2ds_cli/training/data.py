@@ -31,25 +31,29 @@ if TYPE_CHECKING:
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
 MOST_PAIRS = 8  # most pairs of one clip in a batch: few clips make small batches
 
-PicturePairs = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
-"""Id of a clip and seconds (G,) -> features (G, D) of its video frames and of their mirrors."""
+MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
+"""Id of a clip and seconds (G,) -> features (G, D) of its frames and of their mirror images."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K); pictures and
-    mirrored (T, D): features of its video frames and of their mirror images, where there are."""
+    """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K).
+
+    frame_features, mirrored: features (T, D) of its video frames and of their mirror images, None
+    where the network reads joints.
+    """
 
     video: str
     xy: FloatArray
     score: FloatArray
-    pictures: FloatArray | None = None
+    frame_features: FloatArray | None = None
     mirrored: FloatArray | None = None
 
     def rows(self, index: IntArray) -> Clip:
         """The frames `index` (N,)."""
-        seen = (None if x is None else x[index] for x in (self.pictures, self.mirrored))
-        return Clip(self.video, self.xy[index], self.score[index], *seen)
+        features = (self.frame_features, self.mirrored)
+        at_index = (None if value is None else value[index] for value in features)
+        return Clip(self.video, self.xy[index], self.score[index], *at_index)
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,12 @@ def training_videos(project: Project) -> list[Video]:
 
 
 def load_training_set(
-    project: Project, config: Config, pictures: PicturePairs | None = None
+    project: Project, config: Config, frame_features: MirroredFeatures | None = None
 ) -> TrainingSet:
-    """Read, check and split the training clips. pictures: for `model.input=rgb`.
+    """Read, check and split the training clips. frame_features: for `model.input=rgb`.
 
-    UserError (exit 4) for fewer than 2 clips, (exit 5) for mixed skeletons, and what `pictures`
-    raises.
+    Raises UserError for fewer than 2 clips (exit 4), for mixed skeletons (exit 5), and whatever
+    `frame_features` raises.
     """
     videos = training_videos(project)
     if len(videos) < 2:
@@ -95,7 +99,9 @@ def load_training_set(
             hint="use one pose model, or one data set, per project",
             exit_code=ExitCode.MISMATCH,
         )
-    clips = [to_clip(video, pose, config.train.fps, pictures) for video, pose in poses.items()]
+    clips = [
+        to_clip(video, pose, config.train.fps, frame_features) for video, pose in poses.items()
+    ]
     train, validation = _hold_out(clips, config.train.validation_share)
     return TrainingSet(train, validation, get_skeleton(names[0]), clips_digest(keys))
 
@@ -107,13 +113,13 @@ def clips_digest(keys: Mapping[str, str]) -> str:
 
 
 def to_clip(
-    video: str, pose: PoseSequence, fps: float, pictures: PicturePairs | None = None
+    video: str, pose: PoseSequence, fps: float, frame_features: MirroredFeatures | None = None
 ) -> Clip:
     """The clip at the model's rate."""
     grid = time_grid(pose.time, fps)
     sampled = resample_pose(pose, grid)
-    seen = (None, None) if pictures is None else pictures(video, grid)
-    return Clip(video, sampled.xy, sampled.score, *seen)
+    features = (None, None) if frame_features is None else frame_features(video, grid)
+    return Clip(video, sampled.xy, sampled.score, *features)
 
 
 def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
@@ -147,16 +153,16 @@ def draw_copy(
     box = clip_box(clip.xy, config.heatmap.crop, config.heatmap.padding)
     cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
     copy = augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
-    shown = clip.mirrored if copy.flipped else clip.pictures
+    shown = clip.mirrored if copy.flipped else clip.frame_features
     if shown is not None:
-        copy = replace(copy, pictures=at_positions(shown, copy.source))
+        copy = replace(copy, frame_features=at_positions(shown, copy.source))
     return clip, copy
 
 
 def to_input(shown: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> NetworkInput:
     """What the network reads of a clip or a copy."""
     return network_input(
-        shown.xy, shown.score, skeleton, config.heatmap, config.model, shown.pictures
+        shown.xy, shown.score, skeleton, config.heatmap, config.model, shown.frame_features
     )
 
 

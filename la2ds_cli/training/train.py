@@ -14,7 +14,7 @@ from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
-from la2ds_cli.features.frame_features import FrameReader, frame_reader
+from la2ds_cli.features.frame_features import FrameFeatureReader, frame_feature_reader
 from la2ds_cli.training.distributed import Processes, joined
 from la2ds_cli.training.losses import check_input
 
@@ -127,7 +127,9 @@ def _train(
 
     # Before the folder: settings that fit no network leave no run behind, and replace none.
     network = processes.together(build)
-    frames = processes.together(lambda: frame_reader(project, config, "", device.type, progress))
+    frames = processes.together(
+        lambda: frame_feature_reader(project, config, "", device.type, progress)
+    )
     if frames is not None:
         data = _with_frames(project, config, data, frames, processes)
     made_from = checkpoint.recipe(config, data.digest, frames.weights if frames else "")
@@ -176,7 +178,7 @@ def _with_frames(
     project: Project,
     config: Config,
     data: TrainingSet,
-    frames: FrameReader,
+    frames: FrameFeatureReader,
     processes: Processes,
 ) -> TrainingSet:
     """The training set with the features of its video frames; each process makes a share of those
@@ -186,7 +188,7 @@ def _with_frames(
     clips = sorted({clip.video for clip in (*data.train, *data.validation)})
     processes.together(lambda: frames.check(clips))
     processes.together(lambda: frames.ensure(clips[processes.share]))
-    return processes.together(lambda: load_training_set(project, config, frames.both))
+    return processes.together(lambda: load_training_set(project, config, frames.with_mirrored))
 
 
 def _check_share(processes: Processes, pairs: int) -> None:

@@ -18,12 +18,12 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features import frame_features
 from la2ds_cli.features.frame_features import (
-    FrameReader,
+    FrameFeatureReader,
     compute,
-    frame_reader,
+    frame_feature_reader,
     identity_of,
     load_network,
-    shown_rows,
+    sampled_rows,
 )
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.video.reader import VideoFile
@@ -45,8 +45,8 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return ["model.input=rgb", *use_thumbnails(monkeypatch, tmp_path / "net.pth")]
 
 
-def reader(project: Project, settings: Sequence[str]) -> FrameReader:
-    found = frame_reader(project, project.config(overrides=settings), device="cpu")
+def reader(project: Project, settings: Sequence[str]) -> FrameFeatureReader:
+    found = frame_feature_reader(project, project.config(overrides=settings), device="cpu")
     assert found is not None
     return found
 
@@ -87,8 +87,8 @@ def test_no_frame_is_computed_twice(project: Project, settings: list[str]) -> No
     film(project, "slow", grey_steps(9), fps=8)
     film(project, "fast", grey_steps(24), fps=60)
     slow, fast = (project.read_pose(name)[0] for name in ("slow", "fast"))
-    assert shown_rows(slow, 20).tolist() == list(range(9))
-    assert len(shown_rows(fast, 20)) == len(time_grid(fast.time, 20)) == 9
+    assert sampled_rows(slow, 20).tolist() == list(range(9))
+    assert len(sampled_rows(fast, 20)) == len(time_grid(fast.time, 20)) == 9
 
 
 def test_turned_and_mirrored_as_the_clip_is_read(project: Project, settings: list[str]) -> None:
@@ -204,7 +204,7 @@ def test_joints_that_came_without_pictures(project: Project, settings: list[str]
     (project.root / "imported.mat").write_bytes(b"joints")
     error = refusal(project, settings, "imported")
     assert error.exit_code == ExitCode.UNUSABLE
-    assert error.message == "imported has no pictures: its joints come from imported.mat"
+    assert error.message == "imported has no video frames: its joints come from imported.mat"
     assert "--video" in error.hint
 
 

@@ -25,7 +25,7 @@ from la2ds_cli.features.heatmap_cache import (
     heatmap_recipe,
     read_heatmaps,
 )
-from la2ds_cli.features.heatmaps import render_numpy
+from la2ds_cli.features.heatmaps import render_heatmaps
 
 CONFIG = HeatmapConfig()
 POSE_RECIPE = Recipe("poses", 1, {}, {"video": "v"})
@@ -65,7 +65,7 @@ def rendered(pose: PoseSequence, config: HeatmapConfig = CONFIG) -> np.ndarray:
         pose.xy, clip_box(pose.xy, config.crop, config.padding), config.size, config.aspect
     )
     limbs = get_skeleton(pose.skeleton).limbs
-    return render_numpy(cells, pose.score, limbs, config.size, config.sigma)
+    return render_heatmaps(cells, pose.score, limbs, config)
 
 
 def test_round_trip_loses_at_most_half_a_level(project):

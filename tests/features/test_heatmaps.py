@@ -1,4 +1,4 @@
-"""Renderers against a float64 reading of eq. 1 and 2, hand-computed values and symmetries."""
+"""The renderer against a float64 reading of eq. 1 and 2, hand-computed values and symmetries."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
+from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.heatmaps import (
-    Distance,
-    channel_count,
-    count_channels,
-    flip_channels,
-    render,
-    render_numpy,
-    render_torch,
-)
+from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
 from la2ds_cli.features.pose_features import mirror
 
 LIMBS = ((0, 1), (1, 2), (2, 0))
+
+
+def rendered(xy, score, limbs, size=30, sigma=0.6, out=None, **settings):
+    heatmap = HeatmapConfig(size=size, sigma=sigma, **settings)
+    return render_heatmaps(xy, score, limbs, heatmap, out)
 
 
 def reference(xy, score, limbs, size, sigma, distance):
@@ -57,7 +54,7 @@ def sample(length=5, joints=3, size=12, seed=0, outside=4.0):
 def test_render_equals_float64_reference(sigma, distance):
     xy, score = sample()
     expected = reference(xy, score, LIMBS, 12, sigma, distance)
-    maps = render_numpy(xy, score, LIMBS, 12, sigma, distance=distance)
+    maps = rendered(xy, score, LIMBS, 12, sigma, distance=distance)
     assert maps.dtype == np.float32
     np.testing.assert_allclose(maps, expected, rtol=0, atol=1e-5)
 
@@ -66,12 +63,12 @@ def test_values_of_eq_1_and_2_by_hand():
     # A horizontal limb on row 2 from x = 1 to x = 5; cell (row 4, column 3) is 2 away from it.
     xy = np.array([[[1.0, 2.0], [5.0, 2.0]]], dtype=np.float32)
     score = np.array([[0.8, 0.5]], dtype=np.float32)
-    cases: list[tuple[Distance, float, float]] = [
+    cases: list[tuple[str, float, float]] = [
         ("squared", 4.0, 5.0),
         ("printed", 2.0, math.sqrt(5)),
     ]
     for distance, d, beyond in cases:
-        maps = render_numpy(xy, score, [(0, 1)], 8, 1.0, distance=distance)[0]
+        maps = rendered(xy, score, [(0, 1)], 8, 1.0, distance=distance)[0]
         assert maps[0, 2, 1] == pytest.approx(0.8, abs=1e-5)  # on the joint
         assert maps[0, 3, 3] == pytest.approx(0.8 * math.exp(-(2**2 + 1**2) / 2), abs=1e-5)
         assert maps[1, 2, 5] == pytest.approx(0.5, abs=1e-5)
@@ -85,7 +82,7 @@ def test_values_of_eq_1_and_2_by_hand():
 def test_maximum_of_a_joint_map_is_the_joint():
     rng = np.random.default_rng(3)
     xy = rng.uniform(0, 29, (200, 4, 2)).astype(np.float32)
-    maps = render_numpy(xy, np.ones((200, 4)), (), 30, 0.6, channels="joints")
+    maps = rendered(xy, np.ones((200, 4)), (), 30, 0.6, channels="joints")
     row, column = np.divmod(maps.reshape(200, 4, -1).argmax(axis=-1), 30)
     assert np.abs(np.stack([column, row], axis=-1) - xy).max() <= 0.5 + 1e-6
 
@@ -98,27 +95,21 @@ def test_unseen_joint_gives_zero_maps_of_joint_and_limbs(distance):
             score[:, 1] = 0
         else:
             xy[:, 1, : 1 if hide == "nan_x" else 2] = np.nan
-        for maps in (
-            render_numpy(xy, score, LIMBS, 12, distance=distance),
-            render_torch(
-                torch.from_numpy(xy)[None], torch.from_numpy(score)[None], LIMBS, 12, 0.6,
-                distance=distance,
-            )[0].numpy(),
-        ):  # fmt: skip
-            assert not maps[:, [1, 3, 4]].any()  # joint 1, limbs 0-1 and 1-2
-            assert maps[:, [0, 2, 5]].reshape(len(xy), 3, -1).max(axis=-1).min() > 0.01
+        maps = rendered(xy, score, LIMBS, 12, distance=distance)
+        assert not maps[:, [1, 3, 4]].any()  # joint 1, limbs 0-1 and 1-2
+        assert maps[:, [0, 2, 5]].reshape(len(xy), 3, -1).max(axis=-1).min() > 0.01
 
 
 def test_limb_of_length_zero_is_the_map_of_its_point_with_the_lower_score():
     xy = np.array([[[4.3, 5.1], [4.3, 5.1]]], dtype=np.float32)
-    maps = render_numpy(xy, np.array([[0.9, 0.4]]), [(0, 1)], 10, 0.8)[0]
+    maps = rendered(xy, np.array([[0.9, 0.4]]), [(0, 1)], 10, 0.8)[0]
     np.testing.assert_allclose(maps[2], maps[1], atol=1e-5)
     assert maps[2].max() == pytest.approx(0.4 * math.exp(-(0.3**2 + 0.1**2) / 1.28), abs=1e-5)
 
 
 def test_joint_far_outside_leaves_no_trace_but_its_limb_crosses_the_grid():
     xy = np.array([[[-40.0, 5.0], [50.0, 5.0]]], dtype=np.float32)
-    maps = render_numpy(xy, np.ones((1, 2)), [(0, 1)], 10)[0]
+    maps = rendered(xy, np.ones((1, 2)), [(0, 1)], 10)[0]
     assert not maps[:2].any()
     np.testing.assert_allclose(maps[2, 5], 1, atol=1e-5)
     assert not maps[2, 0].any()
@@ -126,59 +117,12 @@ def test_joint_far_outside_leaves_no_trace_but_its_limb_crosses_the_grid():
 
 def test_reused_buffer_holds_nothing_of_the_frame_before():
     xy, score = sample()
-    fresh = render_numpy(xy, score, LIMBS, 12)
+    fresh = rendered(xy, score, LIMBS, 12)
     buffer = np.full_like(fresh, 7)
-    assert render_numpy(xy, score, LIMBS, 12, out=buffer) is buffer
+    assert rendered(xy, score, LIMBS, 12, out=buffer) is buffer
     np.testing.assert_array_equal(buffer, fresh)
     hidden = np.full_like(xy, np.nan)
-    assert not render_numpy(hidden, score, LIMBS, 12, out=buffer).any()
-
-
-@pytest.mark.parametrize("channels", ["joints+limbs", "joints", "limbs"])
-@pytest.mark.parametrize("distance", ["squared", "printed"])
-def test_torch_equals_numba(channels, distance):
-    skeleton = get_skeleton("coco17")
-    xy, score = sample(6, 17, 30, seed=1)
-    xy[2, 5] = np.nan
-    xy[3, 7] = xy[3, 9]
-    arguments = (skeleton.limbs, 30, 0.8, channels, distance)
-    expected = render_numpy(xy, score, *arguments)
-    tensor = render_torch(
-        torch.from_numpy(xy).reshape(2, 3, 17, 2),
-        torch.from_numpy(score).reshape(2, 3, 17),
-        *arguments,
-    )
-    assert tensor.shape == (2, 3, channel_count(skeleton, channels), 30, 30)
-    np.testing.assert_allclose(tensor.reshape(expected.shape).numpy(), expected, atol=1e-5)
-
-
-def test_torch_blocks_of_frames_give_the_same_maps(monkeypatch):
-    from la2ds_cli.features import heatmaps
-
-    xy, score = (torch.from_numpy(array)[None] for array in sample(7))
-    whole = render_torch(xy, score, LIMBS, 12)
-    monkeypatch.setattr(heatmaps, "_BLOCK", 2 * 6 * 12 * 12)  # two frames at a time
-    torch.testing.assert_close(render_torch(xy, score, LIMBS, 12), whole, rtol=0, atol=0)
-
-
-def test_render_gives_back_the_kind_it_was_given():
-    xy, score = sample()
-    expected = render_numpy(xy, score, LIMBS, 12)
-    np.testing.assert_array_equal(render(xy, score, LIMBS, 12), expected)
-    batched = render(xy[None, :4].reshape(2, 2, 3, 2), score[:4].reshape(2, 2, 3), LIMBS, 12)
-    np.testing.assert_array_equal(batched.reshape(expected[:4].shape), expected[:4])
-    tensor = render(torch.from_numpy(xy)[None], torch.from_numpy(score)[None], LIMBS, 12)
-    assert isinstance(tensor, torch.Tensor)
-    np.testing.assert_array_equal(tensor[0].numpy(), expected)
-
-
-@pytest.mark.gpu
-def test_cuda_equals_numba():
-    xy, score = sample(6, 17, 30, seed=1)
-    limbs = get_skeleton("coco17").limbs
-    on_gpu = render(torch.from_numpy(xy).cuda(), torch.from_numpy(score).cuda(), limbs)
-    assert on_gpu.is_cuda
-    np.testing.assert_allclose(on_gpu.cpu().numpy(), render_numpy(xy, score, limbs), atol=1e-5)
+    assert not rendered(hidden, score, LIMBS, 12, out=buffer).any()
 
 
 @pytest.mark.parametrize("channels", ["joints+limbs", "joints", "limbs"])
@@ -198,26 +142,30 @@ def test_maps_of_mirrored_joints_are_mirrored_maps(name, channels):
         skeleton=name,
     )
     turned = mirror(clip)
-    flip = flip_channels(skeleton, channels)
+    joint_flip = list(skeleton.flip) if "joints" in channels else []
+    limb_flip = [len(joint_flip) + k for k in skeleton.flip_limbs] if "limbs" in channels else []
+    flip = np.array(joint_flip + limb_flip)
     assert len(flip) == channel_count(skeleton, channels)
     np.testing.assert_array_equal(flip[flip], np.arange(len(flip)))
-    maps = render_numpy(xy, score, skeleton.limbs, size, channels=channels)
-    mirrored = render_numpy(turned.xy, turned.score, skeleton.limbs, size, channels=channels)
+    maps = rendered(xy, score, skeleton.limbs, size, channels=channels)
+    mirrored = rendered(turned.xy, turned.score, skeleton.limbs, size, channels=channels)
     np.testing.assert_allclose(mirrored, maps[:, flip, :, ::-1], atol=1e-5)
 
 
 def test_channel_counts():
-    assert count_channels(17, 16, "joints+limbs") == 33
-    assert count_channels(17, 16, "joints") == 17
-    assert count_channels(17, 16, "limbs") == 16
+    coco = get_skeleton("coco17")
+    assert (len(coco.joints), len(coco.limbs)) == (17, 18)
+    assert channel_count(coco, "joints+limbs") == 35
+    assert channel_count(coco, "joints") == 17
+    assert channel_count(coco, "limbs") == 18
     assert channel_count(get_skeleton("hands42")) == 82  # 42 joints, 40 limbs
 
 
 def test_shapes_that_do_not_fit_are_refused():
     xy, score = sample()
     with pytest.raises(ValueError, match=r"expected xy \(T, K, 2\)"):
-        render_numpy(xy, score[:, :2], LIMBS, 12)
+        rendered(xy, score[:, :2], LIMBS, 12)
     with pytest.raises(ValueError, match="limbs must index 3 joints"):
-        render_numpy(xy, score, [(0, 3)], 12)
+        rendered(xy, score, [(0, 3)], 12)
     with pytest.raises(ValueError, match="expected out"):
-        render_numpy(xy, score, LIMBS, 12, out=np.empty((5, 6, 12, 12)))
+        rendered(xy, score, LIMBS, 12, out=np.empty((5, 6, 12, 12)))

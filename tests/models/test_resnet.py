@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torchvision.models import ResNet, resnet50
 from torchvision.transforms import functional
 
-from la2ds_cli.features.network_input import PICTURE_WIDTH
+from la2ds_cli.features.network_input import FRAME_FEATURE_WIDTH
 from la2ds_models.resnet import load_resnet, prepare
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def test_the_features_are_those_of_conv4c(whole: ResNet, path: Path) -> None:
         whole(image)
         found = load_resnet(path)(image)
     handle.remove()
-    assert tapped[0].shape == (2, PICTURE_WIDTH, 14, 14)
+    assert tapped[0].shape == (2, FRAME_FEATURE_WIDTH, 14, 14)
     torch.testing.assert_close(found, tapped[0].mean(dim=(2, 3)), rtol=1e-3, atol=1e-4)
     assert (found[0] - found[1]).abs().max() > 0.01
 

@@ -105,7 +105,7 @@ def test_a_clip_without_a_film_is_named_before_anything_is_made(
 # --- copies ----------------------------------------------------------------------------------
 
 
-def test_a_copy_has_the_pictures_of_its_frames(settings: list[str]) -> None:
+def test_a_copy_has_the_features_of_its_frames(settings: list[str]) -> None:
     """Features t of frame t and -t of its mirror image, so that rows tell where they are from."""
     length = 90
     row = np.repeat(np.arange(1, length + 1, dtype=np.float32)[:, None], 3, axis=1)
@@ -116,22 +116,22 @@ def test_a_copy_has_the_pictures_of_its_frames(settings: list[str]) -> None:
     flipped = []
     for seed in range(12):
         shown, copy = draw_copy(clip, PENN, config, np.random.default_rng(seed))
-        assert shown.pictures is not None
-        assert copy.pictures is not None
-        assert len(shown.pictures) == len(shown.xy) == 40
+        assert shown.frame_features is not None
+        assert copy.frame_features is not None
+        assert len(shown.frame_features) == len(shown.xy) == 40
         # The window is thinned, so rows of the clip shown are not rows of the clip.
-        expected = np.interp(copy.source, np.arange(40), shown.pictures[:, 0])
-        flipped.append(copy.pictures[0, 0] < 0)
-        np.testing.assert_allclose(np.abs(copy.pictures[:, 0]), expected, rtol=1e-5)
-        assert (copy.pictures < 0).all() == flipped[-1]
+        expected = np.interp(copy.source, np.arange(40), shown.frame_features[:, 0])
+        flipped.append(copy.frame_features[0, 0] < 0)
+        np.testing.assert_allclose(np.abs(copy.frame_features[:, 0]), expected, rtol=1e-5)
+        assert (copy.frame_features < 0).all() == flipped[-1]
         read = to_input(copy, PENN, config)
         assert read.maps is None
         assert read.joints is not None
-        np.testing.assert_allclose(read.joints, copy.pictures, rtol=1e-6)
+        np.testing.assert_allclose(read.joints, copy.frame_features, rtol=1e-6)
     assert 0 < sum(flipped) < len(flipped)
 
 
-def test_pictures_and_joints_of_a_training_clip_belong_together(
+def test_frame_features_and_joints_of_a_training_clip_belong_together(
     tmp_path: Path, settings: list[str]
 ) -> None:
     """The square of the film goes down as fast as the figure's phase goes on."""
@@ -140,14 +140,14 @@ def test_pictures_and_joints_of_a_training_clip_belong_together(
     for name in ("one", "two"):
         film(project, name, stripes(phase), fps=30)
     config = project.config(overrides=settings)
-    read = frame_features.frame_reader(project, config, device="cpu")
+    read = frame_features.frame_feature_reader(project, config, device="cpu")
     assert read is not None
-    (clip, _) = load_training_set(project, config, read.both).train
-    assert clip.pictures is not None
+    (clip, _) = load_training_set(project, config, read.with_mirrored).train
+    assert clip.frame_features is not None
     assert clip.mirrored is not None
-    assert len(clip.pictures) == len(clip.xy) == 21
-    for pictures, columns in ((clip.pictures, slice(4, 12)), (clip.mirrored, slice(20, 28))):
-        cells = pictures.reshape(-1, 32, 32)[:, :, columns].mean(axis=2) - 60 / 255
+    assert len(clip.frame_features) == len(clip.xy) == 21
+    for features, columns in ((clip.frame_features, slice(4, 12)), (clip.mirrored, slice(20, 28))):
+        cells = features.reshape(-1, 32, 32)[:, :, columns].mean(axis=2) - 60 / 255
         centre = (cells * np.arange(32)).sum(axis=1) / cells.sum(axis=1)  # cells of 2 pixels
         expected = np.interp(np.arange(21) / 20, np.arange(31) / 30, phase)
         np.testing.assert_allclose(centre, (4 + 40 * expected + 7.5) / 2, atol=0.7)
