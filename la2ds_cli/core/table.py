@@ -53,7 +53,8 @@ _TEX = {
 @dataclass(frozen=True)
 class Cell:
     """text: a figure or words. spread: what stands behind the figure, smaller where there are
-    sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the second, 0 for the others."""
+    sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the second,
+    0 for the others."""
 
     text: str
     spread: str = ""

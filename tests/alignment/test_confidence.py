@@ -84,8 +84,8 @@ def test_the_interval_holds_90_percent_and_the_confidence_is_of_5_percent_of_b(
     monkeypatch: pytest.MonkeyPatch, kind: str, spread: float, half: float
 ) -> None:
     """40 frames against 200. The order of time leaves 8 frames open, the estimates 0 or 6, a
-    frame 0.3 and the pace 1 % of 200: of the root of the summed squares half an interval is 1.9, 3.4 or,
-    with estimates, 1.5 times as long. 5 % of B are 10 frames."""
+    frame 0.3 and the pace 1 % of 200: of the root of the summed squares half an interval is 1.9,
+    3.4 or, with estimates, 1.5 times as long. 5 % of B are 10 frames."""
     monkeypatch.setattr(confidence, "order_spread", lambda *_: np.full(40, 8.0))
     sure = certainty(
         np.zeros((40, 1)),
