@@ -41,13 +41,13 @@ def ls(as_json: JsonOption = False) -> None:
     from la2ds_cli.formats.datasets import data_sets
 
     with Console(as_json=as_json) as console:
-        found = data_sets()
-        console.document("datasets ls", {"data_sets": found})
-        for data in found:
+        listed = data_sets()
+        console.document("datasets ls", {"data_sets": listed})
+        for data in listed:
             console.line(f"{data.name}  {data.title}", "bold")
             _wrapped(console, "what", data.what)
-            for place in data.get:
-                console.line(f"  {'get':<{_INDENT - 2}}{place.url} ({place.label})")
+            for link in data.get:
+                console.line(f"  {'get':<{_INDENT - 2}}{link.url} ({link.label})")
             checked = "" if data.terms_checked else "; not checked for this list, read them there"
             _wrapped(console, "terms", data.terms + checked)
             _wrapped(console, "splits", data.splits)

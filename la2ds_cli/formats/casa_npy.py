@@ -1,8 +1,8 @@
 """Records of CASA (Kwon et al., CVPR 2022): `npyrecords/NAME_train.npy` and `NAME_val.npy`.
 
 A file is a pickled dictionary: name of the video -> `pose`, `labels` and, of body models, `beta`.
-Only what holds joints can be imported: the records of IKEA ASM (T, 17, 3), and files that others
-write in this layout. The records of Penn Action and H2O hold parameters of SMPL and MANO.
+Only records of joints can be imported: those of IKEA ASM (T, 17, 3), and files that others write in
+this layout. The records of Penn Action and H2O hold parameters of SMPL and MANO.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def import_casa_npy(
     plane: str = "xy",
     progress: Progress | None = None,
 ) -> list[ItemResult]:
-    """Import the videos of one file `root`; nothing in the file is run.
+    """Import the videos of one file `root` without running anything in it.
 
     `pose` is (T, K, 2), taken as pixels, or (T, K, 3), of which the two axes of `plane` are kept,
     200 pixels to the unit: an orthographic view. Joints are in the order of options.skeleton, else
@@ -50,9 +50,9 @@ def import_casa_npy(
     (val counts as test). Runs of equal `labels` (T,) become the phases `phase N`; label 0 of
     kallax_shelf_drawer is `background`.
 
-    `pose` (T, 72) or (T, 102) holds parameters of SMPL or MANO: the whole file is refused where
-    all records do (I002). A record that is wrong fails alone. UserError (exit 2): another split or
-    plane.
+    `pose` (T, 72) or (T, 102) holds parameters of SMPL or MANO: the file is refused if all of its
+    records do (I002). An unusable record becomes a failed item. Raises UserError (exit 2) for any
+    other split or plane.
     """
     progress = progress or Progress()
     for what, given, known in (("split", split or "train", SPLITS), ("plane", plane, PLANES)):
@@ -77,7 +77,7 @@ def import_casa_npy(
 def _read_records(
     path: Path, options: ImportOptions, split: str | None, plane: str
 ) -> list[FileClip]:
-    """The records of a file; one that is wrong brings its problem along."""
+    """The records of a file as clips; an unusable record is a clip with a `problem`."""
     records = read_object(path)
     if not isinstance(records, dict) or not records:
         raise PoseFileError("it should hold a dictionary with one record for each video")
@@ -86,7 +86,7 @@ def _read_records(
     if split is None and named:
         split = "train" if named[2] == "train" else "test"
     settings = {"plane": plane}
-    order = order_by_count(17, "coco17")  # of records that turn out to be wrong
+    order = order_by_count(17, "coco17")  # for unusable records
     clips = []
     for name, record in records.items():
         try:
@@ -130,13 +130,13 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
         raise JointsError(
             f"the pose of {where}, {pose.shape}, holds parameters of the body model {model}, not "
             "joints",
-            f"joints come out of {model} only, which has a licence of its own and is no part of "
-            "la2ds: compute them with it and store (frames, joints, 2 or 3)",
+            f"only {model}, which has its own licence and is not part of la2ds, can compute joints "
+            "from them: do so, and store (frames, joints, 2 or 3)",
         )
     if pose.ndim != 3 or pose.shape[2] not in (2, 3) or not pose.size:
         raise JointsError(
             f"the pose of {where} should be (frames, joints, 2 or 3), not {pose.shape}",
-            "store joints, a place for each",
+            "store the coordinates of each joint",
         )
     labels = numbers_of(record["labels"], f"the labels of {where}")
     if labels.shape != pose.shape[:1]:
@@ -149,7 +149,7 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
 
 
 def _flat(pose: FloatArray, plane: str) -> tuple[FloatArray, dict[str, Any]]:
-    """Joints (T, K, 2) in pixels, and how they were made of three coordinates."""
+    """Joints (T, K, 2) in pixels, and the projection of 3D joints, as facts of the clip."""
     if pose.shape[2] == 2:
         return pose, {}
     return PIXELS * pose[:, :, list(PLANES[plane])], {"projection": f"orthographic {plane}"}

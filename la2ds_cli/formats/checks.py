@@ -1,5 +1,5 @@
-"""What can be wrong with a pose file, one exception per item code (docs/exit-codes.md), and checked
-values out of files that others wrote."""
+"""Errors of a pose file, one exception per item code (docs/exit-codes.md), and checked values from
+files that other tools wrote."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from la2ds_cli.core.types import FloatArray
 
 
 class PoseFileError(Exception):
-    """I001: the file is not what its format says. The message says where and what, not the file."""
+    """I001: the file does not follow its format. The message gives the problem but not the file."""
 
     code = "I001"
     exit_code = ExitCode.UNREADABLE
-    usual_hint = "check that the file is whole and that the format is the right one"
+    usual_hint = "check that the file is complete and that the format is the right one"
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class PoseFileError(Exception):
 
 
 class JointsError(PoseFileError):
-    """I002: the joints do not fit the skeleton, or no skeleton is known for them."""
+    """I002: the joints do not fit the skeleton, or no known skeleton has them."""
 
     code = "I002"
     exit_code = ExitCode.MISMATCH
@@ -48,7 +48,7 @@ class JointsError(PoseFileError):
 
 
 class FramesError(PoseFileError):
-    """I003: frame numbers are missing, double or no numbers."""
+    """I003: frame numbers are missing, repeated or not numbers."""
 
     code = "I003"
     exit_code = ExitCode.MISMATCH
@@ -64,12 +64,12 @@ class VideoError(PoseFileError):
 
 
 class FormatError(ValueError):
-    """A format of `la2ds export` cannot hold these poses; the message says why."""
+    """A format of `la2ds export` cannot hold these poses; the message gives the reason."""
 
 
-# --- checked values; PoseFileError says where one is not as it should be -------------------------
+# --- checked values; PoseFileError names the place of a wrong one --------------------------------
 
-_MOST_FRAME = 10**9  # more than a year of video: no frame number, but a time stamp or an id
+_MOST_FRAME = 10**9  # more than a year of video: not a frame number, but a time stamp or an id
 
 
 def read_text(path: Path) -> str:
@@ -83,7 +83,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON document of a file; NaN and Infinity are let through as numbers."""
+    """The JSON document of a file; NaN and Infinity are accepted as numbers."""
     text = read_text(path)
     if not text.strip():
         raise PoseFileError("it is empty")
@@ -96,28 +96,28 @@ def read_json(path: Path) -> Any:
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:
-    """`value`, if it is a JSON object."""
+    """`value`, checked to be a JSON object."""
     if not isinstance(value, dict):
         raise PoseFileError(f"{where} should be an object, not {_kind(value)}")
     return value
 
 
 def sequence(value: Any, where: str) -> list[Any]:
-    """`value`, if it is a JSON array."""
+    """`value`, checked to be a JSON array."""
     if not isinstance(value, list):
         raise PoseFileError(f"{where} should be a list, not {_kind(value)}")
     return value
 
 
 def entry(value: dict[str, Any], key: str, where: str) -> Any:
-    """value[key]."""
+    """value[key], checked to exist."""
     if key not in value:
         raise PoseFileError(f"{where} has no '{key}'")
     return value[key]
 
 
 def numbers(value: Any, where: str, count: int | None = None) -> FloatArray:
-    """(n,) float64 of a flat list of numbers; null counts as NaN. count: n, where it is known."""
+    """A flat list of numbers as (n,) float64; null becomes NaN. count: n, where it is known."""
     items = sequence(value, where)
     if count is not None and len(items) != count:
         raise PoseFileError(f"{where} should have {count} numbers, not {len(items)}")
@@ -126,27 +126,27 @@ def numbers(value: Any, where: str, count: int | None = None) -> FloatArray:
 
 def number(value: Any, where: str) -> float:
     """A finite number."""
-    found = _number(value, where)
-    if not math.isfinite(found):
-        raise PoseFileError(f"{where} should be a finite number, not {found}")
-    return found
+    result = _number(value, where)
+    if not math.isfinite(result):
+        raise PoseFileError(f"{where} should be a finite number, not {result}")
+    return result
 
 
 def positive(value: Any, where: str) -> float:
     """A finite number above 0."""
-    found = number(value, where)
-    if found <= 0:
-        raise PoseFileError(f"{where} should be above 0, not {found:g}")
-    return found
+    result = number(value, where)
+    if result <= 0:
+        raise PoseFileError(f"{where} should be above 0, not {result:g}")
+    return result
 
 
 def frame_number(value: Any, where: str) -> int:
-    """A frame number: a whole number of at least 0, also as text."""
+    """A frame number: an integer of at least 0, also as text."""
     text = str(value).strip()
-    whole = re.fullmatch(r"(\d{1,10})(\.0*)?", text) if not isinstance(value, bool) else None
-    if whole is None or int(whole[1]) > _MOST_FRAME:
-        raise FramesError(f"{where}: {shown(value)} is no frame number")
-    return int(whole[1])
+    match = re.fullmatch(r"(\d{1,10})(\.0*)?", text) if not isinstance(value, bool) else None
+    if match is None or int(match[1]) > _MOST_FRAME:
+        raise FramesError(f"{where}: {shown(value)} is not a frame number")
+    return int(match[1])
 
 
 def last_number(name: str, where: str) -> int:
@@ -159,7 +159,7 @@ def last_number(name: str, where: str) -> int:
 
 
 def shown(value: Any) -> str:
-    """A value as it can stand in a sentence."""
+    """A value as it is quoted in a message: its repr, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

@@ -52,11 +52,11 @@ def import_coco_json(
 ) -> list[ItemResult]:
     """Import .json files in the COCO keypoint layout; `root` is a file or a folder of them.
 
-    Read: images (frame_id or the number in file_name, width, height, time), videos (name, fps),
+    Reads images (frame_id or the number in file_name, width, height, time), videos (name, fps),
     categories (joint names), annotations or results (keypoints, keypoint_scores, bbox, score,
-    identity). Images of several video_ids or folders are several clips. Dropped: segmentation,
+    identity). Images of several video_ids or folders are several clips. Drops segmentation,
     crowds, categories other than the first with joints, the link to the images. Flags v = 2, 1, 0
-    become scores 1, 0.5 and NaN; other third numbers are scores.
+    become scores 1, 0.5 and NaN; any other third value is a score.
     """
     pose_format = PoseFormat("coco-json", (".json",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -74,7 +74,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _results(path: Path, document: list[Any], options: ImportOptions) -> list[FileClip]:
-    """A plain list: one entry per person and frame; frames without a person are not listed."""
+    """Clips of a plain list of results, one per person and frame; empty frames are not listed."""
     entries = [mapping(item, f"result {n}") for n, item in enumerate(document)]
     entries = [item for item in entries if "keypoints" in item]
     if not entries:
@@ -104,22 +104,22 @@ def _result_frame(item: _Entry, where: str) -> int:
 def _data_set(path: Path, document: _Entry, options: ImportOptions) -> list[FileClip]:
     images = _by_id(document["images"], "image")
     category, names = _category(document.get("categories", []))
-    kept = []
+    items = []
     for n, item in enumerate(sequence(document["annotations"], "'annotations'")):
         item = mapping(item, f"annotation {n}")
         other = category is not None and item.get("category_id", category) != category
         if "keypoints" in item and not other and item.get("iscrowd") != 1:
-            kept.append(item)
-    if not kept:
+            items.append(item)
+    if not items:
         raise PoseFileError("none of its annotations has 'keypoints'")
     people: dict[Any, list[Person]] = defaultdict(list)
-    persons = _people(kept)
-    for n, (item, person) in enumerate(zip(kept, persons, strict=True)):
+    listed = _people(items)
+    for n, (item, person) in enumerate(zip(items, listed, strict=True)):
         image = _key(entry(item, "image_id", f"annotation {n}"))
         if image not in images:
             raise FramesError(f"annotation {n} belongs to image {image}, which is not listed")
         people[image].append(person)
-    order = joint_order(names, len(persons[0].xy), options.skeleton, options.renamed)
+    order = joint_order(names, len(listed[0].xy), options.skeleton, options.renamed)
     videos = _by_id(document.get("videos", []), "video")
     groups = _groups(images)
     clip_names = _clip_names(path, {key: _video_name(videos, key) for key in groups})
@@ -136,23 +136,23 @@ def _data_set(path: Path, document: _Entry, options: ImportOptions) -> list[File
 
 
 def _by_id(value: Any, kind: str) -> dict[str, _Entry]:
-    found: dict[str, _Entry] = {}
+    by_id: dict[str, _Entry] = {}
     for n, item in enumerate(sequence(value, f"'{kind}s'")):
         item = mapping(item, f"{kind} {n}")
         key = _key(entry(item, "id", f"{kind} {n}"))
-        if key in found:
+        if key in by_id:
             raise FramesError(f"two {kind}s have the id {key}")
-        found[key] = item
-    return found
+        by_id[key] = item
+    return by_id
 
 
 def _key(value: Any) -> str:
-    """An id as a key: tools disagree whether ids are numbers or text."""
+    """An id as text: tools disagree whether ids are numbers or text."""
     return str(value)[:200]
 
 
 def _category(value: Any) -> tuple[Any, list[str] | None]:
-    """Id and joint names of the category to read; (None, None) when none has joints."""
+    """Id and joint names of the category to read; (None, None) if none has joints."""
     listed = sequence(value, "'categories'")
     categories = [mapping(item, f"category {n}") for n, item in enumerate(listed)]
     with_joints = [item for item in categories if item.get("keypoints")]
@@ -184,7 +184,7 @@ def _video_name(videos: Mapping[str, _Entry], key: str) -> str:
 
 
 def _clip_names(path: Path, names: Mapping[str, str]) -> dict[str, str]:
-    """An only clip is called after its file; several after their video, where that tells them."""
+    """A single clip is named after its file, several after their videos if those names differ."""
     if len(names) == 1:
         return dict.fromkeys(names, path.stem)
     distinct = len(set(names.values())) == len(names)
@@ -209,7 +209,7 @@ def _frames(images: Mapping[str, _Entry], people: Mapping[str, list[Person]]) ->
         where = f"image {key}"
         frame = _image_frame(image, where)
         if frame in frames:
-            raise FramesError(f"{where}: frame {frame} is there twice")
+            raise FramesError(f"{where}: frame {frame} appears twice")
         frames[frame] = people.get(key, [])
         if "time" in image:
             time[frame] = number(image["time"], f"the time of {where}")
@@ -299,12 +299,12 @@ SUFFIX = ".json"
 
 
 def export_coco_json(pose: PoseSequence, name: str, path: Path) -> None:
-    """images (file_name, frame_id, time), annotations, the joint names and limbs as category.
+    """Write images (file_name, frame_id, time), annotations, and joint names and limbs as category.
 
-    keypoints hold x, y and the flag 2 (seen) or 0 (missing, x = y = 0), as COCO has it;
-    keypoint_scores, beside them, the scores. Pixels and scores have 4 decimals, times are exact.
-    bbox is the box of the subject, or the one around the joints where there is none. Lost: nothing
-    but that difference.
+    keypoints hold x, y and the flag 2 (seen) or 0 (missing, x = y = 0), as in COCO; the scores are
+    in keypoint_scores. Pixels and scores have 4 decimals, times are exact. bbox is the box of the
+    subject, or the one around the joints if the subject has none. Nothing is lost but that
+    difference.
     """
     skeleton = get_skeleton(pose.skeleton)
     width, height = pose.size

@@ -1,6 +1,7 @@
-"""The data sets of the papers: what they are, where to get them and how they are read.
+"""The data sets of the papers: their contents, sources and terms, and the command that reads each.
 
-The list is datasets.toml. Nothing is fetched: the authors give their data out on their own terms.
+The list is datasets.toml. Nothing is downloaded: the authors distribute their data on their own
+terms.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from importlib.resources import files
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where something of a data set is offered. label: what it is; url: its address."""
+class Link:
+    """An address at which part of a data set is offered. label: which part."""
 
     label: str
     url: str
@@ -23,14 +24,14 @@ class DataSet:
     """One entry of datasets.toml.
 
     name: as in the list. importer: the sub-command of `la2ds import` that reads it. example: a
-    whole command. splits: as the papers use them. terms: what is known of them; terms_checked:
-    whether somebody has read them on the authors' page for this list.
+    complete command. splits: as the papers use them. terms: as far as they are known;
+    terms_checked: whether somebody has read them on the authors' page for this list.
     """
 
     name: str
     title: str
     what: str
-    get: tuple[Place, ...]
+    get: tuple[Link, ...]
     terms: str
     terms_checked: bool
     importer: str
@@ -46,5 +47,5 @@ def data_sets() -> list[DataSet]:
 
 
 def _entry(name: str, values: dict) -> DataSet:
-    places = tuple(Place(label, url) for label, url in values.pop("get"))
-    return DataSet(name, get=places, importer=values.pop("import"), **values)
+    links = tuple(Link(label, url) for label, url in values.pop("get"))
+    return DataSet(name, get=links, importer=values.pop("import"), **values)

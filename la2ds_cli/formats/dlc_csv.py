@@ -38,10 +38,10 @@ def import_dlc_csv(
 ) -> list[ItemResult]:
     """Import a .csv file of DeepLabCut, or a folder of them.
 
-    Read: x, y and likelihood (1 where a labelled file has none) of each body part, matched by
-    name; individuals as identities; frame numbers of the first column, or in its image names.
-    Dropped: the scorer, and the part of the file name from `DLC_` on. The files hold no times and
-    no size. A folder's *_filtered.csv are clips of their own.
+    Reads x, y and likelihood (1 if a labelled file has none) of each body part, matched by name;
+    individuals as identities; frame numbers from the first column, or from its image names. Drops
+    the scorer, and the part of the file name from `DLC_` on. The files hold no times and no size.
+    The *_filtered.csv files of a folder are clips of their own.
     """
     pose_format = PoseFormat("dlc-csv", (".csv",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -73,9 +73,9 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     people: dict[int, list[Person]] = {}
     for t, frame in enumerate(frames):
         if frame in people:
-            raise FramesError(f"frame {frame} is there twice")
-        found = [_person(value[t], names, table[owner], owner) for owner in table]
-        people[frame] = [person for person in found if np.isfinite(person.xy).any()]
+            raise FramesError(f"frame {frame} appears twice")
+        persons = [_person(value[t], names, table[owner], owner) for owner in table]
+        people[frame] = [person for person in persons if np.isfinite(person.xy).any()]
     order = joint_order(names, len(names), options.skeleton, options.renamed)
     clip = re.split(r"DLC_", path.stem)[0] or path.stem
     return [FileClip(clip, path, people, order, first=0)]
@@ -91,7 +91,7 @@ def _table(
             raise PoseFileError(f"column {column + 2} is '{coord}', not x, y or likelihood")
         key = (part, coord.lower())
         if key in table.setdefault(owner, {}):
-            raise JointsError(f"the body part '{part}' is there twice")
+            raise JointsError(f"the body part '{part}' appears twice")
         table[owner][key] = column
     return table
 
@@ -127,9 +127,9 @@ _SCORER = "la2ds"
 
 
 def export_dlc_csv(pose: PoseSequence, name: str, path: Path) -> None:
-    """Joints as body parts: pixels and likelihood to 4 decimals, rows by frame number.
+    """Write joints as body parts: pixels and likelihood to 4 decimals, rows by frame number.
 
-    x and y of a missing joint are empty, its likelihood is 0. Lost: times, boxes and size.
+    x and y of a missing joint are empty, its likelihood is 0. Times, boxes and size are lost.
     """
     joints = get_skeleton(pose.skeleton).joints
     buffer = io.StringIO()

@@ -1,4 +1,4 @@
-"""The step `export`: clips of a project to files of another format, each written once and whole."""
+"""The step `export`: clips of a project to files of another format, each written atomically."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def export_poses(
     """Write the poses of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
     names: as Project.find understands them. out: default results/export/<format> of the project.
-    `path` of a result is the file or folder. E001 skipped: it is there already and `overwrite` is
-    not set; E002 skipped or failed: no poses, or damaged ones; E003 skipped: the format cannot
-    hold them. UserError: unknown format or clip (exit 2), no clips (exit 4), the disk (exit 7).
+    `path` of a result is the file or folder. Item codes: E001 (skipped) the file exists and
+    `overwrite` is not set; E002 (skipped or failed) the clip has no poses, or damaged ones; E003
+    (skipped) the format cannot hold them. Raises UserError for an unknown format or clip (exit 2),
+    for a project without clips (exit 4), and if the disk cannot be written (exit 7).
     """
     export, suffix = load_exporter(format_name)
     videos = _chosen(project, names)
@@ -63,7 +64,7 @@ def _chosen(project: Project, names: Sequence[str]) -> list[Video]:
 def _find(project: Project, name: str) -> Video:
     video = project.find(name)
     if video is None:
-        known = [known for v in project.videos() for known in (v.id, Path(v.path).name)]
+        known = [label for v in project.videos() for label in (v.id, Path(v.path).name)]
         near = get_close_matches(name, known, n=1)
         raise UserError(
             f"there is no clip '{name}' in the project",
@@ -81,7 +82,7 @@ def _export_one(
             video,
             "skipped",
             code="E001",
-            message=f"{path} is there already",
+            message=f"{path} exists already",
             hint="add --overwrite, or choose another folder with --out",
         )
     try:

@@ -1,4 +1,4 @@
-"""A clip of a pose file: its people, frames and times, to the PoseSequence of its subject."""
+"""From a clip of a pose file (people, frames, times) to the PoseSequence of its subject."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
 from la2ds_cli.video.media_files import VIDEO_SUFFIXES
 from la2ds_cli.video.reader import probe, read_frames
 
-_SPARSE = 20  # frame numbers may run over so many times the frames listed, and ...
-_ALWAYS_FINE = 1000  # ... over so many in any case
-_FAR = 1e6  # pixels: no place in or near a picture, so the joint is missing
+_SPARSE = 20  # frame numbers may span this many times the number of listed frames ...
+_ALWAYS_FINE = 1000  # ... and this many frames in any case
+_FAR = 1e6  # pixels: nowhere in or near a picture, so the joint is missing
 _SLACK = 1  # frames by which a video and its poses may differ
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What a pose file may not hold, given by hand; None = take it from the file.
+    """Facts that a pose file may lack, given by hand; None = take them from the file.
 
     fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video:
     the video file, or a folder with one video for each clip, named like it. renamed: their joint
@@ -42,7 +42,7 @@ class ImportOptions:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> None:
-        """UserError (exit 2) for options that contradict each other."""
+        """Raise UserError for contradictory options (exit 2) and a missing video (exit 3)."""
         if self.video is not None and (self.fps is not None or self.size is not None):
             option = "--fps" if self.fps is not None else "--size"
             raise UserError(
@@ -64,8 +64,8 @@ class ImportOptions:
 class Person:
     """One person of one frame, in the pixels and the joint order of the file.
 
-    xy: (K, 2), NaN = missing. score: (K,) as in the file. box: (4,) xyxy, NaN = none given.
-    confidence: of the whole person, None = none given. track: who it is, None = not told.
+    xy: (K, 2), NaN = missing. score: (K,) as in the file. box: (4,) xyxy, NaN = not given.
+    confidence: of the detection, None = not given. track: the identity, None = not given.
     """
 
     xy: FloatArray
@@ -81,7 +81,7 @@ def no_box() -> FloatArray:
 
 
 def missing_where_zero(xy: FloatArray, score: FloatArray) -> FloatArray:
-    """xy (K, 2) with NaN where x, y and score are all 0, which is how many tools write missing."""
+    """xy (K, 2) with NaN where x, y and score are all 0, as many tools write a missing joint."""
     zero = (xy == 0).all(axis=1) & (score == 0)
     return np.where(zero[:, None], np.nan, xy)
 
@@ -89,11 +89,11 @@ def missing_where_zero(xy: FloatArray, score: FloatArray) -> FloatArray:
 def choose_people(
     people: Sequence[Sequence[Person]], fps: float, size: tuple[int, int]
 ) -> tuple[list[Person | None], dict[str, Any]]:
-    """The subject in each of the T frames (None = not there), and facts about the choice.
+    """The subject in each of the T frames (None = absent), and facts about the choice.
 
-    People are followed by the identities of the file and, where it has none, by their boxes; one of
-    them is chosen over the whole clip, as in pose extraction. facts: people, margin,
-    ambiguous, cuts; empty when no frame has more than one person.
+    People are tracked by the identities of the file and, if it has none, by their boxes; one of
+    them is chosen for the entire clip, as in pose extraction. facts: people, margin, ambiguous,
+    cuts; empty if no frame has more than one person.
     """
     if all(len(frame) <= 1 for frame in people):
         return [frame[0] if frame else None for frame in people], {}
@@ -109,7 +109,7 @@ def choose_people(
     subject, cuts = follow_cuts(first.index, tracks, least=least)
     chosen: list[Person | None] = [None] * len(people)
     for t, box in zip(subject.frame, subject.box, strict=True):
-        chosen[t] = next(p for p, found in located[t] if np.array_equal(found, box))
+        chosen[t] = next(person for person, extent in located[t] if np.array_equal(extent, box))
     return chosen, {
         "people": len(rank_people(tracks, frame_size, len(people))),
         "margin": round(first.margin, 3),
@@ -119,7 +119,7 @@ def choose_people(
 
 
 def _extent(person: Person) -> FloatArray | None:
-    """The box of a person, else the one around the joints; None when it has no area."""
+    """The box (4,) of a person, else the one around the joints; None if it has no area."""
     box = person.box
     if not np.isfinite(box).all():
         seen = person.xy[np.isfinite(person.xy).all(axis=1)]
@@ -136,7 +136,7 @@ def _confidence(person: Person) -> float:
 
 
 def _detections(located: Sequence[Sequence[tuple[Person, FloatArray]]]) -> list[FloatArray]:
-    """(n_t, 6) of each frame for link_detections: box, confidence, number of the identity or -1."""
+    """Rows (n_t, 6) of each frame for link_detections: box, confidence, identity number or -1."""
     identities: dict[str, int] = {}
     detections = []
     for frame in located:
@@ -150,29 +150,28 @@ def _detections(located: Sequence[Sequence[tuple[Person, FloatArray]]]) -> list[
 
 
 def _reach(boxes: Sequence[FloatArray]) -> tuple[int, int]:
-    """The size of the frame as far as the boxes tell."""
+    """The least frame size (width, height) that contains all boxes."""
     corner = np.ceil(np.max(boxes, axis=0)[2:])
     return max(1, int(corner[0])), max(1, int(corner[1]))
 
 
-# --- a clip as its file has it, and its PoseSequence ---------------------------------------------
+# --- a clip as stored in its file, and its PoseSequence -------------------------------------------
 
 
 @dataclass(frozen=True)
 class FileClip:
-    """One clip as its file has it.
+    """One clip as stored in its file.
 
     name: of the clip; path: the file or folder. people: frame number as in the file -> people.
-    order: how the joints fill a skeleton. complete: every frame of the video has a number, also
-    those without people. first: number of the video's first frame, None = the format does not
-    tell. time: frame number -> seconds, empty when the file has none; with times, the frames are
-    kept as they are numbered. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are
-    shares of the size.
+    order: how the joints fill a skeleton. complete: every frame of the video has a number, even
+    those without people. first: number of the video's first frame, None = not fixed by the format.
+    time: frame number -> seconds, empty if the file has none; with times, the frames keep their
+    numbers. fps: 0 = unknown. size: (0, 0) = unknown. unit: coordinates are shares of the size.
 
-    Of clips of data sets: sources: the files and folders the poses are in, where that is not `path`
-    alone. split, group: of the row. phases: in frames of the file, which may end after the poses.
-    settings: choices that make other poses of the same files. info: further facts of the poses.
-    problem: what is wrong with this clip alone, of several of one file.
+    For clips of data sets: sources: the files and folders that hold the poses, if not `path` alone.
+    split, group: of the row. phases: in frames of the file, which may end after the poses.
+    settings: choices on which the poses depend, for the recipe. info: further facts of the poses.
+    problem: the error of this clip alone, if the file holds several.
     """
 
     name: str
@@ -196,20 +195,20 @@ class FileClip:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of the sequence: frame number in the file, or -1, and index, seconds, rate."""
+    """Rows of the sequence: frame number in the file (-1 = missing), frame index, seconds, rate."""
 
     number: IntArray
     frame: IntArray
     time: FloatArray
     fps: float
-    absent: int = 0  # numbers of a complete list that are not there
+    absent: int = 0  # frame numbers missing from a complete list
 
 
 def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> PoseSequence:
     """The subject of a clip; frames that the file leaves out are NaN.
 
-    info: frames, coverage, mean_score (of the joints that are seen), absent (frame numbers left
-    out of a complete list), and with several people what choose_people says. Raises PoseFileError.
+    info: frames, coverage, mean_score (of the joints that are seen), absent (frame numbers missing
+    from a complete list), and with several people the facts of choose_people. Raises PoseFileError.
     """
     if not clip.people:
         raise PoseFileError("it holds no frames")
@@ -273,7 +272,7 @@ def _rows(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
     length = int(frame[-1]) + 1
     if length > max(_ALWAYS_FINE, _SPARSE * len(number)):
         raise FramesError(
-            f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are there"
+            f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are present"
         )
     if video is not None:
         length = _fitted(clip, length, video)
@@ -304,7 +303,7 @@ def _first_number(clip: FileClip, number: IntArray, video: SourceVideo | None) -
 
 
 def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:
-    """Frames of the sequence that goes with a video, or VideoError with both counts."""
+    """Number of frames of the sequence that goes with a video; VideoError gives both counts."""
     short = clip.complete and length < len(video) - _SLACK
     if short or length > len(video) + _SLACK:
         raise VideoError(
@@ -315,13 +314,13 @@ def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:
 
 def _rising(time: FloatArray) -> FloatArray:
     if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
-        raise FramesError("the times of its frames do not rise")
+        raise FramesError("the times of its frames do not increase")
     return time
 
 
 def _usual_rate(time: FloatArray) -> float:
     if len(time) < 2:
-        raise FramesError("it has a single frame, so no frame rate", "add --fps N")
+        raise FramesError("it has a single frame and therefore no frame rate", "add --fps N")
     return float(1 / np.median(np.diff(time)))
 
 
@@ -355,7 +354,7 @@ def _arrays(
 
 
 def describe_joints(clip: FileClip) -> str:
-    """One line on joints that found no counterpart; empty when all did."""
+    """One line on joints without a counterpart; empty if all have one."""
     parts: list[Any] = []
     if clip.order.unused:
         parts.append(f"not used: {', '.join(clip.order.unused)}")
@@ -382,7 +381,7 @@ class SourceVideo:
 
 
 def read_source(path: Path) -> SourceVideo:
-    """Decode a video once for its time stamps; UserError as la2ds_cli.video.reader.probe."""
+    """Decode a video once for its time stamps; raises UserError as la2ds_cli.video.reader.probe."""
     info = probe(path)
     time = np.array([frame.time for frame in read_frames(path)])
     return SourceVideo(path.resolve(), file_digest(path), time, info.fps, (info.width, info.height))
@@ -391,23 +390,23 @@ def read_source(path: Path) -> SourceVideo:
 def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | None:
     """The video of a clip: the file `video`, or in the folder `video` the file of that stem.
 
-    None without `video`. only: whether it is the only clip, as it must be for a file. Raises
-    VideoError for a file that is not there or cannot be read, or that two clips would share.
+    Returns None without `video`. only: whether the import has no other clip; a single video needs
+    that. Raises VideoError if the file does not exist, cannot be read, or would serve two clips.
     """
     if video is None:
         return None
     if video.is_dir():
-        found = [
+        files = [
             path
             for path in sorted(video.iterdir())
             if path.stem == clip and path.suffix.lower() in VIDEO_SUFFIXES
         ]
-        if not found:
+        if not files:
             raise VideoError(
                 f"there is no video called {clip} in {video}",
                 f"name it {clip}.mp4, or import this clip without --video",
             )
-        video = found[0]
+        video = files[0]
     elif not only:
         raise VideoError(
             f"one video, {video.name}, was given for several clips",

@@ -1,9 +1,9 @@
 """H2O (Kwon et al., ICCV 2021): both hands of recordings as seen by one camera, and the actions.
 
 Layout: `subject1/h1/0/cam4/hand_pose/000000.txt`, one file for each frame, and
-`cam4/cam_intrinsics.txt`. Facts of the files are those of the data set's page and viewer; a line of
-hand_pose holds for the left and then the right hand a flag (1 = annotated) and 21 joints x y z,
-metres in the frame of the camera.
+`cam4/cam_intrinsics.txt`. The layout is documented on the data set's page and in its viewer; a line
+of hand_pose holds for the left and then the right hand a flag (1 = annotated) and 21 joints x y z,
+in metres, in the camera frame.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def import_h2o(
     """Import the recordings `root`/subject/scene/number/`camera`, without pictures.
 
     Skeleton hands42, 30 fps, size of cam_intrinsics.txt. Joints are projected with u = fx X/Z + cx,
-    v = fy Y/Z + cy, which has no distortion; a hand with flag 0 and a joint behind the camera are
-    NaN. action: only recordings that hold this action (name or number); whole, not cut to it.
+    v = fy Y/Z + cy, without distortion; hands with flag 0 and joints behind the camera are NaN.
+    action: import only recordings that contain this action (name or number), uncut.
 
-    Of action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) come the split, empty
-    for val, and the phases; where they have no labels, as in the test list, the phases are those of
-    cam4/action_label/. The group is the subject. UserError: no such folder (exit 3), unknown camera
-    or action (exit 2), a list that cannot be read (exit 3 or 5).
+    action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the split, which is
+    empty for val, and the phases; without labels, as in the test list, the phases are those of
+    cam4/action_label/. The group is the subject. Raises UserError if the folder does not exist
+    (exit 3), for an unknown camera or action (exit 2), and if a list cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
     if camera not in CAMERAS:
@@ -91,14 +91,14 @@ def import_h2o(
 
 def _camera_folders(root: Path, camera: str) -> dict[str, Path]:
     """Recording -> folder of its camera, in natural order."""
-    found = [p.parent for p in root.glob(f"*/*/*/{camera}/hand_pose") if p.is_dir()]
-    if not found:
+    folders = [p.parent for p in root.glob(f"*/*/*/{camera}/hand_pose") if p.is_dir()]
+    if not folders:
         raise UserError(
             f"there is no subject*/h1/0/{camera}/hand_pose in {root}",
             hint="name the folder that holds subject1, subject2, ... of H2O",
             exit_code=ExitCode.UNREADABLE,
         )
-    ordered = [Path(name) for name in natural_order(str(folder) for folder in found)]
+    ordered = [Path(name) for name in natural_order(str(folder) for folder in folders)]
     return {folder.parent.relative_to(root).as_posix(): folder for folder in ordered}
 
 
@@ -124,7 +124,7 @@ def _note_lists(
 def _labels(
     folders: dict[str, Path], recordings: dict[str, Recording]
 ) -> dict[str, list[Phase] | PoseFileError]:
-    """Phases of each recording, or what is wrong with its labels of single frames."""
+    """Phases of each recording, or the error in its labels of single frames."""
     labels: dict[str, list[Phase] | PoseFileError] = {}
     for name, folder in folders.items():
         single = folder.parent / EGOCENTRIC / "action_label"
@@ -143,27 +143,27 @@ def _with_action(
     wanted: str,
     progress: Progress,
 ) -> dict[str, Path]:
-    """The recordings that hold an action, and those whose labels cannot be read, which fail."""
-    kept, unlabelled, actions = {}, 0, set()
+    """The recordings that contain an action, and those with unreadable labels, which fail later."""
+    chosen, unlabelled, actions = {}, 0, set()
     for name, folder in folders.items():
         phases = labels[name]
         names = {wanted} if isinstance(phases, PoseFileError) else {p.name for p in phases}
         actions |= names
         unlabelled += not names
         if wanted in names:
-            kept[name] = folder
-    if not kept:
+            chosen[name] = folder
+    if not chosen:
         listed = f"actions found: {', '.join(sorted(actions)) or 'none'}"
         raise UserError(f"no recording is labelled with '{wanted}'", hint=listed)
     if unlabelled:
         progress.note(
             f"recordings without labels, left out: {unlabelled}; import them without --action"
         )
-    return kept
+    return chosen
 
 
 def _read_recording(name: str, folder: Path) -> FileClip:
-    """One recording as one camera saw it, without split and phases; PoseFileError."""
+    """One recording as seen by one camera, without split and phases; raises PoseFileError."""
     focal, centre, size = _intrinsics(folder / "cam_intrinsics.txt")
     people: dict[int, Sequence[Person]] = {}
     for path in sorted((folder / "hand_pose").glob("*.txt")):
@@ -187,27 +187,26 @@ def _read_recording(name: str, folder: Path) -> FileClip:
 
 def _numbers(path: Path) -> FloatArray:
     where = f"{path.parent.name}/{path.name}"
-    words = read_text(path).split()
     try:
-        return np.array([float(word) for word in words], np.float64)
+        return np.array([float(text) for text in read_text(path).split()], np.float64)
     except ValueError as error:
         raise PoseFileError(f"{where} does not hold numbers only") from error
 
 
 def _intrinsics(path: Path) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
     """Focal lengths (2,) and principal point (2,) in pixels, and the size of the frame."""
-    found = _numbers(path)
-    if len(found) != 6 or not np.isfinite(found).all() or (found[[0, 1, 4, 5]] <= 0).any():
+    values = _numbers(path)
+    if len(values) != 6 or not np.isfinite(values).all() or (values[[0, 1, 4, 5]] <= 0).any():
         raise PoseFileError(
-            f"{path.name} should have fx fy cx cy width height, not {len(found)} numbers"
-            if len(found) != 6
+            f"{path.name} should have fx fy cx cy width height, not {len(values)} numbers"
+            if len(values) != 6
             else f"{path.name}: focal lengths and size should be above 0"
         )
-    return found[:2], found[2:4], (int(found[4]), int(found[5]))
+    return values[:2], values[2:4], (int(values[4]), int(values[5]))
 
 
 def _hands(path: Path) -> FloatArray:
-    """(42, 3) metres in the frame of the camera, NaN where a hand was not annotated."""
+    """Joints (42, 3) in metres in the camera frame, NaN where a hand was not annotated."""
     where = f"{path.parent.name}/{path.name}"
     line = _numbers(path)
     if len(line) != 2 * _HAND:
@@ -224,7 +223,7 @@ def _hands(path: Path) -> FloatArray:
 
 
 def _project(joints: FloatArray, focal: FloatArray, centre: FloatArray) -> FloatArray:
-    """Pixels (42, 2) of joints (42, 3) of the camera's frame; NaN for those not before it."""
+    """Pixels (42, 2) of joints (42, 3) in the camera frame; NaN for those behind the camera."""
     depth = np.where(joints[:, 2:] > 0, joints[:, 2:], np.nan)
     return focal * joints[:, :2] / depth + centre
 
@@ -232,50 +231,50 @@ def _project(joints: FloatArray, focal: FloatArray, centre: FloatArray) -> Float
 # --- the actions of H2O: names, lists of segments, labels of single frames -----------------------
 
 # Actions by number, as in the data set's own list; 0 is the background.
-_THINGS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
+_OBJECTS = ("book", "espresso", "lotion", "spray", "milk", "cocoa", "chips", "cappuccino")
 ACTIONS = (
     "background",
-    *(f"grab {thing}" for thing in _THINGS),
-    *(f"place {thing}" for thing in _THINGS),
+    *(f"grab {thing}" for thing in _OBJECTS),
+    *(f"place {thing}" for thing in _OBJECTS),
     *("open lotion", "open milk", "open chips", "close lotion", "close milk", "close chips"),
     *("pour milk", "take out espresso", "take out cocoa", "take out chips"),
     *("take out cappuccino", "put in espresso", "put in cocoa", "put in cappuccino"),
     *("apply lotion", "apply spray", "read book", "read espresso", "spray spray"),
     "squeeze lotion",
 )
-# val is neither: la2ds takes its own validation clips from those it trains on.
+# val has no split: la2ds takes its own validation clips from the training clips.
 LISTS = {"train": "train", "val": "", "test": "test"}
-_FOLDERS = ("action_labels", "label_split", ".")  # where people keep the lists
+_FOLDERS = ("action_labels", "label_split", ".")  # in which the lists may be
 _COLUMNS = ("path", "start_act", "end_act")
 
 
 @dataclass
 class Recording:
-    """What the lists say of a recording. listed: train, val, test, empty = in no list."""
+    """A recording in the lists. listed: train, val or test, empty = in no list."""
 
     listed: str = ""
     phases: list[Phase] = field(default_factory=list)
 
 
 def read_lists(root: Path) -> dict[str, Recording]:
-    """Recordings by `subject1/h1/0` out of action_{train,val,test}.txt; empty where there are none.
+    """Recordings of action_{train,val,test}.txt by `subject1/h1/0`; empty if there are no lists.
 
     Lines are `id path action_label start_act end_act start_frame end_frame`, without the label in
     action_test.txt. end_act is the last frame of the action: in the published lists an action often
-    begins one frame after the last one's end_act and never on it. UserError (exit 3 or 5) names the
-    line that does not fit.
+    begins one frame after the end_act of the one before and never on it. Raises UserError (exit 3
+    or 5) that names the bad line.
     """
-    found: dict[str, Recording] = {}
+    recordings: dict[str, Recording] = {}
     for listed in LISTS:
         path = next(
             (p for f in _FOLDERS if (p := root / f / f"action_{listed}.txt").is_file()), None
         )
         if path is not None:
-            _read_list(path, listed, found)
-    return found
+            _read_list(path, listed, recordings)
+    return recordings
 
 
-def _read_list(path: Path, listed: str, found: dict[str, Recording]) -> None:
+def _read_list(path: Path, listed: str, recordings: dict[str, Recording]) -> None:
     try:
         lines = read_text(path).splitlines()
     except PoseFileError as error:
@@ -288,14 +287,14 @@ def _read_list(path: Path, listed: str, found: dict[str, Recording]) -> None:
             exit_code=ExitCode.UNREADABLE,
         )
     for line, text in enumerate(lines[1:], start=2):
-        words = text.split()
-        if not words:
+        values = text.split()
+        if not values:
             continue
         try:
-            if len(words) != len(header):
-                raise FramesError(f"{len(words)} values where line 1 has {len(header)} columns")
-            row = dict(zip(header, words, strict=True))
-            _add_row(row, listed, found)
+            if len(values) != len(header):
+                raise FramesError(f"{len(values)} values where line 1 has {len(header)} columns")
+            row = dict(zip(header, values, strict=True))
+            _add_row(row, listed, recordings)
         except PoseFileError as error:
             raise UserError(
                 f"{path} line {line}: {error}",
@@ -304,30 +303,30 @@ def _read_list(path: Path, listed: str, found: dict[str, Recording]) -> None:
             ) from error
 
 
-def _add_row(row: dict[str, str], listed: str, found: dict[str, Recording]) -> None:
+def _add_row(row: dict[str, str], listed: str, recordings: dict[str, Recording]) -> None:
     name = row["path"].strip("/")
-    recording = found.setdefault(name, Recording(listed))
+    recording = recordings.setdefault(name, Recording(listed))
     if recording.listed != listed:
-        raise FramesError(f"{name} is in action_{recording.listed}.txt, too")
+        raise FramesError(f"{name} is also in action_{recording.listed}.txt")
     start, end = (frame_number(row[column], column) for column in ("start_act", "end_act"))
     if start > end:
         raise FramesError(f"the action begins at frame {start} and ends at {end}")
     if "action_label" in row:
-        action = _named(frame_number(row["action_label"], "action_label"))
+        action = _action_of(frame_number(row["action_label"], "action_label"))
         if action != ACTIONS[0]:
             recording.phases.append(Phase(start, end + 1, action))
 
 
 def frame_labels(folder: Path) -> list[Phase]:
-    """Phases out of action_label/NNNNNN.txt, one number for each frame; PoseFileError.
+    """Phases from action_label/NNNNNN.txt, one number for each frame; raises PoseFileError.
 
-    Frames of background, and those without a file, have no phase.
+    Background frames and frames without a file have no phase.
     """
     numbers: dict[int, int] = {}
     for path in folder.glob("*.txt"):
         frame = last_number(path.name, folder.name)
         value = frame_number(read_text(path), f"{folder.name}/{path.name}")
-        _named(value)
+        _action_of(value)
         numbers[frame] = value
     labels = np.zeros(max(numbers, default=-1) + 1, np.int64)
     labels[list(numbers)] = list(numbers.values())
@@ -335,14 +334,17 @@ def frame_labels(folder: Path) -> list[Phase]:
     return [Phase(run.start, run.end, ACTIONS[labels[run.start]]) for run in runs]
 
 
-def _named(number: int) -> str:
+def _action_of(number: int) -> str:
     if number >= len(ACTIONS):
         raise PoseFileError(f"there is no action {number}: the last is {len(ACTIONS) - 1}")
     return ACTIONS[number]
 
 
 def action_name(text: str) -> str:
-    """The name of an action given by name, in any spelling, or by number; UserError (exit 2)."""
+    """The name of an action given by name, in any spelling, or by number.
+
+    Raises UserError (exit 2) for an unknown action.
+    """
     plain = re.sub(r"[\s_-]+", " ", text.strip().lower())
     if plain.isdigit() and 0 < int(plain) < len(ACTIONS):
         return ACTIONS[int(plain)]

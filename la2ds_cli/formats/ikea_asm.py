@@ -1,7 +1,7 @@
 """IKEA ASM (Ben-Shabat et al., WACV 2021): 2D poses of people who assemble furniture.
 
-Layout: `Kallax_Shelf_Drawer/<scan>/dev3/pose2d/000000.json`, ground truth of about one frame in a
-hundred and of dev3 alone; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
+Layout: `Kallax_Shelf_Drawer/<scan>/dev3/pose2d/000000.json`, ground truth for about one frame in a
+hundred and for dev3 alone; `<scan>/dev1..3/predictions/pose2d/<network>/`, one file
 `scan_video_000000000000_keypoints.json` for each frame; beside the furniture or in indexing_files/
 the lists train_cross_env.txt and test_cross_env.txt, and the actions as gt_segments.json or as
 ikea_annotation_db_full. The layout is that of the data set's own loaders.
@@ -49,7 +49,7 @@ NETWORK = "keypoint_rcnn_ft"
 RULES = ("score", "centre", "clip")
 _SIZE = (1920, 1080)
 _CENTRE = np.array([960.0, 540.0])
-_LEAST_AREA = 20000.0  # square pixels: smaller people stand behind or are children
+_LEAST_AREA = 20000.0  # square pixels: smaller people stand in the background or are children
 _CERTAIN = 3  # the highest confidence of the ground truth
 _FRAME = re.compile(r"(?:.*_)?(\d+)_keypoints\.json", re.IGNORECASE)
 _SKELETONS = {17: "coco17", 25: "body25"}
@@ -68,17 +68,17 @@ def import_ikea_asm(
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by a camera, without pictures.
 
-    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25), or `ground-truth`, of
-    which only the annotated frames become rows. person: which of several people of a frame, by the
-    rules of the data set's code: `score`, the highest mean score; `centre`, the one nearest to the
-    middle of the frame among those of at least 20000 square pixels, else the nearest; `clip`
-    follows all of them and chooses over the whole clip, as for other formats. furniture: only
-    scans of it, in any spelling.
+    poses: a folder of predictions/pose2d (17 joints: coco17, 25: body25), or `ground-truth`, whose
+    annotated frames alone become rows. person: which of several people in a frame is taken, by the
+    rules of the data set's code: `score`, the one with the highest mean score; `centre`, the one
+    nearest to the middle of the frame among those of at least 20000 square pixels, else the
+    nearest; `clip` tracks everybody and chooses one for the entire clip, as for other formats.
+    furniture: import only scans of it, in any spelling.
 
-    The split is that of the lists (of gt_segments.json where there are none), the phases are the
-    actions of gt_segments.json but for `NA`, or those of ikea_annotation_db_full where there is no
-    gt_segments.json. UserError: no such folder (exit 3), unknown furniture, camera or rule (exit
-    2), lists that cannot be read (exit 3 or 5).
+    The split is that of the lists (of gt_segments.json without lists); the phases are the actions
+    of gt_segments.json except `NA`, or those of ikea_annotation_db_full without gt_segments.json.
+    Raises UserError if the folder does not exist (exit 3), for unknown furniture, camera or rule
+    (exit 2), and if a list cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
     _check("camera", camera, CAMERAS)
@@ -131,18 +131,18 @@ def _check(what: str, given: str, known: Sequence[str]) -> None:
 
 def _scan_folders(root: Path, camera: str, inside: str) -> dict[str, Path]:
     """`furniture/scan` -> folder of its poses, in natural order."""
-    found = [path for path in root.glob(f"*/*/{camera}/{inside}") if path.is_dir()]
-    if not found:
-        there = {path.name for path in root.glob(f"*/*/{camera}/predictions/pose2d/*")}
-        there |= {GROUND_TRUTH} if any(root.glob(f"*/*/{camera}/pose2d")) else set()
+    folders = [path for path in root.glob(f"*/*/{camera}/{inside}") if path.is_dir()]
+    if not folders:
+        available = {path.name for path in root.glob(f"*/*/{camera}/predictions/pose2d/*")}
+        available |= {GROUND_TRUTH} if any(root.glob(f"*/*/{camera}/pose2d")) else set()
         raise UserError(
             f"there is no <furniture>/<scan>/{camera}/{inside} in {root}",
-            hint=f"poses of this camera: {', '.join(sorted(there))}"
-            if there
+            hint=f"poses of this camera: {', '.join(sorted(available))}"
+            if available
             else "name the folder that holds Kallax_Shelf_Drawer and the other furniture",
             exit_code=ExitCode.UNREADABLE,
         )
-    ordered = [Path(name) for name in natural_order(str(folder) for folder in found)]
+    ordered = [Path(name) for name in natural_order(str(folder) for folder in folders)]
     return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered}
 
 
@@ -167,7 +167,7 @@ def _note_missing(
     furniture: str | None,
     progress: Progress,
 ) -> None:
-    """Say how many scans are on disk without these poses, and how many are in no list."""
+    """Note how many scans are on disk without these poses, and how many are in no list."""
     kinds = {scan.split("/")[0] for scan in folders}
     scans = {"/".join(p.relative_to(root).parts[:2]) for p in root.glob(f"*/*/{camera}")}
     bare = sum(s not in folders and (furniture is None or s.split("/")[0] in kinds) for s in scans)
@@ -182,7 +182,7 @@ Rule = Callable[[list[Person]], list[Person]]
 
 
 def _rule(name: str) -> Rule:
-    """What a rule leaves of the people of a frame."""
+    """The function that picks the people of a frame who are imported."""
     if name == "clip":
         return lambda people: people
     choose = _best_scored if name == "score" else _most_central
@@ -194,7 +194,10 @@ def _best_scored(people: list[Person]) -> Person:
 
 
 def _most_central(people: list[Person]) -> Person:
-    """The data set's code takes the last person where all are too small, against its comment."""
+    """The most central person of sufficient area, else the most central of all.
+
+    The data set's code takes the last person if all are too small, against its own comment.
+    """
     boxes = [_box(person) for person in people]
     distance = [float(np.linalg.norm((box[:2] + box[2:]) / 2 - _CENTRE)) for box in boxes]
     large = [float(np.prod(box[2:] - box[:2])) >= _LEAST_AREA for box in boxes]
@@ -220,16 +223,16 @@ def _predictions(folder: Path, rule: Rule) -> tuple[dict[int, Sequence[Person]],
         try:
             frame = frame_number(match[1].lstrip("0") or "0", "its name")
             if frame in people:
-                raise FramesError(f"frame {frame} is there twice")
-            found = _people(read_json(path))
-            counts = {len(person.xy) for person in found} | ({joints} if joints else set())
+                raise FramesError(f"frame {frame} appears twice")
+            persons = _people(read_json(path))
+            counts = {len(person.xy) for person in persons} | ({joints} if joints else set())
             if len(counts) > 1:
                 raise JointsError("it has other joints than the files before it")
         except PoseFileError as error:
             raise type(error)(f"{path.name}: {error}", error.hint) from error
         joints = next(iter(counts), joints)
-        # All numbers of a frame without a person are 0.
-        people[frame] = rule([p for p in found if np.isfinite(p.xy).any()])
+        # In a frame without a person all numbers are 0.
+        people[frame] = rule([p for p in persons if np.isfinite(p.xy).any()])
     if not people:
         raise PoseFileError("it holds no scan_video_000000000000_keypoints.json")
     if not joints:

@@ -1,4 +1,4 @@
-"""The lists of IKEA ASM: which scans are for training and testing, and what happens in them."""
+"""The lists of IKEA ASM: the split of each scan, and the actions in it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from la2ds_cli.formats.checks import (
 )
 
 SEGMENTS = "gt_segments.json"
-_FOLDERS = (".", "indexing_files")  # where the lists lie in the data set and its downloads
+_FOLDERS = (".", "indexing_files")  # of the lists, in the data set and its downloads
 _LISTS = {"train": "train_cross_env.txt", "test": "test_cross_env.txt"}
 _SUBSETS = {"training": "train", "testing": "test"}
 
 
-def _find(root: Path, name: str) -> Path | None:
+def _list_path(root: Path, name: str) -> Path | None:
     return next((path for f in _FOLDERS if (path := root / f / name).is_file()), None)
 
 
-def _loaded(path: Path, read: Callable[[Path], Any]) -> Any:
+def _load(path: Path, read: Callable[[Path], Any]) -> Any:
     try:
         return read(path)
     except PoseFileError as error:
@@ -45,17 +45,17 @@ def _loaded(path: Path, read: Callable[[Path], Any]) -> Any:
 def read_splits(root: Path) -> dict[str, str]:
     """`furniture/scan` -> `train` or `test`, by train_cross_env.txt and test_cross_env.txt.
 
-    Empty where there is no list. UserError: a list that is no text (exit 3), a scan that is in
-    both (exit 5).
+    Empty without lists. Raises UserError if a list is not text (exit 3), and if a scan is in both
+    (exit 5).
     """
     splits: dict[str, str] = {}
     for split, name in _LISTS.items():
-        path = _find(root, name)
-        for line in _loaded(path, read_text).splitlines() if path is not None else ():
+        path = _list_path(root, name)
+        for line in _load(path, read_text).splitlines() if path is not None else ():
             scan = line.strip().strip("/")
             if scan and splits.setdefault(scan, split) != split:
                 raise UserError(
-                    f"{path}: {scan} is in {_LISTS['train']}, too",
+                    f"{path}: {scan} is also in {_LISTS['train']}",
                     hint="copy both lists again from the data set",
                     exit_code=ExitCode.MISMATCH,
                 )
@@ -64,31 +64,31 @@ def read_splits(root: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is labelled in the scans. segments: the entries of gt_segments.json by `furniture/scan`,
-    unchecked; actions: those of the SQLite file, where there is no gt_segments.json."""
+    """Labels of the scans. segments: unchecked entries of gt_segments.json by `furniture/scan`;
+    actions: those of the SQLite file, if there is no gt_segments.json."""
 
     segments: dict[str, Any] = field(default_factory=dict)
     actions: Actions = field(default_factory=dict)
 
     def phases(self, scan: str) -> list[Phase]:
-        """The actions of a scan, but for its background; PoseFileError."""
-        found = self.actions.get(scan)
-        if isinstance(found, PoseFileError):
-            raise found
-        return _segments(scan, self.segments) if found is None else found
+        """The actions of a scan without its background; raises PoseFileError."""
+        actions = self.actions.get(scan)
+        if isinstance(actions, PoseFileError):
+            raise actions
+        return _segments(scan, self.segments) if actions is None else actions
 
 
 def read_labels(root: Path, camera: str, scans: Collection[str], progress: Progress) -> Labels:
-    """The labels of gt_segments.json or, where there is none, of ikea_annotation_db_full.
+    """The labels of gt_segments.json or, without it, of ikea_annotation_db_full.
 
-    Where both are there, gt_segments.json counts, which is what the data set's own evaluation
-    reads, and it is said for how many of the `scans` the other says something else. UserError for
-    a file that is not such a list or database (exit 3), for lists of actions that do not fit (exit
-    3 or 5), and for a database that knows none of the `scans` (exit 5).
+    If both exist, gt_segments.json counts, which the data set's own evaluation reads, and a note
+    gives the number of `scans` for which the two differ. Raises UserError if a file is not such a
+    list or database (exit 3), if the lists of actions do not fit (exit 3 or 5), and if the database
+    has none of the `scans` (exit 5).
     """
-    path, database = _find(root, SEGMENTS), _find(root, DATABASE)
+    path, database = _list_path(root, SEGMENTS), _list_path(root, DATABASE)
     if path is not None:
-        labels = Labels(segments=_loaded(path, _read_segments))
+        labels = Labels(segments=_load(path, _read_segments))
         if database is not None:
             _compare(labels, root, database, camera, scans, progress)
         return labels
@@ -115,7 +115,7 @@ def _read_segments(path: Path) -> dict[str, Any]:
 
 
 def _read_actions(root: Path, database: Path, camera: str) -> Actions:
-    lists = [_find(root, name) for name in LISTS]
+    lists = [_list_path(root, name) for name in LISTS]
     for name, path in zip(LISTS, lists, strict=True):
         if path is None:
             raise UserError(
@@ -136,7 +136,7 @@ def _compare(
     scans: Collection[str],
     progress: Progress,
 ) -> None:
-    """Say where the SQLite file and gt_segments.json, which counts, are not of one mind."""
+    """Note where the SQLite file differs from gt_segments.json, which counts."""
     try:
         actions = _read_actions(root, database, camera)
     except UserError as error:
@@ -145,18 +145,18 @@ def _compare(
     both = [scan for scan in scans if scan in labels.segments and scan in actions]
     early, other = 0, []
     for scan in both:
-        found = actions[scan]
+        stored = actions[scan]
         try:
-            kept = _joined(labels.phases(scan))
+            listed = _joined(labels.phases(scan))
         except PoseFileError:
-            continue  # the clip fails and says why
-        if isinstance(found, PoseFileError):
+            continue  # importing the clip raises this error
+        if isinstance(stored, PoseFileError):
             other.append(scan)
-        elif kept != found:
+        elif listed != stored:
             # export_action_gt_db_to_json.py writes the last frame of a run as its end.
-            cut = [replace(p, end=p.end - 1) for p in found if p.end - p.start > 1]
-            early += kept == cut
-            other += [scan] if kept != cut else []
+            cut = [replace(p, end=p.end - 1) for p in stored if p.end - p.start > 1]
+            early += listed == cut
+            other += [scan] if listed != cut else []
     if early:
         progress.note(
             f"scans whose actions end one frame earlier in {SEGMENTS}, which is read, than in "
@@ -170,7 +170,7 @@ def _compare(
 
 
 def _joined(phases: Sequence[Phase]) -> list[Phase]:
-    """In time order, with neighbours of one name as one."""
+    """Phases in time order; adjacent ones of the same name are merged."""
     joined: list[Phase] = []
     for phase in sorted(phases, key=lambda phase: phase.start):
         if joined and (joined[-1].name, joined[-1].end) == (phase.name, phase.start):
@@ -181,31 +181,31 @@ def _joined(phases: Sequence[Phase]) -> list[Phase]:
 
 
 def split_of(scan: str, splits: dict[str, str], labels: Labels) -> str:
-    """The split of a scan by the lists and, where there are none, by gt_segments.json."""
+    """The split of a scan by the lists or, without lists, by gt_segments.json."""
     if splits:
         return splits.get(scan, "")
-    found = labels.segments.get(scan)
-    subset = found.get("subset") if isinstance(found, dict) else None
+    item = labels.segments.get(scan)
+    subset = item.get("subset") if isinstance(item, dict) else None
     return _SUBSETS.get(subset, "") if isinstance(subset, str) else ""
 
 
 def _segments(scan: str, database: dict[str, Any]) -> list[Phase]:
-    """Segments are half-open, [start, end), as the loader of the data set reads them."""
+    """Phases of a scan; segments are half-open, [start, end), as in the data set's loader."""
     if scan not in database:
         return []
     where = f"{SEGMENTS}, {scan}"
     items = sequence(
         entry(mapping(database[scan], where), "annotation", where), f"the annotation of {where}"
     )
-    found = [_phase(item, f"{where}, segment {n}") for n, item in enumerate(items)]
-    return [phase for phase in found if phase.name != BACKGROUND]
+    phases = [_phase(item, f"{where}, segment {n}") for n, item in enumerate(items)]
+    return [phase for phase in phases if phase.name != BACKGROUND]
 
 
 def _phase(value: Any, where: str) -> Phase:
     item = mapping(value, where)
     label, span = entry(item, "label", where), entry(item, "segment", where)
     if not isinstance(label, str) or not label.strip():
-        raise PoseFileError(f"{where}: {shown(label)} is no name of an action")
+        raise PoseFileError(f"{where}: {shown(label)} is not the name of an action")
     ends = [frame_number(end, where) for end in sequence(span, f"the segment of {where}")]
     if len(ends) != 2 or ends[0] >= ends[1]:
         raise FramesError(
@@ -214,9 +214,9 @@ def _phase(value: Any, where: str) -> Phase:
     return Phase(ends[0], ends[1], label.strip())
 
 
-# --- the actions out of the SQLite file of the data set ------------------------------------------
+# --- the actions in the SQLite file of the data set ----------------------------------------------
 
-BACKGROUND = "NA"  # what the data set calls frames without an action
+BACKGROUND = "NA"  # the data set's name for frames without an action
 DATABASE = "ikea_annotation_db_full"
 LISTS = ("atomic_action_list.txt", "action_object_relation_list.txt")
 ANNOTATED = "dev3"
@@ -224,7 +224,7 @@ _COLUMNS = {
     "videos": ("id", "video_path", "camera", "annotated", "nframes"),
     "annotations": ("video_id", "atomic_action_id", "object_id", "starting_frame", "ending_frame"),
 }
-_LONGEST = 2**20  # bytes of a value: a damaged or hostile file does not fill the memory
+_LONGEST = 2**20  # bytes of a value: a damaged or hostile file cannot fill the memory
 
 Pair = tuple[int, int]  # atomic_action_id, object_id
 Actions = dict[str, list[Phase] | PoseFileError]
@@ -241,7 +241,7 @@ class _Video:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of `annotations`; the values are unchecked. number: its place in the table."""
+    """A row of `annotations`; the values are unchecked. number: its rowid."""
 
     number: Any
     action: Any
@@ -251,10 +251,11 @@ class _Row:
 
 
 def action_names(listed: Path, related: Path) -> dict[Pair, str]:
-    """Name of each pair of action and object, by two files with a line for each action.
+    """Name of each pair of action and object, from two files with one line for each action.
 
-    A pair that is there twice gets the name that comes first in the alphabet, as in the loader.
-    UserError: no text or a line that does not fit (exit 3), lists of different length (exit 5).
+    A pair that appears twice gets the name that comes first in the alphabet, as in the loader.
+    Raises UserError if a file is not text or has a bad line (exit 3), and if the lists have
+    different lengths (exit 5).
     """
     names, pairs = _lines(listed), _lines(related)
     if len(names) != len(pairs):
@@ -263,54 +264,54 @@ def action_names(listed: Path, related: Path) -> dict[Pair, str]:
             hint="copy both lists again from the data set: their lines belong together",
             exit_code=ExitCode.MISMATCH,
         )
-    found: dict[Pair, str] = {}
+    named: dict[Pair, str] = {}
     for line, (name, pair) in enumerate(zip(names, pairs, strict=True), start=1):
         try:
             if not name:
                 raise PoseFileError(f"{listed.name} has no action")
-            words = pair.split()
-            if len(words) != 2:
+            parts = pair.split()
+            if len(parts) != 2:
                 raise PoseFileError(f"{shown(pair)} should be the numbers of action and object")
-            action, thing = _number(words[0]), _number(words[1])
+            action, item = _number(parts[0]), _number(parts[1])
         except PoseFileError as error:
             raise UserError(
                 f"{related} line {line}: {error}",
                 hint="copy both lists again from the data set",
                 exit_code=ExitCode.UNREADABLE,
             ) from error
-        found[action, thing] = min(name, found.get((action, thing), name))
-    return found
+        named[action, item] = min(name, named.get((action, item), name))
+    return named
 
 
 def _lines(path: Path) -> list[str]:
-    """Lines without the blanks around them; empty lines at the end do not count."""
+    """Lines without surrounding blanks; empty lines at the end are left out."""
     try:
         return [line.strip() for line in read_text(path).rstrip().splitlines()]
     except PoseFileError as error:
         raise error.user_error(path) from error
 
 
-def _number(word: str) -> int:
+def _number(text: str) -> int:
     try:
-        return frame_number(word, "")
+        return frame_number(text, "")
     except FramesError as error:
-        raise PoseFileError(f"{shown(word)} is no number of an action or object") from error
+        raise PoseFileError(f"{shown(text)} is not the number of an action or object") from error
 
 
 def read_actions(path: Path, names: Mapping[Pair, str], camera: str) -> Actions:
-    """`furniture/scan` -> its actions in time order, or what is wrong with its rows.
+    """`furniture/scan` -> its actions in time order, or the error in its rows.
 
-    Of scans with `annotated = 1`: by the rows of `camera` where it is annotated, else of dev3, else
-    of any other, since the cameras ran together. Frames are [starting_frame, ending_frame), cut
-    at `nframes`; where rows overlap, the later one counts; neighbours of one name are one action.
-    Rows of a pair without a name change nothing, BACKGROUND is left out. The file is opened
-    read-only. UserError (exit 3): it is no such database.
+    Reads scans with `annotated = 1`: the rows of `camera` if it is annotated, else of dev3, else of
+    any other, since the cameras ran together. Frames are [starting_frame, ending_frame), cut at
+    `nframes`; where rows overlap, the later one counts; adjacent actions of the same name are
+    merged. Rows of a pair without a name and BACKGROUND are left out. The file is opened
+    read-only. Raises UserError (exit 3) if it is not such a database.
     """
     try:
-        with _opened(path) as database:
+        with _open_database(path) as database:
             _check_columns(database)
             videos = _annotated(database, camera)
-            rows = _rows(database, {video.id for found in videos.values() for video in found})
+            rows = _rows(database, {video.id for group in videos.values() for video in group})
     except PoseFileError as error:
         raise UserError(
             f"{path}: {error}",
@@ -318,52 +319,52 @@ def read_actions(path: Path, names: Mapping[Pair, str], camera: str) -> Actions:
             exit_code=ExitCode.UNREADABLE,
         ) from error
     actions: Actions = {}
-    for scan, found in videos.items():
+    for scan, group in videos.items():
         try:
-            if len(found) > 1:
-                raise PoseFileError(f"{len(found)} annotated videos of {shown(found[0].camera)}")
-            actions[scan] = _actions(found[0], rows.get(found[0].id, ()), names)
+            if len(group) > 1:
+                raise PoseFileError(f"{len(group)} annotated videos of {shown(group[0].camera)}")
+            actions[scan] = _actions(group[0], rows.get(group[0].id, ()), names)
         except PoseFileError as error:
             actions[scan] = type(error)(f"{DATABASE}, {scan}: {error}", error.hint)
     return actions
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Read-only, without a lock or a journal beside the file; errors of SQLite are named."""
+def _open_database(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database, read-only, without lock or journal; SQLite's errors become PoseFileError."""
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(uri, uri=True)) as database:
             database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             database.text_factory = lambda data: data.decode("utf-8", "replace")
             yield database
-    except UnicodeDecodeError as error:  # of a message of SQLite that quotes damaged bytes
+    except UnicodeDecodeError as error:  # SQLite quotes damaged bytes in its message
         raise PoseFileError("it is a damaged SQLite database") from error
     except sqlite3.Error as error:
-        said = " ".join(str(error).split())
-        raise PoseFileError(f"it cannot be read as an SQLite database: {said}") from error
+        message = " ".join(str(error).split())
+        raise PoseFileError(f"it cannot be read as an SQLite database: {message}") from error
 
 
 def _check_columns(database: sqlite3.Connection) -> None:
-    """Real tables only: a view or a virtual table could be a program that does not end."""
+    """Check real tables only: a view or a virtual table could be a program that does not end."""
     listed = database.execute("SELECT name FROM sqlite_master WHERE type='table' AND rootpage > 0")
     tables = {str(name).lower() for (name,) in listed}
     for table, wanted in _COLUMNS.items():
         if table not in tables:
             raise PoseFileError(f"it has no table '{table}'")
-        there = {str(row[1]).lower() for row in database.execute(f"PRAGMA table_info({table})")}
-        missing = [column for column in wanted if column not in there]
+        columns = {str(row[1]).lower() for row in database.execute(f"PRAGMA table_info({table})")}
+        missing = [column for column in wanted if column not in columns]
         if missing:
             raise PoseFileError(f"its table '{table}' has no column '{missing[0]}'")
 
 
 def _annotated(database: sqlite3.Connection, camera: str) -> dict[str, list[_Video]]:
-    """`furniture/scan` -> its annotated videos of one camera; one, unless the table is wrong."""
+    """`furniture/scan` -> its annotated videos of one camera; several if the table is wrong."""
     videos: dict[str, list[_Video]] = {}
-    found = database.execute(
+    rows = database.execute(
         "SELECT id, video_path, camera, nframes FROM videos WHERE annotated = 1 ORDER BY rowid"
     )
-    for identity, path, seen_by, frames in found:
+    for identity, path, seen_by, frames in rows:
         parts = path.strip("/").split("/") if isinstance(path, str) else []
         if len(parts) < 2:
             raise PoseFileError(
@@ -373,14 +374,14 @@ def _annotated(database: sqlite3.Connection, camera: str) -> dict[str, list[_Vid
         video = _Video(identity, seen_by, frames)
         videos.setdefault("/".join(parts[:2]), []).append(video)
     for scan, known in videos.items():
-        there = [video.camera for video in known]
-        best = next((name for name in (camera, ANNOTATED) if name in there), there[0])
+        cameras = [video.camera for video in known]
+        best = next((name for name in (camera, ANNOTATED) if name in cameras), cameras[0])
         videos[scan] = [video for video in known if video.camera == best]
     return videos
 
 
 def _rows(database: sqlite3.Connection, wanted: set[Any]) -> dict[Any, list[_Row]]:
-    """Rows of `annotations` in the order of the table, by id of the video."""
+    """Rows of `annotations` by id of the video, in the order of the table."""
     rows: dict[Any, list[_Row]] = {}
     for video, *values in database.execute(
         "SELECT video_id, rowid, atomic_action_id, object_id, starting_frame, ending_frame "
@@ -403,20 +404,22 @@ def _actions(video: _Video, rows: Sequence[_Row], names: Mapping[Pair, str]) -> 
             raise FramesError(f"{where}: it begins at frame {start} and ends at {end}")
         for value in (row.action, row.object):
             if value is not None and not isinstance(value, int):
-                raise PoseFileError(f"{where}: {shown(value)} is no number of an action or object")
+                raise PoseFileError(
+                    f"{where}: {shown(value)} is not the number of an action or object"
+                )
         end = end if length is None else min(end, length)
         if (name := names.get((row.action, row.object))) is not None and start < end:
             spans.append(Phase(start, end, name))
-    return [phase for phase in _painted(spans) if phase.name != BACKGROUND]
+    return [phase for phase in _flattened(spans) if phase.name != BACKGROUND]
 
 
-def _painted(spans: Sequence[Phase]) -> list[Phase]:
-    """What is seen of spans that are laid over each other, each run of one name as one phase."""
+def _flattened(spans: Sequence[Phase]) -> list[Phase]:
+    """Overlapping spans as disjoint phases: a later span covers an earlier one."""
     edges = sorted({edge for span in spans for edge in (span.start, span.end)})
-    place = {edge: n for n, edge in enumerate(edges)}
+    position = {edge: n for n, edge in enumerate(edges)}
     name = [""] * len(edges)  # of the frames from one edge to the next
     for span in spans:
-        first, last = place[span.start], place[span.end]
+        first, last = position[span.start], position[span.end]
         name[first:last] = [span.name] * (last - first)
     phases: list[Phase] = []
     for n, (start, end) in enumerate(pairwise(edges)):

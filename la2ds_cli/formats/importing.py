@@ -1,4 +1,4 @@
-"""What all importers of pose files share: from the paths of a batch to poses and rows."""
+"""Shared by all importers of pose files: from the paths of a batch to poses and rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from la2ds_cli.formats.phase_labels import Labels, fitted_phases, merge_phases
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.video.media_files import natural_order
 
-VERSION = 1  # raised when the same file gives other poses
+VERSION = 1  # raised when the same file gives different poses
 
 ReadClips = Callable[[Path, ImportOptions], list[FileClip]]
 
@@ -51,10 +51,11 @@ def import_files(
 ) -> list[ItemResult]:
     """Import the clips of one file, or of all files of the format in the folder `root`.
 
-    sources: what to read, where a clip is not simply a file. A clip that cannot be read becomes a
-    failed row and the others go on; the error of an only clip is raised. The poses of a clip with
-    a video get the id that extraction would give them, so that every command finds them by the
-    video. UserError: no such file (exit 3), options that do not go together (exit 2).
+    sources: the paths to read, if a clip is not simply a file. A clip that cannot be read becomes a
+    failed row and the others are imported; the error of a single clip is raised. The poses of a
+    clip with a video get the id that extraction would give them, so that every command finds them
+    by the video. Raises UserError if the file does not exist (exit 3), and for options that
+    contradict each other (exit 2).
     """
     options.check()
     progress = progress or Progress()
@@ -62,7 +63,7 @@ def import_files(
     run = _Import(project, pose_format, options, progress)
     progress.begin(f"importing {pose_format.name}", len(paths))
     for path in paths:
-        # Written before the next is read: the clips of a data set need not fit in memory together.
+        # Each clip is written before the next is read: a data set need not fit in memory.
         read: list[FileClip] = []
         run.guard(path, len(paths) == 1, lambda path=path, read=read: read.extend(_read(path, run)))
         only = len(read) == 1 and len(paths) == 1
@@ -83,14 +84,14 @@ def _files(root: Path, pose_format: PoseFormat) -> list[Path]:
         raise UserError(
             f"there is no file {root}", hint="check the path", exit_code=ExitCode.UNREADABLE
         )
-    found = [p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in pose_format.suffixes]
-    if not found:
+    paths = [p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in pose_format.suffixes]
+    if not paths:
         raise UserError(
             f"there is no {' or '.join(pose_format.suffixes)} file in {root}",
             hint=f"name a file or a folder of the format {pose_format.name}",
             exit_code=ExitCode.UNREADABLE,
         )
-    return [Path(name) for name in natural_order(str(path) for path in found)]
+    return [Path(name) for name in natural_order(str(path) for path in paths)]
 
 
 def _read(path: Path, run: _Import) -> list[FileClip]:
@@ -101,7 +102,7 @@ def _read(path: Path, run: _Import) -> list[FileClip]:
 
 
 class _Import:
-    """One run: its settings and what has come of it so far."""
+    """One run: its settings and its results so far."""
 
     def __init__(
         self,
@@ -121,7 +122,7 @@ class _Import:
         self._names: dict[str, tuple[Path, str]] = {}
 
     def guard(self, path: Path, only: bool, work: Callable[[], None]) -> None:
-        """Do the work on one path; a file that is not right becomes a row, or an only error."""
+        """Do the work on one path; its PoseFileError becomes a row, or a UserError if `only`."""
         try:
             work()
         except PoseFileError as error:
@@ -130,7 +131,7 @@ class _Import:
             self.results.append(error.item(path))
 
     def add(self, clip: FileClip, only: bool) -> None:
-        """Write the poses of one clip and remember its row."""
+        """Write the poses of one clip and collect its row."""
         if clip.problem is not None:
             raise clip.problem
         video = source_of(self.options.video, clip.name, only=only)
@@ -151,11 +152,11 @@ class _Import:
         self.results.append(_result(clip, row.id, pose, current, labelled))
 
     def _check_name(self, name: str, clip: FileClip) -> None:
-        """Two clips of one file whose names read alike would share an id, and one its poses."""
+        """Refuse two clips of one file whose names give the same id: one would lose its poses."""
         path, other = self._names.setdefault(name, (clip.path, clip.name))
         if path == clip.path and other != clip.name:
             raise PoseFileError(
-                f"the names of its clips {shown(other)} and {shown(clip.name)} are too much alike",
+                f"the names of its clips {shown(other)} and {shown(clip.name)} are too similar",
                 "give one of them another name",
             )
 
@@ -217,14 +218,14 @@ def _folder_digest(folder: Path) -> str:
 def _result(
     clip: FileClip, video: str, pose: PoseSequence, current: bool, labelled: int
 ) -> ItemResult:
-    """labelled: number of frames that the phases need, where the clip has fewer; else 0."""
+    """The row of a clip. labelled: frames that the phases need, if the clip has fewer; else 0."""
     result = item_result(str(clip.path), video, pose.info, cached=current)
     absent = pose.info["absent"]
     if absent:
-        message = f"{absent} of {len(pose)} frame numbers are not there; they count as frames "
+        message = f"{absent} of {len(pose)} frame numbers are missing; they count as frames "
         message += "without a person"
     elif labelled:
-        message = f"its phases were cut: they go on to frame {labelled - 1}, and its poses end at "
+        message = f"its phases were cut: they end at frame {labelled - 1}, and its poses end at "
         message += f"frame {pose.frame[-1]}"
     else:
         return result
@@ -233,5 +234,5 @@ def _result(
         status="cached" if current else "degraded",
         code=FramesError.code,
         message=message,
-        hint="copy the missing files if that is not what happened",
+        hint="copy the missing files if these frames should have poses",
     )

@@ -1,4 +1,4 @@
-"""Joints of other tools: which skeleton they are, by name, and in which order."""
+"""Joints of other tools: the skeleton they fill, and in which order."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ WHOLEBODY_JOINTS = 133  # COCO-WholeBody: the 17 of COCO first, then feet, face 
 class JointOrder:
     """How the joints of a file fill a skeleton of K joints.
 
-    column: for each of the K joints its place in the file, -1 = not there. unused: names in the
-    file that have no place in the skeleton. missing: joints of the skeleton without one.
+    column: for each of the K joints its column in the file, -1 = missing. unused: names in the file
+    that have no joint in the skeleton. missing: joints of the skeleton without a column.
     """
 
     skeleton: str
@@ -39,7 +39,7 @@ class JointOrder:
 def joint_order(
     names: Sequence[str] | None, count: int, skeleton: str | None, renamed: Mapping[str, str]
 ) -> JointOrder:
-    """order_by_name where the file names its joints, else order_by_count."""
+    """order_by_name if the file names its joints, else order_by_count."""
     if names is not None:
         if len(names) != count:
             raise JointsError(f"it names {len(names)} joints and has {count}")
@@ -50,9 +50,9 @@ def joint_order(
 
 
 def order_by_count(count: int, skeleton: str | None) -> JointOrder:
-    """Joints without names, in the order of `skeleton`, else of COCO.
+    """The order of joints without names: that of `skeleton`, else of COCO.
 
-    The 133 of COCO-WholeBody give their body part. JointsError when the counts differ.
+    Of the 133 joints of COCO-WholeBody the body is used. Raises JointsError if the counts differ.
     """
     wanted = get_skeleton(skeleton or "coco17")
     joints = len(wanted.joints)
@@ -72,24 +72,24 @@ def order_by_count(count: int, skeleton: str | None) -> JointOrder:
 def order_by_name(
     names: Sequence[str], skeleton: str | None, renamed: Mapping[str, str]
 ) -> JointOrder:
-    """Joints with names; capitals, blanks and underscores do not count, and `l` stands for left.
+    """The order of named joints; case, blanks and underscores are ignored, `l` stands for left.
 
     skeleton: the one to fill, else the one that takes most of the joints and misses fewest of its
-    own. renamed: their name -> a joint of the skeleton, before any other rule. JointsError when
-    the root, the torso or half of the joints are missing.
+    own. renamed: their name -> a joint of the skeleton, before any other rule. Raises JointsError
+    if the root, the torso or half of the joints are missing.
     """
     _check_renamed(names, renamed, skeleton)
     choices = [get_skeleton(skeleton)] if skeleton else list(SKELETONS.values())
     orders = [_fill(choice, names, renamed) for choice in choices]
     usable = [order for order in orders if _usable(order)]
-    # Four joints that are always missing weigh as much as one that finds no place.
-    best = max(usable or orders, key=lambda o: 4 * _found(o) - len(o.missing))
+    # Four joints that are always missing weigh as much as one joint that is not used.
+    best = max(usable or orders, key=lambda o: 4 * _joints_present(o) - len(o.missing))
     if not usable:
         raise JointsError(
             f"its joints do not fill the skeleton {best.skeleton}: "
             f"without {_listed(best.missing)} it cannot be used; joints in the file: "
             f"{_listed(names)}",
-            "tell which joint is which with --map THEIRS=OURS, once for each",
+            "map the joints by hand with --map THEIRS=OURS, once for each",
         )
     return best
 
@@ -117,14 +117,14 @@ def _check_renamed(names: Sequence[str], renamed: Mapping[str, str], skeleton: s
 def _fill(skeleton: Skeleton, names: Sequence[str], renamed: Mapping[str, str]) -> JointOrder:
     at = {plain(name): column for column, name in reversed(list(enumerate(names)))}
     by_hand = {ours: at[plain(theirs)] for theirs, ours in renamed.items()}
-    spoken_for = set(by_hand.values())
+    assigned = set(by_hand.values())
     column = []
     for joint in skeleton.joints:
-        found = by_hand.get(joint, -1)
-        for spelling in _spellings(joint) if found < 0 else ():
-            if found < 0 and at.get(spelling, -1) not in spoken_for:
-                found = at.get(spelling, -1)
-        column.append(found)
+        source = by_hand.get(joint, -1)
+        for spelling in _spellings(joint) if source < 0 else ():
+            if source < 0 and at.get(spelling, -1) not in assigned:
+                source = at.get(spelling, -1)
+        column.append(source)
     used = set(column)
     return JointOrder(
         skeleton.name,
@@ -135,7 +135,7 @@ def _fill(skeleton: Skeleton, names: Sequence[str], renamed: Mapping[str, str]) 
 
 
 def plain(name: str) -> str:
-    """A joint name without capitals, blanks and marks."""
+    """A joint name in lower case, without blanks and punctuation."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -148,16 +148,16 @@ def _spellings(joint: str) -> list[str]:
     return [side + part, side[0] + part, part + side, part + side[0]]
 
 
-def _found(order: JointOrder) -> int:
+def _joints_present(order: JointOrder) -> int:
     return len(order.column) - len(order.missing)
 
 
 def _usable(order: JointOrder) -> bool:
-    """Whether the body has a centre and a scale and at least half of its joints."""
+    """Whether the root, the torso and at least half of the joints are present."""
     skeleton = get_skeleton(order.skeleton)
     needed = {*skeleton.root, *(k for pair in skeleton.torso for k in pair)}
     complete = all(order.column[k] >= 0 for k in needed)
-    return complete and 2 * _found(order) >= len(skeleton.joints)
+    return complete and 2 * _joints_present(order) >= len(skeleton.joints)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -169,7 +169,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def read_table(path: Path, delimiter: str = ",") -> list[list[str]]:
-    """Rows of cells, blank lines left out; raises PoseFileError."""
+    """Rows of cells without blank lines; raises PoseFileError."""
     try:
         rows = list(csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter))
     except csv.Error as error:
@@ -178,7 +178,7 @@ def read_table(path: Path, delimiter: str = ",") -> list[list[str]]:
 
 
 def cell_number(cell: str, where: str) -> float:
-    """The number in a cell; NaN where it is empty or says nan."""
+    """The number in a cell; NaN if it is empty, nan or na."""
     if not cell or cell.lower() in ("nan", "na"):
         return math.nan
     try:
@@ -193,16 +193,16 @@ def cell_numbers(
     width: int,
     columns: Collection[int] | None = None,
 ) -> FloatArray:
-    """(T, width) of rows of text, NaN where a row is short.
+    """Rows of text as (T, width) float64, NaN where a row is short.
 
-    first_row: number of the first one, for messages. columns: those that hold numbers, None = all;
-    the others become NaN.
+    first_row: line number of the first row, for messages. columns: those that hold numbers, None =
+    all; the others become NaN.
     """
     value = np.full((len(rows), width), np.nan)
-    for number, (row, found) in enumerate(zip(rows, value, strict=True), start=first_row):
+    for number, (row, values) in enumerate(zip(rows, value, strict=True), start=first_row):
         if len(row) > width:
             raise PoseFileError(f"row {number} has {len(row)} columns, the header {width}")
         for c, cell in enumerate(row):
             if columns is None or c in columns:
-                found[c] = cell_number(cell, f"row {number}, column {c + 1}")
+                values[c] = cell_number(cell, f"row {number}, column {c + 1}")
     return value

@@ -37,10 +37,10 @@ def import_mmpose_json(
 ) -> list[ItemResult]:
     """Import predictions/NAME.json of one video, or a folder of them.
 
-    Read: a list of frames {frame_id, instances}, or the same under instance_info beside meta_info,
+    Reads a list of frames {frame_id, instances}, or the same under instance_info beside meta_info,
     whose keypoint_id2name names the joints; keypoints, keypoint_scores, bbox, bbox_score and
     track_id of the instances. Without names the joints are those of --skeleton, else COCO's; of
-    COCO-WholeBody the body part is kept. Dropped: everything else of meta_info.
+    COCO-WholeBody the body is used. Drops everything else in meta_info.
     """
     pose_format = PoseFormat("mmpose-json", (".json",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -60,13 +60,15 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             "run MMPoseInferencer on the video itself",
         )
     people: dict[int, Sequence[Person]] = {}
-    for n, value in enumerate(frames):
-        item = mapping(value, f"entry {n}")
+    for n, listed in enumerate(frames):
+        item = mapping(listed, f"entry {n}")
         frame = frame_number(entry(item, "frame_id", f"entry {n}"), f"entry {n}")
         if frame in people:
-            raise FramesError(f"frame {frame} is there twice")
-        found = sequence(entry(item, "instances", f"frame {frame}"), f"the people of frame {frame}")
-        people[frame] = [_person(p, f"frame {frame}, person {k}") for k, p in enumerate(found)]
+            raise FramesError(f"frame {frame} appears twice")
+        instances = sequence(
+            entry(item, "instances", f"frame {frame}"), f"the people of frame {frame}"
+        )
+        people[frame] = [_person(p, f"frame {frame}, person {k}") for k, p in enumerate(instances)]
     counts = sorted({len(person.xy) for frame in people.values() for person in frame})
     if len(counts) > 1:
         raise JointsError(f"its people have different numbers of joints: {counts[:5]}")
@@ -77,7 +79,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _joint_names(meta: Any) -> list[str] | None:
-    """keypoint_id2name of the meta information, in order; None where it is not usable."""
+    """keypoint_id2name of the meta information, in order; None if it is not usable."""
     table = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
     if not isinstance(table, dict) or not table:
         return None
@@ -106,7 +108,7 @@ def _person(value: Any, where: str) -> Person:
 
 
 def _box(value: Any, where: str) -> FloatArray:
-    """xyxy, which MMPose puts into a list of one."""
+    """The box (4,) xyxy, which MMPose wraps in a list of one."""
     if not value:
         return no_box()
     inner = sequence(value, f"the box of {where}")

@@ -51,9 +51,9 @@ def import_openpose_json(
 ) -> list[ItemResult]:
     """Import the folder `root` of one clip, or all such folders inside it.
 
-    Read: pose_keypoints_2d of BODY_25 (skeleton body25) and COCO (coco17, without its neck), and
-    person_id where it is not -1. A joint at (0, 0) with score 0 is missing. Dropped: face, hands
-    and 3D points. UserError (exit 3) when there is no such file.
+    Reads pose_keypoints_2d of BODY_25 (skeleton body25) and COCO (coco17, without its neck), and
+    person_id unless it is -1. A joint at (0, 0) with score 0 is missing. Drops face, hands and 3D
+    points. Raises UserError (exit 3) if there is no such file.
     """
     clips = _clip_folders(root)
     pose_format = PoseFormat("openpose-json", (".json",), read_clips)
@@ -81,7 +81,7 @@ def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
         frames = clips.setdefault(match["clip"] or folder.name, {})
         frame = frame_number(match["frame"].lstrip("0") or "0", path.name)
         if frame in frames:
-            raise FramesError(f"frame {frame} is there twice: {frames[frame].name}, {path.name}")
+            raise FramesError(f"frame {frame} appears twice: {frames[frame].name}, {path.name}")
         frames[frame] = path
     only = len(clips) == 1
     return [
@@ -95,10 +95,10 @@ def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOption
     for frame, path in paths.items():
         people[frame] = _people(path)
         for person in people[frame]:
-            found = _order(len(person.xy), path, options)
-            if order is not None and found != order:
+            person_order = _order(len(person.xy), path, options)
+            if order is not None and person_order != order:
                 raise JointsError(f"{path.name} has other joints than the files before it")
-            order = found
+            order = person_order
     if order is None:
         raise PoseFileError("none of its files has a person")
     return FileClip(name, folder, people, order)
@@ -118,17 +118,17 @@ def _people(path: Path) -> list[Person]:
     try:
         document = mapping(read_json(path), "the document")
         items = sequence(entry(document, "people", "the document"), "'people'")
-        found = [_person(item, f"person {n}") for n, item in enumerate(items)]
+        persons = [_person(item, f"person {n}") for n, item in enumerate(items)]
     except PoseFileError as error:
         raise type(error)(f"{path.name}: {error}", error.hint) from error
-    return [person for person in found if person is not None]
+    return [person for person in persons if person is not None]
 
 
 def _person(value: object, where: str) -> Person | None:
     item = mapping(value, where)
     keypoints = entry(item, "pose_keypoints_2d", where)
     if keypoints == []:
-        return None  # run with hands or face only
+        return None  # OpenPose was run for hands or face only
     flat = numbers(keypoints, f"the keypoints of {where}")
     if len(flat) % 3:
         raise JointsError(f"the keypoints of {where} are {len(flat)} numbers, not three each")
@@ -138,7 +138,7 @@ def _person(value: object, where: str) -> Person | None:
 
 
 def _identity(value: object) -> str | None:
-    """OpenPose writes [-1] where it does not track."""
+    """The identity of a person; OpenPose writes [-1] without tracking."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return None if value is None or value in (-1, []) else str(value)[:200]
@@ -149,7 +149,7 @@ def _identity(value: object) -> str | None:
 SUFFIX = ""
 _FILES = "*_keypoints.json"
 _BODY = get_skeleton("body25").joints
-# OpenPose puts these in the middle of two others.
+# Joints that OpenPose defines as the middle of two others.
 _MIDDLES = {
     "neck": ("left_shoulder", "right_shoulder"),
     "mid_hip": ("left_hip", "right_hip"),
@@ -157,33 +157,34 @@ _MIDDLES = {
 
 
 def export_openpose_json(pose: PoseSequence, name: str, path: Path) -> None:
-    """The folder `path` with NAME_<frame number, 12 digits>_keypoints.json for every frame.
+    """Write the folder `path` with NAME_<frame number, 12 digits>_keypoints.json for every frame.
 
     Joints are put into the order of BODY_25 by name; neck and mid_hip are the middles of shoulders
-    and hips where the skeleton has none. Pixels and scores have 4 decimals; a missing joint is
-    0 0 0, and a frame without joints has no people. The folder appears as a whole. Lost: times,
-    boxes, size, and joints that BODY_25 does not have. FormatError without shoulders and hips.
+    and hips if the skeleton has none. Pixels and scores have 4 decimals; a missing joint is 0 0 0,
+    and a frame without joints has no people. The folder is written to the side and then moved.
+    Times, boxes, size and joints that BODY_25 does not have are lost. Raises FormatError for a
+    skeleton without shoulders and hips.
     """
     triple = body25(pose)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tmp-") as folder:
-            made = Path(folder) / path.name
-            made.mkdir()
+            written = Path(folder) / path.name
+            written.mkdir()
             for t, frame in enumerate(pose.frame):
                 file_name = f"{name}_{frame:012d}_keypoints.json"
-                (made / file_name).write_text(json.dumps(_document(triple[t])), "utf-8")
-            _replace(made, path)
+                (written / file_name).write_text(json.dumps(_document(triple[t])), "utf-8")
+            _replace(written, path)
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
 def body25(pose: PoseSequence) -> FloatArray:
-    """(T, 25, 3) x, y, score in the order of BODY_25, all 0 where a joint is missing."""
+    """x, y, score (T, 25, 3) in the order of BODY_25, all 0 where a joint is missing."""
     ours = get_skeleton(pose.skeleton).joints
     at = {joint: k for k, joint in enumerate(ours)}
     if not all(joint in at for pair in _MIDDLES.values() for joint in pair):
-        raise FormatError(f"BODY_25 has no place for the joints of {pose.skeleton}")
+        raise FormatError(f"BODY_25 cannot hold the joints of {pose.skeleton}")
     triple = np.zeros((len(pose), len(_BODY), 3))
     for k, joint in enumerate(_BODY):
         columns = [at[joint]] if joint in at else [at[j] for j in _MIDDLES.get(joint, ())]
@@ -206,12 +207,12 @@ def _document(triple: FloatArray) -> dict[str, object]:
     return {"version": 1.3, "people": [person] if triple.any() else []}
 
 
-def _replace(made: Path, path: Path) -> None:
-    """Move the folder into place; one that is there loses its files of this kind, no others."""
+def _replace(written: Path, path: Path) -> None:
+    """Move the folder `written` to `path`; an existing folder loses only its files of this kind."""
     if not path.exists():
-        made.rename(path)
+        written.rename(path)
         return
     for old in path.glob(_FILES):
         old.unlink()
-    for new in sorted(made.iterdir()):
+    for new in sorted(written.iterdir()):
         new.replace(path / new.name)

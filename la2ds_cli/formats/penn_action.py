@@ -1,10 +1,10 @@
 """Penn Action (Zhang et al., ICCV 2013): `labels/NNNN.mat`, 13 joints per frame, one action each.
 
-Facts of the files, counted over the data set: a joint that was never annotated has visibility 0
+What the files hold, counted over the data set: a joint that was never annotated has visibility 0
 and lies at pixel (1, 1) of the frame before it was scaled to its final size, so anywhere from
-(0, 0) to (1.6, 1.6); no annotated joint comes near. Other joints with visibility 0 carry the
+(0, 0) to (1.6, 1.6); no annotated joint is near. Other joints with visibility 0 hold the
 annotator's estimate. Small coordinates are stored in small unsigned types. Coordinates are
-1-based. Boxes can be a frame short.
+1-based. There may be one box fewer than frames.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from la2ds_cli.formats.plain_pickle import DAMAGE
 
 VERSION = 1
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
-HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but fainter than a visible one
+HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but less certain than a visible one
 _UNSET = 2.0  # pixels: joints without visibility up to here on both axes were never annotated
 _BOX_SLACK = 2  # frames by which the box count may differ
 _SPLITS = {1: "train", -1: "test"}
@@ -58,14 +58,14 @@ def import_penn_action(
 ) -> list[ItemResult]:
     """Import the clips of one action (None = all) from `root`/labels/NNNN.mat, without frames.
 
-    Skeleton penn13, 20 fps. Visible joints get score 1, estimated ones keep their place with
+    Skeleton penn13, 20 fps. Visible joints get score 1, estimated ones keep their position with
     score 0.5, joints that were never annotated become NaN. The train flag becomes the split, the
     id is NNNN and 8 hex digits of the file's sha256. phases: CSV `video,start,end,phase` (video =
     NNNN), checked before anything is written and merged into the project's phases.csv; or
-    carl_labels: CARL's folder of label arrays, whose phases are called `phase N`. A file that
-    cannot be read fails alone; a clip whose labels cannot be read is imported without phases and
-    `degraded`. UserError: no such folder (exit 3), unknown action or both kinds of labels (exit 2),
-    a phase row that does not fit (exit 5).
+    carl_labels: CARL's folder of label arrays, whose phases are called `phase N`. An unreadable
+    file becomes a failed item; a clip with unreadable labels is imported without phases as
+    `degraded`. Raises UserError if the folder does not exist (exit 3), for an unknown action or
+    both kinds of labels (exit 2), and for a phase row that does not fit (exit 5).
     """
     progress = progress or Progress()
     if phases is not None and carl_labels is not None:
@@ -105,7 +105,7 @@ def import_penn_action(
 def _carl_phases(
     clips: Sequence[Clip], ids: Mapping[str, str], files: Mapping[str, Path], progress: Progress
 ) -> tuple[Labels, dict[str, PoseFileError]]:
-    """Phases of each project id, and what is wrong with the labels of other clips."""
+    """Phases by project id, and the errors in the labels of other clips by name."""
     labels: Labels = {}
     unread: dict[str, PoseFileError] = {}
     stretched: dict[str, str] = {}
@@ -115,11 +115,11 @@ def _carl_phases(
         if name not in files:
             continue
         try:
-            found, note = read_labels(files[name], clip.action, len(clip.pose))
+            phases, note = read_labels(files[name], clip.action, len(clip.pose))
         except PoseFileError as error:
             unread[name] = error
             continue
-        labels |= {ids[name]: found} if found else {}
+        labels |= {ids[name]: phases} if phases else {}
         stretched |= {name: note} if note else {}
         contradictory += split_of(files[name]) != clip.split
     unlabelled = sum(clip.path.stem not in files for clip in clips)
@@ -141,7 +141,7 @@ def _without_labels(result: ItemResult, path: Path, problem: PoseFileError) -> I
 def _read_clips(
     root: Path, action: str | None, progress: Progress
 ) -> tuple[list[Clip], list[ItemResult], set[str]]:
-    """Clips of the action, failed files, and the names of all label files."""
+    """Clips of the action, items of failed files, and the names of all label files."""
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
         raise UserError(
@@ -182,12 +182,12 @@ def _read_clips(
 
 
 def read_clip(path: Path) -> Clip:
-    """Read one label file; ValueError says what is wrong with it."""
+    """Read one label file; raises ValueError that gives the problem."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    # What scipy raises on cut or foreign files. The data set's files are compressed, so that zlib
-    # finds flipped bytes before scipy can trip over them.
+    # Errors of scipy on truncated or foreign files. The data set's files are compressed, so that
+    # zlib notices flipped bytes before scipy parses them.
     unreadable = (
         MatReadError,
         ArithmeticError,
@@ -242,7 +242,7 @@ def _pose(fields: Mapping[str, Any]) -> PoseSequence:
 
 
 def _boxes(box: FloatArray, length: int) -> FloatArray:
-    """Boxes (length, 4), 0-based; the last one is repeated where some are short."""
+    """Boxes (length, 4), 0-based; the last one is repeated if some are missing at the end."""
     if box.ndim != 2 or box.shape[1] != 4 or abs(len(box) - length) > _BOX_SLACK or not len(box):
         raise ValueError(f"expected bbox ({length}, 4), got {box.shape}")
     row = np.minimum(np.arange(length), len(box) - 1)
@@ -274,38 +274,41 @@ def _row(clip: Clip, video: str, digest: str) -> Video:
     )
 
 
-# --- phase labels as CARL (Chen et al., CVPR 2022) keeps them: one array per clip ----------------
+# --- phase labels as CARL (Chen et al., CVPR 2022) stores them: one array per clip ---------------
 
 _CARL_SPLITS = {"train": "train", "val": "test"}
 
 
 def label_files(root: Path) -> dict[str, Path]:
-    """Clip `0168` -> its file. UserError: no such file (exit 3), two for one clip (exit 5)."""
-    found: dict[str, Path] = {}
+    """Clip `0168` -> its file of labels.
+
+    Raises UserError if there is no such file (exit 3), and for two files of one clip (exit 5).
+    """
+    files: dict[str, Path] = {}
     for path in sorted(root.glob("*/*/*.npy")):
         if path.parent.parent.name not in _CARL_SPLITS:
             continue
-        other = found.setdefault(path.name[:4], path)
+        other = files.setdefault(path.name[:4], path)
         if other != path:
             raise UserError(
                 f"clip {path.name[:4]} has two files of labels: {other} and {path}",
                 hint="keep the one that belongs to the data set",
                 exit_code=ExitCode.MISMATCH,
             )
-    if not found:
+    if not files:
         raise UserError(
             f"there are no labels like train/golf_swing/0168.npy in {root}",
             hint="name the folder of CARL's labels of Penn Action that holds train and val",
             exit_code=ExitCode.UNREADABLE,
         )
-    return found
+    return files
 
 
 def read_labels(path: Path, action: str, frames: int) -> tuple[list[Phase], str]:
-    """Phases of a clip, and a note where they were stretched; PoseFileError.
+    """Phases of a clip, and a note if they were stretched; raises PoseFileError.
 
-    action: of the label file of Penn Action, which must be the folder's. frames: of the poses;
-    where the labels are for another number, frame t takes the label of t L / T, as CARL does.
+    action: of the label file of Penn Action, which must be the folder's. frames: T of the poses; if
+    there are L != T labels, frame t takes the label of t L / T, as in CARL.
     """
     if path.parent.name != action:
         raise PoseFileError(f"it lies under {path.parent.name}, and the clip shows {action}")
@@ -325,7 +328,7 @@ def _read(path: Path) -> IntArray:
     try:
         labels = np.load(path, allow_pickle=False)
     except (OSError, *DAMAGE) as error:
-        raise PoseFileError(f"it is no array that can be read: {error}") from error
+        raise PoseFileError(f"it is not an array that can be read: {error}") from error
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or not len(labels):
         raise PoseFileError("it should hold one label for each frame")
     if labels.dtype.kind not in "iuf" or not np.isfinite(labels).all():
@@ -336,7 +339,7 @@ def _read(path: Path) -> IntArray:
 
 
 def summary(stretched: Mapping[str, str], contradictory: int, unlabelled: int) -> list[str]:
-    """Notes on all clips together, for people."""
+    """Notes on the labels of all clips together."""
     notes = []
     if stretched:
         name, example = next(iter(stretched.items()))
@@ -346,7 +349,8 @@ def summary(stretched: Mapping[str, str], contradictory: int, unlabelled: int) -
         )
     if contradictory:
         notes.append(
-            f"clips whose labels lie in the other split; the clip's counts: {contradictory}"
+            "clips whose labels are in the other split, where the clip's own split counts: "
+            f"{contradictory}"
         )
     if unlabelled:
         notes.append(f"clips without labels: {unlabelled}")

@@ -1,4 +1,4 @@
-"""Phase labels that come with imported clips: checked as a whole, then merged into phases.csv."""
+"""Phase labels that come with imported clips: all are checked, then merged into phases.csv."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def check_phases(
     """Phases of each video id from a `video,start,end,phase` CSV (frames, end exclusive).
 
     clips: name in the CSV -> (project id, frames); elsewhere: names of the data set that are not
-    imported, whose rows are left out. UserError (exit 5) names the row of an unknown video, of a
-    phase beyond the clip's end, or of one that overlaps another; exit 3 when there is no file.
+    imported, whose rows are left out. Raises UserError that names the row of an unknown video, of a
+    phase beyond the clip's end, or of one that overlaps another (exit 5), and if the file does not
+    exist (exit 3).
     """
     if not path.is_file():
         raise UserError(
@@ -66,8 +67,8 @@ def _row_error(path: Path, line: int, problem: str, hint: str = "") -> UserError
 def fitted_phases(phases: Sequence[Phase], end: int | None) -> tuple[list[Phase], int]:
     """Phases in time order, cut at frame `end` (None = not cut), and the frames they would need.
 
-    The second value is 0 where they reach no more than a frame beyond the end, by which data sets
-    differ from themselves. FramesError when two phases share a frame.
+    The second value is 0 if they reach at most one frame beyond the end, which data sets do not
+    handle consistently. Raises FramesError if two phases share a frame.
     """
     ordered = sorted(phases, key=lambda phase: phase.start)
     for before, after in pairwise(ordered):
@@ -80,14 +81,14 @@ def fitted_phases(phases: Sequence[Phase], end: int | None) -> tuple[list[Phase]
     if end is None:
         return ordered, 0
     needed = max((phase.end for phase in ordered), default=0)
-    kept = [replace(phase, end=min(phase.end, end)) for phase in ordered if phase.start < end]
-    return kept, needed if needed > end + 1 else 0
+    cut = [replace(phase, end=min(phase.end, end)) for phase in ordered if phase.start < end]
+    return cut, needed if needed > end + 1 else 0
 
 
 def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Phase]:
     """Runs of equal labels (T,) as phases `phase N`; negative labels are frames without one.
 
-    background: the label whose phase is called `background`, which protocols leave out.
+    background: the label whose phase is called `background`, which the protocols leave out.
     """
     edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return [
@@ -98,7 +99,7 @@ def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Ph
 
 
 def merge_phases(project: Project, labels: Labels) -> None:
-    """Write labels into the project's phases.csv; rows of other videos stay as they are."""
+    """Write labels into the project's phases.csv; rows of other videos are unchanged."""
     old = read_phases(project.phases_path) if project.phases_path.exists() else []
     by_id = {video.id: video for video in project.videos()}
     videos = {name: by_id.get(name) or project.find(name) for name in dict(old)}

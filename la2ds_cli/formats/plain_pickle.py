@@ -1,9 +1,9 @@
-"""Pickled .npy files read without running anything: what they hold is numbers, text and arrays.
+"""Pickled .npy files of numbers, text and arrays, read without running anything in them.
 
 `numpy.load(..., allow_pickle=True)` runs whatever program the file names. Here the unpickler gets
-none of the functions and classes that a file asks for. What arrays of numbers need is answered by
-stand-ins that keep the stored bytes; every other name ends the reading. The arrays are then made
-from the bytes, of sizes that were checked.
+none of the functions and classes that a file asks for. The names that arrays of numbers need are
+replaced by stand-ins that keep the stored bytes; any other name is an error. The arrays are then
+built from the bytes after their sizes are checked.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _ARRAY, _DTYPE, _SCALAR, _BYTES = "array", "dtype", "scalar", "bytes"
 _NAMES = {
     ("numpy", "ndarray"): _ARRAY,
     ("numpy", "dtype"): _DTYPE,
-    ("_codecs", "encode"): _BYTES,  # how protocol 2 stores bytes, and, next, no bytes
+    ("_codecs", "encode"): _BYTES,  # protocol 2 stores bytes so, and empty bytes as below
     ("__builtin__", "bytes"): _BYTES,
     **{(f"numpy.{c}.multiarray", "_reconstruct"): _ARRAY for c in ("core", "_core")},
     **{(f"numpy.{c}.multiarray", "scalar"): _SCALAR for c in ("core", "_core")},
 }
-# Opcodes that make numbers, text and containers of them, and what arrays are called with.
+# Opcodes for numbers, text, containers of them, and the calls that build arrays.
 _NEEDED = (
     "PROTO FRAME STOP MARK POP POP_MARK DUP MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET "
     "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING "
@@ -41,10 +41,9 @@ _NEEDED = (
     "APPENDS EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD"
 )
 _OPCODES = frozenset(_NEEDED.split())
-# Tuples within tuples by the hundred thousand end the interpreter when they are hashed. An array
-# needs about five tuples.
+# Hashing a hundred thousand nested tuples crashes the interpreter. An array needs about five.
 _MOST_TUPLES = 20_000
-# What numpy's header reader and the C unpickler raise on damaged or hostile bytes.
+# Errors of numpy's header reader and the C unpickler on damaged or hostile bytes.
 DAMAGE = (
     pickle.UnpicklingError,
     ArithmeticError,
@@ -77,7 +76,7 @@ class StoredArray:
 
 
 class StoredDtype:
-    """A dtype as pickled: its name; the state, at the second place, has its byte order."""
+    """A dtype as pickled: its name, and its state, whose second item is the byte order."""
 
     __slots__ = ("name", "state")
 
@@ -86,7 +85,7 @@ class StoredDtype:
 
 
 class _StandIn:
-    """Answers for one name that a file may ask for. It has no attributes that a file could set."""
+    """Replaces one function or class that a file may name. A file cannot set attributes of it."""
 
     __slots__ = ("_kind",)
 
@@ -99,22 +98,22 @@ class _StandIn:
     def __setstate__(self, state: Any) -> NoReturn:
         raise TypeError("a function has no state")
 
-    def __call__(self, *given: Any) -> Any:
+    def __call__(self, *args: Any) -> Any:
         if self._kind == _DTYPE:
-            made = StoredDtype()
-            made.name, made.state = given[0], None
-            return made
+            dtype = StoredDtype()
+            dtype.name, dtype.state = args[0], None
+            return dtype
         if self._kind == _SCALAR:
-            dtype, content = given
+            dtype, content = args
             return _array((1, (), dtype, False, content))[()].item()
         if self._kind == _BYTES:
-            text, encoding = given or ("", "latin1")
+            text, encoding = args or ("", "latin1")
             if encoding != "latin1":
                 raise ValueError("bytes in an unknown encoding")
             return text.encode("latin1")
-        made = StoredArray()
-        made.state = None
-        return made
+        array = StoredArray()
+        array.state = None
+        return array
 
 
 class _Unpickler(pickle.Unpickler):
@@ -135,7 +134,7 @@ class _Unpickler(pickle.Unpickler):
 def read_object(path: Path) -> Any:
     """The single Python object of a pickled .npy file; its arrays are StoredArray (`numbers_of`).
 
-    PoseFileError for what is no such file, and for one that asks for anything but numpy arrays.
+    Raises PoseFileError for any other file, and for one that needs more than numpy arrays.
     """
     try:
         with path.open("rb") as handle:
@@ -153,16 +152,16 @@ def read_object(path: Path) -> Any:
             start = handle.tell()
             _check_opcodes(handle)
             handle.seek(start)
-            found = _Unpickler(handle, encoding="latin1").load()
-            return _content(found, shape)
+            value = _Unpickler(handle, encoding="latin1").load()
+            return _content(value, shape)
     except OSError as error:
         raise PoseFileError(f"it cannot be opened: {error.strerror or error}") from error
     except DAMAGE as error:
-        raise PoseFileError(f"it is no pickled .npy file that can be read: {error}") from error
+        raise PoseFileError(f"it is not a pickled .npy file that can be read: {error}") from error
 
 
 def _check_opcodes(handle: IO[bytes]) -> None:
-    """Walk over the pickle without building anything; PoseFileError for what arrays do not need."""
+    """Read the opcodes without running them; PoseFileError for those that arrays do not need."""
     tuples = 0
     for opcode, _, _ in pickletools.genops(handle):
         if opcode.name not in _OPCODES:
@@ -176,31 +175,31 @@ def _check_opcodes(handle: IO[bytes]) -> None:
             raise PoseFileError("it holds far more parts than the records of a data set")
 
 
-def _content(found: Any, shape: tuple[int, ...]) -> Any:
-    if not isinstance(found, StoredArray) or not isinstance(found.state, tuple):
+def _content(value: Any, shape: tuple[int, ...]) -> Any:
+    if not isinstance(value, StoredArray) or not isinstance(value.state, tuple):
         raise PoseFileError("it holds no array")
     if math.prod(shape) != 1:
         raise PoseFileError(f"it holds an array {shape} of objects, not one dictionary")
-    content = found.state[-1]
+    content = value.state[-1]
     if not isinstance(content, list) or len(content) != 1:
         raise PoseFileError("it holds no dictionary")
     return content[0]
 
 
 def numbers_of(value: Any, where: str) -> np.ndarray:
-    """A stored array, or a list of numbers, as float64 of its shape; PoseFileError."""
+    """A stored array, or a list of numbers, as float64 of its shape; raises PoseFileError."""
     try:
         if isinstance(value, StoredArray):
             return _array(value.state).astype(np.float64)
         if isinstance(value, list) and all(type(item) in (int, float, bool) for item in value):
             return np.array(value, np.float64)
     except DAMAGE as error:
-        raise PoseFileError(f"{where} is no array of numbers: {error}") from error
+        raise PoseFileError(f"{where} is not an array of numbers: {error}") from error
     raise PoseFileError(f"{where} should be an array of numbers")
 
 
 def _array(state: Any) -> np.ndarray:
-    """The array of a pickled state; any of DAMAGE where it does not fit together."""
+    """The array of a pickled state; raises one of DAMAGE if the state is inconsistent."""
     _, shape, stored, column_order, content = state
     if not isinstance(stored, StoredDtype) or not isinstance(stored.name, str):
         raise TypeError("it has no dtype")

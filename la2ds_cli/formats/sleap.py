@@ -23,7 +23,7 @@ from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import joint_order
 
-# What sleap-io and h5py raise on cut or foreign files.
+# Errors of sleap-io and h5py on truncated or foreign files.
 _UNREADABLE = (
     ArithmeticError,
     AttributeError,
@@ -48,10 +48,10 @@ def import_sleap(
 ) -> list[ItemResult]:
     """Import a .slp or analysis .h5 file, or a folder of them.
 
-    Read: nodes by name, points and their scores (1 for points placed by hand), tracks, frame
-    numbers and the size, of each video of the file. Where a frame has instances corrected by hand,
-    these count and the predicted ones do not. Dropped: edges, suggestions, embedded images.
-    UserError (exit 6) without the package sleap-io.
+    Reads nodes by name, points and their scores (1 for points placed by hand), tracks, frame
+    numbers and the size, of each video of the file. If a frame has instances corrected by hand,
+    only these count. Drops edges, suggestions and embedded images. Raises UserError (exit 6)
+    without the package sleap-io.
     """
     sleap_io()
     pose_format = PoseFormat("sleap", (".slp", ".h5"), read_clips)
@@ -59,7 +59,7 @@ def import_sleap(
 
 
 def sleap_io() -> Any:
-    """The package sleap-io; UserError (exit 6) where it cannot be imported."""
+    """The package sleap-io; raises UserError (exit 6) if it cannot be imported."""
     with optional_import(
         ["sleap_io"],
         "SLEAP files need the package sleap-io, which is not installed",
@@ -112,7 +112,7 @@ def _load(path: Path) -> Any:
 
 
 class _Video:
-    """Name, number of frames and size of a video as the file tells them; 0 = unknown."""
+    """Name, number of frames, size and rate of a video according to the file; 0 = unknown."""
 
     def __init__(self, video: Any) -> None:
         name = video.filename[0] if isinstance(video.filename, list) else video.filename
@@ -161,11 +161,11 @@ SUFFIX = ".slp"
 
 
 def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
-    """Predicted instances of one track: nodes, edges and symmetries by name, points and scores.
+    """Write predicted instances of one track: points, scores, and a skeleton with named nodes.
 
     Points are exact. Frames without joints have no instance. The video is named after the clip and
-    not embedded; its frame rate and size are kept. Lost: times other than frame / rate, and boxes.
-    UserError (exit 6) without sleap-io.
+    not embedded; its frame rate and size are kept. Times other than frame / rate, and boxes, are
+    lost. Raises UserError (exit 6) without sleap-io.
     """
     sio = sleap_io()
     ours = get_skeleton(pose.skeleton)
@@ -197,6 +197,6 @@ def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
         labeled_frames=labeled, videos=[video], skeletons=[skeleton], tracks=[track]
     )
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "poses.slp"
-        sio.save_slp(labels, str(made), embed=False, verbose=False)
-        write_bytes(path, made.read_bytes())
+        file = Path(folder) / "poses.slp"
+        sio.save_slp(labels, str(file), embed=False, verbose=False)
+        write_bytes(path, file.read_bytes())

@@ -17,7 +17,7 @@ from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import cell_numbers, joint_order, read_table
 
-_FLAT = 1e-6  # a Z that moves by less is a picture's
+_FLAT = 1e-6  # a smaller range of Z means 2D joints
 _KEYS_ROW, _VALUES_ROW, _NAMES_ROW, _DATA_ROW = 1, 2, 3, 5
 
 
@@ -29,10 +29,10 @@ def import_trc(
 ) -> list[ItemResult]:
     """Import a .trc file of 2D joints in pixels, or a folder of them.
 
-    Read: X and Y (y down, as in the picture) of each marker, matched by name, the time and the
+    Reads X and Y (y down, as in the picture) of each marker, matched by name, the time and the
     DataRate. Missing cells are missing joints; the others have score 1, since TRC holds none.
-    Frame numbers start at 1 in these files, or at 0 (Sports2D), and at 0 here. Dropped: Z, which
-    must be constant. Files in other units are refused.
+    Frame numbers start at 1 in these files, or at 0 (Sports2D), and at 0 here. Drops Z, which must
+    be constant. Files in other units are refused.
     """
     pose_format = PoseFormat("trc", (".trc",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -46,7 +46,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     if len(rows) <= _DATA_ROW:
         raise PoseFileError("it has no rows below its header")
     head = dict(zip(rows[_KEYS_ROW], rows[_VALUES_ROW], strict=False))
-    # Sports2D says m in the header of its pixel files, too, and px in their names.
+    # Sports2D writes m in the header even of its pixel files, but px in their names.
     if head.get("Units") != "px" and "_px" not in path.stem:
         raise PoseFileError(
             f"its units are '{head.get('Units', 'not given')}', not px",
@@ -66,7 +66,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     people, time = {}, {}
     for t, number in enumerate(numbers):
         if number - first in people:
-            raise FramesError(f"row {lines[t]}: frame {number} is there twice")
+            raise FramesError(f"row {lines[t]}: frame {number} appears twice")
         people[number - first] = [Person(xyz[t, :, :2], np.ones(len(names)), no_box())]
         time[number - first] = float(value[t, 1])
     order = joint_order(names, len(names), options.skeleton, options.renamed)
@@ -76,7 +76,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _cut(row: list[str], width: int) -> list[str]:
-    """Writers end each row with one delimiter more."""
+    """A row without the extra delimiter that writers put at its end."""
     return row[:width] if not any(row[width:]) else row
 
 
@@ -89,10 +89,10 @@ _KEYS = (
 
 
 def export_trc(pose: PoseSequence, name: str, path: Path) -> None:
-    """Frame# from 1, Time in seconds, X and Y in pixels (y down, as in the picture), Z = 0.
+    """Write Frame# from 1, Time in seconds, X and Y in pixels (y down, as in the picture), Z = 0.
 
-    Pixels have 4 decimals, times are exact. The cells of a missing joint say nan, since OpenSim
-    counts no empty cell at the end of a row. Lost: scores, boxes and size.
+    Pixels have 4 decimals, times are exact. The cells of a missing joint hold nan, since OpenSim
+    does not count an empty cell at the end of a row. Scores, boxes and size are lost.
     """
     joints = get_skeleton(pose.skeleton).joints
     count, length, rate = len(joints), len(pose), f"{pose.fps:.6f}"

@@ -34,7 +34,7 @@ from la2ds_cli.formats.joints import WHOLEBODY_JOINTS, joint_order
 from la2ds_cli.video.media_files import natural_order
 
 _LABEL_FILE = re.compile(r"(?P<clip>.+)_(?P<frame>\d+)\.txt", re.IGNORECASE)
-_UNSEEN = 0.0  # both coordinates of a joint that the network did not find
+_UNSEEN = 0.0  # both coordinates of a joint that the network did not detect
 
 
 def import_ultralytics(
@@ -45,11 +45,11 @@ def import_ultralytics(
 ) -> list[ItemResult]:
     """Import a .json file or folder of them, or a `labels` folder of NAME_N.txt files.
 
-    JSON: a list with one entry per frame, each the list that Results.to_json() gives (or that as
-    text); normalised or in pixels. txt: `class x y w h`, then x y (score) of each joint, then the
-    confidence and the identity where they were saved, as shares of the frame, frames counted from
-    1. Read: boxes, confidence, keypoints, track_id. A joint at (0, 0) is missing. Dropped: masks,
-    and objects other than class 0. Joints: those of --skeleton, else COCO's.
+    JSON: a list with one entry per frame, each the list that Results.to_json() gives (or its text),
+    normalised or in pixels. txt: `class x y w h`, then x y (score) of each joint, then the
+    confidence and the identity if they were saved, as shares of the frame; frames count from 1.
+    Reads boxes, confidence, keypoints and track_id. A joint at (0, 0) is missing. Drops masks, and
+    objects other than class 0. The joints are those of --skeleton, else COCO's.
     """
     if root.is_dir() and not any(root.rglob("*.json")):
         folders = _label_folders(root)
@@ -84,8 +84,8 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     for t, value in enumerate(frames):
         items = _parsed(value) if isinstance(value, str) else value
         items = sequence(items, f"frame {t}")
-        found = [_person(item, f"frame {t}, person {n}") for n, item in enumerate(items)]
-        people[t] = [person for person in found if person is not None]
+        persons = [_person(item, f"frame {t}, person {n}") for n, item in enumerate(items)]
+        people[t] = [person for person in persons if person is not None]
     return [_clip(path.stem, path, people, options, complete=True, first=0)]
 
 
@@ -146,7 +146,7 @@ def _clip(
 
 
 def _unit(persons: Sequence[Person]) -> bool:
-    """Whether the coordinates are shares of the frame: no person of any use is 2 pixels wide."""
+    """Whether the coordinates are shares of the frame: in pixels some would be above 2."""
     largest = max(float(np.nanmax(p.xy, initial=0.0)) for p in persons)
     return 0 < largest <= 2
 
@@ -159,7 +159,7 @@ def read_labels(folder: Path, options: ImportOptions) -> list[FileClip]:
             frames = clips.setdefault(match["clip"], {})
             frame = frame_number(match["frame"].lstrip("0") or "0", path.name)
             if frame in frames:
-                raise FramesError(f"frame {frame} is there twice: {path.name}")
+                raise FramesError(f"frame {frame} appears twice: {path.name}")
             frames[frame] = path
     return [
         _clip(name, folder, _label_people(frames, options), options, complete=False, first=1)
@@ -169,7 +169,7 @@ def read_labels(folder: Path, options: ImportOptions) -> list[FileClip]:
 
 def _label_people(paths: dict[int, Path], options: ImportOptions) -> dict[int, Sequence[Person]]:
     rows = {frame: _label_rows(path) for frame, path in paths.items()}
-    lengths = {len(row) for found in rows.values() for row in found}
+    lengths = {len(row) for frame_rows in rows.values() for row in frame_rows}
     if not lengths:
         raise PoseFileError("none of its files has a person")
     joints = len(get_skeleton(options.skeleton or "coco17").joints)
@@ -189,13 +189,13 @@ def _label_people(paths: dict[int, Path], options: ImportOptions) -> dict[int, S
             f"class x y w h and {joints} joints"
         )
     count, width = layout
-    extra = [row[5 + width * count :] for found in rows.values() for row in found]
-    # One number more is the confidence, or the identity, which is whole and starts at 1.
+    extra = [row[5 + width * count :] for frame_rows in rows.values() for row in frame_rows]
+    # A single extra number is the confidence, or the identity, which is an integer from 1 on.
     single = [row[0] for row in extra if len(row) == 1]
     identities = bool(single) and all(value >= 1 and value == int(value) for value in single)
     return {
-        frame: [_label_person(row, count, width, identities) for row in found]
-        for frame, found in rows.items()
+        frame: [_label_person(row, count, width, identities) for row in frame_rows]
+        for frame, frame_rows in rows.items()
     }
 
 
@@ -206,7 +206,7 @@ def _label_rows(path: Path) -> list[FloatArray]:
         if not text.strip():
             continue
         try:
-            row = np.array([float(word) for word in text.split()])
+            row = np.array([float(cell) for cell in text.split()])
         except ValueError as error:
             raise PoseFileError(f"{path.name} line {line} does not hold numbers only") from error
         if row[0] == 0:

@@ -29,10 +29,9 @@ def import_wide_csv(
 ) -> list[ItemResult]:
     """Import a .csv file or a folder of them.
 
-    Read: frame (whole numbers from 0; without the column the rows are counted), time (seconds;
-    without it --fps or --video is needed), and x, y and score of each joint; joints are matched by
-    name. An empty cell is a missing joint; without a score column a joint has score 1. Dropped:
-    other columns.
+    Reads frame (integers from 0; without the column the rows are counted), time (seconds; without
+    it --fps or --video is needed), and x, y and score of each joint; joints are matched by name. An
+    empty cell is a missing joint; without a score column a joint has score 1. Drops other columns.
     """
     pose_format = PoseFormat("wide-csv", (".csv",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -88,9 +87,9 @@ SUFFIX = ".csv"
 
 
 def export_wide_csv(pose: PoseSequence, name: str, path: Path) -> None:
-    """Frame numbers, seconds (exact) and joints: pixels and scores to 4 decimals.
+    """Write frame numbers, seconds (exact) and joints: pixels and scores to 4 decimals.
 
-    x and y of a missing joint are empty, its score is 0. Lost: boxes and size.
+    x and y of a missing joint are empty, its score is 0. Boxes and size are lost.
     """
     joints = get_skeleton(pose.skeleton).joints
     buffer = io.StringIO()

@@ -84,7 +84,9 @@ def test_the_other_split_is_said_and_the_clip_keeps_its_own(
     notes = Notes()
     import_penn_action(project, root, "golf_swing", progress=notes, carl_labels=carl)
     assert [v.split for v in project.videos()] == ["train", "test"]
-    assert any("in the other split; the clip's counts: 1" in line for line in notes.lines)
+    assert any(
+        "in the other split, where the clip's own split counts: 1" in line for line in notes.lines
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_the_other_split_is_said_and_the_clip_keeps_its_own(
         (np.array([0, 0.5, 1, 1]), "should be whole numbers"),
         (np.array([0, np.nan, 1, 1]), "should be whole numbers"),
         (np.array(["a", "b", "c", "d"]), "should be whole numbers"),
-        (np.array([{}, {}, {}, {}]), "no array that can be read"),  # pickled
+        (np.array([{}, {}, {}, {}]), "not an array that can be read"),  # pickled
     ],
 )
 def test_labels_that_are_wrong_cost_the_phases_of_their_clip_only(

@@ -171,9 +171,9 @@ def test_wholebody_gives_its_body(read: Read, tmp_path: Path):
         (lambda d: d["annotations"][1]["keypoints"].__setitem__(4, "x"), "I001", "not 'x'"),
         (lambda d: d["annotations"][1].update(bbox=[1, 2]), "I001", "box of person 1 .* 4 numbers"),
         (lambda d: d["annotations"][1].update(image_id=77), "I003", "image 77, which is not"),
-        (lambda d: d["images"][1].update(file_name="img/0.jpg"), "I003", "frame 0 is there twice"),
+        (lambda d: d["images"][1].update(file_name="img/0.jpg"), "I003", "frame 0 appears twice"),
         (lambda d: d["images"][1].update(file_name="one.jpg"), "I003", "no frame number in"),
-        (lambda d: d["images"][1].update(frame_id=1.5), "I003", "1.5 is no frame number"),
+        (lambda d: d["images"][1].update(frame_id=1.5), "I003", "1.5 is not a frame number"),
         (lambda d: d["images"][1].update(width=320), "I001", "2 different sizes"),
     ],
 )

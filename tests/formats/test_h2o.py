@@ -168,7 +168,7 @@ def test_a_second_import_is_cached_and_keeps_what_the_user_wrote(root: Path, pro
         ("hand_pose/000003.txt", "", "should have 128 numbers, not 0"),
         ("hand_pose/000003.txt", "x " * 128, "does not hold numbers only"),
         ("hand_pose/000003.txt", "2 " + "0 " * 127, "flags of the hands should be 0 or 1"),
-        ("hand_pose/abc.txt", "", "'abc' is no frame number"),
+        ("hand_pose/abc.txt", "", "'abc' is not a frame number"),
         ("cam_intrinsics.txt", "600 600 640\n", "should have fx fy cx cy width height"),
         ("cam_intrinsics.txt", "0 600 640 360 1280 720", "should be above 0"),
     ],
@@ -208,9 +208,9 @@ def test_frames_that_are_not_there_keep_the_numbers_of_the_others(root: Path, pr
     [
         ("subject1/h1/1 99 0 2 0 7", "there is no action 99", ExitCode.MISMATCH),
         ("subject1/h1/1 5 4 2 0 7", "begins at frame 4 and ends at 2", ExitCode.MISMATCH),
-        ("subject1/h1/1 5 x 2 0 7", "start_act: 'x' is no frame number", ExitCode.MISMATCH),
+        ("subject1/h1/1 5 x 2 0 7", "start_act: 'x' is not a frame number", ExitCode.MISMATCH),
         ("subject1/h1/1 5", "3 values where line 1 has 7 columns", ExitCode.MISMATCH),
-        ("subject4/h1/1 5 0 2 0 7", "is in action_train.txt, too", ExitCode.MISMATCH),
+        ("subject4/h1/1 5 0 2 0 7", "is also in action_train.txt", ExitCode.MISMATCH),
     ],
 )
 def test_a_line_that_does_not_fit_is_named_and_nothing_is_written(
@@ -248,7 +248,7 @@ def test_phases_beyond_the_poses_are_cut_and_said(root: Path, project: Project):
     results = import_h2o(project, root)
     # One frame more is within what data sets differ by; twelve more are not.
     assert [(r.status, r.code) for r in results[:2]] == [("ok", ""), ("degraded", "I003")]
-    assert "go on to frame 20, and its poses end at frame 7" in results[1].message
+    assert "end at frame 20, and its poses end at frame 7" in results[1].message
     phases = project.phases()
     assert phases[results[0].video] == [Phase(1, 8, "pour milk")]
     assert phases[results[1].video] == [Phase(2, 8, "grab book")]

@@ -209,7 +209,7 @@ def test_lists_in_indexing_files_and_subsets_where_there_are_none(root: Path, pr
 
 def test_a_scan_in_both_lists(root: Path, project: Project):
     write_lists(root, f"{FIRST}\n", f"{FIRST}\n")
-    with pytest.raises(UserError, match=rf"{FIRST} is in train_cross_env.txt, too") as caught:
+    with pytest.raises(UserError, match=rf"{FIRST} is also in train_cross_env.txt") as caught:
         import_ikea_asm(project, root)
     assert caught.value.exit_code == ExitCode.MISMATCH
     assert not project.videos()
@@ -246,8 +246,8 @@ def test_segments_that_are_none(root: Path, project: Project, document: object, 
     [
         ({"annotation": [{"label": "spin leg", "segment": [5, 5]}]}, "segment 0: [5, 5] should be"),
         ({"annotation": [{"label": "spin leg", "segment": [5]}]}, "segment 0: [5] should be"),
-        ({"annotation": [{"label": "spin leg", "segment": [-1, 4]}]}, "-1 is no frame number"),
-        ({"annotation": [{"label": 3, "segment": [1, 4]}]}, "3 is no name of an action"),
+        ({"annotation": [{"label": "spin leg", "segment": [-1, 4]}]}, "-1 is not a frame number"),
+        ({"annotation": [{"label": 3, "segment": [1, 4]}]}, "3 is not the name of an action"),
         ({"annotation": [{"segment": [1, 4]}]}, "has no 'label'"),
         ({"annotation": {}}, "should be a list"),
         ({}, "has no 'annotation'"),

@@ -193,7 +193,7 @@ def test_phases_after_the_poses_are_cut_and_that_is_said(root: Path, project: Pr
     write_ikea_database(root, {FIRST: [(*SPIN, 2, 50)], SECOND: []}, frames=30)
     results = import_ikea_asm(project, root)
     assert [(r.status, r.code) for r in results] == [("degraded", "I003"), ("ok", "")]
-    assert "they go on to frame 29, and its poses end at frame 7" in results[0].message
+    assert "they end at frame 29, and its poses end at frame 7" in results[0].message
     assert phases_of(project)[0] == [Phase(2, 8, "spin leg")]
 
 
@@ -371,16 +371,16 @@ def test_a_list_that_is_not_there_or_no_text(root: Path, project: Project, name:
     ("row", "said"),
     [
         ((*SPIN, 5, 3), "row 1 of annotations: it begins at frame 5 and ends at 3"),
-        ((*SPIN, -1, 3), "starting_frame: -1 is no frame number"),
-        ((*SPIN, 0.5, 3), "starting_frame: 0.5 is no frame number"),
-        ((*SPIN, 0, "many"), "ending_frame: 'many' is no frame number"),
-        ((*SPIN, 0, None), "ending_frame: None is no frame number"),
-        ((*SPIN, 0, b"\x03"), "ending_frame: b'\\x03' is no frame number"),
-        ((*SPIN, 0, 2**63 - 1), "is no frame number"),
-        ((*SPIN, 0, 1e300), "is no frame number"),
-        ((*SPIN, float("inf"), float("inf")), "is no frame number"),
-        (("1; DROP TABLE videos", 2, 0, 3), "is no number of an action or object"),
-        ((4, 2.5, 0, 3), "2.5 is no number of an action or object"),
+        ((*SPIN, -1, 3), "starting_frame: -1 is not a frame number"),
+        ((*SPIN, 0.5, 3), "starting_frame: 0.5 is not a frame number"),
+        ((*SPIN, 0, "many"), "ending_frame: 'many' is not a frame number"),
+        ((*SPIN, 0, None), "ending_frame: None is not a frame number"),
+        ((*SPIN, 0, b"\x03"), "ending_frame: b'\\x03' is not a frame number"),
+        ((*SPIN, 0, 2**63 - 1), "is not a frame number"),
+        ((*SPIN, 0, 1e300), "is not a frame number"),
+        ((*SPIN, float("inf"), float("inf")), "is not a frame number"),
+        (("1; DROP TABLE videos", 2, 0, 3), "is not the number of an action or object"),
+        ((4, 2.5, 0, 3), "2.5 is not the number of an action or object"),
     ],
 )
 def test_a_scan_whose_rows_are_wrong_fails_alone(
@@ -399,7 +399,7 @@ def test_a_number_of_frames_that_is_none(root: Path, project: Project, frames: A
     write_ikea_database(root, {FIRST: [(*SPIN, 0, 3)]}, frames=frames)
     results = import_ikea_asm(project, root)
     assert [r.status for r in results] == ["failed", "ok"]
-    assert f"nframes: {frames!r} is no frame number" in results[0].message
+    assert f"nframes: {frames!r} is not a frame number" in results[0].message
 
 
 def test_an_unknown_number_of_frames_cuts_nothing(root: Path):

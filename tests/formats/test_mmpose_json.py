@@ -69,9 +69,13 @@ def test_identities_are_believed_where_boxes_cross(project: Project, tmp_path: P
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
-        (lambda d: d.__setitem__(2, {"frame_id": 1, "instances": []}), "I003", "frame 1 is there"),
+        (
+            lambda d: d.__setitem__(2, {"frame_id": 1, "instances": []}),
+            "I003",
+            "frame 1 appears twice",
+        ),
         (lambda d: d[2].pop("frame_id"), "I001", "entry 2 has no 'frame_id'"),
-        (lambda d: d[2].update(frame_id="two"), "I003", "'two' is no frame number"),
+        (lambda d: d[2].update(frame_id="two"), "I003", "'two' is not a frame number"),
         (lambda d: d[2]["instances"][0].pop("keypoint_scores"), "I001", "no 'keypoint_scores'"),
         (lambda d: d[2]["instances"][0]["keypoint_scores"].pop(), "I001", "17 numbers, not 16"),
         (

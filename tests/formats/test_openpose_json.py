@@ -139,7 +139,7 @@ def test_what_is_wrong_is_said_with_the_file(
 def test_frame_number_twice(project: Project, tmp_path: Path):
     folder = write_openpose(tmp_path / "anna")
     write_json(folder / "clip_3_keypoints.json", openpose_frame([]))
-    with pytest.raises(UserError, match="frame 3 is there twice") as caught:
+    with pytest.raises(UserError, match="frame 3 appears twice") as caught:
         import_openpose_json(project, folder, FPS)
     assert caught.value.code == "I003"
 
