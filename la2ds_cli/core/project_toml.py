@@ -62,7 +62,9 @@ def _write(path: Path, old: str, new: str) -> None:
 def set_values(text: str, section: str, values: Mapping[str, str | int]) -> str:
     """TOML text with `values` set in [section]; comments and other lines are kept.
 
-    Text laid out in a way that a line edit cannot follow is written anew, without comments.
+    Text laid out in a way that a line edit cannot follow is written anew, without comments. A new
+    key goes below the header of its section: tomlkit, which would do all this, puts it after the
+    comment that stands above the next section.
     """
     import tomli_w
 
