@@ -20,14 +20,12 @@ class Skeleton:
     """K named joints with L limbs; every integer field indexes `joints`.
 
     flip: length K permutation, joint k of a mirrored person is joint flip[k] of the original.
-    flip_limbs: length L permutation, the same for limbs.
     """
 
     name: str
     joints: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...]
     flip: tuple[int, ...]
-    flip_limbs: tuple[int, ...]
     chains: dict[str, tuple[int, ...]]
     root: tuple[int, ...]
     torso: tuple[tuple[int, int], ...]
@@ -69,15 +67,11 @@ def _build(
         return tuple((at[a], at[b]) for a, b in split)
 
     flip = tuple(at.get(_mirror(joint), k) for k, joint in enumerate(names))
-    limb_pairs = pairs(limbs)
-    as_sets = [frozenset(pair) for pair in limb_pairs]
-    flip_limbs = tuple(as_sets.index(frozenset((flip[a], flip[b]))) for a, b in limb_pairs)
     return Skeleton(
         name=name,
         joints=names,
-        limbs=limb_pairs,
+        limbs=pairs(limbs),
         flip=flip,
-        flip_limbs=flip_limbs,
         chains={chain: tuple(at[j] for j in text.split()) for chain, text in chains.items()},
         root=tuple(at[j] for j in root.split()),
         torso=pairs(torso),

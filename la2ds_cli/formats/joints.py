@@ -17,7 +17,6 @@ from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.formats.checks import JointsError, PoseFileError, read_text, shown
 
-COCO = get_skeleton("coco17").joints
 _ALSO = {"mid_hip": ("hip", "pelvis")}
 WHOLEBODY_JOINTS = 133  # COCO-WholeBody: the 17 of COCO first, then feet, face and hands
 

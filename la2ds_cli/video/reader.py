@@ -81,7 +81,6 @@ class VideoInfo:
     duration: float
     rotation: int
     codec: str
-    has_video: bool
     hdr: str = ""
     bits: int = 8
     pixel_aspect: float = 1.0
@@ -176,7 +175,6 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             duration=stream_duration(container, stream),
             rotation=first.rotation,
             codec=stream.codec_context.name,
-            has_video=True,
             hdr=hdr_name(first),
             bits=first.format.components[0].bits,
             pixel_aspect=float(aspect or 1),
@@ -191,14 +189,14 @@ def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoIn
     assert image is not None  # none is left out from time 0 on
     height, width = image.shape[:2]
     suffix = files[0].suffix[1:].lower()
-    return VideoInfo(width, height, fps, len(files), len(files) / fps, 0, suffix, True)
+    return VideoInfo(width, height, fps, len(files), len(files) / fps, 0, suffix)
 
 
 def _probe_animation(path: str | os.PathLike[str]) -> VideoInfo:
     (width, height), count, seconds = animation_facts(path)
     if not count:
         raise _empty(path)
-    return VideoInfo(width, height, count / seconds, count, seconds, 0, "webp", True)
+    return VideoInfo(width, height, count / seconds, count, seconds, 0, "webp")
 
 
 def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOptions) -> VideoInfo:

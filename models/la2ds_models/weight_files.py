@@ -1,8 +1,8 @@
 """Weight files: the list of them (zoo.toml), where they lie on disk, and fetching what is missing.
 
 Searched in this order: LA2DS_HOME/weights (or the user cache directory), then torch's own
-checkpoint cache, where other tools may have put the same file. `set_offline` or LA2DS_OFFLINE=1
-forbid the network. The transfer itself is la2ds_models.download.
+checkpoint cache, where other tools may have put the same file. LA2DS_OFFLINE=1 forbids the
+network. The transfer itself is la2ds_models.download.
 """
 
 import hashlib
@@ -93,19 +93,8 @@ def zoo() -> dict[str, WeightFile]:
     }
 
 
-_offline = False
-
-
-def set_offline(wanted: bool) -> None:
-    """Forbid the network for this process, or leave it to LA2DS_OFFLINE again."""
-    global _offline
-    _offline = wanted
-
-
 def offline_reason() -> str:
     """Why the network may not be used; empty when it may."""
-    if _offline:
-        return "--offline"
     forbidden = os.environ.get("LA2DS_OFFLINE", "0") not in ("", "0")
     return "--offline or LA2DS_OFFLINE is set" if forbidden else ""
 

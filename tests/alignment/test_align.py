@@ -77,7 +77,7 @@ def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None
     """A run `tuned` whose embedding of a clip is its phase."""
     from la2ds_cli.alignment import align as step
     from la2ds_cli.core.types import EmbeddingSequence
-    from la2ds_cli.embedding import embed as embedding
+    from la2ds_cli.embedding import trained
 
     def embeddings(project, run, videos, device, progress) -> list[EmbeddingSequence]:
         poses = [project.read_pose(video)[0] for video in videos]
@@ -86,7 +86,7 @@ def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None
             for video, pose in zip(videos, poses, strict=True)
         ]
 
-    monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(step, "ensure_embeddings", embeddings)
 
 

@@ -266,7 +266,7 @@ def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
 def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
     from la2ds_cli.alignment import align as step
     from la2ds_cli.core.types import EmbeddingSequence
-    from la2ds_cli.embedding import embed as embedding
+    from la2ds_cli.embedding import trained
 
     seen: list[int] = []
 
@@ -282,7 +282,7 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
     def embedder(project, run, device):
         return lambda poses: [embed(pose) for pose in poses]
 
-    monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(step, "ensure_embeddings", embeddings)
     monkeypatch.setattr(step, "load_embedder", embedder)
     result = run(project, run="tuned", repetition="2")

@@ -16,7 +16,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence
-from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.embedding import trained
 from la2ds_cli.features.pose_features import mirror
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -54,7 +54,7 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         poses = [project.read_pose(video)[0] for video in videos]
         return [EmbeddingSequence(p.xy[:, 4:7, 1] / 50, p.frame, p.time, "key") for p in poses]
 
-    monkeypatch.setattr(embedding, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(align, "ensure_embeddings", embeddings)
     return asked
 

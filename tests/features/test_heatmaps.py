@@ -143,7 +143,9 @@ def test_maps_of_mirrored_joints_are_mirrored_maps(name, channels):
     )
     turned = mirror(clip)
     joint_flip = list(skeleton.flip) if "joints" in channels else []
-    limb_flip = [len(joint_flip) + k for k in skeleton.flip_limbs] if "limbs" in channels else []
+    limbs = [set(limb) for limb in skeleton.limbs]
+    other = [limbs.index({skeleton.flip[a], skeleton.flip[b]}) for a, b in skeleton.limbs]
+    limb_flip = [len(joint_flip) + k for k in other] if "limbs" in channels else []
     flip = np.array(joint_flip + limb_flip)
     assert len(flip) == channel_count(skeleton, channels)
     np.testing.assert_array_equal(flip[flip], np.arange(len(flip)))

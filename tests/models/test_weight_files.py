@@ -20,7 +20,6 @@ from la2ds_models.weight_files import (
     find,
     own_path,
     present,
-    set_offline,
     weights_dir,
     zoo,
 )
@@ -220,17 +219,13 @@ def test_what_cannot_be_fetched_is_explained(monkeypatch: pytest.MonkeyPatch) ->
         assert text in caught.value.advice
 
 
-@pytest.mark.parametrize("way", ["variable", "function", "argument"])
+@pytest.mark.parametrize("way", ["variable", "argument"])
 def test_offline_asks_nobody(server: FileServer, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     listed(monkeypatch, f"{server.url}/net.pth")
     if way == "variable":
         monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    set_offline(way == "function")
-    try:
-        with pytest.raises(WeightsUnavailable, match=r"OFFLINE|--offline") as caught:
-            fetch("net", offline=way == "argument")
-    finally:
-        set_offline(False)
+    with pytest.raises(WeightsUnavailable, match=r"OFFLINE|--offline") as caught:
+        fetch("net", offline=way == "argument")
     assert str(weights_dir() / "net.pth") in caught.value.advice
     assert server.asked == []
     assert not weights_dir().exists()

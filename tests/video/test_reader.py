@@ -57,7 +57,7 @@ def test_probe_tells_what_the_file_holds(clip: Path) -> None:
     assert (info.width, info.height, info.frames_declared) == (WIDTH, HEIGHT, 24)
     assert info.fps == pytest.approx(25)
     assert info.duration == pytest.approx(24 / 25, abs=1e-3)
-    assert (info.rotation, info.codec, info.has_video) == (0, "h264", True)
+    assert (info.rotation, info.codec) == (0, "h264")
 
 
 def test_colours_are_rgb(tmp_path: Path) -> None:
