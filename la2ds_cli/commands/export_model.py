@@ -42,12 +42,13 @@ def export_model(
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
-        made = model_export.export_model(opened, run=run, out=out, progress=console.progress)
+        exported = model_export.export_model(opened, run=run, out=out, progress=console.progress)
+        check = exported.check
         console.note(
-            f"{made.size / 1e6:.1f} MB; differs from torch by up to {made.check.share:.0e} of the "
-            f"largest number, on clips of {', '.join(map(str, made.check.lengths))} frames"
+            f"{exported.size / 1e6:.1f} MB; differs from torch by up to {check.share:.0e} of the "
+            f"largest number, on clips of {', '.join(map(str, check.lengths))} frames"
         )
-        console.line(str(made.path))
-        console.document("export-model", {"project": opened.root, "model": made})
-        chosen = "" if out is None else f" --model {made.path}"
+        console.line(str(exported.path))
+        console.document("export-model", {"project": opened.root, "model": exported})
+        chosen = "" if out is None else f" --model {exported.path}"
         console.next(f"la2ds embed --project {project} --run {run} --engine onnx{chosen}")

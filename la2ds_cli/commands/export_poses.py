@@ -41,8 +41,8 @@ def export_poses(
 ) -> None:
     """Write poses as files of other tools.
 
-    One file, or for openpose-json one folder, per clip, named after its id. What each format
-    keeps is told in docs/file-formats.md. Prints the paths written.
+    One file, or for openpose-json one folder, per clip, named after its id. docs/file-formats.md
+    says what each format keeps. Prints the paths written.
 
     \b
       la2ds export coco-json --project swings --out poses/

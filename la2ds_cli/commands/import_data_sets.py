@@ -61,7 +61,7 @@ def penn_action(
 ) -> None:
     """The 13 hand-labelled joints of Penn Action, and its split.
 
-    Makes the project where there is none.
+    Creates the project if there is none.
 
     \b
       la2ds import penn-action Penn_Action --action golf_swing --project golf
@@ -118,7 +118,7 @@ def ikea_asm(
 ) -> None:
     """2D poses of IKEA ASM, its cross-environment split and its actions.
 
-    Makes the project where there is none. Actions come from gt_segments.json or,
+    Creates the project if there is none. Actions come from gt_segments.json or,
     where it is absent, from ikea_annotation_db_full and the lists in indexing_files.
 
     \b
@@ -147,9 +147,7 @@ def h2o(
     ],
     action: Annotated[
         str | None,
-        typer.Option(
-            "--action", metavar="NAME", help="Only recordings with this action, as a whole."
-        ),
+        typer.Option("--action", metavar="NAME", help="Only recordings with this action, in full."),
     ] = None,
     camera: Annotated[
         str,
@@ -163,7 +161,7 @@ def h2o(
 ) -> None:
     """Both hands of H2O as a camera sees them, its split and its actions.
 
-    Makes the project where there is none. The 3D joints are projected with cam_intrinsics.txt.
+    Creates the project if there is none. The 3D joints are projected with cam_intrinsics.txt.
     Recordings of the validation list get no split.
 
     \b
@@ -204,7 +202,7 @@ def casa_npy(
 ) -> None:
     """Records of CASA that hold joints, and their labels as phases.
 
-    Makes the project where there is none. The file is pickled; it is read by a reader that takes
+    Creates the project if there is none. The file is pickled; it is read by a reader that takes
     numbers, text and numpy arrays only and runs nothing. Records of SMPL and MANO parameters, such
     as those of Penn Action and H2O, hold no joints and are refused.
 

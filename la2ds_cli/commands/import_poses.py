@@ -38,7 +38,7 @@ def _group(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
-_NOTE = "Makes the project where there is none."
+_NOTE = "Creates the project if there is none."
 
 # Format -> what it is and an example; the help of the sub-command.
 POSE_FILES = {

@@ -38,12 +38,14 @@ def init(
         if preset is not None:
             read_preset(preset)
         project = Project.create(folder, {"preset": preset or "default"})
-        found = project.settings.get("preset", "default")
-        if preset not in (None, found):
+        actual = project.settings.get("preset", "default")
+        if preset not in (None, actual):
             raise UserError(
-                f"{project.root} is already a project, with preset {found}",
+                f"{project.root} is already a project, with preset {actual}",
                 hint=f'write preset = "{preset}" in {project.root / PROJECT_FILE}',
             )
-        console.document("init", {"project": project.root, "preset": found, "created": not existed})
+        console.document(
+            "init", {"project": project.root, "preset": actual, "created": not existed}
+        )
         console.line(f"{'project already in' if existed else 'new project in'} {project.root}")
         console.next(f"la2ds extract-poses YOUR-VIDEOS --project {folder}")

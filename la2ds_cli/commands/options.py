@@ -51,19 +51,19 @@ SeedsOption = Annotated[
     str, typer.Option("--seeds", metavar="N,N,...", help="A run of every row for each seed.")
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Do everything again, also what is up to date.")
+    bool, typer.Option("--overwrite", help="Redo everything, even what is up to date.")
 ]
 
 
 def open_project(root: Path) -> Project:
-    """The project at `root`; UserError (exit 2) where there is none."""
+    """The project at `root`. Raises UserError (exit 2) if there is none."""
     from la2ds_cli.core.project import Project
 
     return Project.open(root)
 
 
 def open_or_create(root: Path, console: Console) -> Project:
-    """The project at `root`, made there, and said so, where there is none."""
+    """The project at `root`; created there, with a note, if there is none."""
     from la2ds_cli.core.project import PROJECT_FILE, Project
 
     if not (root / PROJECT_FILE).exists():
@@ -72,10 +72,10 @@ def open_or_create(root: Path, console: Console) -> Project:
 
 
 def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:
-    """The project at `root`, made where there is none and all clips are files.
+    """The project at `root`, created if there is none and all clips are files.
 
-    UserError (exit 3) where there is none and one clip is a file, so that another, which does not
-    exist, was to be one.
+    Raises UserError (exit 3) if there is none and one clip is a file, so that another, which does
+    not exist, was meant to be one.
     """
     from la2ds_cli.core.project import PROJECT_FILE
     from la2ds_cli.video.media_files import unreadable
@@ -103,4 +103,4 @@ def seed_numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise UserError(f"'{text}' is no list of seeds", hint="--seeds 0,1,2") from None
+        raise UserError(f"'{text}' is not a list of seeds", hint="--seeds 0,1,2") from None

@@ -35,7 +35,7 @@ def retrieve(
     per_video: Annotated[
         int | None,
         typer.Option(
-            "--per-video", metavar="N", min=1, help="At most so many from one clip; default all."
+            "--per-video", metavar="N", min=1, help="At most this many from one clip; default all."
         ),
     ] = None,
     min_gap: Annotated[
@@ -54,7 +54,7 @@ def retrieve(
         typer.Option(
             "--index",
             metavar="exact|faiss",
-            help="faiss: look through near lists only, for millions of frames; tells its recall.",
+            help="faiss: search near lists only, for millions of frames; reports its recall.",
         ),
     ] = "exact",
     out: Annotated[
@@ -69,7 +69,7 @@ def retrieve(
     By the trained run, or by raw poses where there is none. Draws a sheet with the query on the
     left and its nearest frames beside it; with a phases.csv, frames of another phase stand in a red
     box. Without --out a picture and a JSON file go to results/retrieve. The features of all clips
-    are kept in one file, so the next query reads new clips only.
+    are stored in one file, so the next query reads new clips only.
 
     \b
       la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
@@ -123,17 +123,17 @@ def _show(console: Console, result: RetrievalResult) -> None:
         console.line(str(file))
 
 
-def _searched(found: Searched) -> str:
-    parts = [f"searched {found.frames} frames of {found.clips} clips"]
-    if found.recall is None:
+def _searched(searched: Searched) -> str:
+    parts = [f"searched {searched.frames} frames of {searched.clips} clips"]
+    if searched.recall is None:
         parts.append("exactly")
     else:
-        recall = found.recall
+        recall = searched.recall
         parts += [
-            f"by faiss in {found.nprobe} of {found.lists} lists",
+            f"by faiss in {searched.nprobe} of {searched.lists} lists",
             f"which finds {recall.value:.1%} of the {recall.k} nearest frames (recall measured on "
             f"{recall.queries} queries)",
         ]
-    if found.kept and (found.added or found.dropped):
-        parts.append(f"index: {found.added} clips added, {found.dropped} dropped")
+    if searched.kept and (searched.added or searched.dropped):
+        parts.append(f"index: {searched.added} clips added, {searched.dropped} dropped")
     return ", ".join(parts)

@@ -23,30 +23,30 @@ def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
 
     with Console(as_json=as_json) as console:
         opened = open_project(project)
-        found = step.project_status(opened, opened.config())
-        console.document("status", vars(found))
-        _show(console, found)
-        console.next(f"{found.next} --project {project}")
+        state = step.project_status(opened, opened.config())
+        console.document("status", vars(state))
+        _show(console, state)
+        console.next(f"{state.next} --project {project}")
 
 
-def _show(console: Console, found: ProjectStatus) -> None:
-    splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in found.splits.items())
-    console.line(f"{found.project}, preset {found.preset}")
-    clips = "1 clip" if found.videos == 1 else f"{found.videos} clips"
-    console.line(f"{clips} ({splits}), {found.labelled} with phases\n")
+def _show(console: Console, state: ProjectStatus) -> None:
+    splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in state.splits.items())
+    console.line(f"{state.project}, preset {state.preset}")
+    clips = "1 clip" if state.videos == 1 else f"{state.videos} clips"
+    console.line(f"{clips} ({splits}), {state.labelled} with phases\n")
     rows = [
-        (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing)) for s in found.steps
+        (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing)) for s in state.steps
     ]
     console.table(("step", "current", "stale", "missing"), rows)
-    for step in found.steps:
+    for step in state.steps:
         for reason, count in Counter(step.stale.values()).most_common():
             console.line(f"{step.step} {step.run}".strip() + f": {count} stale: {reason}", "yellow")
-    for run in found.runs:
+    for run in state.runs:
         error = "" if run.validation_error is None else f", error {run.validation_error:.2f} %"
         console.line(f"run {run.run}: step {run.step} of {run.steps}{error}")
         if run.stale:
             console.line(f"run {run.run} is stale: {run.stale}", "yellow")
         if run.settings:
             console.line(f"run {run.run} has settings of its own: {run.settings}")
-    for kind, files in found.results.items():
+    for kind, files in state.results.items():
         console.line(f"results/{kind}: {len(files)} {'file' if len(files) == 1 else 'files'}")

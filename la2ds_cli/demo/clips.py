@@ -46,7 +46,7 @@ class DemoClip:
 
 
 def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
-    """Write ``n`` clips, ``truth.csv`` and ``phases.csv`` into ``folder`` (made where absent).
+    """Write ``n`` clips, ``truth.csv`` and ``phases.csv`` into ``folder`` (created if absent).
 
     ``truth.csv``: video, frame, time (s), phase_value in [0, 1]. ``phases.csv``: video, start, end
     (frames, end exclusive), phase name. Both name videos by file name. The same ``n`` and ``seed``

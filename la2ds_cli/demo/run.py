@@ -46,7 +46,7 @@ class TruthCheck:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made. pictures: files worth a look, in order."""
+    """What came of the demo. pictures: files to look at, in order."""
 
     project: Path
     clips: int
@@ -79,7 +79,7 @@ def run_demo(
 ) -> DemoResult:
     """Render clips into folder/videos and take them through every step.
 
-    clips: at least 8, of which every fourth is kept for testing; minutes: longest training.
+    clips: at least 8, of which every fourth is for testing; minutes: longest training.
     Running it again goes on from what is current. UserError (exit 2) when `folder` is a project
     of another kind; whatever the steps raise.
     """
@@ -110,7 +110,7 @@ def _render(project: Project, clips: int, progress: Progress) -> None:
     from la2ds_cli.demo.clips import write_demo_clips
 
     folder = _videos(project)
-    if not (folder / "truth.csv").exists():  # written last, so the clips are whole
+    if not (folder / "truth.csv").exists():  # written last, so the clips are complete
         progress.begin(f"rendering {clips} clips")
         write_demo_clips(folder, clips, seed=0)
         progress.end()

@@ -131,8 +131,8 @@ def _poses(project: Project, config: Config, videos: list[Video]) -> StepStatus:
         except UserError as error:  # a model file named in project.toml is gone
             reasons[video.id] = error.message
         else:
-            found = [artifact.staleness(path, recipe) for recipe in recipes]
-            reasons[video.id] = None if None in found else found[0]
+            answers = [artifact.staleness(path, recipe) for recipe in recipes]
+            reasons[video.id] = None if None in answers else answers[0]
     stale = {str(project.source(v)) for v in videos if reasons[v.id] is not None}
     paths = sorted(stale if len(stale) <= _NAMED else {str(Path(path).parent) for path in stale})
     return _compare("poses", reasons, " ".join(["la2ds extract-poses", *map(shlex.quote, paths)]))
