@@ -28,7 +28,7 @@ from la2ds_cli.core.config_sections import (
 from la2ds_cli.core.errors import UserError
 
 # Settings that were renamed: (section, old key) -> (section, key). Old names are read with a note,
-# and recipes and JSON documents keep them (`stored_settings`).
+# and files of a project keep them (`stored_settings`).
 RENAMED = {("align", "routes"): ("align", "reference_clips")}
 
 
@@ -53,10 +53,18 @@ class Config:
         """Nested plain dict, ready for TOML or JSON."""
         return dataclasses.asdict(self)
 
+    def to_stored(self) -> dict[str, Any]:
+        """As to_dict, under the names that the config.toml of a run has (`stored_settings`)."""
+        sections = [field.name for field in dataclasses.fields(self) if field.name != "preset"]
+        return {"preset": self.preset} | {
+            name: stored_settings(name, getattr(self, name)) for name in sections
+        }
+
 
 def stored_settings(section: str, settings: Any) -> dict[str, Any]:
-    """The settings of a section as recipes and JSON documents hold them: under the names that they
-    had first, so that a new name leaves cache keys and documents as they were.
+    """The settings of a section as the files of a project hold them (recipes, config.toml of a run,
+    JSON documents): under the names that they had first, so that a new name leaves keys and files
+    as they were.
 
     section: its name, such as `align`; settings: its dataclass.
     """

@@ -210,7 +210,7 @@ def _prepare(
     if overwrite:
         _clear(run_dir)
     _refuse_drift(run_dir, made_from, run)
-    artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
+    artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_stored()))
     artifact.write_json(run_dir / "recipe.json", made_from.to_json())
 
 

@@ -198,6 +198,7 @@ def test_what_is_stored_keeps_the_first_names_of_settings():
     assert stored["routes"] == align.reference_clips == 40
     assert "reference_clips" not in stored
     assert len(stored) == len(load_config().to_dict()["align"])
+    assert load_config().to_stored()["align"] == stored_settings("align", load_config().align)
     heatmap = load_config().heatmap
     assert stored_settings("heatmap", heatmap) == load_config().to_dict()["heatmap"]
 

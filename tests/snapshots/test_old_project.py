@@ -89,7 +89,8 @@ def _number(cell: str) -> float | str:
 
 def _assert_same(found: Any, kept: Any, *, but: set[str] | None = None, at: str = "") -> None:
     """All of `kept` is in `found`, numbers to a millionth of their size; `found` may have more
-    keys. but: keys of the whole document that are left out."""
+    keys. The sentences of the protocol may be worded anew. but: keys of the whole document that
+    are left out."""
     if isinstance(kept, dict):
         for key in kept.keys() - (but or set()):
             _assert_same(found[key], kept[key], at=f"{at}.{key}")
@@ -99,5 +100,7 @@ def _assert_same(found: Any, kept: Any, *, but: set[str] | None = None, at: str 
             _assert_same(one, other, at=f"{at}[{n}]")
     elif isinstance(kept, float):
         assert found == pytest.approx(kept, rel=1e-6, abs=1e-9), at
+    elif isinstance(kept, str) and at.startswith(".protocol."):
+        assert isinstance(found, str), at
     else:
         assert found == kept, at
