@@ -1,4 +1,4 @@
-"""The only file that writes arrays: one artifact, one file, written whole or not at all.
+"""The only file that writes arrays: one artifact is one file, written atomically.
 
 Every artifact carries its `Recipe` (step, version, configuration used, digests of its inputs)
 in its own header; the digest of the recipe is the cache key. File names are never keys.
@@ -26,7 +26,7 @@ _HEADER = "la2ds"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an artifact was made from.
+    """Everything that an artifact was computed from.
 
     step: name of the step; version: raised when the step's code changes its output;
     config: the configuration values it used (JSON); inputs: name -> digest of content or key of
@@ -59,7 +59,7 @@ class Recipe:
 
 
 class ArtifactError(Exception):
-    """The file is not a whole artifact of this project (damaged, foreign or of another schema)."""
+    """The file is not a readable artifact of la2ds: damaged, foreign or of another schema."""
 
 
 def _canonical(data: Any) -> str:
@@ -73,17 +73,17 @@ def file_digest(path: Path) -> str:
 
 
 def _umask() -> int:
-    """The permission mask of the process; it can only be read by setting it."""
+    """The permission mask of the process, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """The UserError (exit 7) for a path that the operating system would not write."""
+    """The UserError (exit 7) for a path that the operating system refuses to write."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return UserError(
-            f"cannot write {path}: on the way to it lies a file where a folder must be",
+            f"cannot write {path}: a part of the path is a file, not a folder",
             hint="choose another folder, or move that file",
             exit_code=ExitCode.STORAGE,
         )
@@ -96,7 +96,7 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """UserError (exit 7) where a folder has less than `needed` bytes free, before work begins."""
+    """Raise UserError (exit 7) if a folder has less than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
@@ -107,16 +107,16 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write whole or not at all: temporary file in the same folder, fsync, rename.
+    """Write a file atomically: temporary file in the same folder, fsync, rename.
 
-    Raises UserError (exit 7) when the folder cannot be written or the disk is full.
+    Raises UserError (exit 7) if the folder cannot be written or the disk is full.
     """
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
         with os.fdopen(handle, "wb") as stream:
-            # mkstemp gives 0600, which no one else can read
+            # mkstemp gives 0600, which nobody else can read
             Path(temporary).chmod(0o666 & ~_umask())
             stream.write(content)
             stream.flush()
@@ -135,7 +135,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """write_bytes for an indented JSON document; NaN is refused, write None instead."""
+    """write_bytes for an indented JSON document; NaN raises ValueError, None is allowed."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -193,24 +193,24 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, An
 
 
 def staleness(path: Path, recipe: Recipe) -> str | None:
-    """None when the artifact at `path` was made by exactly this recipe, else the reason.
+    """None if the artifact at `path` was made by exactly this recipe, else the reason.
 
     Reasons read `missing`, `damaged`, `pose artifact version 1 -> 2`, `sigma: 0.6 -> 0.8`,
     `input poses changed`.
     """
     try:
-        found, _ = read_header(path)
+        stored, _ = read_header(path)
     except FileNotFoundError:
         return "missing"
     except ArtifactError:
         return "damaged"
-    if found.key == recipe.key:
+    if stored.key == recipe.key:
         return None
-    return difference(found, recipe)
+    return difference(stored, recipe)
 
 
 def difference(old: Recipe, new: Recipe) -> str:
-    """What changed from one recipe to another, in words; empty when nothing did."""
+    """The changes from one recipe to another as text; empty if there are none."""
     reasons = []
     if old.step != new.step:
         reasons.append(f"made by step {old.step}")

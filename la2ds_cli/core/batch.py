@@ -1,4 +1,4 @@
-"""Outcome of one item of a batch, and the exit code a batch ends with."""
+"""The outcome of one item of a batch, and the exit code of the batch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Status = Literal["ok", "cached", "degraded", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What happened to one item.
+    """The outcome of one item.
 
-    path: as the user named it; video: project id, empty when none was given out; code: stable
-    code of docs/exit-codes.md, empty when all went well; message, hint: one sentence each.
+    path: as the user named it; video: project id, empty if the item got none; code: stable code of
+    docs/exit-codes.md, empty without a problem; message, hint: one sentence each.
     """
 
     path: str
@@ -38,9 +38,9 @@ class ItemResult:
 
 
 def batch_exit_code(results: Sequence[ItemResult], *, strict: bool = False) -> ExitCode:
-    """0 when every item is usable, 8 when some are not, 4 when none is.
+    """0 if every item is usable, 8 if some are not, 4 if none is.
 
-    strict: an item with a weakness is not good enough either, and makes an 8.
+    strict: return 8 also if a usable item has a code, such as a degraded one.
     """
     usable = sum(result.usable for result in results)
     if strict and usable and any(result.code for result in results):

@@ -1,4 +1,4 @@
-"""A clip of a project: its row in videos.csv, its name and id, and how its file is read."""
+"""A clip of a project: its row in videos.csv, its name and id, and the options of its file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Video:
     path: the source file (a video or a label file), absolute, or relative to the project.
     sha256: digest of the source. frames, fps, width, height: of the extracted sequence, 0 =
     unknown. split: `train`, `test` or empty (= used for both). group: performer or session.
-    person: which of the people in the video, 1 = its subject. options: how the file is read, as
-    ClipOptions.to_text writes it, empty = as it is.
+    person: number of the person in the video, 1 = its subject. options: how the file is read, as
+    written by ClipOptions.to_text, empty = the defaults.
     """
 
     id: str
@@ -40,18 +40,18 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The file name, and `#2` for its second person: short, and understood by Project.find.
+        """The file name, with `#2` for its second person: short, and accepted by Project.find.
 
-        The id without its digest where the file name says too little: of several clips of a file,
-        and of folders such as subject1/h1/1/cam4.
+        If the file name is ambiguous, the id without its digest: for several clips of a file, and
+        for folders such as subject1/h1/1/cam4.
         """
         path = Path(self.path)
         own = re.fullmatch(r"(.+)-[0-9a-f]{8}", self.id)
-        name = own[1] if own and _says_more(own[1], path) else path.name
+        name = own[1] if own and _is_clearer(own[1], path) else path.name
         return f"{name}#{self.person}" if self.person > 1 else name
 
 
-def _says_more(own: str, path: Path) -> bool:
+def _is_clearer(own: str, path: Path) -> bool:
     """Whether the readable part of an id names a clip better than its path does."""
     if own == slug(f"{path.parent.name}-{path.stem}"):
         return False
@@ -65,12 +65,12 @@ _TYPES = {field.name: str(field.type) for field in fields(Video)}
 
 
 def check_columns(columns: Collection[str]) -> None:
-    """ValueError for a needed column that is not there, and for one that is misspelt.
+    """Raise ValueError for a missing column and for a misspelt one.
 
-    Other columns are the user's own; they are not read.
+    Other columns belong to the user and are not read.
     """
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(columns) == 1 and sign in next(iter(columns)):  # as some spreadsheets write it
+        if len(columns) == 1 and sign in next(iter(columns)):  # as written by some spreadsheets
             raise ValueError(f"its fields are separated by {name}, not by commas")
     absent = [column for column in VIDEO_COLUMNS if column not in columns]
     for column in columns:
@@ -83,9 +83,9 @@ def check_columns(columns: Collection[str]) -> None:
 
 
 def video_of(row: Mapping[str, str]) -> Video:
-    """The clip of a row of videos.csv (column -> text); ValueError names the column that is wrong.
+    """The clip of a row of videos.csv (column -> text); raises ValueError that names the column.
 
-    An empty cell counts as a column that is not there.
+    An empty cell counts as a missing column.
     """
     cells = {name: row[name] for name in VIDEO_COLUMNS if row.get(name)}
     empty = [name for name in _NEEDED if name not in cells]
@@ -97,7 +97,7 @@ def video_of(row: Mapping[str, str]) -> Video:
 def _value(column: str, text: str) -> Any:
     if column == "split" and text not in SPLITS:
         near = get_close_matches(text.strip().lower(), SPLITS, n=1, cutoff=0.75)
-        if near:  # another name is a split that nothing here uses
+        if near:  # any other name is a split that la2ds does not use
             raise ValueError(f"split is '{text}', write '{near[0]}'")
     kind = _TYPES[column]
     if kind == "str":
@@ -107,12 +107,12 @@ def _value(column: str, text: str) -> Any:
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        wanted = "a whole number" if kind == "int" else "a number"
-        raise ValueError(f"{column} is '{text}', not {wanted} of at least 0")
+        expected = "a whole number" if kind == "int" else "a number"
+        raise ValueError(f"{column} is '{text}', not {expected} of at least 0")
     return value
 
 
-# --- ids: readable, and the same wherever the project lies ---------------------------------------
+# --- ids: readable, and independent of where the project is --------------------------------------
 
 
 def slug(text: str) -> str:
@@ -126,7 +126,7 @@ def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str
 
     Two files of one name in two folders get two ids; renaming the project changes none. part: the
     seconds that the clip takes from its source, such as `1.5-4`; person: the number of the person,
-    which is named from the second on.
+    which is part of the id from 2 on.
     """
     source = path.resolve()
     parts = [slug(f"{source.parent.name}-{source.stem}"), digest[:8]]
@@ -135,7 +135,7 @@ def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str
     return "-".join(parts)
 
 
-# --- how a file is read: which part of it, which way up, at which speed --------------------------
+# --- how a file is read: its part, its orientation and its speed ---------------------------------
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,12 @@ class ClipOptions:
     """Options of one clip; the defaults change nothing.
 
     start, end: seconds of the file as a player shows them, end exclusive. rotate: degrees
-    clockwise, a multiple of 90 (kept as 0, 90, 180 or 270), on top of what the file itself asks
-    for. mirror: left and right exchanged, after the rotation. slowmo: seconds of the file per
-    second of the movement, 8 for footage slowed down 8 times. fps: images per second, for folders
-    of images only; 0 = not given.
+    clockwise, a multiple of 90 (stored as 0, 90, 180 or 270), in addition to the orientation stored
+    in the file. mirror: left and right exchanged, after the rotation. slowmo: seconds of the file
+    per second of the movement, 8 for footage slowed down 8 times. fps: images per second, for
+    folders of images only; 0 = not given.
 
-    Raises UserError (exit 2), naming the option, for a value that makes no sense.
+    Raises UserError (exit 2) that names the option for a value outside its range.
     """
 
     start: float = 0.0
@@ -172,7 +172,7 @@ class ClipOptions:
         return self.start > 0 or self.end < inf
 
     def to_json(self) -> dict[str, Any]:
-        """The values that differ from the defaults, by name: {} for none."""
+        """The values that differ from the defaults, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         defaults = {field.name: field.default for field in fields(self)}
         return {name: value for name, value in values.items() if value != defaults[name]}
@@ -183,11 +183,11 @@ class ClipOptions:
 
     @classmethod
     def from_text(cls, text: str) -> ClipOptions:
-        """Inverse of to_text; ValueError for another text."""
+        """Inverse of to_text; raises ValueError for any other text."""
         values: dict[str, Any] = {}
         kinds = {field.name: type(field.default) for field in fields(cls)}
-        for word in text.split():
-            name, _, value = word.partition("=")
+        for item in text.split():
+            name, _, value = item.partition("=")
             if name not in kinds:
                 raise ValueError(f"unknown option '{name}'")
             values[name] = value == "true" if kinds[name] is bool else kinds[name](value)
@@ -195,7 +195,7 @@ class ClipOptions:
 
     @property
     def part(self) -> str:
-        """`1.5-4`: the seconds that a clip takes from its file; empty for all of it."""
+        """`1.5-4`: the seconds that a clip takes from its file; empty for the complete file."""
         if not self.is_cut:
             return ""
         return f"{_text(self.start)}-{_text(self.end) if self.end < inf else ''}"
@@ -205,6 +205,6 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:.10g}"
 
 
-def _check(good: bool, option: str, allowed: str, value: float) -> None:
-    if not good:
+def _check(valid: bool, option: str, allowed: str, value: float) -> None:
+    if not valid:
         raise UserError(f"{option} must be {allowed}, not {value:g}")

@@ -1,8 +1,9 @@
 """Configuration: frozen dataclasses <-> TOML; unknown keys are refused with a suggestion.
 
 Precedence, lowest first: the defaults below, the preset (la2ds_cli/core/presets/NAME.toml), the
-project's project.toml, `--set section.key=value`. Numbers that define a recipe live in presets
-and here, never in the network or the loop. The old name of a renamed setting is read with a note.
+project's project.toml, `--set section.key=value`. Numbers that define a training recipe are in the
+presets and here, never in the network or the loop. The old name of a renamed setting is read with
+a note.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Config:
         return dataclasses.asdict(self)
 
     def to_stored(self) -> dict[str, Any]:
-        """As to_dict, under the names that the config.toml of a run has (`stored_settings`)."""
+        """As to_dict, with the names in the config.toml of a run (`stored_settings`)."""
         sections = [field.name for field in dataclasses.fields(self) if field.name != "preset"]
         return {"preset": self.preset} | {
             name: stored_settings(name, getattr(self, name)) for name in sections
@@ -62,9 +63,8 @@ class Config:
 
 
 def stored_settings(section: str, settings: Any) -> dict[str, Any]:
-    """The settings of a section as the files of a project hold them (recipes, config.toml of a run,
-    JSON documents): under the names that they had first, so that a new name leaves keys and files
-    as they were.
+    """The settings of a section as stored in the files of a project (recipes, config.toml of a run,
+    JSON documents): under their first names, so that a new name leaves keys and files unchanged.
 
     section: its name, such as `align`; settings: its dataclass.
     """
@@ -80,7 +80,7 @@ def preset_names() -> list[str]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """What the file of a shipped preset says, as a nested dict; UserError lists the known names."""
+    """The file of a shipped preset as a nested dict; UserError (exit 2) lists the known names."""
     if name not in preset_names():
         raise UserError(f"unknown preset '{name}'", hint=f"presets: {', '.join(preset_names())}")
     text = (resources.files("la2ds_cli.core") / "presets" / f"{name}.toml").read_text("utf-8")
@@ -88,7 +88,7 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def _preset_config(name: str) -> Config:
-    """A preset on top of the one that it names as `preset`, or of the defaults."""
+    """A preset applied to the one that it names as `preset`, or to the defaults."""
     settings = read_preset(name)
     base = settings.pop("preset", None)
     return _apply(_preset_config(base) if base else Config(), settings, f"preset {name}")
@@ -116,8 +116,8 @@ def load_config(
 
 
 def method_settings(method: str | None, preset: str | None) -> tuple[str | None, list[str]]:
-    """Preset and overrides that train by `method`: its own preset where there is one and none is
-    asked for. None = as the project says."""
+    """Preset and overrides that train by `method`: the preset of that name, if it exists and no
+    other is given. None = the method of the project."""
     if method is None:
         return preset, []
     if preset is None and method in preset_names():
@@ -135,7 +135,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     try:
         value = tomllib.loads(f"value = {raw.strip()}")["value"]
     except tomllib.TOMLDecodeError:
-        value = raw.strip()  # a bare word is a string
+        value = raw.strip()  # an unquoted value is a string
     return {section: {key: value}}
 
 
@@ -151,8 +151,8 @@ def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
 
 
 def _renamed(settings: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """The settings with old names replaced by those of today, each with a RenamedSetting warning;
-    UserError where a setting is given by both names. The given tables are left as they are."""
+    """A copy of the settings with old names replaced by current ones, each with a RenamedSetting
+    warning. Raises UserError if a setting is given by both names."""
     current = dict(settings)
     for (section, old), (new_section, new) in RENAMED.items():
         values = current.get(section)
@@ -188,7 +188,7 @@ def _apply_section(section: Any, values: Mapping[str, Any], origin: str) -> Any:
 
 
 def _coerce(value: Any, hint: Any, where: str) -> Any:
-    """Accept an int for a float and nothing else that changes type; check Literal choices."""
+    """The value, checked against its type hint or Literal choices; an int becomes a float."""
     choices = get_args(hint)
     if choices:
         if value not in choices or isinstance(value, bool) != isinstance(choices[0], bool):

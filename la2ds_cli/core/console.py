@@ -1,4 +1,4 @@
-"""What the user sees: results on stdout; progress, notes and errors on stderr.
+"""Output for the user: results on stdout; progress, notes and errors on stderr.
 
 With `--json` stdout holds one JSON document and nothing else. Colour and animation are used
 only on a terminal; NO_COLOR and TERM=dumb are respected, and each stream is judged by itself.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
 
 SCHEMA_VERSION = 1
-_LISTED = 40  # a longer batch lists only the items that need a look
+_LISTED = 40  # a longer batch lists only the items with a problem
 _STYLES = {"ok": "green", "cached": "dim", "degraded": "yellow", "skipped": "red", "failed": "red"}
 
 
@@ -40,7 +40,7 @@ def _rich(*, stderr: bool) -> RichConsole:
 
 
 def error(problem: UserError) -> None:
-    """Print a user error on stderr: one sentence, then what to do."""
+    """Print a user error on stderr: its message, then its hint."""
     console = _rich(stderr=True)
     code = f" ({problem.code})" if problem.code else ""
     console.print("error:", style="bold red", end=" ")
@@ -51,7 +51,7 @@ def error(problem: UserError) -> None:
 
 
 def warn(text: str) -> None:
-    """Print one line on stderr, also with --quiet."""
+    """Print one line on stderr, even with --quiet."""
     _rich(stderr=True).print(text)
 
 
@@ -78,7 +78,7 @@ def to_plain(value: Any) -> Any:
 class Console:
     """Output of one command, used in a `with` block that ends its progress bar.
 
-    `progress` is what the command hands to its step.
+    `progress` is the one that the command passes to its step.
     """
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
@@ -96,10 +96,10 @@ class Console:
         warnings.showwarning = self._show_warning
         self.progress.end()
 
-    def _warning(self, message: Warning | str, category: type[Warning], *place: Any) -> None:
-        """Old names of settings become notes, each printed once; other warnings stay warnings."""
+    def _warning(self, message: Warning | str, category: type[Warning], *origin: Any) -> None:
+        """Print the old name of a setting as a note, once; other warnings are shown as usual."""
         if not issubclass(category, RenamedSetting):
-            self._show_warning(message, category, *place)
+            self._show_warning(message, category, *origin)
         elif str(message) not in self._noted:
             self._noted.add(str(message))
             self.note(f"note: {message}")
@@ -114,7 +114,7 @@ class Console:
             _rich(stderr=False).print(text, style=style)
 
     def rendered(self, content: RenderableType) -> None:
-        """Something that rich draws, on stdout, unless --json; 110 columns wide in a pipe."""
+        """A rich renderable on stdout, unless --json; 110 columns wide in a pipe."""
         if not self.as_json:
             from rich.console import Console as RichConsole
 
@@ -122,7 +122,7 @@ class Console:
             RichConsole(highlight=False, width=width).print(content)
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Columns aligned with blanks, never cut off, so that pipes get whole values."""
+        """Columns aligned with blanks, never cut off, so that pipes get complete values."""
         if self.as_json:
             return
         from rich.cells import cell_len
@@ -134,7 +134,7 @@ class Console:
             self.line("  ".join(padded).rstrip(), "bold" if number == 0 else _STYLES.get(row[0]))
 
     def items(self, results: Sequence[ItemResult]) -> None:
-        """The outcome of a batch: a table, and a line that counts."""
+        """The outcome of a batch: a table, and a line of counts."""
         listed = results
         if len(results) > _LISTED:
             listed = [r for r in results if r.status not in ("ok", "cached") or r.code]
@@ -144,11 +144,11 @@ class Console:
             rows = [(r.status, r.video or r.path, r.frames or "", _explain(r)) for r in listed]
             self.table(("status", "clip", "frames", "message"), rows)
         if hidden > 0:
-            self.line(f"... and {hidden} more that need a look")
+            self.line(f"... and {hidden} more that need attention")
         self.line(summary(results))
 
     def document(self, command: str, data: Mapping[str, Any]) -> None:
-        """The whole JSON document of a command, only with --json."""
+        """The JSON document of a command, only with --json."""
         if self.as_json:
             content = {"schema_version": SCHEMA_VERSION, "command": command, **to_plain(data)}
             sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -165,20 +165,20 @@ def _explain(result: ItemResult) -> str:
 
 
 def summary(results: Sequence[ItemResult]) -> str:
-    """`12 ok, 3 cached, 1 failed`: every status that occurs, ok first."""
+    """`12 ok, 3 cached, 1 failed`: the count of every status that occurs, ok first."""
     count = Counter(result.status for result in results)
     parts = [f"{count[status]} {status}" for status in _STYLES if count[status]]
     return ", ".join(parts) or "nothing to do"
 
 
 def seconds(value: float) -> str:
-    """A duration for people: `8 s`, `3 min 20 s`, `2 h 05 min`."""
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    """A readable duration: `8 s`, `3 min 20 s`, `2 h 05 min`."""
+    total = round(value)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"
 
 
 def _stderr_progress() -> Progress:

@@ -1,4 +1,4 @@
-"""CSV tables of a project: reading those that people edit by hand, and writing; phases.csv."""
+"""CSV tables of a project: writing, checked reading of hand-edited ones, and phases.csv."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = TypeVar("Row")
 
 
 def table_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV, lines ending in a line feed on every system."""
+    """A table as CSV text; lines end with a line feed on every system."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
@@ -31,9 +31,9 @@ def read_rows(
 ) -> list[Row]:
     """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
 
-    parse turns one row (column -> text) into a value and raises KeyError or ValueError when it
-    cannot; `check` raises them for the names of the columns. UserError (exit 5) names the line;
-    hint says what the file should look like.
+    parse turns one row (column -> text) into a value, or raises KeyError or ValueError; `check`
+    raises them for the names of the columns. Either becomes a UserError (exit 5) that names the
+    line; hint describes the expected file.
     """
     line = 1
     try:
@@ -52,20 +52,20 @@ def read_rows(
     except UnicodeDecodeError as error:
         raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        what = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise _unreadable(path, line, what, hint) from error
+        problem = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise _unreadable(path, line, problem, hint) from error
 
 
 def _fields(row: dict[Any, Any]) -> str:
-    """How many fields the line of a row has: too few are None, too many a list under None."""
+    """The number of fields of a row as text; DictReader puts extra fields under the key None."""
     inside = sum(name is not None and value is not None for name, value in row.items())
     count = inside + len(row.get(None, ()))
     return f"{count} field" if count == 1 else f"{count} fields"
 
 
-def _unreadable(path: Path, line: int, what: str, hint: str) -> UserError:
+def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:
     return UserError(
-        f"{path} line {line} cannot be read: {what}", hint=hint, exit_code=ExitCode.MISMATCH
+        f"{path} line {line} cannot be read: {problem}", hint=hint, exit_code=ExitCode.MISMATCH
     )
 
 
@@ -73,7 +73,7 @@ def _unreadable(path: Path, line: int, what: str, hint: str) -> UserError:
 
 PHASE_COLUMNS = ("video", "start", "end", "phase")
 ORIGIN = "origin"  # optional column
-PROPAGATED = "carried"  # its value in rows that `transfer-labels` wrote; empty: set by a person
+PROPAGATED = "carried"  # its value in rows written by `transfer-labels`; empty: set by a person
 
 
 def read_phases(path: Path) -> list[tuple[str, Phase]]:

@@ -1,4 +1,4 @@
-"""Choice of the compute device: never a silent fall-back from a device the user named."""
+"""Choice of the compute device, without a silent fallback from the one the user named."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def resolve_device(name: DeviceName) -> torch.device:
-    """`auto` takes CUDA where it works and the CPU otherwise; UserError (exit 6) when CUDA was
-    named and cannot be used."""
+    """The torch device; `auto` is CUDA if it works and the CPU otherwise.
+
+    Raises UserError (exit 6) if `cuda` was named and cannot be used.
+    """
     import torch
 
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
@@ -37,7 +39,7 @@ def available_cores() -> int:
 
 
 def free_cores() -> int:
-    """Cores this process may run on, less those the load average shows busy; at least 1.
+    """Cores this process may run on, minus those busy by the load average; at least 1.
 
     OpenMP barriers make two threads several times slower than one on a busy pair of cores.
     """

@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     BUG = 1
     USAGE = 2
     UNREADABLE = 3  # an input that cannot be read: missing, corrupt, no video stream
-    UNUSABLE = 4  # readable but of no use: no person, too short, nothing left in a batch
+    UNUSABLE = 4  # readable but unusable: no person, too short, nothing left in a batch
     MISMATCH = 5  # inputs that do not belong together: skeletons, labels, runs; project locked
     ENVIRONMENT = 6  # device, weights, offline, missing optional package
     STORAGE = 7  # disk full, read-only folder
@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
 class UserError(Exception):
     """A problem the user can solve.
 
-    message: one sentence saying what is wrong; hint: the next thing to type or do (may be empty);
+    message: one sentence with the problem; hint: the next thing to type or do (may be empty);
     code: stable short code of the item status, e.g. `V001` (docs/exit-codes.md), may be empty.
     """
 
@@ -47,7 +47,7 @@ class UserError(Exception):
         self.code = code
 
     def about(self, name: str) -> UserError:
-        """The same problem, said of the thing `name` where the message does not name it."""
+        """The same error, with `name` in front of its message unless the message has it."""
         if name in self.message:
             return self
         return UserError(

@@ -1,7 +1,7 @@
-"""Modules under the names they had in la2ds 0.1, for plugins and scripts that were written for it.
+"""Modules under their names in la2ds 0.1, for plugins and scripts that were written for it.
 
-Only what plugins need and what the documents of 0.1 named is listed. An old name gives the module
-itself and a DeprecationWarning.
+The list holds the modules that plugins need and that the documents of 0.1 named. Importing an old
+name gives the current module and a DeprecationWarning.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOVED = {f"la2ds_cli.{name}": f"la2ds_cli.core.{name}" for name in _CORE} | {
 
 
 class _OldNames(MetaPathFinder, Loader):
-    """Finds the old names; asked last, so that no module of today is hidden."""
+    """Finds the old names; asked last, so that it hides no current module."""
 
     def find_spec(
         self,
@@ -47,5 +47,5 @@ class _OldNames(MetaPathFinder, Loader):
 
 
 def install() -> None:
-    """Let the old names be imported."""
+    """Make the old names importable."""
     sys.meta_path.append(_OldNames())

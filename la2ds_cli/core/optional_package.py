@@ -1,4 +1,4 @@
-"""Imports of packages that come with an extra, and what to say where one fails."""
+"""Imports of packages that come with an extra, and the errors if one fails."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from la2ds_cli.core.errors import ExitCode, UserError
 def optional_import(
     modules: Sequence[str], missing: str, hint: str, *, repair: str = ""
 ) -> Iterator[None]:
-    """Around the import of an optional package; UserError (exit 6) where it fails.
+    """Context for the import of an optional package; raises UserError (exit 6) if it fails.
 
-    modules: top modules that the extra brings; only if one of these is not found, the package
-    counts as not installed. missing: the sentence for that, in which {package} stands for the
-    module. hint: what to do then. repair: what to do where the package is there and cannot be
-    imported, if that is something else.
+    modules: top modules of the extra; if importing one of these fails as not found, the package
+    counts as not installed. missing: the message in that case, in which {package} is the module.
+    hint: what to do then. repair: what to do if the package is installed but cannot be imported,
+    if that differs.
     """
     try:
         yield
@@ -27,14 +27,14 @@ def optional_import(
         raise UserError(
             missing.format(package=error.name), hint=hint, exit_code=ExitCode.ENVIRONMENT
         ) from error
-    # A package raises whatever it likes where the versions of what it needs do not fit: of numpy an
-    # ImportError, AttributeError or ValueError, of protobuf a TypeError, of a library an OSError.
+    # With unsuitable versions of its dependencies a package raises anything: ImportError,
+    # AttributeError or ValueError for numpy, TypeError for protobuf, OSError for a library.
     except Exception as error:
         raise _broken(modules[0], error, repair or hint) from error
 
 
 def reason(error: Exception) -> str:
-    """The first line of an exception's message, or its class where it has none."""
+    """The first line of an exception's message, or its class if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 

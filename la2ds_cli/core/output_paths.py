@@ -1,4 +1,4 @@
-"""Checks of the files that a user asks for: of a known type, and nothing that the project needs."""
+"""Checks of output paths given by the user: a known file type, and not a file of the project."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from la2ds_cli.core.project import Project
 
 
 def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
-    """Raises UserError (exit 2) if the suffix of `path` is none of `suffixes` (lower case, with
-    their dots). what: the kind of file for the message, such as `a page`."""
+    """Raise UserError (exit 2) if the suffix of `path` is not one of `suffixes` (lower case, with
+    the dot). what: the kind of file for the message, such as `a page`."""
     if path.suffix.lower() not in suffixes:
         only = "" if len(suffixes) == 1 else "one of: "
         raise UserError(
@@ -21,7 +21,7 @@ def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
 
 
 def spare_project(project: Project, paths: Iterable[Path]) -> None:
-    """Raises UserError (exit 2) for a path that is a clip, a label file or a table of the project,
+    """Raise UserError (exit 2) for a path that is a clip, a label file or a table of the project,
     because writing to it would replace that file."""
     inputs = {project.source(video) for video in project.videos()}
     inputs |= {project.videos_path, project.phases_path, project.subjects_path}

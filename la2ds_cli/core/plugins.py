@@ -1,9 +1,9 @@
-"""Plugins by file: every module of a plugin folder serves the names in its `NAMES` literal, and the
-model files whose ending is in its `SUFFIXES` literal.
+"""Plugins by file: every module of a plugin folder provides the names in its `NAMES` literal, and
+reads the model files whose ending is in its `SUFFIXES` literal.
 
-Both are read from the source, so listing them imports no plugin. A plugin that needs more than a
-name takes it after a colon (`mmpose:config.py`). A dotted name that is no shipped plugin is a
-module of the user's own, with the same functions.
+Both are read from the source, so listing them imports no plugin. A plugin takes further arguments
+after a colon (`mmpose:config.py`). A dotted name that is not a shipped plugin is a module of the
+user with the same functions.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def plugin_suffixes(package: str) -> dict[str, str]:
 
 @cache
 def _declarations(package: str, what: str) -> dict[str, str]:
-    found = {}
+    modules = {}
     for item in sorted(resources.files(package).iterdir(), key=lambda item: item.name):
         if item.name.endswith(".py") and item.name != "__init__.py":
             for name in _declared(item.read_text("utf-8"), what):
-                found[name] = f"{package}.{item.name[:-3]}"
-    return found
+                modules[name] = f"{package}.{item.name[:-3]}"
+    return modules
 
 
 def _declared(source: str, what: str) -> tuple[str, ...]:
@@ -48,10 +48,10 @@ def _declared(source: str, what: str) -> tuple[str, ...]:
 
 
 def load_plugin(package: str, setting: str, *, what: str, hint: str) -> ModuleType:
-    """The module that serves a setting: a model file, a name, or `name:more`.
+    """The module for a setting: a model file, a name, or `name:arguments`.
 
-    UserError (exit 2) lists the known names. what: the kind of plugin in the message, e.g. `pose
-    network`; hint: added to the list.
+    Raises UserError (exit 2) that lists the known names. what: the kind of plugin in the message,
+    e.g. `pose network`; hint: added to the list.
     """
     names = plugin_names(package)
     name = setting.partition(":")[0]

@@ -1,4 +1,4 @@
-"""What a step may tell while it works. Steps call it; the command line draws it on stderr."""
+"""Progress of a step. Steps report it; the command line draws it on stderr."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Progress:
     """Silent progress; la2ds_cli.core.console subclasses it with a bar, and steps default to it."""
 
     def begin(self, label: str, total: float | None = None) -> None:
-        """Start a task of `total` units (None = unknown); ends the one before."""
+        """Start a task of `total` units (None = unknown) and end the one before."""
 
     def advance(self, amount: float = 1) -> None:
         """Report `amount` more units done."""
@@ -18,18 +18,18 @@ class Progress:
         """End the current task."""
 
     def note(self, text: str) -> None:
-        """Say one line that the user should keep: a choice made, a warning."""
+        """Report one line that stays visible: a choice, a warning."""
 
     def note_once(self, text: str) -> None:
-        """`note`, but nothing where this line was said by it before."""
-        said: set[str] = self.__dict__.setdefault("_said_once", set())
-        if text not in said:
-            said.add(text)
+        """`note`, but only the first time for each text."""
+        noted: set[str] = self.__dict__.setdefault("_noted_once", set())
+        if text not in noted:
+            noted.add(text)
             self.note(text)
 
 
 class SharedProgress(Progress):
-    """A progress that several threads may tell; begin and end are left to one of them."""
+    """A progress that several threads may report to; only one of them calls begin and end."""
 
     def __init__(self, shown: Progress) -> None:
         self._shown = shown

@@ -1,4 +1,4 @@
-"""The project directory: the only file that knows its paths, its video list and its labels.
+"""The project directory: the only module that knows its paths, its video list and its labels.
 
 project.toml · videos.csv · phases.csv · subjects.csv · poses/ · heatmaps/ · features/ ·
 checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
@@ -29,7 +29,7 @@ DEFAULT_RUN = "default"
 
 
 class Project:
-    """A project directory that exists. Use `create` for a new one and `open` for an old one."""
+    """An existing project directory. `create` makes a new one, `open` opens an existing one."""
 
     def __init__(self, root: Path, settings: dict[str, Any]) -> None:
         self.root = root
@@ -37,19 +37,19 @@ class Project:
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
-        """Make the directory and project.toml; opens the project where it already exists."""
+        """Make the directory and project.toml; an existing project is opened."""
         root = root.resolve()
         if not (root / PROJECT_FILE).exists():
             import tomli_w
 
-            wanted = settings or {"preset": "default"}
-            load_config(wanted)  # refuse a bad file before it is written
-            artifact.write_text(root / PROJECT_FILE, tomli_w.dumps(wanted))
+            content = settings or {"preset": "default"}
+            load_config(content)  # bad settings fail before they are written
+            artifact.write_text(root / PROJECT_FILE, tomli_w.dumps(content))
         return cls.open(root)
 
     @classmethod
     def open(cls, root: Path) -> Project:
-        """Open an existing project; UserError (exit 2) when there is no readable project.toml."""
+        """Open an existing project; raises UserError (exit 2) without a readable project.toml."""
         root = root.resolve()
         path = root / PROJECT_FILE
         if not path.is_file():
@@ -69,10 +69,10 @@ class Project:
 
     @contextmanager
     def lock(self, wait: float = 0) -> Iterator[None]:
-        """Exclusive use by one writing command; UserError (exit 5) when another holds it for more
-        than `wait` seconds.
+        """Exclusive use by one writing command; raises UserError (exit 5) if another command holds
+        the lock for more than `wait` seconds.
 
-        The operating system frees the lock when its process ends, so a killed run never
+        The operating system releases the lock when its process ends, so a killed run never
         leaves the project locked.
         """
         with self._locked_by("lock", wait):
@@ -80,8 +80,8 @@ class Project:
 
     @contextmanager
     def shard_lock(self, number: int, count: int) -> Iterator[None]:
-        """Exclusive use of one part of a list that several processes share; they take `lock` for
-        each moment in which they write the project's tables. UserError (exit 5) as `lock`."""
+        """Exclusive use of one part of a list that several processes share. They take `lock`
+        whenever they write the project's tables. Raises UserError (exit 5) as `lock`."""
         with self._locked_by(f"shard-{number}-of-{count}.lock", 0):
             yield
 
@@ -122,7 +122,7 @@ class Project:
         return self.root / "features" / f"{video}.safetensors"
 
     def run_dir(self, run: str) -> Path:
-        """Checkpoint folder of a run; UserError for a name that is not a plain word."""
+        """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
             raise UserError(
                 f"'{run}' is not a run name", hint="use letters, digits, '.', '_' and '-'"
@@ -154,8 +154,8 @@ class Project:
     # --- videos.csv ----------------------------------------------------------------------
 
     def videos(self) -> list[Video]:
-        """Rows of videos.csv in file order; an empty list when there is none. UserError (exit 5)
-        names the line that cannot be read."""
+        """Rows of videos.csv in file order; an empty list without the file. Raises UserError (exit
+        5) that names an unreadable line."""
         path = self.videos_path
         if not path.exists():
             return []
@@ -163,10 +163,10 @@ class Project:
         return read_rows(path, video_of, hint + ",".join(VIDEO_COLUMNS), check_columns)
 
     def add_videos(self, added: Iterable[Video], removed: Collection[str] = ()) -> None:
-        """Insert rows, or replace those with the same id; the order of old rows is kept. Rows of
-        the ids `removed` are taken out.
+        """Insert rows, or replace those with the same id; old rows stay in their order. Rows of the
+        ids `removed` are deleted.
 
-        A split or group that the user filled in is kept when the new row leaves it empty.
+        A split or group that the user filled in stays if it is empty in the new row.
         """
         rows = {video.id: video for video in self.videos()}
         for video in added:
@@ -183,10 +183,10 @@ class Project:
         artifact.write_text(self.videos_path, buffer.getvalue())
 
     def find(self, name: str) -> Video | None:
-        """The one video that `name` means: its id, an id prefix, its path, file name or stem.
+        """The video of that id, id prefix, path, file name or stem; None if there is none.
 
-        `NAME#2` is the second person of a video that several people were taken from. None when
-        nothing fits; UserError (exit 5) when several do.
+        `NAME#2` is the second person of a video with several subjects. Raises UserError (exit 5) if
+        several videos fit.
         """
         return self._find(name, self.videos())
 
@@ -206,13 +206,13 @@ class Project:
             lambda v: v.id.startswith(name),
         )
         for test in tests:
-            found = [video for video in videos if test(video)]
-            if len(found) == 1:
-                return found[0]
-            if found:
+            matches = [video for video in videos if test(video)]
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
                 raise UserError(
-                    f"'{name}' fits {len(found)} videos of the project",
-                    hint=f"use one of the ids: {', '.join(v.id for v in found[:5])}",
+                    f"'{name}' fits {len(matches)} videos of the project",
+                    hint=f"use one of the ids: {', '.join(v.id for v in matches[:5])}",
                     exit_code=ExitCode.MISMATCH,
                 )
         return None
@@ -224,7 +224,7 @@ class Project:
     # --- artifacts of one video ----------------------------------------------------------
 
     def read_pose(self, video: str) -> tuple[PoseSequence, artifact.Recipe]:
-        """Poses of a video id and their recipe; UserError (exit 4) when there are none."""
+        """Poses of a video id and their recipe; raises UserError (exit 4) if there are none."""
         arrays, recipe, facts = self._read(self.pose_path(video), f"no poses for {video}")
         return replace(PoseSequence.from_arrays(arrays, facts), clip=video), recipe
 
@@ -233,7 +233,7 @@ class Project:
         artifact.write_arrays(self.pose_path(video), arrays, recipe, facts)
 
     def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
-        """Embedding of a video id; UserError (exit 4) when there is none."""
+        """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
         path = self.embedding_path(run, video)
         arrays, recipe, facts = self._read(path, f"no embedding of {video} in run {run}")
         return EmbeddingSequence.from_arrays(arrays, facts), recipe
@@ -263,21 +263,21 @@ class Project:
     # --- phases.csv ----------------------------------------------------------------------
 
     def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
-        """Phases of each video id, in time order; empty when there is no phases.csv.
+        """Phases of each video id, in time order; empty without a phases.csv.
 
-        Only what people labelled, which alone may be taken for truth; with `propagated` also what
-        `transfer-labels` wrote. The `video` column holds an id, a file name or a stem; rows of
-        videos that are not in the project are left out. UserError (exit 5) names the row that
-        cannot be read.
+        Only phases labelled by people, the ground truth; with `propagated` also those written by
+        `transfer-labels`. The `video` column holds an id, a file name or a stem; rows of videos
+        that are not in the project are left out. Raises UserError (exit 5) that names an unreadable
+        row.
         """
         if not self.phases_path.exists():
             return {}
         rows = read_phases(self.phases_path)
         videos = self.videos()
-        found = {name: self._find(name, videos) for name in {name for name, _ in rows}}
+        by_name = {name: self._find(name, videos) for name in {name for name, _ in rows}}
         phases: dict[str, list[Phase]] = {}
         for name, phase in rows:
-            video = found[name]
+            video = by_name[name]
             if video is not None and (propagated or not phase.propagated):
                 phases.setdefault(video.id, []).append(phase)
         return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}

@@ -1,8 +1,8 @@
 """Skeletons: joints, limbs, mirror pairs and kinematic chains, all declared by joint NAME.
 
 A skeleton is never guessed from a joint count. `limbs` are the segments of the limb heatmaps
-(paper eq. 2). `chains` run from a pivot outwards; they are what the orientation augmentation
-rotates (paper sec. 3.2) and what the robustness test drops (paper Table 7). `root` joints are
+(paper eq. 2). `chains` run from a pivot outwards; the orientation augmentation
+rotates them (paper sec. 3.2) and the robustness test drops them (paper Table 7). `root` joints are
 averaged to the body centre; `torso` pairs are averaged to the body scale.
 """
 
@@ -31,7 +31,7 @@ class Skeleton:
     torso: tuple[tuple[int, int], ...]
 
     def index(self, joint: str) -> int:
-        """Index of a joint by name; UserError names the nearest existing one."""
+        """Index of a joint by name; raises UserError (exit 5) that suggests an existing joint."""
         if joint not in self.joints:
             near = get_close_matches(joint, self.joints, n=1)
             raise UserError(
@@ -211,7 +211,7 @@ SKELETONS: dict[str, Skeleton] = _registry()
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The skeleton of that name; UserError (exit 5) lists the known ones."""
+    """The skeleton of that name; raises UserError (exit 5) that lists the known ones."""
     if name not in SKELETONS:
         near = get_close_matches(name, SKELETONS, n=1)
         raise UserError(

@@ -1,11 +1,11 @@
 """One table, shown in a terminal, as Markdown, as LaTeX and as HTML; plain CSV is in `csv_tables`.
 
-A step returns numbers; whoever shows them makes a `Table` of them once and picks the format. Every
-text in a table is text in each format: names of projects and methods are escaped.
+A step returns numbers; its command or view builds one `Table` from them and picks the format. Text
+is escaped in every format, since names of projects and methods may hold any character.
 
-Our own, on rich for the terminal. pandas' Styler was tried (docs/decisions): it escapes cells and
-no headings, so that `10 %` comments out its line of LaTeX and a name is markup in HTML; a cell has
-no second line; there is no terminal and no Markdown; and importing pandas takes a second.
+The terminal uses rich. pandas' Styler was tried (docs/decisions): it does not escape headings, so
+that `10 %` comments out its line of LaTeX and a name is markup in HTML; a cell has no second line;
+there is no terminal and no Markdown; and importing pandas takes a second.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from rich.table import Table as RichTable
 
-# Points, in Computer Modern: the text of an article of one column, a sign of \footnotesize and of
-# \scriptsize, and the space beside a column.
+# Points, in Computer Modern: the text width of a one-column article, a character of \footnotesize
+# and of \scriptsize, and the space beside a column.
 LATEX_TEXT = 345.0
-_SIGN, _SMALL_SIGN, _SEP = 4.4, 3.9, 4.0
+_CHAR, _SMALL_CHAR, _SEP = 4.4, 3.9, 4.0
 _TEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -52,9 +52,9 @@ _TEX = {
 
 @dataclass(frozen=True)
 class Cell:
-    """text: a figure or words. spread: what stands behind the figure, smaller where there are
-    sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the second,
-    0 for the others."""
+    """One cell. text: a figure or a text. spread: follows the figure, in a smaller size if the
+    format has sizes. below: smaller lines below it. rank: 1 for the best of its column, 2 for the
+    second, 0 for the others."""
 
     text: str
     spread: str = ""
@@ -67,9 +67,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """group: a heading above neighbouring columns that share it. kind: `name` heads the row,
-    `text` is words, `number` goes to the right. bold: the whole column, in a terminal. wrap: the
-    words may take several lines in a terminal. hidden: its heading is for screen readers alone."""
+    """One column. group: a heading above adjacent columns that share it. kind: `name` heads the
+    row, `text` is left-aligned, `number` right-aligned. bold: in a terminal. wrap: text may take
+    several lines in a terminal. hidden: the heading is for screen readers alone."""
 
     heading: str
     group: str = ""
@@ -81,7 +81,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """quiet: beside the point, such as a baseline; it is set apart."""
+    """One row. quiet: less important, such as a baseline, and set apart."""
 
     cells: Sequence[Cell]
     quiet: bool = False
@@ -93,14 +93,14 @@ class Table:
     rows: Sequence[Row]
 
     def groups(self) -> list[tuple[str, int]]:
-        """Headings above the columns, "" for none, and how many neighbours share each."""
+        """Headings above the columns ("" = none), and the number of adjacent columns of each."""
         return [(name, len(list(same))) for name, same in groupby(c.group for c in self.columns)]
 
 
 def terminal(table: Table) -> RichTable:
-    """For rich: numbers are never cut; below a figure stand its small lines."""
+    """The table for rich. Numbers are never cut off; `below` is shown under the figure."""
     from rich.table import Table as RichTable
-    from rich.text import Text  # a plain string would be markup: a name `[b]` would vanish
+    from rich.text import Text  # a plain str would be markup: a name `[b]` would vanish
 
     shown = RichTable(box=None, pad_edge=False)
     for column in table.columns:
@@ -121,12 +121,12 @@ def terminal(table: Table) -> RichTable:
 
 
 def md(text: str) -> str:
-    """Plain text in Markdown; an underscore within a word needs no sign before it."""
+    """Plain text escaped for Markdown; an underscore within a word needs no escape."""
     return re.sub(r"([\\`*|<>\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def markdown(table: Table) -> list[str]:
-    """Lines of a pipe table: the best bold, the second and the names of quiet rows in italics."""
+    """Lines of a pipe table; the best is bold, the second and quiet names are in italics."""
     head = ["" if c.hidden else md(c.heading) for c in table.columns]
     above = [f"{md(c.group)}<br>" if c.group else "" for c in table.columns]
     rule = ["---:" if c.kind == "number" else "---" for c in table.columns]
@@ -141,7 +141,7 @@ def markdown(table: Table) -> list[str]:
 
 
 def html(table: Table) -> Markup:
-    """A table element, which a template shows as it is. Columns without a group come first."""
+    """A table element, escaped, for a template. Columns without a group come first."""
     from markupsafe import Markup
 
     heads = [c for c in table.columns if not c.group]
@@ -197,16 +197,16 @@ def _html_cell(column: Column, cell: Cell, first: bool) -> str:
 
 
 def tex(text: str) -> str:
-    """Plain text in LaTeX, on one line."""
-    return "".join(_TEX.get(sign, sign) for sign in " ".join(text.split()))
+    """Plain text escaped for LaTeX, on one line."""
+    return "".join(_TEX.get(char, char) for char in " ".join(text.split()))
 
 
 def latex_widths(table: Table) -> list[float]:
-    """Points that each column takes with the space beside it; the groups above do not count."""
+    """Width of each column in points, with the space beside it and without its group."""
     return [
         2 * _SEP
         + max(
-            _SIGN * len(column.heading),
+            _CHAR * len(column.heading),
             *(_points(row.cells[n]) for row in table.rows),
         )
         for n, column in enumerate(table.columns)
@@ -214,12 +214,12 @@ def latex_widths(table: Table) -> list[float]:
 
 
 def _points(cell: Cell) -> float:
-    figure = _SIGN * len(cell.text) + _SMALL_SIGN * len(cell.spread)
-    return max(figure, _SMALL_SIGN * len(" ".join(cell.below)))
+    figure = _CHAR * len(cell.text) + _SMALL_CHAR * len(cell.spread)
+    return max(figure, _SMALL_CHAR * len(" ".join(cell.below)))
 
 
 def latex(table: Table, label: str, caption: str) -> list[str]:
-    """Lines of a table environment, which needs booktabs; a line between methods and baselines.
+    """Lines of a table environment, which needs booktabs; a rule precedes the quiet rows.
 
     label: without `tab:`. caption: plain text.
     """
@@ -232,7 +232,7 @@ def latex(table: Table, label: str, caption: str) -> list[str]:
         r"\medskip",
         r"\footnotesize",
         rf"\setlength{{\tabcolsep}}{{{_SEP:g}pt}}",
-        # In a box of the width of the text, in the middle of which a wider table stands as well.
+        # In a box of the width of the text, so that a wider table is centred as well.
         rf"\makebox[\linewidth]{{\begin{{tabular}}{{{letters}}}",
         r"\toprule",
         *_latex_head(table),
@@ -253,24 +253,24 @@ def latex(table: Table, label: str, caption: str) -> list[str]:
 
 
 def _latex_head(table: Table) -> list[str]:
-    """Names of the groups above the headings of their columns, with a rule below each group."""
-    groups, rules, place = [], [], 0
+    """Lines of the header: groups with a rule below each, then the headings of the columns."""
+    groups, rules, column_index = [], [], 0
     widths = latex_widths(table)
     for name, count in table.groups():
         if name:
-            room = sum(widths[place : place + count]) - 2 * _SEP
-            groups.append(rf"\multicolumn{{{count}}}{{c}}{{{_stacked(name, room)}}}")
-            rules.append(rf"\cmidrule(lr){{{place + 1}-{place + count}}}")
+            width = sum(widths[column_index : column_index + count]) - 2 * _SEP
+            groups.append(rf"\multicolumn{{{count}}}{{c}}{{{_stacked(name, width)}}}")
+            rules.append(rf"\cmidrule(lr){{{column_index + 1}-{column_index + count}}}")
         else:
             groups += [""] * count
-        place += count
+        column_index += count
     headings = _latex_row(tex(column.heading) for column in table.columns)
     return [_latex_row(groups), " ".join(rules), headings] if rules else [headings]
 
 
-def _stacked(name: str, room: float) -> str:
-    """A name in lines of at most `room` points where it has spaces, so that it widens no column."""
-    lines = textwrap.wrap(name, max(int(room / _SIGN), 1), break_long_words=False)
+def _stacked(name: str, width: float) -> str:
+    """A name wrapped at spaces to lines of at most `width` points, so that it widens no column."""
+    lines = textwrap.wrap(name, max(int(width / _CHAR), 1), break_long_words=False)
     stack = r" \\ ".join(map(tex, lines))
     return rf"\shortstack{{{stack}}}" if len(lines) > 1 else stack
 
@@ -285,6 +285,6 @@ def _latex_cell(cell: Cell) -> str:
     return f"{figure} {_small(cell.spread)}" if cell.spread else figure
 
 
-def _small(words: str) -> str:
-    # In braces: a line of a table that begins with a bracket is taken for a length.
-    return rf"{{\scriptsize {tex(words)}}}" if words else ""
+def _small(text: str) -> str:
+    # In braces, because a line of a table that begins with a bracket is read as a length.
+    return rf"{{\scriptsize {tex(text)}}}" if text else ""

@@ -1,6 +1,6 @@
-"""Value types that pass between steps: frozen, validated on construction, numpy only.
+"""Value types that steps exchange: frozen, validated on construction, numpy only.
 
-Shape legend of the whole project: B clips, T frames, K joints, L limbs, H W heatmap cells,
+Shape legend of the project: B clips, T frames, K joints, L limbs, H W heatmap cells,
 P patches, D width, N M lengths of two sequences. Pixel coordinates are those of the upright
 (rotation applied) original video: x right, y down, the centre of the first pixel is (0, 0).
 NaN coordinates mean "not seen".
@@ -51,8 +51,8 @@ class PoseSequence:
     frame: (T,) int64, index in decoding order. time: (T,) float64, seconds, strictly increasing.
     fps: nominal frames per second of the source. size: (width, height) in pixels, 0 = unknown.
     skeleton: a name of core.skeleton. info: JSON facts for people (subject margin, flags).
-    clip: id of the clip of the project that these are frames of, empty = of none, or with other
-    joints than that; not written, the project gives it when it reads.
+    clip: id of the clip of the project, empty = not a clip of the project, or its joints were
+    changed; not written, but set by the project when it reads.
     Raises ValueError with expected and actual shape.
     """
 
@@ -90,7 +90,7 @@ class PoseSequence:
         return len(self.xy)
 
     def cut(self, start: int, stop: int) -> PoseSequence:
-        """Frames start..stop (stop exclusive), time stamps kept."""
+        """Frames start..stop (stop exclusive) with their time stamps."""
         part = slice(start, stop)
         return replace(
             self,
@@ -132,7 +132,7 @@ class EmbeddingSequence:
     """Per-frame embeddings of one clip, one row for every frame of its PoseSequence.
 
     value: (T, D) float32. frame: (T,) int64. time: (T,) float64 seconds. model: key of the
-    checkpoint that made them; sequences of different models must never be compared.
+    checkpoint that computed them; sequences of different models must never be compared.
     """
 
     value: FloatArray
@@ -169,8 +169,8 @@ class Alignment:
     """Dense correspondence between clip A (N frames) and clip B (M frames).
 
     path: (P, 2) int64 rows (i, j), indices into A's and B's frames. For monotone methods both
-    columns never decrease. position: (N,) float64, where among B's frames each frame of A lies,
-    between two frames where it does; NaN = no counterpart; the path is the nearest in whole frames.
+    columns never decrease. position: (N,) float64, the counterpart of each frame of A in frames of
+    B, possibly between two frames; NaN = no counterpart; the path is its nearest in whole frames.
     cost: (P,) float32, feature distance of each pair.
     confidence: (N,) float32 in [0, 1] for each frame of A: probability that the match is right to
     within 5 % of B's length (alignment/confidence.py), 0 = no counterpart.
@@ -230,8 +230,8 @@ class Alignment:
 class Phase:
     """A named span of a clip: frames start..end, end exclusive, in frame indices of the source.
 
-    propagated: a guess of `transfer-labels` from other clips that nobody has checked; it is never
-    the truth that anything is measured against.
+    propagated: estimated by `transfer-labels` from other clips and not checked by anybody; never
+    used as ground truth.
     """
 
     start: int

@@ -1,4 +1,4 @@
-"""Video files opened and decoded by FFmpeg, and why one cannot be."""
+"""Video files opened and decoded by FFmpeg, and the errors of files that cannot be."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from la2ds_cli.video.media_files import refuse_url, unreadable
 if TYPE_CHECKING:
     import av
 
-_FALLBACK_FPS = 25.0  # only where neither the container nor the codec names a rate
+_FALLBACK_FPS = 25.0  # only if neither the container nor the codec gives a rate
 _CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
-# Without "file:" a colon in the name would be read as a protocol; the list keeps playlists renamed
-# to videos from opening anything else.
+# Without "file:" a colon in the name would be read as a protocol; the whitelist keeps playlists
+# with the suffix of a video from opening anything but files.
 _ACCESS = {"protocol_whitelist": "file"}
-# FFmpeg's demuxers that draw text as pictures or open other files that a list names.
+# FFmpeg's demuxers that draw text as pictures or open the files of a list.
 _NO_VIDEO = {"tty", "bin", "adf", "idf", "xbin", "concat", "dash", "hls", "imf", "sdp"}
-# What FFmpeg says of files that people take for videos.
-_IN_WORDS = {
+# FFmpeg's messages about files that are not videos -> clearer ones.
+_CLEARER = {
     "End of file": "it holds no frames",
-    "Invalid data found when processing input": "it is no video, or its start is damaged",
+    "Invalid data found when processing input": "it is not a video, or its start is damaged",
 }
 
 
@@ -56,7 +56,7 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
 
 
 def _metadata_errors(version: str) -> dict[str, Any]:
-    """Lets titles in any encoding pass, as PyAV does by itself from 19 on."""
+    """Options of av.open that accept titles in any encoding, the default of PyAV from 19 on."""
     return {"metadata_errors": "surrogateescape"} if int(version.split(".")[0]) < 19 else {}
 
 
@@ -99,7 +99,7 @@ def _video_stream(container: Any, name: str) -> Any:
 
 
 def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterator[av.VideoFrame]:
-    """Every frame that can be decoded; damaged packets are passed over.
+    """Every frame that can be decoded; damaged packets are skipped.
 
     Raises UserError (exit 3): V005 for a codec that is not supported.
     """
@@ -133,7 +133,7 @@ def frame_rate(stream: Any) -> float:
 
 
 def stream_duration(container: Any, stream: Any) -> float:
-    """Seconds of the video stream; 0 where only the length of all streams together is known."""
+    """Seconds of the video stream; 0 if only the length of all streams together is known."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
@@ -143,7 +143,7 @@ def stream_duration(container: Any, stream: Any) -> float:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why a file cannot be opened, in words a person can act on."""
+    """The reason why a file cannot be opened, for the user."""
     try:
         with path.open("rb") as handle:
             head = handle.read(12)
@@ -153,8 +153,8 @@ def _reason(path: Path, error: Exception) -> str:
         return "its index (moov) is missing, the recording was probably cut off"
     if head[:4] == b"%PDF":
         return "it is a PDF"
-    words = getattr(error, "strerror", None) or str(error)
-    return _IN_WORDS.get(words, words)
+    message = getattr(error, "strerror", None) or str(error)
+    return _CLEARER.get(message, message)
 
 
 def _unsupported(name: str, codec: str) -> UserError:

@@ -26,8 +26,8 @@ _BT709, _BT601 = 1, 5
 class FrameConverter:
     """Turns the frames of one stream into images.
 
-    The display matrix is that of the first frame: PyAV keeps every frame alive whose side data was
-    asked for. aspect: width of a pixel by its height.
+    The display matrix is that of the first frame, because PyAV keeps every frame alive whose side
+    data was read. aspect: width of a pixel divided by its height.
     """
 
     def __init__(self, first: av.VideoFrame, aspect: Fraction | None) -> None:
@@ -58,7 +58,7 @@ def hdr_name(frame: av.VideoFrame) -> str:
 
 
 def _kind(frame: av.VideoFrame) -> tuple[Transfer, Primaries] | None:
-    """What the tone map has to undo; None for frames that are BT.709 or near it."""
+    """Transfer function and primaries to convert; None for frames in BT.709 or similar."""
     transfer = _TRANSFER.get(frame.color_trc)
     if transfer:
         return transfer, _PRIMARIES.get(frame.color_primaries, "BT.2020")
@@ -68,7 +68,7 @@ def _kind(frame: av.VideoFrame) -> tuple[Transfer, Primaries] | None:
 def _colour_matrix(frame: av.VideoFrame) -> int | None:
     """swscale's number of the matrix of a YUV frame.
 
-    Untagged video is taken as players do, BT.709 from HD on; swscale would say BT.601 always.
+    Untagged video is read as in players, BT.709 from HD on; swscale would always use BT.601.
     """
     if frame.format.is_rgb:
         return None
@@ -79,7 +79,7 @@ def _colour_matrix(frame: av.VideoFrame) -> int | None:
 
 
 def display_matrix(frame: av.VideoFrame) -> Matrix:
-    """(a, b, c, d) of x' = a x + c y, y' = b x + d y in sign; identity when there is none."""
+    """(a, b, c, d) of x' = a x + c y, y' = b x + d y in sign; identity without a matrix."""
     side_data: Any = frame.side_data
     data = side_data.get("DISPLAYMATRIX")
     if data is None:
@@ -93,14 +93,14 @@ def display_matrix(frame: av.VideoFrame) -> Matrix:
 Transfer = Literal["PQ", "HLG", "SDR"]
 Primaries = Literal["BT.2020", "P3", "BT.709"]
 
-PEAK = 1000.0  # nits: what consumer HDR is graded for, and the nominal peak of HLG
+PEAK = 1000.0  # nits: the peak of consumer HDR, and the nominal peak of HLG
 WHITE = 203.0  # nits: diffuse white, BT.2408
 
 _FLOAT = NDArray[np.float64]
 _TOP = 65535
-# swscale stretches limited range to 255 * 256, not to 65535, when it writes 16 bits.
+# For 16 bits swscale scales limited range to 255 * 256, not to 65535.
 SIGNAL_TOP = 65280
-_ROWS = 64  # converted at once: what fits in the processor's cache
+_ROWS = 64  # converted at once: they fit in the processor's cache
 
 # Chromaticities x, y of red, green, blue (BT.2020, SMPTE EG 432-1, BT.709); all have white D65.
 _CHROMATICITIES: dict[Primaries, list[tuple[float, float]]] = {
@@ -135,7 +135,7 @@ def hlg_to_light(signal: _FLOAT) -> _FLOAT:
 def tone_curve(nits: _FLOAT) -> _FLOAT:
     """Nits in [0, WHITE] shown for nits in [0, PEAK]: BT.2390 EETF with black at 0.
 
-    Below the knee nothing changes; above it a Hermite spline in the PQ signal leads to WHITE.
+    Below the knee it is the identity; above it a Hermite spline in the PQ signal leads to WHITE.
     """
     top = float(nits_to_pq(np.array(PEAK)))
     signal = nits_to_pq(np.minimum(nits, PEAK)) / top
@@ -192,7 +192,7 @@ class ToneMap:
         return image
 
     def _rows(self, signal: NDArray[np.uint16]) -> Image:
-        # mode="clip" spares numpy a check of all indices; none can be out of range.
+        # mode="clip" skips numpy's check of all indices; none can be out of range.
         light = self._light.take(signal, mode="clip")
         if self._gain is not None:
             luminance = light @ self._luminance
@@ -204,7 +204,7 @@ class ToneMap:
 
 
 def _light_of(signal: _FLOAT, transfer: Transfer) -> _FLOAT:
-    """Linear light of signals in [0, 1], as a share of the peak; above it clipped."""
+    """Linear light of signals in [0, 1], as a share of the peak, clipped to it."""
     if transfer == "PQ":
         return np.minimum(pq_to_nits(signal) / PEAK, 1)
     return hlg_to_light(signal) if transfer == "HLG" else srgb_to_linear(signal)
@@ -212,5 +212,5 @@ def _light_of(signal: _FLOAT, transfer: Transfer) -> _FLOAT:
 
 @lru_cache(maxsize=8)
 def get_tone_map(transfer: Transfer, primaries: Primaries) -> ToneMap:
-    """The tone map of a kind of signal, made once."""
+    """The tone map of a kind of signal, computed once."""
     return ToneMap(transfer, primaries)

@@ -1,7 +1,7 @@
-"""Clips that are no video files: folders of images, and animated WebP, which FFmpeg cannot play.
+"""Clips without a video file: folders of images, and animated WebP, which FFmpeg cannot decode.
 
 Images are decoded from bytes by OpenCV, so that any path works on any system; EXIF orientation is
-applied. All images of a folder have one size.
+applied. All images of a folder must have the same size.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from la2ds_cli.video.orientation import EXIF_MATRICES, IDENTITY, Image, Matrix, 
 _EXIF_ORIENTATION = 0x0112
 _TIFF = (b"II*\0", b"MM\0*")
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-# Browsers show frames of 10 ms or less for 100 ms: they are files without a wanted speed.
+# Browsers show frames of 10 ms or less for 100 ms, since such files set no speed on purpose.
 _LEAST_DELAY, _USUAL_DELAY = 11, 100  # milliseconds
 
 
 def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
-    """fps, or UserError V010 (exit 2) where the user did not give it."""
+    """fps, if the user gave it; raises UserError V010 (exit 2) otherwise."""
     if not fps:
         raise UserError(
             f"{os.fspath(folder)} is a folder of images; say how many per second with --fps N",
@@ -36,16 +36,16 @@ def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of an upright image from its header; None where it has none."""
-    found = _header(path)
-    if found is None:
+    """Width and height of an upright image from its header; None if it cannot be read."""
+    header = _header(path)
+    if header is None:
         return None
-    (width, height), matrix = found
+    (width, height), matrix = header
     return (height, width) if swaps_sides(matrix) else (width, height)
 
 
 def check_sizes(folder: str | os.PathLike[str]) -> None:
-    """UserError V011 (exit 3) where the images of a folder have two sizes; reads headers only."""
+    """Raise UserError V011 (exit 3) if the images of a folder differ in size; reads headers."""
     first: tuple[Path, tuple[int, int]] | None = None
     for path in image_files(Path(folder)):
         size = image_size(path)
@@ -59,10 +59,10 @@ def check_sizes(folder: str | os.PathLike[str]) -> None:
 def read_images(
     folder: str | os.PathLike[str], fps: float, start: float = 0.0
 ) -> Iterator[tuple[float, Image | None]]:
-    """Seconds and images (H, W, 3) RGB of a folder; None in place of those before `start`.
+    """Seconds and images (H, W, 3) RGB of a folder; None instead of an image before `start`.
 
-    Ends before the first image that cannot be decoded. Raises UserError (exit 3): V012 where no
-    image comes before that one, V011 at the first image of another size.
+    Ends before the first image that cannot be decoded. Raises UserError (exit 3): V012 if that is
+    the first one, V011 at the first image of a different size.
     """
     first: tuple[Path, Image] | None = None
     for index, path in enumerate(image_files(Path(folder))):
@@ -82,13 +82,13 @@ def read_images(
 
 
 def read_image(path: Path) -> Image | None:
-    """Upright image (H, W, 3) uint8 RGB of a file; None where it cannot be decoded."""
+    """Upright image (H, W, 3) uint8 RGB of a file; None if it cannot be decoded."""
     import cv2
 
     content = np.frombuffer(path.read_bytes(), np.uint8)
     if not len(content):
         return None
-    # OpenCV turns TIFF images always, and others or not depending on its version: none when asked.
+    # OpenCV always turns TIFF images, and others depending on its version, unless this flag is set.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(content, flags)
@@ -96,13 +96,13 @@ def read_image(path: Path) -> Image | None:
         return None
     if image is None:
         return None
-    found = None if bytes(content[:4]) in _TIFF else _header(path)
+    header = None if bytes(content[:4]) in _TIFF else _header(path)
     rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-    return orient(rgb, found[1] if found else IDENTITY)
+    return orient(rgb, header[1] if header else IDENTITY)
 
 
 def _header(path: Path) -> tuple[tuple[int, int], Matrix] | None:
-    """Stored width and height, and the display matrix that the EXIF orientation asks for."""
+    """Stored width and height, and the display matrix of the EXIF orientation, or None."""
     from PIL import Image as PillowImage
 
     try:
@@ -111,16 +111,16 @@ def _header(path: Path) -> tuple[tuple[int, int], Matrix] | None:
             if image.format != "TIFF":
                 return image.size, matrix
             tags: Any = getattr(image, "tag_v2")  # noqa: B009 (a TIFF alone has them)
-            # Pillow's size of a TIFF has been turned already, in some of its versions.
+            # Some versions of Pillow give the size of a TIFF after turning it.
             return (tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]), matrix
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError):
-        return None  # Pillow's ways to say that this is no image it knows
+        return None  # Pillow does not know this image format
 
 
 def read_animation(
     path: str | os.PathLike[str], start: float = 0.0
 ) -> Iterator[tuple[float, Image | None]]:
-    """Seconds and images of an animated WebP; None in place of those before `start`.
+    """Seconds and images of an animated WebP; None instead of an image before `start`.
 
     Ends at the first frame that cannot be decoded.
     """
@@ -129,7 +129,7 @@ def read_animation(
         for index in range(animation.n_frames):
             try:
                 animation.seek(index)
-                animation.load()  # the delay is known from here on
+                animation.load()  # reads the delay
             except (EOFError, OSError):
                 return
             yield time, np.array(animation.convert("RGB")) if time >= start else None
@@ -139,7 +139,7 @@ def read_animation(
 def animation_facts(path: str | os.PathLike[str]) -> tuple[tuple[int, int], int, float]:
     """Width and height, number of frames and seconds of an animated WebP.
 
-    Raises UserError V001 (exit 3) where it cannot be read. Frames are decoded to learn the delays.
+    Raises UserError V001 (exit 3) if it cannot be read. Decodes all frames, to read their delays.
     """
     seconds = 0.0
     with _animation(path) as animation:

@@ -1,4 +1,4 @@
-"""Which files are videos and images, in which order people mean them, and what cannot be read."""
+"""Which files are videos and images, their natural order, and the error of unreadable ones."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def is_animated_webp(path: Path) -> bool:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images that lie directly in a folder, in natural order."""
+    """The images directly in a folder, in natural order."""
     names = [entry.name for entry in folder.iterdir() if is_image_file(entry)]
     return [folder / name for name in natural_order(names)]
 
 
 def is_image_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds images and no video, itself, not below."""
+    """Whether a folder directly contains images and no video."""
     try:
         entries = list(Path(path).iterdir())
-    except OSError:  # no folder, or none that may be read
+    except OSError:  # not a folder, or not readable
         return False
     return any(map(is_image_file, entries)) and not any(map(is_video_file, entries))
 
@@ -69,7 +69,7 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 
 def refuse_url(name: str) -> None:
-    """UserError (exit 2) for a URL, a camera or `-`, which la2ds does not read."""
+    """Raise UserError (exit 2) for a URL, a camera or `-`, which la2ds does not read."""
     if (
         name == "-"
         or name.startswith("/dev/video")

@@ -1,4 +1,4 @@
-"""Images the right way up: display matrices of videos, EXIF of photos, wishes of the user."""
+"""Upright images: display matrices of videos, EXIF of photos, options of the user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TURNS: dict[int, Matrix] = {
 
 
 def orient(image: Image, matrix: Matrix) -> Image:
-    """image (H, W, 3) turned and mirrored as a display matrix asks, to the nearest quarter turn.
+    """image (H, W, 3) turned and mirrored by a display matrix, to the nearest quarter turn.
 
     matrix: (a, b, c, d) with x' = a x + c y and y' = b x + d y (ISO/IEC 14496-12, x right, y
     down); only signs and the larger pair matter.
@@ -58,5 +58,5 @@ def turn(image: Image, rotate: int, mirror: bool) -> Image:
 
 
 def swaps_sides(matrix: Matrix) -> bool:
-    """Whether an image is as wide as it was high after `orient`."""
+    """Whether `orient` exchanges the width and the height of an image."""
     return abs(matrix[1]) > abs(matrix[0])

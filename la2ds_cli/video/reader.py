@@ -1,10 +1,10 @@
-"""The only decoder: what a clip holds, and its upright frames with their times.
+"""The only decoder: facts about a clip, and its upright frames with their times.
 
 A clip is a video file, an animated GIF or WebP, or a folder of images. Frames come out in
 presentation order, RGB, 8-bit sRGB (HDR tone-mapped), upright (display matrix or EXIF applied) and
 with square pixels (sample aspect ratio applied). Times are presentation time stamps in seconds
 from the start of the file, as a player shows them, made strictly increasing, and divided by the
-slow motion of the options.
+slow-motion factor of the options.
 """
 
 from __future__ import annotations
@@ -58,20 +58,19 @@ __all__ = [
 ]
 
 _DEFAULTS = ClipOptions()
-_MOMENT = 1e-6  # seconds; a frame at 1.2 s may be stamped a hair before it
+_TOLERANCE = 1e-6  # seconds; the time stamp of a frame at 1.2 s may be slightly earlier
 _Stamped = Iterator[tuple[float, Image | None]]
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the container declares, checked by decoding the first frame; options are applied.
+    """Facts declared by the container, checked by decoding the first frame; options are applied.
 
     width, height: of the upright frames, in pixels. fps: nominal frames per second of the real
-    movement. frames_declared: 0 when the container does not say; of a cut clip, an estimate from
-    the mean rate. duration: seconds of the real movement, 0 = unknown. rotation: degrees
-    counter-clockwise that the display matrix asks for. codec: FFmpeg's name. hdr: `PQ`, `HLG` or
-    empty. bits: per colour channel in the file. pixel_aspect: width of a stored pixel by its
-    height.
+    movement. frames_declared: 0 = not declared; of a cut clip, an estimate from the mean rate.
+    duration: seconds of the real movement, 0 = unknown. rotation: degrees counter-clockwise of the
+    display matrix. codec: FFmpeg's name. hdr: `PQ`, `HLG` or empty. bits: per colour channel in the
+    file. pixel_aspect: width of a stored pixel divided by its height.
     """
 
     width: int
@@ -90,8 +89,8 @@ class VideoInfo:
 class Frame:
     """One decoded frame.
 
-    index: counts the frames read, from 0, after cutting. time: seconds. image: (H, W, 3) RGB.
-    source: counts the frames of the file in presentation order, from 0, those cut off included.
+    index: number of the frame in the cut clip, from 0. time: seconds. image: (H, W, 3) RGB. source:
+    number of the frame in the complete file, in presentation order, from 0.
     """
 
     index: int
@@ -101,12 +100,12 @@ class Frame:
 
 
 def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> VideoInfo:
-    """Facts about a clip. Decodes one frame, so that what passes can be decoded.
+    """Facts about a clip. Decodes one frame, to be sure that the clip can be decoded.
 
     Raises UserError: V001 not readable as a video, V002 no frame in it, V004 no video stream,
     V005 unsupported codec, V006 no such file, V011 images of two sizes, V012 an image that cannot
-    be read (all exit 3); V002 (exit 4) where the clip ends before `options.start`; V010 a folder
-    of images without a rate, or a URL (exit 2).
+    be read (all exit 3); V002 (exit 4) if the clip ends before `options.start`; V010 a folder of
+    images without a rate, or a URL (exit 2).
     """
     refuse_url(os.fspath(path))
     if is_image_folder(path):
@@ -121,12 +120,12 @@ def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Vid
 def read_frames(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> Iterator[Frame]:
     """Upright RGB frames in presentation order, one in memory at a time.
 
-    A damaged or truncated clip yields the frames that can be decoded. Raises UserError as `probe`
-    does, V002 where not one frame can be decoded.
+    A damaged or truncated clip yields the frames that can be decoded. Raises UserError as `probe`,
+    and V002 if no frame can be decoded.
     """
     index, source, time = 0, -1, 0.0
     for source, (time, image) in enumerate(_stamped(path, options)):
-        if time >= options.end - _MOMENT:
+        if time >= options.end - _TOLERANCE:
             break
         if image is not None:
             image = turn(image, options.rotate, options.mirror)
@@ -139,9 +138,9 @@ def read_frames(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) 
 
 
 def _stamped(path: str | os.PathLike[str], options: ClipOptions) -> _Stamped:
-    """Seconds and images of all frames; None in place of images before `options.start`."""
+    """Seconds and images of all frames; None instead of an image before `options.start`."""
     refuse_url(os.fspath(path))
-    start = options.start - _MOMENT
+    start = options.start - _TOLERANCE
     if is_image_folder(path):
         return read_images(path, require_fps(path, options.fps), start)
     if is_animated_webp(Path(path)):
@@ -186,7 +185,7 @@ def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoIn
     check_sizes(path)
     files = image_files(Path(path))
     _, image = next(read_images(path, fps))
-    assert image is not None  # none is left out from time 0 on
+    assert image is not None  # every image is read from time 0 on
     height, width = image.shape[:2]
     suffix = files[0].suffix[1:].lower()
     return VideoInfo(width, height, fps, len(files), len(files) / fps, 0, suffix)
@@ -205,7 +204,7 @@ def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOp
         left = min(options.end, seconds) - options.start
         if left <= 0:
             raise _nothing_left(path, options, seconds)
-        # Rounded down: where frames fall against the cut is not known yet.
+        # Rounded down, because the time stamps around the cut are not known yet.
         frames, seconds = int(frames * left / seconds), left
     elif options.is_cut:
         frames = 0
@@ -239,15 +238,15 @@ def _nothing_left(
     )
 
 
-# --- time stamps that can be relied on -----------------------------------------------------------
+# --- strictly increasing time stamps -------------------------------------------------------------
 
 
 class FrameClock:
     """Makes time stamps strictly increasing, one frame at a time.
 
-    A missing stamp is one frame after the last; a repeated or slightly late one half a frame, so
-    that the next good stamp fits again; a jump back of more than a second (joined recordings)
-    shifts all that follow.
+    A missing stamp becomes one frame after the last; a stamp that is repeated or slightly too early
+    becomes half a frame after it, so that the next good stamp fits again; a jump back of more than
+    a second (joined recordings) shifts all stamps that follow.
     """
 
     def __init__(self, fps: float) -> None:
@@ -256,7 +255,7 @@ class FrameClock:
         self.shift = 0.0
 
     def tick(self, stamp: float | None) -> float:
-        """Seconds of the next frame, given its stamp in seconds, None where it has none."""
+        """Seconds of the next frame, given its stamp in seconds (None = no stamp)."""
         if self.last is None:
             self.last = 0.0 if stamp is None else stamp
             return self.last
@@ -270,13 +269,16 @@ class FrameClock:
         return time
 
 
-# --- a video of a project, read as its clip asks for ---------------------------------------------
+# --- the video of a clip of a project, read with the options of the clip -------------------------
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """path: a video file or a folder of images. Frame.source of its frames is the `frame` of a
-    pose sequence, Frame.index its row where nothing was resampled."""
+    """A video file or a folder of images, and the options of its clip.
+
+    Frame.source of its frames is the `frame` of a pose sequence; Frame.index is the row, unless the
+    sequence was resampled.
+    """
 
     path: Path
     options: ClipOptions = field(default_factory=ClipOptions)
@@ -287,8 +289,8 @@ class VideoFile:
 
 
 def video_file(project: Project, video: Video) -> VideoFile | None:
-    """The file that the frames of a clip can be read from; None where it is gone, or where the
-    poses came from a file without pictures."""
+    """The file of a clip's frames; None if it no longer exists, or if the poses came from a file
+    without pictures."""
     path = project.source(video)
     if not (is_video_file(path) or is_image_folder(path)):
         return None

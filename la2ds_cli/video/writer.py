@@ -1,4 +1,4 @@
-"""Writing videos: whole or not at all, playable everywhere."""
+"""Writing videos that play everywhere, atomically."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BT709, _LIMITED = 1, 1  # FFmpeg's numbers
 def write_video(
     path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], fps: float
 ) -> None:
-    """Write RGB frames (H, W, 3) as H.264, or MPEG-4 part 2 where H.264 is not built in.
+    """Write RGB frames (H, W, 3) as H.264, or MPEG-4 part 2 if H.264 is not built in.
 
-    The file appears whole or not at all. Odd sides get one black row or column, which 4:2:0
-    colour needs. Raises ValueError without frames, UserError (exit 7) when it cannot be written.
+    The file is written atomically. Odd sides get one black row or column, which 4:2:0 colour needs.
+    Raises ValueError without frames, and UserError (exit 7) if the file cannot be written.
     """
     target = Path(path)
     try:
@@ -39,7 +39,7 @@ def write_video(
 
 
 def _tag_bt709(context: Any) -> None:
-    """Say which colours the numbers mean; players guess by the size of the picture otherwise."""
+    """Tag the stream as BT.709, limited range; players guess by the size of an untagged one."""
     context.colorspace = context.color_primaries = context.color_trc = _BT709
     context.color_range = _LIMITED
 
