@@ -41,7 +41,7 @@ def align(
         typer.Option(
             "--repetition",
             metavar="N|best|all",
-            help="B holds several: align its N-th, the nearest, or each.",
+            help="B has several: align the N-th, the nearest, or all.",
         ),
     ] = None,
     repetition_of_a: Annotated[
@@ -49,7 +49,7 @@ def align(
         typer.Option(
             "--repetition-of-a",
             metavar="N",
-            help="With --repetition: take A's N-th instead of its most typical.",
+            help="With --repetition: use A's N-th instead of its most typical.",
         ),
     ] = None,
     device: DeviceOption = "auto",
@@ -58,12 +58,12 @@ def align(
 ) -> None:
     """Find which frame of A is which frame of B.
 
-    Needs no trained model. Video files that are new to the project are extracted first; with
-    them the project is made where there is none. Without --out a picture and a JSON file go to
+    Needs no trained model. Video files that are new to the project are extracted first, and the
+    project is created if there is none. Without --out, a picture and a JSON file are written to
     results/align.
 
-    A clip of several repetitions is cut by --repetition; with `all` the picture shows them on
-    B's timeline, and each alignment has a picture of its own, ab-1.png, ab-2.png.
+    --repetition cuts a clip of several repetitions; with `all` the picture shows them on the
+    timeline of B, and each alignment has its own picture, ab-1.png, ab-2.png.
 
     \b
       la2ds align anna.mp4 ben.mp4 --project swings --out ab.png --out ab.csv

@@ -1,4 +1,4 @@
-"""`la2ds benchmark`: methods side by side, trained with one budget on one or several projects."""
+"""`la2ds benchmark`: methods trained with the same budget on one or several projects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def benchmark(
     methods: Annotated[
         str | None,
         typer.Option(
-            "--methods", metavar="A,B,C", help="Shipped ones or dotted paths; else all shipped."
+            "--methods", metavar="A,B,C", help="Shipped ones or dotted paths; default all shipped."
         ),
     ] = None,
     seeds: SeedsOption = "0",
@@ -59,7 +59,9 @@ def benchmark(
     ] = "la2ds",
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Else results/benchmark of the first project."),
+        typer.Option(
+            "--out", metavar="DIR", help="Folder; default results/benchmark of the first project."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Train every run from the start again.")
@@ -71,7 +73,7 @@ def benchmark(
     """Train and score methods with one budget, beside baselines.
 
     Tables 1 to 3 of the paper, event transfer and the cost of training, as Markdown, CSV, LaTeX,
-    HTML and JSON. A finished run is used again and an interrupted one goes on, so the same command
+    HTML and JSON. A finished run is reused and an interrupted one is resumed, so the same command
     continues a benchmark.
 
     \b
@@ -107,7 +109,7 @@ def benchmark(
 
 
 def print_benchmark(console: Console, command: str, result: BenchmarkResult, folder: Path) -> None:
-    """The document, or the tables with their notes; where the files lie."""
+    """Print the JSON document, or the tables with their notes and the paths of the files."""
     from la2ds_cli.core.table import terminal
     from la2ds_cli.experiments.ablation_table import effort
     from la2ds_cli.experiments.benchmark_pages import document, screen_tables

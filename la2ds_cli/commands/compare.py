@@ -40,7 +40,7 @@ def compare(
         typer.Option(
             "--examples",
             metavar="VIDEO,...|all|train",
-            help="Good clips: say how unusual OTHER is beside them.",
+            help="Good clips: report how unusual OTHER is among them.",
         ),
     ] = None,
     privacy: Annotated[
@@ -54,12 +54,12 @@ def compare(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Tell where and when OTHER differs from REFERENCE.
+    """Show where and when OTHER differs from REFERENCE.
 
-    Aligns the two, then compares the angles at the joints and the time each phase takes. What the
-    joints' noise, another camera or an unsure alignment may explain is not called a difference.
-    Angles are those of the picture: film both from the same side. Without --out a figure, a page
-    and a JSON file go to results/compare.
+    Aligns the two, then compares the angles at the joints and the time each phase takes. What
+    noise of the joints, another camera or an uncertain alignment can explain is not reported as a
+    difference. Angles are those of the picture: film both from the same side. Without --out, a
+    figure, a page and a JSON file are written to results/compare.
 
     \b
       la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where to make the demo project.")
+        Path, typer.Argument(metavar="[DIR]", help="Where to create the demo project.")
     ] = Path("la2ds-demo"),
     minutes: Annotated[
         float, typer.Option("--minutes", metavar="M", min=0.1, help="Longest training, in minutes.")
@@ -28,8 +28,8 @@ def demo(
     """Run the whole chain on rendered clips.
 
     From video to joints, embedding, alignment, retrieval and evaluation in a few minutes on a
-    CPU, without any download. The clips are rendered, so the true answer is known and the
-    alignment is checked against it. Running it again goes on from what is done.
+    CPU, without any download. The clips are rendered, so the true alignment is known
+    and the result is checked against it. Running it again continues from what is done.
 
     \b
       la2ds demo

@@ -10,7 +10,7 @@ from la2ds_cli.commands.options import JsonOption
 def doctor(as_json: JsonOption = False) -> None:
     """Show what is installed and what works.
 
-    Versions, devices, weights, and a trial of the video decoder.
+    Versions, devices, weights, and a test of the video decoder.
 
     \b
       la2ds doctor

@@ -26,13 +26,13 @@ def embed(
         typer.Option(
             "--engine",
             metavar="torch|onnx",
-            help="onnx: by the file of la2ds export-model, on the CPU and without torch.",
+            help="onnx: with the file of la2ds export-model, on the CPU and without torch.",
         ),
     ] = "torch",
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="FILE.onnx", help="With --engine onnx; else the file of the run."
+            "--model", metavar="FILE.onnx", help="With --engine onnx; default the file of the run."
         ),
     ] = None,
     overwrite: OverwriteOption = False,
@@ -42,8 +42,8 @@ def embed(
 ) -> None:
     """Compute an embedding for every frame.
 
-    Needs a trained run, or a model that was exported from one. align, retrieve and evaluate call
-    this by themselves where they need it.
+    Needs a trained run, or a model that was exported from one. align, retrieve and evaluate embed
+    clips themselves when they need it.
 
     \b
       la2ds embed --project swings

@@ -1,4 +1,4 @@
-"""`la2ds evaluate`: how well a run aligns, beside what needs no training."""
+"""`la2ds evaluate`: how well a run aligns, beside baselines that need no training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def evaluate(
         typer.Option(
             "--run",
             metavar="NAME",
-            help="Name of the training run, default without it; several times as --runs.",
+            help="Name of the training run, else `default`; several times as --runs.",
         ),
     ] = None,
     runs: Annotated[
@@ -45,10 +45,10 @@ def evaluate(
 ) -> None:
     """Measure alignment beside the baselines.
 
-    Event transfer on trimmed pairs and Kendall's tau; where phases.csv labels training and test
-    clips, phase classification, phase progression and frame retrieval, too. For the trained run,
-    raw poses, the clock and the untrained network. Scores the clips that videos.csv marks
-    split=test, or all of them; what is fitted is fitted on the others.
+    Measures event transfer on trimmed pairs and Kendall's tau and, if phases.csv labels training
+    and test clips, phase classification, phase progression and frame retrieval: for the trained
+    run, raw poses, the clock and the untrained network. Scores the clips that videos.csv marks
+    split=test, or all clips; classifiers are fitted on the others.
 
     \b
       la2ds evaluate --project swings
@@ -76,7 +76,7 @@ def evaluate(
 
 
 def _names(run: list[str], runs: str) -> list[str]:
-    """The runs asked for, none for the default; UserError (exit 2) when both options name some."""
+    """The runs given, empty for the default; raises UserError (exit 2) if both options are used."""
     names = [name.strip() for name in runs.split(",") if name.strip()]
     if names and run:
         raise UserError("--run and --runs are both given", hint="name all runs with --runs A,B,C")

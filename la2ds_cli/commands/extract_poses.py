@@ -46,7 +46,7 @@ def extract_poses(
         typer.Option(
             "--subject",
             metavar="auto|largest|central|moving|first|N",
-            help="Whom to follow; N is a number of people, best first, in these clips alone.",
+            help="Whom to follow; N is the rank of a person, best first, for these clips alone.",
         ),
     ] = None,
     subjects: Annotated[
@@ -56,7 +56,9 @@ def extract_poses(
     time_range: Annotated[
         str | None,
         typer.Option(
-            "--time-range", metavar="START:END", help="Only these seconds; 2.5: or :8 too."
+            "--time-range",
+            metavar="START:END",
+            help="Only these seconds, such as 2:6.5, 2.5: or :8.",
         ),
     ] = None,
     rotate: Annotated[
@@ -68,7 +70,7 @@ def extract_poses(
     ] = None,
     slowmo: Annotated[
         float | None,
-        typer.Option("--slowmo", metavar="FACTOR", help="The film is slowed down FACTOR times."),
+        typer.Option("--slowmo", metavar="FACTOR", help="The video is slowed down FACTOR times."),
     ] = None,
     fps: Annotated[
         float | None,
@@ -76,7 +78,9 @@ def extract_poses(
     ] = None,
     overlay: Annotated[
         Path | None,
-        typer.Option("--overlay", metavar="FILE.png", help="Also write a sheet to check poses by."),
+        typer.Option(
+            "--overlay", metavar="FILE.png", help="Also write a sheet for checking the poses."
+        ),
     ] = None,
     overlay_videos: Annotated[
         bool,
@@ -88,10 +92,10 @@ def extract_poses(
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option("--engine", metavar="local|ray", help="Where the clips are worked on."),
+        typer.Option("--engine", metavar="local|ray", help="Where the clips are processed."),
     ] = "local",
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 8 when a clip is degraded, too.")
+        bool, typer.Option("--strict", help="Exit with 8 even if a clip is only degraded.")
     ] = False,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
@@ -100,9 +104,9 @@ def extract_poses(
 ) -> None:
     """Find the person and the joints in videos.
 
-    Makes the project where there is none. Clips that are done are skipped; one bad file does
-    not stop the others. The detector, the pose network and the rule of the subject given here are
-    kept in project.toml, the number of a person in subjects.csv.
+    Creates the project if there is none. Finished clips are skipped, and a bad file does not stop
+    the others. The detector, the pose network and the subject rule given here are stored in
+    project.toml, the number of a person in subjects.csv.
 
     \b
       la2ds extract-poses clips/ --project swings --overlay sheet.png
@@ -155,13 +159,13 @@ def extract_poses(
             console.note(f"overlays: {opened.results_dir('overlay')}")
         if any(result.usable for result in results):
             console.next(f"{after_poses(opened)} --project {project}")
-    if part and not results:  # more jobs than clips: this one has nothing to do
+    if part and not results:  # more jobs than clips, and none for this one
         return
     raise typer.Exit(batch_exit_code(results, strict=strict))
 
 
 def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:
-    """The options given, None where none was: clips are then read as before."""
+    """The options given; None without any, so that clips are read as before."""
     from la2ds_cli.core.clip import ClipOptions
 
     values = {name: value for name, value in given.items() if value is not None}

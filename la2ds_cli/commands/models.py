@@ -1,4 +1,4 @@
-"""`la2ds models`: the weight files, ahead of their use."""
+"""`la2ds models`: listing, fetching and checking weight files, and their licences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 def _group(ctx: typer.Context) -> None:
     """List, fetch and check weight files; show their licences.
 
-    Weights are otherwise fetched when they are first used.
+    Without this command, weights are fetched at their first use.
 
     \b
       la2ds models ls
@@ -34,7 +34,7 @@ def _group(ctx: typer.Context) -> None:
 
 @app.command("ls")
 def ls(as_json: JsonOption = False) -> None:
-    """All weights: size, accuracy, licence, training data, and whether they are here.
+    """List all weights: size, accuracy, licence, training data, and whether they are installed.
 
     AP is the average precision on COCO val2017 as published: of joints for pose networks, of
     boxes for detectors.
@@ -56,20 +56,19 @@ def ls(as_json: JsonOption = False) -> None:
 @app.command("pull")
 def pull(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Names as `la2ds models ls` has.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Names, as in `la2ds models ls`.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are not here.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All that are not installed.")] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Use no network: only say what is here.")
+        bool, typer.Option("--offline", help="Use no network: only report what is installed.")
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fetch weights ahead of their use.
 
-    A download that broke off goes on where it stopped. Size and licence are told first. To bring
-    weights to a machine without network, pull them elsewhere and copy the folder that `la2ds
-    models ls` names.
+    An interrupted download is resumed. Size and licence are shown first. To bring weights to a
+    machine without network, pull them elsewhere and copy the folder that `la2ds models ls` names.
 
     \b
       la2ds models pull hrnet-w32 fasterrcnn-mobilenet
@@ -122,7 +121,7 @@ def verify(
             [(s.state, s.name, weights.describe_state(s)) for s in states],
         )
         if any(state.state == "missing" for state in states):
-            console.note("what is missing is fetched when first used, or by la2ds models pull NAME")
+            console.note("missing weights are fetched at first use, or by la2ds models pull NAME")
     raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.OK)
 
 
@@ -134,14 +133,14 @@ def licences(
             "--project",
             envvar="LA2DS_PROJECT",
             metavar="DIR",
-            help="Only what the poses of this project were made with.",
+            help="Only those used for the poses of this project.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Licences of code and weights, training data, and known restrictions.
 
-    States what the publishers say; it is no legal advice.
+    Repeats what the publishers state, and is not legal advice.
 
     \b
       la2ds models licences --project swings
@@ -176,7 +175,7 @@ def _show_rows(console: Console, rows: list[WeightRow], folder: Path) -> None:
             for row in rows
         ],
     )
-    console.line(f"\nfiles, in {folder} unless another place is given")
+    console.line(f"\nfiles, in {folder} unless another path is given")
     elsewhere = {row.name: row.path for row in rows if row.path and row.path.parent != folder}
     width = max(len(row.name) for row in rows)
     for row in rows:
@@ -188,7 +187,7 @@ def _show_rows(console: Console, rows: list[WeightRow], folder: Path) -> None:
 
 
 def _show_licences(console: Console, licences: list[Licence]) -> None:
-    """A block for all parts that stand on the same terms."""
+    """Print one block for all parts under the same terms."""
     groups: dict[tuple, list[Licence]] = {}
     for part in licences:
         groups.setdefault(

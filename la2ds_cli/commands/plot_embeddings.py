@@ -36,14 +36,12 @@ def plot_embeddings(
         typer.Option(
             "--method",
             metavar="pca|tsne|umap",
-            help="How to get to two dimensions; umap needs the extra umap.",
+            help="Projection to two dimensions; umap needs the extra umap.",
         ),
     ] = "pca",
     link: Annotated[
         bool,
-        typer.Option(
-            "--link", help="Lines between frames of A and those that align finds for them."
-        ),
+        typer.Option("--link", help="Draw lines between the frames of A and their counterparts."),
     ] = False,
     out: Annotated[
         list[Path] | None,
@@ -55,9 +53,9 @@ def plot_embeddings(
 ) -> None:
     """Draw clips as trajectories in the feature space.
 
-    One colour per clip, paler at its start; clips that were brought into step lie on each other.
-    All clips are projected together. The .html page tells clip, time and phase of each point and
-    needs no network. Without --out a picture and a page go to results/plot-embeddings.
+    One colour per clip, paler at its start; frames of the same phase lie close together. All
+    clips are projected together. The .html page shows clip, time and phase of each point and
+    needs no network. Without --out, a picture and a page are written to results/plot-embeddings.
 
     \b
       la2ds plot-embeddings anna ben --project swings --out ab.png --out ab.html

@@ -1,4 +1,4 @@
-"""`la2ds report`: pages for a browser, of a pair of clips or of the project."""
+"""`la2ds report`: HTML pages of a pair of clips or of the project."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def report(
 ) -> None:
     """Write a page that shows two clips in step, or the whole project.
 
-    One file that opens in any browser, without network: both clips locked along their alignment,
-    distance matrix, tempo, differences of the joints, confidence, phases, baselines and the
-    weaknesses of the joints. Without clips: a page of the project with its clips, runs, results and
-    links to the pages of pairs. Without --out it goes to results/report.
+    One file that opens in any browser, without network: both clips played in step, distance
+    matrix, tempo, differences of the joints, confidence, phases, baselines and the weaknesses of
+    the joints. Without clips: a page of the project with its clips, runs, results and links to
+    the pages of pairs. Without --out, it is written to results/report.
 
     \b
       la2ds report anna.mp4 ben.mp4 --project swings
@@ -69,7 +69,7 @@ def report(
 
     if a is not None and b is None:
         raise UserError(
-            "one clip is named, and a pair is two",
+            "a pair needs two clips, and only one is named",
             hint="la2ds report A B for a pair, la2ds report for the project",
         )
     with Console(as_json=as_json, quiet=quiet) as console:

@@ -69,9 +69,9 @@ def reproduce(
 ) -> None:
     """Train and evaluate the rows of a table of the paper.
 
-    Works on any clips with poses; the paper's own figures stand beside. A finished run is used
-    again and an interrupted one goes on, so the same command continues a table. Tables 1 to 3 are
-    la2ds benchmark on one project, by the protocol of the paper.
+    Works on any clips with poses, and shows the figures of the paper beside them. A finished run
+    is reused and an interrupted one is resumed, so the same command continues a table. Tables 1
+    to 3 are la2ds benchmark on one project, by the protocol of the paper.
 
     \b
       la2ds reproduce table4 --project swings --minutes 30 --seeds 0,1,2
@@ -104,7 +104,7 @@ def _methods(
 
     if preset is not None:
         raise UserError(
-            f"{table} compares methods, each of which has a preset of its own",
+            f"{table} compares methods, each of which has its own preset",
             hint="leave --preset out; --set changes a setting of all of them",
         )
     result = compare_methods(project, table, progress=console.progress, **options)

@@ -1,4 +1,4 @@
-"""`la2ds robustness`: what missing limbs and noisy joints cost a run."""
+"""`la2ds robustness`: the scores of a run on missing limbs and noisy joints."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def limbs(
     limb: Annotated[
         str,
         typer.Option(
-            "--limb", metavar="NAME", help="Such as left_arm; any: one drawn in every frame."
+            "--limb", metavar="NAME", help="For example left_arm; any: a random one in every frame."
         ),
     ] = "any",
     probabilities: Annotated[
@@ -55,7 +55,7 @@ def limbs(
 ) -> None:
     """Hide a limb or a finger in a share of the test frames.
 
-    Nothing is trained. The raw pose loses the same joints.
+    Nothing is trained. The baseline of raw poses loses the same joints.
 
     \b
       la2ds robustness limbs --project swings --limb left_arm
@@ -84,7 +84,12 @@ def noise(
     run: RunOption = "default",
     cells: Annotated[
         float,
-        typer.Option("--cells", metavar="X", min=0.0, help="Its deviation, in heatmap cells."),
+        typer.Option(
+            "--cells",
+            metavar="X",
+            min=0.0,
+            help="Standard deviation of the noise, in heatmap cells.",
+        ),
     ] = 1.0,
     minutes: Annotated[
         float | None,
@@ -92,7 +97,7 @@ def noise(
             "--minutes",
             metavar="M",
             min=0.0,
-            help="Longest training on noisy joints; without it as long as the run had.",
+            help="Longest training on noisy joints; default the time that the run took.",
         ),
     ] = None,
     overwrite: Annotated[
@@ -104,8 +109,8 @@ def noise(
 ) -> None:
     """Train and test on clean and on noisy joints.
 
-    All four combinations. Training on noisy joints is a second run, RUN-noisy, with the settings
-    of the first; it is trained where it is missing.
+    Scores all four combinations. Training on noisy joints is a second run, RUN-noisy, with the
+    settings of the first; it is trained if it does not exist.
 
     \b
       la2ds robustness noise --project swings --run default
@@ -137,7 +142,7 @@ def _shares(text: str) -> list[float]:
     except ValueError:
         shares = [-1.0]
     if not all(0 <= share <= 1 for share in shares):
-        raise UserError(f"'{text}' is no list of shares from 0 to 1", hint="--p 0,0.25,0.5,1")
+        raise UserError(f"'{text}' is not a list of shares from 0 to 1", hint="--p 0,0.25,0.5,1")
     return shares
 
 

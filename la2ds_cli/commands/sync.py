@@ -47,13 +47,16 @@ def sync(
     ] = None,
     height: Annotated[
         int,
-        typer.Option("--height", metavar="PIXELS", min=64, max=2160, help="Of the pictures."),
+        typer.Option(
+            "--height", metavar="PIXELS", min=64, max=2160, help="Height of the pictures."
+        ),
     ] = 480,
     skeleton: Annotated[
-        bool, typer.Option("--skeleton/--no-skeleton", help="Whether the joints are drawn.")
+        bool, typer.Option("--skeleton/--no-skeleton", help="Whether to draw the joints.")
     ] = True,
     privacy: Annotated[
-        bool, typer.Option("--privacy", help="Show joints on plain ground, and no picture.")
+        bool,
+        typer.Option("--privacy", help="Show the joints on a plain background, without pictures."),
     ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -63,7 +66,7 @@ def sync(
 
     Aligns B to A as `la2ds align` does. A runs at its own speed, B speeds up and slows down with
     it, and is grey where a moment of A has no counterpart. Without --out, --retimed and
-    --edit-list the video goes to results/sync.
+    --edit-list, the video is written to results/sync.
 
     \b
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4

@@ -66,7 +66,7 @@ def test_what_cannot_be_measured_is_refused(run: Run):
     for wrong in ("0;1", "2", "nan"):
         result = run("robustness", "limbs", "--run", "mine", "--p", wrong)
         assert result.exit_code == ExitCode.USAGE
-        assert f"'{wrong}' is no list of shares from 0 to 1" in result.stderr
+        assert f"'{wrong}' is not a list of shares from 0 to 1" in result.stderr
     for kind in ("limbs", "noise"):
         result = run("robustness", kind, "--run", "nobody")
         assert result.exit_code == ExitCode.UNUSABLE

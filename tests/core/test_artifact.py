@@ -175,6 +175,6 @@ def test_files_get_the_permissions_of_the_umask(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inside", ["a.txt", "folder/a.txt"])
 def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(tmp_path, inside):
     (tmp_path / "notes").write_text("a file")
-    with pytest.raises(UserError, match="a file where a folder must be") as caught:
+    with pytest.raises(UserError, match="a part of the path is a file, not a folder") as caught:
         write_text(tmp_path / "notes" / inside, "text")
     assert caught.value.exit_code == ExitCode.STORAGE
