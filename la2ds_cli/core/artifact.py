@@ -72,13 +72,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _umask() -> int:
-    """The permission mask of the process, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The UserError (exit 7) for a path that the operating system refuses to write."""
     if isinstance(error, FileExistsError | NotADirectoryError):
@@ -116,8 +109,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
         with os.fdopen(handle, "wb") as stream:
-            # mkstemp gives 0600, which nobody else can read
-            Path(temporary).chmod(0o666 & ~_umask())
+            # mkstemp gives 0600, which nobody else can read. The umask is read by setting it.
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(temporary).chmod(0o666 & ~mask)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

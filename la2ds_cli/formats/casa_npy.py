@@ -17,7 +17,7 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, IntArray, Phase
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, shown
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
@@ -31,7 +31,7 @@ PIXELS = 200.0  # for a unit of length of 3D joints, so that a person is a few h
 # numbers of a frame -> the body model whose parameters they are
 _PARAMETERS = {72: "SMPL", 69: "SMPL", 102: "MANO", 51: "MANO"}
 _SUFFIX = re.compile(r"(.*)_(train|val|test)")
-_BACKGROUND = {"kallax_shelf_drawer"}  # where CASA leaves out the frames of label 0
+_WITH_BACKGROUND = {"kallax_shelf_drawer"}  # of which CASA leaves out the frames of label 0
 
 
 def import_casa_npy(
@@ -83,6 +83,7 @@ def _read_records(
         raise PoseFileError("it should hold a dictionary with one record for each video")
     named = _SUFFIX.fullmatch(path.stem)
     data_set = named[1] if named else path.stem
+    background = 0 if data_set.lower() in _WITH_BACKGROUND else None
     if split is None and named:
         split = "train" if named[2] == "train" else "test"
     settings = {"plane": plane}
@@ -103,7 +104,7 @@ def _read_records(
                     people=_people(xy),
                     order=order,
                     split=split or "",
-                    phases=tuple(_phases(labels, data_set)),
+                    phases=tuple(phases_of_labels(labels, background)),
                     settings=settings,
                     info=info,
                 )
@@ -160,7 +161,3 @@ def _people(xy: FloatArray) -> dict[int, list[Person]]:
     return {
         t: [Person(xy[t], score[t], no_box())] if score[t].any() else [] for t in range(len(xy))
     }
-
-
-def _phases(labels: IntArray, data_set: str) -> list[Phase]:
-    return phases_of_labels(labels, 0 if data_set.lower() in _BACKGROUND else None)

@@ -122,7 +122,8 @@ def _data_set(path: Path, document: _Entry, options: ImportOptions) -> list[File
     order = joint_order(names, len(listed[0].xy), options.skeleton, options.renamed)
     videos = _by_id(document.get("videos", []), "video")
     groups = _groups(images)
-    clip_names = _clip_names(path, {key: _video_name(videos, key) for key in groups})
+    video_names = {key: str(videos.get(key, {}).get("name", key)) for key in groups}
+    clip_names = _clip_names(path, {k: PurePosixPath(name).stem for k, name in video_names.items()})
     return [
         FileClip(
             clip_names[key],
@@ -176,11 +177,6 @@ def _groups(images: Mapping[str, _Entry]) -> dict[str, dict[str, _Entry]]:
             group = str(PurePosixPath(str(image.get("file_name", ""))).parent)
         groups[group][key] = image
     return groups
-
-
-def _video_name(videos: Mapping[str, _Entry], key: str) -> str:
-    name = videos.get(key, {}).get("name", key)
-    return PurePosixPath(str(name)).stem
 
 
 def _clip_names(path: Path, names: Mapping[str, str]) -> dict[str, str]:

@@ -98,15 +98,10 @@ def _table(
 
 def _frame(cells: list[str], where: str) -> int:
     text = cells[-1] if cells else ""
-    return (
-        last_number(text, where)
-        if "." in text[1:] and not _is_number(text)
-        else frame_number(text, where)
-    )
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\d+(\.0*)?", text) is not None
+    is_number = re.fullmatch(r"\d+(\.0*)?", text)
+    if "." in text[1:] and not is_number:  # the name of an image
+        return last_number(text, where)
+    return frame_number(text, where)
 
 
 def _person(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,20 +83,14 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         )
     people: dict[int, Sequence[Person]] = {}
     for t, value in enumerate(frames):
-        items = _parsed(value) if isinstance(value, str) else value
+        try:
+            items = json.loads(value) if isinstance(value, str) else value
+        except (ValueError, RecursionError) as error:
+            raise PoseFileError(f"a frame is text that is not JSON: {error}") from error
         items = sequence(items, f"frame {t}")
         persons = [_person(item, f"frame {t}, person {n}") for n, item in enumerate(items)]
         people[t] = [person for person in persons if person is not None]
     return [_clip(path.stem, path, people, options, complete=True, first=0)]
-
-
-def _parsed(text: str) -> Any:
-    import json
-
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PoseFileError(f"a frame is text that is not JSON: {error}") from error
 
 
 def _person(value: Any, where: str) -> Person | None:
@@ -141,14 +136,9 @@ def _clip(
     if len(counts) > 1:
         raise JointsError(f"its people have different numbers of joints: {counts[:5]}")
     order = joint_order(None, counts[0], options.skeleton, options.renamed)
-    unit = _unit(persons)
-    return FileClip(name, path, people, order, complete=complete, first=first, unit=unit)
-
-
-def _unit(persons: Sequence[Person]) -> bool:
-    """Whether the coordinates are shares of the frame: in pixels some would be above 2."""
     largest = max(float(np.nanmax(p.xy, initial=0.0)) for p in persons)
-    return 0 < largest <= 2
+    unit = 0 < largest <= 2  # shares of the frame: no person in pixels is within 2 of its corner
+    return FileClip(name, path, people, order, complete=complete, first=first, unit=unit)
 
 
 def read_labels(folder: Path, options: ImportOptions) -> list[FileClip]:

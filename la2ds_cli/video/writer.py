@@ -38,12 +38,6 @@ def write_video(
         raise cannot_write(target, error) from error
 
 
-def _tag_bt709(context: Any) -> None:
-    """Tag the stream as BT.709, limited range; players guess by the size of an untagged one."""
-    context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.color_range = _LIMITED
-
-
 def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
     import av
 
@@ -58,7 +52,10 @@ def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
                 stream = container.add_stream(codec, rate=rate, options=options)
                 stream.height, stream.width = padded.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                _tag_bt709(stream.codec_context)
+                # Tagged, because players guess the colours of an untagged stream by its size.
+                context = stream.codec_context
+                context.colorspace = context.color_primaries = context.color_trc = _BT709
+                context.color_range = _LIMITED
             picture = av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(
                 format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED, threads=1
             )
