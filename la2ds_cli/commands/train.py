@@ -71,7 +71,7 @@ def train(
 
     from la2ds_cli.core.console import Console, seconds
     from la2ds_cli.training import train as step
-    from la2ds_cli.training.distributed import Processes, ToldElsewhere
+    from la2ds_cli.training.distributed import Processes, ReportedElsewhere
     from la2ds_cli.training.losses import method_recipe
 
     first = Processes.from_environment().first
@@ -92,7 +92,7 @@ def train(
                     progress=console.progress,
                     tensorboard=tensorboard,
                 )
-            except ToldElsewhere as error:
+            except ReportedElsewhere as error:
                 raise typer.Exit(error.exit_code) from error
         if not first:
             return

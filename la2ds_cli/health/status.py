@@ -204,7 +204,7 @@ def _drift(project: Project, config: Config, made_from: Recipe) -> tuple[str, st
         clips = load_training_set(project, config).digest
     except UserError as error:
         return error.message, ""
-    now = checkpoint.recipe(config, clips)
+    now = checkpoint.training_recipe(config, clips)
     return (
         _difference(made_from, replace(made_from, inputs={**made_from.inputs, **now.inputs})),
         _difference(replace(now, inputs=made_from.inputs), made_from),

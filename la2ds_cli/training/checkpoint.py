@@ -1,8 +1,10 @@
-"""Files of one training run: weights as safetensors, resume state, metrics, settings.
+"""Files and state of one training run.
 
 checkpoints/<run>/ config.toml · metrics.jsonl · last.safetensors · best.safetensors · resume.pt
 · CARD.md. Weights carry the recipe and the settings in their header, so one file is enough to
-embed with.
+embed clips. This file reads and writes them in this order: the recipe, the weights, the counters
+of the loop (LoopState), everything that a run writes while it trains (Records), and the same
+metrics for TensorBoard (Curves).
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
-# Settings that came later: runs from before them are runs with these values.
-LATER = {
+# Settings that were added later. A run that lacks one of them was trained with this value.
+VALUES_OF_OLD_RUNS = {
     ("train", "method"): "la2ds",
     ("model", "encoder"): "vivit",
     ("model", "context"): 0,
@@ -40,78 +42,74 @@ LATER = {
 }
 FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
 SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
-SAVE_SECONDS = 60.0  # between two resume states; one takes some hundredths of a second
+SAVE_SECONDS = 60.0  # between two resume states; saving one takes some hundredths of a second
 
 
-def recipe(config: Config, digest: str, frames: str = "") -> Recipe:
-    """Recipe of a run: every setting that shapes the weights, the digest of its clips, and the
-    identity of the weights that read its video frames, where it reads them."""
+def training_recipe(config: Config, digest: str, frames: str = "") -> Recipe:
+    """Recipe of a run: every setting that shapes the weights, the digest of its clips and, for a
+    run that reads video frames, the identity of the weights that read them."""
     settings = {
         f"{section}.{key}": value
         for section in SECTIONS
         for key, value in asdict(getattr(config, section)).items()
-        if (section, key) not in SPEED_ONLY and LATER.get((section, key)) != value
+        if (section, key) not in SPEED_ONLY and VALUES_OF_OLD_RUNS.get((section, key)) != value
     }
     inputs = {"clips": digest} | ({FRAMES: frames} if frames else {})
     return Recipe("train", VERSION, settings, inputs)
 
 
-def settings_of(made_from: Recipe) -> dict[str, dict[str, Any]]:
-    """Nested settings of a recipe, ready for config.load_config."""
+def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Nested settings of a recipe, as config.load_config takes them."""
     nested: dict[str, dict[str, Any]] = {}
-    for name, value in made_from.config.items():
+    for name, value in recipe.config.items():
         section, _, key = name.partition(".")
         nested.setdefault(section, {})[key] = value
     return nested
 
 
+# --- weights -------------------------------------------------------------------------------------
+
+
 def save_weights(
-    path: Path, network: SequenceNetwork, made_from: Recipe, facts: Mapping[str, Any]
+    path: Path, network: SequenceNetwork, recipe: Recipe, facts: Mapping[str, Any]
 ) -> None:
-    """Write the weights (float32) whole or not at all, without the head of the method: what embeds
-    does not need it."""
+    """Write the weights (float32) atomically, without the head of the method.
+
+    Embedding does not need the head.
+    """
     arrays = {
         name: tensor.detach().cpu().float().numpy()
         for name, tensor in network.state_dict().items()
         if not name.startswith(f"{HEAD}.")
     }
-    artifact.write_arrays(path, arrays, made_from, facts)
+    artifact.write_arrays(path, arrays, recipe, facts)
 
 
 def load_weights(path: Path) -> tuple[dict[str, Any], Recipe, dict[str, Any]]:
     """Tensors by name, recipe and facts of a checkpoint.
 
-    UserError (exit 3) when the file is damaged or not a la2ds checkpoint.
+    Raises UserError if the file is damaged (exit 3) or is no checkpoint of la2ds (exit 5).
     """
     import torch
 
     try:
-        arrays, made_from, facts = artifact.read_arrays(path)
+        arrays, recipe, facts = artifact.read_arrays(path)
     except artifact.ArtifactError as error:
         raise UserError(
             f"{path} is not a usable checkpoint: {error}",
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.UNREADABLE,
         ) from error
-    if made_from.step != "train":
+    if recipe.step != "train":
         raise UserError(
-            f"{path} is not a checkpoint but the output of step '{made_from.step}'",
+            f"{path} is not a checkpoint but the output of step '{recipe.step}'",
             exit_code=ExitCode.MISMATCH,
         )
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}, made_from, facts
-
-
-def save_resume(path: Path, state: Mapping[str, Any]) -> None:
-    """Write optimiser state and counters (plain containers and tensors only)."""
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
-    artifact.write_bytes(path, buffer.getvalue())
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, recipe, facts
 
 
 def load_resume(path: Path) -> dict[str, Any] | None:
-    """State written by save_resume, None when there is none or it is damaged."""
+    """The state that Records.save wrote; None if the file is missing or damaged."""
     import pickle
 
     import torch
@@ -124,36 +122,17 @@ def load_resume(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def keep_metrics(path: Path, up_to_step: int) -> None:
-    """Drop lines of metrics.jsonl after a step, and a half-written last line."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= up_to_step:
-                kept.append(line)
-        except (json.JSONDecodeError, KeyError):
-            continue
-    artifact.write_text(path, "".join(f"{line}\n" for line in kept))
-
-
-def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
-    """Append one line to metrics.jsonl."""
-    with path.open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(row) + "\n")
-
-
-# --- counters: what a resumed run must know besides weights and optimiser ------------------------
+# --- the counters that a resumed run needs besides weights and optimiser -------------------------
 
 
 @dataclass
 class LoopState:
     """Steps done, seconds of training so far, best validation, and the sums since the last one.
 
-    best_error, raw_pose_error: % of the clip length (training.validate). idle: validations in a
-    row without improvement. collapse: in which way all frames look alike, empty = they do not.
-    threads, compiled: what was chosen at the start, so that a resumed run computes alike.
+    best_error, raw_pose_error: % of the clip length (training.validate). idle: consecutive
+    validations without improvement. collapse: how all frames look alike to the network, empty if
+    they do not. threads, compiled: the choices at the start, so that a resumed run computes
+    identically. The names of the fields are the keys in resume.pt.
     """
 
     step: int = 0
@@ -173,19 +152,19 @@ class LoopState:
     waited: float = 0.0  # of them, seconds in which the network waited for a batch
     drawing: float = 0.0  # seconds the drawing thread worked
     frames: int = 0  # frames shown
-    padded: int = 0  # places in batches, padding included
+    padded: int = 0  # frames in batches, padding included
     all_stepped: float = 0.0  # the three sums above over the whole run, up to the last validation
     all_waited: float = 0.0
     all_drawing: float = 0.0
 
     @classmethod
     def from_saved(cls, saved: dict[str, Any]) -> LoopState:
-        """State of a resume file, also of one that knew fewer counters."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in saved.items() if name in known})
+        """State of a resume file, which may be older and have fewer counters."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in saved.items() if name in names})
 
     def clear_sums(self) -> None:
-        """Begin the sums between two validations anew."""
+        """Reset the sums after a validation."""
         self.all_stepped += self.stepped
         self.all_waited += self.waited
         self.all_drawing += self.drawing
@@ -193,9 +172,12 @@ class LoopState:
         self.losses = self.frames = self.padded = 0
 
     def shares(self) -> dict[str, float]:
-        """For metrics.jsonl, since the last validation. data_share: of the time of steps, what the
-        network waited for data; drawing_share: what the drawing thread worked (augmentation,
-        crop, heatmaps, collation); padding: share of the places in batches."""
+        """Shares for metrics.jsonl, since the last validation.
+
+        data_share: share of the step time in which the network waited for data. drawing_share:
+        share in which the drawing thread worked (augmentation, crop, heatmaps, collation).
+        padding: share of the frames in batches.
+        """
         return {
             "data_share": _share(self.waited, self.stepped),
             "drawing_share": _share(self.drawing, self.stepped),
@@ -210,8 +192,8 @@ class LoopState:
         """`drawing_share` of the whole run."""
         return _share(self.all_drawing, self.all_stepped)
 
-    def judge(self, result: Validation) -> bool:
-        """Record a validation; True when it is the best so far."""
+    def record(self, result: Validation) -> bool:
+        """Record a validation; returns True if it is the best so far."""
         self.rank, self.collapse = result.rank, result.collapse
         if not result.error < self.best_error:
             self.idle += 1
@@ -224,49 +206,60 @@ def _share(part: float, total: float) -> float:
     return round(part / total, 4) if total else 0.0
 
 
-# --- what a run writes while it trains; only the first of several processes does -----------------
+# --- everything that a run writes while it trains; only the first of several processes writes ----
 
 
 class Records:
     """Weights, metrics and resume state of one run in its folder.
 
-    videos: ids of the clips that it has seen, those of the validation among them. They stand in
-    the weights, so that nobody scores the network on them later.
+    videos: ids of the clips that the run has seen, including those of the validation. They are
+    stored with the weights, so that nobody scores the network on them later.
     """
 
     def __init__(
         self,
         run_dir: Path,
-        made_from: Recipe,
+        recipe: Recipe,
         skeleton: str,
         videos: Sequence[str],
         network: SequenceNetwork,
         optimiser: torch.optim.Optimizer,
     ) -> None:
-        self._run_dir, self._made_from, self._skeleton = run_dir, made_from, skeleton
+        self._run_dir, self._recipe, self._skeleton = run_dir, recipe, skeleton
         self._videos = list(videos)
         self._network, self._optimiser = network, optimiser
         self._curves: Curves | None = None
         self._saved = time.monotonic()
 
     def resume(self, *, writes: bool) -> LoopState:
-        """Load what was saved last, or begin; with `writes` later metrics are dropped."""
+        """Load the last saved state, or start at step 0.
+
+        With `writes`, the metrics of later steps and a half-written last line are dropped.
+        """
         saved = load_resume(self._run_dir / "resume.pt")
         state = LoopState()
         if saved is not None:
             self._network.load_state_dict(saved["network"])
             self._optimiser.load_state_dict(saved["optimiser"])
             state = LoopState.from_saved(saved["state"])
-        if writes:
-            keep_metrics(self._run_dir / "metrics.jsonl", state.step)
+        metrics = self._run_dir / "metrics.jsonl"
+        if writes and metrics.exists():
+            lines = metrics.read_text("utf-8").splitlines()
+            earlier = [line for line in lines if _is_metrics_until(line, state.step)]
+            artifact.write_text(metrics, "".join(f"{line}\n" for line in earlier))
         return state
 
-    def draw_curves(self, step: int) -> None:
-        """Write every later row for TensorBoard, too; UserError (exit 6) where it is missing."""
+    def open_tensorboard(self, step: int) -> None:
+        """Also write every later row for TensorBoard.
+
+        Raises UserError (exit 6) if TensorBoard is not installed.
+        """
         self._curves = Curves(self._run_dir / "tensorboard", step)
 
-    def validated(self, state: LoopState, result: Validation, rate: float, best: bool) -> None:
-        """Write weights first and the resume state last: a kill in between only repeats work."""
+    def save_validation(
+        self, state: LoopState, result: Validation, rate: float, best: bool
+    ) -> None:
+        """Write the weights first, the resume state last: a kill in between only repeats work."""
         facts = {
             "skeleton": self._skeleton,
             "step": state.step,
@@ -285,25 +278,30 @@ class Records:
             "seconds": round(state.seconds, 2),
             **state.shares(),
         }
-        append_metrics(self._run_dir / "metrics.jsonl", row)
+        with (self._run_dir / "metrics.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(row) + "\n")
         if self._curves:
             self._curves.add(row)
         state.clear_sums()
         self.save(state)
 
     def save_if_due(self, state: LoopState) -> None:
-        """Save where the last time is `SAVE_SECONDS` ago."""
+        """Save the resume state if the last one is `SAVE_SECONDS` old."""
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self.save(state)
 
     def save(self, state: LoopState) -> None:
-        """Write all that a resumed run needs to equal this one."""
+        """Write the resume state: everything that a resumed run needs to equal this one."""
+        import torch
+
         content = {
             "network": self._network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "state": dict(vars(state)),
         }
-        save_resume(self._run_dir / "resume.pt", content)
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        artifact.write_bytes(self._run_dir / "resume.pt", buffer.getvalue())
         self._saved = time.monotonic()
 
     def close(self) -> None:
@@ -312,16 +310,23 @@ class Records:
 
     def _save_weights(self, name: str, facts: dict[str, object]) -> None:
         path = self._run_dir / f"{name}.safetensors"
-        seen = facts | {"videos": self._videos}
-        save_weights(path, self._network, self._made_from, seen)
+        save_weights(path, self._network, self._recipe, facts | {"videos": self._videos})
+
+
+def _is_metrics_until(line: str, step: int) -> bool:
+    """Whether a line of metrics.jsonl is complete and not of a later step."""
+    try:
+        return json.loads(line)["step"] <= step
+    except (json.JSONDecodeError, KeyError):
+        return False
 
 
 # --- metrics for TensorBoard (extra `tensorboard`) -----------------------------------------------
 
 
 class Curves:
-    """Event files in a folder. step: the last one that counts; later ones of a run that was
-    interrupted are hidden."""
+    """Event files in a folder. step: the last valid step; later events of an interrupted run are
+    hidden."""
 
     def __init__(self, folder: Path, step: int) -> None:
         with optional_import(
@@ -333,7 +338,7 @@ class Curves:
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """One line of metrics.jsonl; what is no number is left out."""
+        """Add the numbers of one line of metrics.jsonl."""
         for name, value in row.items():
             if name != "step" and isinstance(value, int | float):
                 self._writer.add_scalar(name, value, row["step"])

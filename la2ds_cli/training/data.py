@@ -1,5 +1,9 @@
-"""Training clips and pairs. A pair is a function of (seed, step, place in the batch) alone, so
-a resumed run draws exactly what an uninterrupted one would have drawn."""
+"""Training clips, and the pairs that are drawn from them.
+
+A pair is a function of (seed, step, index in the batch) alone, so a resumed run draws exactly the
+pairs of an uninterrupted one. From top to bottom: the clips of a project, one pair, one batch, and
+the order in which batches go through the clips.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     import torch
 
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
-MOST_PAIRS = 8  # most pairs of one clip in a batch: few clips make small batches
+MAX_PAIRS = 8  # pairs of one clip in a batch, so few clips make small batches
 
 MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
 """Id of a clip and seconds (G,) -> features (G, D) of its frames and of their mirror images."""
@@ -50,7 +54,7 @@ class Clip:
     mirrored: FloatArray | None = None
 
     def rows(self, index: IntArray) -> Clip:
-        """The frames `index` (N,)."""
+        """The clip reduced to the frames `index` (N,)."""
         features = (self.frame_features, self.mirrored)
         at_index = (None if value is None else value[index] for value in features)
         return Clip(self.video, self.xy[index], self.score[index], *at_index)
@@ -58,7 +62,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Clips to learn from, clips held out for the label-free validation, and their digest."""
+    """Clips to train on, clips held out for the label-free validation, and their digest."""
 
     train: list[Clip]
     validation: list[Clip]
@@ -67,7 +71,7 @@ class TrainingSet:
 
 
 def training_videos(project: Project) -> list[Video]:
-    """Videos to train on: split `train`, or all of them when no split is set."""
+    """Videos with poses to train on: split `train`, or without one all that are not `test`."""
     videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
     marked = [v for v in videos if v.split == "train"]
     return marked or [v for v in videos if v.split != "test"]
@@ -123,8 +127,10 @@ def to_clip(
 
 
 def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
-    """Hold out round(share * n) clips, chosen by a hash of their ids; with fewer than 7 clips
-    all are trained on and also serve the validation."""
+    """Hold out round(share * n) clips, chosen by a hash of their ids.
+
+    With fewer than 7 clips all of them are trained on, and validated on as well.
+    """
     count = round(share * len(clips))
     if count == 0 or len(clips) < 7:
         return clips, clips
@@ -132,8 +138,11 @@ def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
     return ordered[count:], ordered[:count]
 
 
+# --- one pair ------------------------------------------------------------------------------------
+
+
 def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
-    """At most `frames` frames: a random `window`, evenly thinned."""
+    """The clip, or a random `window` of it thinned evenly to `frames` frames."""
     if len(clip.xy) <= frames:
         return clip
     start, length = window(len(clip.xy), frames, rng)
@@ -146,53 +155,58 @@ def draw_copy(
 ) -> tuple[Clip, AugmentedCopy]:
     """S and its augmented copy S' as joints (paper sec. 3.2).
 
-    Of video frames the copy has those that it shows, mirrored where it is flipped; nothing else
-    that happens to its joints happens to them.
+    Frame features follow the temporal augmentation of the copy, and are those of the mirror images
+    if it is flipped. No other augmentation changes them.
     """
     clip = limit_frames(clip, config.train.frames, rng)
     box = clip_box(clip.xy, config.heatmap.crop, config.heatmap.padding)
     cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
     copy = augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
-    shown = clip.mirrored if copy.flipped else clip.frame_features
-    if shown is not None:
-        copy = replace(copy, frame_features=at_positions(shown, copy.source))
+    features = clip.mirrored if copy.flipped else clip.frame_features
+    if features is not None:
+        copy = replace(copy, frame_features=at_positions(features, copy.source))
     return clip, copy
 
 
-def to_input(shown: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> NetworkInput:
-    """What the network reads of a clip or a copy."""
+def to_input(clip: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> NetworkInput:
+    """The network input of a clip or of an augmented copy."""
     return network_input(
-        shown.xy, shown.score, skeleton, config.heatmap, config.model, shown.frame_features
+        clip.xy, clip.score, skeleton, config.heatmap, config.model, clip.frame_features
     )
 
 
 def draw_pair(
     clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
-    """S, S' and the index in S of each frame of S', ready for the network.
+    """Network inputs of S and S', and the index in S of each frame of S'.
 
-    S' is cropped by its own box, as a clip trimmed like it would be.
+    S' is cropped by its own box, as a clip of the same frames would be.
     """
-    shown, copy = draw_copy(clip, skeleton, config, rng)
-    return to_input(shown, skeleton, config), to_input(copy, skeleton, config), copy.source
+    original, copy = draw_copy(clip, skeleton, config, rng)
+    return to_input(original, skeleton, config), to_input(copy, skeleton, config), copy.source
 
 
-def draw_two(
+def draw_clip_pair(
     clips: Sequence[Clip],
     clip: Clip,
     skeleton: Skeleton,
     config: Config,
     rng: np.random.Generator,
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
-    """Augmented copies of `clip` and of another of `clips`, and the share of the other one that has
-    passed at each frame of its copy."""
+    """Augmented copies of `clip` and of another one of `clips`.
+
+    The third value is the share of the other clip that has passed at each frame of its copy.
+    """
     others = [other for other in clips if other.video != clip.video] or [clip]
     pair = []
     for one in (clip, others[int(rng.integers(len(others)))]):
-        shown, copy = draw_copy(one, skeleton, config, rng)
+        original, copy = draw_copy(one, skeleton, config, rng)
         item = to_input(copy, skeleton, config)
-        pair.append((item, copy.source / max(len(shown.xy) - 1, 1)))
+        pair.append((item, copy.source / max(len(original.xy) - 1, 1)))
     return pair[0][0], pair[1][0], pair[1][1]
+
+
+# --- one batch -----------------------------------------------------------------------------------
 
 
 def draw_batch(
@@ -203,27 +217,27 @@ def draw_batch(
     device: torch.device,
     share: slice = slice(None),
 ) -> PairBatch:
-    """The batch of one step, or the `share` of it that one of several processes computes."""
+    """The batch of one step, or the `share` of it that this process computes."""
     lengths = tuple(len(clip.xy) for clip in clips)
     positions = batch_positions(lengths, config.train, config.augment, step)
-    return draw_positions(clips, skeleton, config, positions[share], device)
+    return draw_pairs_at(clips, skeleton, config, positions[share], device)
 
 
-def draw_positions(
+def draw_pairs_at(
     clips: Sequence[Clip],
     skeleton: Skeleton,
     config: Config,
     positions: Sequence[int],
     device: torch.device,
 ) -> PairBatch:
-    """The pairs at positions of the stream of clips as one batch."""
+    """One batch of the pairs at these positions of the stream of clips."""
     import torch
 
     seed, size = config.train.seed, batch_size(config.train, len(clips))
     shown = [clips[clip_at(seed, len(clips), position)] for position in positions]
     draw = draw_pair
     if get_method(config.train.method).PAIRS == "clips":
-        draw = partial(draw_two, clips)
+        draw = partial(draw_clip_pair, clips)
     pairs = [
         draw(clip, skeleton, config, pair_rng(seed, size, position))
         for clip, position in zip(shown, positions, strict=True)
@@ -247,18 +261,18 @@ def draw_positions(
 
 
 def batch_size(config: TrainConfig, clips: int) -> int:
-    """Pairs of a batch over all processes: `train.batch_size`, at most 8 of each clip."""
-    return min(config.batch_size, MOST_PAIRS * clips)
+    """Pairs in a batch of all processes: `train.batch_size`, but at most 8 of each clip."""
+    return min(config.batch_size, MAX_PAIRS * clips)
 
 
 def clip_at(seed: int, clips: int, position: int) -> int:
     """Number of the clip at a position of the stream."""
-    epoch, place = divmod(position, clips)
-    return _shuffle(seed, clips, epoch)[place]
+    epoch, offset = divmod(position, clips)
+    return _shuffled_clips(seed, clips, epoch)[offset]
 
 
 @lru_cache(maxsize=64)
-def _shuffle(seed: int, clips: int, epoch: int) -> tuple[int, ...]:
+def _shuffled_clips(seed: int, clips: int, epoch: int) -> tuple[int, ...]:
     return tuple(np.random.default_rng([seed, 1, epoch]).permutation(clips).tolist())
 
 
@@ -268,7 +282,7 @@ def pair_rng(seed: int, size: int, position: int) -> np.random.Generator:
 
 
 def window(length: int, frames: int, rng: np.random.Generator) -> tuple[int, int]:
-    """(start, length) of the part of a clip that a pair shows; it is thinned to `frames`."""
+    """(start, length) of the part of a clip that a pair shows, thinned to `frames` afterwards."""
     if length <= frames:
         return 0, length
     part = int(rng.integers(frames, min(length, MAX_SPEED_UP * frames) + 1))
@@ -295,7 +309,7 @@ def _buckets(
     size = batch_size(config, len(lengths))
     positions = range(pool * count * size, (pool + 1) * count * size)
     cost = [_frames(lengths, config, augment, position, size) for position in positions]
-    ordered = [positions[place] for place in np.argsort(cost, kind="stable")]
+    ordered = [positions[index] for index in np.argsort(cost, kind="stable")]
     batches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
     shuffled = np.random.default_rng([config.seed, 3, pool]).permutation(count)
     return [batches[number] for number in shuffled]
@@ -308,7 +322,7 @@ def _frames(
     position: int,
     size: int,
 ) -> int:
-    """Frames of S and S' together, from the draws with which each pair begins."""
+    """Frames of S and S' together, by the random draws with which each pair begins."""
     rng = pair_rng(config.seed, size, position)
     length = lengths[clip_at(config.seed, len(lengths), position)]
     first = min(window(length, config.frames, rng)[1], config.frames)

@@ -1,5 +1,7 @@
-"""One training by several processes, as `torchrun` starts them: each computes its share of every
-batch, and gradients are summed so that the update is that of the whole batch.
+"""One training by several processes, as `torchrun` starts them.
+
+Each process computes its share of every batch, and gradients are summed so that the update is that
+of the entire batch.
 
 Only the first process locks the project, writes, validates and prints. All processes read the
 project, so it must lie where each of them sees it.
@@ -22,14 +24,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ToldElsewhere(UserError):
-    """A UserError that another process tells; this one ends with its exit code in silence."""
+class ReportedElsewhere(UserError):
+    """A UserError that another process reports; this one ends silently with the same exit code."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """rank: number of this process among `count`; local_rank: among the `local_count` on this
-    machine."""
+    """The processes of a training. rank: number of this process among `count`; local_rank: its
+    number among the `local_count` on this machine."""
 
     rank: int = 0
     count: int = 1
@@ -38,7 +40,7 @@ class Processes:
 
     @classmethod
     def from_environment(cls) -> Processes:
-        """As torchrun describes them; one process without it."""
+        """The processes that torchrun describes; one process without torchrun."""
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         if not all(name in os.environ for name in (*names, "MASTER_ADDR")):
             return cls()
@@ -55,7 +57,7 @@ class Processes:
 
     @property
     def share(self) -> slice:
-        """The places of a batch that this process computes."""
+        """The part of a batch that this process computes."""
         return slice(self.rank, None, self.count)
 
     def device(self, device: torch.device) -> torch.device:
@@ -66,8 +68,8 @@ class Processes:
             return device
         return torch.device("cuda", self.local_rank)
 
-    def agree(self, values: Sequence[float]) -> list[float]:
-        """The values of the first process, in all of them."""
+    def broadcast(self, values: Sequence[float]) -> list[float]:
+        """The values of the first process, in all processes."""
         if not self.several:
             return list(values)
         import torch
@@ -86,43 +88,49 @@ class Processes:
         torch.distributed.all_gather_object(parts, list(texts))
         return [text for part in parts for text in part]
 
-    def together(self, action: Callable[[], T]) -> T:
-        """Call `action` in every process. A UserError in any of them is raised in all, so that
-        nobody waits for one who has gone; the lowest rank that has it is the one that tells."""
+    def call_in_all(self, action: Callable[[], T]) -> T:
+        """Call `action` in every process.
+
+        A UserError in any of them is raised in all, so that no process waits for one that has
+        ended. The lowest rank with an error reports it.
+        """
         result, error, text = None, None, ""
         try:
             result = action()
         except UserError as caught:
             error, text = caught, json.dumps([caught.message, caught.hint, caught.exit_code])
         problems = self.gather([text])
-        teller = next((rank for rank, found in enumerate(problems) if found), None)
-        if teller is None:
-            return result  # type: ignore[return-value]  # it is what action gave
-        if error is not None and teller == self.rank:
+        reporter = next((rank for rank, problem in enumerate(problems) if problem), None)
+        if reporter is None:
+            return result  # type: ignore[return-value]  # action has returned it
+        if error is not None and reporter == self.rank:
             raise error
-        message, hint, code = json.loads(problems[teller])
-        raise ToldElsewhere(message, hint=hint, exit_code=ExitCode(code))
+        message, hint, code = json.loads(problems[reporter])
+        raise ReportedElsewhere(message, hint=hint, exit_code=ExitCode(code))
 
-    def same(self, error: UserError) -> UserError:
-        """An error that all processes find at once: the first one tells it."""
+    def report_once(self, error: UserError) -> UserError:
+        """An error that all processes have raised: the first one reports it."""
         if self.first:
             return error
-        return ToldElsewhere(error.message, hint=error.hint, exit_code=error.exit_code)
+        return ReportedElsewhere(error.message, hint=error.hint, exit_code=error.exit_code)
 
-    def wait(self) -> None:
-        """Until all processes are here."""
-        self.agree([0.0])
+    def wait_for_all(self) -> None:
+        """Return when all processes have called this."""
+        self.broadcast([0.0])
 
     def mean_gradients(
         self, parameters: Iterable[torch.Tensor], loss: torch.Tensor, frames: int
     ) -> torch.Tensor:
-        """Turn gradients of this process's loss, a mean over its `frames`, into those of the mean
-        over the frames of all processes; returns that loss. Leaves one process alone."""
+        """Replace the gradients of this process's loss, a mean over its `frames`, by those of the
+        mean over the frames of all processes, and return that loss.
+
+        A single process keeps its gradients and its loss.
+        """
         if not self.several:
             return loss
         import torch
 
-        # Summed as sums: the shares of a batch have different numbers of frames.
+        # Means are turned into sums: the shares of a batch have different numbers of frames.
         gradients = [p.grad for p in parameters if p.grad is not None]
         parts = [gradient.flatten() * frames for gradient in gradients]
         counted = torch.stack([loss * frames, loss.new_tensor(float(frames))])
@@ -137,8 +145,8 @@ class Processes:
 
 
 @contextmanager
-def joined(processes: Processes, device: torch.device) -> Iterator[Processes]:
-    """The processes, connected; numbers travel by gloo, CUDA gradients by NCCL."""
+def process_group(processes: Processes, device: torch.device) -> Iterator[Processes]:
+    """The processes, connected: numbers are sent by gloo, CUDA gradients by NCCL."""
     if not processes.several:
         yield processes
         return

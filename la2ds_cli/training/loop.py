@@ -1,4 +1,9 @@
-"""The optimisation loop, read top to bottom."""
+"""The optimisation loop of one run.
+
+From top to bottom: `run_loop`, which prepares a run and resumes it; the steps with their
+validations; the learning rate, random numbers and precision of one step; and the thread that draws
+the next batch while the network computes.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,12 @@ from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.training import tuning
 from la2ds_cli.training.checkpoint import LoopState, Records
-from la2ds_cli.training.data import TrainingSet, draw_batch, draw_positions
+from la2ds_cli.training.data import TrainingSet, draw_batch, draw_pairs_at
 from la2ds_cli.training.distributed import Processes
 from la2ds_cli.training.losses import Method, get_method
 from la2ds_cli.training.network import PairBatch
-from la2ds_cli.training.tuning import fastest_threads
+from la2ds_cli.training.tuning import choose_compiled, fastest_threads, uncompiled
 from la2ds_cli.training.validate import (
     Validation,
     WarpedPairs,
@@ -36,46 +40,56 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 
+@dataclass(frozen=True)
+class LoopOptions:
+    """How a run trains on this machine; nothing of it is part of the recipe.
+
+    max_minutes: time limit over all resumed parts, None = no limit. processes: those that share the
+    work; all of them call `run_loop`. tensorboard: also write event files for TensorBoard.
+    """
+
+    device: torch.device
+    max_minutes: float | None = None
+    progress: Progress = field(default_factory=Progress)
+    processes: Processes = field(default_factory=Processes)
+    tensorboard: bool = False
+
+
 def run_loop(
     network: SequenceNetwork,
     data: TrainingSet,
     config: Config,
     run_dir: Path,
-    made_from: Recipe,
-    *,
-    device: torch.device,
-    max_minutes: float | None,
-    progress: Progress,
-    processes: Processes | None = None,
-    tensorboard: bool = False,
+    recipe: Recipe,
+    options: LoopOptions,
 ) -> LoopState:
     """Train until `train.steps`, the time limit or `train.patience`, resuming from
     run_dir/resume.pt.
 
     With a time limit the schedule follows the larger of the two shares (steps, time), so a run
-    cut short by the clock still ends at a learning rate of zero. processes: those that share the
-    work; all of them call this.
+    that the clock ends still ends at a learning rate of zero.
     """
     import torch
 
-    train = config.train
-    processes = processes or Processes()
+    train, processes = config.train, options.processes
     # Adam with L2 decay, as CASA and the paper use it
     optimiser = torch.optim.Adam(
         network.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
     )
     videos = sorted({clip.video for clip in (*data.train, *data.validation)})
-    records = Records(run_dir, made_from, data.skeleton.name, videos, network, optimiser)
+    records = Records(run_dir, recipe, data.skeleton.name, videos, network, optimiser)
     state = records.resume(writes=processes.first)
     if state.finished:
         return state
-    if tensorboard:
-        processes.together(lambda: records.draw_curves(state.step) if processes.first else None)
-    limit = math.inf if max_minutes is None else max_minutes * 60
-    run = _Run(network, data, config, run_dir, device, progress, processes, state, limit)
+    if options.tensorboard:
+        processes.call_in_all(
+            lambda: records.open_tensorboard(state.step) if processes.first else None
+        )
+    run = _Run(network, data, config, run_dir, options, state)
     try:
         # A network that draws random numbers of its own draws the same in a resumed run.
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        cuda = [options.device] if options.device.type == "cuda" else []
+        with torch.random.fork_rng(cuda):
             run.prepare()
             with run.prefetch() as batches:
                 _optimise(run, batches, optimiser, records)
@@ -86,47 +100,53 @@ def run_loop(
 
 @dataclass
 class _Run:
-    """What stays the same from step to step."""
+    """Everything that a step needs; only `state` changes from step to step."""
 
     network: SequenceNetwork
     data: TrainingSet
     config: Config
     run_dir: Path
-    device: torch.device
-    progress: Progress
-    processes: Processes
+    options: LoopOptions
     state: LoopState
-    limit: float  # seconds
     bf16: bool = field(init=False)
     method: Method = field(init=False)
 
     def __post_init__(self) -> None:
         self.method = get_method(self.config.train.method)
-        self.bf16 = uses_bf16(self.config.train, self.device)
+        self.bf16 = uses_bf16(self.config.train, self.options.device)
+
+    @property
+    def limit(self) -> float:
+        """The time limit in seconds, infinite without one."""
+        minutes = self.options.max_minutes
+        return math.inf if minutes is None else minutes * 60
 
     def prefetch(self) -> Prefetch[PairBatch]:
-        data, config, share = self.data, self.config, self.processes.share
+        """The batches of this process, drawn one step ahead."""
+        data, config, options = self.data, self.config, self.options
+        share = options.processes.share
         return Prefetch(
-            lambda step: draw_batch(data.train, data.skeleton, config, step, self.device, share)
+            lambda step: draw_batch(data.train, data.skeleton, config, step, options.device, share)
         )
 
     def share_done(self) -> float:
-        """How much of the run has passed, in [0, 1]."""
+        """The share of the run that has passed, in [0, 1]."""
         return max(self.state.step / self.config.train.steps, self.state.seconds / self.limit)
 
     def loss(self, batch: PairBatch, step: int) -> torch.Tensor:
+        """Loss of the batch, a mean over its frames."""
         import torch
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.method.loss(
-                self.network, batch, self.config, step_generator(self.config.train, step)
-            )
+        # Random numbers of the step alone, so that a resumed run draws the same.
+        generator = torch.Generator().manual_seed(_step_seed(self.config.train, step))
+        with torch.autocast(self.options.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.method.loss(self.network, batch, self.config, generator)
 
     def forward_backward(self, batch: PairBatch, step: int) -> torch.Tensor:
-        """Loss of the whole batch; leaves its gradients."""
+        """Loss of the batch; its gradients are left in the parameters."""
         import torch
 
-        torch.manual_seed(self.config.train.seed * 1_000_003 + step)
+        torch.manual_seed(_step_seed(self.config.train, step))
         self.network.train()
         loss = self.loss(batch, step)
         self.network.zero_grad(set_to_none=True)
@@ -134,48 +154,49 @@ class _Run:
         return loss.detach()
 
     def prepare(self) -> None:
-        """Choose threads and compilation by measurement, or as the run before did."""
+        """Choose threads and compilation by measurement; a resumed run repeats its choice."""
         import torch
 
-        state, train = self.state, self.config.train
-        on_cuda, setting = self.device.type == "cuda", train.compile
+        state, train, options = self.state, self.config.train, self.options
+        on_cuda, setting = options.device.type == "cuda", train.compile
         if state.compiled is not None:
             setting = "on" if state.compiled else "off"
-        # Drawn ahead as in training: the thread that draws wants a core, too.
+        # Batches are drawn ahead as in training, because the drawing thread needs a core as well.
         with self.prefetch() as batches:
 
             def run_step(step: int) -> float:
                 return float(self.forward_backward(batches.take(step), 0))
 
+            def seconds_left(step_seconds: float) -> float:
+                return min((train.steps - state.step) * step_seconds, self.limit - state.seconds)
+
             if not on_cuda:
-                cores = max(1, available_cores() // self.processes.local_count)
+                cores = max(1, available_cores() // options.processes.local_count)
                 state.threads = train.threads or min(state.threads, cores)
                 if state.threads:
                     torch.set_num_threads(state.threads)
                 else:
                     state.threads = fastest_threads(run_step, cores)
-            state.compiled = tuning.choose(
-                self.network, setting, on_cuda, run_step, self._seconds_left, self.progress.note
+            state.compiled = choose_compiled(
+                self.network, setting, on_cuda, run_step, seconds_left, options.progress.note
             )
-
-    def _seconds_left(self, step_seconds: float) -> float:
-        steps = self.config.train.steps - self.state.step
-        return min(steps * step_seconds, self.limit - self.state.seconds)
 
 
 def _optimise(
     run: _Run, batches: Prefetch[PairBatch], optimiser: torch.optim.Optimizer, records: Records
 ) -> None:
+    """Take the steps that remain, and validate."""
     import torch
 
-    train, state, processes = run.config.train, run.state, run.processes
+    train, state = run.config.train, run.state
+    processes, progress = run.options.processes, run.options.progress
     pairs = validation_pairs(run.data.validation, run.data.skeleton, run.config)
     state.raw_pose_error = pairs.raw_pose_error()
-    run.progress.begin("training", 1.0)
+    progress.begin("training", 1.0)
     started = time.monotonic() - state.seconds
     share = run.share_done()
-    run.progress.advance(share)
-    # A resumed run whose time is already over takes one more step, so that it ends with weights.
+    progress.advance(share)
+    # A resumed run whose time is over takes one more step, so that it ends with weights.
     while not state.finished:
         begun = time.perf_counter()
         rate = learning_rate(train, state.step, share)
@@ -193,14 +214,14 @@ def _optimise(
         state.step += 1
         state.seconds = time.monotonic() - started
         if math.isfinite(run.limit):
-            state.seconds = processes.agree([state.seconds])[0]
+            state.seconds = processes.broadcast([state.seconds])[0]
         before, share = share, run.share_done()
-        run.progress.advance(share - before)
+        progress.advance(share - before)
         if state.step % train.validate_every == 0 or share >= 1:
             _validate(run, pairs, records, rate, last=share >= 1)
         elif processes.first:
             records.save_if_due(state)
-    run.progress.end()
+    progress.end()
 
 
 def _count(
@@ -218,25 +239,26 @@ def _count(
 
 
 def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, last: bool) -> None:
-    """Validate and write in the first process; all of them learn what it found."""
-    state, processes, warned = run.state, run.processes, bool(run.state.collapse)
+    """Validate and write in the first process, and share the outcome with all processes."""
+    state, processes, progress = run.state, run.options.processes, run.options.progress
+    had_collapsed = bool(state.collapse)
     if processes.first:
-        found = _measure(run, pairs)
-        best = state.judge(found)
+        result = _measure(run, pairs)
+        best = state.record(result)
         state.finished = last or 0 < run.config.train.patience <= state.idle
-        records.validated(state, found, rate, best)
+        records.save_validation(state, result, rate, best)
     else:
         state.clear_sums()
-    told = [float(state.finished), state.best_error, float(state.best_step), state.rank]
-    finished, state.best_error, best_step, state.rank = processes.agree(told)
+    outcome = [float(state.finished), state.best_error, float(state.best_step), state.rank]
+    finished, state.best_error, best_step, state.rank = processes.broadcast(outcome)
     state.finished, state.best_step = bool(finished), int(best_step)
-    if state.collapse and not warned:
-        run.progress.note(
+    if state.collapse and not had_collapsed:
+        progress.note(
             f"the embedding has collapsed at step {state.step}: {state.collapse}. Lower "
             "train.learning_rate, or add clips that differ more"
         )
     if state.finished and not last:
-        run.progress.note(
+        progress.note(
             f"stopped at step {state.step}: no better for {run.config.train.patience} validations"
         )
 
@@ -245,31 +267,34 @@ def _measure(run: _Run, pairs: WarpedPairs) -> Validation:
     from la2ds_cli.training.network import embed_input
 
     run.network.eval()
-    with tuning.eager():
-        return synthetic_warp_error(lambda item: embed_input(run.network, item, run.device), pairs)
+    with uncompiled():
+        return synthetic_warp_error(
+            lambda item: embed_input(run.network, item, run.options.device), pairs
+        )
 
 
 def _diverged(run: _Run, batch: PairBatch) -> UserError:
-    """The error that names the clips whose own loss is not finite, or else all of the batch."""
+    """The error that names the clips whose own loss is not finite, or all clips of the batch."""
     import torch
 
-    data, step = run.data, run.state.step
-    named = []
-    with torch.no_grad(), tuning.eager():
+    data, step, processes = run.data, run.state.step, run.options.processes
+    device = run.options.device
+    videos = []
+    with torch.no_grad(), uncompiled():
         for position, video in zip(batch.positions, batch.videos, strict=True):
-            alone = draw_positions(data.train, data.skeleton, run.config, [position], run.device)
-            if not torch.isfinite(run.loss(alone, step)):
-                named.append(video)
-    named = run.processes.gather(named)
-    clips = ", ".join(sorted(set(named or run.processes.gather(batch.videos))))
-    what = "loss" if named else "gradient"
+            single = draw_pairs_at(data.train, data.skeleton, run.config, [position], device)
+            if not torch.isfinite(run.loss(single, step)):
+                videos.append(video)
+    videos = processes.gather(videos)
+    clips = ", ".join(sorted(set(videos or processes.gather(batch.videos))))
+    quantity = "loss" if videos else "gradient"
     error = UserError(
-        f"the {what} is not a number at step {step}, on the clips {clips}",
+        f"the {quantity} is not a number at step {step}, on the clips {clips}",
         hint=f"look at those clips, or lower train.learning_rate; {run.run_dir} holds the state "
         "before",
         exit_code=ExitCode.UNUSABLE,
     )
-    return run.processes.same(error)
+    return processes.report_once(error)
 
 
 # --- one optimisation step: its rate, its random numbers, its precision --------------------------
@@ -293,15 +318,12 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     return config.learning_rate * warm * factor
 
 
-def step_generator(config: TrainConfig, step: int) -> torch.Generator:
-    """Random numbers of the network at a step, so that a resumed run draws the same."""
-    import torch
-
-    return torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+def _step_seed(config: TrainConfig, step: int) -> int:
+    return config.seed * 1_000_003 + step
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether the network computes in bfloat16: `auto` does where the hardware has it."""
+    """Whether the network computes in bfloat16; `auto` uses it if the hardware supports it."""
     import torch
 
     if config.precision != "auto":
@@ -309,36 +331,36 @@ def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # Without these instructions bfloat16 is emulated and slower than float32.
-    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(found.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    supported = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(supported.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
-# --- the next batch is made in a thread while the network computes -------------------------------
+# --- a thread draws the next batch while the network computes ------------------------------------
 
 T = TypeVar("T")
 
 
 class Prefetch(Generic[T]):
-    """`make(step)` for step after step, one ahead: at most two results exist at a time.
+    """Calls `draw(step)` one step ahead; at most two results exist at a time.
 
-    Rendering lets go of Python's lock, so on a second core a batch costs the network no time.
-    make must be a function of the step alone. What it raises is raised by `take` of that step.
+    Rendering releases Python's lock, so on a second core a batch costs the network no time. draw
+    must be a function of the step alone; its exception is raised by `take` of the same step.
 
-    waited, busy: seconds that `take` waited and that the thread worked since `reset`.
+    waited, busy: seconds since `reset` in which `take` waited and in which the thread worked.
     """
 
-    def __init__(self, make: Callable[[int], T]) -> None:
-        self._make = make
+    def __init__(self, draw: Callable[[int], T]) -> None:
+        self._draw = draw
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="la2ds-batch")
         self._ahead: tuple[int, Future[T]] | None = None
         self.reset()
 
     def reset(self) -> None:
-        """Start the two clocks anew."""
+        """Set both clocks to zero."""
         self.waited = self.busy = 0.0
 
     def take(self, step: int, last: bool = False) -> T:
-        """The result of a step; the one of step + 1 is begun, unless this is the last."""
+        """The result of a step; unless it is the last, the thread starts step + 1."""
         started = time.perf_counter()
         if self._ahead is None or self._ahead[0] != step:
             self._ahead = (step, self._pool.submit(self._timed, step))
@@ -350,12 +372,12 @@ class Prefetch(Generic[T]):
     def _timed(self, step: int) -> T:
         started = time.perf_counter()
         try:
-            return self._make(step)
+            return self._draw(step)
         finally:
             self.busy += time.perf_counter() - started
 
     def close(self) -> None:
-        """End the thread; a batch that it is at is finished first."""
+        """End the thread when it has finished its current batch."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Prefetch[T]:

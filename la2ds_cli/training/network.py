@@ -1,6 +1,6 @@
 """Building the alignment network from a configuration, and batches of clips for it.
 
-The only file that turns numpy inputs into tensors for the alignment network.
+This is the only file that turns numpy inputs into tensors for the alignment network.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ ENCODERS = {
     "stgcn": "la2ds_models.stgcn",
     "vivit": "la2ds_models.alignment_network",
 }
-"""model.encoder -> module whose function `build` takes the keywords of `build_network` and gives a
-la2ds_models.sequence_network.SequenceNetwork; it may ignore some. One that cannot read everything
-says what it reads of `model.input`, INPUTS = ("joints",)."""
+"""model.encoder -> module. Its function `build` takes the keywords of `build_network`, may ignore
+some, and returns a la2ds_models.sequence_network.SequenceNetwork. A module that cannot read every
+`model.input` lists those that it reads, as INPUTS = ("joints",)."""
 
 
 @dataclass(frozen=True)
 class ClipBatch:
     """Clips of different lengths, without padded frames in the expensive arrays.
 
-    maps (F, C, S, S) and joints (F, J): the real frames of all clips one after the other, or
-    None; joints are features of the frame, of its joints or of its picture. mask (B, T): True = a
-    real frame; F = mask.sum().
+    maps (F, C, S, S) and joints (F, J): the real frames of all clips, concatenated, or None; joints
+    are features of the joints or of the image of each frame. mask (B, T): True = a real frame;
+    F = mask.sum().
     """
 
     maps: torch.Tensor | None
@@ -52,16 +52,18 @@ class ClipBatch:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Original sequences S, augmented copies S' and, for each frame of S', its index in S; or, for
-    methods that compare clips (la2ds_cli.training.losses), copies of two clips and the share of the
-    second clip that has passed."""
+    """Original sequences S, augmented copies S' and, for each frame of S', its index in S.
+
+    For methods that compare clips (la2ds_cli.training.losses): copies of two clips, and the share
+    of the second clip that has passed at each of its frames.
+    """
 
     original: ClipBatch
     augmented: ClipBatch
     truth: torch.Tensor  # (B, M) float32, 0 at padding
     videos: list[str]
     positions: tuple[int, ...]  # of the pairs in the stream of clips (training.data)
-    frames: tuple[int, int]  # real ones of S and of S', known without asking the device
+    frames: tuple[int, int]  # real frames of S and of S', known without a transfer from the device
 
 
 def build_network(
@@ -69,8 +71,8 @@ def build_network(
 ) -> SequenceNetwork:
     """The network of these settings with random weights drawn from `seed`.
 
-    The global random state of torch is left as it was. UserError (exit 2) for an unknown encoder
-    and for settings that fit no network.
+    The global random state of torch is unchanged. Raises UserError (exit 2) if the encoder is
+    unknown or the settings fit no network.
     """
     import torch
 
@@ -114,10 +116,10 @@ def _encoder(name: str) -> ModuleType:
     """The module of an encoder, with its function `build`."""
     path = ENCODERS.get(name, name)
     try:
-        found = importlib.util.find_spec(path) if "." in path else None
+        spec = importlib.util.find_spec(path) if "." in path else None
     except (ModuleNotFoundError, ValueError):
-        found = None
-    if found is None:
+        spec = None
+    if spec is None:
         raise UserError(
             f"unknown encoder '{name}'",
             hint=f"known: {', '.join(ENCODERS)}; or the dotted path of a module with build(...)",

@@ -1,8 +1,10 @@
-"""Step: train the alignment network on a project's clips."""
+"""Step: train the alignment network on a project's clips, and write the model card of the run."""
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,29 +17,35 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.features.frame_features import FrameFeatureReader, frame_feature_reader
-from la2ds_cli.training.distributed import Processes, joined
-from la2ds_cli.training.losses import check_input
+from la2ds_cli.training import checkpoint
+from la2ds_cli.training.checkpoint import LoopState
+from la2ds_cli.training.data import MAX_PAIRS, TrainingSet, batch_size, load_training_set
+from la2ds_cli.training.distributed import Processes, process_group
+from la2ds_cli.training.loop import LoopOptions, run_loop
+from la2ds_cli.training.losses import add_head, check_input
+from la2ds_cli.training.network import build_network
 
 if TYPE_CHECKING:
-    from la2ds_cli.training.data import TrainingSet
-    from la2ds_cli.training.loop import LoopState
     from la2ds_models.sequence_network import SequenceNetwork
 
 FEW_CLIPS = 10  # below this the user is warned
-SMALL_SET = 20  # up to this the model is set beside raw poses
+SMALL_SET = 20  # up to this the user is advised to compare the model with raw poses
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 SAME_FRAMES = (
-    "with --input rgb the copies show the very frames of their clip, or mirror images of them: the "
-    "validation error says little of other bodies and places, and la2ds evaluate has to"
+    "with --input rgb the copies show exactly the frames of their clip, or mirror images of them: "
+    "the validation error says little about other people; la2ds evaluate measures that"
 )
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Outcome of a run. validation_error: % of clip length, synthetic warps of held-out clips
-    (la2ds_cli.training.validate); raw_pose_error: the same without training, NaN = not measured;
-    seconds: of training, over all resumed parts; data_share, drawing_share: of the time of its
-    steps, what the network waited for batches and what drawing them took in a thread beside it."""
+    """Outcome of a run.
+
+    validation_error: % of the clip length on synthetic warps of held-out clips
+    (la2ds_cli.training.validate). raw_pose_error: the same without training, NaN = not measured.
+    seconds: training time of all resumed parts. data_share, drawing_share: shares of the step time
+    in which the network waited for batches and in which a second thread drew them.
+    """
 
     run: str
     steps: int
@@ -69,56 +77,35 @@ def train(
     progress: Progress | None = None,
     tensorboard: bool = False,
 ) -> TrainResult:
-    """Train run `run`, or go on with it where it was interrupted.
+    """Train run `run`, or resume it if it was interrupted.
 
-    A finished run of the same settings and clips is left alone. A run of other settings or
-    clips is refused (UserError, exit 5) unless `overwrite`; so are a `max_minutes` that is not
-    more than 0 and settings that fit no network (exit 2), before anything is written. Writes the
-    files of la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files. Under
-    `torchrun` every process calls this, and the first one writes.
+    A finished run of the same settings and clips is left unchanged. Raises UserError (exit 5) for a
+    run of other settings or clips unless `overwrite`; and, before anything is written, exit 2 if
+    `max_minutes` is not more than 0 or the settings fit no network. Writes the files of
+    la2ds_cli.training.checkpoint and CARD.md, and with `tensorboard` event files. Under `torchrun`
+    every process calls this, and only the first one writes.
     """
     processes = Processes.from_environment()
     target = processes.device(resolve_device(device))
     try:
         check_input(config)
     except UserError as error:
-        raise processes.same(error) from error
+        raise processes.report_once(error) from error
     if max_minutes is not None and not max_minutes > 0:
-        raise processes.same(UserError(f"the longest training is {max_minutes:g} minutes"))
+        raise processes.report_once(UserError(f"the longest training is {max_minutes:g} minutes"))
     _check_share(processes, config.train.batch_size)
-    with joined(processes, target):
-        return _train(
-            project,
-            run,
-            config,
-            max_minutes,
-            target,
-            overwrite,
-            progress if progress and processes.first else Progress(),
-            tensorboard,
-            processes,
-        )
+    shown = progress if progress and processes.first else Progress()
+    options = LoopOptions(target, max_minutes, shown, processes, tensorboard)
+    with process_group(processes, target):
+        return _train(project, run, config, overwrite, options)
 
 
 def _train(
-    project: Project,
-    run: str,
-    config: Config,
-    max_minutes: float | None,
-    device: Any,
-    overwrite: bool,
-    progress: Progress,
-    tensorboard: bool,
-    processes: Processes,
+    project: Project, run: str, config: Config, overwrite: bool, options: LoopOptions
 ) -> TrainResult:
-    from la2ds_cli.training import checkpoint, train
-    from la2ds_cli.training.data import batch_size, load_training_set
-    from la2ds_cli.training.loop import run_loop
-    from la2ds_cli.training.losses import add_head
-    from la2ds_cli.training.network import build_network
-
     run_dir = project.run_dir(run)
-    data = processes.together(lambda: load_training_set(project, config))
+    device, processes, progress = options.device, options.processes, options.progress
+    data = processes.call_in_all(lambda: load_training_set(project, config))
 
     def build() -> SequenceNetwork:
         network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
@@ -126,37 +113,26 @@ def _train(
         return network
 
     # Before the folder: settings that fit no network leave no run behind, and replace none.
-    network = processes.together(build)
-    frames = processes.together(
+    network = processes.call_in_all(build)
+    frames = processes.call_in_all(
         lambda: frame_feature_reader(project, config, "", device.type, progress)
     )
     if frames is not None:
         data = _with_frames(project, config, data, frames, processes)
-    made_from = checkpoint.recipe(config, data.digest, frames.weights if frames else "")
+    recipe = checkpoint.training_recipe(config, data.digest, frames.weights if frames else "")
     count = len({clip.video for clip in (*data.train, *data.validation)})
     _check_share(processes, batch_size(config.train, len(data.train)))
-    # Nobody reads the folder before the first process has made it ready.
-    processes.together(
-        lambda: _prepare(run_dir, config, made_from, run, overwrite) if processes.first else None
+    # No process reads the folder before the first one has prepared it.
+    processes.call_in_all(
+        lambda: _prepare_folder(run_dir, config, recipe, overwrite) if processes.first else None
     )
-    _tell_of_few(count, len(data.train), config, progress)
+    _note_few_clips(count, len(data.train), config, progress)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
-    state = run_loop(
-        network.to(device),
-        data,
-        config,
-        run_dir,
-        made_from,
-        device=device,
-        max_minutes=max_minutes,
-        progress=progress,
-        processes=processes,
-        tensorboard=tensorboard,
-    )
+    state = run_loop(network.to(device), data, config, run_dir, recipe, options)
     warnings = [*_warnings(count, state), *([SAME_FRAMES] if frames else [])]
     if processes.first:
-        train.write_card(run_dir, config, data, state, device.type, warnings)
-    processes.wait()  # the project is unlocked when everybody has finished
+        write_card(run_dir, config, data, state, device.type, warnings)
+    processes.wait_for_all()  # the project is unlocked when every process has finished
     return TrainResult(
         run=run,
         steps=state.step,
@@ -181,20 +157,20 @@ def _with_frames(
     frames: FrameFeatureReader,
     processes: Processes,
 ) -> TrainingSet:
-    """The training set with the features of its video frames; each process makes a share of those
-    that are missing, once it is known that all of them can be made."""
-    from la2ds_cli.training.data import load_training_set
+    """The training set with the features of its video frames.
 
+    Each process computes a share of the missing ones, after a check that all can be computed.
+    """
     clips = sorted({clip.video for clip in (*data.train, *data.validation)})
-    processes.together(lambda: frames.check(clips))
-    processes.together(lambda: frames.ensure(clips[processes.share]))
-    return processes.together(lambda: load_training_set(project, config, frames.with_mirrored))
+    processes.call_in_all(lambda: frames.check(clips))
+    processes.call_in_all(lambda: frames.ensure(clips[processes.share]))
+    return processes.call_in_all(lambda: load_training_set(project, config, frames.with_mirrored))
 
 
 def _check_share(processes: Processes, pairs: int) -> None:
-    """Every process must have a pair of every batch."""
+    """Raises UserError (exit 2) if a process would have no pair in a batch."""
     if processes.count > pairs:
-        raise processes.same(
+        raise processes.report_once(
             UserError(
                 f"{processes.count} processes cannot share batches of {pairs}",
                 hint="start fewer, or raise train.batch_size (at most 8 pairs of each clip)",
@@ -202,78 +178,68 @@ def _check_share(processes: Processes, pairs: int) -> None:
         )
 
 
-def _prepare(
-    run_dir: Path, config: Config, made_from: artifact.Recipe, run: str, overwrite: bool
+def _prepare_folder(
+    run_dir: Path, config: Config, recipe: artifact.Recipe, overwrite: bool
 ) -> None:
+    """Write the settings and the recipe of the run; with `overwrite` the old run is removed.
+
+    Raises UserError (exit 5) if the folder holds a run of another recipe, whose weights and metrics
+    would be mixed with those of this one.
+    """
     import tomli_w
 
+    path = run_dir / "recipe.json"
     if overwrite:
-        _clear(run_dir)
-    _refuse_drift(run_dir, made_from, run)
+        for name in ("resume.pt", "recipe.json", "last.safetensors", "best.safetensors"):
+            (run_dir / name).unlink(missing_ok=True)
+        shutil.rmtree(run_dir / "tensorboard", ignore_errors=True)
+    if path.exists():
+        old = artifact.Recipe.from_json(json.loads(path.read_text("utf-8")))
+        if old.key != recipe.key:
+            raise UserError(
+                f"run '{run_dir.name}' was trained differently "
+                f"({artifact.difference(old, recipe)})",
+                hint="choose another name with --run NAME, or replace it with --overwrite",
+                exit_code=ExitCode.MISMATCH,
+            )
     artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_stored()))
-    artifact.write_json(run_dir / "recipe.json", made_from.to_json())
+    artifact.write_json(path, recipe.to_json())
 
 
-def _tell_of_few(count: int, trained: int, config: Config, progress: Progress) -> None:
-    from la2ds_cli.training.data import MOST_PAIRS, batch_size
-
+def _note_few_clips(count: int, trained: int, config: Config, progress: Progress) -> None:
+    """Notes for a run of few clips, before it trains."""
     size = batch_size(config.train, trained)
     if size < config.train.batch_size:
         progress.note(
-            f"batches of {size} instead of {config.train.batch_size} pairs: at most {MOST_PAIRS} "
+            f"batches of {size} instead of {config.train.batch_size} pairs: at most {MAX_PAIRS} "
             f"of each of the {trained} clips"
         )
     if count < FEW_CLIPS:
         progress.note(f"only {count} clips to learn from")
 
 
-def _warnings(count: int, state: Any) -> list[str]:
-    """What a user must know before trusting the model."""
-    found = []
-    beside = (
+def _warnings(count: int, state: LoopState) -> list[str]:
+    """Sentences that a user must know before trusting the model."""
+    warnings = []
+    comparison = (
         f"{state.best_error:.2f} % against {state.raw_pose_error:.2f} % of raw poses on the same "
         "warped clips"
     )
     if count < FEW_CLIPS:
-        found.append(
-            f"only {count} clips to learn from ({beside}): compare with --features pose before "
+        warnings.append(
+            f"only {count} clips to learn from ({comparison}): compare with --features pose before "
             "trusting it"
         )
     elif count <= SMALL_SET:
-        found.append(f"few clips to learn from ({beside}): compare with --features pose")
+        warnings.append(f"few clips to learn from ({comparison}): compare with --features pose")
     if state.collapse:
-        found.append(f"the embedding has collapsed: {state.collapse}")
+        warnings.append(f"the embedding has collapsed: {state.collapse}")
     elif state.best_error > COLLAPSED:
-        found.append(
+        warnings.append(
             f"the embedding undoes synthetic warps with {state.best_error:.0f} % error, close to "
             "chance: its alignments cannot be trusted"
         )
-    return found
-
-
-def _clear(run_dir: Path) -> None:
-    import shutil
-
-    for name in ("resume.pt", "recipe.json", "last.safetensors", "best.safetensors"):
-        (run_dir / name).unlink(missing_ok=True)
-    shutil.rmtree(run_dir / "tensorboard", ignore_errors=True)
-
-
-def _refuse_drift(run_dir: Path, made_from: artifact.Recipe, run: str) -> None:
-    """A half-trained or finished run is never mixed with other settings."""
-    import json
-
-    path = run_dir / "recipe.json"
-    if not path.exists():
-        return
-    old = artifact.Recipe.from_json(json.loads(path.read_text("utf-8")))
-    if old.key == made_from.key:
-        return
-    raise UserError(
-        f"run '{run}' was trained differently ({artifact.difference(old, made_from)})",
-        hint="choose another name with --run NAME, or replace it with --overwrite",
-        exit_code=ExitCode.MISMATCH,
-    )
+    return warnings
 
 
 # --- the model card beside every run -------------------------------------------------------------
@@ -291,7 +257,7 @@ def write_card(
     device: str,
     warnings: list[str],
 ) -> None:
-    """Write CARD.md: what the model is, what it learned from, how well, what it cannot do."""
+    """Write CARD.md: the settings of the model, its clips, its validation error and its limits."""
     import torch
 
     held_out = data.validation is not data.train

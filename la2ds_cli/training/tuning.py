@@ -1,7 +1,7 @@
-"""How a run computes on this machine, measured at its start: torch.compile, torch threads.
+"""Whether a run compiles its network, and how many threads it uses, measured at its start.
 
-The frame encoder and each transformer block are compiled by themselves, for any length: around
-them the network branches on data (is there padding?), which a compiled graph cannot.
+The frame encoder and each transformer block are compiled separately, for any length: around them
+the network branches on data (is there padding?), which a compiled graph cannot.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from la2ds_models.sequence_network import SequenceNetwork
 
-WORTH_TRYING = 600.0  # seconds of training left; compiling takes up to a minute of them
-CLEARLY_FASTER = 0.9  # of the eager time, or the compiled blocks are given up again
+MIN_SECONDS_LEFT = 600.0  # of training, to try compiling, which takes up to a minute of them
+REQUIRED_RATIO = 0.9  # of the time without: a choice must reach it to be used
 _TIMED_STEPS = 3
-_TIMED_PER_COUNT = 2  # steps for each number of threads, after one to warm up
 
 
-def choose(
+# --- torch.compile -------------------------------------------------------------------------------
+
+
+def choose_compiled(
     network: SequenceNetwork,
     setting: str,
     on_cuda: bool,
@@ -30,29 +30,29 @@ def choose(
     seconds_left: Callable[[float], float],
     note: Callable[[str], None],
 ) -> bool:
-    """Compile the blocks of `network` and say whether they stay compiled.
+    """Compile the blocks of `network` if that is asked for and pays; returns whether it does.
 
     setting: train.compile. run_step: forward and backward of one step without an update, called
-    with 0, 1, 2. seconds_left: the rest of the training when a step takes so long. `auto` leaves
-    a CPU alone, where the choice would make a run depend on how busy the machine is; on CUDA it
-    tries where `WORTH_TRYING` is left, and keeps what is clearly faster. Where compiling fails
-    (no C++ compiler, no Triton) the run goes on without, and `note` says so.
+    with 0, 1, 2. seconds_left: the rest of the training when a step takes so long. `auto` never
+    compiles on a CPU, where the choice would make a run depend on how busy the machine is; on CUDA
+    it tries when `MIN_SECONDS_LEFT` remain, and compiles if that is clearly faster. Where compiling
+    fails (no C++ compiler, no Triton) the run continues without it, and `note` reports that.
     """
     if setting == "off" or (setting == "auto" and not on_cuda):
         return False
     eager = compiled = 0.0
     if setting == "auto":
-        eager = _seconds(run_step)
-        if seconds_left(eager) < WORTH_TRYING:
+        eager = _fastest_step(run_step)
+        if seconds_left(eager) < MIN_SECONDS_LEFT:
             return False
     started = time.perf_counter()
     if not compile_blocks(network, run_step, note):
         return False
     spent = time.perf_counter() - started
     if setting == "auto":
-        compiled = _seconds(run_step)
-        if compiled > CLEARLY_FASTER * eager:
-            undo(network)
+        compiled = _fastest_step(run_step)
+        if compiled > REQUIRED_RATIO * eager:
+            restore_blocks(network)
             note(f"torch.compile is left out: {compiled:.3f} s a step, {eager:.3f} s without")
             return False
     note(f"network compiled in {spent:.0f} s")
@@ -62,58 +62,47 @@ def choose(
 def compile_blocks(
     network: SequenceNetwork, run_step: Callable[[int], Any], note: Callable[[str], None]
 ) -> bool:
-    """Compile and run once; False, with the blocks as they were and a note, where it fails."""
+    """Compile the blocks and run them once.
+
+    Returns False, with the blocks restored and a note, if that fails.
+    """
     import torch
 
-    for block in _blocks(network):
+    for block in network.compilable():
         block.forward = torch.compile(block.forward, dynamic=True)
     try:
         for step in range(_TIMED_STEPS):  # padded and unpadded batches have a graph each
             run_step(step)
     except (RuntimeError, ImportError) as error:
-        undo(network)
+        restore_blocks(network)
         reason = str(error).strip().split("\n")[0]
         note(f"training without torch.compile, which fails here: {reason}")
         return False
     return True
 
 
-def undo(network: SequenceNetwork) -> None:
-    """Give the blocks their own forward back."""
-    for block in _blocks(network):
+def restore_blocks(network: SequenceNetwork) -> None:
+    """Give the blocks their uncompiled forward back."""
+    for block in network.compilable():
         vars(block).pop("forward", None)
 
 
 @contextmanager
-def eager() -> Iterator[None]:
-    """Compiled blocks run as they are written: single clips are not worth a graph of their own."""
+def uncompiled() -> Iterator[None]:
+    """Run the blocks uncompiled: a graph for single clips costs more time than it saves."""
     import torch
 
     with torch.compiler.set_stance("force_eager"):
         yield
 
 
-def _blocks(network: SequenceNetwork) -> list[nn.Module]:
-    return network.compilable()
-
-
-def _seconds(run_step: Callable[[int], Any]) -> float:
-    """The best of a few steps."""
-    best = float("inf")
-    for step in range(_TIMED_STEPS):
-        started = time.perf_counter()
-        run_step(step)
-        best = min(best, time.perf_counter() - started)
-    return best
-
-
-# --- how many torch threads: measured, not counted -----------------------------------------------
+# --- the number of torch threads -----------------------------------------------------------------
 
 
 def fastest_threads(run_step: Callable[[int], object], cores: int) -> int:
-    """The fastest of 1, half and all of the cores for `run_step`; leaves torch set to it.
+    """The fastest of 1, half and all of the cores for `run_step`; torch is left set to it.
 
-    Every count runs the steps 0, 1, 2: the first warms up, the better of the others counts.
+    Every count runs the steps 0, 1 and 2: the first is a warm-up, the faster of the others counts.
     """
     import torch
 
@@ -121,14 +110,18 @@ def fastest_threads(run_step: Callable[[int], object], cores: int) -> int:
     for threads in sorted({1, max(cores // 2, 1), cores}):
         torch.set_num_threads(threads)
         run_step(0)
-        seconds = min(_timed(run_step, step) for step in range(1, _TIMED_PER_COUNT + 1))
-        if seconds < 0.9 * best_seconds:  # more threads must pay clearly
+        seconds = _fastest_step(run_step, first=1)
+        if seconds < REQUIRED_RATIO * best_seconds:
             best_threads, best_seconds = threads, seconds
     torch.set_num_threads(best_threads)
     return best_threads
 
 
-def _timed(run_step: Callable[[int], object], step: int) -> float:
-    started = time.perf_counter()
-    run_step(step)
-    return time.perf_counter() - started
+def _fastest_step(run_step: Callable[[int], Any], first: int = 0) -> float:
+    """Seconds of the fastest of the steps `first` to 2."""
+    best = float("inf")
+    for step in range(first, _TIMED_STEPS):
+        started = time.perf_counter()
+        run_step(step)
+        best = min(best, time.perf_counter() - started)
+    return best

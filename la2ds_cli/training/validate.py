@@ -1,8 +1,8 @@
 """Label-free validation: how well are synthetic warps of held-out clips undone?
 
 Each held-out clip is paired with strongly warped copies of itself whose true correspondence is
-known. Both are embedded as any clip is, and every frame of the copy goes to its nearest frame of
-the original. The error says nothing about how different performers map onto each other; it
+known. Both are embedded as any clip is, and every frame of the copy is matched to its nearest
+frame of the original. The error says nothing about how different performers map onto each other; it
 detects failure, collapse and over-fitting without a label.
 """
 
@@ -29,12 +29,14 @@ FEW_ANSWERS = 0.05  # share of frames that are ever the nearest; an untrained ne
 
 @dataclass(frozen=True)
 class Validation:
-    """error: mean nearest-frame error in % of the clip length; a guess by chance gives about 33.
-    rank: effective number of embedding dimensions in use (participation ratio); 0 = constant.
-    Between 1 and 2 is normal: one movement is a curve, and most of its spread lies along it.
-    variance: squared distance from the mean embedding as a share of the squared length, 0 to 1.
-    answers: distinct nearest frames as a share of the frames asked for; 1 / frames = one answer
-    for all."""
+    """Outcome of one validation.
+
+    error: mean nearest-frame error in % of the clip length; a guess by chance gives about 33. rank:
+    effective number of embedding dimensions in use (participation ratio); 0 = constant. Between 1
+    and 2 is normal: one movement is a curve, and most of its spread lies along it. variance: mean
+    squared distance from the mean embedding as a share of the mean squared length, 0 to 1. answers:
+    distinct nearest frames as a share of the matched frames; 1 / frames = all have the same one.
+    """
 
     error: float
     rank: float
@@ -43,7 +45,7 @@ class Validation:
 
     @property
     def collapse(self) -> str:
-        """In which way all frames look alike to the network; empty when they do not."""
+        """A phrase on how all frames look alike to the network; empty if they do not."""
         if not self.variance > FLAT:
             return "all frames have the same embedding"
         if self.answers < FEW_ANSWERS:
@@ -76,12 +78,12 @@ class WarpedPairs:
         ]
         return float(np.mean(errors))
 
-    def _raw_pose(self, shown: Clip | AugmentedCopy) -> FloatArray:
-        return centre_and_scale(fill_gaps(shown.xy), self._skeleton)[0].reshape(len(shown.xy), -1)
+    def _raw_pose(self, clip: Clip | AugmentedCopy) -> FloatArray:
+        return centre_and_scale(fill_gaps(clip.xy), self._skeleton)[0].reshape(len(clip.xy), -1)
 
 
 def validation_pairs(clips: Sequence[Clip], skeleton: Skeleton, config: Config) -> WarpedPairs:
-    """Seeded pairs; the same for every call with the same clips and settings."""
+    """Seeded pairs, the same for every call with the same clips and settings."""
     warped = replace(config, augment=replace(config.augment, warp=0.5, trim=0.5, drop=0.5))
     drawn = [
         draw_copy(clip, skeleton, warped, np.random.default_rng([copy, number]))
@@ -95,7 +97,7 @@ def synthetic_warp_error(
     embed: Callable[[NetworkInput], FloatArray],
     pairs: Iterable[tuple[NetworkInput, NetworkInput, FloatArray]],
 ) -> Validation:
-    """What `embed` (one clip -> (T, D)) makes of validation pairs."""
+    """Validate `embed`, a function of one clip that returns (T, D), on validation pairs."""
     errors, answers, originals = [], [], []
     for original, copy, source in pairs:
         first, second = embed(original), embed(copy)
@@ -125,15 +127,15 @@ def nearest_frame_error(first: FloatArray, second: FloatArray, source: FloatArra
 
 def relative_variance(value: FloatArray) -> float:
     """Mean squared distance of the rows of value (T, D) from their mean, as a share of their mean
-    squared length; 0 when all are 0."""
+    squared length; 0 if all are 0."""
     exact = value.astype(np.float64)
     length = float((exact**2).sum(axis=1).mean())
     return float(exact.var(axis=0).sum()) / length if length > 0 else 0.0
 
 
 def effective_rank(value: FloatArray) -> float:
-    """Participation ratio (sum of eigenvalues)^2 / sum of squared eigenvalues of the covariance;
-    0 for a constant embedding."""
+    """Participation ratio of an embedding (T, D): (sum of eigenvalues)^2 / sum of squared
+    eigenvalues of the covariance; 0 for a constant embedding."""
     centred = value - value.mean(axis=0)
     eigenvalue = np.linalg.svd(centred, compute_uv=False).astype(np.float64) ** 2
     total = eigenvalue.sum()

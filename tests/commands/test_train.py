@@ -11,7 +11,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import train as step
-from la2ds_cli.training.distributed import ToldElsewhere
+from la2ds_cli.training.distributed import ReportedElsewhere
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
@@ -134,7 +134,7 @@ def test_only_the_first_of_several_processes_locks_and_prints(
     def step(*arguments: Any, **options: Any) -> None:
         reached.append(options["run"])
         if len(reached) == 2:
-            raise ToldElsewhere("no room", exit_code=ExitCode.STORAGE)
+            raise ReportedElsewhere("no room", exit_code=ExitCode.STORAGE)
 
     monkeypatch.setattr("la2ds_cli.training.train.train", step)
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():

@@ -254,7 +254,7 @@ def test_a_checkpoint_with_random_weights_scores_as_the_untrained_network(tmp_pa
     checkpoint.save_weights(
         project.run_dir("random") / "best.safetensors",
         network,
-        checkpoint.recipe(config, "digest"),
+        checkpoint.training_recipe(config, "digest"),
         {"skeleton": "penn13"},
     )
     result = evaluate(project, run="random", config=config, device="cpu")

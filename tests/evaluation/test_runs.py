@@ -47,7 +47,7 @@ def add_run(project: Project, run: str, seed: int, *overrides: str) -> None:
     checkpoint.save_weights(
         project.run_dir(run) / "best.safetensors",
         network,
-        checkpoint.recipe(config, "digest"),
+        checkpoint.training_recipe(config, "digest"),
         {"skeleton": "penn13"},
     )
 

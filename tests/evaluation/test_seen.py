@@ -36,7 +36,7 @@ def train_run(project: Project, run: str = "default") -> None:
     checkpoint.save_weights(
         project.run_dir(run) / "best.safetensors",
         network,
-        checkpoint.recipe(config, data.digest),
+        checkpoint.training_recipe(config, data.digest),
         {"skeleton": "penn13"},
     )
 

@@ -34,8 +34,8 @@ def fake_compile(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def _choose(network, setting, *, on_cuda=False, left=1e6, run=lambda step: None, notes=None):
-    told = [] if notes is None else notes
-    return tuning.choose(network, setting, on_cuda, run, lambda s: left, told.append)
+    messages = [] if notes is None else notes
+    return tuning.choose_compiled(network, setting, on_cuda, run, lambda s: left, messages.append)
 
 
 def test_auto_leaves_a_cpu_and_short_runs_alone(network, fake_compile) -> None:
@@ -65,7 +65,7 @@ def test_auto_keeps_only_what_is_clearly_faster(
     network, fake_compile, monkeypatch: pytest.MonkeyPatch, compiled: float, kept: bool
 ) -> None:
     seconds = iter([1.0, compiled])
-    monkeypatch.setattr(tuning, "_seconds", lambda run: next(seconds))
+    monkeypatch.setattr(tuning, "_fastest_step", lambda run: next(seconds))
     notes = []
     assert _choose(network, "auto", on_cuda=True, notes=notes) is kept
     assert ("forward" in vars(network.frame)) is kept
@@ -100,5 +100,5 @@ def test_compiled_blocks_compute_what_they_computed(network) -> None:
     before = features()
     assert _choose(network, "on", run=lambda step: features().sum().backward())
     torch.testing.assert_close(features(), before, atol=1e-4, rtol=1e-4)
-    with tuning.eager(), torch.no_grad():
+    with tuning.uncompiled(), torch.no_grad():
         torch.testing.assert_close(features(), before.detach(), atol=0, rtol=0)

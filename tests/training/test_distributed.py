@@ -17,7 +17,7 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.distributed import Processes, ToldElsewhere
+from la2ds_cli.training.distributed import Processes, ReportedElsewhere
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import clips
@@ -135,7 +135,7 @@ def test_one_process_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     alone = Processes.from_environment()
     assert (alone.first, alone.several, alone.count) == (True, False, 1)
-    assert alone.agree([1.5, 2]) == [1.5, 2]
+    assert alone.broadcast([1.5, 2]) == [1.5, 2]
     assert alone.gather(["a"]) == ["a"]
     monkeypatch.setenv("WORLD_SIZE", "4")  # as batch systems set it for jobs of one process
     assert Processes.from_environment() == alone
@@ -148,25 +148,25 @@ def _fail() -> None:
 def test_an_error_of_one_process_ends_all_and_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert Processes().together(lambda: 7) == 7
+    assert Processes().call_in_all(lambda: 7) == 7
     with pytest.raises(UserError, match="no room") as alone:
-        Processes().together(_fail)
-    assert not isinstance(alone.value, ToldElsewhere)
+        Processes().call_in_all(_fail)
+    assert not isinstance(alone.value, ReportedElsewhere)
     # Of three processes the last two fail; every rank is played in turn.
     texts = ["", json.dumps(["no room", "make some", 7]), json.dumps(["no room", "make some", 7])]
     monkeypatch.setattr(Processes, "gather", lambda self, text: texts)
     for rank, action, silent in ((0, lambda: None, True), (1, _fail, False), (2, _fail, True)):
         with pytest.raises(UserError, match="no room") as caught:
-            Processes(rank, 3, rank, 3).together(action)
-        assert isinstance(caught.value, ToldElsewhere) is silent
+            Processes(rank, 3, rank, 3).call_in_all(action)
+        assert isinstance(caught.value, ReportedElsewhere) is silent
         assert (caught.value.hint, caught.value.exit_code) == ("make some", ExitCode.STORAGE)
 
 
 def test_an_error_that_all_find_is_told_by_the_first() -> None:
     error = UserError("the loss is not a number", exit_code=ExitCode.UNUSABLE)
-    assert Processes(0, 2).same(error) is error
-    other = Processes(1, 2).same(error)
-    assert isinstance(other, ToldElsewhere)
+    assert Processes(0, 2).report_once(error) is error
+    other = Processes(1, 2).report_once(error)
+    assert isinstance(other, ReportedElsewhere)
     assert other.exit_code == ExitCode.UNUSABLE
 
 

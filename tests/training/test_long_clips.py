@@ -25,7 +25,7 @@ LONG = 4000
 MEASURE = """
 import resource, sys; from pathlib import Path
 import numpy as np, torch
-from la2ds_cli.embedding.embed import untrained_embedder
+from la2ds_cli.embedding.trained import untrained_embedder
 from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence

@@ -23,7 +23,7 @@ from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
 from la2ds_cli.features import frame_features
 from la2ds_cli.health.status import project_status
 from la2ds_cli.training import losses
-from la2ds_cli.training.checkpoint import recipe
+from la2ds_cli.training.checkpoint import training_recipe
 from la2ds_cli.training.data import Clip, draw_copy, load_training_set, to_input
 from la2ds_cli.training.losses import check_input, method_recipe
 from la2ds_cli.training.train import train
@@ -163,7 +163,7 @@ def test_train_embed_evaluate_align_and_export(
     project = filmed(tmp_path / "project", 4, 16, splits=True)
     config = project.config(overrides=settings)
     result = train(project, config=config, device="cpu")
-    assert any("very frames" in warning for warning in result.warnings)
+    assert any("exactly the frames" in warning for warning in result.warnings)
     assert {p.stem for p in (project.root / "features").iterdir()} == {"clip0", "clip2"}
     assert [item.status for item in embed(project, device="cpu")] == ["ok"] * 4
     assert {p.stem for p in (project.root / "features").iterdir()} == {f"clip{n}" for n in range(4)}
@@ -238,7 +238,7 @@ def test_other_weights_make_another_run(tmp_path: Path, settings: list[str]) -> 
 
 def test_runs_of_joints_are_what_they_were() -> None:
     """No setting of rgb is in the recipe of a run that reads none of it."""
-    made_from = recipe(load_config(overrides=["model.input=joints"]), "digest")
+    made_from = training_recipe(load_config(overrides=["model.input=joints"]), "digest")
     assert "model.rgb_weights" not in made_from.config
     assert dict(made_from.inputs) == {"clips": "digest"}
 

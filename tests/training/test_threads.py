@@ -22,7 +22,9 @@ def _keep_threads():
 def test_the_faster_count_wins_and_more_must_pay(
     monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], expected: int
 ) -> None:
-    monkeypatch.setattr(tuning, "_timed", lambda run, step: seconds[torch.get_num_threads()])
+    monkeypatch.setattr(
+        tuning, "_fastest_step", lambda run, first: seconds[torch.get_num_threads()]
+    )
     assert tuning.fastest_threads(lambda step: None, 2) == expected
     assert torch.get_num_threads() == expected
 

@@ -15,12 +15,12 @@ network: what la2ds_models.sequence_network.SequenceNetwork describes. batch: a 
 * `copies`: a clip and an augmented copy of it; `batch.truth` holds for each frame of the copy its
   index in the clip;
 * `clips`: an augmented copy of a clip and one of another clip; `batch.truth` is the share of the
-  second clip that has passed at each of its frames, in [0, 1], and tells nothing about the first.
+  second clip that has passed at each of its frames, in [0, 1], and says nothing about the first.
 
-What a method may be given to read, `model.input`, is all of joints, heatmap and both, and rgb where
-PAIRS is `clips`. The frozen features of video frames have no augmentation but the mirror image: a
-copy of a clip holds its very features, and matching the two teaches nothing. A method of which that
-is not true says what it reads,
+`model.input` may be joints, heatmap and both for every method, and rgb if PAIRS is `clips`. The
+frozen features of video frames have no augmentation but the mirror image: a copy of a clip has the
+same features as the clip, and matching the two teaches nothing. A method for which that does not
+hold lists the inputs that it reads,
 
     INPUTS = ("both", "heatmap", "joints", "rgb")
 
@@ -35,7 +35,7 @@ A method with parameters of its own adds
 which is trained as the submodule `method_head` of the network and stays out of the weights that
 embed; only the resume state holds it.
 
-A module of your own has no preset; what it needs of the settings is a literal in it,
+A module of your own has no preset; the settings that it needs are a literal in it,
 
     SETTINGS = ("model.encoder=mypackage.mymodule", "train.learning_rate=3e-4")
 
@@ -78,16 +78,18 @@ def method_names() -> list[str]:
 
 
 def get_method(name: str) -> Method:
-    """The module of a shipped method or of a dotted path; UserError (exit 2) for any other name."""
+    """The module of a shipped method or of a dotted path; raises UserError (exit 2) for others."""
     hint = "or the dotted path of a module with PAIRS and loss(network, batch, config, generator)"
     module = load_plugin(__name__, name, what="training method", hint=hint)
     return cast(Method, module)
 
 
 def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | None, list[str]]:
-    """Preset and overrides that train by `method`: config.method_settings, and the SETTINGS of a
-    module of one's own. None = as the project says. UserError (exit 2) for a preset beside a method
-    that is one, such as casa."""
+    """Preset and overrides that train by `method`; None = the method of the project.
+
+    They are config.method_settings, and the SETTINGS of a module of the user's own. Raises
+    UserError (exit 2) if a preset is combined with a method that is a preset itself, such as casa.
+    """
     if None not in (method, preset) and method in set(preset_names()) - set(method_names()):
         raise UserError(
             f"the method {method} is a preset of its own, and cannot be trained with the preset "
@@ -101,7 +103,7 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
 
 
 def readable_inputs(method: Method) -> tuple[str, ...]:
-    """What `model.input` may be with a method."""
+    """The values of `model.input` that a method accepts."""
     own = getattr(method, "INPUTS", None)
     if own is not None:
         return tuple(own)
@@ -109,7 +111,7 @@ def readable_inputs(method: Method) -> tuple[str, ...]:
 
 
 def check_input(config: Config) -> None:
-    """UserError (exit 2) where the method cannot learn from what `model.input` has it read."""
+    """Raises UserError (exit 2) if the method cannot learn from `model.input`."""
     name, wanted = config.train.method, config.model.input
     method = get_method(name)
     inputs = readable_inputs(method)
@@ -124,8 +126,8 @@ def check_input(config: Config) -> None:
     if wanted == "rgb" and method.PAIRS == "copies":
         others = [n for n in method_names() if "rgb" in readable_inputs(get_method(n))]
         reason += (
-            ": it matches a clip with its own copy, whose features of video frames are the very "
-            "same, and would learn nothing"
+            ": it matches a clip with its own copy, whose features of video frames are the same, "
+            "and would learn nothing"
         )
         hint += f"; or --method {' or '.join(others)}"
     raise UserError(reason, hint=hint)
@@ -134,8 +136,10 @@ def check_input(config: Config) -> None:
 def projected_pair(
     network: SequenceNetwork, batch: PairBatch, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the head makes of the features of both sides of a batch, (B, N, D) and (B, M, D), each
-    with the context of the other where the network gives it."""
+    """Projected features of both sides of a batch, (B, N, D) and (B, M, D).
+
+    Each side has the context of the other if the network has cross-attention.
+    """
     one, other = batch.original, batch.augmented
     first = network.encode(one.maps, one.joints, one.mask, generator)
     second = network.encode(other.maps, other.joints, other.mask, generator)
@@ -144,8 +148,11 @@ def projected_pair(
 
 
 def add_head(network: SequenceNetwork, config: Config) -> None:
-    """Give `network` the parameters of train.method as its submodule `method_head`, drawn from
-    train.seed; nothing where the method has none. The global random state is left as it was."""
+    """Add the parameters of train.method to `network` as its submodule `method_head`.
+
+    They are drawn from train.seed; the global random state is unchanged. A method without `head`
+    has none.
+    """
     head = getattr(get_method(config.train.method), "head", None)
     if head is None:
         return

@@ -3,8 +3,8 @@
 Misra, Zitnick, Hebert, "Shuffle and Learn: Unsupervised Learning using Temporal Order
 Verification", ECCV 2016, sec. 3. Frames a < b < c < d < e of one clip are drawn where it moves
 much; (b, c, d) is in order, (b, a, d) and (b, e, d) are not. A classifier on the three embeddings
-side by side tells which is which (cross-entropy). As in the paper: the same first and last frame
-for both answers, 1 in 4 tuples in order, either direction of time ((d, c, b) is in order, too), b
+side by side distinguishes them (cross-entropy). As in the paper: the same first and last frame
+for both answers, 1 in 4 tuples in order, either direction of time ((d, c, b) is also in order), b
 and d at most tau_max apart and a, e at least tau_min away from them, tau_max = 4 tau_min.
 
 Deviations. The encoder reads joints. As the paper's it must see one frame (preset `single-frame`):
@@ -13,7 +13,7 @@ looking at the pose. Motion is the mean change of the network's input per frame 
 flow. tau_max is 2.4 s (the paper's 60 frames) but at most half the clip, since clips here are
 short; b and d are at least half of tau_max apart, and c is any frame between them: the paper drops
 c that look like b or d. The classifier has a hidden layer; a linear one, as printed, adds a score
-of each frame and cannot tell `between`. Each step shows `TUPLES` tuples of S and of S'.
+of each frame and cannot express `between`. Each step shows `TUPLES` tuples of S and of S'.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ def motion(clips: ClipBatch) -> list[torch.Tensor]:
     for each clip; the first frame has the change to the second."""
     source = clips.joints if clips.joints is not None else clips.maps
     assert source is not None, "a network reads joints, heatmaps or both"
-    found = []
+    changes = []
     for clip in source.flatten(1).split(clips.mask.sum(dim=1).tolist()):
         change = (clip[1:] - clip[:-1]).abs().mean(dim=1).float().cpu()
-        found.append(change[[0, *range(len(change))]] if len(change) else change.new_zeros(1))
-    return found
+        changes.append(change[[0, *range(len(change))]] if len(change) else change.new_zeros(1))
+    return changes
 
 
 def limits(length: int, fps: float) -> tuple[int, int]:
@@ -108,15 +108,15 @@ def draw_tuples(
         return torch.zeros(0, 3, dtype=torch.long), torch.zeros(0, dtype=torch.bool)
     passed = torch.cat([moved.new_zeros(1), moved.double().cumsum(0)])
     weight = (passed[last + 1] - passed[first + 1]) / (last - first)
-    weight = weight + 1e-3 * weight.mean() + 1e-12  # a clip that stands still has tuples, too
+    weight = weight + 1e-3 * weight.mean() + 1e-12  # so that a motionless clip has tuples
     drawn = torch.multinomial(weight, TUPLES, replacement=True, generator=generator)
     first, last = first[drawn], last[drawn]
     ordered = torch.rand(TUPLES, generator=generator) < IN_ORDER
     inside = first + 1 + _below(last - first - 1, generator)
-    before = (first - away + 1).clamp(min=0)  # so many frames may be a
+    before = (first - away + 1).clamp(min=0)  # number of frames that a may be
     after = (length - last - away).clamp(min=0)
-    place = _below(before + after, generator)
-    outside = torch.where(place < before, place, place - before + last + away)
+    offset = _below(before + after, generator)
+    outside = torch.where(offset < before, offset, offset - before + last + away)
     middle = torch.where(ordered, inside, outside)
     turned = torch.rand(TUPLES, generator=generator) < 0.5
     index = torch.stack(

@@ -19,10 +19,10 @@ Differs from the paper:
   sees joints of two frames, half a second apart, instead of 20 frames sampled from a whole video,
   each with one context frame, and ResNet-50. The learning rate is that of the preset, not 1e-4,
   which suits a pre-trained network;
-* pairs are a clip and another one, drawn anew each step; the released code takes all pairs of the
+* pairs are a clip and another one, drawn at each step; the released code takes all pairs of the
   videos of a batch.
 
-A cycle that comes back may have been at a wrong place, which no term forbids: look at several
+A cycle that returns may have gone through a wrong frame, which no term forbids: compare several
 seeds.
 """
 

@@ -42,7 +42,7 @@ def loss(
     import torch
 
     index = torch.arange(batch.original.mask.shape[1], device=batch.truth.device).float()
-    found = []
+    losses = []
     for clips, time in (
         (batch.original, index.expand(batch.original.mask.shape)),
         (batch.augmented, batch.truth),
@@ -56,8 +56,9 @@ def loss(
             negative=NEGATIVE_SECONDS * config.train.fps,
             generator=generator,
         )
-        found.append(triplet_loss(value, *chosen))
-    return torch.cat(found).mean() if sum(map(len, found)) else torch.cat(found).sum()
+        losses.append(triplet_loss(value, *chosen))
+    every = torch.cat(losses)
+    return every.mean() if len(every) else every.sum()
 
 
 def draw_triplets(

@@ -11,7 +11,7 @@ j / M in the clips:
   frame j goes to in that plan and j_o the one most of frame i goes to;
 * the prior Q is the mixture phi exp(-l_c^2 / 2 sigma^2) + (1 - phi) exp(-l_o^2 / 2 sigma^2), and
   the inverse difference moment S = phi / ((i/N - j/M)^2 + 1) + (1 - phi) / (d_o / 2 + 1) with
-  d_o = ((i - i_o)/N)^2 + ((j - j_o)/M)^2 rewards mass near the same places. phi falls from 1 to
+  d_o = ((i - i_o)/N)^2 + ((j - j_o)/M)^2 rewards mass near the same positions. phi falls from 1 to
   1/2 as training goes on, for early plans are not to be trusted;
 * the plan T is the minimum of <T, D> - lambda1 <T, S> + lambda2 KL(T || Q) with given marginals
   (la2ds_models.sinkhorn); the loss is <T, D>;
