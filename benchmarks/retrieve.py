@@ -34,7 +34,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval import index as frame_index
 from la2ds_cli.retrieval import ivf
-from la2ds_cli.retrieval.search import Frames, Limits, exact, search
+from la2ds_cli.retrieval.search import Frames, Limits, exact_finder, search
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
 LIMITS = Limits(7, 7, 0.25)
@@ -85,7 +85,7 @@ def measure(frames: Frames, queries: int, rounds: int) -> None:
     rows = np.sort(random.choice(end - first, min(queries, end - first), replace=False))
     query = frames.value[first + rows]
     made: list[ivf.InvertedFile] = []
-    building = cpu(lambda: made.append(ivf.build(frames.value)))
+    building = cpu(lambda: made.append(ivf.build_inverted_file(frames.value)))
     file = made[0]
     sampled: list[ivf.Sample] = []
     sampling = cpu(lambda: sampled.append(ivf.draw_sample(frames)))
@@ -99,7 +99,7 @@ def measure(frames: Frames, queries: int, rounds: int) -> None:
 
     brute = NearestNeighbors(n_neighbors=8 * LIMITS.k, algorithm="brute").fit(frames.value)
     contenders: dict[str, Callable[[], object]] = {
-        "exact": lambda: answer(exact(frames.value)),
+        "exact": lambda: answer(exact_finder(frames.value)),
         **{
             f"faiss IVF, nprobe {n}": lambda n=n: answer(file.finder(n))
             for n in (1, ivf.NPROBE, 32)
@@ -139,18 +139,18 @@ def one_call(frames: Frames, file: ivf.InvertedFile, rounds: int) -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         path, lists = Path(folder, "index.safetensors"), Path(folder, "ivf.safetensors")
-        index = frame_index.assemble({"features": "synthetic"}, "", rows)
-        writing = cpu(lambda: frame_index.write(path, index))
+        index = frame_index.assemble_index({"features": "synthetic"}, "", rows)
+        writing = cpu(lambda: frame_index.write_index(path, index))
         artifact.write_arrays(lists, {"ivf": file.to_array()}, artifact.Recipe("ivf", 1, {}, {}))
 
         def call(by_lists: bool) -> None:
-            read = frame_index.read(path)
+            read = frame_index.read_index(path)
             assert read is not None
             if by_lists:
                 data = artifact.read_arrays(lists)[0]["ivf"]
                 find = ivf.InvertedFile.from_array(data, file.mean).finder()
             else:
-                find = exact(read.value)
+                find = exact_finder(read.value)
             search(read.frames, find, 0, [0, 20, 40, 60, 80], LIMITS)
 
         pairs = [(cpu(lambda: call(False)), cpu(lambda: call(True))) for _ in range(rounds)]
@@ -173,7 +173,7 @@ def main() -> None:
     faiss.omp_set_num_threads(1)
     if options.project is not None:
         path = Project.open(options.project).index_path(f"model-{options.run}")
-        index = frame_index.read(path)
+        index = frame_index.read_index(path)
         if index is None:
             raise SystemExit(f"no index in {path}: la2ds retrieve makes it")
         measure(index.frames, options.queries, options.rounds)

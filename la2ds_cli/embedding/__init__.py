@@ -1,10 +1,10 @@
-"""A trained run at work: its network, per-frame embeddings, and the way to ONNX and back.
+"""Per-frame embeddings by the trained network of a run, in torch or exported to ONNX.
 
-embedder: from poses to embeddings by any network, arrays alone · embed: the step, which keeps
-embeddings in the project · onnx_model, exported_embedder: ONNX files as networks · model_export:
-the step that writes one.
+embedder: from poses to embeddings by any network, on arrays alone · trained: the network of a run
+in torch · embed: the step, which stores embeddings in the project · onnx_model: ONNX files as
+networks · model_export: the step that writes an ONNX file.
 
 Imports core to training.
-To add an engine: a function from NetworkInput to (T, D) for embedder.Embedder, and its name in
-embed.embed.
+To add an engine: write a function from NetworkInput to (T, D) for embedder.Embedder, and add its
+name to embed.embed.
 """

@@ -22,11 +22,14 @@ from la2ds_cli.embedding.trained import load_embedder
 EngineName = Literal["torch", "onnx"]
 
 
-def recipe(
+def embedding_recipe(
     model_key: str, pose_key: str, clip: str = "", frame_features: FrameFeatureSource | None = None
 ) -> artifact.Recipe:
-    """Recipe of the embedding of a clip: the weights and the poses decide it, and the features of
-    its video frames where the model reads them."""
+    """Recipe of the embedding of a clip.
+
+    It depends on the weights, the poses and, if the model reads them, the features of the video
+    frames.
+    """
     inputs = {"model": model_key, "poses": pose_key}
     if frame_features is not None:
         inputs["frames"] = frame_features.key(clip)
@@ -44,18 +47,18 @@ def embed(
     engine: EngineName = "torch",
     model: Path | None = None,
 ) -> list[ItemResult]:
-    """Embed every clip of the project that has poses; current embeddings are kept.
+    """Embed every clip of the project that has poses; current embeddings are left unchanged.
 
-    videos: the ids of those to embed, None = all. One failing clip does not stop the others.
-    engine: what computes the network; the embeddings are equal to 1e-4 and have one key (docs/
+    videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
+    engine: torch or onnxruntime; their embeddings are equal to 1e-4 and have the same key (docs/
     decisions/0011-one-key-for-both-engines.md). model: for `onnx`, a file of export_model, None =
-    the one of the run. UserError (exit 4) when there is no clip, and what load_embedder and
-    onnx_embedder raise.
+    that of the run. Raises UserError (exit 4) if there is no clip, and as load_embedder and
+    onnx_embedder do.
     """
     progress = progress or Progress()
-    listed = [v for v in project.videos() if project.pose_path(v.id).exists()]
-    listed = [v for v in listed if videos is None or v.id in videos]
-    if not listed:
+    posed = [v for v in project.videos() if project.pose_path(v.id).exists()]
+    posed = [v for v in posed if videos is None or v.id in videos]
+    if not posed:
         raise UserError(
             "the project has no poses to embed",
             hint="la2ds extract-poses FOLDER, or la2ds import",
@@ -70,8 +73,8 @@ def embed(
     else:
         embedder = load_embedder(project, run, device)
     results = []
-    progress.begin("embedding", len(listed))
-    for video in listed:
+    progress.begin("embedding", len(posed))
+    for video in posed:
         try:
             current, sequence = _embed_one(project, run, video.id, embedder, overwrite)
             status = "cached" if current else "ok"
@@ -92,11 +95,11 @@ def ensure_embeddings(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> list[EmbeddingSequence]:
-    """The current embeddings of project videos, made first where they are missing or stale."""
+    """The embeddings of project videos, computed first if they are missing or stale."""
     missing = [v for v in videos if not project.embedding_path(run, v).exists()]
     if progress is not None and missing:
-        few = ", ".join(missing) if len(missing) <= 2 else f"{len(missing)} clips"
-        progress.note(f"embedding {few}")
+        clips = ", ".join(missing) if len(missing) <= 2 else f"{len(missing)} clips"
+        progress.note(f"embedding {clips}")
     embedder = load_embedder(project, run, device)
     return [_embed_one(project, run, video, embedder, False)[1] for video in videos]
 
@@ -104,13 +107,13 @@ def ensure_embeddings(
 def _embed_one(
     project: Project, run: str, video: str, embedder: Embedder, overwrite: bool
 ) -> tuple[bool, EmbeddingSequence]:
-    """(was current, embedding) of one video."""
+    """Whether the stored embedding was current, and the embedding of one video."""
     pose, pose_recipe = project.read_pose(video)
-    made_from = recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)
+    expected = embedding_recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)
     path = project.embedding_path(run, video)
-    if not overwrite and artifact.staleness(path, made_from) is None:
+    if not overwrite and artifact.staleness(path, expected) is None:
         return True, project.read_embedding(run, video)[0]
     value = embedder([pose])[0]
     sequence = EmbeddingSequence(value, pose.frame, pose.time, embedder.key)
-    project.write_embedding(run, video, sequence, made_from)
+    project.write_embedding(run, video, sequence, expected)
     return False, sequence

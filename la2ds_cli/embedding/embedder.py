@@ -1,6 +1,6 @@
 """From poses to embeddings by any network: sampling by time, windows, motion; arrays alone.
 
-What computes the network (torch, onnxruntime) is a function of one clip; all else is the same.
+The engine (torch, onnxruntime) is a function of one clip; everything else is the same for both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 
-VERSION = 2  # 2: a learned position table is stretched over windows longer than training showed
+VERSION = 2  # 2: a learned position table is stretched over windows longer than in training
 Forward = Callable[[NetworkInput], FloatArray]
 """One clip of T frames, at the rate of the model -> (T, D) float32."""
 
@@ -34,7 +34,7 @@ class FrameFeatureSource(Protocol):
 
 
 def window_frames(config: Config) -> int:
-    """Frames of the longest piece that a network is given at once."""
+    """Frames of the longest window that a network embeds at once."""
     return 2 * config.train.frames
 
 
@@ -73,42 +73,42 @@ class Embedder:
             )
         grid = time_grid(pose.time, self.config.train.fps)
         sampled = resample_pose(pose, grid)
-        seen = self._seen(pose, grid)
+        features = self._frame_features(pose, grid)
         window = window_frames(self.config)
         value = np.zeros((len(grid), self.config.model.width), dtype=np.float64)
         weight = np.zeros((len(grid), 1))
         for start in window_starts(len(grid), window):
             part = sampled.cut(start, start + window)
             blend = triangle(len(part))[:, None]
-            shown = None if seen is None else seen[start : start + window]
-            value[start : start + window] += blend * self._embed_window(part, shown)
+            part_features = None if features is None else features[start : start + window]
+            value[start : start + window] += blend * self._embed_window(part, part_features)
             weight[start : start + window] += blend
-        features = with_motion(value / weight, self.config.model.motion)
-        return interpolate(features.astype(np.float32), grid, pose.time)
+        embedding = with_motion(value / weight, self.config.model.motion)
+        return interpolate(embedding.astype(np.float32), grid, pose.time)
 
-    def _seen(self, pose: PoseSequence, grid: FloatArray) -> FloatArray | None:
-        """Features of the video frames at the seconds `grid`, where the network reads them."""
+    def _frame_features(self, pose: PoseSequence, grid: FloatArray) -> FloatArray | None:
+        """Features of the video frames at the seconds `grid`, None if the network reads joints."""
         if self.config.model.input != "rgb":
             return None
         if self.frame_features is None or not pose.clip:
             raise UserError(
-                "the model reads video frames (model.input=rgb), and there are only joints here",
+                "the model reads video frames (model.input=rgb), and only joints are available",
                 hint="embed clips of a project as they were filmed, or use a run that reads joints",
                 exit_code=ExitCode.MISMATCH,
             )
         return self.frame_features(pose.clip, grid)
 
-    def _embed_window(self, pose: PoseSequence, seen: FloatArray | None) -> FloatArray:
+    def _embed_window(self, pose: PoseSequence, features: FloatArray | None) -> FloatArray:
         skeleton = get_skeleton(pose.skeleton)
         heatmap, model = self.config.heatmap, self.config.model
-        return self.forward(network_input(pose.xy, pose.score, skeleton, heatmap, model, seen))
+        return self.forward(network_input(pose.xy, pose.score, skeleton, heatmap, model, features))
 
 
 def with_motion(value: FloatArray, weight: float) -> FloatArray:
-    """Features (T, D) and `weight` times their change per frame, (T, 2D); as they are for 0.
+    """(T, 2D): features (T, D), and `weight` times their change per frame; unchanged for weight 0.
 
-    The change is the central difference; half of it at the two ends. It tells apart moments that
-    look alike on the way to and from a turning point, and places where the movement is fast.
+    The change is the central difference; half of it at the two ends. It distinguishes frames that
+    look alike before and after a turning point, and slow from fast movement.
     """
     if not weight:
         return value
@@ -117,8 +117,10 @@ def with_motion(value: FloatArray, weight: float) -> FloatArray:
 
 
 def window_starts(length: int, window: int) -> list[int]:
-    """Starts of half-overlapping windows that cover `length` frames, the last one flush with
-    the end; one window where the clip fits into it."""
+    """Starts of half-overlapping windows that cover `length` frames.
+
+    The last window ends with the clip; a clip that fits into one window has only that one.
+    """
     if length <= window:
         return [0]
     step = window // 2

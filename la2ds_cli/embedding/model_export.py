@@ -1,6 +1,6 @@
-"""Step: the trained network of a run as an ONNX file that needs nothing else.
+"""Step: export the trained network of a run as a self-contained ONNX file.
 
-The file is compared with torch first; one that differs is not written (docs/export-model.md).
+The file is compared with torch first, and not written if it differs (docs/export-model.md).
 """
 
 from __future__ import annotations
@@ -39,14 +39,16 @@ from la2ds_cli.training.checkpoint import SECTIONS
 if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
-TOLERANCE = 1e-4  # of the largest number of an embedding, or of 1: what a difference may be
-_FACTS = ("step", "validation_error")  # of the checkpoint; the clips' ids stay at home
+TOLERANCE = 1e-4  # largest difference, as a share of the largest number of an embedding, or of 1
+_FACTS = ("step", "validation_error")  # of the checkpoint; ids of clips are private
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two engines on random clips of `lengths` frames: the largest number that the first gives,
-    and the largest difference of any."""
+    """Two engines on random clips of `lengths` frames.
+
+    largest: the largest number of the first engine. difference: the largest difference.
+    """
 
     lengths: Sequence[int]
     largest: float
@@ -64,8 +66,8 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """weights: digest of the checkpoint; inputs: their shapes without the frames; check: how far
-    from torch the file is."""
+    """An exported file. weights: digest of the checkpoint. inputs: name -> shape without the
+    frames. check: the comparison with torch."""
 
     path: Path
     run: str
@@ -85,10 +87,10 @@ def export_model(
 ) -> ExportedModel:
     """Write the embedder of a run as an ONNX file; an existing one is replaced.
 
-    out: the file, by default model.onnx in the folder of the run. UserError: exit 2 for another
-    suffix than .onnx or a file of the project, 4 for a network that cannot be exported, 6 where
-    onnx or onnxscript is missing or the exported network differs from torch by more than TOLERANCE,
-    and what load_network raises.
+    out: the file, by default model.onnx in the folder of the run. Raises UserError if the suffix is
+    not .onnx or `out` is a file of the project (exit 2), if the network cannot be exported (exit
+    4), if onnx or onnxscript is missing or the exported network differs from torch by more than
+    TOLERANCE (exit 6), and as load_network does.
     """
     progress = progress or Progress()
     (path,) = checked_outputs(project, [out or exported_path(project, run)], "a model", (SUFFIX,))
@@ -112,7 +114,7 @@ def export_model(
 def exported(
     trained: TrainedNetwork, run: str, progress: Progress | None = None
 ) -> tuple[bytes, Comparison]:
-    """The file of a trained network, and how far from torch it is."""
+    """The content of the file of a trained network, and its comparison with torch."""
     import torch
 
     progress = progress or Progress()
@@ -135,8 +137,8 @@ def exported(
     }
     if trained.frames:
         header["frames"] = trained.frames
-    found = read_model(pack(graph, header), Path("the exported model")).forward
-    check = compare(reference, found, config, skeleton)
+    forward = read_model(pack(graph, header), Path("the exported model")).forward
+    check = compare(reference, forward, config, skeleton)
     if not check.share <= TOLERANCE:
         raise UserError(
             f"the exported network differs from torch by {check.share:.1e} of its largest number, "
@@ -150,8 +152,8 @@ def exported(
 
 
 def compare(first: Forward, second: Forward, config: Config, skeleton: Skeleton) -> Comparison:
-    """Two engines on clips of the shortest and the longest window, and of lengths around that
-    which training showed, where position tables begin to stretch."""
+    """Compare two engines on clips of the shortest and the longest window, and of lengths around
+    that of training, where position tables begin to stretch."""
     frames = config.train.frames
     lengths = sorted({1, 2, max(1, frames // 2), frames, frames + 1, window_frames(config)})
     largest = difference = 0.0
@@ -164,16 +166,17 @@ def compare(first: Forward, second: Forward, config: Config, skeleton: Skeleton)
 
 
 def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput:
-    """What the network reads of a body of random joints that drift about, or of random features of
-    video frames; always the same."""
+    """The network input of a body of random, drifting joints, or of random frame features.
+
+    It depends on the arguments alone.
+    """
     random = np.random.default_rng(length)
     joints = len(skeleton.joints)
     body = random.normal(0, 60, (1, joints, 2))  # pixels
     drift = random.normal(0, 4, (length, joints, 2)).cumsum(axis=0)
     score = random.random((length, joints))
-    frame_features = np.abs(
-        random.normal(0, 1, (length, FRAME_FEATURE_WIDTH))
-    )  # means after a ReLU
+    # Frame features are means after a ReLU.
+    frame_features = np.abs(random.normal(0, 1, (length, FRAME_FEATURE_WIDTH)))
     return network_input(
         body + drift, score, skeleton, config.heatmap, config.model, frame_features
     )

@@ -1,10 +1,11 @@
-"""ONNX files of trained networks: what they say of themselves, and embedding by onnxruntime.
+"""ONNX files of trained networks: their metadata, and embedding by onnxruntime.
 
+From top to bottom: an opened file, writing and reading a file, and the embedder of an exported run.
 A file is the graph, followed by one entry `la2ds` of the metadata, JSON: `schema`; `version` of
 la2ds; `run`; `weights`, the digest of the checkpoint; `embedding`, the version of the step;
-`skeleton` with its `name`, `joints` and `limbs`; `frames`, where it reads features of video frames,
-the identity of the weights that make them; `settings` of the run by section; `facts` of the
-checkpoint; `check`, the comparison with torch; and `graph`: `bytes` and `sha256` of all that stands
+`skeleton` with its `name`, `joints` and `limbs`; `frames`, for a network that reads frame features,
+the identity of the weights that compute them; `settings` of the run by section; `facts` of the
+checkpoint; `check`, the comparison with torch; and `graph`: `bytes` and `sha256` of everything
 before the entry. Nothing else is needed to embed; docs/export-model.md.
 """
 
@@ -39,8 +40,8 @@ _AGAIN = "export it again: la2ds export-model"
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """An opened file. weights: key of its embeddings, that of the checkpoint it was made from;
-    header: the entry `la2ds`."""
+    """An opened file. header: the entry `la2ds`. weights: digest of the exported checkpoint,
+    the key of its embeddings."""
 
     path: Path
     forward: OnnxForward
@@ -57,7 +58,7 @@ class OnnxModel:
 
     @property
     def frames(self) -> str:
-        """Identity of the weights that read video frames for it; empty where it reads none."""
+        """Identity of the weights that compute its frame features; empty if it reads joints."""
         return self.header.get("frames", "")
 
     def embedder(self, frame_features: FrameFeatureSource | None = None) -> Embedder:
@@ -76,9 +77,9 @@ class OnnxForward:
         self.names = [node.name for node in session.get_inputs()]
 
     def __call__(self, item: NetworkInput) -> FloatArray:
-        given = {"maps": item.maps, "joints": item.joints}
+        arrays = {"maps": item.maps, "joints": item.joints}
         try:
-            value = self.session.run([OUTPUT], {name: given[name] for name in self.names})[0]
+            value = self.session.run([OUTPUT], {name: arrays[name] for name in self.names})[0]
         except Exception as error:  # onnxruntime raises its own classes straight below Exception
             raise _refused(self.path, f"its graph fails: {_first_line(error)}") from error
         if value.shape != (len(item), self.width):
@@ -86,8 +87,11 @@ class OnnxForward:
         return value
 
 
+# --- writing and reading a file ------------------------------------------------------------------
+
+
 def skeleton_entry(skeleton: Skeleton) -> dict[str, Any]:
-    """What a file says of its skeleton: joints in the order of the input."""
+    """The entry `skeleton` of a file: joints in the order of the input."""
     return {
         "name": skeleton.name,
         "joints": list(skeleton.joints),
@@ -96,7 +100,7 @@ def skeleton_entry(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def input_shapes(config: Config, skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
-    """Names and shapes, without the frames, of what a network of these settings reads."""
+    """Names and shapes, without the frames, of the inputs of a network of these settings."""
     channels = map_channels(skeleton, config.heatmap, config.model)
     joints = joint_width(skeleton, config.model)
     size = config.heatmap.size
@@ -127,9 +131,9 @@ def pack(graph: Any, header: Mapping[str, Any]) -> bytes:
 def open_model(path: Path) -> OnnxModel:
     """Open a file that la2ds exported, on the CPU.
 
-    UserError: exit 3 where it is missing or no ONNX model that onnxruntime runs by itself, 5 where
-    it is not from la2ds, was changed since, or is of another schema, version of the step or
-    skeleton than here.
+    Raises UserError (exit 3) if the file is missing or is no ONNX model that onnxruntime can run on
+    its own; exit 5 if la2ds did not export it, if it was changed since, or if its schema, version
+    of the step or skeleton differs from those of this la2ds.
     """
     try:
         content = path.read_bytes()
@@ -143,7 +147,7 @@ def open_model(path: Path) -> OnnxModel:
 
 
 def read_model(content: bytes, path: Path) -> OnnxModel:
-    """open_model of the content of a file; `path` is for messages."""
+    """Open the content of a file, as open_model does; `path` is for messages."""
     session = _session(content, path)
     header = _header(session, content, path)
     try:
@@ -152,22 +156,24 @@ def read_model(content: bytes, path: Path) -> OnnxModel:
         raise _refused(path, f"its settings are not known here: {error.message}") from error
     skeleton = get_skeleton(header["skeleton"]["name"])
     expected = input_shapes(config, skeleton)
-    found = {node.name: tuple(node.shape[1:]) for node in session.get_inputs()}
-    if found != expected or [node.name for node in session.get_outputs()] != [OUTPUT]:
-        raise _refused(path, f"it reads {found}, and its settings ask for {expected}")
+    inputs = {node.name: tuple(node.shape[1:]) for node in session.get_inputs()}
+    if inputs != expected or [node.name for node in session.get_outputs()] != [OUTPUT]:
+        raise _refused(path, f"it reads {inputs}, and its settings ask for {expected}")
     return OnnxModel(path, OnnxForward(session, path, config.model.width), config, header)
 
 
 def _session(content: bytes, path: Path) -> Any:
-    """A session on one thread: a window is too small to share. No custom operators are known to
-    it, and a file given as bytes brings no others along."""
+    """A session on one thread, since a window is too small to divide.
+
+    The session knows no custom operators, and a file passed as bytes cannot bring any.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # failures come back as exceptions
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # Weights in other files are looked for here, and nowhere else.
+    # External weights are read from this folder only, so that none are read.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.devnull
     )
@@ -182,7 +188,7 @@ def _session(content: bytes, path: Path) -> Any:
 
 
 def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
-    """The entry `la2ds`, with all that is read of it there and of the right type."""
+    """The entry `la2ds`; every field that is read later is present and of the right type."""
     text = session.get_modelmeta().custom_metadata_map.get(ENTRY)
     if text is None:
         raise _refused(path, "la2ds did not export it")
@@ -190,8 +196,8 @@ def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
         header = json.loads(text)
         schema, step, graph = header["schema"], header["embedding"], header["graph"]
         length, digest = int(graph["bytes"]), str(graph["sha256"])
-        said = header["skeleton"]
-        names = said["name"], header["weights"], header["run"], header["version"]
+        skeleton = header["skeleton"]
+        names = skeleton["name"], header["weights"], header["run"], header["version"]
         names += (header.get("frames", ""),)
     except (ValueError, TypeError, KeyError) as error:
         raise _refused(path, "its entry `la2ds` is damaged") from error
@@ -204,8 +210,8 @@ def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
         raise _refused(path, "it was changed since la2ds exported it")
     if step != VERSION:
         raise _refused(path, f"la2ds {header['version']} exported it and embeds otherwise")
-    name = said["name"]
-    if name not in SKELETONS or skeleton_entry(SKELETONS[name]) != said:
+    name = skeleton["name"]
+    if name not in SKELETONS or skeleton_entry(SKELETONS[name]) != skeleton:
         raise _refused(path, f"its skeleton {name} is not the one of that name here")
     return header
 
@@ -224,7 +230,7 @@ def _first_line(error: Exception) -> str:
 
 
 def exported_path(project: Project, run: str) -> Path:
-    """The ONNX file of a run where no other place is given."""
+    """The default ONNX file of a run."""
     return project.run_dir(run) / "model.onnx"
 
 
@@ -233,9 +239,10 @@ def onnx_embedder(
 ) -> Embedder:
     """The embedder of an exported model, by onnxruntime on the CPU; torch is not loaded.
 
-    model: its file, None = the one of the run. Embeddings go where those of the run lie, so a run
-    that has weights must have those of the file. UserError: exit 4 where the run has no file, 5
-    for other weights than the run's, 6 for the device `cuda`, and what open_model raises.
+    model: its file, None = that of the run. Its embeddings are stored as those of the run, so the
+    weights of the run, if it has any, must be those of the file. Raises UserError if the run has no
+    file (exit 4), if the weights differ (exit 5), for the device `cuda` (exit 6), and as open_model
+    does.
     """
     if device == "cuda":
         raise UserError(

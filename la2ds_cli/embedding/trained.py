@@ -1,4 +1,8 @@
-"""The trained network of a run: its weights, and embedders made of it by torch."""
+"""The trained network of a run, and embedders that compute it by torch.
+
+From top to bottom: the runs of a project and their weights, the network with its weights, and the
+embedders of a trained and of an untrained network.
+"""
 
 from __future__ import annotations
 
@@ -25,32 +29,8 @@ if TYPE_CHECKING:
 WEAK = 10.0  # % synthetic warp error above which the user is warned; good runs reach 2 to 4
 
 
-def torch_embedder(
-    network: SequenceNetwork,
-    config: Config,
-    skeleton: str,
-    key: str,
-    device: torch.device,
-    frame_features: FrameFeatureSource | None = None,
-) -> Embedder:
-    """An embedder that computes by torch on `device`, of a network that nothing else uses."""
-    import torch
-
-    from la2ds_cli.training.network import embed_input
-
-    if device.type == "cpu":
-        # Clips go through one by one; threads that wait for a busy core cost far more
-        # than they save.
-        torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
-    network = network.to(device).eval()
-    network.keep_shown_positions(config.train.frames)
-    return Embedder(
-        partial(embed_input, network, device=device), config, skeleton, key, frame_features
-    )
-
-
 def checkpoint_path(project: Project, run: str) -> Path:
-    """The weights that embeddings of a run are made with."""
+    """The weights that compute the embeddings of a run."""
     return project.run_dir(run) / "best.safetensors"
 
 
@@ -65,7 +45,7 @@ def trained_runs(project: Project) -> list[str]:
 
 
 def weakness(project: Project, run: str) -> str:
-    """One sentence when the run's model undoes synthetic warps badly, else an empty string."""
+    """A warning if the run's model undoes synthetic warps badly, else an empty string."""
     try:
         facts = artifact.read_header(checkpoint_path(project, run))[1]
     except (FileNotFoundError, artifact.ArtifactError):
@@ -79,11 +59,17 @@ def weakness(project: Project, run: str) -> str:
     )
 
 
+# --- the network ---------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with the weights of a run. key: digest of the checkpoint, the identity of the
-    weights; facts: of the checkpoint (docs/file-formats.md); frames: identity of the weights that
-    made the features of video frames it was trained on, empty where it reads none."""
+    """A network with the weights of a run.
+
+    key: digest of the checkpoint, the identity of the weights. facts: of the checkpoint (docs/
+    file-formats.md). frames: identity of the ResNet weights behind the frame features that it was
+    trained on, empty if it reads joints.
+    """
 
     network: SequenceNetwork
     config: Config
@@ -99,17 +85,23 @@ class TrainedNetwork:
 def load_network(project: Project, run: str) -> TrainedNetwork:
     """The trained network of a run, on the CPU.
 
-    UserError (exit 4) when the run has no weights, (exit 3) when they are damaged, (exit 5) when
-    the file is no checkpoint.
+    Raises UserError if the run has no weights (exit 4), if they are damaged (exit 3), or if the
+    file is no checkpoint or does not fit the network (exit 5).
     """
     from la2ds_cli.training import checkpoint
     from la2ds_cli.training.network import build_network
 
     path = checkpoint_path(project, run)
     if not path.exists():
-        raise _untrained(project, run)
-    weights, made_from, facts = checkpoint.load_weights(path)
-    config = load_config(checkpoint.settings_of(made_from))
+        runs = trained_runs(project)
+        others = f"trained runs: {', '.join(runs)}; " if runs else ""
+        raise UserError(
+            f"run '{run}' has no trained model",
+            hint=f"{others}la2ds train --run {run} trains it",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    weights, recipe, facts = checkpoint.load_weights(path)
+    config = load_config(checkpoint.settings_of(recipe))
     network = build_network(
         config.model, config.heatmap, get_skeleton(facts["skeleton"]), config.train.seed
     )
@@ -121,24 +113,41 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.MISMATCH,
         ) from error
-    frames = made_from.inputs.get(checkpoint.FRAMES, "")
+    frames = recipe.inputs.get(checkpoint.FRAMES, "")
     return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames)
 
 
-def _untrained(project: Project, run: str) -> UserError:
-    runs = trained_runs(project)
-    known = f"trained runs: {', '.join(runs)}; " if runs else ""
-    return UserError(
-        f"run '{run}' has no trained model",
-        hint=f"{known}la2ds train --run {run} trains it",
-        exit_code=ExitCode.UNUSABLE,
+# --- embedders -----------------------------------------------------------------------------------
+
+
+def torch_embedder(
+    network: SequenceNetwork,
+    config: Config,
+    skeleton: str,
+    key: str,
+    device: torch.device,
+    frame_features: FrameFeatureSource | None = None,
+) -> Embedder:
+    """An embedder by torch on `device`; nothing else may use the network afterwards."""
+    import torch
+
+    from la2ds_cli.training.network import embed_input
+
+    if device.type == "cpu":
+        # Clips are embedded one by one; threads that wait for a busy core cost far more than they
+        # save.
+        torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
+    network = network.to(device).eval()
+    network.keep_shown_positions(config.train.frames)
+    return Embedder(
+        partial(embed_input, network, device=device), config, skeleton, key, frame_features
     )
 
 
 def load_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """The trained embedder of a run, by torch; UserError as load_network."""
+    """The trained embedder of a run, by torch. Raises UserError as load_network does."""
     trained = load_network(project, run)
     return torch_embedder(
         trained.network,
@@ -151,13 +160,15 @@ def load_embedder(
 
 
 def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
-    """What gives a run its video frames, by the header of its checkpoint; None where it reads
-    none. Raises artifact.ArtifactError for a damaged checkpoint."""
+    """The reader of frame features for a run, by the header of its checkpoint.
+
+    None if the run reads joints. Raises artifact.ArtifactError if the checkpoint is damaged.
+    """
     from la2ds_cli.training import checkpoint
 
-    made_from, _ = artifact.read_header(checkpoint_path(project, run))
-    config = load_config(checkpoint.settings_of(made_from))
-    return frame_feature_reader(project, config, made_from.inputs.get(checkpoint.FRAMES, ""))
+    recipe, _ = artifact.read_header(checkpoint_path(project, run))
+    config = load_config(checkpoint.settings_of(recipe))
+    return frame_feature_reader(project, config, recipe.inputs.get(checkpoint.FRAMES, ""))
 
 
 def untrained_embedder(

@@ -154,14 +154,14 @@ def _heatmaps(
 
 
 def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepStatus:
-    from la2ds_cli.embedding.embed import recipe
+    from la2ds_cli.embedding.embed import embedding_recipe
     from la2ds_cli.embedding.trained import checkpoint_path, run_frames
 
     model = artifact.file_digest(checkpoint_path(project, run))
     frames = run_frames(project, run)
     reasons = {
         video: artifact.staleness(
-            project.embedding_path(run, video), recipe(model, pose_key, video, frames)
+            project.embedding_path(run, video), embedding_recipe(model, pose_key, video, frames)
         )
         for video, pose_key in pose_keys.items()
     }

@@ -1,8 +1,10 @@
-"""The frames of other clips that look most like given ones (paper sec. 4.1.3).
+"""Fine-grained frame retrieval: the most similar frames of other clips (paper sec. 4.1.3).
 
-retrieve: the step · result: what it returns · index, index_update: features of all frames in one
-file · search: exact search under the rules of retrieval · ivf_search, ivf_file: approximate search.
+retrieve: the step · result: its result · index: features of all frames in one file, brought up to
+date · search: exact search, and the limits of a retrieval · ivf: approximate search by an inverted
+file.
 
 Imports core to alignment.
-To add a way of searching: a function with the signature of search.search.
+To add a search method: write a function that returns a search.Finder, and call it from
+retrieve.py.
 """

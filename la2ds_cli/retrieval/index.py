@@ -1,7 +1,8 @@
-"""The index of `retrieve`: features of all frames of all clips in one file, and IVF lists of them.
+"""The index of `retrieve`: features of all frames of all clips in one file.
 
-A file is whole or not there. Its recipe names the weights and the key of what every clip's rows
-were made from, so it says by itself which clips are current.
+The file is written atomically. Its recipe names the weights and, for every clip, the key of the
+poses or the embedding behind its rows, so the file itself shows which clips are current. The first
+half reads and writes the index, the second half brings it up to date.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ _CLIP = "clip "  # before the ids in the inputs of the recipe
 
 @dataclass(frozen=True)
 class ClipRows:
-    """What the index holds of one clip.
+    """The rows of one clip in the index.
 
-    key: of what it was made from. value: (T, D) float32. frame: (T,) int64. time: (T,) float64
-    seconds. rate: its median frames per second, None for a single frame.
+    key: of the poses or the embedding behind them. value: (T, D) float32. frame: (T,) int64. time:
+    (T,) float64 seconds. rate: median frames per second, None for a single frame.
     """
 
     key: str
@@ -43,9 +44,11 @@ class ClipRows:
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """clips: ids in order of the rows. start: (C + 1,) int64, the first row of each, and F.
-    value: (F, D) float32. frame: (F,) int64, in the source. time: (F,) float64 seconds. rate: one
-    per clip, as in ClipRows."""
+    """Rows of all clips.
+
+    clips: ids in order of the rows. start: (C + 1,) int64, the first row of each, and F. value: (F, D) float32. frame: (F,) int64, in the source. time: (F,) float64 seconds. rate: one
+    per clip, as in ClipRows.
+    """
 
     clips: tuple[str, ...]
     start: IntArray
@@ -60,11 +63,11 @@ class FrameIndex:
         return Frames(self.value, self.time, self.start)
 
     def key(self, clip: str) -> str | None:
-        """Key of what the rows of a clip were made from; None for one that is not there."""
+        """Key of the poses or the embedding behind the rows of a clip; None for an unknown clip."""
         return self.recipe.inputs.get(_CLIP + clip)
 
     def rows(self, clip: str) -> ClipRows:
-        """The rows of a clip of `clips`, not copied."""
+        """Views of the rows of a clip of `clips`."""
         number = self.clips.index(clip)
         part = slice(self.start[number], self.start[number + 1])
         return ClipRows(
@@ -76,11 +79,13 @@ class FrameIndex:
         )
 
 
-def assemble(config: Mapping[str, Any], model: str, rows: Mapping[str, ClipRows]) -> FrameIndex:
-    """The index of these clips, in their order. The same clips give the same index, however many
-    of them came from an older one.
+def assemble_index(
+    config: Mapping[str, Any], model: str, rows: Mapping[str, ClipRows]
+) -> FrameIndex:
+    """The index of these clips, in their order.
 
-    config: the kind of features and what they depend on. model: digest of the weights, empty for
+    The same clips give the same index, no matter how many rows come from an older one. config: the
+    kind of features and their settings. model: digest of the weights, empty for
     raw poses.
     """
     inputs = {"model": model} | {_CLIP + name: clip.key for name, clip in rows.items()}
@@ -100,17 +105,17 @@ def _joined(parts: Sequence[FloatArray], dtype: type) -> FloatArray:
     return np.concatenate(parts, dtype=dtype) if parts else np.zeros((0,), dtype)
 
 
-def write(path: Path, index: FrameIndex) -> None:
-    """Write whole or not at all. UserError (exit 7) where the folder cannot be written."""
+def write_index(path: Path, index: FrameIndex) -> None:
+    """Write the index atomically. Raises UserError (exit 7) if the folder is not writable."""
     arrays = {name: getattr(index, name) for name in ("start", "value", "frame", "time")}
     facts = {"clips": list(index.clips), "rate": list(index.rate)}
     artifact.write_arrays(path, arrays, index.recipe, facts)
 
 
-def read(path: Path) -> FrameIndex | None:
-    """The index at a path; None where there is none or it is not whole, so that it is made anew."""
+def read_index(path: Path) -> FrameIndex | None:
+    """The index at a path; None if it is missing or damaged, so that it is rebuilt."""
     try:
-        arrays, made_from, facts = artifact.read_arrays(path)
+        arrays, recipe, facts = artifact.read_arrays(path)
         index = FrameIndex(
             tuple(facts["clips"]),
             arrays["start"],
@@ -118,11 +123,11 @@ def read(path: Path) -> FrameIndex | None:
             arrays["frame"],
             arrays["time"],
             tuple(facts["rate"]),
-            made_from,
+            recipe,
         )
     except (artifact.ArtifactError, FileNotFoundError, KeyError, TypeError):
         return None
-    return index if made_from.step == "index" and _fits_together(index) else None
+    return index if recipe.step == "index" and _fits_together(index) else None
 
 
 def _fits_together(index: FrameIndex) -> bool:
@@ -139,18 +144,18 @@ def _fits_together(index: FrameIndex) -> bool:
 
 # --- bringing the index up to date; only new and changed clips are read --------------------------
 
-Outcome = ClipRows | str  # the reason why there are no rows
+Outcome = ClipRows | str  # a string is the reason why the clip has no rows
 
 
 @dataclass(frozen=True)
 class IndexUpdate:
-    """index: up to date. name: of its file. kept: clips whose rows stood in the old file; added:
-    clips that are new or were made anew; dropped: clips of the old file that are gone.
-    left_out: clips that the index cannot hold, with the reason."""
+    """An index that is up to date. name: of its file. reused: number of clips whose rows come from
+    the old file; added: of new or changed clips; dropped: of clips that have been removed.
+    left_out: clips that cannot be in the index, with the reason."""
 
     index: FrameIndex
     name: str
-    kept: int
+    reused: int
     added: int
     dropped: int
     left_out: Mapping[str, str]
@@ -159,13 +164,12 @@ class IndexUpdate:
 def update_model_index(
     project: Project, run: str, device: DeviceName = "auto", progress: Progress | None = None
 ) -> IndexUpdate:
-    """The index of a run's embeddings, made first where they are missing.
+    """The index of a run's embeddings, which are computed first if they are missing.
 
-    Rows of other weights are never kept: the digest of the checkpoint is part of the recipe.
-    UserError: exit 5 for an embedding of other weights than the run's, and what embed raises.
+    Rows of other weights are never reused: the digest of the checkpoint is part of the recipe.
+    Raises UserError (exit 5) if an embedding is not of the run's weights, and as embed does.
     """
-    from la2ds_cli.embedding.embed import embed
-    from la2ds_cli.embedding.embed import recipe as embedding_recipe
+    from la2ds_cli.embedding.embed import embed, embedding_recipe
     from la2ds_cli.embedding.trained import checkpoint_path, run_frames
 
     path = checkpoint_path(project, run)
@@ -173,32 +177,33 @@ def update_model_index(
     skeleton = _skeleton_of(project, run, device)
     clips = _clips(project, skeleton, "the model")
     frames = run_frames(project, run)
-    wanted = {v: embedding_recipe(model, key, v, frames).key for v, key in clips.pose.items()}
+    keys = {v: embedding_recipe(model, key, v, frames).key for v, key in clips.pose.items()}
 
-    def make(missing: list[str]) -> dict[str, Outcome]:
+    def compute(missing: list[str]) -> dict[str, Outcome]:
         results = embed(project, run=run, videos=missing, device=device, progress=progress)
-        made: dict[str, Outcome] = {}
+        outcomes: dict[str, Outcome] = {}
         for result in results:
             if not result.usable:
-                made[result.video] = result.message
+                outcomes[result.video] = result.message
                 continue
-            value, made_from = project.read_embedding(run, result.video)
-            if value.model != model or made_from.key != wanted[result.video]:
+            value, recipe = project.read_embedding(run, result.video)
+            if value.model != model or recipe.key != keys[result.video]:
                 raise UserError(
                     f"the embedding of {result.video} is not of the weights of run {run}",
                     hint=f"la2ds embed --run {run} --overwrite",
                     exit_code=ExitCode.MISMATCH,
                 )
-            rows = ClipRows(made_from.key, value.value, value.frame, value.time, _rate(value.time))
-            made[result.video] = rows
-        return made
+            rows = ClipRows(recipe.key, value.value, value.frame, value.time, _rate(value.time))
+            outcomes[result.video] = rows
+        return outcomes
 
     config = {"features": "model", "skeleton": skeleton}
-    return _update(project, f"model-{run}", config, model, clips, wanted, make, progress)
+    wanted = _WantedRows(config, model, keys, clips.left_out, compute)
+    return _update(project, f"model-{run}", wanted, progress)
 
 
 def _skeleton_of(project: Project, run: str, device: DeviceName) -> str:
-    """The skeleton that a run's model reads; what load_embedder raises for a damaged file."""
+    """The skeleton that a run's model reads. Raises UserError as load_embedder does."""
     from la2ds_cli.embedding.trained import checkpoint_path, load_embedder
 
     try:
@@ -212,12 +217,12 @@ def update_pose_index(
 ) -> IndexUpdate:
     """The index of the movement of the joints, of all clips of a skeleton.
 
-    Velocities are those at the lowest frame rate of all clips: where it changes, every clip is
-    made anew.
+    Velocities are those at the lowest frame rate of all clips; if it changes, every clip is
+    computed again.
     """
     clips = _clips(project, skeleton, "the query")
     name = f"pose-{skeleton}"
-    old = read(project.index_path(name))
+    old = read_index(project.index_path(name))
     rates = {} if old is None else dict(zip(old.clips, old.rate, strict=True))
     unchanged = {v for v, key in clips.pose.items() if old is not None and old.key(v) == key}
     poses = {v: project.read_pose(v)[0] for v in clips.pose if v not in unchanged}
@@ -225,22 +230,23 @@ def update_pose_index(
     rates |= {v: _rate(pose.time) for v, pose in poses.items()}
     fps = min((rate for rate in rates.values() if rate is not None), default=1.0)
 
-    def make(missing: list[str]) -> dict[str, Outcome]:
-        made: dict[str, Outcome] = {}
+    def compute(missing: list[str]) -> dict[str, Outcome]:
+        outcomes: dict[str, Outcome] = {}
         for video in missing:
             pose = poses[video] if video in poses else project.read_pose(video)[0]
             try:
                 value = pose_feature(pose, fps, video).astype(np.float32)
             except UserError as error:
-                made[video] = error.message
+                outcomes[video] = error.message
                 continue
-            made[video] = ClipRows(
+            outcomes[video] = ClipRows(
                 clips.pose[video], value, pose.frame, pose.time, _rate(pose.time)
             )
-        return made
+        return outcomes
 
     config = {"features": "pose", "skeleton": skeleton, "fps": fps}
-    return _update(project, name, config, "", clips, clips.pose, make, progress)
+    wanted = _WantedRows(config, "", clips.pose, clips.left_out, compute)
+    return _update(project, name, wanted, progress)
 
 
 # --- shared by both -------------------------------------------------------------------------
@@ -248,8 +254,8 @@ def update_pose_index(
 
 @dataclass(frozen=True)
 class _Clips:
-    """pose: key of the poses of every clip that can be held, in order of videos.csv. left_out:
-    the others, with the reason."""
+    """Clips with poses. pose: key of the poses of every clip that the index can hold, in order of
+    videos.csv. left_out: the others, with the reason."""
 
     pose: Mapping[str, str]
     left_out: Mapping[str, str]
@@ -260,14 +266,14 @@ def _clips(project: Project, skeleton: str, owner: str) -> _Clips:
     for video in project.videos():
         path = project.pose_path(video.id)
         try:
-            made_from, facts = artifact.read_header(path)
+            recipe, facts = artifact.read_header(path)
         except FileNotFoundError:
             continue
         except artifact.ArtifactError as error:
             left_out[video.id] = str(error)
             continue
         if facts["skeleton"] == skeleton:
-            pose[video.id] = made_from.key
+            pose[video.id] = recipe.key
         else:
             left_out[video.id] = f"has the skeleton {facts['skeleton']}, {owner} {skeleton}"
     return _Clips(pose, left_out)
@@ -277,50 +283,57 @@ def _rate(time: FloatArray) -> float | None:
     return 1 / float(np.median(np.diff(time))) if len(time) > 1 else None
 
 
+@dataclass(frozen=True)
+class _WantedRows:
+    """The rows that an index should have.
+
+    config, model: as in assemble_index. keys: key of the poses or the embedding behind the rows of
+    each clip. left_out: clips that cannot be in the index, with the reason. compute: the rows of
+    clips that the old index lacks.
+    """
+
+    config: Mapping[str, Any]
+    model: str
+    keys: Mapping[str, str]
+    left_out: Mapping[str, str]
+    compute: Callable[[list[str]], dict[str, Outcome]]
+
+    def is_kind_of(self, old: FrameIndex) -> bool:
+        """Whether the old index has features of the same kind and weights."""
+        recipe = old.recipe
+        same_model = recipe.version == VERSION and recipe.inputs.get("model") == self.model
+        return same_model and dict(recipe.config) == dict(self.config)
+
+
 def _update(
-    project: Project,
-    name: str,
-    config: Mapping[str, Any],
-    model: str,
-    clips: _Clips,
-    wanted: Mapping[str, str],
-    make: Callable[[list[str]], dict[str, Outcome]],
-    progress: Progress | None,
+    project: Project, name: str, wanted: _WantedRows, progress: Progress | None
 ) -> IndexUpdate:
-    """wanted: key of what the rows of each clip are to be made from. make: makes them."""
+    """Reuse the current rows of the old index, compute the others, and write the index if it has
+    changed."""
     path = project.index_path(name)
-    old = read(path)
-    if old is not None and not _same_kind(old, config, model):
+    old = read_index(path)
+    if old is not None and not wanted.is_kind_of(old):
         old = None
-    current = {} if old is None else {v: old.rows(v) for v in old.clips if v in wanted}
-    current = {v: rows for v, rows in current.items() if rows.key == wanted[v]}
-    missing = [video for video in wanted if video not in current]
-    made = make(missing) if missing else {}
-    found = current | made
-    rows = {v: clip for v in wanted if isinstance(clip := found[v], ClipRows)}
-    index = assemble(config, model, rows)
+    keys = wanted.keys
+    current = {} if old is None else {v: old.rows(v) for v in old.clips if v in keys}
+    current = {v: rows for v, rows in current.items() if rows.key == keys[v]}
+    missing = [video for video in keys if video not in current]
+    computed = wanted.compute(missing) if missing else {}
+    outcomes = current | computed
+    rows = {v: clip for v in keys if isinstance(clip := outcomes[v], ClipRows)}
+    index = assemble_index(wanted.config, wanted.model, rows)
     if old is None or index.recipe.key != old.recipe.key or index.clips != old.clips:
-        _write(path, index, progress or Progress())
-    dropped = [] if old is None else [video for video in old.clips if video not in wanted]
-    left_out = {v: reason for v, reason in made.items() if isinstance(reason, str)}
+        try:
+            write_index(path, index)
+        except UserError as error:  # the query can be answered all the same
+            (progress or Progress()).note(f"the index was not saved: {error.message}")
+    dropped = [] if old is None else [video for video in old.clips if video not in keys]
+    failed = {v: reason for v, reason in computed.items() if isinstance(reason, str)}
     return IndexUpdate(
         index,
         name,
-        len(current),
-        len(rows) - len(current),
-        len(dropped),
-        {**clips.left_out, **left_out},
+        reused=len(current),
+        added=len(rows) - len(current),
+        dropped=len(dropped),
+        left_out={**wanted.left_out, **failed},
     )
-
-
-def _same_kind(old: FrameIndex, config: Mapping[str, Any], model: str) -> bool:
-    found = old.recipe
-    known = found.version == VERSION and found.inputs.get("model") == model
-    return known and dict(found.config) == dict(config)
-
-
-def _write(path: Path, index: FrameIndex, progress: Progress) -> None:
-    try:
-        write(path, index)
-    except UserError as error:  # the query can be answered all the same
-        progress.note(f"the index was not saved: {error.message}")

@@ -1,7 +1,8 @@
-"""Nearest frames by an inverted file of faiss: only the lists near a query are looked through.
+"""Nearest frames by an inverted file of faiss, which searches only the lists near a query.
 
-The optional extra `faiss`. Vectors are kept whole (IVF, Flat): with all lists probed the result is
-the exact one.
+Needs the optional extra `faiss`. Vectors are stored uncompressed (IVF, Flat), so that the result is
+exact if all lists are probed. From top to bottom: the inverted file, its recall, and its file beside
+the index.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.index import FrameIndex
-from la2ds_cli.retrieval.search import Finder, Frames, by_distance, exact
+from la2ds_cli.retrieval.search import Finder, Frames, exact_finder, sorted_by_distance
 
-NPROBE = 8  # lists looked through
-LEAST_PER_LIST = 39  # frames: below that faiss warns that its k-means has too little to go by
+NPROBE = 8  # lists that are searched
+LEAST_PER_LIST = 39  # frames; below that faiss warns that its k-means has too little data
 _BLAS_FROM = 800  # queries times dimensions: see _settings
-_SAMPLE = 20, 10  # clips, and frames of each, of which the recall is measured
-TRUTH = 50  # exact neighbours kept of each, the largest k whose recall can be told
+_SAMPLE = 20, 10  # clips, and frames of each, on which the recall is measured
+TRUTH = 50  # exact neighbours stored of each: the largest k whose recall can be measured
 
 
 def check_faiss() -> None:
-    """UserError (exit 6) where faiss cannot be imported."""
+    """Raises UserError (exit 6) if faiss cannot be imported."""
     with optional_import(
         ["faiss"],
         "--index faiss needs the package faiss-cpu, which is not installed",
@@ -43,7 +44,7 @@ def check_faiss() -> None:
 
 @contextmanager
 def _settings() -> Iterator[Any]:
-    """faiss, with the settings that suit few threads, put back afterwards.
+    """faiss, with settings for few threads, which are restored afterwards.
 
     faiss 1.15 uses matrix products only from 128 000 queries times dimensions on, tuned for many
     threads; with one or two, 800 is 5 to 7 times as fast. Threads that wait for busy cores cost
@@ -62,13 +63,13 @@ def _settings() -> Iterator[Any]:
 
 
 def list_count(frames: int) -> int:
-    """Lists for that many frames: the root of their number, as far as k-means has enough."""
+    """Lists for so many frames: the square root of their number, if k-means has enough data."""
     return max(1, min(round(frames**0.5), frames // LEAST_PER_LIST))
 
 
 @dataclass(frozen=True)
 class InvertedFile:
-    """index: faiss.IndexIVFFlat over rows less `mean` (D,) float32, numbered as they lie."""
+    """index: faiss.IndexIVFFlat over the rows minus `mean` (D,) float32, in their order."""
 
     index: Any
     mean: FloatArray
@@ -78,14 +79,14 @@ class InvertedFile:
         return int(self.index.nlist)
 
     def finder(self, nprobe: int = NPROBE) -> Finder:
-        """Candidates from the `nprobe` nearest lists, and from more where these hold too few."""
+        """Candidates from the `nprobe` nearest lists, and from more if these hold too few."""
 
         def find(query: FloatArray, own: tuple[int, int], count: int) -> IntArray:
             count = min(count, self.index.ntotal - (own[1] - own[0]))
             row = np.full((len(query), count), -1, np.int64)
             lists, short = min(nprobe, self.lists), np.arange(len(query))
             with _settings() as faiss:
-                # Named, as faiss keeps a bare pointer to it.
+                # A variable of its own, as faiss stores a bare pointer to it.
                 own_rows = faiss.IDSelectorRange(int(own[0]), int(own[1]))
                 other = faiss.IDSelectorNot(own_rows)
                 while len(short):
@@ -106,7 +107,7 @@ class InvertedFile:
 
     @classmethod
     def from_array(cls, data: FloatArray, mean: FloatArray) -> InvertedFile:
-        """Inverse of to_array; ValueError for bytes that are no such index."""
+        """Inverse of to_array. Raises ValueError if the bytes are no such index."""
         import faiss
 
         try:
@@ -118,9 +119,11 @@ class InvertedFile:
         return cls(index, mean)
 
 
-def build(value: FloatArray) -> InvertedFile:
-    """The inverted file of all rows of value (F, D); k-means with the seed of faiss, so that the
-    same rows give the same lists."""
+def build_inverted_file(value: FloatArray) -> InvertedFile:
+    """The inverted file of all rows of value (F, D).
+
+    k-means uses the seed of faiss, so that the same rows give the same lists.
+    """
     # A large common mean would cancel in |a|^2 + |b|^2 - 2ab.
     mean = value.mean(axis=0, dtype=np.float64).astype(np.float32)
     with _settings() as faiss:
@@ -134,37 +137,38 @@ def build(value: FloatArray) -> InvertedFile:
 
 @dataclass(frozen=True)
 class Sample:
-    """row: (S,) frames taken as queries. nearest: (S, N) the rows of other clips that are nearest
-    to each by exact search, -1 where there are fewer."""
+    """Queries with known neighbours. row: (S,) frames that serve as queries. nearest: (S, N) rows
+    of the nearest frames of other clips by exact search, -1 if there are fewer."""
 
     row: IntArray
     nearest: IntArray
 
 
 def draw_sample(frames: Frames, seed: int = 0) -> Sample:
-    """Up to 10 frames of each of up to 20 clips, drawn, and their TRUTH exact neighbours."""
+    """Up to 10 random frames of each of up to 20 clips, and their TRUTH exact neighbours."""
     random = np.random.default_rng(seed)
     clips = len(frames.start) - 1
     chosen = np.sort(random.choice(clips, min(clips, _SAMPLE[0]), replace=False))
     rows, nearest = [], []
-    find = exact(frames.value)
+    find = exact_finder(frames.value)
     for clip in chosen:
         own = frames.own(int(clip))
         row = np.sort(random.choice(np.arange(*own), min(own[1] - own[0], _SAMPLE[1]), False))
-        found = _sorted(frames, row, find(frames.value[row], own, TRUTH))
-        padding = [(0, 0), (0, TRUTH - found.shape[1])]
+        candidates = find(frames.value[row], own, TRUTH)
+        ordered = np.stack(
+            [
+                sorted_by_distance(frames.value[query], frames.value, neighbours)[1]
+                for query, neighbours in zip(row, candidates, strict=True)
+            ]
+        )
+        padding = [(0, 0), (0, TRUTH - ordered.shape[1])]
         rows.append(row)
-        nearest.append(np.pad(found, padding, constant_values=-1))
+        nearest.append(np.pad(ordered, padding, constant_values=-1))
     return Sample(np.concatenate(rows), np.concatenate(nearest))
 
 
-def _sorted(frames: Frames, query: IntArray, found: IntArray) -> IntArray:
-    pairs = zip(query, found, strict=True)
-    return np.stack([by_distance(frames.value[q], frames.value, row)[1] for q, row in pairs])
-
-
 def recall(frames: Frames, find: Finder, sample: Sample, k: int) -> float:
-    """Share of the k exact neighbours of the sample that `find` has among its first k.
+    """Share of the k exact neighbours of the sample that `find` returns among its first k.
 
     k is at most TRUTH. Frames of the query's own clip do not count, and the limits of a retrieval
     are not applied.
@@ -173,21 +177,22 @@ def recall(frames: Frames, find: Finder, sample: Sample, k: int) -> float:
     clip = frames.clip_of(sample.row)
     for name in np.unique(clip):
         row, nearest = sample.row[clip == name], sample.nearest[clip == name][:, :k]
-        found = find(frames.value[row], frames.own(int(name)), nearest.shape[1])
-        hits += sum(len(np.intersect1d(f, n[n >= 0])) for f, n in zip(found, nearest, strict=True))
+        answers = find(frames.value[row], frames.own(int(name)), nearest.shape[1])
+        pairs = zip(answers, nearest, strict=True)
+        hits += sum(len(np.intersect1d(answer, n[n >= 0])) for answer, n in pairs)
         total += int((nearest >= 0).sum())
     return hits / total
 
 
-# --- the inverted file beside an index, and the recall that it reaches ---------------------------
+# --- the inverted file of an index, stored beside it with the sample for its recall --------------
 
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class StoredIvf:
-    """file: the lists. sample: queries whose exact neighbours are known. built: whether it was
-    made now."""
+    """file: the lists. sample: queries whose exact neighbours are known. built: whether this call
+    has built it."""
 
     file: InvertedFile
     sample: Sample
@@ -197,10 +202,10 @@ class StoredIvf:
 def ensure_ivf(
     project: Project, index: FrameIndex, name: str, progress: Progress | None = None
 ) -> StoredIvf:
-    """The inverted file of all rows of an index, built where there is none of these very rows.
+    """The inverted file of all rows of an index, built if there is none of exactly these rows.
 
-    It is built from all rows and never patched, so that it depends on what is in the index and not
-    on how it came there. name: that of the index. UserError (exit 6) without faiss.
+    It is built from all rows and never patched, so that it depends on the rows of the index and not
+    on their history. name: that of the index. Raises UserError (exit 6) if faiss is missing.
     """
     check_faiss()
     progress = progress or Progress()
@@ -210,7 +215,7 @@ def ensure_ivf(
     if stored is not None:
         return stored
     progress.begin("building the inverted file")
-    file = build(index.value)
+    file = build_inverted_file(index.value)
     sample = draw_sample(index.frames)
     arrays = {"ivf": file.to_array(), "mean": file.mean}
     arrays |= {"sample": sample.row, "nearest": sample.nearest}
@@ -224,8 +229,8 @@ def ensure_ivf(
 
 def _read(path: Path, recipe: artifact.Recipe, rows: int) -> StoredIvf | None:
     try:
-        arrays, made_from, _ = artifact.read_arrays(path)
-        if made_from.key != recipe.key:
+        arrays, stored_recipe, _ = artifact.read_arrays(path)
+        if stored_recipe.key != recipe.key:
             return None
         file = InvertedFile.from_array(arrays["ivf"], arrays["mean"])
         sample = Sample(arrays["sample"], arrays["nearest"])

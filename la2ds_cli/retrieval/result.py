@@ -1,4 +1,4 @@
-"""What a retrieval found: query frames, their neighbours and the phases of both."""
+"""Result of a retrieval: query frames, their neighbours and the phases of both."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Hit:
-    """A retrieved frame. phase: its label, None where there is none. same_phase: whether it is
-    the query's, None when either has no label."""
+    """A retrieved frame. phase: its label, None without one. same_phase: whether it equals that of
+    the query, None if either has no label."""
 
     neighbour: Neighbour
     phase: str | None
@@ -26,7 +26,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """A frame that was searched for, and what was found, nearest first."""
+    """A query frame and its hits, nearest first."""
 
     video: str
     index: int
@@ -37,8 +37,8 @@ class Query:
 
 @dataclass(frozen=True)
 class Recall:
-    """value: share of the k frames nearest to a query, by exact search and without the limits of
-    a retrieval, that the inverted file finds. queries: frames it was measured on."""
+    """value: share of the k frames nearest to a query, by exact search and without the limits of a
+    retrieval, that the inverted file returns. queries: number of frames it was measured on."""
 
     value: float
     k: int
@@ -47,11 +47,12 @@ class Recall:
 
 @dataclass(frozen=True)
 class Searched:
-    """What was searched, and how.
+    """The index that was searched, and how.
 
-    index: `exact` or `faiss`. frames, clips: in the index. kept, added, dropped: clips of it that
-    stood in its file before, that were new or had changed, and that were gone. lists, nprobe: of
-    faiss, and how many of them were looked through at least; recall: measured now. None for exact.
+    index: `exact` or `faiss`. frames, clips: numbers of both in the index. kept, added, dropped:
+    numbers of clips whose rows were reused, were new or changed, and were removed. lists, nprobe:
+    number of lists of faiss, and of lists searched at least; recall: measured by this call. The
+    last three are None for exact search. The field names are the JSON keys.
     """
 
     index: str
@@ -67,9 +68,9 @@ class Searched:
 
 @dataclass(frozen=True)
 class RetrievalResult:
-    """queries: one per query frame. features: `model` or `pose`; reason: why raw poses were used,
-    empty when they were asked for or a model was used. left_out: video id -> why it was not
-    searched. min_gap: seconds. files: written, in order."""
+    """Result of `retrieve`. queries: one per query frame. features: `model` or `pose`; reason: why
+    raw poses were used, empty if they were requested or a model was used. left_out: video id -> why
+    it was not searched. min_gap: seconds. files: written, in order."""
 
     queries: tuple[Query, ...]
     k: int
@@ -85,15 +86,15 @@ class RetrievalResult:
     @property
     def agreement(self) -> float | None:
         """Share of the labelled hits that have their query's phase; None without labels."""
-        known = [h.same_phase for q in self.queries for h in q.hits if h.same_phase is not None]
-        return float(np.mean(known)) if known else None
+        labelled = [h.same_phase for q in self.queries for h in q.hits if h.same_phase is not None]
+        return float(np.mean(labelled)) if labelled else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
 
-        def hit(found: Hit) -> dict[str, Any]:
-            flags = {"phase": found.phase, "same_phase": found.same_phase}
-            return asdict(found.neighbour) | flags
+        def hit_json(hit: Hit) -> dict[str, Any]:
+            phases = {"phase": hit.phase, "same_phase": hit.same_phase}
+            return asdict(hit.neighbour) | phases
 
         return {
             "schema_version": SCHEMA_VERSION,
@@ -112,7 +113,7 @@ class RetrievalResult:
                     "index": query.index,
                     "time": query.time,
                     "phase": query.phase,
-                    "hits": [hit(found) for found in query.hits],
+                    "hits": [hit_json(hit) for hit in query.hits],
                 }
                 for query in self.queries
             ],

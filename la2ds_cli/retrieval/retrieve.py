@@ -1,4 +1,4 @@
-"""Step: the frames of other clips that look most like given frames (paper sec. 4.1.3)."""
+"""Step: the frames of other clips that are most similar to query frames (paper sec. 4.1.3)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
 from la2ds_cli.retrieval.index import FrameIndex, IndexUpdate, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import Hit, Query, Recall, RetrievalResult, Searched
-from la2ds_cli.retrieval.search import Limits, exact, search
+from la2ds_cli.retrieval.search import Limits, exact_finder, search
 
 IndexKind = Literal["exact", "faiss"]
 QUERY_FRAMES = 5  # of a clip that is named without a time
-LOW_RECALL = 0.95  # below which the user is told what is missed
+LOW_RECALL = 0.95  # below this a note reports the missed frames
 MIN_GAP = 0.25  # seconds between two hits of one clip: frames closer than this are the same moment
 
 
@@ -41,13 +41,13 @@ def retrieve(
 
     query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for
     the middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most
-    hits of one clip, None = k. min_gap: seconds between two hits of one clip. features as in
-    align. index: `faiss` looks through the nearest lists of an inverted file only, for large
-    collections. Nothing is written; views.retrieval_sheet does that.
+    hits of one clip, None = k. min_gap: seconds between two hits of one clip. features: as in
+    align. index: `faiss` searches only the nearest lists of an inverted file, for large
+    collections. Writing the result is left to views.retrieval_sheet.
 
-    UserError: exit 2 for a number or time that cannot be, 4 when no other clip is left or
-    the query has no features, 6 for `faiss` where it is not installed, and whatever making poses
-    or embeddings raises.
+    Raises UserError if a number or time is invalid (exit 2), if there is no other clip or the query
+    has no features (exit 4), if `faiss` is not installed (exit 6), and as the extraction of poses
+    and embedding do.
     """
     from la2ds_cli.poses.verdict import note_weakness
 
@@ -69,13 +69,13 @@ def retrieve(
         update = update_model_index(project, run, device, progress)
     else:
         update = update_pose_index(project, pose.skeleton, progress)
-    found, searched = _search(project, update, video, rows, limits, index, device, progress)
-    if min(map(len, found)) < k:
+    neighbours, searched = _search(project, update, video, rows, limits, index, device, progress)
+    if min(map(len, neighbours)) < k:
         progress.note(f"fewer than {k} frames fit: the clips are few, short or limited")
     phases = project.phases()
     queries = tuple(
         _labelled(video, row, update.index, hits, phases)
-        for row, hits in zip(rows, found, strict=True)
+        for row, hits in zip(rows, neighbours, strict=True)
     )
     return RetrievalResult(
         queries,
@@ -91,7 +91,7 @@ def retrieve(
 
 
 def _check(limits: Limits, index: IndexKind) -> None:
-    """UserError (exit 2) for what cannot be, (exit 6) for faiss where it is not installed."""
+    """Raises UserError for invalid limits (exit 2), and if faiss is missing (exit 6)."""
     if limits.k < 1 or limits.per_video < 1:
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
     if not 0 <= limits.min_gap < float("inf"):
@@ -104,7 +104,7 @@ def _check(limits: Limits, index: IndexKind) -> None:
         check_faiss()
 
 
-# --- what is searched for -------------------------------------------------------------------
+# --- the query ------------------------------------------------------------------------------
 
 
 def parse_query(query: str) -> tuple[str, float | None]:
@@ -119,14 +119,14 @@ def parse_query(query: str) -> tuple[str, float | None]:
 def _parse(
     project: Project, query: str | None, device: DeviceName, progress: Progress
 ) -> tuple[str, float | None]:
-    """Video id and seconds of the query, poses made first where missing."""
+    """Video id and seconds of the query, whose poses are extracted if they are missing."""
     from la2ds_cli.poses.extract import ensure_pose
 
     if query is not None:
         name, seconds = parse_query(query)
         return ensure_pose(project, name, project.config().poses, device, progress), seconds
     for video in project.videos():
-        if _has_pose(project, video.id):
+        if project.pose_path(video.id).exists():
             time = project.read_pose(video.id)[0].time
             return video.id, float(time[0] + time[-1]) / 2
     raise UserError(
@@ -136,14 +136,10 @@ def _parse(
     )
 
 
-def _has_pose(project: Project, video: str) -> bool:
-    return project.pose_path(video).exists()
-
-
 def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
     """Rows of the query frames: the one nearest to `seconds`, or evenly spaced ones for None.
 
-    UserError (exit 2) for a time outside the clip.
+    Raises UserError (exit 2) if the time lies outside the clip.
     """
     if seconds is None:
         share = (np.arange(QUERY_FRAMES) + 0.5) / QUERY_FRAMES
@@ -157,7 +153,7 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
     return [int(np.abs(pose.time - seconds).argmin())]
 
 
-# --- what is searched -----------------------------------------------------------------------
+# --- the search -----------------------------------------------------------------------------
 
 
 def _search(
@@ -170,7 +166,7 @@ def _search(
     device: DeviceName,
     progress: Progress,
 ) -> tuple[list[list[Neighbour]], Searched]:
-    """Neighbours of each row of the query's clip, and how they were found."""
+    """Neighbours of each row of the query's clip, and a description of the search."""
     index = update.index
     if video not in index.clips:
         raise UserError(
@@ -185,7 +181,7 @@ def _search(
             exit_code=ExitCode.UNUSABLE,
         )
     frames = index.frames
-    changes = update.kept, update.added, update.dropped
+    changes = update.reused, update.added, update.dropped
     searched = Searched(kind, len(frames.value), len(index.clips), *changes)
     if kind == "faiss":
         from la2ds_cli.retrieval import ivf
@@ -201,9 +197,9 @@ def _search(
         recall = Recall(share, depth, len(inverted.sample.row))
         searched = replace(searched, lists=inverted.file.lists, nprobe=nprobe, recall=recall)
     else:
-        find = exact(frames.value, device)
-    found = search(frames, find, index.clips.index(video), rows, limits)
-    return [_neighbours(index, row, distance) for row, distance in found], searched
+        find = exact_finder(frames.value, device)
+    nearest = search(frames, find, index.clips.index(video), rows, limits)
+    return [_neighbours(index, row, distance) for row, distance in nearest], searched
 
 
 def _neighbours(index: FrameIndex, row: IntArray, distance: FloatArray) -> list[Neighbour]:
@@ -215,11 +211,11 @@ def _neighbours(index: FrameIndex, row: IntArray, distance: FloatArray) -> list[
     ]
 
 
-# --- what is reported -----------------------------------------------------------------------
+# --- the phases of the result ---------------------------------------------------------------
 
 
 def phase_at(phases: Sequence[Phase], frame: int) -> str | None:
-    """Name of the phase that holds a source frame; None where there is none."""
+    """Name of the phase that contains a source frame, or None."""
     return next((p.name for p in phases if p.start <= frame < p.end), None)
 
 
@@ -227,16 +223,16 @@ def _labelled(
     video: str,
     row: int,
     index: FrameIndex,
-    found: Sequence[Neighbour],
+    neighbours: Sequence[Neighbour],
     phases: Mapping[str, Sequence[Phase]],
 ) -> Query:
     def label(name: str, row: int) -> str | None:
         return phase_at(phases.get(name, ()), int(index.rows(name).frame[row]))
 
-    wanted = label(video, row)
+    query_phase = label(video, row)
     hits = []
-    for neighbour in found:
+    for neighbour in neighbours:
         phase = label(neighbour.video, neighbour.index)
-        known = wanted is not None and phase is not None
-        hits.append(Hit(neighbour, phase, phase == wanted if known else None))
-    return Query(video, row, float(index.rows(video).time[row]), wanted, tuple(hits))
+        labelled = query_phase is not None and phase is not None
+        hits.append(Hit(neighbour, phase, phase == query_phase if labelled else None))
+    return Query(video, row, float(index.rows(video).time[row]), query_phase, tuple(hits))

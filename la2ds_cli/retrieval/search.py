@@ -1,7 +1,7 @@
-"""Nearest frames under the rules of retrieval: arrays in, rows out.
+"""Nearest frames under the limits of a retrieval: arrays in, rows out.
 
-`search` holds the rules; whatever finds the candidates, exactly (`exact`) or by lists
-(la2ds_cli.retrieval.ivf), only has to return as many as it is asked for.
+`search` applies the limits. A Finder returns the candidates, by exact search (`exact_finder`) or by
+the lists of an inverted file (la2ds_cli.retrieval.ivf), as many as it is asked for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BLOCK = 1 << 16  # rows whose exact distances are computed at once
 
 @dataclass(frozen=True)
 class Frames:
-    """All frames that can be searched, clip after clip.
+    """All frames that can be searched, concatenated clip by clip.
 
     value: (F, D) float32 features. time: (F,) seconds. start: (C + 1,) int64, the row at which
     each clip begins, and F.
@@ -36,7 +36,7 @@ class Frames:
     start: IntArray
 
     def own(self, clip: int) -> tuple[int, int]:
-        """First row of a clip, and the one after its last."""
+        """First row of a clip, and the row after its last."""
         return int(self.start[clip]), int(self.start[clip + 1])
 
     def clip_of(self, row: IntArray) -> IntArray:
@@ -46,8 +46,8 @@ class Frames:
 
 @dataclass(frozen=True)
 class Limits:
-    """k: frames per query. per_video: most of them from one clip. min_gap: seconds between two of
-    one clip."""
+    """Limits of a retrieval. k: frames per query. per_video: largest number of them from one clip.
+    min_gap: seconds between two of one clip."""
 
     k: int
     per_video: int
@@ -57,54 +57,56 @@ class Limits:
 def search(
     frames: Frames, find: Finder, clip: int, rows: Sequence[int], limits: Limits
 ) -> list[tuple[IntArray, FloatArray]]:
-    """For each row of `clip` (counted from its first) the k nearest frames of all other clips.
+    """The k nearest frames of all other clips, for each row of `clip` (counted from its first).
 
-    Rows of `frames` and their distances, float64, nearest first. A frame is passed over when its
-    clip has given `per_video` frames already, or one less than `min_gap` seconds away. A list is
-    shorter than k only when no further frame fits: more and more candidates are asked for.
+    Returns rows of `frames` and their distances, float64, nearest first. A frame is skipped if
+    `per_video` frames of its clip are nearer, or one that is less than `min_gap` seconds away. A
+    list is shorter than k only if no further frame fits: the number of candidates grows until then.
     """
     own = frames.own(clip)
     query = frames.value[own[0] + np.asarray(rows)]
     available = len(frames.value) - (own[1] - own[0])
-    nothing = np.zeros(0, np.int64), np.zeros(0)
-    found: list[tuple[IntArray, FloatArray]] = [nothing for _ in rows]
+    empty = np.zeros(0, np.int64), np.zeros(0)
+    nearest: list[tuple[IntArray, FloatArray]] = [empty for _ in rows]
     pending = list(range(len(rows)))
-    # Few frames are passed over as a rule; only where too many are, more candidates are taken.
+    # Usually few frames are skipped; more candidates are taken only for queries with too many.
     wanted = min(8 * limits.k, available)
     while pending and wanted:
         short = []
         for number, row in zip(pending, find(query[pending], own, wanted), strict=True):
-            distance, row = by_distance(query[number], frames.value, row)
-            kept = spread(frames.clip_of(row), frames.time[row], limits)
-            found[number] = row[kept], distance[kept]
-            if len(kept) < limits.k:
+            distance, row = sorted_by_distance(query[number], frames.value, row)
+            allowed = apply_limits(frames.clip_of(row), frames.time[row], limits)
+            nearest[number] = row[allowed], distance[allowed]
+            if len(allowed) < limits.k:
                 short.append(number)
         if wanted == available:
             break
         pending, wanted = short, min(4 * wanted, available)
-    return found
+    return nearest
 
 
-def spread(clip: IntArray, time: FloatArray, limits: Limits) -> IntArray:
-    """The first k of candidates that are sorted by distance, less those that the limits forbid.
+def apply_limits(clip: IntArray, time: FloatArray, limits: Limits) -> IntArray:
+    """The first k of candidates sorted by distance, without those that the limits forbid.
 
-    clip, time: (C,) clip number and seconds of each candidate. Returns their places in order.
+    clip, time: (C,) clip number and seconds of each candidate. Returns their indices, ascending.
     """
     taken: dict[int, list[float]] = {}
-    kept = []
+    chosen = []
     for n, (name, second) in enumerate(zip(clip.tolist(), time.tolist(), strict=True)):
         before = taken.setdefault(name, [])
         # Half a microsecond: a gap of exactly min_gap counts as far enough, whatever its rounding.
         near = any(abs(second - other) < limits.min_gap - 5e-7 for other in before)
         if len(before) < limits.per_video and not near:
             before.append(second)
-            kept.append(n)
-            if len(kept) == limits.k:
+            chosen.append(n)
+            if len(chosen) == limits.k:
                 break
-    return np.array(kept, dtype=np.int64)
+    return np.array(chosen, dtype=np.int64)
 
 
-def by_distance(query: FloatArray, value: FloatArray, row: IntArray) -> tuple[FloatArray, IntArray]:
+def sorted_by_distance(
+    query: FloatArray, value: FloatArray, row: IntArray
+) -> tuple[FloatArray, IntArray]:
     """Euclidean distances (C,) float64 from query (D,) to rows (C,) of value, ascending, and the
     rows in that order; equals by row.
 
@@ -117,7 +119,7 @@ def by_distance(query: FloatArray, value: FloatArray, row: IntArray) -> tuple[Fl
     return distance[order], row[order]
 
 
-def exact(value: FloatArray, device: DeviceName = "cpu") -> Finder:
+def exact_finder(value: FloatArray, device: DeviceName = "cpu") -> Finder:
     """A finder that compares a query with every row of value (F, D)."""
 
     def find(query: FloatArray, own: tuple[int, int], count: int) -> IntArray:
@@ -146,7 +148,7 @@ def _nearest(
 
     count = min(count, len(value) - (own[1] - own[0]))
     centred = torch.from_numpy(np.ascontiguousarray(query)).to(where)
-    least, place = [], []
+    least, rows = [], []
     for start in range(0, len(value), _FRAMES[where]):
         part = torch.from_numpy(value[start : start + _FRAMES[where]] - mean).to(where)
         # |query|^2 is the same for every frame and does not change the order.
@@ -154,6 +156,6 @@ def _nearest(
         score[:, max(own[0] - start, 0) : max(own[1] - start, 0)] = torch.inf
         best = torch.topk(score, min(count, len(part)), dim=1, largest=False)
         least.append(best.values)
-        place.append(best.indices + start)
+        rows.append(best.indices + start)
     of_all = torch.topk(torch.cat(least, dim=1), count, dim=1, largest=False).indices
-    return torch.cat(place, dim=1).gather(1, of_all).cpu().numpy()
+    return torch.cat(rows, dim=1).gather(1, of_all).cpu().numpy()

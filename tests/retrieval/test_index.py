@@ -92,12 +92,12 @@ def test_an_extended_index_is_the_fresh_one(project: Project) -> None:
     replace_pose(project, "ben", 9)
     remove(project, "anna")
     update = update_pose_index(project, "penn13")
-    assert (update.kept, update.added, update.dropped) == (1, 2, 1)
+    assert (update.reused, update.added, update.dropped) == (1, 2, 1)
     assert update.index.clips == ("ben", "cleo", "dora")
     content = project.index_path("pose-penn13").read_bytes()
     assert same(update.index, fresh(project, "pose-penn13", lambda: pose_index(project)))
     assert project.index_path("pose-penn13").read_bytes() == content
-    stored = frame_index.read(project.index_path("pose-penn13"))
+    stored = frame_index.read_index(project.index_path("pose-penn13"))
     assert stored is not None
     assert same(update.index, stored)
 
@@ -132,7 +132,7 @@ def test_a_lower_frame_rate_makes_every_velocity_anew(project: Project) -> None:
     add(project, "slow", 30, 3, fps=10.0)
     update = update_pose_index(project, "penn13")
     assert update.index.recipe.config["fps"] == pytest.approx(10)
-    assert (update.kept, update.added) == (0, 4)
+    assert (update.reused, update.added) == (0, 4)
     assert same(update.index, fresh(project, "pose-penn13", lambda: pose_index(project)))
     remove(project, "slow")
     assert update_pose_index(project, "penn13").index.recipe.config["fps"] == pytest.approx(20)
@@ -158,9 +158,9 @@ def test_half_an_index_is_never_taken_for_whole(project: Project, share: float) 
     path = project.index_path("pose-penn13")
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    assert frame_index.read(path) is None
+    assert frame_index.read_index(path) is None
     update = update_pose_index(project, "penn13")
-    assert (update.kept, update.added) == (0, 3)
+    assert (update.reused, update.added) == (0, 3)
     assert same(update.index, whole)
     assert path.read_bytes() == content
 
@@ -176,8 +176,8 @@ def test_parts_that_do_not_fit_together_are_no_index(project: Project, broken: s
         "rate": whole.rate[1:],
         "clips": ("anna", "ben", "eve"),
     }
-    frame_index.write(path, replace(whole, **{broken: changed[broken]}))
-    assert frame_index.read(path) is None
+    frame_index.write_index(path, replace(whole, **{broken: changed[broken]}))
+    assert frame_index.read_index(path) is None
 
 
 def test_a_failed_write_leaves_the_old_index(
@@ -202,7 +202,7 @@ def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
     trained: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     update = update_model_index(trained, "default")
-    assert (update.kept, update.added) == (0, 3)
+    assert (update.reused, update.added) == (0, 3)
     for clip in update.index.clips:
         stored = trained.read_embedding("default", clip)[0]
         np.testing.assert_array_equal(update.index.rows(clip).value, stored.value)
@@ -238,7 +238,7 @@ def test_other_weights_start_a_new_index(trained: Project) -> None:
     config = trained.config(overrides=["train.seed=5"])
     train(trained, run="default", config=config, overwrite=True)
     update = update_model_index(trained, "default")
-    assert (update.kept, update.added, update.dropped) == (0, 3, 0)
+    assert (update.reused, update.added, update.dropped) == (0, 3, 0)
     assert update.index.recipe.inputs["model"] != before.recipe.inputs["model"]
     assert not np.allclose(update.index.value, before.value)
 

@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.retrieval import ivf
-from la2ds_cli.retrieval.search import Frames, Limits, exact, search
+from la2ds_cli.retrieval.search import Frames, Limits, exact_finder, search
 
 faiss = pytest.importorskip("faiss", reason="the extra faiss is not installed")
 
@@ -26,7 +26,7 @@ def frames() -> Frames:
 
 @pytest.fixture(scope="module")
 def file(frames: Frames) -> ivf.InvertedFile:
-    return ivf.build(frames.value)
+    return ivf.build_inverted_file(frames.value)
 
 
 def test_number_of_lists() -> None:
@@ -39,7 +39,7 @@ def test_all_lists_give_the_exact_answer(
 ) -> None:
     rows = [0, 17, 99]
     found = search(frames, file.finder(file.lists), 3, rows, limits)
-    expected = search(frames, exact(frames.value), 3, rows, limits)
+    expected = search(frames, exact_finder(frames.value), 3, rows, limits)
     for (row, distance), (other, other_distance) in zip(found, expected, strict=True):
         np.testing.assert_array_equal(row, other)
         np.testing.assert_array_equal(distance, other_distance)
@@ -98,7 +98,7 @@ def test_recall_with_fewer_frames_than_the_sample_asks_for() -> None:
     assert sample.row.tolist() == [0, 1, 2, 3, 4, 5]
     assert sample.nearest[0, :5].tolist() == [2, 3, 4, 5, -1]
     assert sample.nearest[5, :3].tolist() == [1, 0, -1]
-    assert ivf.recall(frames, exact(value), sample, 7) == 1.0
+    assert ivf.recall(frames, exact_finder(value), sample, 7) == 1.0
 
 
 def test_bytes_come_back_and_others_are_refused(frames: Frames, file: ivf.InvertedFile) -> None:
@@ -117,7 +117,7 @@ def test_settings_of_faiss_are_put_back(frames: Frames) -> None:
     before = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
     with ivf._settings():
         assert faiss.cvar.distance_compute_blas_threshold == 800
-    ivf.build(frames.value[:200])
+    ivf.build_inverted_file(frames.value[:200])
     assert (faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()) == before
 
 

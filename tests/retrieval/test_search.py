@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from la2ds_cli.retrieval import search as frame_search
-from la2ds_cli.retrieval.search import Frames, Limits, by_distance, exact, search, spread
+from la2ds_cli.retrieval.search import (
+    Frames,
+    Limits,
+    apply_limits,
+    exact_finder,
+    search,
+    sorted_by_distance,
+)
 
 NOBODY = (0, 0)  # no rows are the query's own
 
@@ -27,7 +34,7 @@ FRAMES = frames_of(CLIPS)
 
 
 def known(rows: list[int], limits: Limits, frames: Frames = FRAMES) -> list[list[int]]:
-    found = search(frames, exact(frames.value), 0, rows, limits)
+    found = search(frames, exact_finder(frames.value), 0, rows, limits)
     return [row.tolist() for row, _ in found]
 
 
@@ -37,22 +44,22 @@ def test_exact_rows_equal_plain_sorting(monkeypatch: pytest.MonkeyPatch) -> None
     random = np.random.default_rng(0)
     base, query = random.normal(size=(300, 12)), random.normal(size=(7, 12))
     plain = np.linalg.norm(base[None] - query[:, None], axis=-1).argsort(axis=1)
-    np.testing.assert_array_equal(exact(base)(query, NOBODY, 9), plain[:, :9])
-    np.testing.assert_array_equal(exact(base)(query, NOBODY, 999), plain)
+    np.testing.assert_array_equal(exact_finder(base)(query, NOBODY, 9), plain[:, :9])
+    np.testing.assert_array_equal(exact_finder(base)(query, NOBODY, 999), plain)
     others = [[row for row in line if not 50 <= row < 150] for line in plain]
-    np.testing.assert_array_equal(exact(base)(query, (50, 150), 999), others)
+    np.testing.assert_array_equal(exact_finder(base)(query, (50, 150), 999), others)
 
 
 def test_a_large_common_mean_does_no_harm() -> None:
     random = np.random.default_rng(1)
     base = random.normal(size=(300, 12)).astype(np.float32) + np.float32(1000)
     query = base[:3] + np.float32(0.01)
-    assert exact(base)(query, NOBODY, 1)[:, 0].tolist() == [0, 1, 2]
+    assert exact_finder(base)(query, NOBODY, 1)[:, 0].tolist() == [0, 1, 2]
 
 
 def test_distances_are_those_of_differences_and_equals_go_by_row() -> None:
     value = np.array([[3, 4], [0, 1], [0, -1], [0, 0]], np.float32)
-    distance, row = by_distance(np.zeros(2, np.float32), value, np.array([0, 2, 1, 3]))
+    distance, row = sorted_by_distance(np.zeros(2, np.float32), value, np.array([0, 2, 1, 3]))
     assert row.tolist() == [3, 1, 2, 0]
     assert distance.tolist() == [0, 1, 1, 5]
 
@@ -60,15 +67,17 @@ def test_distances_are_those_of_differences_and_equals_go_by_row() -> None:
 def test_spread_keeps_distance_in_time_and_a_limit_per_clip() -> None:
     clip = np.array([0, 0, 1, 0, 0, 1, 2])
     time = np.array([1.0, 1.1, 1.1, 1.25, 9.0, 5.0, 0.0])
-    assert spread(clip, time, Limits(7, 7, 0.25)).tolist() == [0, 2, 3, 4, 5, 6]
-    assert spread(clip, time, Limits(7, 2, 0.25)).tolist() == [0, 2, 3, 5, 6]
-    assert spread(clip, time, Limits(7, 1, 0.25)).tolist() == [0, 2, 6]
-    assert spread(clip, time, Limits(2, 7, 0.25)).tolist() == [0, 2]
-    assert spread(clip, time, Limits(7, 7, 0.0)).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert apply_limits(clip, time, Limits(7, 7, 0.25)).tolist() == [0, 2, 3, 4, 5, 6]
+    assert apply_limits(clip, time, Limits(7, 2, 0.25)).tolist() == [0, 2, 3, 5, 6]
+    assert apply_limits(clip, time, Limits(7, 1, 0.25)).tolist() == [0, 2, 6]
+    assert apply_limits(clip, time, Limits(2, 7, 0.25)).tolist() == [0, 2]
+    assert apply_limits(clip, time, Limits(7, 7, 0.0)).tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_known_neighbours() -> None:
-    (first, gap), (second, _) = search(FRAMES, exact(FRAMES.value), 0, [0, 1], Limits(2, 2, 0.25))
+    (first, gap), (second, _) = search(
+        FRAMES, exact_finder(FRAMES.value), 0, [0, 1], Limits(2, 2, 0.25)
+    )
     assert first.tolist() == [3, 5]  # x at 0.5, y at 1.0
     assert gap.tolist() == [0.5, 1.0]
     assert second.tolist() == [6, 4]
@@ -95,5 +104,5 @@ def test_cuda_finds_the_same_frames() -> None:
     random = np.random.default_rng(2)
     base = random.normal(size=(5000, 32)).astype(np.float32)
     query = random.normal(size=(600, 32)).astype(np.float32)
-    found = exact(base, "cuda")(query, (10, 200), 7)
-    np.testing.assert_array_equal(found, exact(base)(query, (10, 200), 7))
+    found = exact_finder(base, "cuda")(query, (10, 200), 7)
+    np.testing.assert_array_equal(found, exact_finder(base)(query, (10, 200), 7))

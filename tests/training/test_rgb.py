@@ -212,7 +212,7 @@ def test_joints_alone_are_not_enough(tmp_path: Path, settings: list[str]) -> Non
     project = filmed(tmp_path / "project", 2, 16)
     config = project.config(overrides=settings)
     train(project, config=config, device="cpu")
-    with pytest.raises(UserError, match="there are only joints here"):
+    with pytest.raises(UserError, match="only joints are available"):
         load_embedder(project, device="cpu")([sequence(np.linspace(0, 1, 16))])
     for sweep in (limb_sweep, noise_sweep):
         with pytest.raises(UserError, match="worse joints change nothing") as caught:
