@@ -1,9 +1,9 @@
 """Extraction spread over a Ray cluster: a pool of actors, each with its own networks.
 
 Every node must see the project's folder and the videos under the same paths. An actor writes the
-poses of a clip as a local run does, whole or not at all and byte for byte the same; the driver
-alone writes tables. A worker that dies is replaced and its clip is given to another; a driver that
-dies leaves the clips that were done.
+poses of a clip as a local run does: atomically, and byte for byte the same. Only the driver writes
+tables. A worker that dies is replaced and its clip is processed by another one; if the driver dies,
+the finished clips remain.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ from la2ds_cli.poses.extraction import ClipOutcome, Extraction
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.video.reader import VideoInfo
 
-_OTHERWISE = ", or use --shard I/N in as many jobs"
+_ALTERNATIVE = ", or use --shard I/N in as many jobs"
 _ARROW_FOR_NUMPY_2 = 26  # the first pyarrow that cannot be imported beside numpy 1
-_ANSWER_SECONDS = 10.0  # for a head to answer; Ray itself tries for minutes
+_ANSWER_SECONDS = 10.0  # time limit for an answer of the head; Ray itself tries for minutes
 # The greeting of an HTTP/2 client with empty settings, to which a gRPC server answers in kind.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 _SETTINGS = 4  # type of the frame that every HTTP/2 server sends first
 
 
 def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOutcome]:
-    """Outcomes of the sources in their order, each as soon as it and those before it are done.
+    """Outcomes of the sources in their order, each as soon as it and all before it are finished.
 
-    Joins the cluster of RAY_ADDRESS, or starts one on this machine. Raises UserError (exit 6)
-    where Ray cannot be imported or its cluster does not answer, and what an actor found to concern
-    the whole run.
+    Joins the cluster of RAY_ADDRESS, or starts one on this machine. Raises UserError (exit 6) if
+    Ray cannot be imported or its cluster does not answer, and any UserError of an actor that
+    concerns the entire run.
     """
     ray = _ray()
     if not ray.is_initialized():
         _connect(ray)
-    rows = [{"place": place, **_row(source)} for place, source in enumerate(sources)]
+    rows = [{"index": index, **_to_row(source)} for index, source in enumerate(sources)]
     gpus = int(ray.cluster_resources().get("GPU", 0)) if run.device != "cpu" else 0
     actors = min(len(rows), gpus or max(int(ray.cluster_resources().get("CPU", 1)), 1))
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    # One clip per block: Ray hands out blocks, and a clip is the unit that a worker may lose; it
-    # starts another worker and gives it the block again, as often as it takes.
-    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+    # One clip per block: if a worker dies, Ray starts another one and repeats the block, as often
+    # as needed, so that only one clip is repeated.
+    finished = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         ClipWorker,
         fn_constructor_args=(str(run.project.root), run.config, run.device, run.overwrite),
         compute=ray.data.ActorPoolStrategy(size=actors),
@@ -61,18 +61,21 @@ def ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOut
         num_gpus=1 if gpus else 0,
     )
     waiting: dict[int, ClipOutcome] = {}
-    place = 0
-    for row in done.iter_rows():
-        waiting[row["place"]] = _made(row)
-        while place in waiting:
-            made = waiting.pop(place)
-            run.progress.advance(2 * made.result.frames)
-            yield made
-            place += 1
+    following = 0
+    for row in finished.iter_rows():
+        waiting[row["index"]] = _to_outcome(row)
+        while following in waiting:
+            outcome = waiting.pop(following)
+            run.progress.advance(2 * outcome.result.frames)
+            yield outcome
+            following += 1
 
 
 def _connect(ray: Any) -> None:
-    """To the cluster of RAY_ADDRESS, else to one started here; UserError (exit 6) in vain."""
+    """Join the cluster of RAY_ADDRESS, or start one on this machine.
+
+    Raises UserError (exit 6) if the cluster does not answer.
+    """
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
         ray.init("local", log_to_driver=False, include_dashboard=False)
@@ -89,32 +92,32 @@ def _connect(ray: Any) -> None:
 
 
 def _check_answer(address: str) -> None:
-    """OSError or ValueError where nothing that could be Ray listens at HOST:PORT.
+    """Raises OSError or ValueError if no server that could be Ray listens at HOST:PORT.
 
-    `ray.init` goes on trying a wrong address for minutes and takes no time limit. An open port is
-    not enough: that of the dashboard is one. Other forms (`auto`, `ray://`, those of hosted
-    clusters) are Ray's to judge.
+    `ray.init` tries a wrong address for minutes and has no time limit. An open port is not enough:
+    that of the dashboard is open as well. Other forms (`auto`, `ray://`, those of hosted clusters)
+    are left to Ray.
     """
     if "://" in address or ":" not in address:
         return
-    place = urlsplit(f"//{address}")
-    if not place.hostname or not place.port:
+    parts = urlsplit(f"//{address}")
+    if not parts.hostname or not parts.port:
         return
-    with socket.create_connection((place.hostname, place.port), _ANSWER_SECONDS) as connection:
+    with socket.create_connection((parts.hostname, parts.port), _ANSWER_SECONDS) as connection:
         if os.environ.get("RAY_USE_TLS", "0") != "0":
-            return  # it would not answer a greeting in the clear
+            return  # with TLS it does not answer an unencrypted greeting
         connection.sendall(_GREETING)
         with connection.makefile("rb") as answer:
             head = answer.read(9)
         if len(head) < 9 or head[3] != _SETTINGS:
-            raise OSError("what listens there is not the head of a Ray cluster")
+            raise OSError("the server at that address is not the head of a Ray cluster")
 
 
 def _ray() -> Any:
     with optional_import(
         ["ray"],
         "--engine ray needs the package ray, which is not installed",
-        f"pip install 'la2ds[ray]'{_OTHERWISE}",
+        f"pip install 'la2ds[ray]'{_ALTERNATIVE}",
         repair=_repair(),
     ):
         import ray  # pyright: ignore[reportMissingImports]
@@ -123,16 +126,16 @@ def _ray() -> Any:
 
 
 def _repair() -> str:
-    """What to do where Ray is there and cannot be imported."""
+    """The hint for a Ray that is installed and cannot be imported."""
     # pyarrow, which ray.data imports, asks for numpy 2 without declaring it, so that installers put
     # a new one beside the numpy 1 of the extras mediapipe and mmpose.
     numpy, arrow = _major("numpy"), _major("pyarrow")
     if numpy < 2 and arrow >= _ARROW_FOR_NUMPY_2:
         return (
             f"pip install 'pyarrow<{_ARROW_FOR_NUMPY_2}', as pyarrow {arrow} does not work with "
-            f"the numpy {numpy} that mediapipe and mmpose need{_OTHERWISE}"
+            f"the numpy {numpy} that mediapipe and mmpose need{_ALTERNATIVE}"
         )
-    return f"pip install --force-reinstall 'la2ds[ray]'{_OTHERWISE}"
+    return f"pip install --force-reinstall 'la2ds[ray]'{_ALTERNATIVE}"
 
 
 def _major(package: str) -> int:
@@ -143,29 +146,30 @@ def _major(package: str) -> int:
 
 
 class ClipWorker:
-    """One actor: networks of its own, one clip at a time. Rows in and out are plain dicts."""
+    """An actor with its own networks, one clip at a time. Its input and output rows are dicts."""
 
     def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
         project = Project.open(Path(root))
         self.run = Extraction(project, config, device, Progress(), overwrite, workers=1)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        source = _source(row)
+        source = _to_source(row)
         try:
             with self.run.networks():
-                made = self.run.attempt(source)
+                outcome = self.run.attempt(source)
         except UserError as error:
             return {
-                "place": row["place"],
+                "index": row["index"],
                 "error": error.message,
                 "hint": error.hint,
                 "exit_code": int(error.exit_code),
             }
-        result = made.result.to_json()
-        return {"place": row["place"], **result, "persons": made.persons, "seconds": made.seconds}
+        result = outcome.result.to_json()
+        counts = {"persons": outcome.persons, "seconds": outcome.seconds}
+        return {"index": row["index"], **result, **counts}
 
 
-def _row(source: ClipSource) -> dict[str, Any]:
+def _to_row(source: ClipSource) -> dict[str, Any]:
     return {
         "name": source.name,
         "path": str(source.path),
@@ -176,7 +180,7 @@ def _row(source: ClipSource) -> dict[str, Any]:
     }
 
 
-def _source(row: dict[str, Any]) -> ClipSource:
+def _to_source(row: dict[str, Any]) -> ClipSource:
     info = {name[6:]: value for name, value in row.items() if name.startswith("video_")}
     return ClipSource(
         name=row["name"],
@@ -188,7 +192,7 @@ def _source(row: dict[str, Any]) -> ClipSource:
     )
 
 
-def _made(row: dict[str, Any]) -> ClipOutcome:
+def _to_outcome(row: dict[str, Any]) -> ClipOutcome:
     if row.get("error") is not None:
         raise UserError(row["error"], hint=row["hint"], exit_code=ExitCode(row["exit_code"]))
     fields = {name: row[name] for name in ItemResult("", "", "ok").to_json()}

@@ -46,8 +46,9 @@ class ClipRows:
 class FrameIndex:
     """Rows of all clips.
 
-    clips: ids in order of the rows. start: (C + 1,) int64, the first row of each, and F. value: (F, D) float32. frame: (F,) int64, in the source. time: (F,) float64 seconds. rate: one
-    per clip, as in ClipRows.
+    clips: ids in order of the rows. start: (C + 1,) int64, the first row of each, and F. value:
+    (F, D) float32. frame: (F,) int64, in the source. time: (F,) float64 seconds. rate: one per
+    clip, as in ClipRows.
     """
 
     clips: tuple[str, ...]

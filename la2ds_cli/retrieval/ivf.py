@@ -1,8 +1,8 @@
 """Nearest frames by an inverted file of faiss, which searches only the lists near a query.
 
 Needs the optional extra `faiss`. Vectors are stored uncompressed (IVF, Flat), so that the result is
-exact if all lists are probed. From top to bottom: the inverted file, its recall, and its file beside
-the index.
+exact if all lists are probed. From top to bottom: the inverted file, its recall, and its file
+beside the index.
 """
 
 from __future__ import annotations

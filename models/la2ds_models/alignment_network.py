@@ -60,7 +60,7 @@ class FrameEncoder(nn.Module):
 
 class EarlierFrame(nn.Module):
     """Frame tokens (B, T, D) joined with those of the frame `context` frames before, or of the
-    first: how methods that embed single frames tell a way there from the way back (TCC stacks two
+    first: how methods that embed single frames tell a movement from its reverse (TCC stacks two
     frames, 15 frames apart)."""
 
     def __init__(self, context: int, width: int) -> None:
@@ -108,7 +108,7 @@ class AlignmentNetwork(SequenceNetwork):
 
         A component is switched off by 0 layers, "none" or False. Without spatial layers the frame
         token is one linear layer on the flattened map. Without cross layers the MLP and the
-        position code before them are gone, too.
+        position code before them are removed as well.
         """
         super().__init__()
         spatial: SpatialTransformer | FlatMap | None = None

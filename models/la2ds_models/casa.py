@@ -9,7 +9,7 @@ indices are CASA's): la2ds_models.alignment_network.contrastive_regression.
 Deviations, each for a reason:
 
 * 2D joints instead of 3D ones. CASA puts every frame into a body frame: root at zero, turned to
-  face one way, one bone long. In the picture only the root and the scale can be taken away; places
+  face one way, one bone long. In the image only the root and the scale can be taken away; places
   in the crop and scores stand beside those coordinates, as la2ds reads them.
 * Padding is masked in every attention and in the matching. The released code pads with zeros to
   the longest clip of the data set and attends to them, so that embeddings depend on the padding.
@@ -55,7 +55,7 @@ class CasaNetwork(SequenceNetwork):
 
     `encode` gives the tokens with their position code, `cross` all attention, of the clips to
     themselves and to each other. `embed` pairs a clip with itself, as CASA does at test time, and
-    gives what stands before the projection head; model.embed_at has no say.
+    gives what stands before the projection head; model.embed_at is ignored.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ def with_attention(embedding: nn.Module, settings: dict[str, Any]) -> CasaNetwor
 
 
 def need_joints_alone(channels: int, joint_width: int) -> None:
-    """ValueError for a network that would be given heatmaps, or no joints."""
+    """Raises ValueError for a network that would read heatmaps, or no joints."""
     if channels or not joint_width:
         raise ValueError("this network reads joint coordinates alone: model.input must be joints")
 

@@ -113,7 +113,7 @@ class _Part:
 def exclusive(target: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Make the folder of `target` and let one process at a time work on that file.
 
-    note: told when another process has to be waited for. Raises StorageProblem.
+    note: called when another process has to be waited for. Raises StorageProblem.
     """
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     with _storing(target):
@@ -142,7 +142,7 @@ def download(
     """Put the file at `target`, from the first of `urls` that gives it. Needs `exclusive`.
 
     sha256: the digest in hex, or the start of it. size: bytes if known, to look for space before
-    anything is asked. progress: called with bytes done and in all (0 = unknown). note: told one
+    anything is asked. progress: called with bytes done and in all (0 = unknown). note: gets one
     line about another attempt.
 
     Raises DownloadFailed and StorageProblem. What was got of the file stays for the next call,
@@ -246,19 +246,19 @@ def _origin(url: str, headers: http.client.HTTPMessage, length: int) -> _Origin:
 
 def _continues(response: Any, offset: int, origin: _Origin) -> bool:
     """Whether an answer is the rest of the file that the part is the beginning of."""
-    said = response.headers.get("Content-Range") or ""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", said)
-    if response.status != 206 or found is None or int(found[1]) != offset:
+    header = response.headers.get("Content-Range") or ""
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", header)
+    if response.status != 206 or match is None or int(match[1]) != offset:
         return False
-    return found[2] == "*" or not origin.length or int(found[2]) == origin.length
+    return match[2] == "*" or not origin.length or int(match[2]) == origin.length
 
 
 def _check_content(url: str, part: _Part, sha256: str) -> None:
     with part.path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if not found.startswith(sha256):
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if not actual.startswith(sha256):
         part.discard()
-        raise Refused(f"{url}: wrong content, sha256 {found[:16]}… instead of {sha256}")
+        raise Refused(f"{url}: wrong content, sha256 {actual[:16]}… instead of {sha256}")
 
 
 def _check_space(path: Path, needed: int) -> None:

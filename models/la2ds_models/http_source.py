@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class BrokenOff(Exception):
-    """The transfer did not begin or ended early; it is worth another attempt."""
+    """The transfer did not begin or ended early; another attempt may succeed."""
 
 
 def open_address(url: str, headers: Mapping[str, str], timeout: float) -> Any:
@@ -37,7 +37,7 @@ def open_address(url: str, headers: Mapping[str, str], timeout: float) -> Any:
 
 @contextlib.contextmanager
 def network_errors(url: str) -> Iterator[None]:
-    """Errors of the network, sorted into those worth another attempt and those that are not."""
+    """Errors of the network, divided into those that another attempt may fix and the others."""
     name = host(url)
     try:
         yield
@@ -69,7 +69,7 @@ def host(url: str) -> str:
 
 
 class _Errors(urllib.request.HTTPErrorProcessor):
-    """Lets 416 (no such range) through: it says something about the part, not the address."""
+    """Lets 416 (no such range) through: it concerns the part, not the address."""
 
     def http_response(self, request: Any, response: Any) -> Any:
         return response if response.status == 416 else super().http_response(request, response)

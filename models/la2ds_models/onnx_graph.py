@@ -43,15 +43,15 @@ def onnx_graph(
     maps = None if map_shape is None else torch.rand(_TRACED, *map_shape)
     joints = None if joint_shape is None else torch.rand(_TRACED, *joint_shape)
     frames = {0: torch.export.Dim("frames", min=1)}
-    given = {"maps": maps, "joints": joints}
-    dims = {name: None if value is None else frames for name, value in given.items()}
+    arrays = {"maps": maps, "joints": joints}
+    dims = {name: None if value is None else frames for name, value in arrays.items()}
     with torch.no_grad():
         traced = torch.export.export(
             _OneClip(network), (maps, joints), dynamic_shapes=dims, strict=False
         )
         program = torch.onnx.export(
             traced,
-            input_names=[name for name, value in given.items() if value is not None],
+            input_names=[name for name, value in arrays.items() if value is not None],
             output_names=[OUTPUT],
             opset_version=OPSET,
             dynamo=True,

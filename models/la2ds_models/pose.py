@@ -28,7 +28,7 @@ class PoseVariant:
 
     ``architecture`` is a name of timm's HRNet configurations or ``demo``, ``input_size`` is (H, W)
     in pixels, ``stride`` input pixels per heatmap pixel and ``sigma`` the standard deviation of
-    the Gaussian targets in heatmap pixels. ``decoder`` says how the published figures of the
+    the Gaussian targets in heatmap pixels. ``decoder`` names how the published figures of the
     weights were decoded, ``udp`` whether they were trained with unbiased data processing, and
     ``kernel`` is the side, in heatmap pixels, of the Gaussian of DARK decoding for that sigma.
     """
@@ -133,7 +133,7 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
     path = Path(path)
     expected = network.state_dict()
     renamed = {_network_name(key): value for key, value in read_checkpoint(path)[0].items()}
-    found = {
+    tensors = {
         name: value
         for name, value in renamed.items()
         if name in expected or not _CLASSIFICATION.match(name)
@@ -141,9 +141,11 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
     # Old checkpoints predate the step counter, which has no influence on the output.
     for name, value in expected.items():
         if name.endswith("num_batches_tracked"):
-            found.setdefault(name, value)
-    _check_keys(path, expected, found)
-    network.load_state_dict({name: value.to(expected[name].dtype) for name, value in found.items()})
+            tensors.setdefault(name, value)
+    _check_keys(path, expected, tensors)
+    network.load_state_dict(
+        {name: value.to(expected[name].dtype) for name, value in tensors.items()}
+    )
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
@@ -204,16 +206,16 @@ def _network_name(key: str) -> str:
     return name if name.startswith("final_layer.") else f"backbone.{name}"
 
 
-def _check_keys(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+def _check_keys(path: Path, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     problem = []
-    if missing := [name for name in expected if name not in found]:
+    if missing := [name for name in expected if name not in tensors]:
         problem.append(f"{len(missing)} missing ({_some(missing)})")
-    if unknown := [name for name in found if name not in expected]:
+    if unknown := [name for name in tensors if name not in expected]:
         problem.append(f"{len(unknown)} unknown ({_some(unknown)})")
     mismatch = [
-        f"{name}: file {tuple(found[name].shape)}, network {tuple(value.shape)}"
+        f"{name}: file {tuple(tensors[name].shape)}, network {tuple(value.shape)}"
         for name, value in expected.items()
-        if name in found and found[name].shape != value.shape
+        if name in tensors and tensors[name].shape != value.shape
     ]
     if mismatch:
         problem.append(f"{len(mismatch)} of another shape ({_some(mismatch)})")

@@ -10,8 +10,8 @@ Differs from these papers:
 * nothing of it is trained. They fine-tune the base network (the released code of TCC its batch
   normalisation alone, `only_bn`), which asks for a GPU; with fixed weights the features of a clip
   are computed once, and training goes on a CPU;
-* the mean over the 14 x 14 places is taken here. They give the whole map of a frame and of frames
-  before it to two 3D convolutions and take the largest value over places afterwards; the mean keeps
+* the mean over the 14 x 14 cells is taken here. They give the entire map of a frame and of frames
+  before it to two 3D convolutions and take the largest value over cells afterwards; the mean keeps
   what is seen and little of where;
 * the network is torchvision's (stride in the 3 x 3 convolutions), with its weights of 2021
   (IMAGENET1K_V2). The released code of TCC has Keras's ResNet50V2, normalised before each block.
@@ -42,10 +42,10 @@ class Conv4c(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        whole = resnet50(weights=None)
-        self.conv1, self.bn1, self.relu = whole.conv1, whole.bn1, whole.relu
-        self.maxpool, self.layer1, self.layer2 = whole.maxpool, whole.layer1, whole.layer2
-        self.layer3 = cast(nn.Sequential, whole.layer3)[:3]
+        resnet = resnet50(weights=None)
+        self.conv1, self.bn1, self.relu = resnet.conv1, resnet.bn1, resnet.relu
+        self.maxpool, self.layer1, self.layer2 = resnet.maxpool, resnet.layer1, resnet.layer2
+        self.layer3 = cast(nn.Sequential, resnet.layer3)[:3]
 
     def forward(self, image: Tensor) -> Tensor:
         value = self.maxpool(self.relu(self.bn1(self.conv1(image))))
@@ -74,7 +74,7 @@ def prepare(frames: Sequence[np.ndarray], device: torch.device) -> Tensor:
 
 
 def load_resnet(path: Path) -> Conv4c:
-    """The network with the weights of a file of torchvision's ResNet-50, ready to compute.
+    """The network with the weights of a file of torchvision's ResNet-50.
 
     path: .pth or .safetensors. Nothing in it is executed; layers above Conv4c are left out.
 
@@ -83,16 +83,16 @@ def load_resnet(path: Path) -> Conv4c:
     """
     network = Conv4c()
     wanted = network.state_dict()
-    found = {key: value for key, value in read_checkpoint(path)[0].items() if key in wanted}
-    missing = [key for key in wanted if key not in found and not key.endswith("_tracked")]
+    tensors = {key: value for key, value in read_checkpoint(path)[0].items() if key in wanted}
+    missing = [key for key in wanted if key not in tensors and not key.endswith("_tracked")]
     if missing:
         raise ValueError(f"{path.name} is no ResNet-50 of torchvision: it lacks {missing[0]}")
-    for key, value in found.items():
+    for key, value in tensors.items():
         if value.shape != wanted[key].shape:
             shapes = f"{tuple(value.shape)} instead of {tuple(wanted[key].shape)}"
             raise ValueError(f"{path.name} is no ResNet-50 of torchvision: {key} has {shapes}")
     # Old files lack the step counter of the normalisation, which has no influence on the output.
-    network.load_state_dict(wanted | found)
+    network.load_state_dict(wanted | tensors)
     network.eval().requires_grad_(False)
     for parameter in network.parameters():
         if parameter.dim() == 4:  # this order of memory is a quarter faster on a CPU

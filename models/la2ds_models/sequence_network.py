@@ -60,9 +60,9 @@ class SequenceNetwork(nn.Module):
 
 
 def is_padded(frames: Tensor, mask: Tensor) -> bool:
-    """Whether a batch of packed frames (F, ...) has padding: more places in `mask` than frames.
+    """Whether a batch of packed frames (F, ...) has padding: more entries in `mask` than frames.
 
-    Told by the shapes, so that no value is waited for and an exported graph needs no branch.
+    Decided by the shapes, so that no value is computed and an exported graph needs no branch.
     """
     return frames.shape[0] != mask.numel()
 

@@ -66,18 +66,18 @@ class _SoftDTW(torch.autograd.Function):
         # and the row in front stand for what lies outside.
         weight = cost.new_full((diagonals + 2, pairs, rows + 1), -torch.inf)
         weight[0, :, 0] = 0  # in front of the cell (0, 0), where every path begins
-        step = cost.new_zeros(diagonals, 3, pairs, rows)  # probability of a cell's three ways in
+        step = cost.new_zeros(diagonals, 3, pairs, rows)  # probability of the three predecessors
         for d in range(diagonals):
             start, stop = _rows(d, rows, columns)
-            ways = torch.stack(
+            moves = torch.stack(
                 [
                     weight[d, :, start:stop],  # from (i - 1, j - 1)
                     weight[d + 1, :, start:stop],  # from (i - 1, j)
                     weight[d + 1, :, start + 1 : stop + 1],  # from (i, j - 1)
                 ]
             )
-            before = torch.logsumexp(ways, dim=0)
-            torch.exp(ways - before, out=step[d, :, :, start:stop])
+            before = torch.logsumexp(moves, dim=0)
+            torch.exp(moves - before, out=step[d, :, :, start:stop])
             torch.sub(before, skewed[d, :, start:stop], out=weight[d + 2, :, start + 1 : stop + 1])
         ctx.save_for_backward(step, last)
         ctx.columns = columns
@@ -93,14 +93,14 @@ class _SoftDTW(torch.autograd.Function):
         passed[last.sum(dim=0), torch.arange(pairs, device=step.device), last[0]] = gradient
         for d in range(diagonals - 1, 0, -1):  # each cell hands on to the three it came from
             start, stop = _rows(d, rows, ctx.columns)
-            here, way = passed[d, :, start:stop], step[d, :, :, start:stop]
-            passed[d - 1, :, start:stop].addcmul_(here, way[2])
+            here, move = passed[d, :, start:stop], step[d, :, :, start:stop]
+            passed[d - 1, :, start:stop].addcmul_(here, move[2])
             low = max(start, 1)  # the first row has none before it
             if low < stop:
-                here, way = here[:, low - start :], way[:, :, low - start :]
-                passed[d - 1, :, low - 1 : stop - 1].addcmul_(here, way[1])
+                here, move = here[:, low - start :], move[:, :, low - start :]
+                passed[d - 1, :, low - 1 : stop - 1].addcmul_(here, move[1])
                 if d > 1:
-                    passed[d - 2, :, low - 1 : stop - 1].addcmul_(here, way[0])
+                    passed[d - 2, :, low - 1 : stop - 1].addcmul_(here, move[0])
         return _unskew(passed, ctx.columns), None
 
 
@@ -114,7 +114,7 @@ def _skew(matrix: Tensor) -> Tensor:
     pairs, rows, columns = matrix.shape
     wide = matrix.new_zeros(pairs, rows, rows + columns)
     wide[:, :, :columns] = matrix
-    # Rows one place shorter over the same memory: row i moves by i places.
+    # Rows one element shorter over the same memory: row i moves by i elements.
     narrow = wide.view(pairs, -1)[:, : rows * (rows + columns - 1)]
     return narrow.reshape(pairs, rows, -1).permute(2, 0, 1).contiguous()
 

@@ -242,8 +242,8 @@ class TemporalPosition(nn.Module):
         last, end = index[-1], len(self.table) - 1
         start = (end - last).clamp(min=0) // 2 if self.kind == "offset" else 0
         step = (end / last.clamp(min=1)).clamp(max=1.0)  # below 1: stretched
-        place = (start + index * step).clamp(max=end)
-        low = place.floor()
+        position = (start + index * step).clamp(max=end)
+        low = position.floor()
         high = (low + 1).clamp(max=end)
-        share = (place - low)[:, None]
+        share = (position - low)[:, None]
         return (1 - share) * self.table[low.long()] + share * self.table[high.long()]

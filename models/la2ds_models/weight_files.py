@@ -125,10 +125,10 @@ def find(entry: WeightFile) -> Path | None:
         return bundled_path(entry)
     own = own_path(entry)
     if own.is_file():
-        found = digest(own)
-        if not found.startswith(entry.sha256):
+        actual = digest(own)
+        if not actual.startswith(entry.sha256):
             raise WeightsDamaged(
-                f"the weights {own} are damaged: sha256 {found[:16]}…, expected {entry.sha256}",
+                f"the weights {own} are damaged: sha256 {actual[:16]}…, expected {entry.sha256}",
                 "delete the file and run the same command again",
             )
         return own
@@ -139,9 +139,9 @@ def find(entry: WeightFile) -> Path | None:
 
 
 def present(entry: WeightFile) -> Path | None:
-    """The local file of an entry without a look inside; None when there is none."""
-    places = [own_path(entry)] if entry.bundled else [own_path(entry), _torch_cache() / entry.file]
-    return next((path for path in places if path.is_file()), None)
+    """The local file of an entry, whose content is not checked; None if there is none."""
+    paths = [own_path(entry)] if entry.bundled else [own_path(entry), _torch_cache() / entry.file]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def fetch(
@@ -155,25 +155,25 @@ def fetch(
     """Local path of the weights `name`, downloaded where they are missing.
 
     progress: called with bytes done and bytes in all (0 = unknown); a transfer that broke off goes
-    on where it stopped. note: told one line about a damaged file, a wait or another attempt. A
+    on where it stopped. note: gets one line about a damaged file, a wait or another attempt. A
     damaged file in the la2ds folder is moved to FILE.damaged and fetched again. Two processes may
     ask for the same file at once; one of them downloads it.
 
-    Raises WeightsUnavailable, naming hash, sources and the place to put the file by hand,
+    Raises WeightsUnavailable, naming hash, sources and the path for a file downloaded by hand,
     WeightsDamaged (offline), WeightsNotStored, and KeyError for a name that zoo.toml lacks.
     """
     entry = zoo()[name]
     urls = sources(entry)
     reason = "--offline" if offline else offline_reason()
     if reason or not urls:
-        found = find(entry)
-        if found:
-            return found
+        path = find(entry)
+        if path:
+            return path
         raise unavailable(entry, reason or "no source is known")
     try:
-        found = find(entry)
-        if found:
-            return found
+        path = find(entry)
+        if path:
+            return path
     except WeightsDamaged:
         pass  # looked at again under the lock, where nobody else is replacing it
     return _fetch(entry, urls, progress, note or (lambda text: None), patience)
@@ -189,9 +189,9 @@ def _fetch(
     target = own_path(entry)
     try:
         with exclusive(target, note):
-            found = _find_or_move_aside(entry, note)
-            if found:
-                return found
+            path = _find_or_move_aside(entry, note)
+            if path:
+                return path
             download(urls, target, entry.sha256, entry.size, progress, note=note, patience=patience)
             _damaged(target).unlink(missing_ok=True)
             return target

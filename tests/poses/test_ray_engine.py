@@ -86,7 +86,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkey
 def _mortal(mark: Path) -> type:
     class Mortal(ray_engine.ClipWorker):
         def __call__(self, row):
-            if row["place"] == 2 and not mark.exists():
+            if row["index"] == 2 and not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().__call__(row)
@@ -104,9 +104,9 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     for name in ("a.mp4", "nobody.mp4"):
         options = ClipOptions(start=0.2)
         source = load_source(str(tmp_path / name), options, max_duration=600)
-        row = {"place": 0, **ray_engine._row(source)}
-        assert ray_engine._source(row) == source
-        made = ray_engine._made(worker(row))
+        row = {"index": 0, **ray_engine._to_row(source)}
+        assert ray_engine._to_source(row) == source
+        made = ray_engine._to_outcome(worker(row))
         with run.networks():
             expected = run.attempt(source)
         assert made.result == expected.result
@@ -124,7 +124,7 @@ def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(grey_people, "build", refuse)
     source = load_source(str(tmp_path / "a.mp4"), ClipOptions(), max_duration=600)
     with pytest.raises(UserError, match="no GPU") as caught:
-        ray_engine._made(worker({"place": 0, **ray_engine._row(source)}))
+        ray_engine._to_outcome(worker({"index": 0, **ray_engine._to_row(source)}))
     assert (caught.value.exit_code, caught.value.hint) == (ExitCode.ENVIRONMENT, "buy one")
 
 
