@@ -137,8 +137,7 @@ class _Run:
         """Loss of the batch, a mean over its frames."""
         import torch
 
-        # Random numbers of the step alone, so that a resumed run draws the same.
-        generator = torch.Generator().manual_seed(_step_seed(self.config.train, step))
+        generator = step_generator(self.config.train, step)
         with torch.autocast(self.options.device.type, torch.bfloat16, enabled=self.bf16):
             return self.method.loss(self.network, batch, self.config, generator)
 
@@ -146,7 +145,7 @@ class _Run:
         """Loss of the batch; its gradients are left in the parameters."""
         import torch
 
-        torch.manual_seed(_step_seed(self.config.train, step))
+        torch.manual_seed(step_seed(self.config.train, step))
         self.network.train()
         loss = self.loss(batch, step)
         self.network.zero_grad(set_to_none=True)
@@ -318,8 +317,16 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     return config.learning_rate * warm * factor
 
 
-def _step_seed(config: TrainConfig, step: int) -> int:
+def step_seed(config: TrainConfig, step: int) -> int:
+    """Seed of a step, so that a resumed run draws the random numbers of an uninterrupted one."""
     return config.seed * 1_000_003 + step
+
+
+def step_generator(config: TrainConfig, step: int) -> torch.Generator:
+    """Generator of the random numbers that the loss of a step draws."""
+    import torch
+
+    return torch.Generator().manual_seed(step_seed(config, step))
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
