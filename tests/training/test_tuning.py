@@ -1,4 +1,4 @@
-"""torch.compile: where it is tried, what is kept, and that a failure costs nothing."""
+"""Compilation and threads follow the measurement, and a failure costs nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.config import load_config
+from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training import tuning
 from la2ds_cli.training.network import build_network
@@ -102,3 +103,30 @@ def test_compiled_blocks_compute_what_they_computed(network) -> None:
     torch.testing.assert_close(features(), before, atol=1e-4, rtol=1e-4)
     with tuning.uncompiled(), torch.no_grad():
         torch.testing.assert_close(features(), before.detach(), atol=0, rtol=0)
+
+
+# --- threads ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _restore_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [({1: 1.0, 2: 0.5}, 2), ({1: 1.0, 2: 7.0}, 1), ({1: 1.0, 2: 0.95}, 1)]
+)
+def test_the_faster_count_wins_and_more_must_pay(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], expected: int
+) -> None:
+    monkeypatch.setattr(
+        tuning, "_fastest_step", lambda run, first: seconds[torch.get_num_threads()]
+    )
+    assert tuning.fastest_threads(lambda step: None, 2) == expected
+    assert torch.get_num_threads() == expected
+
+
+def test_available_cores_is_positive() -> None:
+    assert available_cores() >= 1
