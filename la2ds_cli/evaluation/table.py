@@ -44,7 +44,7 @@ def feature_columns(result: Mapping[str, Any]) -> list[Column]:
     """A column for the headings of the rows and one for each feature set."""
     columns = [Column("figure", kind="name", hidden=True)]
     for name in result["features"]:
-        label: str = LABELS.get(name, name)
+        label = str(LABELS.get(name, name))
         # Five columns and their spread have to fit a terminal of 80.
         heading = label.replace(" ", "\n", 1) if len(label) > 9 else label
         columns.append(Column(heading, bold=name == "model"))

@@ -152,8 +152,8 @@ class CorruptedProject(Project):
     def results_dir(self, kind: str) -> Path:
         return self._clean.results_dir("robustness") / self._label
 
-    def phases(self) -> dict[str, list[Phase]]:
-        labels = self._clean.phases()
+    def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
+        labels = self._clean.phases(propagated=propagated)
         poses = {video: self._clean.read_pose(video)[0] for video in _scored(self._clean)}
         clips, source, _ = choose_events(poses, labels)
         return {c.id: as_phases(c) for c in clips} if source == "kinematic" else labels

@@ -114,8 +114,9 @@ def _train(
 
     # Before the folder: settings that fit no network leave no run behind, and replace none.
     network = processes.call_in_all(build)
+    name: DeviceName = "cuda" if device.type == "cuda" else "cpu"
     frames = processes.call_in_all(
-        lambda: frame_feature_reader(project, config, "", device.type, progress)
+        lambda: frame_feature_reader(project, config, "", name, progress)
     )
     if frames is not None:
         data = _with_frames(project, config, data, frames, processes)
