@@ -6,13 +6,14 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from typer.main import get_command
 
 from la2ds_cli.core import config_sections
-from la2ds_cli.core.config import RENAMED, load_config, preset_names
+from la2ds_cli.core.config import RENAMED, Config, load_config, preset_names
 from la2ds_cli.main import app
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -116,13 +117,18 @@ def _page(sections: list[str]) -> str:
 # --- docs/settings.md ----------------------------------------------------------------------------
 
 
+@cache
+def _config(preset: str | None = None) -> Config:
+    return load_config(preset=preset)
+
+
 def settings_page() -> str:
     """docs/settings.md."""
     sections = [SETTINGS_HEAD]
-    for field in dataclasses.fields(load_config()):
+    for field in dataclasses.fields(_config()):
         if field.name == "preset":
             continue
-        kind = type(getattr(load_config(), field.name))
+        kind = type(getattr(_config(), field.name))
         sections += [f"## {field.name}", str(kind.__doc__), _settings_table(field.name, kind)]
     return _page([*sections, "## Presets", _presets_table()])
 
@@ -139,7 +145,7 @@ def _settings_table(section: str, kind: type) -> str:
         cells = (
             f"`{section}.{key}`",
             _values(hints[key], bounds.get(key, "")),
-            f"`{_toml(getattr(getattr(load_config(), section), key))}`",
+            f"`{_toml(getattr(getattr(_config(), section), key))}`",
             meanings[key] + _old_name(section, key),
             _in_presets(section, key),
         )
@@ -190,10 +196,10 @@ def _old_name(section: str, key: str) -> str:
 
 def _in_presets(section: str, key: str) -> str:
     """`value`: presets, for every value that is not the one of the preset `default`."""
-    usual = getattr(getattr(load_config(), section), key)
+    usual = getattr(getattr(_config(), section), key)
     by_value: dict[str, list[str]] = {}
     for name in preset_names():
-        value = getattr(getattr(load_config(preset=name), section), key)
+        value = getattr(getattr(_config(name), section), key)
         if value != usual:
             by_value.setdefault(_toml(value), []).append(name)
     return "; ".join(f"`{value}`: {', '.join(names)}" for value, names in by_value.items())
