@@ -221,3 +221,8 @@ def get_skeleton(name: str) -> Skeleton:
             exit_code=ExitCode.MISMATCH,
         )
     return SKELETONS[name]
+
+
+def joint_side(joint: str) -> str:
+    """`left` or `right` for a joint of that side of the body, by its name; empty for others."""
+    return joint.split("_")[0] if joint.startswith(("left_", "right_")) else ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.video.reader import Image, VideoFile
@@ -129,14 +129,10 @@ def drawing(xy: FloatArray, skeleton: Skeleton, box: FloatArray, width: int, hei
 
     for first, second in skeleton.limbs:
         if not np.isnan(place[[first, second]]).any():
-            sides = {_side(skeleton.joints[k]) for k in (first, second)}
+            sides = {joint_side(skeleton.joints[k]) for k in (first, second)}
             ink = _INK[sides.pop() if len(sides) == 1 else ""]
             cv2.line(image, point(first), point(second), ink, thick, cv2.LINE_AA, 4)
     for k, joint in enumerate(skeleton.joints):
         if not np.isnan(place[k]).any():
-            cv2.circle(image, point(k), thick * 16, _INK[_side(joint)], -1, cv2.LINE_AA, 4)
+            cv2.circle(image, point(k), thick * 16, _INK[joint_side(joint)], -1, cv2.LINE_AA, 4)
     return image
-
-
-def _side(joint: str) -> str:
-    return joint.split("_")[0] if joint.startswith(("left_", "right_")) else ""

@@ -13,7 +13,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.heatmap_cache import read_facts, read_heatmaps
 from la2ds_cli.views.figure import BLUE, RED, SUFFIXES, printable, render
@@ -25,7 +25,6 @@ _LABEL = 1.9  # inches, what is written beside a row
 _TITLE = 0.55
 _GAP = 0.06
 _DPI = 120
-_PAPER = np.ones(3)
 # Okabe and Ito's red for the left, blue for the right, black for the middle, grey for limbs.
 _INKS = {"left": RED, "right": BLUE, "": "#000000"}
 _LIMB = 0.35  # how dark a limb is drawn, so that the joints stand out
@@ -79,17 +78,17 @@ def picture(maps: FloatArray, skeleton: Skeleton) -> FloatArray:
     joints, limbs = len(skeleton.joints), len(skeleton.limbs)
     # Maps of joints come first, those of limbs after them; either may be absent (config channels).
     first_limb = 0 if len(maps) == limbs != joints else joints
-    image = np.tile(_PAPER, (*maps.shape[1:], 1))
+    image = np.ones((*maps.shape[1:], 3))
     for channel, one in enumerate(maps):
         is_joint = channel < first_limb
-        ink = np.array(to_rgb(_INKS[_side(skeleton.joints[channel])])) if is_joint else np.zeros(3)
+        ink = (
+            np.array(to_rgb(_INKS[joint_side(skeleton.joints[channel])]))
+            if is_joint
+            else np.zeros(3)
+        )
         strength = one[..., None] * (1.0 if is_joint else _LIMB)
         image *= 1 - strength * (1 - ink)
     return image
-
-
-def _side(joint: str) -> str:
-    return next((side for side in ("left", "right") if joint.startswith(side)), "")
 
 
 def _title(shown: int, clips: int) -> str:
