@@ -16,7 +16,7 @@ from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference
 from la2ds_cli.features.resample import frame_edges
@@ -94,10 +94,7 @@ def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
 
 def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
     """limbs: index pairs; sides: left, right or empty, of every joint."""
-    sides = [
-        joint.split("_")[0] if joint.startswith(("left_", "right_")) else ""
-        for joint in skeleton.joints
-    ]
+    sides = [joint_side(joint) for joint in skeleton.joints]
     return {"limbs": [list(limb) for limb in skeleton.limbs], "sides": sides}
 
 
