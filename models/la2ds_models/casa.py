@@ -109,9 +109,10 @@ class CasaNetwork(SequenceNetwork):
         tokens = self.embedding(joints, mask)
         if self.position.kind != "sinusoid":
             return self.position(tokens, generator)
-        width = tokens.shape[-1]  # an odd one drops the last cosine
-        code = sinusoid(tokens.shape[1], width + width % 2, tokens.device)[:, :width]
-        return tokens * width**0.5 + code
+        width = tokens.shape[-1]
+        even = width + width % 2  # the code of an odd width is that of the next one, less a cosine
+        code = sinusoid(tokens.shape[1], even, tokens.device)[:, :width]
+        return tokens * even**0.5 + code
 
     def cross(
         self,

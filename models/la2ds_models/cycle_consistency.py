@@ -48,7 +48,15 @@ def cycle_regression(logit: Tensor, variance_weight: float) -> Tensor:
     return (index - mean) ** 2 / variance + variance_weight * 0.5 * variance.log()
 
 
-def cycle_classification(logit: Tensor) -> Tensor:
-    """(B, N) cross-entropy of arriving where the cycle began, eq. 2; 0 where that is padding."""
-    chance = logit.log_softmax(dim=-1).diagonal(dim1=1, dim2=2)
-    return -chance.masked_fill(chance == -torch.inf, 0)
+def cycle_classification(logit: Tensor, smoothing: float) -> Tensor:
+    """(B, N) cross-entropy of arriving where the cycle began, eq. 2; 0 where that is padding.
+
+    smoothing: share of the label, in [0, 1], that is spread evenly over the real frames (the -inf
+    of `logit` are padding), as the released code does; 0 = eq. 2.
+    """
+    chance = logit.log_softmax(dim=-1)
+    real = logit != -torch.inf
+    anywhere = chance.masked_fill(~real, 0).sum(dim=-1) / real.sum(dim=-1)
+    began = chance.diagonal(dim1=1, dim2=2)
+    value = (1 - smoothing) * began + smoothing * anywhere
+    return -value.masked_fill(began == -torch.inf, 0)

@@ -125,7 +125,20 @@ def test_position_code_of_an_odd_width_by_hand() -> None:
     slow = index * 10000.0 ** (-2 / 4)
     code = torch.stack([index.sin(), index.cos(), slow.sin()], dim=-1)
     found = network.embed(None, joints, torch.ones(1, 4, dtype=torch.bool))
-    torch.testing.assert_close(found, token * 3**0.5 + code)
+    torch.testing.assert_close(found, token * 4**0.5 + code)
+
+
+@pytest.mark.parametrize(("width", "factor"), [(75, 76**0.5), (76, 76**0.5), (64, 8.0)])
+def test_tokens_grow_by_the_root_of_the_width_or_of_the_next_even_one(
+    width: int, factor: float
+) -> None:
+    """CASA's code for Penn Action is 75 wide, and multiplies by sqrt(76)."""
+    network = _network(width=width, heads=1, temporal_layers=0, cross_layers=0)
+    joints, mask = _clip(4, 1), torch.ones(1, 4, dtype=torch.bool)
+    token = network.embedding(joints, mask)
+    code = network.embed(None, joints, mask) - factor * token
+    found = code[0, 0]  # frame 0: sines are 0 and cosines 1
+    torch.testing.assert_close(found, torch.arange(width) % 2 * 1.0)
 
 
 @pytest.mark.parametrize("position", POSITIONS)

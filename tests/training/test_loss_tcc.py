@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses.tcc import VARIANCE_WEIGHT
+from la2ds_cli.training.losses.tcc import LABEL_SMOOTHING, VARIANCE_WEIGHT
 from la2ds_models.cycle_consistency import cycle_back, cycle_classification, cycle_regression
 from tests.training.feature_pairs import (
     assert_gradients_are_those_of,
@@ -46,7 +46,9 @@ def by_loops(first: Tensor, second: Tensor, divisor: float, *, classify: bool) -
         ]
         beta = shares(neighbour, u, divisor)
         if classify:
-            found.append(-math.log(beta[i]))
+            label = [LABEL_SMOOTHING / len(u)] * len(u)
+            label[i] += 1 - LABEL_SMOOTHING
+            found.append(-math.fsum(q * math.log(b) for q, b in zip(label, beta, strict=True)))
             continue
         mean = math.fsum(b * k for k, b in enumerate(beta))
         variance = math.fsum(b * (k - mean) ** 2 for k, b in enumerate(beta)) + 1 / 12
@@ -80,7 +82,7 @@ def test_whatever_padding_holds_a_cycle_is_as_it_is_without(classify: bool, fill
     def total(u: Tensor, v: Tensor) -> Tensor:
         real = torch.arange(u.shape[1])[None] < 5, torch.arange(v.shape[1])[None] < 4
         logit = cycle_back(u, v, real[0], real[1], 0.5)
-        value = cycle_classification(logit) if classify else cycle_regression(logit, 0.001)
+        value = cycle_classification(logit, 0.1) if classify else cycle_regression(logit, 0.001)
         return value[real[0]].sum()
 
     clips = [*random_clips(5), *random_clips(4, seed=1)]
@@ -139,6 +141,19 @@ def test_a_cycle_that_comes_back_costs_nothing_and_an_undecided_one_its_spread()
     spread = sum((i - 2.5) ** 2 for i in range(6)) / 6 / variance
     expected = spread + VARIANCE_WEIGHT * math.log(math.sqrt(variance))
     assert float(loss_of(config, [same], [same])) == pytest.approx(expected)
+
+
+def test_smoothed_labels_cost_least_where_the_cycle_arrives_by_them() -> None:
+    """Four frames: 0.925 for the one it began at, 0.025 for each other; their entropy by hand."""
+    assert LABEL_SMOOTHING == 0.1
+    label = torch.full((4, 4), 0.025, dtype=torch.float64) + 0.9 * torch.eye(4)
+    least = -(0.925 * math.log(0.925) + 3 * 0.025 * math.log(0.025))
+    value = cycle_classification(label.log()[None], LABEL_SMOOTHING)
+    assert value[0].tolist() == pytest.approx([least] * 4)
+    surer = (torch.full((4, 4), 0.01, dtype=torch.float64) + 0.96 * torch.eye(4)).log()[None]
+    assert (cycle_classification(surer, LABEL_SMOOTHING) > value).all()
+    plain = cycle_classification(surer, 0.0)  # eq. 2 rewards it
+    assert plain[0].tolist() == pytest.approx([-math.log(0.97)] * 4)
 
 
 def test_bfloat16_changes_little(tmp_path: Path) -> None:

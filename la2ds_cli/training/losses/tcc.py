@@ -7,6 +7,8 @@ classification, the cross-entropy of arriving at i (eq. 2). Mean over all frames
 cycle taken from either side. lambda is 0.001 (the paper's appendix).
 
 Differs from the paper:
+* labels of `tcc-classification` are smoothed by 0.1, as in the authors' released code: 0.9 for the
+  frame i and 0.1 spread evenly over all of its clip. Eq. 2 has none;
 * squared distances are divided by D * temperature, as the authors' released code does (0.1 there,
   and in `train.temperature`); the equations print neither, and are had with `train.scaling=plain`,
   which leaves D out, and a temperature of 1;
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 NAMES = ("tcc", "tcc-classification")
 PAIRS = "clips"
 VARIANCE_WEIGHT = 0.001  # lambda of eq. 4
+LABEL_SMOOTHING = 0.1  # of the classification; the authors' code
 
 
 def loss(
@@ -60,7 +63,7 @@ def loss(
     for here, there in ((0, 1), (1, 0)):
         logit = cycle_back(sides[here], sides[there], masks[here], masks[there], divisor)
         if config.train.method == "tcc-classification":
-            value = cycle_classification(logit)
+            value = cycle_classification(logit, LABEL_SMOOTHING)
         else:
             value = cycle_regression(logit, VARIANCE_WEIGHT)
         error.append(value[masks[here]])
