@@ -1,20 +1,26 @@
-"""The triplets of TCN against their definition, the loss against loops, and what it learns."""
+"""The triplets and pairs of TCN against their definitions, both losses against loops and cases known
+by hand, and what they learn."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import pytest
 import torch
 
-from la2ds_cli.core.config import load_config
+from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.training.losses import tcn
 from tests.method_batches import Given, batch_of, learn, random_clips
 
 CONFIG = load_config(preset="tcn")
+NPAIRS = load_config(preset="tcn-npairs")
 
 
-def _value(clips, others, padding=0, seed=0):
+def _value(clips, others, padding=0, seed=0, config=CONFIG):
     batch = batch_of(clips, others, padding)
-    return tcn.loss(Given(), batch, CONFIG, torch.Generator().manual_seed(seed))
+    return tcn.loss(Given(), batch, config, torch.Generator().manual_seed(seed))
 
 
 def test_preset_embeds_single_frames_and_keeps_the_copies_of_the_default() -> None:
@@ -72,14 +78,83 @@ def test_loss_is_the_mean_of_the_triplets_of_both_sequences() -> None:
         torch.testing.assert_close(found, want)
 
 
-def test_padding_never_changes_the_loss() -> None:
+def test_the_preset_of_npairs_differs_by_the_method_alone() -> None:
+    assert NPAIRS.train.method == "tcn-npairs"
+    train = replace(CONFIG.train, method="tcn-npairs")
+    assert replace(CONFIG, preset=NPAIRS.preset, train=train) == NPAIRS
+
+
+def test_npairs_of_two_pairs_at_right_angles_by_hand() -> None:
+    """Products are s^2 for the own frame and 0 for the other; four embeddings of length s."""
+    value = 2.0 * torch.eye(2, dtype=torch.float64)
+    expected = math.log(1 + math.exp(-4)) + 0.25 * 0.002 * (4 + 4)
+    assert float(tcn.npairs_loss(value, value)) == pytest.approx(expected)
+    crossed = math.log(1 + math.exp(4)) + 0.25 * 0.002 * (4 + 4)
+    assert float(tcn.npairs_loss(value, value.flip(0))) == pytest.approx(crossed)
+    assert float(tcn.npairs_loss(value, value * 0)) == pytest.approx(math.log(2) + 0.002)
+    longer = tcn.npairs_loss(value, value * torch.tensor([1.0, 3.0]))  # the earlier chooses
+    rows = math.log(1 + math.exp(-4)), math.log(1 + math.exp(-12))
+    assert float(longer) == pytest.approx(sum(rows) / 2 + 0.25 * 0.002 * (4 + 20))
+
+
+def test_pairs_fulfil_their_definition_and_every_allowed_frame_is_drawn() -> None:
+    """Uneven times; the fourth frame has none within five before it, nor has the first."""
+    time = torch.tensor([0.0, 1, 5, 11, 12, 16, 16.5])
+    allowed = {1: {0}, 2: {0, 1}, 4: {3}, 5: {3, 4}, 6: {4, 5}}
+    seen: dict[int, set[int]] = {}
+    random = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        earlier, later = tcn.draw_pairs(time, random)
+        assert later.tolist() == sorted(allowed)
+        for e, a in zip(earlier.tolist(), later.tolist(), strict=True):
+            seen.setdefault(a, set()).add(e)
+    assert seen == allowed
+
+
+def test_of_a_long_clip_twenty_frames_are_drawn_and_in_time_each_of_them() -> None:
+    random = torch.Generator().manual_seed(0)
+    drawn = [tcn.draw_pairs(torch.arange(64.0), random) for _ in range(200)]
+    assert all(len(set(later.tolist())) == 20 for _, later in drawn)
+    assert {frame for _, later in drawn for frame in later.tolist()} == set(range(1, 64))
+    gaps = {int(gap) for earlier, later in drawn for gap in later - earlier}
+    assert gaps == {1, 2, 3, 4, 5}
+
+
+def test_npairs_loss_is_the_mean_over_the_clips_of_both_sequences() -> None:
     first, second = random_clips([30, 22], 3, 1), random_clips([15, 11], 3, 2)
-    assert torch.equal(_value(first, second), _value(first, second, padding=7))
+    batch, random = batch_of(first, second), torch.Generator().manual_seed(0)
+    values = []
+    for side, times in ((first, [torch.arange(30.0)] * 2), (second, batch.truth)):
+        for clip, time in zip(side, times, strict=True):
+            earlier, later = tcn.draw_pairs(time[: len(clip)], random)
+            entropies, squares = [], []
+            for k, e in enumerate(earlier.tolist()):
+                products = torch.stack([clip[e] @ clip[a] for a in later.tolist()])
+                entropies.append(products.exp().sum().log() - products[k])
+                squares.append((clip[e] ** 2).sum() + (clip[later[k]] ** 2).sum())
+            values.append(sum(entropies) / len(later) + 0.0005 * sum(squares) / len(later))
+    value, expected = _value(first, second, config=NPAIRS), torch.stack(values).mean()
+    torch.testing.assert_close(value, expected)
+    leaves = [*first, *second]
+    wanted = torch.autograd.grad(expected, leaves)
+    for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
+        torch.testing.assert_close(found, want)
 
 
-def test_clips_too_short_for_a_negative_cost_nothing_and_have_gradients() -> None:
-    first, second = random_clips([5], 3, 1), random_clips([3], 3, 2)
-    value = _value(first, second)
+@pytest.mark.parametrize("config", [CONFIG, NPAIRS])
+def test_padding_never_changes_the_loss(config: Config) -> None:
+    first, second = random_clips([30, 22], 3, 1), random_clips([15, 11], 3, 2)
+    assert torch.equal(
+        _value(first, second, config=config), _value(first, second, padding=7, config=config)
+    )
+
+
+@pytest.mark.parametrize(("config", "frames"), [(CONFIG, (5, 3)), (NPAIRS, (1, 1))])
+def test_clips_too_short_for_a_negative_cost_nothing_and_have_gradients(
+    config: Config, frames: tuple[int, int]
+) -> None:
+    first, second = random_clips([frames[0]], 3, 1), random_clips([frames[1]], 3, 2)
+    value = _value(first, second, config=config)
     value.backward()
     assert value == 0
     assert first[0].grad is not None
@@ -89,11 +164,17 @@ def test_clips_too_short_for_a_negative_cost_nothing_and_have_gradients() -> Non
 def test_bfloat16_around_the_loss_changes_it_by_its_rounding_alone() -> None:
     first, second = random_clips([30], 8, 1), random_clips([30], 8, 2)
     with torch.autocast("cpu", torch.bfloat16):
-        value = _value(first, second)
-    assert value.dtype == torch.float32
+        value, pairs = _value(first, second), _value(first, second, config=NPAIRS)
+    assert value.dtype == pairs.dtype == torch.float32
     torch.testing.assert_close(value, _value(first, second), rtol=1e-5, atol=0)
+    torch.testing.assert_close(pairs, _value(first, second, config=NPAIRS), rtol=1e-5, atol=0)
 
 
 def test_learns_to_align_other_bodies_and_cameras(project: Project) -> None:
     found = learn(project, "tcn", ["train.steps=100"])
+    assert found.trained < 0.6 * found.untrained
+
+
+def test_npairs_learn_to_align_other_bodies_and_cameras(project: Project) -> None:
+    found = learn(project, "tcn-npairs", ["train.steps=100"])
     assert found.trained < 0.6 * found.untrained

@@ -1,17 +1,27 @@
 """Time-contrastive networks from a single view: near in time is near in the embedding.
 
 Sermanet et al., "Time-Contrastive Networks: Self-Supervised Learning from Video", ICRA 2018, the
-single-view variant. Triplets of one clip: the positive lies at most 0.2 s from the anchor, the
+single-view variant. `tcn`: triplets of one clip, the positive at most 0.2 s from the anchor, the
 negative more than twice that. The loss is the triplet loss, max(0, |a - p|^2 + margin - |a - n|^2)
-on embeddings of unit length with a margin of 0.2, not the n-pairs loss of the later multi-frame
-variant (Dwibedi et al., IROS 2018). The preset embeds single frames, as the paper does; an encoder
-that sees the whole clip learns the time alone.
+on embeddings of unit length with a margin of 0.2.
+
+`tcn-npairs` is what papers on alignment compare themselves with: the n-pairs loss (Sohn, "Improved
+Deep Metric Learning with Multi-class N-pair Loss Objective", NeurIPS 2016) on the pairs of the
+released code of TCC. 20 frames of a clip are drawn, and for each of them one of the 5 before it;
+the similarity of two frames is the product a . b of their embeddings, which have any length. The
+loss is the cross-entropy of softmax_k(e_j . a_k), the earlier frame e_j choosing among all drawn
+frames a_k the one it was drawn for, and 0.0005 times the mean of |e|^2 plus that of |a|^2.
+
+The presets embed single frames, as the paper does; an encoder that sees the whole clip learns the
+time alone.
 
 Deviations: the encoder reads joints. S and S' are two clips, each with
-triplets of its own, as a single view has them: what is known about their correspondence is not
-used. Time is counted in frames of S. Every frame is an anchor once a step, with one positive and
-one negative drawn evenly; there is no mining of hard negatives. Clips longer than `train.frames`
-are shown thinned, and the seconds with them.
+triplets or pairs of its own, as a single view has them: what is known about their correspondence is
+not used. Time is counted in frames of S. Clips longer than `train.frames` are shown thinned, and
+the seconds with them. Triplets: every frame is an anchor once a step, with one positive and one
+negative drawn evenly; there is no mining of hard negatives. Pairs: a frame with none before it in
+the window is not drawn, where that code pairs it with the first one; a clip shorter than 20 frames
+gives fewer pairs.
 """
 
 from __future__ import annotations
@@ -27,38 +37,73 @@ if TYPE_CHECKING:
 
     from la2ds_models.sequence_network import SequenceNetwork
 
-NAMES = ("tcn",)
+NAMES = ("tcn", "tcn-npairs")
 PAIRS = "copies"
 INPUTS = get_args(ModelInput)  # what is compared lies in one clip, never in its copy
 POSITIVE_SECONDS = 0.2
 NEGATIVE_SECONDS = 0.4
 MARGIN = 0.2
+WINDOW, PAIR_COUNT = 5, 20  # frames before a frame that are its positives; pairs of a clip
+LENGTH_WEIGHT = 0.25 * 0.002  # of the squared lengths of embeddings in the n-pairs loss
 
 
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean of the triplet loss over all triplets of both sequences; 0 where none has any."""
+    """Mean of the triplet loss over all triplets of both sequences, or of the n-pairs loss over all
+    clips; 0 where none has any."""
     import torch
 
     index = torch.arange(batch.original.mask.shape[1], device=batch.truth.device).float()
+    of_side = _npairs if config.train.method == "tcn-npairs" else _triplets
     losses = []
     for clips, time in (
         (batch.original, index.expand(batch.original.mask.shape)),
         (batch.augmented, batch.truth),
     ):
         value = network.encode(clips.maps, clips.joints, clips.mask, generator)
-        value = torch.nn.functional.normalize(network.project(value).float(), dim=-1)
-        chosen = draw_triplets(
-            time,
-            clips.mask,
-            positive=POSITIVE_SECONDS * config.train.fps,
-            negative=NEGATIVE_SECONDS * config.train.fps,
-            generator=generator,
-        )
-        losses.append(triplet_loss(value, *chosen))
+        value = network.project(value).float()
+        losses.append(of_side(value, time, clips.mask, config, generator))
     every = torch.cat(losses)
     return every.mean() if len(every) else every.sum()
+
+
+def _triplets(
+    value: torch.Tensor,
+    time: torch.Tensor,
+    mask: torch.Tensor,
+    config: Config,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Loss of each triplet (Q,) of clips with embeddings (B, T, D)."""
+    import torch
+
+    chosen = draw_triplets(
+        time,
+        mask,
+        positive=POSITIVE_SECONDS * config.train.fps,
+        negative=NEGATIVE_SECONDS * config.train.fps,
+        generator=generator,
+    )
+    return triplet_loss(torch.nn.functional.normalize(value, dim=-1), *chosen)
+
+
+def _npairs(
+    value: torch.Tensor,
+    time: torch.Tensor,
+    mask: torch.Tensor,
+    config: Config,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Loss of each clip that has a pair, (at most B,), of clips with embeddings (B, T, D)."""
+    import torch
+
+    losses = [value[:0].sum(dim=(1, 2))]  # a graph where no clip has a pair
+    for row, real in enumerate(mask):
+        earlier, later = draw_pairs(time[row, real], generator)
+        if len(later):
+            losses.append(npairs_loss(value[row, real][earlier], value[row, real][later])[None])
+    return torch.cat(losses)
 
 
 def draw_triplets(
@@ -91,6 +136,36 @@ def draw_triplets(
         _one_of(near[mask][has], share[0, has]),
         _one_of(far[mask][has], share[1, has]),
     )
+
+
+def draw_pairs(
+    time: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices (Q,) of at most PAIR_COUNT frames, as (earlier, later): `later` drawn without
+    repetition from those with another frame at most WINDOW before, `earlier` evenly from these.
+
+    time: (T,) float, of the real frames of one clip.
+    """
+    import torch
+
+    before = time[:, None] - time[None, :]
+    near = (before > 1e-4) & (before <= WINDOW + 1e-4)  # times are rounded to float32
+    order, share = torch.rand(2, len(time), generator=generator).to(time.device)
+    order = order.masked_fill(~near.any(dim=1), float("inf"))
+    count = min(PAIR_COUNT, int(near.any(dim=1).sum()))
+    later = order.argsort()[:count].sort().values
+    return _one_of(near[later], share[later]), later
+
+
+def npairs_loss(earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
+    """The n-pairs loss of pairs (Q, D) and (Q, D) of one clip, a scalar."""
+    import torch
+
+    with torch.autocast(earlier.device.type, enabled=False):
+        similarity = earlier @ later.T
+    own = torch.arange(len(earlier), device=earlier.device)
+    length = (earlier**2).sum(dim=1).mean() + (later**2).sum(dim=1).mean()
+    return torch.nn.functional.cross_entropy(similarity, own) + LENGTH_WEIGHT * length
 
 
 def _one_of(allowed: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
