@@ -1,5 +1,5 @@
-"""The triplets and pairs of TCN against their definitions, both losses against loops and cases known
-by hand, and what they learn."""
+"""The triplets and pairs of TCN against their definitions, both losses against loops, n-pairs by
+hand, and what they learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VAVA against loops: its priors, its plan, its contrastive losses; and what it learns."""
+"""VAVA against loops and by hand: its priors, its plan, its contrastive losses; what it learns."""
 
 from __future__ import annotations
 
@@ -25,96 +25,142 @@ def _value(first: list[torch.Tensor], second: list[torch.Tensor], padding: int =
     return vava.loss(Given(), batch, CONFIG, torch.Generator().manual_seed(0))
 
 
-def _prior(
-    n: int, m: int, i: int, j: int, i_best: int, j_best: int, phi: float
-) -> tuple[float, float]:
-    """Q and S of one pair of frames, counted from 1."""
+def _prior(n: int, m: int, i: int, j: int, best: int, phi: float) -> tuple[float, float]:
+    """Q and S of frames i of n and j of m, counted from 1, which is virtual."""
+    consistency, optimality = abs(i / n - j / m), abs(j / m - best / m)
+    if (i == 1) != (j == 1):
+        consistency = optimality = 1.5 * 2 * 5 / (n + m)
     unit = math.sqrt(1 / n**2 + 1 / m**2)
-    consistency = abs(i / n - j / m) / unit
-    optimality = (abs(i / n - i_best / n) + abs(j / m - j_best / m)) / (2 * unit)
-    q = phi * math.exp(-(consistency**2) / (2 * vava.SPREAD**2))
-    q += (1 - phi) * math.exp(-(optimality**2) / (2 * vava.SPREAD**2))
-    away = ((i - i_best) / n) ** 2 + ((j - j_best) / m) ** 2
-    return q, phi / ((i / n - j / m) ** 2 + 1) + (1 - phi) / (away / 2 + 1)
+    q = phi * math.exp(-((consistency / unit) ** 2) / (2 * 2.0**2))
+    q += (1 - phi) * math.exp(-((optimality / unit) ** 2) / (2 * 2.0**2))
+    return q, phi / (consistency**2 + 1) + (1 - phi) / (optimality**2 + 1)
 
 
-@pytest.mark.parametrize("phi", [1.0, 0.7, 0.5])
+def _nearest(distances: np.ndarray, i: int) -> int:
+    """The frame of the other clip that frame i, counted with the virtual one from 1, is nearest
+    to, counted likewise."""
+    return 1 if i == 1 else int(distances[i - 2].argmin()) + 2
+
+
+@pytest.mark.parametrize("phi", [1.0, 0.7, 0.0])
 def test_priors_are_those_of_a_loop_over_pairs_of_frames(phi: float) -> None:
     lengths = [(7, 5), (4, 9)]
-    plan = torch.rand(2, 7, 9, generator=torch.Generator().manual_seed(0))
+    distance = torch.rand(2, 7, 9, generator=torch.Generator().manual_seed(0))
     masks = _mask([7, 4], 7), _mask([5, 9], 9)
-    plan = plan * (masks[0][:, :, None] & masks[1][:, None, :])
-    log_prior, moment = vava.priors(plan, *masks, phi)
+    distance = distance.masked_fill(~(masks[0][:, :, None] & masks[1][:, None, :]), -1.0)
+    log_prior, moment = vava.priors(distance, *masks, phi)
     for row, (n, m) in enumerate(lengths):
-        part = plan[row, :n, :m].numpy()
-        for i in range(n):
-            for j in range(m):
-                i_best, j_best = int(part[:, j].argmax()) + 1, int(part[i].argmax()) + 1
-                q, s = _prior(n, m, i + 1, j + 1, i_best, j_best, phi)
-                assert float(log_prior[row, i, j].exp()) == pytest.approx(q, rel=1e-4, abs=1e-30)
-                assert float(moment[row, i, j]) == pytest.approx(s, rel=1e-5)
+        part = distance[row, :n, :m].numpy()
+        for i in range(1, n + 2):
+            for j in range(1, m + 2):
+                q, s = _prior(n + 1, m + 1, i, j, _nearest(part, i), phi)
+                found = float(log_prior[row, i - 1, j - 1].exp())
+                assert found == pytest.approx(q, rel=1e-4, abs=1e-30)
+                assert float(moment[row, i - 1, j - 1]) == pytest.approx(s, rel=1e-5)
 
 
-def _sinkhorn(kernel: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Matrix scaling as printed, not in the log domain."""
-    v = np.ones(len(b))
-    for _ in range(vava.ITERATIONS):
-        u = a / (kernel @ v)
-        v = b / (kernel.T @ u)
-    return u[:, None] * kernel * v[None]
+def _plan(distances: np.ndarray, phi: float) -> tuple[np.ndarray, np.ndarray]:
+    """The plan and its distances, in loops and matrix scaling as printed, not in the log domain."""
+    n, m = (count + 1 for count in distances.shape)
+    frames = (n - 1) * (m - 1)
+    cost, kernel = np.full((n, m), 0.5), np.zeros((n, m))
+    cost[1:, 1:] = distances
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            q, s = _prior(n, m, i, j, _nearest(distances, i), phi)
+            reward = 1.0 * (n - 1 + m - 1) * s - cost[i - 1, j - 1]
+            kernel[i - 1, j - 1] = q * math.exp(reward / (0.1 * frames / 4))
+    v = np.ones(m)
+    for _ in range(20):
+        u = 1 / n / (kernel @ v)
+        v = 1 / m / (kernel.T @ u)
+    return u[:, None] * kernel * v[None], cost
 
 
 def _slow(first: torch.Tensor, second: torch.Tensor, phi: float, temperature: float) -> float:
     """The loss of one pair of clips (N, D), (M, D), in float64 and loops."""
     x, y = (side.detach().double().numpy() for side in (first, second))
     x, y = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (x, y))
-    n, m = len(x), len(y)
     d = np.array([[((p - q) ** 2).sum() for q in y] for p in x])
-    free = _sinkhorn(np.exp(-d / vava.DIVERGENCE), np.full(n, 1 / n), np.full(m, 1 / m))
-    cost = np.full((n + 1, m + 1), vava.VIRTUAL)
-    cost[1:, 1:] = d
-    kernel = np.full((n + 1, m + 1), 0.0)
-    for i in range(n + 1):
-        for j in range(m + 1):
-            q, s = vava.SINGLE, 1.0
-            if i and j:
-                best = int(free[:, j - 1].argmax()) + 1, int(free[i - 1].argmax()) + 1
-                q, s = _prior(n, m, i, j, *best, phi)
-            kernel[i, j] = q * math.exp((vava.MOMENT * s - cost[i, j]) / vava.DIVERGENCE)
-    a = np.array([m, *[1] * n]) * 2 / (n + m)
-    b = np.array([n, *[1] * m]) * 2 / (n + m)
-    plan = _sinkhorn(kernel, a, b)
+    plan, cost = _plan(d, phi)
     value = (plan * cost).sum()
     for side in (x, y):
-        total = weights = 0.0
+        total = 0.0
         for i in range(len(side)):
             for j in range(len(side)):
-                weight = (i - j) ** 2 + 1
                 apart = ((side[i] - side[j]) ** 2).sum()
-                far = abs(i - j) > vava.WINDOW
-                total += weight * max(0, vava.MARGIN - apart) if far else apart / weight
-                weights += weight
-        value += vava.INTRA * total / weights
+                far = abs(i - j) > 15
+                total += max(0, 2 - apart) if far else apart / ((i - j) ** 2 + 1)
+        value += 0.5 * total / len(side) ** 2
     entropies = []
-    for logits, mass in ((-d, plan[1:]), (-d.T, plan[:, 1:].T)):
+    for logits, mass in ((-d, plan[1:, 1:]), (-d.T, plan[1:, 1:].T)):
         for logit, row in zip(logits / temperature, mass, strict=True):
-            if row.argmax() > 0:
-                entropies.append(np.log(np.exp(logit).sum()) - logit[row.argmax() - 1])
-    assert 0 < len(entropies) < n + m  # some frames have a counterpart and some have none
-    return value + vava.INTER * float(np.mean(entropies))
+            entropies.append(np.log(np.exp(logit).sum()) - logit[row.argmax()])
+    return value + 0.1 * float(np.mean(entropies))
+
+
+def _random_distances(frames: tuple[int, int], seed: int) -> torch.Tensor:
+    """(1, N, M) squared distances of random unit vectors, nearly all at right angles."""
+    random = torch.Generator().manual_seed(seed)
+    first, second = (
+        torch.nn.functional.normalize(torch.randn(n, 192, generator=random), dim=-1) for n in frames
+    )
+    return ((first[:, None] - second[None]) ** 2).sum(dim=-1)[None]
+
+
+@pytest.mark.parametrize("frames", [(64, 64), (40, 64), (20, 11)])
+@pytest.mark.parametrize("phi", [0.999, 0.9, 0.5])
+def test_plan_is_that_of_loops_and_gives_a_virtual_frame_no_more_than_a_frames_share(
+    frames: tuple[int, int], phi: float
+) -> None:
+    """Random clips: of the mass of the real frames at most 1 / N or 1 / M goes to a virtual one,
+    which would take all of it if it weighed as much as a clip."""
+    n, m = frames
+    distance = _random_distances(frames, 0)
+    plan = vava.transport(distance, _mask([n], n), _mask([m], m), phi)[0][0]
+    slow, _ = _plan(distance[0].double().numpy(), phi)
+    np.testing.assert_allclose(plan.numpy(), slow, rtol=1e-3, atol=1e-7)
+    assert float(plan.sum()) == pytest.approx(1, abs=1e-4)
+    lost = float(plan[1:, 0].sum() / plan[1:].sum()), float(plan[0, 1:].sum() / plan[:, 1:].sum())
+    assert 0 < lost[0] <= (1 / (m + 1)) / (n / (n + 1)) + 1e-4
+    assert 0 < lost[1] <= (1 / (n + 1)) / (m / (m + 1)) + 1e-4
+
+
+def test_plan_of_clips_of_one_frame_by_hand() -> None:
+    """Two by two with equal marginals: mass p / 2 on the diagonal, p / (1 - p) the root of the
+    ratio of the kernel's products; lambda1 is 1 * 2, lambda2 is 0.1 / 4. At a distance of 4.41 the
+    real frames go to each other and to the virtual ones alike."""
+    for d in (4.35, 4.41, 4.45):
+        plan = vava.transport(torch.tensor([[[d]]]), _mask([1], 1), _mask([1], 1), 0.9)[0][0]
+        away = 15 / 4
+        log_off = -((away * math.sqrt(2)) ** 2) / 8 + (2 / (away**2 + 1) - 0.5) * 40
+        ratio = ((2 - 0.5) * 40 + (2 - d) * 40 - 2 * log_off) / 2
+        p = 1 / (1 + math.exp(-ratio))
+        expected = torch.tensor([[p, 1 - p], [1 - p, p]]) / 2
+        torch.testing.assert_close(plan, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_phi_falls_with_the_root_of_the_step() -> None:
+    """0.999 to the power of the whole part of sqrt(step + 1), at most 0.999 and at least 0.001."""
+    expected = {0: 0.999, 2: 0.999, 3: 0.999**2, 1199: 0.999**34, 9999: 0.999**100}
+    for step, phi in expected.items():
+        assert vava.phi_of(step) == pytest.approx(phi)
+    assert vava.phi_of(10**9) == 0.001
 
 
 @pytest.mark.parametrize("phi", [1.0, 0.6])
 def test_loss_is_that_of_loops_in_float64(phi: float) -> None:
-    first, second = random_clips([14], 5, 3)[0], random_clips([12], 5, 4)[0]
+    first, second = random_clips([24], 5, 3)[0], random_clips([12], 5, 4)[0]
     unit = [side / side.norm(dim=1, keepdim=True) for side in (first, second)]
-    value = vava.vava(unit[0][None], unit[1][None], _mask([14], 14), _mask([12], 12), phi, 0.1)
+    value = vava.vava(unit[0][None], unit[1][None], _mask([24], 24), _mask([12], 12), phi, 0.1)
     assert value.item() == pytest.approx(_slow(first, second, phi, 0.1), rel=1e-4)
 
 
 def test_loss_of_a_batch_is_the_mean_of_its_pairs_at_the_start() -> None:
     first, second = random_clips([14, 20], 5, 3), random_clips([12, 7], 5, 4)
-    slow = [_slow(a, b, 1.0, CONFIG.train.temperature) for a, b in zip(first, second, strict=True)]
+    slow = [
+        _slow(a, b, 0.999, CONFIG.train.temperature) for a, b in zip(first, second, strict=True)
+    ]
     assert _value(first, second).item() == pytest.approx(sum(slow) / 2, rel=1e-4)
 
 
@@ -141,31 +187,33 @@ def test_padding_never_changes_the_loss_nor_its_gradient() -> None:
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_frames_without_a_counterpart_go_to_the_virtual_frame_and_the_others_to_theirs() -> None:
+def test_frames_without_a_counterpart_give_the_virtual_frame_more() -> None:
     """The second clip shows the first one, but for 4 frames in the middle that show something
     else."""
     curve = torch.eye(16)[:12]
     foreign = torch.eye(16)[12:]
     other = torch.cat([curve[:4], foreign, curve[8:]])
-    d = ((curve[:, None] - other[None]) ** 2).sum(dim=2)[None]
-    plan = vava.transport(d, _mask([12], 12), _mask([12], 12), 0.5)[0][0]
-    kept = [0, 1, 2, 3, 8, 9, 10, 11]
-    assert plan[1:].argmax(dim=1)[kept].tolist() == [k + 1 for k in kept]
-    assert (plan[1:].argmax(dim=1)[4:8] == 0).all()
-    assert (plan[:, 1:].argmax(dim=0)[4:8] == 0).all()
+    masks = _mask([12], 12), _mask([12], 12)
+    plans = []
+    for second in (curve, other):
+        d = ((curve[:, None] - second[None]) ** 2).sum(dim=2)[None]
+        plans.append(vava.transport(d, *masks, 0.999)[0][0])
+    same, cut = plans
+    for more in (cut[1:, 0] / same[1:, 0], cut[0, 1:] / same[0, 1:]):
+        assert more[4:8].min() > 1.05 > 1.01 > more[[*range(4), *range(8, 12)]].max()
 
 
-def test_aligned_out_of_order_once_the_plan_without_priors_is_trusted() -> None:
-    """Halves in another order: consistency alone finds the diagonal, the mixture what is alike."""
+def test_aligned_out_of_order_as_far_as_nearest_frames_are_trusted() -> None:
+    """Halves in another order: consistency alone finds the diagonal, optimality what is alike."""
     curve = torch.eye(12)
     other = torch.cat([curve[6:], curve[:6]])
     d = 0.2 * ((curve[:, None] - other[None]) ** 2).sum(dim=2)[None]
     order = [*range(7, 13), *range(1, 7)]
-    mixed = vava.transport(d, _mask([12], 12), _mask([12], 12), 0.5)[0][0]
-    assert mixed[1:].argmax(dim=1).tolist() == order
-    strict = vava.transport(d, _mask([12], 12), _mask([12], 12), 1.0)[0][0]
-    there = [float(plan[1:][range(12), order].sum()) for plan in (strict, mixed)]
-    assert there[0] < 0.3 < 0.7 < there[1]
+    masks = _mask([12], 12), _mask([12], 12)
+    early, late = (vava.transport(d, *masks, phi)[0][0] for phi in (0.999, 0.001))
+    away = [float(plan[1:][range(12), order].sum()) for plan in (early, late)]
+    assert away[0] < 0.01 < 0.2 < away[1]
+    assert late[1:].argmax(dim=1).tolist() == order
 
 
 def test_bfloat16_around_the_loss_does_not_change_it() -> None:

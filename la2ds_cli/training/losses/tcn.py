@@ -138,9 +138,7 @@ def draw_triplets(
     )
 
 
-def draw_pairs(
-    time: torch.Tensor, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+def draw_pairs(time: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Indices (Q,) of at most PAIR_COUNT frames, as (earlier, later): `later` drawn without
     repetition from those with another frame at most WINDOW before, `earlier` evenly from these.
 

@@ -1,39 +1,38 @@
 """VAVA: optimal transport between the frames of two clips, with priors on the plan.
 
 Liu, Tekin, Coskun, Vineet, Fua, Pollefeys, "Learning to Align Sequential Actions in the Wild",
-CVPR 2022, sec. 3. With D_ij the squared distance of frames i of X and j of Y and positions i / N,
-j / M in the clips:
+CVPR 2022, sec. 3, by the constants and the plan of the authors' public code. N and M are the frames
+of X and Y; a virtual frame stands before each clip, and n = N + 1 and m = M + 1 count it. With D_ij
+the squared distance of two frames, zeta that of a virtual frame from any, i and j counted from 1:
 
-* consistency: what is aligned has passed the same share of its clip. Distance from the diagonal
-  l_c = |i/N - j/M| / sqrt(1/N^2 + 1/M^2);
-* optimality: what is aligned is what transport without priors aligns, however out of order.
-  l_o = (|i/N - i_o/N| + |j/M - j_o/M|) / (2 sqrt(1/N^2 + 1/M^2)), where i_o is the frame most of
-  frame j goes to in that plan and j_o the one most of frame i goes to;
-* the prior Q is the mixture phi exp(-l_c^2 / 2 sigma^2) + (1 - phi) exp(-l_o^2 / 2 sigma^2), and
-  the inverse difference moment S = phi / ((i/N - j/M)^2 + 1) + (1 - phi) / (d_o / 2 + 1) with
-  d_o = ((i - i_o)/N)^2 + ((j - j_o)/M)^2 rewards mass near the same positions. phi falls from 1 to
-  1/2 as training goes on, for early plans are not to be trusted;
-* the plan T is the minimum of <T, D> - lambda1 <T, S> + lambda2 KL(T || Q) with given marginals
-  (la2ds_models.sinkhorn); the loss is <T, D>;
-* a virtual frame before each clip takes what has no counterpart;
-* intra-video: contrastive IDM of each clip (as LAV); inter-video: each frame is nearer to the frame
-  it is aligned with than to any other of that clip. Without them all frames fall into one point.
+* consistency: what is aligned has passed the same share of its clip, d_c = |i/n - j/m|;
+* optimality: what is aligned is what is alike, however out of order, d_o = |j/m - j_o(i)/m|, where
+  j_o(i) is the frame of Y nearest to frame i, and for the virtual frame the virtual one;
+* a real frame and a virtual one are as far apart as d_c = d_o = 1.5 * 2 * 5 / (n + m);
+* with l = d / sqrt(1/n^2 + 1/m^2), the prior of the plan is
+  Q = phi exp(-l_c^2 / 2 delta^2) + (1 - phi) exp(-l_o^2 / 2 delta^2), and the inverse difference
+  moment that rewards mass S = phi / (d_c^2 + 1) + (1 - phi) / (d_o^2 + 1);
+* phi = 0.999^floor(sqrt(step + 1)): nearest frames of an untrained network are not to be trusted;
+* the plan T, all frames weighing alike, is the minimum of
+  <T, D> - lambda1 (N + M) <T, S> + lambda2 N M / 4 KL(T || Q) (la2ds_models.sinkhorn), and the loss
+  <T, D>. The virtual frame weighs what a frame does: it takes 1 / (M + 1) of the mass of X. At 64
+  frames lambda2 N M / 4 is 102, distances are at most 4: the plan is its prior, tilted a little;
+* intra-video: the mean over all pairs of frames of a clip of max(0, margin - D) where they are more
+  than 15 frames apart, else of D / ((i - j)^2 + 1). Without it all frames fall into one point;
+* inter-video: a frame is nearer to the frame that it is aligned with than to others of that clip.
 
-Written from knowledge of the paper, whose text was not at hand: equations are named, not numbered,
-and more may differ than is listed. lambda1, lambda2, zeta and the number of iterations are the
-defaults of a published implementation; sigma, `VIRTUAL` and the weights of the contrastive losses
-are choices made here. Deviations:
+Deviations:
 
-* embeddings are of unit length, D squared;
-* the virtual frame may take all frames of the other clip (its marginal is M or N times that of a
-  frame), as here up to half of a copy is trimmed; its distance is `VIRTUAL`, its prior zeta times
-  the highest. A frame thus stays single where its best weight falls below zeta times that of a pair
-  on the diagonal at this distance;
+* embeddings are of unit length, and the margin is one of their squared distance; the public code
+  leaves their length free, and takes the mean over features in the intra- and inter-video losses;
+* that code divides <T, D> by (N + 1) (M + 1) and again by N M, so that it hardly counts beside the
+  intra-video loss, and weighs the inter-video loss 0.0001. Here they weigh 1 and 0.1;
 * the inter-video loss is the cross-entropy of softmax(-D / train.temperature) over the frames of
-  the other clip, the target being the frame that gets most of the plan; frames that go to the
-  virtual frame are left out;
-* the intra-video sum is divided by its weights, so that it does not grow with the clip;
-* phi = max(0.999^step, 1/2), steps counted by the pairs shown;
+  the other clip, the target being the one that gets most of the plan; the public code compares the
+  sums of the nearest and of the farthest distances of the two clips;
+* the paper's optimality looks from both clips, that of the public code from the first; so does
+  this. That code counts the virtual frame in j and not in j_o, one frame too early; this does not;
+* steps are counted by the pairs shown;
 * pairs are augmented copies of two clips, read by a network that sees joints of two frames, half a
   second apart, instead of ResNet-50. One that sees the whole clip learns the share of it that has
   passed, which the consistency prior rewards whatever the pose.
@@ -41,6 +40,7 @@ are choices made here. Deviations:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from la2ds_cli.core.config import Config
@@ -54,14 +54,14 @@ if TYPE_CHECKING:
 
 NAMES = ("vava",)
 PAIRS = "clips"
-MOMENT = 1.0  # lambda1, weight of the inverse difference moment
-DIVERGENCE = 0.1  # lambda2, weight of the divergence from the prior
+MOMENT = 1.0  # lambda1, weight of the inverse difference moment, of N + M
+DIVERGENCE = 0.1  # lambda2, weight of the divergence from the prior, of N M / 4
 ITERATIONS = 20
-SPREAD = 2.0  # sigma of the prior, in frames times sqrt(2) for clips of one length
-VIRTUAL = 1.0  # distance of the virtual frame: 60 degrees
-SINGLE = 0.5  # zeta, its prior
-DECAY, LEAST = 0.999, 0.5  # of phi
-WINDOW, MARGIN = 10, 2.0  # frames, squared distance; of the intra-video loss, as LAV
+SPREAD = 2.0  # delta of the prior, in frames times sqrt(2) for clips of one length
+VIRTUAL = 0.5  # zeta, distance of a virtual frame
+AWAY = 15.0  # of a virtual frame in the prior and the moment, times 1 / (n + m)
+DECAY, LEAST, MOST = 0.999, 0.001, 0.999  # of phi
+WINDOW, MARGIN = 15, 2.0  # frames, squared distance; of the intra-video loss
 INTRA, INTER = 0.5, 0.1  # weights of the contrastive losses
 
 
@@ -75,7 +75,12 @@ def loss(
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
     step = min(batch.positions) // config.train.batch_size
-    return vava(first, second, *masks, max(DECAY**step, LEAST), config.train.temperature).mean()
+    return vava(first, second, *masks, phi_of(step), config.train.temperature).mean()
+
+
+def phi_of(step: int) -> float:
+    """Share of consistency in the prior at a step, counted from 0."""
+    return min(max(DECAY ** math.isqrt(step + 1), LEAST), MOST)
 
 
 def vava(
@@ -89,7 +94,6 @@ def vava(
     """Loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D)."""
     import torch
 
-    from la2ds_models.contrastive_idm import contrastive_idm
     from la2ds_models.distance import squared_distance
 
     with torch.autocast(first.device.type, enabled=False):
@@ -98,10 +102,7 @@ def vava(
         second = second.masked_fill(~second_mask[:, :, None], 0)
         distance = squared_distance(first, second)
         plan, cost = transport(distance, first_mask, second_mask, phi)
-        apart = sum(
-            contrastive_idm(side, mask, WINDOW, MARGIN) / moment_weight(mask)
-            for side, mask in ((first, first_mask), (second, second_mask))
-        )
+        apart = intra_video(first, first_mask) + intra_video(second, second_mask)
         inter = inter_video(distance, plan.detach(), first_mask, second_mask, temperature)
         return (plan * cost).sum(dim=(1, 2)) + INTRA * apart + INTER * inter
 
@@ -109,7 +110,7 @@ def vava(
 def transport(
     distance: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor, phi: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The plan (B, 1 + N, 1 + M), mass 2 for each pair, and the distances it moves over; row and
+    """The plan (B, 1 + N, 1 + M), mass 1 for each pair, and the distances it moves over; row and
     column 0 are the virtual frames. distance: (B, N, M)."""
     import torch
     from torch.nn.functional import pad
@@ -117,23 +118,13 @@ def transport(
     from la2ds_models.sinkhorn import sinkhorn, uniform_weight
 
     with torch.no_grad():
-        free = sinkhorn(
-            distance,
-            uniform_weight(first_mask),
-            uniform_weight(second_mask),
-            epsilon=DIVERGENCE,
-            iterations=ITERATIONS,
-        )
-        log_prior, moment = priors(free, first_mask, second_mask, phi)
+        log_prior, moment = priors(distance, first_mask, second_mask, phi)
     cost = pad(distance, (1, 0, 1, 0), value=VIRTUAL)
-    log_prior = pad(log_prior, (1, 0, 1, 0), value=float(torch.tensor(SINGLE).log()))
-    moment = pad(moment, (1, 0, 1, 0), value=1.0)
-    n, m = (mask.sum(dim=1, keepdim=True).float() for mask in (first_mask, second_mask))
+    n, m = (mask.sum(dim=1).float()[:, None, None] for mask in (first_mask, second_mask))
     plan = sinkhorn(
-        cost - MOMENT * moment,
-        2 * torch.cat([m, first_mask.float()], dim=1) / (n + m),
-        2 * torch.cat([n, second_mask.float()], dim=1) / (n + m),
-        epsilon=DIVERGENCE,
+        (cost - MOMENT * (n + m) * moment) / (DIVERGENCE * n * m / 4),
+        *(uniform_weight(pad(mask, (1, 0), value=True)) for mask in (first_mask, second_mask)),
+        epsilon=1.0,
         iterations=ITERATIONS,
         log_prior=log_prior,
     )
@@ -141,29 +132,46 @@ def transport(
 
 
 def priors(
-    plan: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor, phi: float
+    distance: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor, phi: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(log Q, S), both (B, N, M): the prior, 1 where it is highest, and the inverse difference
-    moment. plan: (B, N, M), the one without priors."""
+    """(log Q, S), both (B, 1 + N, 1 + M): the prior, 0 where it is highest, and the inverse
+    difference moment. distance: (B, N, M)."""
+    import torch
+    from torch.nn.functional import pad
+
+    n, m = (1.0 + mask.sum(dim=1)[:, None, None] for mask in (first_mask, second_mask))
+    i = torch.arange(1, distance.shape[1] + 2, device=distance.device)[None, :, None] / n
+    j = torch.arange(1, distance.shape[2] + 2, device=distance.device)[None, None, :] / m
+    nearest = distance.masked_fill(~second_mask[:, None, :], float("inf")).argmin(dim=2)
+    best = pad(nearest + 2, (1, 0), value=1)[:, :, None] / m  # of each i
+    virtual = torch.zeros_like(distance[:1], dtype=torch.bool)
+    virtual = pad(virtual, (1, 0, 1, 0), value=True)
+    virtual[:, 0, 0] = False
+    apart = [torch.where(virtual, AWAY / (n + m), d) for d in ((i - j).abs(), (j - best).abs())]
+    unit = (1 / n**2 + 1 / m**2).sqrt()
+    shares = torch.tensor([phi, 1 - phi])
+    logs = [
+        share.log() - (d / unit) ** 2 / (2 * SPREAD**2)
+        for share, d in zip(shares, apart, strict=True)
+    ]
+    moment = sum(share / (d**2 + 1) for share, d in zip(shares, apart, strict=True))
+    return torch.logaddexp(*logs), moment
+
+
+def intra_video(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(B,): mean over all pairs of real frames i, j of a clip (B, T, D), itself included, of
+    max(0, MARGIN - D) where |i - j| > WINDOW and of D / ((i - j)^2 + 1) elsewhere."""
     import torch
 
-    n, m = (mask.sum(dim=1).float()[:, None, None] for mask in (first_mask, second_mask))
-    i = torch.arange(1, plan.shape[1] + 1, device=plan.device)[None, :, None] / n
-    j = torch.arange(1, plan.shape[2] + 1, device=plan.device)[None, None, :] / m
-    i_best = (plan.argmax(dim=1)[:, None, :] + 1) / n  # of each j
-    j_best = (plan.argmax(dim=2)[:, :, None] + 1) / m  # of each i
-    unit = (1 / n**2 + 1 / m**2).sqrt()
-    consistency = (i - j).abs() / unit
-    optimality = ((i - i_best).abs() + (j - j_best).abs()) / (2 * unit)
-    logs = [
-        weight - value**2 / (2 * SPREAD**2)
-        for weight, value in zip(
-            torch.tensor([phi, 1 - phi]).log().tolist(), (consistency, optimality), strict=True
-        )
-    ]
-    offset = (i - i_best) ** 2 + (j - j_best) ** 2
-    moment = phi / ((i - j) ** 2 + 1) + (1 - phi) / (offset / 2 + 1)
-    return torch.logaddexp(*logs), moment
+    from la2ds_models.distance import squared_distance
+
+    distance = squared_distance(features, features)
+    index = torch.arange(mask.shape[1], device=mask.device)
+    gap = (index[:, None] - index[None, :]).abs()
+    value = torch.where(gap > WINDOW, (MARGIN - distance).clamp(min=0), distance / (gap**2 + 1)) * (
+        mask[:, :, None] & mask[:, None, :]
+    )
+    return value.sum(dim=(1, 2)) / mask.sum(dim=1) ** 2
 
 
 def inter_video(
@@ -173,27 +181,18 @@ def inter_video(
     second_mask: torch.Tensor,
     temperature: float,
 ) -> torch.Tensor:
-    """(B,): mean cross-entropy, over the frames of both clips that the plan (B, 1 + N, 1 + M) gives
-    a counterpart, of softmax(-distance / temperature) over the frames of the other clip; 0 where
-    none has one."""
+    """(B,): mean cross-entropy over the frames of both clips of softmax(-distance / temperature)
+    over the frames of the other clip, the target being that with most of the plan
+    (B, 1 + N, 1 + M), virtual frames left out."""
     import torch
 
     total = distance.new_zeros(len(distance))
-    count = distance.new_zeros(len(distance))
+    mass = plan[:, 1:, 1:]
     for here, there, d, t in (
-        (first_mask, second_mask, distance, plan[:, 1:]),
-        (second_mask, first_mask, distance.mT, plan[:, :, 1:].mT),
+        (first_mask, second_mask, distance, mass),
+        (second_mask, first_mask, distance.mT, mass.mT),
     ):
         logit = (-d / temperature).masked_fill(~there[:, None, :], float("-inf"))
-        best = t.argmax(dim=2)  # 0 = the virtual frame
-        paired = here & (best > 0)
-        entropy = -logit.log_softmax(dim=2).gather(2, (best - 1).clamp(min=0)[:, :, None])[..., 0]
-        total = total + torch.where(paired, entropy, 0).sum(dim=1)
-        count = count + paired.sum(dim=1)
-    return total / count.clamp(min=1)
-
-
-def moment_weight(mask: torch.Tensor) -> torch.Tensor:
-    """(B,) sum of (i - j)^2 + 1 over all pairs of real frames."""
-    n = mask.sum(dim=1).float()
-    return n**2 + n**2 * (n**2 - 1) / 6
+        entropy = -logit.log_softmax(dim=2).gather(2, t.argmax(dim=2)[:, :, None])[..., 0]
+        total = total + torch.where(here, entropy, 0).sum(dim=1)
+    return total / (first_mask.sum(dim=1) + second_mask.sum(dim=1))
