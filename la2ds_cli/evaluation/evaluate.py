@@ -236,7 +236,7 @@ def videos_csv(results: Mapping[str, Scored], clips: Sequence[EvaluationClip]) -
         for (metric, part), measure in scored.measures.items():
             rows += _metric_rows(name, metric, part, measure)
         onto: dict[int, list[float]] = {}
-        for error in scored.errors:
+        for error in scored.mean_errors:
             onto.setdefault(error.b, []).append(error.percent)
         rows += [
             [name, "event_transfer_mean_percent", "", clips[b].id, _short(np.mean(v)), len(v)]

@@ -1,7 +1,7 @@
 """The feature sets under evaluation, all through the same trims, pairs and arithmetic.
 
 A feature set is one variant (features of a clip and the way to align them) or several, of which
-the one with the lowest mean error is reported: a deliberately generous baseline. Clips are aligned
+the best is reported for each figure by itself: a deliberately generous baseline. Clips are aligned
 by their own features, or through reference clips too.
 """
 
@@ -96,6 +96,21 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 
 
 @dataclass(frozen=True)
+class Uses:
+    """What an event transfer is made of. features: that of the two clips, in words. movement: the
+    joints' movement has votes beside them. other_clips: reference clips that take part."""
+
+    features: str
+    movement: bool = False
+    other_clips: int = 0
+
+    def __str__(self) -> str:
+        parts = [self.features, *["raw movement of the joints"] * self.movement]
+        parts.append(f"{self.other_clips or 'no'} other clips")
+        return " + ".join(parts[:-1]) + (" + " if self.other_clips else ", ") + parts[-1]
+
+
+@dataclass(frozen=True)
 class Variant:
     """views: features of clips. aligner: aligns two clips by them. name says both.
     feature: what the first view holds; variants of one feature differ in how they align only."""
@@ -104,6 +119,7 @@ class Variant:
     views: ViewFunction
     aligner: Aligner
     feature: str
+    uses: Uses
 
 
 @dataclass(frozen=True)
@@ -150,6 +166,7 @@ def raw_variants(
             view,
             align_views(config),
             _HOLDS.get(name, "raw pose"),
+            Uses(_HOLDS.get(name, "raw pose")),
         )
         for name, view in views.items()
         for ends, config in (("closed", CLOSED), ("open", OPEN))
@@ -157,7 +174,9 @@ def raw_variants(
     if references:
         consensus = ByConsensus(lambda: views["movement"](references), align)
         through = f"movement, {_through(references)}"
-        variants.append(Variant(through, views["movement"], consensus, _HOLDS["movement"]))
+        holds = _HOLDS["movement"]
+        uses = Uses(holds, other_clips=len(references))
+        variants.append(Variant(through, views["movement"], consensus, holds, uses))
     return tuple(variants)
 
 
@@ -176,6 +195,7 @@ def baseline_sets(
         single_view(pose_features.time_only),
         align_views(AlignConfig(method="linear")),
         "time only",
+        Uses("clock"),
     )
     return [
         FeatureSet(
@@ -187,7 +207,7 @@ def baseline_sets(
         FeatureSet(
             "raw_pose_best",
             "raw pose plain, raw pose with velocity, or the joints' movement, whichever does "
-            "best on these very clips, chosen for each metric by itself",
+            "best on these very clips, chosen for each figure by itself",
             "for event transfer also to B or to its mirror image, with closed and with open ends"
             + (f", and {_through(references)}" if references else ""),
             variants,
@@ -224,8 +244,9 @@ def embedder_set(
     if references:
         aligned += f", {_through(references)}" + " by the joints' movement too" * pooled
         aligner = ByConsensus(lambda: views(references), align)
-    variant = Variant(aligned, views, aligner, f"{name} {run}".strip())
-    return FeatureSet(name, description, f"aligned by {aligned}", (variant,), run)
+    uses = Uses("network", pooled, len(references))
+    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses)
+    return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
 
 
 FEATURE_NAMES = ("model", "raw_pose", "raw_pose_best", "time_only", "untrained")

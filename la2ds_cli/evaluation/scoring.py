@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ from la2ds_cli.evaluation.phase_progression import (
 from la2ds_cli.evaluation.protocol import Protocol, Subset
 
 Measures = Mapping[Key, Measure]
+_STATISTICS = ("median_percent", "mean_percent", "p90_percent", "median_seconds", "mean_seconds")
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,22 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Scored:
-    """One feature set (of one run). row: JSON-able. errors: of event transfer."""
+    """One feature set (of one run). row: JSON-able. errors: of event transfer, by the variant with
+    the lowest median; mean_errors: by the one with the lowest mean."""
 
     row: dict[str, Any]
     measures: Measures
     errors: list[TransferError]
+    mean_errors: list[TransferError]
 
 
 def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
-    """Every metric of the protocol; of several variants the best, for each metric by itself."""
+    """Every metric of the protocol; of several variants the best, for each figure by itself.
+
+    The median of event transfer is that of the variant with the lowest median, the mean that of the
+    one with the lowest mean, and so on. What belongs to no single figure (interval, events, draws)
+    goes with the median, which comparisons are made of.
+    """
     variants = feature_set.variants
     by_feature = {}
     for variant in {v.feature: v for v in variants}.values():
@@ -88,16 +96,25 @@ def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored
     measures = _best(by_feature)
     row: dict[str, Any] = nested({key: measure.row() for key, measure in measures.items()})
     if not inputs.protocol.event_transfer:
-        return Scored(row, measures, [])
+        return Scored(row, measures, [], [])
     transfers = [_transfer(variant, inputs, progress) for variant in variants]
-    best = min(range(len(variants)), key=lambda n: _rank(transfers[n][0]))
-    row |= {"event_transfer": transfers[best][0], "variant": variants[best].name}
+    summaries = [summary for summary, _ in transfers]
+    best = {key: _lowest(summaries, key) for key in _STATISTICS}
+    by_median = best["median_percent"]
+    figures = {key: summaries[n][key] for key, n in best.items()}
+    row |= {
+        "event_transfer": summaries[by_median] | figures,
+        "variant": variants[by_median].name,
+        "uses": asdict(variants[by_median].uses),
+    }
     if len(variants) > 1:
+        row["best_variants"] = {key: variants[n].name for key, n in best.items()}
         row["variants"] = {
-            variant.name: {key: summary[key] for key in ("median_percent", "mean_percent")}
-            for variant, (summary, _) in zip(variants, transfers, strict=True)
+            variant.name: {key: summary[key] for key in _STATISTICS}
+            for variant, summary in zip(variants, summaries, strict=True)
         }
-    return Scored(row, measures, transfers[best][1])
+    mean_errors = transfers[best["mean_percent"]][1]
+    return Scored(row, measures, transfers[by_median][1], mean_errors)
 
 
 def _measure(variant: Variant, inputs: Inputs) -> Measures:
@@ -152,9 +169,10 @@ def _transfer(
     return summary | ({"reason": reason} if reason else {}), errors
 
 
-def _rank(summary: Mapping[str, Any]) -> float:
-    mean = summary["mean_percent"]
-    return np.inf if mean is None else mean
+def _lowest(summaries: Sequence[Mapping[str, Any]], key: str) -> int:
+    """Number of the summary with the lowest figure; the first one where none has any."""
+    values = [np.inf if summary[key] is None else summary[key] for summary in summaries]
+    return int(np.argmin(values))
 
 
 def mean_row(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict[str, Any]:
@@ -167,7 +185,7 @@ def mean_row(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict[str, 
     row = nested(rows)
     if "event_transfer" in by_run[runs[0]].row:
         row["event_transfer"] = _mean_transfer(by_run, videos, seed)
-        row["variant"] = by_run[runs[0]].row["variant"]
+        row |= {key: by_run[runs[0]].row[key] for key in ("variant", "uses")}
     return row
 
 
@@ -185,7 +203,7 @@ def _mean_transfer(by_run: Mapping[str, Scored], videos: int, seed: int) -> dict
     }
     if any(median is None for median in medians):
         return row | {key: None for key in row if key.endswith(("_percent", "_seconds"))}
-    for key in ("median_percent", "mean_percent", "p90_percent", "median_seconds", "mean_seconds"):
+    for key in _STATISTICS:
         row[key] = float(np.mean([summary[key] for summary in summaries]))
     row["draw_median_percent"] = np.mean(
         [summary["draw_median_percent"] for summary in summaries], axis=0

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
+from la2ds_cli.evaluation.features import Uses
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +27,8 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
     if "event_transfer" in result["protocol"]:
         rows = transfer_rows(result, _HEADINGS)
         rows += figure_rows("tau", result, "kendalls_tau")
-        parts += [Text(_title(result), style="italic"), _shown(result, rows), Text()]
+        parts += [Text(_title(result), style="italic"), _shown(result, rows)]
+        parts += [*(Text(line) for line in transfer_uses(result)), Text()]
     rows = [row for shown in figures(result) for row in figure_rows(shown[0], result, *shown[1:])]
     if rows:
         parts += [Text(phase_title(result), style="italic"), _shown(result, rows), Text()]
@@ -91,6 +93,16 @@ def figure_cell(entry: Mapping[str, Any], digits: int = 3) -> Cell:
         "" if spread is None else f"±{spread:.{digits}f}{star}",
         ("{:.2f}–{:.2f}".format(*low_high),) if low_high else (),
     )
+
+
+def transfer_uses(result: Mapping[str, Any]) -> list[str]:
+    """What each row of event transfer is made of, beside the clock and the plain raw pose. Nothing
+    for documents of versions that did not say it."""
+    return [
+        f"{LABELS[name]} = {Uses(**row['uses'])}"
+        for name, row in result["features"].items()
+        if name in ("model", "raw_pose_best", "untrained") and "uses" in row
+    ]
 
 
 def verdict(result: Mapping[str, Any]) -> list[str]:
@@ -167,10 +179,20 @@ def _definitions(result: Mapping[str, Any]) -> list[str]:
             lines.append(f"AP@K: {protocol['retrieval']}.")
     lines += [f"Tau: {protocol['kendalls_tau']}.", f"95 %: {protocol['interval']}."]
     for name, text in protocol["features"].items():
-        row = result["features"][name]
-        chosen = f" (here: {row['variant']})" if "variants" in row else ""
-        lines.append(f"{LABELS[name]}: {text}{chosen}.")
+        lines.append(f"{LABELS[name]}: {text}{_chosen(result['features'][name])}.")
     return lines
+
+
+def _chosen(row: Mapping[str, Any]) -> str:
+    """Which variants the figures of event transfer are of, where there was a choice."""
+    figures: dict[str, list[str]] = {}
+    for key, heading in zip(TRANSFER, _HEADINGS, strict=True):
+        if "best_variants" in row:
+            figures.setdefault(row["best_variants"][key], []).append(heading)
+    if len(figures) == 1:
+        return f" (here: {next(iter(figures))})"
+    texts = [f"{', '.join(headings)}: {name}" for name, headings in figures.items()]
+    return f" (here {'; '.join(texts)})" if texts else ""
 
 
 LABELS = {

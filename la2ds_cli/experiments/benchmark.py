@@ -255,7 +255,10 @@ def _network(config: Config) -> Any:
 
 
 def _add_news(into: ProjectResult, scored: Scored) -> None:
-    """Warnings that were not there before, and facts where the baselines had none."""
+    """Warnings that were not there before, facts where the baselines had none, and what the event
+    transfer of a method is made of."""
     into.table.facts = into.table.facts or dict(scored.facts)
+    if "model" in scored.uses:
+        into.table.facts.setdefault("method_uses", scored.uses["model"])
     known = into.table.warnings
     known += [text for text in scored.warnings if text not in known]

@@ -446,10 +446,17 @@ def _was_given_less(outcome: Outcome, minutes: float | None, steps: int) -> bool
 
 
 def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
+    by_uses: dict[str, list[str]] = {}
+    for project in result.projects:
+        if uses := project.table.facts.get("method_uses"):
+            by_uses.setdefault(uses, []).append(project.table.name)
+    for uses, names in by_uses.items():
+        where = "" if len(names) == len(result.projects) else f" ({', '.join(names)})"
+        yield f"event transfer of a method{where} = {uses}"
     if not result.facts["alignment"]["pool"]:
         yield (
-            "event transfer aligns by the embedding alone (align.pool=false), so that the joints' "
-            "own movement, which votes in la2ds align, does not hide what a method learned"
+            "event transfer of a method leaves out the joints' own movement (align.pool=false), "
+            "which votes in la2ds align, so that it does not hide what a method learned"
         )
     if result.facts["protocol"] != "la2ds" and any(task.number == 0 for task in result.tasks):
         yield f"protocol {result.facts['protocol']} has no event transfer; --protocol la2ds has"

@@ -74,12 +74,14 @@ def evaluate_run(
 @dataclass(frozen=True)
 class Scored:
     """scores, resampled: by feature set. facts: split, clips, phases, events, protocol. warnings:
-    of the evaluation."""
+    of the evaluation. uses: what the event transfer of each feature set is made of, in words; empty
+    where the protocol has none."""
 
     scores: dict[str, Scores]
     resampled: dict[str, Resamples]
     facts: dict[str, Any]
     warnings: list[str]
+    uses: dict[str, str]
 
 
 def cached_scores(
@@ -146,6 +148,8 @@ def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
 
 
 def _scored(document: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Scored:
+    from la2ds_cli.evaluation.features import Uses
+
     rows = document["features"]
     resampled: dict[str, Resamples] = {name: {} for name in rows}
     for key, sample in arrays.items():
@@ -156,6 +160,7 @@ def _scored(document: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Sc
         resampled,
         {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
         list(document["warnings"]),
+        {name: str(Uses(**row["uses"])) for name, row in rows.items() if "uses" in row},
     )
 
 

@@ -46,6 +46,7 @@ from la2ds_cli.labels.vote import (
     vote,
 )
 
+_UNITS = ("percent", "frames", "seconds")
 FRAME_BINS = (0.0, 0.5, 0.8, 0.95, 1.0)
 
 
@@ -73,7 +74,7 @@ class BoundaryError:
 class AlignerScore:
     """One aligner, with a number of votes. variant: which, of those that were tried. errors: of all
     labelled boundaries. right: (F,) whether each labelled frame got its phase; confidence: (F,) of
-    the phase it got."""
+    the phase it got. tried: all variants, if there were several; this one has the lowest median."""
 
     name: str
     variant: str
@@ -81,12 +82,18 @@ class AlignerScore:
     errors: list[BoundaryError]
     right: FloatArray
     confidence: FloatArray
+    tried: tuple[AlignerScore, ...] = ()
 
-    @property
-    def mean(self) -> float:
-        """Mean error in percent; NaN if nothing was propagated."""
-        percent = [e.percent for e in self.errors if not np.isnan(e.percent)]
-        return float(np.mean(percent)) if percent else float("nan")
+    def figures(self) -> dict[str, float]:
+        """Statistics of the errors of the boundaries that were propagated; empty without any."""
+        errors = _propagated(self.errors)
+        if not errors:
+            return {}
+        values = {name: [getattr(e, name) for e in errors] for name in _UNITS}
+        percent = values["percent"]
+        figures = {f"median_{name}": float(np.median(of)) for name, of in values.items()}
+        figures |= {f"mean_{name}": float(np.mean(of)) for name, of in values.items()}
+        return figures | {"p90_percent": float(np.percentile(percent, 90))}
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,8 @@ def check_propagation(
             for aligner in variants:
                 tried.append(_score(name, count, inputs, truth, draws_of_count, aligner))
                 progress.advance()
-            scores.append(min(tried, key=lambda score: score.mean))
+            best = min(tried, key=lambda score: score.figures().get("median_percent", np.inf))
+            scores.append(replace(best, tried=tuple(tried) if len(tried) > 1 else ()))
     progress.end()
     return CheckResult(
         scores,
@@ -385,20 +393,25 @@ def _propagated(errors: Sequence[BoundaryError]) -> list[BoundaryError]:
 
 
 def _row(score: AlignerScore, check: CheckResult) -> dict[str, Any]:
+    """Of several variants the lowest of each figure; all else is of the one with the lowest
+    median."""
     errors = _propagated(score.errors)
     percent = np.array([error.percent for error in errors])
     spread = _interval(percent, [error.video for error in errors], check) if errors else None
-    figures: dict[str, Any] = {}
-    for name in ("percent", "frames", "seconds"):
-        values = np.array([getattr(error, name) for error in errors])
-        figures[f"median_{name}"] = float(np.median(values)) if errors else None
-        figures[f"mean_{name}"] = float(values.mean()) if errors else None
+    tried = [(one.variant, one.figures()) for one in score.tried or (score,)]
+    best = {
+        key: min((figures[key], variant) for variant, figures in tried if figures)
+        for key in score.figures()
+    }
+    names = [f"{kind}_{unit}" for unit in _UNITS for kind in ("median", "mean")]
+    row: dict[str, Any] = {key: best[key][0] if best else None for key in [*names, "p90_percent"]}
+    if score.tried:
+        row["best_variants"] = {key: variant for key, (_, variant) in best.items()}
     return {
         "name": score.name,
         "variant": score.variant,
         "votes": score.votes,
-        **figures,
-        "p90_percent": float(np.percentile(percent, 90)) if errors else None,
+        **row,
         "interval_percent": list(spread) if spread else None,
         "boundaries": len(score.errors),
         "not_carried": len(score.errors) - len(errors),

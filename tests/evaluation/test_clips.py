@@ -79,7 +79,8 @@ def test_a_protocol_of_labels_refuses_to_score_what_it_fits(
     result = evaluate(project, config=Config(), features=["time_only"])
     assert any(says in text for text in result["warnings"])
     assert result["phases"] == []
-    assert set(result["features"]["time_only"]) == {"kendalls_tau", "event_transfer", "variant"}
+    keys = {"kendalls_tau", "event_transfer", "variant", "uses"}
+    assert set(result["features"]["time_only"]) == keys
 
 
 @pytest.mark.parametrize(("split", "which"), [("train", "training"), ("test", "test")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_intervals_are_those_of_all_seeds_evaluated_together(
         expected["event_transfer"]["interval_percent"]
     )
     assert cells["event_transfer_mean"].interval is None
+
+
+def test_a_note_says_what_event_transfer_is_made_of(result: BenchmarkResult) -> None:
+    """Here align.reference_clips is 0."""
+    assert "event transfer of a method = network, no other clips" in all_notes(result)
+    facts = result.projects[0].table.facts | {"method_uses": "network + 40 other clips"}
+    table = replace(result.projects[0].table, name="more", facts=facts)
+    both = [*result.projects, replace(result.projects[0], table=table)]
+    notes = all_notes(replace(result, projects=both))
+    assert "event transfer of a method (swings) = network, no other clips" in notes
+    assert "event transfer of a method (more) = network + 40 other clips" in notes
 
 
 def test_every_encoder_is_scored_untrained(project: Project, result: BenchmarkResult) -> None:

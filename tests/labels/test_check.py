@@ -13,6 +13,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.check import (
+    AlignerScore,
     CheckResult,
     boundary_errors,
     check_json,
@@ -97,6 +98,30 @@ def test_every_labelled_clip_is_checked_against_the_others(project: Project):
     assert not project.results_dir("transfer").exists()
     lines = errors_csv(result).splitlines()
     assert len(lines) == 1 + 8 * len(ROWS)
+
+
+def test_every_figure_of_the_best_raw_pose_is_that_of_its_own_best_variant(project: Project):
+    """Errors of 2, 2 and 50 % have the lower median, errors of 5, 5 and 6 % the lower mean."""
+    result = check(project)
+    best = next(score for score in result.scores if score.name == "raw_pose_best")
+    assert len(best.tried) == 9
+    one = best.errors[0]
+
+    def score(name: str, *percents: float) -> AlignerScore:
+        errors = [replace(one, percent=p, frames=p / 2, seconds=p / 50) for p in percents]
+        return replace(best, variant=name, errors=errors, tried=())
+
+    mostly, steady = score("mostly", 2, 2, 50), score("steady", 5, 5, 6)
+    nothing = score("nothing", np.nan)
+    chosen = replace(mostly, tried=(nothing, steady, mostly))
+    row = check_json(replace(result, scores=[chosen]))["rows"][0]
+    assert (row["variant"], row["median_percent"], row["median_frames"]) == ("mostly", 2, 1)
+    assert (row["mean_percent"], row["mean_seconds"]) == pytest.approx((16 / 3, 16 / 150))
+    assert row["p90_percent"] == pytest.approx(5.8)
+    assert row["best_variants"]["median_seconds"] == "mostly"
+    assert row["best_variants"]["mean_percent"] == "steady"
+    empty = check_json(replace(result, scores=[nothing]))["rows"][0]
+    assert (empty["median_percent"], empty["mean_seconds"]) == (None, None)
 
 
 def test_the_labels_of_the_clip_itself_do_not_enter(project: Project):

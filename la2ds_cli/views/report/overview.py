@@ -26,6 +26,7 @@ from la2ds_cli.evaluation.table import (
     figure_rows,
     figures,
     transfer_rows,
+    transfer_uses,
     verdict,
 )
 from la2ds_cli.health.status import ProjectStatus, project_status
@@ -288,7 +289,8 @@ def _evaluation(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the page says of one document; its table is HTML."""
     protocol = document["protocol"]
     split = "test clips" if document["split"] == "test" else "clips, no test split"
-    definitions = {name: protocol.get(key) for name, key in _DEFINED.items()}
+    definitions = {"Rows of event transfer": "; ".join(transfer_uses(document))}
+    definitions |= {name: protocol.get(key) for name, key in _DEFINED.items()}
     rows = []
     if "event_transfer" in protocol:
         rows += transfer_rows(document, [f"event transfer, {heading}" for heading in _TRANSFER])
