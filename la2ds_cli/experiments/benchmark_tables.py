@@ -261,7 +261,9 @@ def _interval_of_projects(result: BenchmarkResult, name: str, metric: Metric) ->
 
 
 def _data_sets(result: BenchmarkResult) -> list[str]:
-    """Data sets of the paper that some project is of."""
+    """Data sets of the paper that some project is of; none if it has none of the methods."""
+    if not any(name in paper_methods() for name, _ in _rows(result)):
+        return []
     return list(dict.fromkeys(p.source.data for p in result.projects if p.source.data))
 
 
@@ -344,7 +346,7 @@ def _failures(result: BenchmarkResult) -> Iterator[str]:
 
 def _paper_notes(result: BenchmarkResult) -> Iterator[str]:
     protocol = result.facts["protocol"]
-    data = {p.source.data: p for p in result.projects if p.source.data}
+    data = _data_sets(result)
     others = [p.table.name for p in result.projects if not p.source.data]
     for name in data:
         sources = [p.source for p in result.projects if p.source.data == name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.benchmark_pages import write_benchmark
 from la2ds_cli.experiments.benchmark_tables import MARK, MEAN, all_notes, layout
 from la2ds_cli.experiments.methods import (
     Source,
@@ -214,3 +216,12 @@ def test_the_papers_columns_stand_apart_and_say_so() -> None:
     other = _result([Source()], "la2ds", "joints")
     assert [name for name, _ in layout(other)[0].groups()] == ["p0"]
     assert any("data that the paper does not have" in note for note in all_notes(other))
+
+
+def test_methods_that_the_paper_lacks_have_no_columns_of_it(tmp_path: Path) -> None:
+    result = _result([Source("penn-action")], "la2ds", "joints")
+    row = result.projects[0].table.rows[0]
+    result.projects[0].table.rows[0] = replace(row, name="gtcc", label="gtcc", paper={})
+    assert [name for name, _ in layout(result)[0].groups()] == ["p0"]
+    assert not any(text.startswith(MARK) for text in all_notes(result))
+    write_benchmark(result, tmp_path)
