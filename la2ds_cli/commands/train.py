@@ -30,7 +30,7 @@ def train(
         typer.Option(
             "--input",
             metavar="|".join(get_args(ModelInput)),
-            help="What the network reads; rgb: the video frames, by tcc, lav, vava, tcn or sal.",
+            help="What the network reads. rgb, the video frames: lav, sal, tcc, tcn, vaot or vava.",
         ),
     ] = None,
     preset: Annotated[

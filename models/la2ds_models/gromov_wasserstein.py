@@ -1,0 +1,53 @@
+"""Optimal transport between the frames of clips that also compares how frames lie to each other.
+
+Fused Gromov-Wasserstein (Vayer et al., "Optimal Transport for structured data with application on
+graphs", ICML 2019) with the product as the loss of two structures, as in Xu and Gould, "Temporally
+Consistent Unbalanced Optimal Transport for Unsupervised Action Segmentation", CVPR 2024; solved
+by projected gradients (Peyré, Cuturi, Solomon, "Gromov-Wasserstein Averaging of Kernel and
+Distance Matrices", ICML 2016): each step is the entropic plan of the gradient at the last one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from la2ds_models.sinkhorn import sinkhorn
+
+
+def fused_gromov_wasserstein(
+    cost: Tensor,
+    first_structure: Tensor,
+    second_structure: Tensor,
+    first_weight: Tensor,
+    second_weight: Tensor,
+    *,
+    alpha: float,
+    epsilon: float,
+    iterations: int,
+    inner_iterations: int,
+) -> Tensor:
+    """Plans T (B, N, M) float32 with the given marginals, a stationary point of
+
+    (1 - alpha) <T, cost> + alpha / 2 * sum_ijkl first_ik second_jl T_ij T_kl + epsilon KL(T),
+
+    which need not be its least value, for the second term is not convex. The search starts at the
+    product of the marginals, of which KL is the divergence.
+
+    cost: (B, N, M). first_structure (B, N, N) and second_structure (B, M, M): symmetric; what it
+    costs to send frames i and k to frames j and l is the product of their entries. first_weight
+    (B, N), second_weight (B, M): the marginals, of equal sums; weight 0 marks padding, which has
+    mass 0 and may hold any finite number. iterations: gradients taken; inner_iterations: of
+    `sinkhorn` for each. float64 stays, all else is computed in float32.
+    """
+    with torch.autocast(cost.device.type, enabled=False):
+        kind = torch.float64 if cost.dtype == torch.float64 else torch.float32
+        cost, one, two, p, q = (
+            value.to(kind)
+            for value in (cost, first_structure, second_structure, first_weight, second_weight)
+        )
+        plan = p[:, :, None] * q[:, None, :] / p.sum(dim=1)[:, None, None]
+        for _ in range(iterations):
+            gradient = (1 - alpha) * cost + alpha * (one @ plan @ two)
+            plan = sinkhorn(gradient, p, q, epsilon=epsilon, iterations=inner_iterations)
+        return plan

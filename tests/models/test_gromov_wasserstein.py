@@ -1,0 +1,180 @@
+"""Fused Gromov-Wasserstein against POT's solvers, its definition by loops, and padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_models.gromov_wasserstein import fused_gromov_wasserstein
+from la2ds_models.sinkhorn import sinkhorn, uniform_weight
+
+POT = pytest.importorskip("ot", reason="POT is not installed")
+N, M = 6, 9
+ALPHA = 0.4
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Tensors of `fused_gromov_wasserstein` in its order, batches of one, float64."""
+
+    cost: torch.Tensor
+    one: torch.Tensor
+    two: torch.Tensor
+    p: torch.Tensor
+    q: torch.Tensor
+
+    def plan(self, epsilon: float, *, alpha: float = ALPHA) -> torch.Tensor:
+        """(N, M)."""
+        return fused_gromov_wasserstein(
+            self.cost,
+            self.one,
+            self.two,
+            self.p,
+            self.q,
+            alpha=alpha,
+            epsilon=epsilon,
+            iterations=50,
+            inner_iterations=50,
+        )[0]
+
+    def pot(self) -> dict[str, np.ndarray]:
+        """The same problem in POT's terms, whose loss of two structures is (a - b)^2: with one
+        marginal each its sum is a constant less 2 sum_ijkl a_ik b_jl T_ij T_kl. A quarter of the
+        first structure with its sign turned makes of that half our sum."""
+        c, one, two, p, q = (v[0].numpy() for v in (self.cost, self.one, self.two, self.p, self.q))
+        return {"M": c, "C1": -one / 4, "C2": two, "p": p, "q": q}
+
+
+def problem(seed: int, n: int = N, m: int = M) -> Problem:
+    """Marginals and lengths differ; the structures have any sign."""
+    random = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(1, *shape, generator=random, dtype=torch.float64)
+
+    one, two = draw(n, n) - 0.3, draw(m, m) - 0.3
+    p, q = 0.5 + draw(n), 0.5 + draw(m)
+    both = one + one.transpose(1, 2), two + two.transpose(1, 2)
+    return Problem(draw(n, m), *both, p / p.sum(), q / q.sum())
+
+
+def value(given: Problem, plan: np.ndarray) -> float:
+    """(1 - alpha) <T, C> + alpha / 2 sum_ijkl A_ik B_jl T_ij T_kl."""
+    c, a, b = (v[0].numpy() for v in (given.cost, given.one, given.two))
+    square = np.einsum("ik,jl,ij,kl->", a, b, plan, plan, optimize=True)
+    return float((1 - ALPHA) * (c * plan).sum() + ALPHA / 2 * square)
+
+
+def feasible(given: Problem, plan: np.ndarray) -> np.ndarray:
+    """A plan near `plan` with the marginals exactly."""
+    p, q = given.p[0].numpy(), given.q[0].numpy()
+    plan = plan * np.minimum(p / plan.sum(axis=1), 1)[:, None]
+    plan = plan * np.minimum(q / plan.sum(axis=0), 1)
+    rows, columns = p - plan.sum(axis=1), q - plan.sum(axis=0)
+    return plan + np.outer(rows, columns) / max(rows.sum(), 1e-300)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plan_is_that_of_pots_entropic_solver(seed: int) -> None:
+    given = problem(seed)
+    expected = POT.gromov.entropic_fused_gromov_wasserstein(
+        **given.pot(),
+        loss_fun="square_loss",
+        epsilon=0.1,
+        symmetric=True,
+        alpha=ALPHA,
+        max_iter=50,
+        tol=1e-10,
+        numItermax=1000,
+        stopThr=1e-12,
+    )
+    np.testing.assert_allclose(given.plan(0.1).numpy(), expected, atol=1e-6)
+    assert np.abs(given.plan(0.1, alpha=0.0).numpy() - expected).max() > 1e-3  # structures matter
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_small_epsilon_costs_little_more_than_pots_exact_solver(seed: int) -> None:
+    """POT from its own start, and from where ours ended."""
+    given = problem(seed)
+    plan = feasible(given, given.plan(0.01).numpy())
+    for start in (None, plan):
+        exact = POT.gromov.fused_gromov_wasserstein(
+            **given.pot(), loss_fun="square_loss", symmetric=True, alpha=ALPHA, G0=start
+        )
+        assert value(given, plan) < value(given, exact) + 0.01
+
+
+def test_plan_is_the_entropic_plan_of_the_gradient_of_its_definition() -> None:
+    given = problem(5)
+    plan = given.plan(0.2)
+    entries = plan.clone()
+    slope = torch.zeros_like(plan)
+    for i in range(N):
+        for j in range(M):
+            bounds = []
+            for step in (1e-4, -1e-4):
+                entries[i, j] = plan[i, j] + step
+                bounds.append(value(given, entries.numpy()))
+            entries[i, j] = plan[i, j]
+            slope[i, j] = (bounds[0] - bounds[1]) / 2e-4
+    again = sinkhorn(slope[None], given.p, given.q, epsilon=0.2, iterations=500)[0]
+    torch.testing.assert_close(again, plan, atol=1e-7, rtol=0)
+
+
+def test_without_structures_it_is_sinkhorn() -> None:
+    given = problem(1)
+    expected = sinkhorn(given.cost, given.p, given.q, epsilon=0.1, iterations=200)[0]
+    torch.testing.assert_close(given.plan(0.1, alpha=0.0), expected)
+
+
+def test_a_pose_that_comes_twice_goes_where_its_neighbours_go() -> None:
+    """Frames 0 and 3 look alike in both clips: the cost cannot tell which is which."""
+    look = torch.tensor([0, 1, 2, 0, 3, 4, 5])
+    cost = (look[:, None] != look).double()[None]
+    near = (torch.arange(7)[:, None] - torch.arange(7)).abs() <= 1
+    one = 7 * (near & ~torch.eye(7, dtype=torch.bool)).double()[None]
+    even = torch.full((1, 7), 1 / 7, dtype=torch.float64)
+    given = Problem(cost, one, (~near).double()[None], even, even)
+    plain, fused = given.plan(0.1, alpha=0.0), given.plan(0.1)
+    assert float(plain[0, 0]) == pytest.approx(float(plain[0, 3]))
+    assert float(fused[0, 0]) > 10 * float(fused[0, 3])
+    assert fused.argmax(dim=1).tolist() == list(range(7))
+
+
+def test_a_clip_has_the_plan_it_has_alone_whatever_the_padding_holds() -> None:
+    lengths = [(4, 9), (6, 5)]
+    masks = [
+        torch.arange(size)[None] < torch.tensor(side)[:, None]
+        for size, side in zip((N, M), zip(*lengths, strict=True), strict=True)
+    ]
+    drawn = [problem(seed) for seed in (2, 3)]
+    wide = [torch.cat([getattr(d, name) for d in drawn]).float() for name in ("cost", "one", "two")]
+    cost, one, two = wide
+    a, b = masks
+    for tensor, real in (
+        (cost, a[:, :, None] & b[:, None]),
+        (one, a[:, :, None] & a[:, None]),
+        (two, b[:, :, None] & b[:, None]),
+    ):
+        tensor[~real] = 1e4
+    weights = uniform_weight(a), uniform_weight(b)
+    settings = {"alpha": ALPHA, "epsilon": 0.1, "iterations": 10, "inner_iterations": 20}
+    both = fused_gromov_wasserstein(cost, one, two, *weights, **settings)
+    assert both.dtype == torch.float32
+    for row, (n, m) in enumerate(lengths):
+        alone = fused_gromov_wasserstein(
+            cost[row : row + 1, :n, :m],
+            one[row : row + 1, :n, :n],
+            two[row : row + 1, :m, :m],
+            torch.full((1, n), 1 / n),
+            torch.full((1, m), 1 / m),
+            **settings,
+        )
+        torch.testing.assert_close(both[row, :n, :m], alone[0], rtol=1e-4, atol=1e-7)
+        assert (both[row, n:] == 0).all()
+        assert (both[row, :, m:] == 0).all()
+    torch.testing.assert_close(both.sum(dim=1), weights[1])
+    torch.testing.assert_close(both.sum(dim=2), weights[0], atol=1e-3, rtol=0)
