@@ -188,13 +188,19 @@ def trim(length: int, max_trim: float, video: str, seed: int) -> Cut:
     return Cut(start, stop) if stop - start >= 2 else Cut(0, length)
 
 
-def draw_trims(clips: Sequence[EvaluationClip], config: EvaluateConfig) -> list[Draw]:
+PairFilter = Callable[[str, str], bool]
+"""Ids of clips A and B -> whether they may be a pair."""
+
+
+def draw_trims(
+    clips: Sequence[EvaluationClip], config: EvaluateConfig, allowed: PairFilter | None = None
+) -> list[Draw]:
     """`config.trim_draws` draws of trims and pairs over clips; seed of draw d = seed + d.
 
-    Pairs are ordered pairs of clips that share an event, at most `config.pairs` of them per
-    draw, chosen at random.
+    Pairs are ordered pairs of clips that share an event and that `allowed` (None = all) lets pass,
+    at most `config.pairs` of them per draw, chosen at random. The trims do not depend on it.
     """
-    candidates = _pairs_sharing_events(clips)
+    candidates = _pairs_sharing_events(clips, allowed)
     draws = []
     for number in range(config.trim_draws):
         seed = config.seed + number
@@ -209,12 +215,13 @@ def draw_trims(clips: Sequence[EvaluationClip], config: EvaluateConfig) -> list[
     return draws
 
 
-def _pairs_sharing_events(clips: Sequence[EvaluationClip]) -> IntArray:
+def _pairs_sharing_events(clips: Sequence[EvaluationClip], allowed: PairFilter | None) -> IntArray:
     pairs = [
         (i, j)
         for i, a in enumerate(clips)
         for j, b in enumerate(clips)
         if i != j and not a.events.keys().isdisjoint(b.events)
+        if allowed is None or allowed(a.id, b.id)
     ]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 

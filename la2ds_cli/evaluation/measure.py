@@ -151,7 +151,25 @@ def resampled_means(by_pair: FloatArray, counts: IntArray) -> FloatArray:
     """(R,) float64: mean of by_pair (B, B) in each resample; NaN entries are left out, NaN where
     a resample holds no pair."""
     defined = np.isfinite(by_pair)
-    total = np.where(defined, by_pair, 0.0)
-    weight = np.einsum("ri,ij,rj->r", counts, defined.astype(float), counts, optimize=True)
-    summed = np.einsum("ri,ij,rj->r", counts, total, counts, optimize=True)
+    return _weighted_means(np.where(defined, by_pair, 0.0), defined.astype(float), counts)
+
+
+def resampled_averages(value: FloatArray, a: IntArray, b: IntArray, counts: IntArray) -> FloatArray:
+    """(R,) float64: mean of value (E,) in each resample, NaN where a resample holds no pair.
+
+    a, b: (E,) video numbers of each value's pair, which may have several values. counts: (R,
+    videos) of video_counts.
+    """
+    total, number = (np.zeros((counts.shape[1], counts.shape[1])) for _ in range(2))
+    np.add.at(total, (a, b), value)
+    np.add.at(number, (a, b), 1)
+    return _weighted_means(total, number, counts)
+
+
+def _weighted_means(total: FloatArray, number: FloatArray, counts: IntArray) -> FloatArray:
+    """(R,) sums of total (B, B) over sums of number (B, B), each pair as often as it was drawn."""
+    summed, weight = (
+        np.einsum("ri,ij,rj->r", counts, by_pair, counts, optimize=True)
+        for by_pair in (total, number)
+    )
     return np.where(weight > 0, summed / np.where(weight > 0, weight, 1), np.nan)

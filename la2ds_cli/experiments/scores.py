@@ -175,14 +175,20 @@ def _recipe(
         "align": stored_settings("align", config.align),
         "evaluate": asdict(config.evaluate),
     }
-    inputs = {
+    inputs = scored_inputs(project)
+    if {"model", "untrained"} & set(features):
+        inputs["weights"] = _file(checkpoint_path(project, run))
+    return artifact.Recipe("benchmark", VERSION, settings, inputs)
+
+
+def scored_inputs(project: Project) -> dict[str, str]:
+    """What every score of the project depends on, as inputs of a recipe: its clips and their
+    splits, its labels, and the code of the evaluation."""
+    return {
         "clips": _digest(sorted(_clips(project))),
         "phases": _file(project.phases_path),
         "code": _digest(sorted(_sources())),
     }
-    if {"model", "untrained"} & set(features):
-        inputs["weights"] = _file(checkpoint_path(project, run))
-    return artifact.Recipe("benchmark", VERSION, settings, inputs)
 
 
 def _clips(project: Project) -> list[str]:

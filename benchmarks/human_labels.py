@@ -1,0 +1,550 @@
+"""Make the tables of docs/results/human-labels.md: events that people set, people never trained on.
+
+    python benchmarks/human_labels.py --data HUMAN_EVENTS --work DIR [--preset default] [--set K=V]
+        [--seeds 0,1,2] [--sets golf,skijump,squat,push_up,pull_up] [--baselines]
+
+HUMAN_EVENTS: a folder with golf, skijump and repetitions. Imports each data set into two projects
+below --work, one for each half of the people: it tests that half and trains on the joints of the
+other. Trains every preset there for each seed, measures it beside the baselines, and replaces what
+stands between the two marks of the page. The same command goes on after an interruption: nothing is
+trained or scored twice. --sets makes a part of the work, as for two processes beside each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from methods import put_into
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
+from la2ds_cli.evaluation.features import FEATURE_NAMES
+from la2ds_cli.evaluation.measure import video_counts
+from la2ds_cli.experiments.across_people import (
+    Pooled,
+    Statistic,
+    cached_coverage,
+    cached_transfers,
+    halves,
+    mark_test,
+    mean,
+    median,
+    over_runs,
+    pool,
+)
+from la2ds_cli.experiments.runs import Budget, train_run
+from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.wide_csv import import_wide_csv
+from la2ds_cli.training.checkpoint import training_recipe
+
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "human-labels.md"
+RATE = 30.0  # nominal
+LABELS = {
+    "raw_pose": "raw pose",
+    "raw_pose_best": "best raw pose",
+    "time_only": "clock",
+    "untrained": "untrained",
+    "base": "base model",
+}
+Info = Mapping[str, str]  # a row of clips.csv
+UNLABELLED = "background"
+
+
+# --- the data sets -------------------------------------------------------------------------------
+
+
+def golf_pair(a: Info, b: Info) -> str:
+    """Many videos hold one swing twice, at real speed and in slow motion: these are no pairs."""
+    if a["youtube_id"] == b["youtube_id"]:
+        return ""
+    if a["slow"] != b["slow"]:
+        return "real speed with slow motion"
+    return "slow motion" if a["slow"] == "1" else "real speed"
+
+
+def jump_pair(a: Info, b: Info) -> str:
+    return "all"
+
+
+def repetition_pair(a: Info, b: Info) -> str:
+    """One source video shows one person; clips cut in another pose than usual are left out."""
+    usual = a["usual_border"] == b["usual_border"] == "1"
+    return "all" if usual and a["source_video"] != b["source_video"] else ""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """folder: with clips.csv and phases.csv. clips: the folder of its joints below it. person:
+    column of clips.csv. pair: kind of pair of two rows of clips.csv. kinds: those that `pair`
+    gives, in the order of the page."""
+
+    name: str
+    folder: str
+    clips: str
+    skeleton: str
+    size: tuple[int, int]
+    person: str
+    pair: Callable[[Info, Info], str]
+    kinds: tuple[str, ...] = ("all",)
+
+    def title(self, kind: str) -> str:
+        name = self.name.replace("_", " ")
+        return name if kind == "all" else f"{name}, {kind}"
+
+
+def _repetitions(movement: str) -> DataSet:
+    joints = "mediapipe33", (160, 160), "source_video"
+    return DataSet(movement, "repetitions", f"clips/{movement}", *joints, repetition_pair)
+
+
+SETS = {
+    one.name: one
+    for one in (
+        DataSet(
+            *("golf", "golf", "clips", "mediapipe33", (160, 160), "player", golf_pair),
+            kinds=("real speed", "slow motion", "real speed with slow motion"),
+        ),
+        DataSet("skijump", "skijump", "clips", "penn13", (1280, 720), "athlete", jump_pair),
+        *map(_repetitions, ("squat", "push_up", "pull_up")),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A project whose clips of split `test` show one half of the people. info: id of a clip -> its
+    row of clips.csv."""
+
+    data: DataSet
+    project: Project
+    info: dict[str, Info]
+
+    def kind(self, a: str, b: str) -> str:
+        """Kind of the pair of two clips by their ids."""
+        return self.data.pair(self.info[a], self.info[b])
+
+    def person(self, clip: str) -> str:
+        return self.info[clip][self.data.person]
+
+
+def make_folds(data: DataSet, source: Path, work: Path, seed: int) -> list[Fold]:
+    """Two projects, one for each half of the people, imported where they are not there yet."""
+    folder = source / data.folder
+    rows = list(csv.DictReader((folder / "clips.csv").read_text("utf-8").splitlines()))
+    by_name = {row["video"]: row for row in rows}
+    folds: list[Fold] = []
+    for number in (0, 1):
+        project = Project.create(work / f"{data.name}-{number}")
+        if not project.videos():
+            options = ImportOptions(fps=RATE, size=data.size, skeleton=data.skeleton)
+            results = import_wide_csv(project, folder / data.clips, options)
+            refused = [item for item in results if not item.usable]
+            if refused:
+                raise SystemExit(f"{data.name}: {refused[0].name} {refused[0].message}")
+        info = {video.id: by_name[Path(video.path).stem] for video in project.videos()}
+        fold = Fold(data, project, info)
+        people = halves({fold.person(clip) for clip in info}, seed)
+        mark_test(project, {clip: fold.person(clip) for clip in info}, people[number])
+        artifact.write_text(project.phases_path, phases_of(folder, info))
+        folds.append(fold)
+    return folds
+
+
+def phases_of(folder: Path, info: Mapping[str, Info]) -> str:
+    """phases.csv of a project: the rows of its clips under their ids.
+
+    A clip whose first label begins later than the clip gets a row for the frames before, since the
+    start of a clip's first phase is no event: of two ski jumps the landing alone is labelled.
+    """
+    ids = {row["video"]: clip for clip, row in info.items()}
+    rows: list[list[object]] = []
+    for row in csv.DictReader((folder / "phases.csv").read_text("utf-8").splitlines()):
+        clip = ids.get(row["video"])
+        if clip is None:
+            continue
+        if not any(known[0] == clip for known in rows) and row["start"] != "0":
+            rows.append([clip, 0, row["start"], UNLABELLED])
+        rows.append([clip, row["start"], row["end"], row["phase"]])
+    return table_text(["video", "start", "end", "phase"], rows)
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every data set is measured by. presets: a row of the tables for each. settings:
+    overrides of all of them."""
+
+    presets: tuple[str, ...]
+    settings: tuple[str, ...]
+    seeds: tuple[int, ...]
+    split_seed: int
+    pairs: int
+    progress: Progress
+
+    def label(self, preset: str) -> str:
+        return ", ".join([f"model, {preset}", *self.settings])
+
+    def config(self, project: Project, preset: str, seed: int) -> Config:
+        overrides = [f"evaluate.pairs={self.pairs}", *self.settings, f"train.seed={seed}"]
+        return project.config(preset=preset, overrides=overrides)
+
+    def baselines(self, project: Project) -> Config:
+        return project.config(preset="default", overrides=[f"evaluate.pairs={self.pairs}"])
+
+
+def digest(config: Config, *sections: str) -> str:
+    text = repr([getattr(config, section) for section in sections])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def trained(fold: Fold, plan: Plan, preset: str, seed: int) -> tuple[Config, str]:
+    """The settings and the name of a run; it is trained where it is not there yet."""
+    config = plan.config(fold.project, preset, seed)
+    unseeded = replace(config, train=replace(config.train, seed=0))
+    run = f"{preset}-{training_recipe(unseeded, '').key[:8]}-s{seed}"
+    budget = Budget(
+        fold.project, preset, plan.settings, None, "auto", overwrite=False, progress=plan.progress
+    )
+    train_run(budget, run, config)
+    return config, run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row of the tables on one data set. transfers, coverage: seed -> a document of
+    across_people for each fold; one seed for what is not trained. feature: the feature set.
+    coverage is empty for what `align` does not do."""
+
+    label: str
+    feature: str
+    transfers: list[list[dict[str, Any]]]
+    coverage: list[list[dict[str, Any]]]
+
+
+def measure(data: DataSet, folds: Sequence[Fold], plan: Plan) -> list[Measured]:
+    """The baselines, then the presets. A feature set that FEATURE_NAMES gains is a baseline."""
+    rows = baselines(folds, plan)
+    for preset in plan.presets:
+        transfers, coverage = [], []
+        for seed in plan.seeds:
+            transfers.append([])
+            coverage.append([])
+            for fold in folds:
+                config, run = trained(fold, plan, preset, seed)
+                name = f"{run}-{digest(config, 'align', 'evaluate')}"
+                common = {"config": config, "kind": fold.kind, "run": run}
+                transfers[-1].append(
+                    cached_transfers(
+                        *(fold.project, name),
+                        features=["model"],
+                        progress=plan.progress,
+                        **common,
+                    )
+                )
+                coverage[-1].append(
+                    cached_coverage(
+                        *(fold.project, f"{name}-coverage"),
+                        features="model",
+                        progress=plan.progress,
+                        **common,
+                    )
+                )
+        rows.append(Measured(plan.label(preset), "model", transfers, coverage))
+    return rows
+
+
+def baselines(folds: Sequence[Fold], plan: Plan) -> list[Measured]:
+    names = [name for name in FEATURE_NAMES if name != "model"]
+    transfers, coverage = [], []
+    for fold in folds:
+        common = {"config": plan.baselines(fold.project), "kind": fold.kind}
+        transfers.append(
+            cached_transfers(
+                fold.project, "baselines", features=names, progress=plan.progress, **common
+            )
+        )
+        coverage.append(
+            cached_coverage(
+                *(fold.project, "poses-coverage"),
+                features="pose",
+                progress=plan.progress,
+                **common,
+            )
+        )
+    rows = [Measured(LABELS.get(name, name), name, [transfers], []) for name in names]
+    rows.append(Measured("poses alone", "pose", [], [coverage]))
+    return rows
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row on one kind of pairs. variants: that the median and the mean are of, where there was
+    a choice. by_seed: medians and means."""
+
+    label: str
+    median: Statistic
+    mean: Statistic
+    events: int
+    pairs: int
+    variants: tuple[str, str]
+    by_seed: list[tuple[float, float]]
+
+
+def figures(folds: Sequence[Fold], rows: Sequence[Measured], kind: str) -> list[Figure]:
+    """Every row on one kind of pairs; of several variants each statistic takes its own best."""
+    person, counts = numbered(folds)
+    result = []
+    for row in rows:
+        if not row.transfers:
+            continue
+        medians, means, sample = [], [], None
+        names: tuple[str, str] = ("", "")
+        for documents in row.transfers:
+            variants = []
+            # Both folds have the same variants, of which one may name its number of references.
+            for entries in zip(*(d["percent"][row.feature] for d in documents), strict=True):
+                values = [
+                    (d["events"], e["percent"]) for d, e in zip(documents, entries, strict=True)
+                ]
+                variants.append((entries[0]["variant"], pool(values, kind, person)))
+            sample = variants[0][1]
+            best = {
+                statistic: min(variants, key=lambda one, of=statistic: of(one[1].value))
+                for statistic in (np.median, np.mean)
+            }
+            names = best[np.median][0], best[np.mean][0]
+            medians.append(median(best[np.median][1], counts))
+            means.append(mean(best[np.mean][1], counts))
+        assert sample is not None
+        result.append(
+            Figure(
+                *(row.label, over_runs(medians), over_runs(means)),
+                *(len(sample.value), sample.pairs, names),
+                [(m.value, n.value) for m, n in zip(medians, means, strict=True)],
+            )
+        )
+    return result
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """held: % of events inside the interval. width: median, in % of B."""
+
+    label: str
+    held: Statistic
+    width: Statistic
+    events: int
+
+
+def coverages(folds: Sequence[Fold], rows: Sequence[Measured], kind: str) -> list[Coverage]:
+    person, counts = numbered(folds)
+    result = []
+    for row in rows:
+        if not row.coverage:
+            continue
+        held, width, sample = [], [], None
+        for documents in row.coverage:
+            values = {
+                key: pool([(d["events"], d[key]) for d in documents], kind, person)
+                for key in ("held", "width")
+            }
+            sample = values["held"]
+            shares = Pooled(100 * sample.value, sample.a, sample.b, sample.pairs)
+            held.append(mean(shares, counts))
+            width.append(median(values["width"], counts))
+        assert sample is not None
+        result.append(Coverage(row.label, over_runs(held), over_runs(width), len(sample.value)))
+    return result
+
+
+def numbered(folds: Sequence[Fold]) -> tuple[dict[str, int], np.ndarray]:
+    """Id of a clip -> number of its person, and how often each resample draws each person."""
+    names = sorted({fold.person(clip) for fold in folds for clip in fold.info})
+    person = {clip: names.index(fold.person(clip)) for fold in folds for clip in fold.info}
+    return person, video_counts(len(names), seed=0)
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def with_interval(statistic: Statistic, digits: int = 2) -> str:
+    ends = statistic.interval
+    spread = f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]" if ends else ""
+    return f"{statistic.value:.{digits}f}{spread}"
+
+
+def transfer_table(shown: Sequence[Figure]) -> list[str]:
+    best = next(f for f in shown if f.label == LABELS["raw_pose_best"])
+    lead = [min(range(len(shown)), key=lambda n: f(shown[n]).value) for f in (_median, _mean)]
+    columns = [
+        Column("", kind="name"),
+        *(Column(name) for name in ("median %", "mean %", "median / best raw", "mean / best raw")),
+    ]
+    rows = [
+        Row(
+            [
+                Cell(f.label),
+                Cell(with_interval(f.median), rank=int(lead[0] == n)),
+                Cell(with_interval(f.mean), rank=int(lead[1] == n)),
+                Cell("–" if f is best else with_interval(f.median.over(best.median))),
+                Cell("–" if f is best else with_interval(f.mean.over(best.mean))),
+            ]
+        )
+        for n, f in enumerate(shown)
+    ]
+    return markdown(Table(columns, rows))
+
+
+def _median(figure: Figure) -> Statistic:
+    return figure.median
+
+
+def _mean(figure: Figure) -> Statistic:
+    return figure.mean
+
+
+def overview(figured: Mapping[str, Sequence[Figure]]) -> list[str]:
+    """Median / mean of every row on every kind of pairs."""
+    columns = [Column("", kind="name"), *(Column(title) for title in figured)]
+    labels = [figure.label for figure in next(iter(figured.values()))]
+    rows = [
+        Row(
+            [
+                Cell(label),
+                *(
+                    Cell(f"{shown[n].median.value:.2f} / {shown[n].mean.value:.2f}")
+                    for shown in figured.values()
+                ),
+            ]
+        )
+        for n, label in enumerate(labels)
+    ]
+    return markdown(Table(columns, rows))
+
+
+def coverage_table(covered: Mapping[str, Sequence[Coverage]]) -> list[str]:
+    columns = [
+        *(Column(name, kind="text") for name in ("", "aligned by")),
+        *(Column(name) for name in ("held, %", "width, % of B", "events")),
+    ]
+    rows = [
+        Row(
+            [
+                *(Cell(title), Cell(c.label), Cell(with_interval(c.held, 1))),
+                *(Cell(f"{c.width.value:.1f}"), Cell(str(c.events))),
+            ]
+        )
+        for title, shown in covered.items()
+        for c in shown
+    ]
+    return markdown(Table(columns, rows))
+
+
+def tables(
+    figured: Mapping[str, Sequence[Figure]], covered: Mapping[str, Sequence[Coverage]], plan: Plan
+) -> str:
+    lines = ["### Overview: median / mean error, % of the clip", "", *overview(figured), ""]
+    for title, shown in figured.items():
+        lines += [f"### {title.capitalize()}", "", *transfer_table(shown), ""]
+        facts = [f"{shown[0].pairs} trimmed pairs, {shown[0].events} events"]
+        best = next(f for f in shown if f.label == LABELS["raw_pose_best"])
+        facts.append(f"best raw pose: {best.variants[0]} (median), {best.variants[1]} (mean)")
+        for f in shown:
+            if len(f.by_seed) > 1:
+                seeds = ", ".join(f"{m:.2f} / {n:.2f}" for m, n in f.by_seed)
+                facts.append(f"{f.label}, seeds {', '.join(map(str, plan.seeds))}: {seeds}")
+        lines += [f"{'; '.join(facts)}.", ""]
+    lines += ["### Coverage of the 90 % intervals", "", *coverage_table(covered)]
+    return "\n".join(lines)
+
+
+def document(
+    figured: Mapping[str, Sequence[Figure]], covered: Mapping[str, Sequence[Coverage]]
+) -> dict[str, Any]:
+    """All figures as JSON."""
+
+    def plain(statistic: Statistic) -> dict[str, Any]:
+        return {"value": statistic.value, "interval": statistic.interval}
+
+    transfers: dict[str, Any] = {}
+    for title, shown in figured.items():
+        best = next(f for f in shown if f.label == LABELS["raw_pose_best"])
+        transfers[title] = {
+            f.label: {
+                "median": plain(f.median),
+                "mean": plain(f.mean),
+                "median_ratio": plain(f.median.over(best.median)),
+                "mean_ratio": plain(f.mean.over(best.mean)),
+                "pairs": f.pairs,
+                "events": f.events,
+                "variants": f.variants,
+                "by_seed": f.by_seed,
+            }
+            for f in shown
+        }
+    coverage = {
+        title: {
+            c.label: {"held": plain(c.held), "width": plain(c.width), "events": c.events}
+            for c in shown
+        }
+        for title, shown in covered.items()
+    }
+    return {"transfer": transfers, "coverage": coverage}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--preset", action="append", help="A row; may be repeated.")
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--split-seed", type=int, default=0, help="Of the two halves.")
+    parser.add_argument("--pairs", type=int, default=300, help="Of each kind and draw, at most.")
+    parser.add_argument("--baselines", action="store_true", help="Train nothing, write no page.")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    given = parser.parse_args()
+    plan = Plan(
+        presets=() if given.baselines else tuple(given.preset or ["default"]),
+        settings=tuple(given.settings),
+        seeds=tuple(int(seed) for seed in given.seeds.split(",")),
+        split_seed=given.split_seed,
+        pairs=given.pairs,
+        progress=Progress(),
+    )
+    names = given.sets.split(",")
+    figured: dict[str, list[Figure]] = {}
+    covered: dict[str, list[Coverage]] = {}
+    for data in (SETS[name] for name in names):
+        folds = make_folds(data, given.data, given.work, plan.split_seed)
+        rows = measure(data, folds, plan)
+        for kind in data.kinds:
+            figured[data.title(kind)] = figures(folds, rows, kind)
+            covered[data.title(kind)] = coverages(folds, rows, kind)
+        print(f"{data.name}: done", flush=True)
+    text = tables(figured, covered, plan)
+    artifact.write_json(given.work / f"{'-'.join(names)}.json", document(figured, covered))
+    if names == list(SETS) and not given.baselines:
+        put_into(given.page, text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

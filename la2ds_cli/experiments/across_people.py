@@ -1,0 +1,335 @@
+"""Models trained on one half of the people and tested on the other half, judged by event transfer.
+
+The people of a data set are divided into two halves, and each half is tested with what was trained
+on the other (`halves`, `mark_test`). `cached_transfers` and `cached_coverage` measure one project
+of such a fold; `pool` puts the folds together, and the statistics are resampled by people, since
+clips of one person are not independent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.consensus import AlignmentCache, choose_references
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, stored_settings
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.embedding.trained import checkpoint_path
+from la2ds_cli.evaluation.clips import check_unseen, select_clips
+from la2ds_cli.evaluation.event_transfer import Draw, draw_trims, transfer_events
+from la2ds_cli.evaluation.events import EvaluationClip, choose_events
+from la2ds_cli.evaluation.features import FeatureRequest, feature_sets
+from la2ds_cli.evaluation.measure import interval, resampled_averages, resampled_medians
+from la2ds_cli.experiments.scores import scored_inputs
+
+VERSION = 1
+FOLDER = "people"
+
+PairKind = Callable[[str, str], str]
+"""Ids of clips A and B -> the kind of pair they are, whose errors count by themselves; empty for
+clips that are no pair."""
+
+
+# --- two halves of the people --------------------------------------------------------------------
+
+
+def halves(people: Collection[str], seed: int) -> tuple[list[str], list[str]]:
+    """All people in two disjoint halves, drawn at random by `seed`; the first has the odd one."""
+    names = sorted(set(people))
+    order = np.random.default_rng(seed).permutation(len(names))
+    middle = (len(names) + 1) // 2
+    first, second = (sorted(names[n] for n in part) for part in (order[:middle], order[middle:]))
+    return first, second
+
+
+def mark_test(project: Project, person: Mapping[str, str], test: Collection[str]) -> None:
+    """Write the person of each clip (id -> name) into the column `group` of videos.csv, and into
+    `split` whether the clip is tested, as those of `test` are, or trained on."""
+    project.add_videos(
+        replace(v, group=person[v.id], split="test" if person[v.id] in test else "train")
+        for v in project.videos()
+    )
+
+
+# --- one project ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """The clips of a project under test and, for each kind of pairs, their draws."""
+
+    clips: list[EvaluationClip]
+    draws: dict[str, list[Draw]]
+    references: list[Any]
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, project: Project, config: Config, kind: PairKind) -> _Bench:
+        warnings: list[str] = []
+        selection = select_clips(project, config, warnings)
+        clips, source, notes = choose_events(selection.test, project.phases())
+        if source != "phases":
+            raise ValueError(f"{project.root} has no labelled events")
+        kinds = {kind(a.id, b.id) for a in clips for b in clips if a.id != b.id} - {""}
+        draws = {
+            name: draw_trims(clips, config.evaluate, lambda a, b, name=name: kind(a, b) == name)
+            for name in sorted(kinds)
+        }
+        references = choose_references(list(selection.fit.values()), config.align)
+        return cls(clips, draws, references, warnings + notes)
+
+    def merged(self) -> list[Draw]:
+        """The pairs of all kinds in one draw, so that each trimmed clip is embedded once."""
+        return [
+            replace(parts[0], pair=np.concatenate([part.pair for part in parts]))
+            for parts in zip(*self.draws.values(), strict=True)
+        ]
+
+    def digest(self, kind: PairKind) -> str:
+        """Of all pairs with their kinds."""
+        rows = [
+            f"{draw.number} {self.clips[a].id} {self.clips[b].id} "
+            + kind(self.clips[a].id, self.clips[b].id)
+            for draw in self.merged()
+            for a, b in draw.pair.tolist()
+        ]
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def cached_transfers(
+    project: Project,
+    name: str,
+    *,
+    config: Config,
+    features: Sequence[str],
+    kind: PairKind,
+    run: str = "",
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Event transfer over the test clips of a project by every variant of `features`.
+
+    run: whose network is the feature set `model`, empty = none. Pairs of each kind are drawn by
+    themselves, `config.evaluate.pairs` of them at most. Returns, and caches in
+    results/people/NAME.json: `events`, a row [kind, draw, a, b, event] for each event of each pair;
+    `percent`, feature set -> one entry for each variant with its `variant` (name) and `percent`,
+    the errors of the events in their order; `warnings`.
+    """
+    bench = _Bench.of(project, config, kind)
+    recipe = _recipe(project, "people-transfer", bench.digest(kind), run, config, features)
+
+    def compute() -> dict[str, Any]:
+        return _transfers(project, bench, config, features, kind, run, device, progress)
+
+    return _cached(project.results_dir(FOLDER) / f"{name}.json", recipe, compute)
+
+
+def _transfers(
+    project: Project,
+    bench: _Bench,
+    config: Config,
+    features: Sequence[str],
+    kind: PairKind,
+    run: str,
+    device: DeviceName,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    progress = progress or Progress()
+    skeleton = bench.clips[0].pose.skeleton
+    request = FeatureRequest(
+        *(project, features, (run or DEFAULT_RUN,), config, device, skeleton, bench.references),
+        optional=not run,
+    )
+    sets = feature_sets(request, bench.warnings)
+    if run:
+        check_unseen(project, [run], bench.warnings)
+    draws = bench.merged()
+    pairs = sum(len(draw.pair) for draw in draws)
+    progress.begin(f"transfer {run or 'baselines'}", pairs * sum(len(s.variants) for s in sets))
+    events: list[list[Any]] = []
+    percent: dict[str, list[dict[str, Any]]] = {}
+    for feature_set in sets:
+        for variant in feature_set.variants:
+            errors = transfer_events(
+                bench.clips, draws, variant.views, variant.aligner, progress.advance
+            )
+            ids = [(bench.clips[e.a].id, bench.clips[e.b].id) for e in errors]
+            # The same for every variant: labels and trims alone decide.
+            events = [
+                [kind(a, b), e.draw, a, b, e.event] for e, (a, b) in zip(errors, ids, strict=True)
+            ]
+            values = [round(e.percent, 5) for e in errors]
+            entry = {"variant": variant.name, "percent": values}
+            percent.setdefault(feature_set.name, []).append(entry)
+    progress.end()
+    return {"events": events, "percent": percent, "warnings": bench.warnings}
+
+
+def cached_coverage(
+    project: Project,
+    name: str,
+    *,
+    config: Config,
+    features: Literal["model", "pose"],
+    kind: PairKind,
+    run: str = DEFAULT_RUN,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Whether the intervals that `align` gives hold the labelled events, on whole clips.
+
+    The pairs are those of the first draw of `cached_transfers`. Returns, and caches in
+    results/people/NAME.json: `events`, a row [kind, a, b, event] for each event that has a
+    counterpart; `held`, 1 where the event of B lies within the interval, else 0; `width` of the
+    interval in % of B; `unmatched`, the number of events without a counterpart.
+    """
+    bench = _Bench.of(project, config, kind)
+    recipe = _recipe(project, "people-coverage", bench.digest(kind), run, config, [features])
+
+    def compute() -> dict[str, Any]:
+        request = AlignRequest(config, run, features, device=device)
+        return _coverage(project, bench, request, kind, progress or Progress())
+
+    return _cached(project.results_dir(FOLDER) / f"{name}.json", recipe, compute)
+
+
+def _coverage(
+    project: Project, bench: _Bench, request: AlignRequest, kind: PairKind, progress: Progress
+) -> dict[str, Any]:
+    document: dict[str, Any] = {"events": [], "held": [], "width": [], "unmatched": 0}
+    pairs = sorted(bench.merged()[0].pair.tolist())  # by A, which the cache is for
+    progress.begin(f"coverage {request.features}", len(pairs))
+    cache = AlignmentCache()
+    for a, b in pairs:
+        first, second = bench.clips[a], bench.clips[b]
+        cache = cache if cache.a == first.id else AlignmentCache()
+        found = find_alignment(project, first.id, second.id, request, cache=cache).alignment
+        for event in sorted(first.events.keys() & second.events.keys()):
+            row, truth = first.events[event], second.events[event]
+            if np.isnan(found.position[row]):
+                document["unmatched"] += 1
+                continue
+            low, high = float(found.low[row]), float(found.high[row])
+            document["events"].append([kind(first.id, second.id), first.id, second.id, event])
+            document["held"].append(int(low <= truth <= high))
+            document["width"].append(round(100 * (high - low) / len(second.pose), 5))
+        progress.advance()
+    progress.end()
+    return document
+
+
+def _recipe(
+    project: Project, step: str, pairs: str, run: str, config: Config, features: Sequence[str]
+) -> artifact.Recipe:
+    settings = {
+        "features": list(features),
+        "align": stored_settings("align", config.align),
+        "evaluate": asdict(config.evaluate),
+    }
+    inputs = scored_inputs(project) | {"pairs": pairs}
+    if "model" in features:
+        inputs["weights"] = artifact.file_digest(checkpoint_path(project, run))
+    elif "untrained" in features:
+        settings["model"] = asdict(config.model)
+    return artifact.Recipe(step, VERSION, settings, inputs)
+
+
+def _cached(
+    path: Path, recipe: artifact.Recipe, compute: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    if path.exists():
+        document = json.loads(path.read_text("utf-8"))
+        if document["key"] == recipe.key:
+            return document
+    document = {"key": recipe.key, **compute()}
+    artifact.write_json(path, document)
+    return document
+
+
+# --- all folds -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Values (E,) float64 of events of all folds; a, b: (E,) number of the person of either clip;
+    pairs: the trimmed pairs they come from."""
+
+    value: FloatArray
+    a: IntArray
+    b: IntArray
+    pairs: int
+
+
+def pool(
+    folds: Sequence[tuple[Sequence[Sequence[Any]], Sequence[float]]],
+    kind: str,
+    person: Mapping[str, int],
+) -> Pooled:
+    """The values of one kind of pairs over all folds.
+
+    folds: `events` of a document of this file, and a value for each of them. person: id of a clip
+    -> number of its person.
+    """
+    rows, values = [], []
+    for fold, (events, value) in enumerate(folds):
+        for row, one in zip(events, value, strict=True):
+            if row[0] == kind:
+                rows.append((fold, row))
+                values.append(one)
+    a, b = (
+        np.array([person[row[side]] for _, row in rows], np.int64).reshape(-1) for side in (-3, -2)
+    )
+    pairs = {(fold, *row[1:-1]) for fold, row in rows}
+    return Pooled(np.array(values, np.float64), a, b, len(pairs))
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A figure and its resamples (R,) over people."""
+
+    value: float
+    resampled: FloatArray
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 %, over people."""
+        return interval(self.resampled)
+
+    def over(self, other: Statistic) -> Statistic:
+        """The ratio of this to another figure in the same resamples."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            resampled = self.resampled / other.resampled
+        ratio = self.value / other.value if other.value else np.nan
+        return Statistic(ratio, np.where(np.isfinite(resampled), resampled, np.nan))
+
+
+def median(pooled: Pooled, counts: IntArray) -> Statistic:
+    """counts: (R, people) of measure.video_counts."""
+    resampled = resampled_medians(pooled.value, pooled.a, pooled.b, counts)
+    return Statistic(float(np.median(pooled.value)), resampled)
+
+
+def mean(pooled: Pooled, counts: IntArray) -> Statistic:
+    """counts: (R, people) of measure.video_counts."""
+    resampled = resampled_averages(pooled.value, pooled.a, pooled.b, counts)
+    return Statistic(float(np.mean(pooled.value)), resampled)
+
+
+def over_runs(runs: Sequence[Statistic]) -> Statistic:
+    """The mean over several trainings, whose interval says nothing of the spread over them."""
+    return Statistic(
+        float(np.mean([run.value for run in runs])),
+        np.mean([run.resampled for run in runs], axis=0),
+    )
