@@ -46,10 +46,11 @@ from la2ds_cli.experiments.across_people import (
 from la2ds_cli.experiments.runs import Budget, train_run
 from la2ds_cli.formats.file_clip import ImportOptions
 from la2ds_cli.formats.wide_csv import import_wide_csv
-from la2ds_cli.training.checkpoint import training_recipe
+from la2ds_cli.training.checkpoint import SPEED_ONLY, training_recipe
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "human-labels.md"
 RATE = 30.0  # nominal
+COVERAGE_PAIRS = 100  # whole clips of each kind; they take longer than trimmed ones
 LABELS = {
     "raw_pose": "raw pose",
     "raw_pose_best": "best raw pose",
@@ -59,6 +60,7 @@ LABELS = {
 }
 Info = Mapping[str, str]  # a row of clips.csv
 UNLABELLED = "background"
+GOLF_MIXED = "real speed with slow motion"
 
 
 # --- the data sets -------------------------------------------------------------------------------
@@ -69,7 +71,7 @@ def golf_pair(a: Info, b: Info) -> str:
     if a["youtube_id"] == b["youtube_id"]:
         return ""
     if a["slow"] != b["slow"]:
-        return "real speed with slow motion"
+        return GOLF_MIXED
     return "slow motion" if a["slow"] == "1" else "real speed"
 
 
@@ -99,7 +101,7 @@ class DataSet:
     kinds: tuple[str, ...] = ("all",)
 
     def title(self, kind: str) -> str:
-        name = self.name.replace("_", " ")
+        name = "ski jump" if self.name == "skijump" else self.name.replace("_", "-")
         return name if kind == "all" else f"{name}, {kind}"
 
 
@@ -113,7 +115,7 @@ SETS = {
     for one in (
         DataSet(
             *("golf", "golf", "clips", "mediapipe33", (160, 160), "player", golf_pair),
-            kinds=("real speed", "slow motion", "real speed with slow motion"),
+            kinds=("real speed", "slow motion", GOLF_MIXED),
         ),
         DataSet("skijump", "skijump", "clips", "penn13", (1280, 720), "athlete", jump_pair),
         *map(_repetitions, ("squat", "push_up", "pull_up")),
@@ -195,7 +197,8 @@ class Plan:
     progress: Progress
 
     def label(self, preset: str) -> str:
-        return ", ".join([f"model, {preset}", *self.settings])
+        told = [s for s in self.settings if tuple(s.partition("=")[0].split(".")) not in SPEED_ONLY]
+        return ", ".join([f"model, {preset}", *told])
 
     def config(self, project: Project, preset: str, seed: int) -> Config:
         overrides = [f"evaluate.pairs={self.pairs}", *self.settings, f"train.seed={seed}"]
@@ -208,6 +211,11 @@ class Plan:
 def digest(config: Config, *sections: str) -> str:
     text = repr([getattr(config, section) for section in sections])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def for_coverage(config: Config) -> Config:
+    pairs = min(COVERAGE_PAIRS, config.evaluate.pairs)
+    return replace(config, evaluate=replace(config.evaluate, pairs=pairs, trim_draws=1))
 
 
 def trained(fold: Fold, plan: Plan, preset: str, seed: int) -> tuple[Config, str]:
@@ -234,59 +242,43 @@ class Measured:
     coverage: list[list[dict[str, Any]]]
 
 
-def measure(data: DataSet, folds: Sequence[Fold], plan: Plan) -> list[Measured]:
+def measure(folds: Sequence[Fold], plan: Plan) -> list[Measured]:
     """The baselines, then the presets. A feature set that FEATURE_NAMES gains is a baseline."""
-    rows = baselines(folds, plan)
+    names = [name for name in FEATURE_NAMES if name != "model"]
+    scores = [
+        scored(fold, "baselines", plan.baselines(fold.project), names, plan) for fold in folds
+    ]
+    transfers, coverage = ([one[part] for one in scores] for part in (0, 1))
+    rows = [Measured(LABELS.get(name, name), name, [transfers], []) for name in names]
+    rows.append(Measured("poses alone", "", [], [coverage]))
     for preset in plan.presets:
-        transfers, coverage = [], []
+        by_seed = []
         for seed in plan.seeds:
-            transfers.append([])
-            coverage.append([])
-            for fold in folds:
-                config, run = trained(fold, plan, preset, seed)
-                name = f"{run}-{digest(config, 'align', 'evaluate')}"
-                common = {"config": config, "kind": fold.kind, "run": run}
-                transfers[-1].append(
-                    cached_transfers(
-                        *(fold.project, name),
-                        features=["model"],
-                        progress=plan.progress,
-                        **common,
+            runs = [trained(fold, plan, preset, seed) for fold in folds]
+            by_seed.append(
+                [
+                    scored(
+                        *(fold, f"{run}-{digest(config, 'align', 'evaluate')}", config),
+                        *(["model"], plan, run),
                     )
-                )
-                coverage[-1].append(
-                    cached_coverage(
-                        *(fold.project, f"{name}-coverage"),
-                        features="model",
-                        progress=plan.progress,
-                        **common,
-                    )
-                )
+                    for fold, (config, run) in zip(folds, runs, strict=True)
+                ]
+            )
+        transfers, coverage = ([[one[part] for one in seed] for seed in by_seed] for part in (0, 1))
         rows.append(Measured(plan.label(preset), "model", transfers, coverage))
     return rows
 
 
-def baselines(folds: Sequence[Fold], plan: Plan) -> list[Measured]:
-    names = [name for name in FEATURE_NAMES if name != "model"]
-    transfers, coverage = [], []
-    for fold in folds:
-        common = {"config": plan.baselines(fold.project), "kind": fold.kind}
-        transfers.append(
-            cached_transfers(
-                fold.project, "baselines", features=names, progress=plan.progress, **common
-            )
-        )
-        coverage.append(
-            cached_coverage(
-                *(fold.project, "poses-coverage"),
-                features="pose",
-                progress=plan.progress,
-                **common,
-            )
-        )
-    rows = [Measured(LABELS.get(name, name), name, [transfers], []) for name in names]
-    rows.append(Measured("poses alone", "pose", [], [coverage]))
-    return rows
+def scored(
+    fold: Fold, name: str, config: Config, features: Sequence[str], plan: Plan, run: str = ""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Transfers by the feature sets, and the coverage of `align` with the run or without any."""
+    common = {"kind": fold.kind, "run": run, "progress": plan.progress}
+    transfers = cached_transfers(fold.project, name, config=config, features=features, **common)
+    coverage = cached_coverage(
+        *(fold.project, f"{name}-coverage"), config=for_coverage(config), **common
+    )
+    return transfers, coverage
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -344,12 +336,14 @@ def figures(folds: Sequence[Fold], rows: Sequence[Measured], kind: str) -> list[
 
 @dataclass(frozen=True)
 class Coverage:
-    """held: % of events inside the interval. width: median, in % of B."""
+    """held: % of events inside the interval. width: median, in % of B. unmatched: events without
+    a counterpart, in all runs."""
 
     label: str
     held: Statistic
     width: Statistic
     events: int
+    unmatched: int
 
 
 def coverages(folds: Sequence[Fold], rows: Sequence[Measured], kind: str) -> list[Coverage]:
@@ -369,7 +363,11 @@ def coverages(folds: Sequence[Fold], rows: Sequence[Measured], kind: str) -> lis
             held.append(mean(shares, counts))
             width.append(median(values["width"], counts))
         assert sample is not None
-        result.append(Coverage(row.label, over_runs(held), over_runs(width), len(sample.value)))
+        lost = [e for documents in row.coverage for d in documents for e in d["unmatched"]]
+        unmatched = sum(event[0] == kind for event in lost)
+        result.append(
+            Coverage(row.label, over_runs(held), over_runs(width), len(sample.value), unmatched)
+        )
     return result
 
 
@@ -441,13 +439,13 @@ def overview(figured: Mapping[str, Sequence[Figure]]) -> list[str]:
 def coverage_table(covered: Mapping[str, Sequence[Coverage]]) -> list[str]:
     columns = [
         *(Column(name, kind="text") for name in ("", "aligned by")),
-        *(Column(name) for name in ("held, %", "width, % of B", "events")),
+        *(Column(name) for name in ("held, %", "width, % of B", "events", "unmatched")),
     ]
     rows = [
         Row(
             [
                 *(Cell(title), Cell(c.label), Cell(with_interval(c.held, 1))),
-                *(Cell(f"{c.width.value:.1f}"), Cell(str(c.events))),
+                *map(Cell, (f"{c.width.value:.1f}", str(c.events), str(c.unmatched))),
             ]
         )
         for title, shown in covered.items()
@@ -500,7 +498,12 @@ def document(
         }
     coverage = {
         title: {
-            c.label: {"held": plain(c.held), "width": plain(c.width), "events": c.events}
+            c.label: {
+                "held": plain(c.held),
+                "width": plain(c.width),
+                "events": c.events,
+                "unmatched": c.unmatched,
+            }
             for c in shown
         }
         for title, shown in covered.items()
@@ -518,7 +521,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--split-seed", type=int, default=0, help="Of the two halves.")
     parser.add_argument("--pairs", type=int, default=300, help="Of each kind and draw, at most.")
-    parser.add_argument("--baselines", action="store_true", help="Train nothing, write no page.")
+    parser.add_argument("--baselines", action="store_true", help="Train nothing.")
     parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
     plan = Plan(
@@ -534,14 +537,14 @@ def main() -> None:
     covered: dict[str, list[Coverage]] = {}
     for data in (SETS[name] for name in names):
         folds = make_folds(data, given.data, given.work, plan.split_seed)
-        rows = measure(data, folds, plan)
+        rows = measure(folds, plan)
         for kind in data.kinds:
             figured[data.title(kind)] = figures(folds, rows, kind)
             covered[data.title(kind)] = coverages(folds, rows, kind)
         print(f"{data.name}: done", flush=True)
     text = tables(figured, covered, plan)
     artifact.write_json(given.work / f"{'-'.join(names)}.json", document(figured, covered))
-    if names == list(SETS) and not given.baselines:
+    if names == list(SETS):
         put_into(given.page, text)
     print(text)
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -182,24 +182,25 @@ def cached_coverage(
     name: str,
     *,
     config: Config,
-    features: Literal["model", "pose"],
     kind: PairKind,
-    run: str = DEFAULT_RUN,
+    run: str = "",
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Whether the intervals that `align` gives hold the labelled events, on whole clips.
 
-    The pairs are those of the first draw of `cached_transfers`. Returns, and caches in
-    results/people/NAME.json: `events`, a row [kind, a, b, event] for each event that has a
-    counterpart; `held`, 1 where the event of B lies within the interval, else 0; `width` of the
-    interval in % of B; `unmatched`, the number of events without a counterpart.
+    The pairs are those of the first draw of `cached_transfers`. run: whose network aligns, empty =
+    by raw poses. Returns, and caches in results/people/NAME.json: `events`, a row [kind, a, b,
+    event] for each event that has a counterpart; `held`, 1 where the event of B lies within the
+    interval, else 0; `width` of the interval in % of B; `unmatched`, the rows of the events without
+    a counterpart.
     """
     bench = _Bench.of(project, config, kind)
+    features = "model" if run else "pose"
     recipe = _recipe(project, "people-coverage", bench.digest(kind), run, config, [features])
 
     def compute() -> dict[str, Any]:
-        request = AlignRequest(config, run, features, device=device)
+        request = AlignRequest(config, run or DEFAULT_RUN, features, device=device)
         return _coverage(project, bench, request, kind, progress or Progress())
 
     return _cached(project.results_dir(FOLDER) / f"{name}.json", recipe, compute)
@@ -208,7 +209,7 @@ def cached_coverage(
 def _coverage(
     project: Project, bench: _Bench, request: AlignRequest, kind: PairKind, progress: Progress
 ) -> dict[str, Any]:
-    document: dict[str, Any] = {"events": [], "held": [], "width": [], "unmatched": 0}
+    document: dict[str, Any] = {"events": [], "held": [], "width": [], "unmatched": []}
     pairs = sorted(bench.merged()[0].pair.tolist())  # by A, which the cache is for
     progress.begin(f"coverage {request.features}", len(pairs))
     cache = AlignmentCache()
@@ -217,12 +218,13 @@ def _coverage(
         cache = cache if cache.a == first.id else AlignmentCache()
         found = find_alignment(project, first.id, second.id, request, cache=cache).alignment
         for event in sorted(first.events.keys() & second.events.keys()):
-            row, truth = first.events[event], second.events[event]
-            if np.isnan(found.position[row]):
-                document["unmatched"] += 1
+            frame, truth = first.events[event], second.events[event]
+            row = [kind(first.id, second.id), first.id, second.id, event]
+            if np.isnan(found.position[frame]):
+                document["unmatched"].append(row)
                 continue
-            low, high = float(found.low[row]), float(found.high[row])
-            document["events"].append([kind(first.id, second.id), first.id, second.id, event])
+            low, high = float(found.low[frame]), float(found.high[frame])
+            document["events"].append(row)
             document["held"].append(int(low <= truth <= high))
             document["width"].append(round(100 * (high - low) / len(second.pose), 5))
         progress.advance()

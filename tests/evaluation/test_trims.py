@@ -72,3 +72,22 @@ def test_only_clips_that_share_an_event_are_paired() -> None:
     ]
     pair = draw_trims(unlike, EvaluateConfig(trim_draws=1))[0].pair
     assert {tuple(row) for row in pair} == {(0, 2), (2, 0), (1, 2), (2, 1)}
+
+
+def test_pairs_that_the_filter_refuses_are_neither_drawn_nor_change_the_trims() -> None:
+    names = [f"{person}{n}" for person in "abcd" for n in range(3)]
+
+    def other_person(a: str, b: str) -> bool:
+        return a[0] != b[0]
+
+    every = draw_trims(clips(*names), EvaluateConfig(pairs=1000, trim_draws=2))
+    for plain, filtered in zip(
+        every,
+        draw_trims(clips(*names), EvaluateConfig(pairs=1000, trim_draws=2), other_person),
+        strict=True,
+    ):
+        assert plain.cuts == filtered.cuts
+        assert len(filtered.pair) == 12 * 9
+        assert all(other_person(names[a], names[b]) for a, b in filtered.pair)
+    few = draw_trims(clips(*names), EvaluateConfig(pairs=40, trim_draws=1), other_person)[0]
+    assert len(few.pair) == 40  # sampled among the pairs that are left, not before
