@@ -201,11 +201,14 @@ class Plan:
         return ", ".join([f"model, {preset}", *told])
 
     def config(self, project: Project, preset: str, seed: int) -> Config:
-        overrides = [f"evaluate.pairs={self.pairs}", *self.settings, f"train.seed={seed}"]
-        return project.config(preset=preset, overrides=overrides)
+        """Settings of a model. Its pairs and trims are those of the baselines, come what may."""
+        config = project.config(preset=preset, overrides=[*self.settings, f"train.seed={seed}"])
+        return replace(config, evaluate=self.baselines(project).evaluate)
 
     def baselines(self, project: Project) -> Config:
-        return project.config(preset="default", overrides=[f"evaluate.pairs={self.pairs}"])
+        evaluate = [s for s in self.settings if s.startswith("evaluate.")]
+        overrides = [f"evaluate.pairs={self.pairs}", *evaluate]
+        return project.config(preset="default", overrides=overrides)
 
 
 def digest(config: Config, *sections: str) -> str:

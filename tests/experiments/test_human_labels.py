@@ -17,7 +17,9 @@ import pytest
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.events import choose_events
+from la2ds_cli.experiments import across_people
 from tests.movement import sequence
+from tests.small_runs import TINY
 
 ROOT = Path(__file__).parents[2]
 DATA = (
@@ -155,6 +157,34 @@ def test_copies_give_no_error_by_raw_poses_and_some_by_the_clock(
     text = script.tables({"ski jump": shown}, {"ski jump": covered}, plan)
     assert "| raw pose | **0.00 " in text
     assert "| ski jump | poses alone | 100.0 " in text
+
+
+def test_a_model_is_trained_once_for_each_seed_and_half(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "FEATURE_NAMES", ("raw_pose_best", "time_only"))
+    data = made_set(script, tmp_path / "data", people=4)
+    folds = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)
+    settings = (*TINY, "align.reference_clips=0")
+    plan = script.Plan(("default",), settings, (0, 1), 0, 300, Progress())
+    shown = script.figures(folds, script.measure(folds, plan), "all")
+    best, clock, model = shown
+    assert model.label.startswith("model, default, model.width=16")
+    assert "threads" not in model.label  # it only makes a run faster
+    assert len(model.by_seed) == 2
+    assert model.by_seed[0] != model.by_seed[1]
+    assert model.median.value == np.mean([median for median, _ in model.by_seed])
+    assert (best.events, clock.events) == (model.events, model.events)
+    for fold in folds:
+        assert len(list((fold.project.root / "checkpoints").iterdir())) == 2
+
+    def refused(*args: object) -> None:
+        raise AssertionError("it was measured before")
+
+    monkeypatch.setattr(across_people, "_transfers", refused)
+    monkeypatch.setattr(across_people, "_coverage", refused)
+    again = script.make_folds(data, tmp_path / "data", tmp_path / "work", 0)
+    assert script.figures(again, script.measure(again, plan), "all")[2].by_seed == model.by_seed
 
 
 @SHARED
