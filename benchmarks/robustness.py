@@ -2,9 +2,10 @@
 
     python benchmarks/robustness.py --work DIR [--minutes 2] [--seeds 0,1,2] [--noisy-seeds 0]
 
-DIR: where benchmarks/methods.py has made its projects; its runs are taken, the others trained with
-the same budget: LA2DS on heatmaps, which is what the paper's claim is about, and each method on
-noisy joints. The same command goes on where it was stopped.
+DIR: where benchmarks/methods.py has made its projects. Trained with its budget: LA2DS on heatmaps,
+which is what the paper's claim is about, LA2DS on joints, and CASA, each with missing joints as
+zeros and with missing joints imputed (model.missing), on clean and on noisy joints. A run is tested
+with the treatment that it was trained with. The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.experiments.benchmark import NAME
 from la2ds_cli.experiments.corruption import ANY
 from la2ds_cli.experiments.methods import Method, common_config, find_methods
-from la2ds_cli.experiments.robustness import limb_sweep, noise_sweep
+from la2ds_cli.experiments.robustness import TREATMENTS, limb_sweep, noise_sweep
 from la2ds_cli.experiments.runs import Budget, run_name, train_run
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "robustness.md"
@@ -40,7 +41,17 @@ Scores = dict[str, dict[str, dict[str, float | None]]]  # feature set -> conditi
 def contenders() -> list[Method]:
     la2ds, casa = find_methods(["la2ds", "casa"])
     heatmap = replace(la2ds, name="la2ds-heatmap", label="LA2DS, heatmaps", preset="heatmap")
-    return [heatmap, replace(la2ds, label="LA2DS, joints (default)"), casa]
+    joints = replace(la2ds, label="LA2DS, joints (default)")
+    return [
+        replace(
+            method,
+            name=f"{method.name}-{missing}",
+            label=f"{method.label}, {missing}",
+            overrides=(*method.overrides, f"model.missing={missing}"),
+        )
+        for missing in TREATMENTS
+        for method in (heatmap, joints, casa)
+    ]
 
 
 def swept(project: Project, method: Method, seed: int, minutes: float, kind: str) -> Scores:

@@ -81,8 +81,12 @@ OPTIONS = {
     "la2ds report": {"--device", "--features", "--method", "--out", "--privacy", "--run"} | COMMON,
     "la2ds evaluate": {"--device", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
-    "la2ds robustness limbs": {"--device", "--limb", "--p", "--run"} | COMMON,
-    "la2ds robustness noise": {"--cells", "--device", "--minutes", "--overwrite", "--run"} | COMMON,
+    "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}
+    | {"--run"}
+    | COMMON,
+    "la2ds robustness noise": {"--cells", "--device", "--minutes", "--missing", "--overwrite"}
+    | {"--run"}
+    | COMMON,
     "la2ds benchmark": {
         *("--device", "--methods", "--minutes", "--out", "--overwrite", "--protocol", "--seeds"),
         "--set",

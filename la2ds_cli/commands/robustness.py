@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,9 +18,20 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from la2ds_cli.core.config_sections import MissingJoints
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
     from la2ds_cli.experiments.robustness import Sweep
+
+MissingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--missing",
+        metavar="NAME,NAME",
+        help="Compare runs by what they make of joints that are not seen: zero, imputed or both. "
+        "RUN-zero and RUN-imputed are trained if they do not exist. Default the run as it is.",
+    ),
+]
 
 app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
@@ -49,32 +61,64 @@ def limbs(
     probabilities: Annotated[
         str, typer.Option("--p", metavar="P,P,...", help="Shares of the frames that lose it.")
     ] = "0,0.25,0.5,0.75,1",
+    missing: MissingOption = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            metavar="M",
+            min=0.0,
+            help="Longest training for --missing; default the time that the run took.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Train for --missing from the start again.")
+    ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Hide a limb or a finger in a share of the test frames.
 
-    Nothing is trained. The baseline of raw poses loses the same joints.
+    Nothing is trained, except for --missing. The baseline of raw poses loses the same joints and
+    fills the gaps in time.
 
     \b
       la2ds robustness limbs --project swings --limb left_arm
       la2ds robustness limbs --project swings --limb right_leg --p 0.5,1
+      la2ds robustness limbs --project swings --missing zero,imputed
     """
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.robustness import limb_sweep
+    from la2ds_cli.experiments.robustness import by_treatment, limb_sweep
 
+    shares = _shares(probabilities)
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
-        sweep = limb_sweep(
-            opened,
-            run=run,
-            config=opened.config(),
-            limb=limb,
-            probabilities=_shares(probabilities),
-            device=device,
-            progress=console.progress,
-        )
+
+        def sweep_of(name: str) -> Sweep:
+            return limb_sweep(
+                opened,
+                run=name,
+                config=opened.config(),
+                limb=limb,
+                probabilities=shares,
+                device=device,
+                progress=console.progress,
+            )
+
+        treatments = _treatments(missing)
+        with opened.lock() if treatments else nullcontext():
+            sweep = by_treatment(
+                opened,
+                run,
+                treatments,
+                sweep_of,
+                config=opened.config(),
+                minutes=minutes,
+                overwrite=overwrite,
+                device=device,
+                progress=console.progress,
+            )
         _show(console, opened, sweep, f"limbs-{limb}-{run}")
 
 
@@ -100,6 +144,7 @@ def noise(
             help="Longest training on noisy joints; default the time that the run took.",
         ),
     ] = None,
+    missing: MissingOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Train on noisy joints from the start again.")
     ] = False,
@@ -116,16 +161,30 @@ def noise(
       la2ds robustness noise --project swings --run default
     """
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.robustness import noise_sweep
+    from la2ds_cli.experiments.robustness import by_treatment, noise_sweep
 
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
-        with opened.lock():
-            sweep = noise_sweep(
+
+        def sweep_of(name: str) -> Sweep:
+            return noise_sweep(
                 opened,
-                run=run,
+                run=name,
                 config=opened.config(),
                 cells=cells,
+                minutes=minutes,
+                overwrite=overwrite,
+                device=device,
+                progress=console.progress,
+            )
+
+        with opened.lock():
+            sweep = by_treatment(
+                opened,
+                run,
+                _treatments(missing),
+                sweep_of,
+                config=opened.config(),
                 minutes=minutes,
                 overwrite=overwrite,
                 device=device,
@@ -146,6 +205,19 @@ def _shares(text: str) -> list[float]:
     return shares
 
 
+def _treatments(text: str | None) -> list[MissingJoints]:
+    from la2ds_cli.core.errors import UserError
+    from la2ds_cli.experiments.robustness import TREATMENTS
+
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    chosen = [treatment for treatment in TREATMENTS if treatment in names]
+    if len(chosen) < len(names):
+        raise UserError(
+            f"'{text}' is not a list of zero and imputed", hint="--missing zero,imputed"
+        )
+    return chosen
+
+
 def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:
     from la2ds_cli.core.table import terminal
     from la2ds_cli.experiments.robustness import sweep_table, write_sweep
@@ -153,6 +225,7 @@ def _show(console: Console, project: Project, sweep: Sweep, name: str) -> None:
     paths = write_sweep(sweep, project.results_dir("robustness"), name)
     console.document(f"robustness {sweep.kind}", {"project": project.root, **sweep.to_json()})
     console.rendered(terminal(sweep_table(sweep)))
+    console.line(f"event transfer of the model: {sweep.facts['protocol']['features']['model']}")
     for text in sweep.warnings:
         console.line(f"note: {text}", "yellow")
     console.note(f"in full: {', '.join(str(path) for path in paths)}")

@@ -104,6 +104,7 @@ class AugmentConfig:
 
 
 JointKind = Literal["position", "movement", "both"]
+MissingJoints = Literal["mixed", "zero", "imputed"]
 ModelInput = Literal["both", "heatmap", "joints", "rgb"]  # both: heatmaps and joints
 
 
@@ -117,6 +118,9 @@ class ModelConfig:
     input: ModelInput = "both"
     # network that makes the features of rgb: a name of `la2ds models`, or a file
     rgb_weights: str = "resnet50-imagenet"
+    # joints that are not seen; mixed: filled in time, with score 0, and absent from heatmaps;
+    # zero: all features 0, and absent; imputed: filled in time, with their scores, then drawn
+    missing: MissingJoints = "mixed"
     joints: JointKind = "position"  # as they lie, as deviations from the clip's mean, or both
     width: int = 192  # features of a token and of the embedding
     heads: int = 3  # attention heads; they divide the width

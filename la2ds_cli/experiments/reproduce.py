@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -173,12 +174,11 @@ def _add_facts(result: TableResult, scored: Any) -> None:
 def _missing_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> None:
     from la2ds_cli.experiments.robustness import PROBABILITIES, limb_sweep
 
-    names = {p: f"{p:.0%} missing" for p in PROBABILITIES}
-    result.rows = [
+    rows = [
         ResultRow(f"p{100 * p:g}", f"limb missing in {p:.0%}", _in_paper(MISSING, p))
         for p in PROBABILITIES
     ]
-    keys = [("clean", names[p]) for p in PROBABILITIES]
+    keys = [("clean", f"{p:.0%} missing") for p in PROBABILITIES]
 
     def sweep(run: str) -> Any:
         config = budget.project.config(preset=budget.preset, overrides=budget.settings)
@@ -186,13 +186,13 @@ def _missing_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -
             budget.project, run=run, config=config, device=budget.device, progress=budget.progress
         )
 
-    _sweep_rows(budget, seeds, result, keys, sweep)
+    _sweep_rows(budget, seeds, result, rows, keys, sweep)
 
 
 def _noisy_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> None:
     from la2ds_cli.experiments.robustness import noise_sweep
 
-    result.rows = [
+    rows = [
         ResultRow(f"{train}-to-{test}", f"{train} → {test}", _in_paper(NOISY, (train, test)))
         for train, test in NOISY
     ]
@@ -204,13 +204,13 @@ def _noisy_joints(budget: Budget, seeds: Sequence[int], result: TableResult) -> 
             run=run,
             config=config,
             minutes=budget.minutes,
-            noisy_run=run.replace(f"{SHARED}-all", "table8-noisy"),
+            noisy_run=run.replace(SHARED, "table8-noisy"),
             overwrite=budget.overwrite,
             device=budget.device,
             progress=budget.progress,
         )
 
-    _sweep_rows(budget, seeds, result, list(NOISY), sweep)
+    _sweep_rows(budget, seeds, result, rows, list(NOISY), sweep)
 
 
 def _in_paper(table: dict[Any, float], key: Any) -> dict[str, float]:
@@ -234,19 +234,28 @@ def _sweep_rows(
     budget: Budget,
     seeds: Sequence[int],
     result: TableResult,
+    rows: Sequence[ResultRow],
     keys: Sequence[tuple[str, str]],
     sweep: Callable[[str], Any],
 ) -> None:
-    """Train the whole recipe for every seed and put the conditions of its sweep into the rows;
-    the raw pose in the same conditions, which has no seed, becomes the baselines."""
-    for seed in seeds:
-        run = _shared_run(seed)
+    """Train the whole recipe for every seed and each treatment of missing joints, and put the
+    conditions of its sweep into `rows`, which come once for each treatment; the raw pose in the
+    same conditions, which has no seed, becomes the baselines."""
+    from la2ds_cli.experiments.robustness import TREATMENTS
+
+    treated = {missing: [_treated_row(row, missing) for row in rows] for missing in TREATMENTS}
+    result.rows = [row for of_treatment in treated.values() for row in of_treatment]
+    for seed, missing in itertools.product(seeds, TREATMENTS):
+        run = run_name(SHARED, missing, seed)
+        config = budget.config((f"model.missing={missing}",), seed)
         trained = Outcome(run, "model", seed=seed)
         conditions: dict[tuple[str, str, str], Any] = {}
 
-        def work(run: str = run, seed: int = seed, scored: dict[Any, Any] = conditions) -> None:
+        def work(
+            run: str = run, config: Config = config, scored: dict[Any, Any] = conditions
+        ) -> None:
             nonlocal trained
-            trained = train_run(budget, run, budget.config((), seed))
+            trained = train_run(budget, run, config)
             measured = sweep(run)
             scored |= {(c.features, c.train, c.test): c for c in measured.conditions}
             _add_facts(result, measured)
@@ -255,7 +264,7 @@ def _sweep_rows(
         error = attempt(budget.project, run, work)
         if error:
             budget.progress.note(f"{run} failed: {error}")
-        for row, key in zip(result.rows, keys, strict=True):
+        for row, key in zip(treated[missing], keys, strict=True):
             row.outcomes.append(
                 replace(trained, error=error)
                 if error
@@ -269,9 +278,15 @@ def _sweep_rows(
                     {},
                     outcomes=[_raw_pose(conditions["raw_pose", *key])],
                 )
-                for row, key in zip(result.rows, keys, strict=True)
+                for row, key in zip(rows, keys, strict=True)
             ]
         _write(budget, result)
+
+
+def _treated_row(row: ResultRow, missing: str) -> ResultRow:
+    """The row of one treatment of missing joints; beside both stands the paper's figure, which does
+    not say what was done with them."""
+    return replace(row, name=f"{row.name}-{missing}", label=f"{row.label}, {missing}", outcomes=[])
 
 
 PROTOCOL = "paper"

@@ -1,16 +1,21 @@
-"""A run under missing limbs and under noisy joints, beside the raw pose in the same condition."""
+"""A run under missing limbs and under noisy joints, beside the raw pose in the same condition.
+
+What a network makes of joints that are not seen is `model.missing`. A run is scored with what it
+was trained with; `by_treatment` puts runs of several treatments beside each other.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config_sections import MissingJoints
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -34,6 +39,10 @@ if TYPE_CHECKING:
 
 
 PROBABILITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+TREATMENTS: tuple[MissingJoints, ...] = (
+    "zero",
+    "imputed",
+)  # of missing joints, alike for all inputs
 FEATURES = ("model", "raw_pose")
 SCHEMA_VERSION = 1
 
@@ -42,7 +51,8 @@ SCHEMA_VERSION = 1
 class Condition:
     """One line of the result. features: `model` or `raw_pose`. train, test: the joints of either
     side; interval: 95 %, of the median transfer error over the scored clips; ratio:
-    that error over the one of the clean condition."""
+    that error over the one of the clean condition. missing: `model.missing` of the run; raw poses
+    fill gaps in time, which is `imputed`."""
 
     features: str
     train: str
@@ -50,6 +60,7 @@ class Condition:
     scores: Scores
     interval: list[float] | None
     ratio: float | None
+    missing: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,7 @@ def limb_sweep(
     bench = _Bench(project, config, device, progress or Progress())
     _check_reads_joints(project, run)
     check_limb(limb, get_skeleton(_model_facts(project, run)["skeleton"]))
+    treatment = _treatment(project, run)
     seed = config.evaluate.seed
     evaluations = {}
     for probability in sorted({0.0, *probabilities}):
@@ -118,6 +130,7 @@ def limb_sweep(
             entry.scores[features],
             entry.intervals[features],
             _ratio(entry.scores[features], evaluations[0.0].scores[features]),
+            treatment[features],
         )
         for features in FEATURES
         for probability, entry in evaluations.items()
@@ -149,6 +162,7 @@ def noise_sweep(
     """
     bench = _Bench(project, config, device, progress or Progress())
     _check_reads_joints(project, run)
+    treatment = _treatment(project, run)
     noise = JointNoise(cells, config.evaluate.seed, run_settings(project, run).heatmap)
     trained = {"clean": run, "noisy": noisy_run or f"{run}-noisy"}
     training = train_noisy(
@@ -170,6 +184,7 @@ def noise_sweep(
             entry.scores[features],
             entry.intervals[features],
             _ratio(entry.scores[features], clean.scores[features]),
+            treatment[features],
         )
         for features in FEATURES
         for (source, target), entry in evaluations.items()
@@ -184,6 +199,50 @@ def noise_sweep(
     return Sweep("noise", run, settings, conditions, clean.facts, clean.warnings)
 
 
+def by_treatment(
+    project: Project,
+    run: str,
+    treatments: Sequence[MissingJoints],
+    sweep: Callable[[str], Sweep],
+    *,
+    config: Config,
+    minutes: float | None = None,
+    overwrite: bool = False,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> Sweep:
+    """`sweep` of a run for each treatment of missing joints, in one result; raw poses come once.
+
+    That run is `run` itself where it was trained so, else RUN-TREATMENT with the settings of `run`,
+    which is trained here where it is missing or was interrupted (or again, with `overwrite`), for
+    `minutes`, by default as long as `run` was. No treatment: `run` as it is. UserError (exit 4)
+    when `run` has no model.
+    """
+    if not treatments:
+        return sweep(run)
+    bench = _Bench(project, config, device, progress or Progress())
+    settings, runs = run_settings(project, run), {}
+    for missing in treatments:
+        runs[missing] = run
+        if settings.model.missing != missing:
+            runs[missing] = f"{run}-{missing}"
+            model = replace(settings.model, missing=missing)
+            treated = replace(settings, model=model)
+            _train_like(bench, project, run, runs[missing], treated, minutes, overwrite)
+    sweeps = [sweep(name) for name in runs.values()]
+    conditions = [c for one in sweeps for c in one.conditions if c.features == "model"]
+    conditions += [c for c in sweeps[0].conditions if c.features != "model"]
+    facts = {"runs": runs, "by_run": [one.settings for one in sweeps]}
+    warnings = list(dict.fromkeys(text for one in sweeps for text in one.warnings))
+    return replace(
+        sweeps[0],
+        run=run,
+        settings=sweeps[0].settings | facts,
+        conditions=conditions,
+        warnings=warnings,
+    )
+
+
 def train_noisy(
     bench: _Bench,
     noise: JointNoise,
@@ -194,22 +253,41 @@ def train_noisy(
     overwrite: bool,
 ) -> TrainResult:
     """Train `noisy_run` with the settings of `run` on noisy joints, where that is not done yet."""
+    noisy = CorruptedProject(bench.project, noisy_run, train=noise, test=noise)
+    config = run_settings(bench.project, run)
+    return _train_like(bench, noisy, run, noisy_run, config, minutes, overwrite)
+
+
+def _train_like(
+    bench: _Bench,
+    project: Project,
+    run: str,
+    name: str,
+    config: Config,
+    minutes: float | None,
+    overwrite: bool,
+) -> TrainResult:
+    """Train `name` where that is not done yet, for `minutes` or for as long as `run` was."""
     from la2ds_cli.training.train import train
 
-    config = run_settings(bench.project, run)
     # A run does not remember how many threads it was given.
     threads = replace(config.train, threads=bench.config.train.threads)
     config = replace(config, train=threads)
-    bench.progress.note(f"training {noisy_run}")
+    bench.progress.note(f"training {name}")
     return train(
-        CorruptedProject(bench.project, noisy_run, train=noise, test=noise),
-        run=noisy_run,
+        project,
+        run=name,
         config=config,
         max_minutes=minutes if minutes is not None else _minutes_of(bench.project, run, config),
         device=bench.device,
         overwrite=overwrite,
         progress=bench.progress,
     )
+
+
+def _treatment(project: Project, run: str) -> dict[str, str]:
+    """Feature set -> what becomes of joints that are not seen."""
+    return {"model": run_settings(project, run).model.missing, "raw_pose": "imputed"}
 
 
 def run_settings(project: Project, run: str) -> Config:
@@ -270,6 +348,8 @@ def sweep_table(sweep: Sweep) -> Table:
 
 def _label(condition: Condition) -> str:
     name = condition.features.replace("_", " ")
+    if condition.features == "model":
+        name += f" ({condition.missing})"
     if "missing" in condition.test:
         return f"{name}, {condition.test}"
     return f"{name}, {condition.train} → {condition.test}"
@@ -282,10 +362,11 @@ def sweep_csv(sweep: Sweep) -> str:
     rows = [
         [sweep.kind, sweep.run, c.features, c.train, c.test]
         + [c.scores.get(name) for name in names]
-        + [*(c.interval or (None, None)), c.ratio]
+        + [*(c.interval or (None, None)), c.ratio, c.missing]
         for c in sweep.conditions
     ]
-    return table_text(["kind", "run", "features", "train", "test", *names, *ends, "ratio"], rows)
+    head = ["kind", "run", "features", "train", "test", *names, *ends, "ratio", "missing"]
+    return table_text(head, rows)
 
 
 def write_sweep(sweep: Sweep, folder: Path, name: str) -> list[Path]:

@@ -68,8 +68,8 @@ def joint_features(
     """(T, J) float32: coordinates in the image, coordinates about the body's root, scores.
 
     kind `position`: in the crop scaled to [-1, 1], about the root in torso lengths. `movement`:
-    `both_movements`. `both`: position, then movement. Gaps are filled in time; their score 0
-    marks them.
+    `both_movements`. `both`: position, then movement. Gaps are filled in time; where the score is
+    0, it marks them.
     """
     filled = fill_gaps(xy_cells)
     in_crop = (filled + 0.5) * (2 / size) - 1
@@ -81,6 +81,34 @@ def joint_features(
     if kind != "position":
         parts.append(both_movements(filled, about_root, torso))
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def impute(xy: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Joints without gaps, as if all had been seen: xy (T, K, 2) and score (T, K), float64.
+
+    Both are interpolated in time by `fill_gaps`, so that a heatmap shows a filled joint as strongly
+    as those before and after it; a joint that is never seen gets the mean position and score of the
+    others in each frame. A position with score 0 stays, and gets a score.
+    """
+    unknown = ~_seen(xy, score)
+    scores = np.where(unknown, np.nan, score)[:, :, None]
+    return fill_gaps(xy), fill_gaps(scores)[:, :, 0]
+
+
+def _seen(xy: FloatArray, score: FloatArray) -> np.ndarray:
+    """(T, K) bool: joints of xy (T, K, 2) with a position and a score above 0."""
+    return np.isfinite(xy).all(axis=-1) & (score > 0)
+
+
+def without_unseen(joints: FloatArray, seen: np.ndarray, kind: JointKind) -> FloatArray:
+    """`joint_features` (T, J) with every feature 0 of the joints that are not `seen` (T, K).
+
+    The features of the others are what they were: the root, the torso and the unit of movement are
+    those of the filled joints.
+    """
+    counts = joint_blocks(kind)
+    known = np.concatenate([np.repeat(seen, count, axis=1) for count in counts], axis=1)
+    return np.where(known, joints, np.float32(0))
 
 
 def network_input(
@@ -95,11 +123,16 @@ def network_input(
 
     xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024):
     features of the video frames, the only input of `rgb`. Raises ValueError if `rgb` lacks them.
+    `model.missing` decides about joints that are not seen. `imputed`: `impute` before anything
+    reads them. `zero`: all their features are 0, and their heatmap channels and those of their
+    limbs empty. `mixed`: filled in time with score 0 as features of joints, empty as heatmaps.
     """
     if model.input == "rgb":
         if frame_features is None:
             raise ValueError("model.input is rgb, and the features of video frames are missing")
         return NetworkInput(None, frame_features.astype(np.float32, copy=False))
+    if model.missing == "imputed":
+        xy, score = impute(xy, score)
     box = clip_box(xy, heatmap.crop, heatmap.padding)
     cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
     maps = joints = None
@@ -107,4 +140,6 @@ def network_input(
         maps = render_heatmaps(cells, score, skeleton.limbs, heatmap)
     if model.input != "heatmap":
         joints = joint_features(cells, score, skeleton, heatmap.size, model.joints)
+        if model.missing == "zero":
+            joints = without_unseen(joints, _seen(xy, score), model.joints)
     return NetworkInput(maps, joints)

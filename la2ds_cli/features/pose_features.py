@@ -14,22 +14,22 @@ LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
 
 
 def fill_gaps(xy: FloatArray) -> FloatArray:
-    """Fill NaN joints of xy (T, K, 2) by linear interpolation in time, holding the ends.
+    """Fill NaN joints of xy (T, K, C) by linear interpolation in time, holding the ends.
 
-    A joint that is never seen gets the centre of the joints that are seen in each frame (0 when
-    none is).
+    C: 2 for positions; scores fill as (T, K, 1). A joint that is never seen gets the mean of the
+    other joints, filled, in each frame (0 when none is seen).
     """
     filled = np.array(xy, dtype=np.float64)
     clock = np.arange(len(xy))
     seen = np.asarray(~np.isnan(filled).any(axis=-1))
     for k in range(filled.shape[1]):
         if seen[:, k].any() and not seen[:, k].all():
-            for axis in range(2):
+            for axis in range(filled.shape[2]):
                 observed = filled[seen[:, k], k, axis]
                 filled[:, k, axis] = np.interp(clock, clock[seen[:, k]], observed)
     never = ~seen.any(axis=0)
     if never.any():
-        centre = filled[:, ~never].mean(axis=1) if (~never).any() else np.zeros((len(xy), 2))
+        centre = filled[:, ~never].mean(axis=1) if (~never).any() else np.zeros(filled.shape[::2])
         filled[:, never] = centre[:, None]
     return filled
 

@@ -38,6 +38,7 @@ VALUES_OF_OLD_RUNS = {
     ("train", "method"): "la2ds",
     ("model", "encoder"): "vivit",
     ("model", "context"): 0,
+    ("model", "missing"): "mixed",
     ("model", "rgb_weights"): "resnet50-imagenet",
 }
 FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights

@@ -36,8 +36,9 @@ def test_limbs_as_a_table_and_a_csv(run: Run, project: Project):
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     words = [line.split(",")[0] for line in lines if "missing" in line]
-    assert words == ["model"] * 5 + ["raw pose"] * 5
-    assert lines[6].startswith("model, 100% missing")
+    assert words == ["model (mixed)"] * 5 + ["raw pose"] * 5
+    assert lines[6].startswith("model (mixed), 100%")
+    assert "event transfer of the model: the network of run mine; network" in result.stdout
     with (project.results_dir("robustness") / "limbs-left_arm-mine.csv").open(newline="") as table:
         assert len(list(csv.DictReader(table))) == 10
 
@@ -47,6 +48,20 @@ def test_the_shares_of_missing_limbs_can_be_chosen(document: Document):
     found = document("robustness", "limbs", "--run", "mine", "--limb", "left_leg", "--p", "1")
     # The clean joints are always there, to compare with.
     assert [c["test"] for c in found["conditions"][:2]] == ["0% missing", "100% missing"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_both_treatments_of_missing_joints_are_printed(run: Run, project: Project):
+    names = ("--run", "mine", "--limb", "left_arm", "--p", "1", "--missing", "imputed,zero")
+    result = run("robustness", "limbs", *names)
+    assert result.exit_code == 0, result.stderr
+    words = [line.split(",")[0] for line in result.stdout.splitlines() if "missing" in line]
+    assert words == ["model (zero)"] * 2 + ["model (imputed)"] * 2 + ["raw pose"] * 2
+    for missing in ("zero", "imputed"):
+        assert (project.run_dir(f"mine-{missing}") / "best.safetensors").exists()
+    result = run("robustness", "limbs", *names[:-1], "nought")
+    assert result.exit_code == ExitCode.USAGE
+    assert "'nought' is not a list of zero and imputed" in result.stderr
 
 
 @pytest.mark.usefixtures("trained")

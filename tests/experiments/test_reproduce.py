@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import reproduce as module
@@ -94,15 +95,18 @@ def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> 
 def test_missing_joints(project: Project) -> None:
     result = _table(project, "table7")
     _, rows, _ = _files(project, "table7")
-    assert [row["row"] for row in rows[:5]] == ["p0", "p25", "p50", "p75", "p100"]
-    assert {row["run"] for row in rows[:5]} == {"reproduce-all-s0"}
-    assert [row["paper_classification"] for row in rows[:5]] == [
-        "70.12",
-        "69.54",
-        "69.02",
-        "",
-        "68.94",
-    ]
+    for missing, part in (("zero", rows[:5]), ("imputed", rows[5:10])):
+        names = [f"p{share}-{missing}" for share in (0, 25, 50, 75, 100)]
+        assert [row["row"] for row in part] == names
+        assert {row["run"] for row in part} == {f"reproduce-{missing}-s0"}
+        paper = [row["paper_classification"] for row in part]
+        assert paper == ["70.12", "69.54", "69.02", "", "68.94"]
+        header = read_header(project.run_dir(f"reproduce-{missing}-s0") / "best.safetensors")
+        assert header[0].config["model.missing"] == missing
+    # Where nothing is missing both are the same network, and not where a limb is.
+    figures = [[row["event_transfer_mean"] for row in part] for part in (rows[:5], rows[5:10])]
+    assert figures[0][0] == figures[1][0]
+    assert figures[0][4] != figures[1][4]
     raw = [float(row["event_transfer_mean"]) for row in rows if row["features"] == "raw_pose"]
     assert len(raw) == 5
     assert len(set(raw)) > 1
@@ -112,11 +116,13 @@ def test_missing_joints(project: Project) -> None:
 def test_noisy_joints(project: Project) -> None:
     _table(project, "table8")
     page, rows, _ = _files(project, "table8")
-    assert [row["row"] for row in rows[:4]] == [
-        f"{a}-to-{b}" for a in ("clean", "noisy") for b in ("clean", "noisy")
-    ]
-    assert [row["run"] for row in rows[:4]] == ["reproduce-all-s0"] * 2 + ["table8-noisy-s0"] * 2
-    assert {row["steps"] for row in rows[:4]} == {"2"}
+    for missing, part in (("zero", rows[:4]), ("imputed", rows[4:8])):
+        assert [row["row"] for row in part] == [
+            f"{a}-to-{b}-{missing}" for a in ("clean", "noisy") for b in ("clean", "noisy")
+        ]
+        runs = [f"{name}-{missing}-s0" for name in ("reproduce", "table8-noisy")]
+        assert [row["run"] for row in part] == [runs[0]] * 2 + [runs[1]] * 2
+        assert {row["steps"] for row in part} == {"2"}
     assert "68.59" in page
 
 

@@ -17,6 +17,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import terminal
 from la2ds_cli.experiments.robustness import (
+    TREATMENTS,
+    Sweep,
+    by_treatment,
     limb_sweep,
     noise_sweep,
     sweep_csv,
@@ -79,6 +82,48 @@ def test_limbs_go_missing_for_the_model_and_the_raw_pose_alike(
     assert "growth" in printed
     assert f"{less:.2f}" in printed
     assert "raw pose, 100%" in printed
+
+
+def test_each_treatment_of_missing_joints_is_a_run_that_is_tested_as_it_was_trained(
+    trained: tuple[Project, Config],
+) -> None:
+    project, config = trained
+
+    def sweep(run: str) -> Sweep:
+        return limb_sweep(
+            project, run=run, config=config, limb="left_arm", probabilities=(1.0,), device="cpu"
+        )
+
+    def both() -> Sweep:
+        return by_treatment(
+            project, "mine", TREATMENTS, sweep, config=config, minutes=None, device="cpu"
+        )
+
+    result = both()
+    assert [(c.features, c.missing, c.test) for c in result.conditions] == [
+        ("model", "zero", "0% missing"),
+        ("model", "zero", "100% missing"),
+        ("model", "imputed", "0% missing"),
+        ("model", "imputed", "100% missing"),
+        ("raw_pose", "imputed", "0% missing"),
+        ("raw_pose", "imputed", "100% missing"),
+    ]
+    runs = {missing: f"mine-{missing}" for missing in TREATMENTS}
+    assert (result.run, result.settings["runs"]) == ("mine", runs)
+    paths = [project.run_dir(run) / "best.safetensors" for run in ("mine", *runs.values())]
+    plain, *treated = (dict(read_header(path)[0].config) for path in paths)
+    for missing, settings in zip(TREATMENTS, treated, strict=True):
+        assert settings == plain | {"model.missing": missing}
+    # No joint is missing in these clips, so that the three networks are one; not so at the test.
+    scores = [c.scores for c in result.conditions]
+    assert scores[0] == scores[2]
+    assert scores[1] != scores[3]
+    stamps = [path.stat().st_mtime_ns for path in paths]
+    assert both() == result
+    assert [path.stat().st_mtime_ns for path in paths] == stamps
+    assert by_treatment(project, "mine-zero", (), sweep, config=config) == sweep("mine-zero")
+    again = by_treatment(project, "mine-zero", ["zero"], sweep, config=config)
+    assert again.settings["runs"] == {"zero": "mine-zero"}
 
 
 def test_noise_has_four_combinations_and_trains_the_missing_run(

@@ -1,0 +1,157 @@
+"""What a network reads of joints that are not seen, by `model.missing`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, MissingJoints, ModelConfig
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.features.network_input import NetworkInput, joint_blocks, network_input
+from la2ds_cli.training.checkpoint import training_recipe
+from tests.movement import figure
+
+PENN = get_skeleton("penn13")
+LENGTH, COUNT = 30, len(PENN.joints)
+WRIST, KNEE = PENN.index("left_wrist"), PENN.index("right_knee")
+GAP = slice(10, 15)
+KINDS: tuple[JointKind, ...] = ("position", "movement", "both")
+
+
+def seen_joints() -> tuple[np.ndarray, np.ndarray]:
+    """A figure whose wrist moves in a straight line and gains certainty, so that interpolation
+    gives back exactly what was taken away."""
+    xy = figure(np.linspace(0, 1, LENGTH))
+    xy[:, WRIST] = np.linspace([40, 60], [90, 100], LENGTH)
+    score = np.full((LENGTH, COUNT), 0.9)
+    score[:, WRIST] = np.linspace(0.4, 0.98, LENGTH)
+    return xy, score
+
+
+def with_a_gap() -> tuple[np.ndarray, np.ndarray]:
+    xy, score = seen_joints()
+    xy[GAP, WRIST] = np.nan
+    score[GAP, WRIST] = 0
+    return xy, score
+
+
+def read(
+    joints: tuple[np.ndarray, np.ndarray], missing: MissingJoints, kind: JointKind = "position"
+) -> NetworkInput:
+    model = ModelConfig(input="both", joints=kind, missing=missing)
+    return network_input(*joints, PENN, HeatmapConfig(sigma=1.5), model)
+
+
+def of_joint(joint: int, kind: JointKind) -> np.ndarray:
+    """Columns of the features of one joint."""
+    columns, start = [], 0
+    for width in joint_blocks(kind):
+        columns += range(start + width * joint, start + width * (joint + 1))
+        start += width * COUNT
+    return np.array(columns)
+
+
+def channels_of(joint: int) -> list[int]:
+    limbs = [COUNT + n for n, limb in enumerate(PENN.limbs) if joint in limb]
+    return [joint, *limbs]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_zero_makes_every_feature_of_a_missing_joint_zero_and_no_other(kind: JointKind) -> None:
+    zero, mixed = (read(with_a_gap(), missing, kind).joints for missing in ("zero", "mixed"))
+    assert zero is not None
+    assert mixed is not None
+    wrist = of_joint(WRIST, kind)
+    assert len(wrist) == {"position": 5, "movement": 5, "both": 9}[kind]
+    assert not zero[GAP, wrist].any()
+    others = np.ones(zero.shape, bool)
+    others[GAP, wrist] = False
+    np.testing.assert_array_equal(zero[others], mixed[others])
+    assert np.abs(mixed[GAP, wrist]).max() > 0.1  # filled there
+
+
+def test_zero_leaves_the_channels_of_a_missing_joint_and_of_its_limbs_empty() -> None:
+    maps = read(with_a_gap(), "zero").maps
+    full = read(seen_joints(), "zero").maps
+    assert maps is not None
+    assert full is not None
+    for channel in channels_of(WRIST):
+        assert not maps[GAP, channel].any()
+        assert full[GAP, channel].max() > 0.2
+        np.testing.assert_array_equal(maps[: GAP.start, channel], full[: GAP.start, channel])
+    np.testing.assert_array_equal(maps[:, KNEE], full[:, KNEE])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_imputed_reads_the_interpolated_joint_as_if_it_had_been_seen(kind: JointKind) -> None:
+    filled, seen = read(with_a_gap(), "imputed", kind), read(seen_joints(), "imputed", kind)
+    for one, other in ((filled.joints, seen.joints), (filled.maps, seen.maps)):
+        assert one is not None
+        assert other is not None
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert filled.joints is not None
+    score = filled.joints[:, of_joint(WRIST, kind)][:, 0 if kind == "movement" else 4]
+    np.testing.assert_allclose(score, np.linspace(0.4, 0.98, LENGTH), atol=1e-6)
+
+
+def test_imputed_draws_a_joint_that_is_never_seen_at_the_mean_of_the_others() -> None:
+    xy, score = seen_joints()
+    xy[:, WRIST], score[:, WRIST] = np.nan, 0
+    maps = read((xy, score), "imputed").maps
+    assert maps is not None
+    others = [joint for joint in range(COUNT) if joint != WRIST]
+    xy[:, WRIST], score[:, WRIST] = xy[:, others].mean(axis=1), 0.9
+    expected = read((xy, score), "imputed").maps
+    assert expected is not None
+    np.testing.assert_allclose(maps, expected, atol=1e-5)
+    assert maps[:, WRIST].max() > 0.5
+
+
+def test_a_position_of_score_zero_counts_as_missing() -> None:
+    """Gaps that pose extraction has interpolated: the position is known, nobody saw it."""
+    xy, score = seen_joints()
+    score[GAP, WRIST] = 0
+    zero, imputed = read((xy, score), "zero"), read((xy, score), "imputed")
+    assert zero.joints is not None
+    assert zero.maps is not None
+    assert not zero.joints[GAP, of_joint(WRIST, "position")].any()
+    assert not zero.maps[GAP, WRIST].any()
+    seen = read(seen_joints(), "imputed")
+    np.testing.assert_allclose(imputed.maps, seen.maps, atol=1e-5)
+    np.testing.assert_allclose(imputed.joints, seen.joints, atol=1e-5)
+
+
+def test_mixed_fills_joints_with_score_zero_and_leaves_heatmaps_empty() -> None:
+    mixed, seen = read(with_a_gap(), "mixed"), read(seen_joints(), "mixed")
+    assert mixed.joints is not None
+    assert mixed.maps is not None
+    assert seen.joints is not None
+    wrist = of_joint(WRIST, "position")
+    np.testing.assert_allclose(mixed.joints[GAP, wrist[:4]], seen.joints[GAP, wrist[:4]], atol=1e-5)
+    assert not mixed.joints[GAP, wrist[4]].any()
+    assert not mixed.maps[GAP, WRIST].any()
+
+
+@pytest.mark.parametrize("missing", ["zero", "imputed"])
+def test_where_nothing_is_missing_all_treatments_are_the_same(missing: MissingJoints) -> None:
+    one, other = read(seen_joints(), missing), read(seen_joints(), "mixed")
+    np.testing.assert_array_equal(one.joints, other.joints)
+    np.testing.assert_array_equal(one.maps, other.maps)
+
+
+def test_joints_that_nobody_ever_saw_are_nothing() -> None:
+    xy, score = np.full((4, COUNT, 2), np.nan), np.zeros((4, COUNT))
+    imputed = read((xy, score), "imputed")
+    assert np.isfinite(imputed.joints).all()
+    assert not imputed.maps.any()
+
+
+def test_runs_of_before_are_those_of_mixed() -> None:
+    from la2ds_cli.core.config import load_config
+
+    keys = [
+        training_recipe(load_config(overrides=[f'model.missing="{missing}"']), "clips").config
+        for missing in ("mixed", "zero", "imputed")
+    ]
+    assert "model.missing" not in keys[0]
+    assert [key.get("model.missing") for key in keys[1:]] == ["zero", "imputed"]
