@@ -32,6 +32,14 @@ from la2ds_cli.core.errors import UserError
 # and files of a project keep them (`stored_settings`).
 RENAMED = {("align", "routes"): ("align", "reference_clips")}
 
+# Settings that were added after version 0.1.0. Files without one of them were made with this value,
+# and `stored_settings` leaves it out.
+ADDED = {
+    ("heatmap", "sigma_unit"): "cells",
+    ("heatmap", "confidence"): "score",
+    ("model", "missing"): "mixed",
+}
+
 
 class RenamedSetting(FutureWarning):
     """A setting was given by its old name; the command line shows it as a note."""
@@ -64,12 +72,17 @@ class Config:
 
 def stored_settings(section: str, settings: Any) -> dict[str, Any]:
     """The settings of a section as stored in the files of a project (recipes, config.toml of a run,
-    JSON documents): under their first names, so that a new name leaves keys and files unchanged.
+    JSON documents): under their first names, and without those of ADDED that have this value. New
+    names and new settings thus leave keys and files unchanged.
 
     section: its name, such as `align`; settings: its dataclass.
     """
     first = {new: old for old, new in RENAMED.items()}
-    values = dataclasses.asdict(settings)
+    values = {
+        key: value
+        for key, value in dataclasses.asdict(settings).items()
+        if ADDED.get((section, key)) != value
+    }
     return {first.get((section, key), (section, key))[1]: values[key] for key in values}
 
 

@@ -67,9 +67,12 @@ class HeatmapConfig:
     """Heatmaps (paper sec. 3.1, eq. 1 and 2)."""
 
     size: int = 30  # cells per side
-    sigma: float = 0.6  # standard deviation of the Gaussians, in heatmap cells
+    sigma: float = 0.6  # standard deviation of the Gaussians, in the unit of sigma_unit
+    # cells of the heatmap, or pixels of the frame, as maps drawn there, cropped and resized
+    sigma_unit: Literal["cells", "pixels"] = "cells"
     channels: Literal["joints+limbs", "joints", "limbs"] = "joints+limbs"  # what the maps show
     distance: Literal["squared", "printed"] = "squared"  # of eq. 2: squared, or as printed
+    confidence: Literal["score", "one"] = "score"  # c of eq. 1 and 2: the score, or 1 if seen
     crop: Literal["robust", "smallest"] = "robust"  # by percentiles of the joints, or the smallest
     aspect: Literal["stretch", "keep"] = "keep"  # box to square: stretched, or padded
     padding: float = 0.1  # margin added to the box, share of its longer side

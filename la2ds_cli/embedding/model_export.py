@@ -59,7 +59,7 @@ class Comparison:
         """The difference as a share of the largest number, or of 1 where all are below.
 
         Rounding of float32 grows with the numbers; those of a network without a last LayerNorm
-        (preset paper-penn) reach some hundreds.
+        (preset paper-penn-casa) reach some hundreds.
         """
         return self.difference / max(1.0, self.largest)
 

@@ -1,9 +1,9 @@
 """The rows of Tables 4 to 6 with the figures of the paper, and a row for every choice of la2ds.
 
 `choices_table` has a row for every place where la2ds departs from the text of the paper, one at a
-time. Two kinds: what the text prints and no preset does, because the text contradicts itself or its
-sources (PRINTED); and what the presets `default` and `paper-penn` do differently, as they are
-shipped. docs/method-card.md gives the reasons.
+time: what the presets `default` and `paper-penn`, which follows the text to the letter, do
+differently; and what the text can be read to say and neither does (PRINTED). docs/method-card.md
+gives the reasons.
 """
 
 from __future__ import annotations
@@ -186,10 +186,6 @@ def left_out(row: Row, base: Config, varied: Config) -> str:
 
 
 PRINTED = (
-    Row("decay", "", ("train.weight_decay=0.5",)),  # Table 9
-    Row("halving", "", ("train.schedule=halving",)),  # sec. 4: at each of the 24 epochs
-    Row("distance", "", ("heatmap.distance=printed",)),  # eq. 2: not squared
-    Row("scaling", "", ("train.scaling=plain",)),  # eq. 3: divided by the temperature alone
     Row("flip", "", ("augment.flip_swap=false",)),  # sec. 3.2 can be read as CASA's flip
 )
 TOGETHER = {  # settings that say nothing apart
@@ -200,8 +196,14 @@ TOGETHER = {  # settings that say nothing apart
     "cross": ("model.cross_layers", "model.embed_at"),
     "input": ("model.input",),
     "spatial": ("model.spatial_layers",),
+    "heads": ("model.heads",),
     "motion": ("model.motion",),
     "schedule": ("train.schedule",),
+    "decay": ("train.weight_decay",),
+    "scaling": ("train.scaling",),
+    "sigma": ("heatmap.sigma", "heatmap.sigma_unit"),
+    "distance": ("heatmap.distance",),
+    "confidence": ("heatmap.confidence",),
 }
 SECTIONS = ("heatmap", "augment", "model", "train", "align")
 # How long and on how much a run learns is the budget of a table, not a choice it tests.
@@ -209,7 +211,7 @@ BUDGET = {
     f"train.{key}"
     for key in (
         *("steps", "batch_size", "frames", "learning_rate", "warmup", "fps", "validate_every"),
-        *("threads", "compile", "bucket"),
+        *("validation_share", "threads", "compile", "bucket"),
     )
 }
 

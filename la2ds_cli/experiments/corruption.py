@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
@@ -121,7 +122,8 @@ class JointNoise:
         return add_noise(pose, self.cells, clip_generator(video, self.seed), self.heatmap)
 
     def recipe(self, source: str) -> Recipe:
-        return Recipe("joint-noise", 1, asdict(self), {"poses": source})
+        settings = asdict(self) | {"heatmap": stored_settings("heatmap", self.heatmap)}
+        return Recipe("joint-noise", 1, settings, {"poses": source})
 
 
 class CorruptedProject(Project):

@@ -39,7 +39,7 @@ from la2ds_cli.experiments.runs import (
 )
 from la2ds_cli.experiments.scores import Evaluation
 
-DEFAULT_PRESET = "paper-penn"
+DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, to the letter, does not learn
 BASELINES = {
     "raw_pose": "raw pose",
     "raw_pose_best": "best raw pose",

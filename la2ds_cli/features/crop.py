@@ -122,3 +122,8 @@ def to_cells(xy: FloatArray, box: FloatArray, size: int, aspect: Aspect = "keep"
     """
     corner, side = _grid(box, aspect)
     return (np.asarray(xy, dtype=np.float64) - corner) / side * size - 0.5
+
+
+def cell_size(box: FloatArray, size: int, aspect: Aspect = "keep") -> FloatArray:
+    """Width and height (2,) float64 of a heatmap cell in pixels; NaN for a NaN box."""
+    return _grid(box, aspect)[1] / size

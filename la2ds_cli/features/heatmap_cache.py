@@ -7,7 +7,6 @@ reading a part of a long clip decompresses only the frames around it.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +19,14 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.crop import clip_box, to_cells
+from la2ds_cli.features.crop import cell_size, clip_box, to_cells
 from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
 
 STEP = "heatmaps"
@@ -39,7 +39,7 @@ _SAMPLES = 8  # clips whose first chunk is compressed to estimate the size
 
 def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
     """Recipe of a clip's cached heatmaps; pose_key is the key of its poses' recipe."""
-    return Recipe(STEP, VERSION, dataclasses.asdict(config), {"poses": pose_key})
+    return Recipe(STEP, VERSION, stored_settings("heatmap", config), {"poses": pose_key})
 
 
 def cache_heatmaps(
@@ -163,12 +163,13 @@ def _levels(
 ) -> Iterator[np.ndarray]:
     """Maps (<= CHUNK, C, H, W) uint8, chunk by chunk."""
     cells = to_cells(pose.xy, box, config.size, config.aspect)
+    cell = cell_size(box, config.size, config.aspect)
     limbs = get_skeleton(pose.skeleton).limbs
     buffer = np.empty((CHUNK, channels, config.size, config.size), dtype=np.float32)
     for start in range(0, len(pose), CHUNK):
         part = slice(start, start + CHUNK)
         chunk = buffer[: min(CHUNK, len(pose) - start)]
-        maps = render_heatmaps(cells[part], pose.score[part], limbs, config, out=chunk)
+        maps = render_heatmaps(cells[part], pose.score[part], limbs, config, chunk, cell=cell)
         maps *= _LEVELS
         yield np.rint(maps, out=maps).astype(np.uint8)
 

@@ -34,10 +34,15 @@ def _exp_minus(z):
 
 
 @njit(cache=True, nogil=True)
-def fill_joints(xy, score, sigma, maps):
-    """Write eq. 1 of xy (T, K, 2), score (T, K) into maps[:, :K] (T, C, size, size)."""
+def fill_joints(xy, score, sigma, unit, maps):
+    """Write eq. 1 of xy (T, K, 2), score (T, K) into maps[:, :K] (T, C, size, size).
+
+    xy in cells; unit (2,) float32: width and height of a cell in the unit of sigma.
+    """
     size = maps.shape[2]
+    wide, high = unit[0], unit[1]
     reach = sigma * math.sqrt(2 * _CUTOFF)
+    reach_x, reach_y = reach / wide, reach / high
     scale = np.float32(1.0 / (2 * sigma * sigma))
     across = np.empty(size, dtype=np.float32)
     down = np.empty(size, dtype=np.float32)
@@ -48,15 +53,15 @@ def fill_joints(xy, score, sigma, maps):
             x, y, weight = xy[t, k, 0], xy[t, k, 1], score[t, k]
             if not (weight > 0) or not (math.isfinite(x) and math.isfinite(y)):
                 continue
-            if not (-reach < x < size - 1 + reach and -reach < y < size - 1 + reach):
+            if not (-reach_x < x < size - 1 + reach_x and -reach_y < y < size - 1 + reach_y):
                 continue
-            left, right = max(math.ceil(x - reach), 0), min(math.floor(x + reach), size - 1) + 1
-            top, bottom = max(math.ceil(y - reach), 0), min(math.floor(y + reach), size - 1) + 1
+            left, right = max(math.ceil(x - reach_x), 0), min(math.floor(x + reach_x), size - 1) + 1
+            top, bottom = max(math.ceil(y - reach_y), 0), min(math.floor(y + reach_y), size - 1) + 1
             for i in range(left, right):
-                off = np.float32(i) - x
+                off = (np.float32(i) - x) * wide
                 across[i] = _exp_minus(off * off * scale)
             for j in range(top, bottom):
-                off = np.float32(j) - y
+                off = (np.float32(j) - y) * high
                 down[j] = weight * _exp_minus(off * off * scale)
             for j in range(top, bottom):
                 row = plane[j]
@@ -65,8 +70,9 @@ def fill_joints(xy, score, sigma, maps):
 
 
 @njit(cache=True, nogil=True)
-def fill_limbs(xy, score, limbs, sigma, squared, first, maps):
-    """Write eq. 2 of limbs (L, 2) into maps[:, first : first + L]."""
+def fill_limbs(xy, score, limbs, sigma, squared, unit, first, maps):
+    """Write eq. 2 of limbs (L, 2) into maps[:, first : first + L]; distances in the unit of sigma,
+    of which a cell is unit (2,) float32 wide and high."""
     # Eq. 2 with the plain distance decays as exp(-d), far slower than a Gaussian.
     reach = sigma * math.sqrt(2 * _CUTOFF) if squared else 2 * sigma * sigma * _CUTOFF
     scale = np.float32(1.0 / (2 * sigma * sigma))
@@ -76,36 +82,40 @@ def fill_limbs(xy, score, limbs, sigma, squared, first, maps):
             plane[:] = 0
             a, b = limbs[limb, 0], limbs[limb, 1]
             weight = min(score[t, a], score[t, b])
-            ax, ay, bx, by = xy[t, a, 0], xy[t, a, 1], xy[t, b, 0], xy[t, b, 1]
+            ax, ay = xy[t, a, 0] * unit[0], xy[t, a, 1] * unit[1]
+            bx, by = xy[t, b, 0] * unit[0], xy[t, b, 1] * unit[1]
             if not (score[t, a] > 0 and score[t, b] > 0) or not math.isfinite(ax + ay + bx + by):
                 continue
-            _fill_segment(plane, ax, ay, bx - ax, by - ay, weight, scale, reach, squared)
+            _fill_segment(plane, ax, ay, bx - ax, by - ay, weight, scale, reach, squared, unit)
 
 
 @njit(inline="always")
-def _fill_segment(plane, ax, ay, dx, dy, weight, scale, reach, squared):
-    """One limb from (ax, ay) along (dx, dy), in the rows and columns it reaches."""
+def _fill_segment(plane, ax, ay, dx, dy, weight, scale, reach, squared, unit):
+    """One limb from (ax, ay) along (dx, dy), both in the unit of the reach, in the rows and columns
+    it reaches."""
     size = plane.shape[0]
+    wide, high = unit[0], unit[1]
     zero, one, most = np.float32(0), np.float32(1), np.float32(_CUTOFF + 2)
     length2 = dx * dx + dy * dy
     inverse = one / length2 if length2 > np.float32(1e-12) else zero
     low_x, high_x = min(ax, ax + dx) - reach, max(ax, ax + dx) + reach
     low_y, high_y = min(ay, ay + dy) - reach, max(ay, ay + dy) + reach
-    if not (low_x < size and high_x > -1 and low_y < size and high_y > -1):
+    if not (low_x < size * wide and high_x > -wide and low_y < size * high and high_y > -high):
         return
     # On row y the slab of that half-width about the line spans `middle` +- `spread`.
     slope = dx / dy if abs(dy) > 1e-3 else zero
     spread = reach * math.sqrt(length2) / abs(dy) if abs(dy) > 1e-3 else 1e9
-    top, bottom = max(math.ceil(low_y), 0), min(math.floor(high_y), size - 1) + 1
+    top, bottom = max(math.ceil(low_y / high), 0), min(math.floor(high_y / high), size - 1) + 1
     for j in range(top, bottom):
-        y = np.float32(j) - ay
+        y = np.float32(j) * high - ay
         middle = ax + y * slope
-        left = math.ceil(min(max(low_x, middle - spread, 0), size))
-        right = math.floor(max(min(high_x, middle + spread, size - 1), -1)) + 1
+        left = math.ceil(min(max(low_x, middle - spread, 0) / wide, size))
+        right = math.floor(max(min(high_x, middle + spread) / wide, -1))
+        right = min(right, size - 1) + 1
         row = plane[j]
         along_y = y * dy
         for i in range(left, right):
-            x = np.float32(i) - ax
+            x = np.float32(i) * wide - ax
             share = min(max((x * dx + along_y) * inverse, zero), one)
             off_x, off_y = x - share * dx, y - share * dy
             d = off_x * off_x + off_y * off_y

@@ -30,6 +30,8 @@ def render_heatmaps(
     limbs: Limbs,
     heatmap: HeatmapConfig,
     out: FloatArray | None = None,
+    *,
+    cell: FloatArray | None = None,
 ) -> FloatArray:
     """Maps (T, C, size, size) float32 on one thread, without the interpreter lock.
 
@@ -38,14 +40,27 @@ def render_heatmaps(
     maps are eq. 2 with the lower of the two scores; distance `printed` takes the distance to the
     segment as the paper prints it, `squared` its square, as in PoseC3D (whose limbs eq. 2
     restates). A joint that is not seen or has score 0 gives a zero map, and so does each limb that
-    ends in it; a limb of length 0 is the map of a point. `out` is overwritten and returned: a large
-    batch costs less in one reused buffer than in new memory. Raises ValueError for wrong shapes.
+    ends in it; a limb of length 0 is the map of a point. With confidence `one` any other score
+    counts as 1.
+
+    cell: (2,) width and height of a cell in pixels (crop.cell_size), needed where sigma_unit is
+    `pixels`: sigma and the distances of eq. 1 and 2 are then pixels, and the maps those that are
+    drawn in the frame, cropped and resized, a Gaussian being one again. `out` is overwritten and
+    returned: a large batch costs less in one reused buffer than in new memory. Raises ValueError
+    for wrong shapes, and where `cell` is missing.
     """
     from la2ds_cli.features.heatmap_kernel import fill_joints, fill_limbs
 
     pairs = np.asarray(limbs, dtype=np.int64).reshape(-1, 2)
     joints = np.ascontiguousarray(cells, dtype=np.float32)
     weight = np.ascontiguousarray(score, dtype=np.float32)
+    if heatmap.confidence == "one":
+        weight = (weight > 0).astype(np.float32)
+    unit = np.ones(2, dtype=np.float32)
+    if heatmap.sigma_unit == "pixels":
+        if cell is None:
+            raise ValueError("render: sigma is in pixels, and the size of a cell is missing")
+        unit = np.asarray(cell, dtype=np.float32)
     if joints.ndim != 3 or joints.shape[2] != 2 or weight.shape != joints.shape[:2]:
         raise ValueError(
             f"render: expected xy (T, K, 2), score (T, K), got {cells.shape}, {score.shape}"
@@ -59,8 +74,8 @@ def render_heatmaps(
     if maps.shape != shape or maps.dtype != np.float32 or not maps.flags.c_contiguous:
         raise ValueError(f"render: expected out {shape} float32 contiguous, got {maps.shape}")
     if "joints" in heatmap.channels:
-        fill_joints(joints, weight, heatmap.sigma, maps)
+        fill_joints(joints, weight, heatmap.sigma, unit, maps)
     if "limbs" in heatmap.channels:
         squared = heatmap.distance == "squared"
-        fill_limbs(joints, weight, pairs, heatmap.sigma, squared, first_limb, maps)
+        fill_limbs(joints, weight, pairs, heatmap.sigma, squared, unit, first_limb, maps)
     return maps

@@ -12,7 +12,7 @@ import numpy as np
 from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.features.crop import clip_box, to_cells
+from la2ds_cli.features.crop import cell_size, clip_box, to_cells
 from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
 from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
 
@@ -137,7 +137,8 @@ def network_input(
     cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
     maps = joints = None
     if model.input != "joints":
-        maps = render_heatmaps(cells, score, skeleton.limbs, heatmap)
+        cell = cell_size(box, heatmap.size, heatmap.aspect)
+        maps = render_heatmaps(cells, score, skeleton.limbs, heatmap, cell=cell)
     if model.input != "heatmap":
         joints = joint_features(cells, score, skeleton, heatmap.size, model.joints)
         if model.missing == "zero":

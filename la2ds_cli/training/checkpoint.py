@@ -14,13 +14,13 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.config import Config
+from la2ds_cli.core.config import Config, stored_settings
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.training.losses import HEAD
@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
-# Settings that were added later. A run that lacks one of them was trained with this value.
+# Settings that were added up to version 0.1.0 (later ones: config.ADDED). A run that lacks one of them was trained with this value.
 VALUES_OF_OLD_RUNS = {
     ("train", "method"): "la2ds",
     ("model", "encoder"): "vivit",
     ("model", "context"): 0,
-    ("model", "missing"): "mixed",
     ("model", "rgb_weights"): "resnet50-imagenet",
 }
 FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
@@ -52,7 +51,7 @@ def training_recipe(config: Config, digest: str, frames: str = "") -> Recipe:
     settings = {
         f"{section}.{key}": value
         for section in SECTIONS
-        for key, value in asdict(getattr(config, section)).items()
+        for key, value in stored_settings(section, getattr(config, section)).items()
         if (section, key) not in SPEED_ONLY and VALUES_OF_OLD_RUNS.get((section, key)) != value
     }
     inputs = {"clips": digest} | ({FRAMES: frames} if frames else {})

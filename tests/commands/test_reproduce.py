@@ -45,7 +45,7 @@ def test_what_cannot_be_reproduced_is_refused(run: Run):
     assert "--seeds 0,1,2" in result.stderr
     result = run("reproduce", "table5", "--preset", "paper-pen")
     assert result.exit_code == ExitCode.USAGE
-    assert "paper-penn" in result.stderr
+    assert "paper-penn-casa" in result.stderr
     result = run("reproduce", "table5", "--set", "train.step=2")
     assert result.exit_code == ExitCode.USAGE
     assert "did you mean 'steps'?" in result.stderr

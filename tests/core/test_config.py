@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 
 from la2ds_cli.core.config import (
+    ADDED,
     RENAMED,
     Config,
     RenamedSetting,
@@ -24,7 +25,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 
 def test_presets_all_load():
     names = preset_names()
-    papers = {"paper-penn", "paper-h2o", "paper-ikea", "casa-compat"}
+    papers = {"paper-penn", "paper-penn-casa", "paper-h2o", "paper-ikea", "casa-compat"}
     assert {"default", "demo"} | papers <= set(names)
     for name in names:
         config = load_config(preset=name)
@@ -36,9 +37,20 @@ def test_presets_all_load():
     [("penn", 20, 64, 3e-3), ("h2o", 30, 32, 3e-4), ("ikea", 30, 4, 3e-2)],
 )
 def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learning_rate):
-    """Sec. 3.1, 3.3 and Table 9; the three differ in what Table 9 prints for each data set, in
-    the frames of a step, which bound the memory of long clips, and in the steps of 24 epochs."""
+    """Sec. 3.1, 3.3, 4, A.1 and Table 9; the three differ in what Table 9 prints for each data set,
+    in the frames of a step, which bound the memory of long clips, and in the steps of 24 epochs."""
     config = load_config(preset=f"paper-{name}")
+    heatmap = config.heatmap
+    assert (heatmap.channels, heatmap.distance, heatmap.confidence) == (
+        "joints+limbs",
+        "printed",
+        "one",
+    )
+    assert heatmap.sigma_unit == "pixels"
+    model = config.model  # ViViT's factorised encoder is 12 + 4 layers deep and has 12 heads
+    assert (model.spatial_layers, model.temporal_layers, model.heads) == (12, 4, 12)
+    assert (config.train.scaling, config.train.weight_decay) == ("plain", 0.5)
+    assert config.train.validation_share == 0
     assert (config.heatmap.size, config.heatmap.crop, config.heatmap.aspect) == (
         30,
         "smallest",
@@ -63,11 +75,37 @@ def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learnin
     assert config == replace(penn, preset=config.preset, train=train)
     clips = {"penn": 87, "h2o": 27, "ikea": 61}[name]
     assert config.train.steps == pytest.approx(24 * 50 * clips / batch_size, rel=0.03)
-    assert (config.train.warmup, config.train.schedule) == (0, "milestones")
+    assert (config.train.warmup, config.train.schedule) == (0, "halving")
+
+
+def test_the_paper_with_casas_choices_differs_from_the_letter_where_this_list_says():
+    """It is what `paper-penn` was up to 0.1.0."""
+    letter, casa = (
+        load_config(preset=name).to_dict() for name in ("paper-penn", "paper-penn-casa")
+    )
+    found = {
+        f"{section}.{key}": value
+        for section, values in casa.items()
+        if section != "preset"
+        for key, value in values.items()
+        if value != letter[section][key]
+    }
+    assert found == {
+        "heatmap.sigma": 0.6,
+        "heatmap.sigma_unit": "cells",
+        "heatmap.distance": "squared",
+        "heatmap.confidence": "score",
+        "model.spatial_layers": 4,
+        "model.heads": 3,
+        "train.scaling": "casa",
+        "train.schedule": "milestones",
+        "train.weight_decay": 0.0,
+        "train.validation_share": 0.15,
+    }
 
 
 def test_casa_compat_switches_what_casa_does_otherwise():
-    casa, paper = load_config(preset="casa-compat"), load_config(preset="paper-penn")
+    casa, paper = load_config(preset="casa-compat"), load_config(preset="paper-penn-casa")
     assert not casa.augment.flip_swap
     assert casa.augment.orientation_probability == 0
     assert casa.augment.temporal_probability == 1
@@ -77,7 +115,7 @@ def test_casa_compat_switches_what_casa_does_otherwise():
 
 
 def test_later_sources_win():
-    settings = {"preset": "paper-penn", "heatmap": {"sigma": 0.9, "padding": 0.3}}
+    settings = {"preset": "paper-penn-casa", "heatmap": {"sigma": 0.9, "padding": 0.3}}
     assert load_config(settings).heatmap == HeatmapConfig(
         sigma=0.9, padding=0.3, crop="smallest", aspect="stretch"
     )
@@ -85,7 +123,7 @@ def test_later_sources_win():
     assert (over.heatmap.padding, over.heatmap.crop) == (0.4, "robust")
     other = load_config(settings, preset="demo")
     assert (other.preset, other.heatmap.aspect, other.heatmap.sigma) == ("demo", "keep", 0.9)
-    assert settings["preset"] == "paper-penn"  # the caller's settings are left alone
+    assert settings["preset"] == "paper-penn-casa"  # the caller's settings are left alone
 
 
 def test_defaults_without_settings():
@@ -108,7 +146,11 @@ def test_round_trip_through_toml():
     [
         ({"heatmaps": {}}, "unknown section 'heatmaps'", "did you mean 'heatmap'?"),
         ({"heatmap": {"sigm": 1.0}}, r"\[heatmap\]: unknown setting 'sigm'", "'sigma'"),
-        ({"heatmap": {"zzz": 1}}, "unknown setting 'zzz'", "known: aspect, channels, crop"),
+        (
+            {"heatmap": {"zzz": 1}},
+            "unknown setting 'zzz'",
+            "known: aspect, channels, confidence, crop",
+        ),
         ({"heatmap": 3}, r"\[heatmap\] must be a table", ""),
         ({"heatmap": {"size": 30.0}}, "size: expected int, got '30.0'", ""),
         ({"heatmap": {"size": True}}, "size: expected int, got 'True'", ""),
@@ -199,8 +241,17 @@ def test_what_is_stored_keeps_the_first_names_of_settings():
     assert "reference_clips" not in stored
     assert len(stored) == len(load_config().to_dict()["align"])
     assert load_config().to_stored()["align"] == stored_settings("align", load_config().align)
-    heatmap = load_config().heatmap
-    assert stored_settings("heatmap", heatmap) == load_config().to_dict()["heatmap"]
+    train = load_config().train
+    assert stored_settings("train", train) == load_config().to_dict()["train"]
+
+
+def test_a_new_setting_is_stored_where_it_changes_something():
+    plain, pixels = HeatmapConfig(), HeatmapConfig(sigma_unit="pixels")
+    old = {"size", "sigma", "channels", "distance", "crop", "aspect", "padding"}
+    assert set(stored_settings("heatmap", plain)) == old
+    assert set(stored_settings("heatmap", pixels)) == old | {"sigma_unit"}
+    for (section, key), value in ADDED.items():
+        assert getattr(getattr(Config(), section), key) == value
 
 
 def test_new_names_exist_and_old_ones_are_free():

@@ -72,7 +72,7 @@ def _differs_by(preset: str, position: str) -> float:
     ("preset", "position"),
     [
         *(("default", "rotary"), ("default", "offset"), ("fused", "none")),
-        *(("paper-penn", "learned"), ("vivit-lav", "learned")),  # the last with a class token
+        *(("paper-penn-casa", "learned"), ("vivit-lav", "learned")),  # the last with a class token
     ],
 )
 def test_any_length_equals_torch(preset: str, position: str):

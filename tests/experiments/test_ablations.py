@@ -10,10 +10,10 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.experiments.ablations import ABLATIONS, MISSING, NOISY, Row, left_out
 from la2ds_cli.experiments.metrics import METRICS
 
-PAPER = load_config(preset="paper-penn")
+PAPER = load_config(preset="paper-penn-casa")
 
 
-def _changed(row: Row, base: Config = PAPER, preset: str = "paper-penn") -> dict[str, object]:
+def _changed(row: Row, base: Config = PAPER, preset: str = "paper-penn-casa") -> dict[str, object]:
     """Settings that the row changes, `section.key` -> value."""
     varied = load_config(preset=preset, overrides=row.settings)
     return {
@@ -82,7 +82,7 @@ def test_no_augmentation_leaves_the_clip_as_it_is() -> None:
 
     settings = _rows("table6")["none"].settings
     xy = figure(np.linspace(0, 1, 30))
-    for preset in ("paper-penn", "default", "demo"):
+    for preset in ("paper-penn", "paper-penn-casa", "default", "demo"):
         config = load_config(preset=preset, overrides=settings).augment
         for seed in range(5):
             rng = np.random.default_rng(seed)
@@ -121,8 +121,8 @@ def test_the_figures_are_those_the_paper_prints() -> None:
 
 def test_a_row_that_changes_nothing_is_left_out_with_its_reason() -> None:
     def reason(row: Row, *overrides: str) -> str:
-        base = load_config(preset="paper-penn", overrides=overrides)
-        varied = load_config(preset="paper-penn", overrides=(*overrides, *row.settings))
+        base = load_config(preset="paper-penn-casa", overrides=overrides)
+        varied = load_config(preset="paper-penn-casa", overrides=(*overrides, *row.settings))
         return left_out(row, base, varied)
 
     components, heatmaps, augmentations = (_rows(f"table{n}") for n in (4, 5, 6))

@@ -30,7 +30,7 @@ def test_all_rows_together_make_one_preset_of_the_other(base: Config, other: Con
     assert len(set(single)) == len(single) > 5
 
 
-@pytest.mark.parametrize("base", [PAPER, DEFAULT])
+@pytest.mark.parametrize("base", [PAPER, DEFAULT, load_config(preset="paper-penn-casa")])
 def test_every_row_changes_the_recipe_and_the_last_one_is_the_recipe(base: Config) -> None:
     rows = list(_rows(base).values())
     assert len(rows) == len(choices_table(base).rows)
@@ -38,6 +38,19 @@ def test_every_row_changes_the_recipe_and_the_last_one_is_the_recipe(base: Confi
         varied = load_config(preset=base.preset, overrides=row.settings)
         assert (varied == base) == row.full
     assert rows[-1].full
+
+
+def test_what_the_text_prints_is_tried_on_the_default_one_by_one() -> None:
+    rows = _rows(DEFAULT)
+    printed = {
+        "decay": ("train.weight_decay=0.5",),
+        "schedule": ("train.schedule=halving",),
+        "scaling": ("train.scaling=plain",),
+        "distance": ("heatmap.distance=printed",),
+        "confidence": ("heatmap.confidence=one",),
+        "sigma": ("heatmap.sigma=2.5", "heatmap.sigma_unit=pixels"),
+    }
+    assert {name: rows[f"paper-{name}"].settings for name in printed} == printed
 
 
 def test_a_recipe_between_the_two_is_turned_group_by_group() -> None:
@@ -50,13 +63,13 @@ def test_a_recipe_between_the_two_is_turned_group_by_group() -> None:
 def test_a_new_setting_of_the_default_gets_a_row_by_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    heatmap = replace(DEFAULT.heatmap, sigma=0.9)
+    heatmap = replace(DEFAULT.heatmap, channels="joints")
     model = replace(DEFAULT.model, pooling="cls", projection_head=False)
     other = replace(DEFAULT, heatmap=heatmap, model=model)
     configs = {"paper-penn": PAPER, "default": other}
     monkeypatch.setattr(choices, "load_config", lambda preset: configs[preset])
     rows = _rows(PAPER)
-    assert rows["default-heatmap-other"].settings == ("heatmap.sigma=0.9",)
+    assert rows["default-heatmap-other"].settings == ("heatmap.channels=joints",)
     added = {"model.pooling=cls", "model.projection_head=false"}
     assert added <= set(rows["default-model-other"].settings)
 

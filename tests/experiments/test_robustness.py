@@ -33,7 +33,7 @@ from tests.small_runs import TINY, six_clips
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Config]:
     project = six_clips(tmp_path_factory.mktemp("robust") / "project")
-    config = project.config(preset="paper-penn", overrides=[*TINY, "train.seed=3"])
+    config = project.config(preset="paper-penn-casa", overrides=[*TINY, "train.seed=3"])
     train(project, run="mine", config=config, device="cpu")
     return project, config
 

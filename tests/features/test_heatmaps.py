@@ -10,6 +10,7 @@ import pytest
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.crop import cell_size, to_cells
 from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
 from la2ds_cli.features.pose_features import mirror
 
@@ -77,6 +78,58 @@ def test_values_of_eq_1_and_2_by_hand():
         assert maps[2, 4, 0] == pytest.approx(  # beyond the end: distance to the end
             0.5 * math.exp(-beyond / 2), abs=1e-5
         )
+
+
+@pytest.mark.parametrize("distance", ["squared", "printed"])
+def test_sigma_in_pixels_draws_as_in_the_frame_cropped_and_resized(distance):
+    """Really drawn in the frame, cropped, and resized to 20 x 20 by OpenCV: cells of 6 x 11 pixels,
+    so that the Gaussians are no circles any more."""
+    cv2 = pytest.importorskip("cv2")
+    left, top, width, height, size = 15, 9, 120, 220, 20
+    sigma = 9.0 if distance == "squared" else 4.0  # exp(-d / 2 sigma^2) is wide
+    rng = np.random.default_rng(3)
+    xy = rng.uniform((left + 8, top + 8), (left + width - 8, top + height - 8), (2, 3, 2))
+    score = rng.uniform(0.1, 1, (2, 3)).astype(np.float32)
+    box = np.array([left, top, left + width, top + height]) - 0.5  # pixel centres are whole numbers
+    full = reference(xy, score, LIMBS, 240, sigma, distance)[:, :, :240, :140]
+    crop = full[:, :, top : top + height, left : left + width]
+    expected = [
+        [cv2.resize(m, (size, size), interpolation=cv2.INTER_LINEAR) for m in t] for t in crop
+    ]
+    heatmap = HeatmapConfig(size=size, sigma=sigma, sigma_unit="pixels", distance=distance)
+    cells, cell = to_cells(xy, box, size, "stretch"), cell_size(box, size, "stretch")
+    assert cell.tolist() == [6, 11]
+    maps = render_heatmaps(cells, score, LIMBS, heatmap, cell=cell)
+    np.testing.assert_allclose(maps, np.array(expected), atol=0.01)
+
+
+def test_sigma_in_pixels_is_that_in_cells_of_one_pixel_and_halves_in_cells_of_two():
+    xy, score = sample(outside=2.0)
+    for distance in ("squared", "printed"):
+        plain = rendered(xy, score, LIMBS, 12, 1.2, distance=distance)
+        pixels = HeatmapConfig(size=12, sigma=1.2, sigma_unit="pixels", distance=distance)
+        one = render_heatmaps(xy, score, LIMBS, pixels, cell=np.ones(2))
+        np.testing.assert_array_equal(one, plain)
+    two = HeatmapConfig(size=12, sigma=2.4, sigma_unit="pixels")
+    maps = render_heatmaps(xy, score, LIMBS, two, cell=np.full(2, 2.0))
+    np.testing.assert_allclose(maps, rendered(xy, score, LIMBS, 12, 1.2), atol=1e-5)
+
+
+def test_sigma_in_pixels_needs_the_size_of_a_cell():
+    xy, score = sample()
+    with pytest.raises(ValueError, match="size of a cell is missing"):
+        render_heatmaps(xy, score, LIMBS, HeatmapConfig(sigma_unit="pixels"))
+
+
+def test_confidence_one_counts_every_seen_joint_alike():
+    xy = np.array([[[2.0, 2.0], [6.0, 2.0], [4.0, 6.0], [np.nan, np.nan]]])
+    score = np.array([[0.5, 1.0, 0.0, 0.7]], dtype=np.float32)
+    limbs = ((0, 1), (1, 2), (0, 3))
+    maps = rendered(xy, score, limbs, 9, 1.0, confidence="one")
+    everyone = np.where([[True, True, False, False]], 1, 0).astype(np.float32)
+    np.testing.assert_array_equal(maps, rendered(xy, everyone, limbs, 9, 1.0))
+    assert maps[0].max(axis=(1, 2)).tolist() == pytest.approx([1, 1, 0, 0, 1, 0, 0], abs=1e-5)
+    assert rendered(xy, score, limbs, 9, 1.0)[0, 0].max() == pytest.approx(0.5, abs=1e-5)
 
 
 def test_maximum_of_a_joint_map_is_the_joint():
