@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SECTIONS = ("heatmap", "augment", "model", "train")
-# Settings that were added up to version 0.1.0, later ones being config.ADDED. A run that lacks one of
+# Settings that were added up to version 0.1.0, later ones being config.ADDED. A run without one of
 # them was trained with this value.
 VALUES_OF_OLD_RUNS = {
     ("train", "method"): "la2ds",
