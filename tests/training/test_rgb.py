@@ -32,7 +32,7 @@ from tests.movement import figure, sequence
 from tests.small_runs import TINY, clips
 
 PENN = get_skeleton("penn13")
-READ_RGB = ("lav", "sal", "tcc", "tcn", "vaot", "vava")
+READ_RGB = ("gtcc", "lav", "sal", "tcc", "tcn", "vaot", "vava")
 
 
 @pytest.fixture

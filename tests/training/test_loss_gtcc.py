@@ -1,0 +1,307 @@
+"""GTCC by loops; its mixtures, windows and drop function on cases whose answer is known."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from la2ds_cli.core.config import load_config
+from la2ds_cli.training.losses import add_head, gtcc
+from la2ds_cli.training.losses.gtcc import Pair
+from tests.training.feature_pairs import (
+    AsGiven,
+    assert_gradients_are_those_of,
+    errors,
+    figures,
+    pairs_of,
+    random_clips,
+    small,
+)
+
+
+def _pair(first: Tensor, second: Tensor) -> Pair:
+    """One pair of clips without padding."""
+    real = [torch.ones(1, len(side), dtype=torch.bool) for side in (first, second)]
+    return Pair(first[None], second[None], *real)
+
+
+def _network(width: int, seed: int = 0) -> AsGiven:
+    """Gives embeddings as they are, and has a drop function in float64."""
+    network = AsGiven()
+    config = load_config(preset="gtcc", overrides=[f"model.width={width}", "model.heads=1"])
+    add_head(network, config)
+    network.get_submodule("method_head").double()
+    return network
+
+
+# --- the equations by loops --------------------------------------------------------------------
+
+
+def _shares(frame: list[float], clip: list[list[float]], divisor: float) -> list[float]:
+    """exp(-|frame - v_j|^2 / divisor) over its sum."""
+    far = [math.fsum((a - b) ** 2 for a, b in zip(frame, v, strict=True)) for v in clip]
+    kernel = [math.exp(-value / divisor) for value in far]
+    return [value / math.fsum(kernel) for value in kernel]
+
+
+def _gaussian(mean: float, variance: float, frames: int) -> list[float]:
+    values = [math.exp(-((j - mean) ** 2) / (2 * variance)) for j in range(frames)]
+    return [value / math.fsum(values) for value in values]
+
+
+def _mixture(share: list[float]) -> list[tuple[float, list[float]]]:
+    """(pi_k, g_k) after `STEPS` steps of expectation-maximisation."""
+    frames, count = len(share), gtcc.COMPONENTS
+    spacing = frames / count
+    state = [
+        (1 / count, (k + 0.5) * spacing - 0.5, max(spacing**2, gtcc.LEAST_VARIANCE))
+        for k in range(count)
+    ]
+    for _ in range(gtcc.STEPS):
+        joint = [[pi * g for g in _gaussian(mu, var, frames)] for pi, mu, var in state]
+        total = [math.fsum(column) for column in zip(*joint, strict=True)]
+        new = []
+        for k, (_, mu, var) in enumerate(state):
+            mine = [joint[k][j] / total[j] * share[j] for j in range(frames)]
+            pi = math.fsum(mine)
+            if pi > 1e-6:
+                mu = math.fsum(w * j for j, w in enumerate(mine)) / pi
+                var = math.fsum(w * (j - mu) ** 2 for j, w in enumerate(mine)) / pi
+                var = max(var, gtcc.LEAST_VARIANCE)
+            new.append((pi, mu, var))
+        state = new
+    return [(pi, _gaussian(mu, var, frames)) for pi, mu, var in state]
+
+
+Mixtures = list[list[tuple[float, list[float]]]]
+
+
+def _mixtures(first: Tensor, second: Tensor, divisor: float) -> Mixtures:
+    return [_mixture(_shares(frame, second.tolist(), divisor)) for frame in first.tolist()]
+
+
+def _errors(
+    first: Tensor, second: Tensor, divisor: float, *, before: bool, mixtures: Mixtures
+) -> list[float]:
+    """e_i of every frame, given its mixture."""
+    x, y = first.tolist(), second.tolist()
+    size = max(2, round(gtcc.WINDOW * len(x)))
+    found = []
+    for i in range(len(x)):
+        start = i - size + 1 if before else i
+        start = max(0, min(start, len(x) - size))
+        inside = range(start, min(start + size, len(x)))
+        total = 0.0
+        for pi, g in mixtures[i]:
+            neighbour = [
+                math.fsum(w * frame[axis] for w, frame in zip(g, y, strict=True))
+                for axis in range(len(y[0]))
+            ]
+            beta = _shares(neighbour, [x[k] for k in inside], divisor)
+            mu = math.fsum(b * k for b, k in zip(beta, inside, strict=True))
+            total += pi * (i - mu) ** 2
+        found.append(total)
+    return found
+
+
+def _keeps(first: Tensor, second: Tensor, drop: nn.Module) -> list[float]:
+    weights = [
+        math.fsum(column) / len(second) for column in zip(*drop(second).tolist(), strict=True)
+    ]
+    value = [
+        math.fsum(a * w for a, w in zip(frame, weights, strict=True)) for frame in first.tolist()
+    ]
+    mean = math.fsum(value) / len(value)
+    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in value) / len(value) + 1e-6)
+    return [1 / (1 + math.exp(-(v - mean) / spread)) for v in value]
+
+
+def test_loss_and_gradients_are_those_of_loops() -> None:
+    """The mixtures are constants of the gradient, as they are in the loss."""
+    config = load_config(preset="gtcc", overrides=["train.temperature=0.7"])
+    first, second = random_clips(7, 4), random_clips(5, 8, seed=1)
+    network, batch = _network(3), pairs_of(first, second)
+    drop = network.get_submodule("method_head")
+    divisor = 0.7 * 3
+    before = torch.rand(2, generator=torch.Generator().manual_seed(2)) < 0.5
+    other = torch.Generator().manual_seed(2)
+    befores = [(torch.rand(2, generator=other) < 0.5).tolist() for _ in range(2)]
+    assert befores[0] == before.tolist()
+    ways = [
+        (side, n, x, y)
+        for side, clips in enumerate(((first, second), (second, first)))
+        for n, (x, y) in enumerate(zip(*clips, strict=True))
+    ]
+    mixtures = [_mixtures(x.detach(), y.detach(), divisor) for _, _, x, y in ways]
+    floor = gtcc.DECAY  # at the first step
+
+    def slow() -> float:
+        values = []
+        for (side, n, x, y), fitted in zip(ways, mixtures, strict=True):
+            found = _errors(x, y, divisor, before=befores[side][n], mixtures=fitted)
+            for error, keep in zip(found, _keeps(x, y, drop), strict=True):
+                b = floor + (1 - floor) * keep
+                values.append(b * error + (1 - b) / (error + 1 / 12))
+        return math.fsum(values) / len(values)
+
+    loss = gtcc.loss(network, batch, config, torch.Generator().manual_seed(2))
+    assert float(loss.detach()) == pytest.approx(slow(), rel=1e-9)
+    assert_gradients_are_those_of(slow, loss, [*first, *second])
+
+
+def test_a_pair_is_as_it_is_alone_in_a_batch_of_other_lengths() -> None:
+    first, second = random_clips(6, 3), random_clips(2, 7, seed=1)
+    first_mask = torch.arange(9)[None] < torch.tensor([6, 3])[:, None]
+    second_mask = torch.arange(8)[None] < torch.tensor([2, 7])[:, None]
+    wide = [torch.zeros(2, frames, 3, dtype=torch.float64) for frames in (9, 8)]
+    for row in range(2):
+        wide[0][row, : len(first[row])] = first[row].detach()
+        wide[1][row, : len(second[row])] = second[row].detach()
+    both = Pair(*wide, first_mask, second_mask)
+    drop, before = _network(3).get_submodule("method_head"), torch.tensor([True, False])
+    error, keep = gtcc.cycle_error(both, 0.5, before), gtcc.keep_share(both, drop)
+    for row, (one, two) in enumerate(zip(first, second, strict=True)):
+        alone = _pair(one.detach(), two.detach())
+        expected = gtcc.cycle_error(alone, 0.5, before[row : row + 1])
+        torch.testing.assert_close(error[row, : len(one)], expected[0])
+        torch.testing.assert_close(keep[row, : len(one)], gtcc.keep_share(alone, drop)[0])
+
+
+# --- cases whose answer is known ---------------------------------------------------------------
+
+
+def test_clips_that_match_come_back_and_those_that_are_all_alike_to_the_middle() -> None:
+    corners = 10 * torch.eye(12)
+    both = torch.tensor([False])
+    assert float(gtcc.cycle_error(_pair(corners, corners), 0.1, both).max()) < 0.5
+    same = torch.ones(12, 12)
+    found = gtcc.cycle_error(_pair(same, same), 0.1, both)[0]
+    # The window of a frame begins there and is 6 frames long, until the end of the clip stops it.
+    middle = [min(i, 6) + 2.5 for i in range(12)]
+    expected = [(i - m) ** 2 for i, m in enumerate(middle)]
+    assert found.tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_mixture_finds_both_performances_of_a_pose_that_comes_twice() -> None:
+    share = torch.zeros(1, 1, 40)
+    share[0, 0, 8], share[0, 0, 29] = 0.75, 0.25
+    weight, component = gtcc.mixture(share, torch.ones(1, 40, dtype=torch.bool))
+    whole = (weight[..., None] * component)[0, 0].sum(dim=0)
+    assert float(whole[6:11].sum()) == pytest.approx(0.75, abs=0.01)
+    assert float(whole[27:32].sum()) == pytest.approx(0.25, abs=0.01)
+    assert float(whole[12:26].sum()) < 0.01  # nobody in between
+
+
+def test_neighbours_of_two_performances_come_back_where_their_mean_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second clip shows the first twice, the second time as seen elsewhere: the mean of both
+    looks like another frame."""
+    angle = torch.linspace(0, 2, 12)
+    curve = torch.stack([angle.cos(), angle.sin()], dim=1)
+    twice = torch.cat([0.5 * curve, 1.5 * curve])
+    value = []
+    for count in (1, 4):
+        monkeypatch.setattr(gtcc, "COMPONENTS", count)
+        value.append(
+            float(gtcc.cycle_error(_pair(curve, twice), 0.01, torch.tensor([True])).mean())
+        )
+    assert value[1] < 0.5 * value[0]
+
+
+def test_a_window_begins_or_ends_at_its_frame_and_stays_in_the_clip() -> None:
+    mask = torch.arange(12)[None] < torch.tensor([10, 10])[:, None]
+    inside = gtcc.window(mask, torch.tensor([True, False]))
+    assert (inside.sum(dim=2) == 5).all()
+    assert not inside[:, :, 10:].any()
+    assert inside[0, 7].nonzero()[:, 0].tolist() == [3, 4, 5, 6, 7]
+    assert inside[1, 2].nonzero()[:, 0].tolist() == [2, 3, 4, 5, 6]
+    assert inside[0, 1].nonzero()[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert inside[1, 9].nonzero()[:, 0].tolist() == [5, 6, 7, 8, 9]
+
+
+def test_all_frames_count_at_first_and_hardly_any_must_at_the_end() -> None:
+    assert gtcc.least_keep(0, 1200) == pytest.approx(0.95)
+    assert gtcc.least_keep(1199, 1200) == pytest.approx(0.95**50)
+    assert gtcc.least_keep(0, 1) == pytest.approx(0.95)
+
+
+def test_a_background_frame_gets_dropped() -> None:
+    """Frames 4 and 5 show what the other clip lacks; only the drop function is trained."""
+    torch.manual_seed(0)
+    network = _network(16)
+    drop = network.get_submodule("method_head")
+    corners = 3 * torch.eye(16, dtype=torch.float64)
+    clip, other = corners[:12], torch.cat([corners[:4], corners[6:12]])
+    pair = _pair(clip, other)
+    error = gtcc.cycle_error(pair, 0.5, torch.tensor([True]))
+    assert float(error[0, 4:6].min()) > 1 > float(error[0, [0, 1, 2, 8, 9, 10]].max())
+    optimiser = torch.optim.Adam(drop.parameters(), lr=0.01)
+    for _ in range(60):
+        keep = gtcc.keep_share(pair, drop)
+        value = (keep * error + (1 - keep) / (error + gtcc.WITHIN_A_FRAME)).mean()
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    keep = gtcc.keep_share(pair, drop)[0].detach()
+    assert float(keep[4:6].max()) < 0.2
+    assert float(keep[[0, 1, 2, 8, 9, 10]].min()) > 0.5
+
+
+def test_certain_and_undecided_cycles_have_finite_losses_and_gradients() -> None:
+    config = load_config(preset="gtcc")
+    corners = 1e3 * torch.eye(6, dtype=torch.float64)
+    same = torch.ones(6, 6, dtype=torch.float64)
+    for first, second in (
+        (corners, corners),
+        (corners, corners.flip(0)),
+        (corners, -corners),
+        (same, same),
+        (corners[:1], corners),
+    ):
+        clips = [first.clone().requires_grad_(), second.clone().requires_grad_()]
+        batch = pairs_of(clips[:1], clips[1:])
+        loss = gtcc.loss(_network(6), batch, config, torch.Generator())
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert all(clip.grad is not None and torch.isfinite(clip.grad).all() for clip in clips)
+
+
+def test_bfloat16_around_the_loss_does_not_change_it() -> None:
+    config = load_config(preset="gtcc")
+    first, second = random_clips(14, width=5), random_clips(12, width=5, seed=1)
+    batch = pairs_of([clip.float() for clip in first], [clip.float() for clip in second])
+    network = _network(5).float()
+    value = gtcc.loss(network, batch, config, torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        other = gtcc.loss(network, batch, config, torch.Generator().manual_seed(1))
+    assert other.dtype == torch.float32
+    torch.testing.assert_close(value, other)
+
+
+# As TCC's it depends on the seed and the divisor what cycles learn; whole clips, since a cycle that
+# may end in half of the clip alone tells less from a trimmed one.
+LEARNS = [
+    "augment.flip_probability=0",
+    "augment.trim=0.0",
+    "train.scaling=plain",
+    "train.steps=150",
+]
+
+
+def test_it_learns_what_corresponds(tmp_path: Path) -> None:
+    trained, untrained = errors(figures(tmp_path / "p"), small("gtcc", *LEARNS))
+    assert untrained > 10
+    assert trained < 0.8 * untrained
+
+
+@pytest.mark.heavy
+def test_it_learns_from_every_seed(tmp_path: Path) -> None:
+    for seed in range(3):
+        config = small("gtcc", *LEARNS, f"train.seed={seed}")
+        trained, untrained = errors(figures(tmp_path / str(seed)), config)
+        assert trained < 0.8 * untrained, seed
