@@ -30,7 +30,7 @@ def train(
         typer.Option(
             "--input",
             metavar="|".join(get_args(ModelInput)),
-            help="What the network reads; rgb: video frames, by gtcc, lav, sal, tcc, tcn, vaot, vava.",
+            help="What the network reads; rgb: frames, by gtcc, lav, sal, tcc, tcn, vaot, vava.",
         ),
     ] = None,
     preset: Annotated[
