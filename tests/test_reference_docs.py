@@ -89,7 +89,7 @@ OPTIONS = {
     | COMMON,
     "la2ds benchmark": {
         *("--device", "--methods", "--minutes", "--out", "--overwrite", "--protocol", "--seeds"),
-        "--set",
+        *("--set", "--tries"),
     }
     | COMMON,
     "la2ds reproduce": {

@@ -35,7 +35,9 @@ def benchmark(
     methods: Annotated[
         str | None,
         typer.Option(
-            "--methods", metavar="A,B,C", help="Shipped ones or dotted paths; default all shipped."
+            "--methods",
+            metavar="A,B,C",
+            help="Shipped ones, presets or dotted paths; default all shipped.",
         ),
     ] = None,
     seeds: SeedsOption = "0",
@@ -57,6 +59,15 @@ def benchmark(
             help="Whose definitions of the metrics.",
         ),
     ] = "la2ds",
+    tries: Annotated[
+        int,
+        typer.Option(
+            "--tries",
+            metavar="N",
+            min=1,
+            help="Learning rates to try for each method on held-out training clips.",
+        ),
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -99,6 +110,7 @@ def benchmark(
             minutes=minutes,
             settings=settings or [],
             protocol=protocol,
+            tries=tries,
             out=folder,
             device=device,
             overwrite=overwrite,
@@ -112,8 +124,9 @@ def print_benchmark(console: Console, command: str, result: BenchmarkResult, fol
     """Print the JSON document, or the tables with their notes and the paths of the files."""
     from la2ds_cli.core.table import terminal
     from la2ds_cli.experiments.ablation_table import effort
-    from la2ds_cli.experiments.benchmark_pages import document, screen_tables
+    from la2ds_cli.experiments.benchmark_pages import document, screen_tables, winner_sentences
     from la2ds_cli.experiments.benchmark_tables import all_notes
+    from la2ds_cli.experiments.benchmark_winners import winners
 
     console.document(command, {"folder": folder.resolve(), **document(result)})
     console.line(f"{result.title}: {result.facts['budget']}")
@@ -122,6 +135,8 @@ def print_benchmark(console: Console, command: str, result: BenchmarkResult, fol
         console.line(title)
         console.rendered(terminal(table))
     console.line("")
+    for text in winner_sentences(winners(result)):
+        console.line(text)
     for project in result.projects:
         console.line(f"{project.table.name}: {effort(project.table)}")
     for text in all_notes(result):

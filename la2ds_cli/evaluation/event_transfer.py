@@ -19,7 +19,12 @@ from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import Aligner, ViewFunction
-from la2ds_cli.evaluation.measure import interval, resampled_medians, video_counts
+from la2ds_cli.evaluation.measure import (
+    interval,
+    resampled_averages,
+    resampled_medians,
+    video_counts,
+)
 
 
 @dataclass(frozen=True)
@@ -104,9 +109,19 @@ def bootstrap_medians(errors: Sequence[TransferError], videos: int, seed: int) -
 
     The resamples depend on `videos` and `seed` alone, so that two feature sets compare pairwise.
     """
+    return resampled_medians(*_numbered(errors), video_counts(videos, seed))
+
+
+def bootstrap_means(errors: Sequence[TransferError], videos: int, seed: int) -> FloatArray:
+    """(R,) mean percent in the resamples of `bootstrap_medians`, NaN where one holds no pair."""
+    return resampled_averages(*_numbered(errors), video_counts(videos, seed))
+
+
+def _numbered(errors: Sequence[TransferError]) -> tuple[FloatArray, IntArray, IntArray]:
+    """percent, a and b of the errors, (E,) each."""
     percent = np.array([error.percent for error in errors])
     a, b = (np.array([getattr(e, side) for e in errors], np.int64) for side in ("a", "b"))
-    return resampled_medians(percent, a, b, video_counts(videos, seed))
+    return percent, a, b
 
 
 def summarise(errors: Sequence[TransferError], videos: int, seed: int) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from la2ds_cli.experiments.runs import (
     train_run,
 )
 from la2ds_cli.experiments.scores import FOLDER, Scored, cached_scores
+from la2ds_cli.experiments.tries import choose_rate
 from la2ds_cli.training.losses import check_input
 
 NAME = "benchmark"
@@ -54,6 +55,7 @@ class _Plan:
     seeds: tuple[int, ...]
     settings: tuple[str, ...]
     protocol: str
+    tries: int
     out: Path
 
 
@@ -65,6 +67,7 @@ def benchmark(
     minutes: float | None = None,
     settings: Sequence[str] = (),
     protocol: str = "la2ds",
+    tries: int = 1,
     tasks: Sequence[Task] = tuple(TASKS.values()),
     name: str = NAME,
     title: str = "Methods side by side",
@@ -75,19 +78,21 @@ def benchmark(
 ) -> BenchmarkResult:
     """Train every method on every project for every seed and score all of them alike.
 
-    methods: names of methods.shipped_methods or dotted paths, None = all that
-    are shipped. minutes: longest training of each run, None = the steps alone, which are the same
-    for all methods. settings: overrides that hold for all of them. Runs are called
-    benchmark-METHOD-sSEED: a finished one is used again, an interrupted one goes on, and out/NAME
-    .md, .csv, .tex, .html and .json are written after every run (out: by default
-    results/benchmark of the first project). One failing run does not stop the others. UserError
-    (exit 2): no or equal projects, methods or seeds, an unknown name, a bad setting.
+    methods: names of methods.shipped_methods, presets or dotted paths, None = all that are shipped.
+    minutes: longest training of each run, None = the steps alone, which are the same for all
+    methods. settings: overrides that hold for all of them. tries: how many learning rates are tried
+    for each method on held-out training clips of each project (`tries.choose_rate`); 1 = the one of
+    its preset alone. Runs are called benchmark-METHOD-sSEED: a finished one is used again, an
+    interrupted one goes on, and out/NAME.md, .csv, .tex, .html and .json are written after every
+    run (out: by default results/benchmark of the first project). One failing run does not stop the
+    others. UserError (exit 2): no or equal projects, methods or seeds, an unknown name, a bad
+    setting.
     """
     check_seeds(seeds)
     check_projects(projects)
     out = projects[0].results_dir(FOLDER) if out is None else out
     chosen = find_methods(shipped_methods() if methods is None else methods)
-    plan = _Plan(chosen, tuple(seeds), tuple(settings), protocol, out)
+    plan = _Plan(chosen, tuple(seeds), tuple(settings), protocol, tries, out)
     configs = _check_settings(projects, plan)  # refuse a bad setting before any work
     facts = _facts(projects, plan, configs, minutes, device)
     result = BenchmarkResult(name, title, tuple(tasks), facts)
@@ -161,9 +166,19 @@ def _facts(
         "settings": list(plan.settings),
         "presets": {name: config.preset for name, config in configs.items()},
         "protocol": plan.protocol,
+        "learning rates": _tried(plan.tries),
         "alignment": stored_settings("align", next(iter(configs.values())).align),
         "machine": machine_facts(device),
     }
+
+
+def _tried(tries: int) -> str | None:
+    if tries == 1:
+        return None
+    return (
+        f"the best of {tries} for each method by the mean error of event transfer between held-out "
+        "training clips, one seed each"
+    )
 
 
 def _empty(label: str, project: Project, plan: _Plan) -> ProjectResult:
@@ -214,7 +229,12 @@ def _one_run(budget: Budget, plan: _Plan, method: Method, seed: int, into: Proje
 
     def work() -> None:
         nonlocal outcome
-        config = method.config(budget.project, plan.settings, seed)
+        settings = plan.settings
+        if plan.tries > 1:
+            if method.name not in into.rates:
+                into.rates[method.name] = choose_rate(budget, method, plan.seeds[0], plan.tries)
+            settings += (f"train.learning_rate={into.rates[method.name].rate:g}",)
+        config = method.config(budget.project, settings, seed)
         outcome = train_run(budget, run, config)
         first = _network(config) not in into.networks
         features = ("model", UNTRAINED) if first else ("model",)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,16 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.table import LATEX_TEXT, Cell, Column, Row, Table, html, latex_widths, md
 from la2ds_cli.core.table import latex as latex_table
 from la2ds_cli.core.table import markdown as md_table
-from la2ds_cli.experiments.benchmark_tables import MEAN, Figure, TaskTable, all_notes, layout
-from la2ds_cli.experiments.result import SCHEMA_VERSION, BenchmarkResult
+from la2ds_cli.experiments.benchmark_tables import (
+    MEAN,
+    PREFIX,
+    Figure,
+    TaskTable,
+    all_notes,
+    layout,
+)
+from la2ds_cli.experiments.benchmark_winners import Winner, how_to_read, winners
+from la2ds_cli.experiments.result import SCHEMA_VERSION, BenchmarkResult, ProjectResult
 from la2ds_cli.views.page import render_page
 
 WIDTH = 80  # of a terminal
@@ -21,8 +30,8 @@ FEW = 3
 GROUPS = 3  # of columns that a page takes side by side
 HOW_TO_READ = (
     "Mean over seeds ± their standard deviation (n - 1); in brackets the 95 % interval of the mean "
-    "over the scored clips, which knows nothing of seeds. Best method in bold, second underlined "
-    "(Markdown: in italics); baselines are not ranked."
+    "over the scored clips and the seeds. Best method in bold, second underlined (Markdown: in "
+    "italics); baselines are not ranked."
 )
 
 
@@ -45,6 +54,27 @@ def page_table(part: TaskTable, paper: str = "paper {}") -> Table:
         for line in part.lines
     ]
     return Table(columns, rows)
+
+
+def winners_table(known: Sequence[Winner]) -> Table:
+    """Who wins where, a row for each figure."""
+    columns = ["data", "figure", "best", "not significantly worse"]
+    rows = []
+    for winner in known:
+        tied = "; ".join(f"{one.label} {one.value}" for one in winner.tied())
+        best = Cell(f"{winner.label} {winner.value}", rank=2 if winner.baseline else 1)
+        figure = PREFIX.get(winner.table, "") + winner.heading
+        rows.append(Row([Cell(winner.group), Cell(figure), best, Cell(tied or "none")]))
+    return Table([Column(name, kind="text") for name in columns], rows)
+
+
+def winner_sentences(known: Sequence[Winner]) -> list[str]:
+    """The same for a terminal, of each figure in a line."""
+    return [
+        f"{w.group}, {PREFIX.get(w.table, '')}{w.heading}: {w.label} {w.value}; not significantly "
+        f"worse: {', '.join(one.label for one in w.tied()) or 'none'}"
+        for w in known
+    ]
 
 
 def screen_tables(result: BenchmarkResult) -> list[tuple[str, Table]]:
@@ -97,6 +127,9 @@ def facts(result: BenchmarkResult) -> list[tuple[str, str]]:
             phases = ", ".join(about["phases"]) or "none"
             text = f"{about['clips']} {split}; phases: {phases}; events: {about['events']}"
             shown.append((project.table.name, text))
+        if project.rates:
+            text = "; ".join(f"{name} {choice}" for name, choice in project.rates.items())
+            shown.append((f"{project.table.name}, learning rates", text))
     return shown
 
 
@@ -120,13 +153,16 @@ def plain(value: Any) -> str:
 
 
 def markdown(result: BenchmarkResult) -> str:
-    """Tables, notes, facts and definitions."""
+    """Tables, who wins, notes, facts and definitions."""
     lines = [f"# {md(result.title)}", "", f"Budget: {md(plain(result.facts['budget']))}.", ""]
     for table in layout(result):
         lines += [f"## {md(table.title)}", ""]
         for part in table.parts(GROUPS):
             lines += [*md_table(page_table(part, "(paper {})")), ""]
-    lines += [HOW_TO_READ, "", "## Notes", ""]
+    lines += [HOW_TO_READ, ""]
+    if won := winners(result):
+        lines += ["## Who wins where", "", *md_table(winners_table(won)), "", how_to_read(won), ""]
+    lines += ["## Notes", ""]
     lines += [f"- {md(text)}" for text in all_notes(result)]
     lines += ["", "## Facts", "", *(f"- {md(key)}: {md(text)}" for key, text in facts(result))]
     known = definitions(result)
@@ -175,7 +211,8 @@ def _latex_width(group: TaskTable) -> float:
 
 
 def html_page(result: BenchmarkResult) -> bytes:
-    """Tables, notes, facts and definitions; every name is text in it."""
+    """Tables, who wins, notes, facts and definitions; every name is text in it."""
+    won = winners(result)
     return render_page(
         "experiments/benchmark.html",
         f"{result.title} · la2ds",
@@ -183,6 +220,8 @@ def html_page(result: BenchmarkResult) -> bytes:
         result=result,
         tables=[(table, html(page_table(table))) for table in layout(result)],
         how=HOW_TO_READ.replace(" (Markdown: in italics)", ""),
+        winners=html(winners_table(won)) if won else "",
+        how_winners=how_to_read(won).replace("in italics", "underlined"),
         notes=all_notes(result),
         facts=facts(result),
         definitions=definitions(result),
@@ -198,7 +237,20 @@ def document(result: BenchmarkResult) -> dict[str, Any]:
         "facts": result.facts,
         "projects": [p.table.to_json() for p in result.projects],
         "tables": [table.to_json() for table in layout(result)],
+        "winners": [asdict(winner) for winner in winners(result)],
         "notes": all_notes(result),
+        "learning_rates": {p.table.name: _rates(p) for p in result.projects if p.rates},
+    }
+
+
+def _rates(project: ProjectResult) -> dict[str, Any]:
+    return {
+        name: {
+            "rate": choice.rate,
+            "errors": [[rate, error] for rate, error in choice.errors.items()],
+            "failed": [[rate, reason] for rate, reason in choice.failed.items()],
+        }
+        for name, choice in project.rates.items()
     }
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.evaluation.measure import interval
 from la2ds_cli.experiments.methods import departures, paper_data, paper_methods, same_input
 from la2ds_cli.experiments.metrics import Metric, Task
 from la2ds_cli.experiments.result import BenchmarkResult, Outcome, ProjectResult, ResultRow
-from la2ds_cli.experiments.scores import mean_interval
+from la2ds_cli.experiments.significance import nested_resamples
 
-_PREFIX = {"classification": "phases ", "transfer": "event transfer "}  # before a heading
+PREFIX = {"classification": "phases ", "transfer": "event transfer "}  # before a heading
 _EARLY = 0.9  # of the minutes: a run that ended before was given less
 MARK = "†"
 MEAN = "mean over projects"
@@ -28,8 +29,8 @@ MEAN = "mean over projects"
 @dataclass(frozen=True)
 class Figure:
     """value: mean over seeds, or None. spread: standard deviation over seeds (n - 1). interval:
-    95 %, over the scored clips. paper: the paper's figure, where it may be compared. rank: 1 for
-    the best method of the column, 2 for the second, else 0."""
+    95 %, over the scored clips and the seeds. paper: the paper's figure, where it may be compared.
+    rank: 1 for the best method of the column, 2 for the second, else 0."""
 
     value: float | None = None
     spread: float | None = None
@@ -256,8 +257,9 @@ def _interval_of_projects(result: BenchmarkResult, name: str, metric: Metric) ->
             return None
         # Projects of as many clips have the same draws, in the same order: mix them.
         order = np.random.default_rng(number).permutation(len(runs[0]))
-        samples.append(np.mean(runs, axis=0)[order])
-    return mean_interval(samples)
+        samples.append(nested_resamples(runs, seed=number)[order])
+    ends = interval(np.mean(samples, axis=0)) if samples else None
+    return list(ends) if ends else None
 
 
 def _data_sets(result: BenchmarkResult) -> list[str]:
@@ -399,7 +401,7 @@ def _baselines_ahead(tables: Sequence[TaskTable]) -> Iterator[str]:
             for label, groups in ahead.items():
                 where = "" if len(groups) == len(columns) else f" ({', '.join(groups)})"
                 by_label.setdefault(label, []).append(
-                    f"{_PREFIX.get(table.name, '')}{heading}{where}"
+                    f"{PREFIX.get(table.name, '')}{heading}{where}"
                 )
     for label, columns in by_label.items():
         yield f"{label} does as well as the best method, or better, in: {', '.join(columns)}"
@@ -436,8 +438,8 @@ def _budget_notes(result: BenchmarkResult) -> Iterator[str]:
     seeds = result.facts["seeds"]
     if len(seeds) < 3:
         yield (
-            f"{len(seeds)} of at least 3 seeds: what another seed would change is not in the "
-            "intervals; --seeds 0,1,2"
+            f"{len(seeds)} of at least 3 seeds: intervals and p know little of what another seed "
+            "would change; --seeds 0,1,2"
         )
 
 

@@ -184,20 +184,20 @@ def shipped_methods() -> list[str]:
 
 
 def find_methods(names: Sequence[str]) -> list[Method]:
-    """By names of `shipped_methods`, or dotted paths of modules.
+    """By names of `shipped_methods` or of presets, or dotted paths of modules.
 
     UserError (exit 2) for an unknown name, one that comes twice, or none at all.
     """
     if not names or len(set(names)) < len(names):
         raise UserError(
             f"the methods must be different names, got {', '.join(names) or 'none'}",
-            hint=f"methods: {', '.join(shipped_methods())}, or dotted paths of modules",
+            hint=f"methods: {', '.join(shipped_methods())}, presets, or dotted paths of modules",
         )
     return [_find(name) for name in names]
 
 
 def _find(name: str) -> Method:
-    if name not in shipped_methods():
+    if name not in (*shipped_methods(), *preset_names()):
         _check_module(name)
     preset, overrides = method_recipe(name)
     label = paper_methods()[name].label if name in paper_methods() else name

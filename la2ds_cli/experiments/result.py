@@ -41,7 +41,7 @@ class Outcome:
 class ResultRow:
     """A row and its runs, one per seed. paper: metric -> the paper's figure. note: why there are
     no runs, or what is odd about them. intervals: metric -> 95 % interval of the mean over the
-    runs, over the scored clips; empty where nobody computed it."""
+    runs, over the scored clips and the seeds; empty where nobody computed it."""
 
     name: str
     label: str
@@ -108,16 +108,32 @@ def _metrics(row: ResultRow) -> list[str]:
     return list(dict.fromkeys([*(metric.name for metric in METRICS), *scored]))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The learning rate of a method. errors: rate -> mean error of event transfer on held-out
+    training clips, in % of the clip. failed: rate -> why there is none."""
+
+    rate: float
+    errors: dict[float, float]
+    failed: dict[float, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        tried = [f"{rate:g}: {error:.2f} %" for rate, error in self.errors.items()]
+        tried += [f"{rate:g}: failed" for rate in self.failed]
+        return f"{self.rate:g} ({', '.join(tried)})"
+
+
 @dataclass
 class ProjectResult:
     """One project: a row for each method and baseline. source: where its clips come from.
     resampled: row -> resamples of each of its runs that was scored. networks: those whose untrained
-    weights were scored."""
+    weights were scored. rates: method -> its learning rate, where several were tried."""
 
     table: TableResult
     source: Source
     resampled: dict[str, list[Resamples]] = field(default_factory=dict)
     networks: list[Any] = field(default_factory=list)
+    rates: dict[str, Choice] = field(default_factory=dict)
 
     def row(self, name: str) -> ResultRow | None:
         """A method or a baseline."""

@@ -22,8 +22,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import interval
 from la2ds_cli.experiments.metrics import ALL_METRICS, METRICS, Metric, Scores
+from la2ds_cli.experiments.significance import nested_resamples
 
-VERSION = 1
+VERSION = 2  # 2: resamples of the mean error of event transfer
 FOLDER = "benchmark"
 _CODE = ("evaluation", "alignment")  # packages whose change makes figures old
 
@@ -126,14 +127,15 @@ def cached_scores(
 
 
 def mean_interval(runs: Sequence[FloatArray]) -> list[float] | None:
-    """95 % interval of the mean over runs, all of them under the same resamples (R,)."""
-    ends = interval(np.mean(runs, axis=0)) if runs else None
+    """95 % interval of the mean over runs, over their clips and seeds. runs: (R,) each, under the
+    same resamples of the clips."""
+    ends = interval(nested_resamples(runs, seed=0)) if runs else None
     return list(ends) if ends else None
 
 
 def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
     """None where the metric is undefined, or has no resamples."""
-    from la2ds_cli.evaluation.event_transfer import bootstrap_medians
+    from la2ds_cli.evaluation.event_transfer import bootstrap_means, bootstrap_medians
 
     if metric.path[-1] == "value":
         name, *part = metric.path[:-1]
@@ -141,9 +143,11 @@ def _sample(metric: Metric, scored: Any, inputs: Any) -> FloatArray | None:
         if measure is None or measure.value is None:
             return None
         return metric.factor * np.asarray(measure.resampled, np.float64)
+    clips, seed = len(inputs.clips), inputs.config.evaluate.seed
     if metric.path[-1] == "median_percent" and scored.errors:
-        seed = inputs.config.evaluate.seed
-        return bootstrap_medians(scored.errors, len(inputs.clips), seed)
+        return bootstrap_medians(scored.errors, clips, seed)
+    if metric.path[-1] == "mean_percent" and scored.mean_errors:
+        return bootstrap_means(scored.mean_errors, clips, seed)
     return None
 
 

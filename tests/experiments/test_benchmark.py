@@ -23,6 +23,7 @@ from la2ds_cli.experiments.benchmark_tables import MEAN, TaskTable, all_notes, l
 from la2ds_cli.experiments.methods import find_methods
 from la2ds_cli.experiments.metrics import ALL_METRICS
 from la2ds_cli.experiments.result import BenchmarkResult
+from la2ds_cli.experiments.significance import nested_resamples
 from tests.small_runs import TINY, interrupted_at, six_clips
 
 SETTINGS = [*TINY, "model.input=joints", "align.reference_clips=0"]
@@ -92,14 +93,13 @@ def test_cells_are_the_means_of_the_evaluations(project: Project, result: Benchm
         assert tau.interval == pytest.approx(row["kendalls_tau"]["interval"])
 
 
-def test_intervals_are_those_of_all_seeds_evaluated_together(
-    copied: Project, result: BenchmarkResult
-) -> None:
+def test_intervals_of_one_seed_are_those_of_its_evaluation(copied: Project) -> None:
     config = find_methods(["tcc"])[0].config(copied, SETTINGS, 0)
-    runs = [f"benchmark-tcc-s{seed}" for seed in SEEDS]
-    row = evaluation.evaluate(copied, runs=runs, config=config, device="cpu", features=["model"])
+    run = "benchmark-tcc-s0"
+    row = evaluation.evaluate(copied, run=run, config=config, device="cpu", features=["model"])
     expected = row["features"]["model"]
-    cells = _cells(layout(result), "tcc", "swings")
+    one = _run([copied], copied.root / "out", seeds=(0,))
+    cells = _cells(layout(one), "tcc", "swings")
     assert cells["kendalls_tau"].interval == pytest.approx(expected["kendalls_tau"]["interval"])
     assert cells["precision_at_5"].interval == pytest.approx(
         [100 * end for end in expected["precision_at_k"]["5"]["interval"]]
@@ -107,7 +107,16 @@ def test_intervals_are_those_of_all_seeds_evaluated_together(
     assert cells["event_transfer_median"].interval == pytest.approx(
         expected["event_transfer"]["interval_percent"]
     )
-    assert cells["event_transfer_mean"].interval is None
+    low, high = cells["event_transfer_mean"].interval
+    assert low <= expected["event_transfer"]["mean_percent"] <= high
+
+
+def test_intervals_are_over_clips_and_seeds(result: BenchmarkResult) -> None:
+    runs = [run["kendalls_tau"] for run in result.projects[0].resampled["tcc"]]
+    interval = _cells(layout(result), "tcc", "swings")["kendalls_tau"].interval
+    nested = nested_resamples(runs, seed=0)
+    assert interval == pytest.approx(list(np.nanpercentile(nested, [2.5, 97.5])))
+    assert np.nanstd(nested) > np.nanstd(np.mean(runs, axis=0))
 
 
 def test_a_note_says_what_event_transfer_is_made_of(result: BenchmarkResult) -> None:

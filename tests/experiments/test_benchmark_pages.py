@@ -122,7 +122,7 @@ def _from_html(page: str, tables: list[TaskTable]) -> dict[tuple[str, str], list
     parser.feed(page)
     return {
         (table.name, row[0]): [n for cell in row[2:] for n in _numbers(cell)]
-        for table, rows in zip(tables, parser.tables, strict=True)
+        for table, rows in zip(tables, parser.tables[: len(tables)], strict=True)
         for row in rows[2:]
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,19 @@ def test_la2ds_is_the_default_where_the_project_has_the_preset_of_another_method
     assert (config.train.method, config.model.encoder) == ("la2ds", "vivit")
     project = Project.create(tmp_path / "q", {"preset": "heatmap"})
     assert find_methods(["la2ds"])[0].config(project, [], 0).model.input == "heatmap"
+
+
+def test_a_preset_may_be_a_row(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p")
+    names = ["casa", "casa-trimmed", "vivit-lav-rotary", "paper-penn"]
+    methods = find_methods(names)
+    assert [method.label for method in methods] == ["CASA", *names[1:]]
+    casa, trimmed, rotary, paper = (method.config(project, [], 0) for method in methods)
+    assert (casa.augment.trim, trimmed.augment.trim) == (0.0, 0.5)
+    assert replace(trimmed, preset="casa", augment=casa.augment, model=casa.model) == casa
+    assert rotary.model.temporal_position == "rotary"
+    assert (paper.model.input, paper.train.scaling) == ("heatmap", "plain")
+    assert paper.train.steps == casa.train.steps
 
 
 @pytest.mark.parametrize(

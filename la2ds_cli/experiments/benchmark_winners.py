@@ -1,0 +1,159 @@
+"""Who wins where: for each figure of a benchmark the best row, and the rows not worse than it.
+
+All rows take part, baselines and untrained networks too: where one of them is best, no method wins.
+The best row is chosen by looking, so that comparing it with all others asks as many questions as
+there are pairs of rows: Holm's correction is over all pairs of rows in all columns of a table.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from la2ds_cli.experiments.benchmark_tables import MARK, MEAN, TaskTable, layout
+from la2ds_cli.experiments.result import BenchmarkResult, ProjectResult
+from la2ds_cli.experiments.significance import (
+    LEVEL,
+    Difference,
+    Sample,
+    difference,
+    holm,
+    mean_difference,
+)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Another row beside the best one. difference: its figure less that of the best. p: of no
+    difference; adjusted: after Holm's correction over all comparisons of its table."""
+
+    name: str
+    label: str
+    value: str
+    difference: float
+    p: float
+    adjusted: float
+
+    @property
+    def ties(self) -> bool:
+        """Whether it is not significantly worse."""
+        return self.adjusted > LEVEL
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The best row of a column. table, title: of the task. value: as it is shown. baseline: it is
+    no method that was trained. others: all other rows, the nearest first. comparisons: of the
+    whole table, that p was corrected for."""
+
+    table: str
+    title: str
+    group: str
+    heading: str
+    metric: str
+    name: str
+    label: str
+    value: str
+    baseline: bool
+    others: tuple[Compared, ...]
+    comparisons: int
+
+    def tied(self) -> list[Compared]:
+        """The rows that are not significantly worse."""
+        return [one for one in self.others if one.ties]
+
+
+def winners(result: BenchmarkResult) -> list[Winner]:
+    """One for each column of ours that has resamples, in the order of the tables."""
+    return [winner for table in layout(result) for winner in _of_table(result, table)]
+
+
+def how_to_read(known: list[Winner]) -> str:
+    """What the table of winners holds."""
+    counts = {winner.title: winner.comparisons for winner in known}
+    many = ", ".join(f"{count} in {title}" for title, count in counts.items())
+    return (
+        "The best row of each column, be it a method or (in italics) a baseline, and all rows that "
+        "are not significantly worse: the difference of two rows over the same clips "
+        "in pairs, with the variance over seeds of both; two-sided p of Student's t, Holm's "
+        f"correction over all pairs of rows in all columns of a table ({many}), level {LEVEL:g}. "
+        "The best raw pose is chosen on these very clips."
+    )
+
+
+def _of_table(result: BenchmarkResult, table: TaskTable) -> Iterator[Winner]:
+    pairs: list[tuple[int, str, str]] = []  # column, and two rows
+    p: list[float] = []
+    found: dict[tuple[int, str, str], Difference] = {}
+    for n, column in enumerate(table.columns):
+        if MARK in column.group:
+            continue
+        known = [line.name for line in table.lines if line.cells[n].value is not None]
+        for pair, one in _differences(result, column.group, column.metric, known).items():
+            found[(n, *pair)] = one
+            pairs.append((n, *pair))
+            p.append(one.p)
+    adjusted = dict(zip(pairs, holm(p), strict=True))
+    for n in dict.fromkeys(pair[0] for pair in pairs):
+        yield _winner(table, n, found, adjusted)
+
+
+def _winner(
+    table: TaskTable,
+    n: int,
+    found: dict[tuple[int, str, str], Difference],
+    adjusted: dict[tuple[int, str, str], float],
+) -> Winner:
+    column = table.columns[n]
+    rows = {name for pair in found if pair[0] == n for name in pair[1:]}
+    lines = [line for line in table.lines if line.name in rows]
+    sign = 1 if column.lower_is_better else -1
+    lines.sort(key=lambda line: sign * (line.cells[n].value or 0.0))
+    best, *others = lines
+    compared = []
+    for line in others:
+        key = (n, best.name, line.name)
+        key, turn = (key, -1) if key in found else ((n, line.name, best.name), 1)
+        one = found[key]
+        compared.append(
+            Compared(
+                *(line.name, line.label, line.cells[n].shown()[0]),
+                *(turn * one.value, one.p, adjusted[key]),
+            )
+        )
+    return Winner(
+        *(table.name, table.title, column.group, column.heading, column.metric),
+        *(best.name, best.label, best.cells[n].shown()[0], best.baseline),
+        *(tuple(compared), len(adjusted)),
+    )
+
+
+def _differences(
+    result: BenchmarkResult, group: str, metric: str, names: list[str]
+) -> dict[tuple[str, str], Difference]:
+    """All pairs of the rows `names` that have resamples of the metric, and a p."""
+    projects = [p for p in result.projects if group in (MEAN, p.table.name)]
+    by_project = [_samples(project, metric, names) for project in projects]
+    known = [name for name in names if all(name in samples for samples in by_project)]
+    differences = {}
+    for first, second in itertools.combinations(known, 2):
+        each = [
+            difference(samples[first], samples[second], project.table.facts.get("clips", 2))
+            for samples, project in zip(by_project, projects, strict=True)
+        ]
+        one = mean_difference(each)
+        if not math.isnan(one.p):
+            differences[first, second] = one
+    return differences
+
+
+def _samples(project: ProjectResult, metric: str, names: list[str]) -> dict[str, Sample]:
+    samples = {}
+    for name in names:
+        row = project.row(name)
+        runs = [run[metric] for run in project.resampled.get(name, []) if metric in run]
+        if row is not None and runs and (values := row.values(metric)):
+            samples[name] = Sample.of(values, runs)
+    return samples

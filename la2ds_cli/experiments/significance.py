@@ -1,0 +1,115 @@
+"""Which differences between rows of a table are more than chance.
+
+A figure of a method would differ with other clips and with other seeds. `nested_resamples` holds
+both; `Difference.p` asks whether two figures differ by more than both explain; `holm` accounts for
+the number of questions that a table asks.
+
+Clips: the bootstrap of `la2ds_cli.evaluation.measure`, whose resamples are the same for all rows,
+so that rows compare in pairs. Seeds: the variance over the trainings of each row. 1,000 resamples
+tell no share below 0.002, and Holm's correction over some hundred comparisons asks for less: p is
+therefore that of Student's t, of the difference over its standard error. Where three seeds decide,
+that is a little bold: of tables in which nothing differs, 9 in 100 then have a difference, not 5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from la2ds_cli.core.types import FloatArray
+
+LEVEL = 0.05  # of significance, after the correction
+_ROUNDING = 1e-9  # of figures in per cent
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A figure of a row. values: (S,) of its trainings, one for what is not trained. resampled:
+    (R,) the mean over them in each resample of the clips, NaN where it is undefined."""
+
+    values: FloatArray
+    resampled: FloatArray
+
+    @classmethod
+    def of(cls, values: Sequence[float], runs: Sequence[FloatArray]) -> Sample:
+        """values: of the trainings. runs: their resamples, (R,) each."""
+        return cls(np.asarray(values, np.float64), np.mean(runs, axis=0))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The figure of one row less that of another. parts: variances of `value` with their degrees of
+    freedom, which add up."""
+
+    value: float
+    parts: tuple[tuple[float, float], ...]
+
+    @property
+    def p(self) -> float:
+        """Two-sided, of no difference; NaN where a variance is unknown.
+
+        The degrees of freedom of the sum are Satterthwaite's (1946)."""
+        from scipy.stats import t
+
+        total = sum(variance for variance, _ in self.parts)
+        if math.isnan(total):
+            return math.nan
+        if abs(self.value) <= _ROUNDING or total <= _ROUNDING**2:
+            return float(abs(self.value) <= _ROUNDING)
+        freedom = total**2 / sum(variance**2 / each for variance, each in self.parts)
+        return float(2 * t.sf(abs(self.value) / math.sqrt(total), freedom))
+
+
+def difference(first: Sample, second: Sample, clips: int) -> Difference:
+    """Of two rows measured on the same clips, or people, of which there are `clips`.
+
+    A row of one seed has no variance over seeds: p then speaks of other clips alone."""
+    paired = first.resampled - second.resampled
+    paired = paired[~np.isnan(paired)]
+    variance = float(paired.var(ddof=1)) if len(paired) > 1 else math.nan
+    parts = [(variance, float(max(clips - 1, 1)))]
+    for sample in (first, second):
+        seeds = len(sample.values)
+        if seeds > 1:
+            parts.append((float(sample.values.var(ddof=1)) / seeds, seeds - 1.0))
+    return Difference(float(first.values.mean() - second.values.mean()), tuple(parts))
+
+
+def mean_difference(differences: Sequence[Difference]) -> Difference:
+    """Of the means over data sets, whose clips and trainings are independent."""
+    count = len(differences)
+    parts = tuple((v / count**2, freedom) for one in differences for v, freedom in one.parts)
+    return Difference(sum(one.value for one in differences) / count, parts)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p after Holm's step-down correction (1979): the smallest times the number of all, the next
+    times one less, and so on, none below the one before it, at most 1.
+
+    Whoever calls those at most a level significant is wrong about any of them no more often than
+    that level."""
+    adjusted = [1.0] * len(p)
+    largest = 0.0
+    for rank, n in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[n]))
+        adjusted[n] = largest
+    return adjusted
+
+
+def nested_resamples(runs: Sequence[FloatArray], seed: int) -> FloatArray:
+    """(R,) the mean over trainings in each resample of the clips and of the trainings.
+
+    runs: (R,) each, resamples of the clips, the same for all. Deviations of the drawn trainings
+    from their mean are stretched by the root of S / (S - 1), since a few resampled seeds spread
+    less than seeds do (Rao and Wu 1988). One training gives its own resamples."""
+    values = np.asarray(runs, np.float64)
+    seeds, resamples = values.shape
+    centre = values.mean(axis=0)
+    if seeds < 2:
+        return centre
+    drawn = np.random.default_rng(seed).integers(seeds, size=(seeds, resamples))
+    picked = np.take_along_axis(values, drawn, axis=0).mean(axis=0)
+    return centre + math.sqrt(seeds / (seeds - 1)) * (picked - centre)

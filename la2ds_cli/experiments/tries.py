@@ -1,0 +1,118 @@
+"""A learning rate for each method of a benchmark, chosen with as many tries for all.
+
+The tries see no test clip: they are made in a project of the training clips alone, a quarter of
+which is held out. The measure is none that a method trains on: the mean error of event transfer
+between the held-out clips, by the labels of phases.csv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.across_people import cached_transfers
+from la2ds_cli.experiments.methods import Method
+from la2ds_cli.experiments.result import Choice
+from la2ds_cli.experiments.runs import Budget, attempt, run_name, train_run
+from la2ds_cli.training.data import training_videos
+
+FOLDER = "held-out"
+SHARE = 0.25  # of the training clips
+FACTOR = 3.0  # from one rate to the next
+NAME = "try"
+
+
+def rates(middle: float, tries: int) -> list[float]:
+    """`tries` learning rates around the one of a preset, each 3 times the one before."""
+    steps = range(-(tries // 2), tries - tries // 2)
+    return [float(f"{middle * FACTOR**step:.2g}") for step in steps]
+
+
+def choose_rate(budget: Budget, method: Method, seed: int, tries: int) -> Choice:
+    """The learning rate with which `method` does best on held-out training clips of the project.
+
+    Trains one run for each rate with the minutes and settings of `budget`, in results/benchmark
+    /held-out of the project; finished runs and their scores are used again. Raises UserError (exit
+    4) if no rate gives a network.
+    """
+    inner = replace(budget, project=held_out_project(budget.project))
+    middle = method.config(inner.project, budget.settings, seed).train.learning_rate
+    errors: dict[float, float] = {}
+    failed: dict[float, str] = {}
+    for rate in rates(middle, tries):
+        run = run_name(NAME, f"{method.name}-{rate:g}", seed)
+
+        def work(rate: float = rate, run: str = run) -> None:
+            settings = (*budget.settings, f"train.learning_rate={rate:g}")
+            config = method.config(inner.project, settings, seed)
+            train_run(inner, run, config)
+            transfers = cached_transfers(
+                inner.project,
+                run,
+                config=config,
+                features=["model"],
+                kind=lambda a, b: "all",
+                run=run,
+                device=budget.device,
+                progress=budget.progress,
+            )
+            errors[rate] = min(float(np.mean(v["percent"])) for v in transfers["percent"]["model"])
+
+        if reason := attempt(inner.project, run, work):
+            failed[rate] = reason
+    if not errors:
+        raise UserError(
+            f"no learning rate of {method.name} could be tried: {next(iter(failed.values()))}",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return Choice(min(errors, key=errors.__getitem__), errors, failed)
+
+
+def held_out_project(project: Project) -> Project:
+    """A project in results/benchmark/held-out of the training clips alone; a quarter is `test`."""
+    inner = Project.create(project.results_dir("benchmark") / FOLDER, project.settings or None)
+    inner = Project(inner.root, project.settings)
+    videos = training_videos(project)
+    held_out = _held_out(videos)
+    for video in videos:
+        content = project.pose_path(video.id).read_bytes()
+        target = inner.pose_path(video.id)
+        if not target.exists() or target.read_bytes() != content:
+            artifact.write_bytes(target, content)
+    gone = {video.id for video in inner.videos()} - {video.id for video in videos}
+    inner.add_videos(
+        (
+            replace(
+                video,
+                path=str(project.source(video)),
+                split="test" if video.id in held_out else "train",
+            )
+            for video in videos
+        ),
+        removed=gone,
+    )
+    if project.phases_path.exists():
+        artifact.write_text(inner.phases_path, project.phases_path.read_text("utf-8"))
+    return inner
+
+
+def _held_out(videos: list[Video]) -> set[str]:
+    """Ids of a quarter of the clips, at least two, by a hash; clips of one performer or of one file
+    stay together."""
+    together: dict[str, list[str]] = {}
+    for video in videos:
+        together.setdefault(video.group or video.sha256 or video.path, []).append(video.id)
+    order = sorted(together, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    wanted = max(2, round(SHARE * len(videos)))
+    chosen: set[str] = set()
+    for name in order:
+        if len(chosen) >= wanted:
+            break
+        chosen.update(together[name])
+    return chosen

@@ -1,0 +1,146 @@
+"""Learning rates chosen on held-out training clips: which clips, which rate, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments import tries
+from la2ds_cli.experiments.benchmark import benchmark
+from la2ds_cli.experiments.methods import find_methods
+from la2ds_cli.experiments.runs import Budget
+from la2ds_cli.experiments.tries import choose_rate, held_out_project, rates
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import TINY
+
+SETTINGS = (*TINY, "model.input=joints", "align.reference_clips=0", "align.pool=false")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Eight clips to train on, two for each performer, and two to test, with one event each."""
+    made = Project.create(tmp_path / "swings")
+    rows = ["video,start,end,phase"]
+    for n in range(10):
+        length = 30 + 2 * n
+        split = "train" if n < 8 else "test"
+        add_sequence(made, f"clip{n}", sequence(warped_phase(length, seed=n)), split)
+        rows += [f"clip{n},0,{length // 2},begin", f"clip{n},{length // 2},{length},end"]
+    made.add_videos(
+        video.__class__(**{**vars(video), "group": f"player{n // 2}"})
+        for n, video in enumerate(made.videos())
+    )
+    write_text(made.phases_path, "\n".join(rows) + "\n")
+    return Project.open(made.root)
+
+
+def _budget(project: Project) -> Budget:
+    return Budget(project, "", SETTINGS, None, "cpu", overwrite=False, progress=Progress())
+
+
+def _choose(project: Project, count: int = 3) -> Any:
+    return choose_rate(_budget(project), find_methods(["tcc"])[0], seed=0, tries=count)
+
+
+def test_rates_lie_around_that_of_the_preset() -> None:
+    assert rates(1e-3, 1) == [1e-3]
+    assert rates(1e-3, 2) == [3.3e-4, 1e-3]
+    assert rates(1e-3, 3) == [3.3e-4, 1e-3, 3e-3]
+    assert rates(3e-4, 5) == [3.3e-5, 1e-4, 3e-4, 9e-4, 2.7e-3]
+
+
+def test_no_test_clip_is_among_the_held_out_clips(project: Project) -> None:
+    inner = held_out_project(project)
+    split: dict[str, set[str]] = {"train": set(), "test": set()}
+    for video in inner.videos():
+        split[video.split].add(video.group)
+    ids = {video.id for video in inner.videos()}
+    assert ids == {video.id for video in project.videos() if video.split == "train"}
+    assert not split["train"] & split["test"]
+    assert len([v for v in inner.videos() if v.split == "test"]) == 2
+    assert set(inner.phases()) == ids
+    assert inner.root.is_relative_to(project.root)
+
+
+def test_a_clip_that_left_the_project_leaves_the_tries(project: Project) -> None:
+    held_out_project(project)
+    project.add_videos([], removed={"clip0"})
+    assert "clip0" not in {video.id for video in held_out_project(project).videos()}
+
+
+def test_the_rate_with_the_lowest_error_is_chosen(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def transfers(_: Project, name: str, **__: Any) -> dict[str, Any]:
+        errors = {"try-tcc-0.00033-s0": [9.0, 1.0], "try-tcc-0.001-s0": [2.0, 2.0]}
+        return {"percent": {"model": [{"percent": errors.get(name, [8.0, 8.0])}]}}
+
+    monkeypatch.setattr(tries, "cached_transfers", transfers)
+    monkeypatch.setattr(tries, "train_run", lambda *_: None)
+    choice = _choose(project)
+    assert choice.rate == 1e-3
+    assert choice.errors == {3.3e-4: 5.0, 1e-3: 2.0, 3e-3: 8.0}
+    assert str(choice) == "0.001 (0.00033: 5.00 %, 0.001: 2.00 %, 0.003: 8.00 %)"
+
+
+def test_a_rate_that_fails_is_not_chosen_and_all_that_fail_are_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = tries.train_run
+
+    def diverges(budget: Budget, run: str, config: Any) -> Any:
+        if config.train.learning_rate > broken:
+            raise UserError("the loss is not a number")
+        return real(budget, run, config)
+
+    monkeypatch.setattr(tries, "train_run", diverges)
+    broken = 5e-4
+    choice = _choose(project)
+    assert (choice.rate, set(choice.failed)) == (3.3e-4, {1e-3, 3e-3})
+    assert str(choice).endswith("0.001: failed, 0.003: failed)")
+    broken = 0.0
+    with pytest.raises(UserError, match="tcc could be tried: the loss is not a number") as caught:
+        _choose(project)
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+
+
+def test_a_benchmark_trains_with_the_chosen_rate_and_tries_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run() -> Any:
+        return benchmark(
+            [project],
+            methods=("la2ds", "tcc"),
+            seeds=(0, 1),
+            settings=SETTINGS,
+            tries=2,
+            out=project.root / "out",
+            device="cpu",
+        )
+
+    first = run()
+    assert first.exit_code() == ExitCode.OK
+    chosen = first.projects[0].rates
+    assert set(chosen) == {"la2ds", "tcc"}
+    for method, choice in chosen.items():
+        assert set(choice.errors) == {3.3e-4, 1e-3}
+        assert choice.errors[choice.rate] == min(choice.errors.values())
+        for seed in (0, 1):
+            folder = project.run_dir(f"benchmark-{method}-s{seed}")
+            assert f"learning_rate = {choice.rate}" in (folder / "config.toml").read_text()
+    document = json.loads((project.root / "out" / "benchmark.json").read_text())
+    assert document["learning_rates"]["swings"]["tcc"]["rate"] == chosen["tcc"].rate
+    page = (project.root / "out" / "benchmark.md").read_text()
+    assert f"swings, learning rates: la2ds {chosen['la2ds']}; tcc {chosen['tcc']}" in page
+    before = {p: p.stat().st_mtime_ns for p in project.root.rglob("best.safetensors")}
+    assert len(before) == 2 * 2 + 2 * 2
+    again = run()
+    assert {p: p.stat().st_mtime_ns for p in project.root.rglob("best.safetensors")} == before
+    assert again.projects[0].rates == chosen
