@@ -135,10 +135,10 @@ def test_one_row_is_compared_with_nothing() -> None:
 def test_all_formats_say_who_wins(two: BenchmarkResult, tmp_path: Path) -> None:
     page = markdown(two)
     assert "## Who wins where" in page
-    assert "| squats | event transfer median | *pose 1.01* | none |" in page
+    assert "| squats | event transfer median | *pose 0.99* | none |" in page
     assert "36 in Event transfer" in page
     assert "Who wins where" in html_page(two).decode()
-    sentence = "squats, event transfer median: pose 1.01; not significantly worse: none"
+    sentence = "squats, event transfer median: pose 0.99; not significantly worse: none"
     assert sentence in winner_sentences(winners(two))
     assert len(winners_table(winners(two)).rows) == 6
     write_json(tmp_path / "page.json", document(two))
