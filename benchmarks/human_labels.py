@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from methods import put_into
+from page import put_into
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
@@ -290,7 +290,7 @@ def scored(
 @dataclass(frozen=True)
 class Figure:
     """One row on one kind of pairs. variants: that the median and the mean are of, where there was
-    a choice. by_seed: medians and means."""
+    a choice. runs: median and mean of each training."""
 
     label: str
     median: Statistic
@@ -298,7 +298,12 @@ class Figure:
     events: int
     pairs: int
     variants: tuple[str, str]
-    by_seed: list[tuple[float, float]]
+    runs: list[tuple[Statistic, Statistic]]
+
+    @property
+    def by_seed(self) -> list[tuple[float, float]]:
+        """Medians and means."""
+        return [(middle.value, average.value) for middle, average in self.runs]
 
 
 def figures(folds: Sequence[Fold], rows: Sequence[Measured], kind: str) -> list[Figure]:
@@ -331,7 +336,7 @@ def figures(folds: Sequence[Fold], rows: Sequence[Measured], kind: str) -> list[
             Figure(
                 *(row.label, over_runs(medians), over_runs(means)),
                 *(len(sample.value), sample.pairs, names),
-                [(m.value, n.value) for m, n in zip(medians, means, strict=True)],
+                list(zip(medians, means, strict=True)),
             )
         )
     return result

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from methods import ACTIONS, SETTINGS, put_into
+from methods import ACTIONS, TIMED
+from page import put_into
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.progress import Progress
@@ -56,13 +57,13 @@ def contenders() -> list[Method]:
 
 def swept(project: Project, method: Method, seed: int, minutes: float, kind: str) -> Scores:
     """One run in all conditions of a table; cached beside the other results."""
-    config = common_config(project, SETTINGS)
-    budget = Budget(project, "", SETTINGS, minutes, "auto", False, Progress())
+    config = common_config(project, TIMED)
+    budget = Budget(project, "", TIMED, minutes, "auto", False, Progress())
     run = run_name(NAME, method.name, seed)
     cache = project.results_dir("robustness") / f"{run}-{kind}-kept.json"
     if cache.exists():
         return json.loads(cache.read_text("utf-8"))
-    train_run(budget, run, method.config(project, SETTINGS, seed))
+    train_run(budget, run, method.config(project, TIMED, seed))
     if kind == "noise":
         sweep = noise_sweep(project, run=run, config=config, minutes=minutes)
     else:

@@ -27,6 +27,11 @@ from la2ds_cli.views.page import render_page
 
 WIDTH = 80  # of a terminal
 FEW = 3
+SPLITS = {
+    "test": "test clips",
+    "all": "clips, no test split",
+    "people": "people, each tested by networks that were trained on others",
+}
 GROUPS = 3  # of columns that a page takes side by side
 HOW_TO_READ = (
     "Mean over seeds ± their standard deviation (n - 1); in brackets the 95 % interval of the mean "
@@ -123,9 +128,9 @@ def facts(result: BenchmarkResult) -> list[tuple[str, str]]:
     for project in result.projects:
         about = project.table.facts
         if about:
-            split = "test clips" if about["split"] == "test" else "clips, no test split"
             phases = ", ".join(about["phases"]) or "none"
-            text = f"{about['clips']} {split}; phases: {phases}; events: {about['events']}"
+            clips = f"{about['clips']} {SPLITS[about['split']]}"
+            text = f"{clips}; phases: {phases}; events: {about['events']}"
             shown.append((project.table.name, text))
         if project.rates:
             text = "; ".join(f"{name} {choice}" for name, choice in project.rates.items())

@@ -164,7 +164,7 @@ def _task_table(result: BenchmarkResult, task: Task) -> TaskTable | None:
         for metric, heading in heads:
             figures = {name: _project_figure(result, project, name, metric) for name in names}
             add(project.table.name, metric, heading, figures)
-    if len(result.projects) > 1:
+    if len(result.projects) > 1 and not any(p.shares_runs for p in result.projects):
         for metric, heading in heads:
             add(MEAN, metric, heading, {name: _mean_figure(result, name, metric) for name in names})
     for data in _data_sets(result) if task.number else ():
@@ -296,7 +296,8 @@ def _ranked(figures: dict[str, Figure], methods: set[str], metric: Metric) -> di
 def _cost_table(result: BenchmarkResult) -> TaskTable:
     """Steps and seconds of training of each method in each project."""
     columns, lines = [], []
-    for project in result.projects:
+    projects = [project for project in result.projects if not project.shares_runs]
+    for project in projects:
         columns += [
             Column(project.table.name, "steps", "steps", True),
             Column(project.table.name, "seconds", "seconds", True),
@@ -305,7 +306,7 @@ def _cost_table(result: BenchmarkResult) -> TaskTable:
         if baseline:
             continue
         cells = []
-        for project in result.projects:
+        for project in projects:
             row = project.row(name)
             runs = [o for o in row.outcomes if o.steps is not None] if row else []
             for values, digits in (([o.steps for o in runs], 0), ([o.seconds for o in runs], 0)):

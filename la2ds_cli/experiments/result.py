@@ -127,13 +127,15 @@ class Choice:
 class ProjectResult:
     """One project: a row for each method and baseline. source: where its clips come from.
     resampled: row -> resamples of each of its runs that was scored. networks: those whose untrained
-    weights were scored. rates: method -> its learning rate, where several were tried."""
+    weights were scored. rates: method -> its learning rate, where several were tried. shares_runs:
+    its runs are those of the project before it, of which it shows other pairs."""
 
     table: TableResult
     source: Source
     resampled: dict[str, list[Resamples]] = field(default_factory=dict)
     networks: list[Any] = field(default_factory=list)
     rates: dict[str, Choice] = field(default_factory=dict)
+    shares_runs: bool = False
 
     def row(self, name: str) -> ResultRow | None:
         """A method or a baseline."""

@@ -1,0 +1,133 @@
+"""The script that puts the methods beside each other on labels of people, and its page."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.experiments.benchmark_pages import document, markdown
+from la2ds_cli.experiments.benchmark_tables import MEAN, layout
+from la2ds_cli.experiments.benchmark_winners import winners
+from la2ds_cli.experiments.methods import find_methods
+from tests.experiments.test_human_labels import made_set
+from tests.small_runs import TINY
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("methods", "methods_people", "human_labels", "page")
+FACTS = {
+    "budget": "2 steps",
+    "minutes": 1.0,
+    "steps": 2,
+    "seeds": [0, 1],
+    "protocol": "la2ds",
+    "alignment": {"pool": False},
+}
+
+
+@pytest.fixture
+def scripts() -> Iterator[dict[str, ModuleType]]:
+    """The files of benchmarks/ as modules."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        yield {name: importlib.import_module(name) for name in NAMES}
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+        for name in NAMES:
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def people(scripts: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """methods_people on ski jumps of four athletes, two of them in either half."""
+    module = scripts["methods_people"]
+    data = made_set(scripts["human_labels"], tmp_path / "data", people=4)
+    monkeypatch.setattr(module, "DATA", data)
+    return module
+
+
+def _runs(module: Any, methods: tuple[str, ...]) -> Any:
+    settings = (*TINY, "model.input=joints", "align.reference_clips=0")
+    return module.Runs(methods, (0, 1), settings, 1.0, 1)
+
+
+def test_rows_are_those_of_the_labels_of_people(people: Any, tmp_path: Path) -> None:
+    runs = _runs(people, ("la2ds", "casa-trimmed"))
+    runs = people.Runs(runs.methods, runs.seeds, (*runs.settings, "model.heads=2"), 1.0, 1)
+    result = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS)
+    (project,) = result.projects
+    labels = {row.name: row.label for row in (*project.table.rows, *project.table.baselines)}
+    assert labels["casa-trimmed"] == "casa-trimmed"
+    assert labels["time_only"] == "clock"
+    for row in project.table.rows:
+        values = row.values("event_transfer_median")
+        assert [outcome.seed for outcome in row.outcomes] == [0, 1]
+        assert len(values) == 2
+        low, high = row.intervals["event_transfer_median"]
+        assert low <= sum(values) / 2 <= high
+    best = project.row("raw_pose_best")
+    assert best is not None
+    assert best.values("event_transfer_median") == [0.0]
+    assert {winner.name for winner in winners(result)} <= {"raw_pose", "raw_pose_best"}
+    page = markdown(result)
+    assert "4 people, each tested by networks that were trained on others" in page
+    assert "### Event transfer" not in page  # headings are one level below the title
+
+
+def test_a_run_that_fails_is_told_and_the_others_stay(
+    people: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = people.train_run
+
+    def fails(budget: Any, run: str, config: Any) -> Any:
+        if run == "benchmark-tcc-s1":
+            raise UserError("no")
+        return real(budget, run, config)
+
+    monkeypatch.setattr(people, "train_run", fails)
+    runs = _runs(people, ("la2ds", "tcc"))
+    result = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS)
+    row = result.projects[0].row("tcc")
+    assert row is not None
+    assert len(row.values("event_transfer_mean")) == 1
+    assert [outcome.error for outcome in result.outcomes()].count("no; no") == 1
+    assert document(result)["notes"][0].endswith("benchmark-tcc-s1: no; no")
+
+
+def test_kinds_of_pairs_have_no_mean_and_one_cost(
+    people: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their clips and trainings are the same."""
+
+    def even(a: Any, b: Any) -> str:
+        return "near" if int(a["video"][4:]) % 2 == int(b["video"][4:]) % 2 else "far"
+
+    data = people.DATA.__class__(**{**vars(people.DATA), "pair": even, "kinds": ("near", "far")})
+    monkeypatch.setattr(people, "DATA", data)
+    result = people.result(
+        tmp_path / "data", tmp_path / "work", _runs(people, ("tcc",)), {**FACTS, "seeds": [0]}
+    )
+    transfer, cost = layout(result)
+    assert [name for name, _ in transfer.groups()] == ["ski jump, near", "ski jump, far"]
+    assert MEAN not in [name for name, _ in transfer.groups()]
+    assert [name for name, _ in cost.groups()] == ["ski jump, near"]
+
+
+def test_every_row_of_the_plan_exists(scripts: dict[str, ModuleType]) -> None:
+    assert len(find_methods(scripts["methods"].METHODS)) == 17
+
+
+def test_a_page_becomes_a_part_of_another(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    begin, end = scripts["page"].BEGIN, scripts["page"].END
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", "utf-8")
+    part = scripts["page"].below("Two minutes", "# Title\n\nBudget.\n\n## Cost\n\n| # |\n")
+    assert part == "### Two minutes\n\nBudget.\n\n#### Cost\n\n| # |"
+    scripts["page"].put_into(page, part)
+    assert page.read_text("utf-8") == f"before\n{begin}\n\n{part}\n\n{end}\nafter\n"
