@@ -38,6 +38,8 @@ ADDED = {
     ("heatmap", "sigma_unit"): "cells",
     ("heatmap", "confidence"): "score",
     ("model", "missing"): "mixed",
+    ("train", "tempo"): 0.0,
+    ("align", "movement"): 0.0,
 }
 
 

@@ -153,6 +153,9 @@ class TrainConfig:
 
     method: str = "la2ds"  # a name of la2ds_cli.training.losses, or the dotted path of a module
     fps: float = 20.0  # frames per second; clips are resampled by time to this rate
+    # clips are sampled at fewer frames per second than fps where from one frame to the next they move
+    # less than this share of their movement, so that slow motion looks like real speed; 0 = all at fps
+    tempo: float = 0.0
     frames: int = 64  # frames; longest sequence of a training step; longer clips are sub-sampled
     steps: int = 1200  # steps of the optimiser
     batch_size: int = 8  # pairs of a step
@@ -177,7 +180,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _positive(self, "fps frames steps batch_size learning_rate clip_norm temperature")
         _positive(self, "validate_every")
-        _not_negative(self, "warmup weight_decay seed threads patience")
+        _not_negative(self, "tempo warmup weight_decay seed threads patience")
         _share(self, "validation_share")
 
 

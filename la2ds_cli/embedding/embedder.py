@@ -16,6 +16,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.features.tempo import sampling_rate
 
 VERSION = 2  # 2: a learned position table is stretched over windows longer than in training
 Forward = Callable[[NetworkInput], FloatArray]
@@ -71,7 +72,7 @@ class Embedder:
                 hint="extract the poses with the pose model the training clips were made with",
                 exit_code=ExitCode.MISMATCH,
             )
-        grid = time_grid(pose.time, self.config.train.fps)
+        grid = time_grid(pose.time, sampling_rate(pose, self.config.train))
         sampled = resample_pose(pose, grid)
         features = self._frame_features(pose, grid)
         window = window_frames(self.config)

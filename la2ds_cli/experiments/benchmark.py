@@ -271,7 +271,8 @@ def _score(
 def _network(config: Config) -> Any:
     """What the embeddings of an untrained network depend on; its head does not embed."""
     model = replace(config.model, projection_head=False)
-    return model, config.heatmap, config.train.fps, config.train.frames
+    train = config.train
+    return model, config.heatmap, train.fps, train.tempo, train.frames
 
 
 def _add_news(into: ProjectResult, scored: Scored) -> None:

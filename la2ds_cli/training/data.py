@@ -26,6 +26,7 @@ from la2ds_cli.features.augment import AugmentedCopy, at_positions, augment, sam
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import resample_pose, time_grid
+from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, collate
 
@@ -104,7 +105,8 @@ def load_training_set(
             exit_code=ExitCode.MISMATCH,
         )
     clips = [
-        to_clip(video, pose, config.train.fps, frame_features) for video, pose in poses.items()
+        to_clip(video, pose, sampling_rate(pose, config.train), frame_features)
+        for video, pose in poses.items()
     ]
     train, validation = _hold_out(clips, config.train.validation_share)
     return TrainingSet(train, validation, get_skeleton(names[0]), clips_digest(keys))
@@ -119,7 +121,7 @@ def clips_digest(keys: Mapping[str, str]) -> str:
 def to_clip(
     video: str, pose: PoseSequence, fps: float, frame_features: MirroredFeatures | None = None
 ) -> Clip:
-    """The clip at the model's rate."""
+    """The clip at `fps` frames per second."""
     grid = time_grid(pose.time, fps)
     sampled = resample_pose(pose, grid)
     features = (None, None) if frame_features is None else frame_features(video, grid)

@@ -1,0 +1,54 @@
+"""Clips are sampled by their tempo, so that slow motion has as many frames as real speed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from movement import sequence, warped_phase
+
+from la2ds_cli.core.config_sections import TrainConfig
+from la2ds_cli.features.resample import resample_pose, time_grid
+from la2ds_cli.features.tempo import LEAST_FRAMES, peak_speed, sampling_rate
+
+
+def test_slow_motion_has_a_lower_peak_speed_by_its_factor():
+    real = sequence(warped_phase(60, seed=1), fps=30.0)
+    slow = replace(real, time=real.time * 4)
+    assert peak_speed(slow) == pytest.approx(peak_speed(real) / 4)
+
+
+def test_peak_speed_depends_neither_on_the_camera_nor_much_on_the_frame_rate():
+    phase = warped_phase(240, seed=2)
+    fine = sequence(phase, fps=120.0)
+    near = sequence(phase, fps=120.0, scale=150.0)
+    coarse = resample_pose(fine, time_grid(fine.time, 30.0))
+    assert peak_speed(near) == pytest.approx(peak_speed(fine))
+    assert peak_speed(coarse) == pytest.approx(peak_speed(fine), rel=0.1)
+
+
+def test_one_movement_at_two_tempos_is_sampled_in_as_many_frames():
+    real = sequence(warped_phase(90, seed=3), fps=30.0)
+    slow = sequence(np.interp(np.linspace(0, 89, 540), np.arange(90), warped_phase(90, seed=3)))
+    slow = replace(slow, time=np.arange(540) / 30.0, fps=30.0)
+    train = TrainConfig(fps=20.0, tempo=0.2)
+    frames = [len(time_grid(pose.time, sampling_rate(pose, train))) for pose in (real, slow)]
+    assert frames[1] == pytest.approx(frames[0], rel=0.1)
+    assert frames[0] < 60  # fewer than at train.fps
+
+
+def test_rate_lies_between_the_least_frames_and_fps():
+    pose = sequence(warped_phase(60, seed=1))
+    assert sampling_rate(pose, TrainConfig(fps=20.0)) == 20.0
+    assert sampling_rate(pose, TrainConfig(fps=20.0, tempo=1e-6)) == 20.0
+    still = replace(pose, xy=np.repeat(pose.xy[:1], 60, axis=0))
+    rate = sampling_rate(still, TrainConfig(fps=20.0, tempo=0.4))
+    assert len(time_grid(still.time, rate)) == LEAST_FRAMES + 1
+
+
+def test_gaps_and_a_single_frame():
+    pose = sequence(warped_phase(60, seed=1))
+    gaps = replace(pose, xy=pose.xy.copy())
+    gaps.xy[10:14, 3] = np.nan
+    assert peak_speed(gaps) == pytest.approx(peak_speed(pose), rel=0.2)
+    assert peak_speed(pose.cut(0, 1)) == 0.0
+    assert sampling_rate(pose.cut(0, 1), TrainConfig(tempo=0.4)) == 20.0
