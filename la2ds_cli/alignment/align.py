@@ -23,6 +23,7 @@ from la2ds_cli.alignment.clip_features import (
     nearest_view,
     pose_feature,
     views_of_b,
+    with_movement,
 )
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import (
@@ -46,7 +47,8 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
-from la2ds_cli.embedding.trained import load_embedder
+from la2ds_cli.embedding.trained import load_embedder, run_spread
+from la2ds_cli.features.pose_features import mirror
 
 
 def find_alignment(
@@ -123,9 +125,9 @@ def match_by_pose(
     references = _reference_clips(project, pair, settings, cache)
     movement, mirrored = _movement(pair, references, cache)
     modalities = [(value,) for value in movement]
-    rows = _rows(pair, movement, mirrored, settings)
+    rows = _rows(pair, movement, mirrored[1], settings)
     match = _match(pair, modalities, list(references), settings, "pose", rows, cache)
-    return replace(match, mirrored=mirrored)
+    return replace(match, mirrored=mirrored[1])
 
 
 def match_by_model(
@@ -135,23 +137,30 @@ def match_by_model(
     progress: Progress,
     cache: AlignmentCache | None = None,
 ) -> Match:
-    """Match two clips by the embeddings of a run, computed first where they are missing; with
-    `pool`, also by the movement of the joints through the references. Whether B is mirrored is
-    decided by the movement; the embeddings are as filmed, since networks trained on flipped copies
-    do not mind. cache: of other alignments to clip A.
+    """Match two clips by the embeddings of a run, computed first where they are missing, and by the
+    movement of the joints: in one distance with them (`align.movement`) and, with `pool`, through
+    the references too. Whether B is mirrored is decided by the movement; the embeddings are as
+    filmed, since networks trained on flipped copies do not mind. cache: of other alignments to A.
 
     Raises UserError (exit 5) for embeddings of different weights.
     """
     settings = request.settings
     cache = _cache_for(cache, pair)
     references = _reference_clips(project, pair, settings, cache)
-    modalities = _embedded(project, pair, request, list(references), progress, cache)
+    embeddings = _embedded(project, pair, request, list(references), progress, cache)
     movement, mirrored = _movement(pair, references, cache)
+    spread = run_spread(project, request.run)
+    poses = [*pair.poses, *references.values()]
+    features = [
+        with_movement(value, mirror(pose) if flipped else pose, spread, settings.movement)
+        for value, pose, flipped in zip(embeddings, poses, mirrored, strict=True)
+    ]
+    modalities: list[Modalities] = [(value,) for value in features]
     if references and settings.pool:
-        modalities = [(*one, value) for one, value in zip(modalities, movement, strict=True)]
-    rows = _rows(pair, movement, mirrored, settings)
+        modalities = list(zip(features, movement, strict=True))
+    rows = _rows(pair, movement, mirrored[1], settings)
     match = _match(pair, modalities, list(references), settings, "model", rows, cache)
-    return replace(match, mirrored=mirrored)
+    return replace(match, mirrored=mirrored[1])
 
 
 def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
@@ -194,8 +203,8 @@ def _embedded(
     references: Sequence[str],
     progress: Progress,
     cache: AlignmentCache,
-) -> list[Modalities]:
-    """Embeddings (T, D) of A, of B and of the references, each as its only modality."""
+) -> list[FloatArray]:
+    """Embeddings (T, D) of A, of B and of the references."""
     run, device = request.run, request.device
     videos = [*pair.ids, *references]
     new = [video for video in dict.fromkeys(videos) if video not in cache.embeddings]
@@ -208,27 +217,30 @@ def _embedded(
             hint=f"la2ds embed --run {run} --overwrite",
             exit_code=ExitCode.MISMATCH,
         )
-    modalities: list[Modalities] = [(embedding.value,) for embedding in embeddings]
+    values = [embedding.value for embedding in embeddings]
     if pair.part:
-        modalities[:2] = [(value,) for value in load_embedder(project, run, device)(pair.poses)]
-    return modalities
+        values[:2] = load_embedder(project, run, device)(pair.poses)
+    return values
 
 
 def _movement(
     pair: PreparedPair, references: Mapping[str, PoseSequence], cache: AlignmentCache
-) -> tuple[list[FloatArray], bool]:
+) -> tuple[list[FloatArray], list[bool]]:
     """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
-    A; and whether B was mirrored, for which it must be clearly nearer."""
+    A, and which are mirrored; for B the mirror image must be clearly nearer."""
     fps = common_rate(list(pair.poses))
     a = pose_feature(pair.poses[0], fps, pair.names[0])
     views = views_of_b(pair.poses[1], fps, pair.names[1])
-    mirrored = nearest_view(a, views, CLEARLY_NEARER) == 1
-    features = [a, views[mirrored]]
+    mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
+    features = [a, views[mirrored[1]]]
     for video, pose in references.items():
         if (video, fps) not in cache.movements:
             views = views_of_b(pose, fps, "another clip")
-            cache.movements[video, fps] = views[nearest_view(a, views)]
-        features.append(cache.movements[video, fps])
+            nearest = nearest_view(a, views)
+            cache.movements[video, fps] = views[nearest], nearest == 1
+        movement, flipped = cache.movements[video, fps]
+        features.append(movement)
+        mirrored.append(flipped)
     return features, mirrored
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,10 +15,12 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror, movement, raw_pose
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.features.tempo import paced_movement
 
 # Symmetric movements are as near to their mirror image by chance, and a mirrored B is shown
 # flipped: its mirror image must be nearer than this share of the distance as filmed.
 CLEARLY_NEARER = 0.9
+MOVEMENT_SPREAD = 1.5  # what Embedder.spread is for paced_movement, whose own units make it so
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,21 @@ def joint_features(pose: PoseSequence, movement: FloatArray, *, mirrored: bool) 
     """Features of the joints of a clip whose `movement`, as filmed or mirrored, is known."""
     raw = raw_pose(mirror(pose) if mirrored else pose)
     return JointFeatures(movement, raw, common_rate([pose]))
+
+
+def with_movement(
+    embedding: FloatArray, pose: PoseSequence, spread: float, weight: float
+) -> FloatArray:
+    """Features (T, D + 8K) float32 whose squared distance is that of the embeddings (T, D), in
+    units of their `spread`, plus `weight` times that of the `paced_movement` of the joints.
+
+    Where the network errs the joints' movement mostly does not, and the other way about. The
+    embeddings alone for a weight of 0, and where their spread is unknown (0).
+    """
+    if not weight or not spread:
+        return embedding
+    beside = math.sqrt(weight) / MOVEMENT_SPREAD * paced_movement(pose)
+    return np.concatenate([embedding / spread, beside], axis=1).astype(np.float32)
 
 
 def common_rate(poses: list[PoseSequence]) -> float:

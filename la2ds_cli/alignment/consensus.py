@@ -92,15 +92,15 @@ class AlignmentCache:
 
     usable: id -> whether the clip may be a reference for A. poses, embeddings: of those that were
     one; embeddings also of A. movements: of the references, as filmed or mirrored, whichever is
-    nearer to A, by id and frames per second. paths: from A to them, by modality, id, and whatever
-    else they depend on.
+    nearer to A, and whether it is mirrored, by id and frames per second. paths: from A to them, by
+    modality, id, and whatever else they depend on.
     """
 
     a: str = ""
     usable: dict[str, bool] = field(default_factory=dict)
     poses: dict[str, PoseSequence] = field(default_factory=dict)
     embeddings: dict[str, EmbeddingSequence] = field(default_factory=dict)
-    movements: dict[tuple[str, float], FloatArray] = field(default_factory=dict)
+    movements: dict[tuple[str, float], tuple[FloatArray, bool]] = field(default_factory=dict)
     paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
 
     def for_clip(self, a: str, *, part: bool) -> AlignmentCache:

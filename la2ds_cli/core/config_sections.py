@@ -153,8 +153,8 @@ class TrainConfig:
 
     method: str = "la2ds"  # a name of la2ds_cli.training.losses, or the dotted path of a module
     fps: float = 20.0  # frames per second; clips are resampled by time to this rate
-    # clips are sampled at fewer frames per second than fps where from one frame to the next they move
-    # less than this share of their movement, so that slow motion looks like real speed; 0 = all at fps
+    # clips that from one frame to the next move less than this share of their movement are sampled
+    # at fewer frames per second, so that slow motion looks like real speed; 0 = all at fps
     tempo: float = 0.0
     frames: int = 64  # frames; longest sequence of a training step; longer clips are sub-sampled
     steps: int = 1200  # steps of the optimiser
@@ -193,11 +193,13 @@ class AlignConfig:
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
     reference_clips: int = 0  # dtw: number of clips of a consensus; 0 = the direct path alone
+    # weight of the joints' movement in one distance with a run's embedding; 0 = embedding alone
+    movement: float = 0.0
     pool: bool = True  # consensus of a model: also paths by the movement of the joints
     gaps: bool = False  # dtw: spans inside a clip that the other does not show are left out
 
     def __post_init__(self) -> None:
-        _not_negative(self, "skip_cost reference_clips")
+        _not_negative(self, "skip_cost reference_clips movement")
         _share(self, "band")
 
     @property

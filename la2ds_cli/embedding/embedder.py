@@ -44,7 +44,9 @@ class Embedder:
     row for every source frame.
 
     key: identity of the weights. frame_features: for a network that reads video frames
-    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them.
+    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them. spread:
+    root mean square distance of its embeddings from the mean of their clip, as training found it; 0
+    where that is unknown.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Embedder:
         skeleton: str,
         key: str,
         frame_features: FrameFeatureSource | None = None,
+        spread: float = 0.0,
     ) -> None:
         self.forward = forward
         self.config = config
         self.skeleton = skeleton
         self.key = key
         self.frame_features = frame_features
+        self.spread = spread
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
         return [self._embed(pose) for pose in poses]

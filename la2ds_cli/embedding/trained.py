@@ -59,6 +59,19 @@ def weakness(project: Project, run: str) -> str:
     )
 
 
+def run_spread(project: Project, run: str) -> float:
+    """`Embedder.spread` of a run, by the header of its weights; 0 where they are gone."""
+    try:
+        return spread_of(artifact.read_header(checkpoint_path(project, run))[1])
+    except (FileNotFoundError, artifact.ArtifactError):
+        return 0.0
+
+
+def spread_of(facts: Mapping[str, Any]) -> float:
+    """`Embedder.spread` by the facts of a checkpoint; 0 for one of a version that did not tell."""
+    return float(facts.get("spread", 0.0))
+
+
 # --- the network ---------------------------------------------------------------------------------
 
 
@@ -127,6 +140,7 @@ def torch_embedder(
     key: str,
     device: torch.device,
     frame_features: FrameFeatureSource | None = None,
+    spread: float = 0.0,
 ) -> Embedder:
     """An embedder by torch on `device`; nothing else may use the network afterwards."""
     import torch
@@ -140,7 +154,7 @@ def torch_embedder(
     network = network.to(device).eval()
     network.keep_shown_positions(config.train.frames)
     return Embedder(
-        partial(embed_input, network, device=device), config, skeleton, key, frame_features
+        partial(embed_input, network, device=device), config, skeleton, key, frame_features, spread
     )
 
 
@@ -156,6 +170,7 @@ def load_embedder(
         trained.key,
         resolve_device(device),
         frame_feature_reader(project, trained.config, trained.frames, device),
+        spread_of(trained.facts),
     )
 
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from la2ds_cli.alignment.clip_features import nearest_view
+from la2ds_cli.alignment.clip_features import nearest_view, with_movement
 from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
@@ -26,6 +26,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.frame_features import frame_feature_reader
+from la2ds_cli.features.tempo import paced_movement
 
 if TYPE_CHECKING:
     from la2ds_cli.embedding.embedder import Embedder
@@ -98,7 +99,8 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 @dataclass(frozen=True)
 class Uses:
     """What an event transfer is made of. features: that of the two clips, in words. movement: the
-    joints' movement has votes beside them. other_clips: reference clips that take part."""
+    joints' movement takes part beside them, in one distance or with votes of its own. other_clips:
+    reference clips that take part."""
 
     features: str
     movement: bool = False
@@ -113,13 +115,15 @@ class Uses:
 @dataclass(frozen=True)
 class Variant:
     """views: features of clips. aligner: aligns two clips by them. name says both.
-    feature: what the first view holds; variants of one feature differ in how they align only."""
+    feature: what the first view holds; variants of one feature differ in how they align only.
+    by_frame: the features for the metrics that align nothing, where they are others."""
 
     name: str
     views: ViewFunction
     aligner: Aligner
     feature: str
     uses: Uses
+    by_frame: ViewFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -145,20 +149,25 @@ def with_mirror(poses: Sequence[PoseSequence]) -> list[Views]:
     return [(raw(pose), raw(mirror(pose))) for pose in poses]
 
 
-_HOLDS = {"velocity": "raw pose with velocity", "movement": "movement of the joints"}
+_HOLDS = {
+    "velocity": "raw pose with velocity",
+    "movement": "movement of the joints",
+    "paced": "movement of the joints at its own pace",
+}
 
 
 def raw_variants(
     references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
 ) -> tuple[Variant, ...]:
-    """Raw pose plain, with velocity, with mirror and as movement, each with closed and with open
-    ends; and, where there are reference clips, movement through them, as `align` does without a
-    model."""
+    """Raw pose plain, with velocity, with mirror, as movement and as movement at its own pace, each
+    with closed and with open ends; and, where there are reference clips, movement of both kinds
+    through them, the first as `align` does without a model."""
     views = {
         "plain": single_view(pose_features.raw_pose),
         "velocity": single_view(pose_features.raw_pose_velocity),
         "mirror": with_mirror,
         "movement": single_view(pose_features.movement),
+        "paced": single_view(paced_movement),
     }
     variants = [
         Variant(
@@ -171,12 +180,11 @@ def raw_variants(
         for name, view in views.items()
         for ends, config in (("closed", CLOSED), ("open", OPEN))
     ]
-    if references:
-        consensus = ByConsensus(lambda: views["movement"](references), align)
-        through = f"movement, {_through(references)}"
-        holds = _HOLDS["movement"]
+    for name in ("movement", "paced") if references else ():
+        view, holds = views[name], _HOLDS[name]
+        consensus = ByConsensus(lambda view=view: view(references), align)
         uses = Uses(holds, other_clips=len(references))
-        variants.append(Variant(through, views["movement"], consensus, holds, uses))
+        variants.append(Variant(f"{name}, {_through(references)}", view, consensus, holds, uses))
     return tuple(variants)
 
 
@@ -231,21 +239,28 @@ def embedder_set(
 ) -> FeatureSet:
     """The set of a network, aligned as the project's settings say, through `references` too."""
     pooled = bool(references) and align.pool
+    joined = bool(embed.spread and align.movement)
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
-        values = embed(poses)
+        features = [
+            with_movement(value, pose, embed.spread, align.movement)
+            for value, pose in zip(embed(poses), poses, strict=True)
+        ]
         if not pooled:
-            return [(value,) for value in values]
-        return [(v, pose_features.movement(p)) for v, p in zip(values, poses, strict=True)]
+            return [(feature,) for feature in features]
+        return [(f, pose_features.movement(p)) for f, p in zip(features, poses, strict=True)]
+
+    def embeddings(poses: Sequence[PoseSequence]) -> list[Views]:
+        return [(value,) for value in embed(poses)]
 
     ends = "open" if align.open_ends else "closed"
-    aligned = f"{align.method}, {ends} ends"
+    aligned = f"{align.method}, {ends} ends" + ", one distance with the movement" * joined
     aligner: Aligner = align_views(align)
     if references:
         aligned += f", {_through(references)}" + " by the joints' movement too" * pooled
         aligner = ByConsensus(lambda: views(references), align)
-    uses = Uses("network", pooled, len(references))
-    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses)
+    uses = Uses("network", pooled or joined, len(references))
+    variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embeddings)
     return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
 
 

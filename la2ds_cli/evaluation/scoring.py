@@ -122,11 +122,12 @@ def _measure(variant: Variant, inputs: Inputs) -> Measures:
     if variant.feature in inputs.measured:
         return inputs.measured[variant.feature]
     protocol, seed = inputs.protocol, inputs.config.evaluate.seed
-    test = [views[0] for views in variant.views([clip.pose for clip in inputs.clips])]
+    features = variant.by_frame or variant.views
+    test = [views[0] for views in features([clip.pose for clip in inputs.clips])]
     videos = [clip.id for clip in inputs.clips]
     measures: dict[Key, Measure] = {}
     if inputs.labels is not None:
-        fit = [views[0] for views in variant.views(inputs.fit)]
+        fit = [views[0] for views in features(inputs.fit)]
         measures |= measure_phases(fit, test, inputs.labels, protocol, seed)
     measures["kendalls_tau", ""] = measure_tau(test, videos, protocol.tau_stride, seed)
     inputs.measured[variant.feature] = measures

@@ -54,6 +54,12 @@ def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
     return centre_and_scale(fill_gaps(pose.xy), get_skeleton(pose.skeleton))
 
 
+def value_range(value: FloatArray) -> FloatArray:
+    """(D,) range of each column of value (T, D), between the percentiles RANGE."""
+    low, high = np.percentile(value, RANGE, axis=0)
+    return high - low
+
+
 def movement_of(joints: FloatArray) -> FloatArray:
     """(T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over the
     clip, in units of the movement of all joints together.

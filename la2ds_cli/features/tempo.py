@@ -11,8 +11,15 @@ import numpy as np
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
-from la2ds_cli.features.resample import frame_period
+from la2ds_cli.features.pose_features import (
+    both_movements,
+    centre_and_scale,
+    fill_gaps,
+    movement_of,
+    value_range,
+    with_velocity,
+)
+from la2ds_cli.features.resample import frame_period, interpolate, resample_pose, time_grid
 
 SMOOTHING = 1.5  # frames, standard deviation: estimated joints jitter, which is no movement
 FAST = 95  # percentile of the speeds that is the clip's tempo; rests say nothing about it
@@ -43,3 +50,35 @@ def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
     duration = float(pose.time[-1] - pose.time[0])
     least = max(LOWEST_RATE, LEAST_FRAMES / duration)
     return min(train.fps, max(least, peak_speed(pose) / train.tempo))
+
+
+TRAVEL = 2.0  # torso lengths; a body that crosses more of the picture is followed by a camera
+REACH = 2  # frames on each side of a frame over which a velocity is taken
+JITTER = 1.0  # frames, standard deviation of the smoothing
+LEAST_VELOCITY = 1e-3  # units of the movement; a still clip is not amplified
+HIGHEST_RATE = 30.0  # frames per second; faster film shows no other movement
+
+
+def paced_movement(pose: PoseSequence) -> FloatArray:
+    """(T, 8K) float64: `both_movements` and their velocity, which no tempo changes: it is in units
+    of the clip's own velocities, where `pose_features.movement` has it per frame.
+
+    Joints are smoothed over a frame. The movement in the image counts less the farther the body
+    travels over it beyond TRAVEL, since then it is mostly the camera's. Gaps are interpolated.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    rate = 1 / frame_period(pose.time, pose.fps)
+    grid = time_grid(pose.time, min(rate, HIGHEST_RATE))
+    sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
+    joints = gaussian_filter1d(fill_gaps(sampled.xy), JITTER, axis=0, mode="nearest")
+    skeleton = get_skeleton(pose.skeleton)
+    about_root, torso = centre_and_scale(joints, skeleton)
+    root = (joints / torso)[:, list(skeleton.root)].mean(axis=1)
+    travelled = float(np.linalg.norm(value_range(root)))
+    in_image = min(1.0, TRAVEL / max(travelled, TRAVEL)) * movement_of(joints / torso)
+    position = np.concatenate([in_image, movement_of(about_root)], axis=1)
+    velocity = with_velocity(position, 1.0, REACH)[:, position.shape[1] :]
+    unit = float(np.sqrt((value_range(velocity) ** 2).sum() / 8))
+    moving = np.concatenate([position, velocity / max(unit, LEAST_VELOCITY)], axis=1)
+    return interpolate(moving, grid, pose.time)

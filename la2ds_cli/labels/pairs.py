@@ -20,6 +20,7 @@ from la2ds_cli.alignment.clip_features import (
     joint_features,
     nearest_view,
     views_of_b,
+    with_movement,
 )
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
@@ -36,6 +37,8 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
+from la2ds_cli.embedding.trained import run_spread
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.labels.vote import Correspondence
 
 
@@ -67,9 +70,11 @@ def compute_features(
     settings = request.settings
     problems: dict[str, UserError] = {}
     modalities: dict[str, Modalities] = {}
+    spread = 0.0
     if kind == "model":
         run, device = request.run, request.device
         modalities, problems = _embeddings(project, run, list(poses), device, progress)
+        spread = run_spread(project, run)
     pooled = settings.uses_references and settings.pool
     fps = common_rate(list(poses.values()))
     reference = next(iter(poses))
@@ -84,8 +89,10 @@ def compute_features(
         joints[clip] = joint_features(pose, views[chosen], mirrored=bool(chosen))
         if kind == "pose":
             modalities[clip] = (views[chosen],)
-        elif pooled and clip in modalities:
-            modalities[clip] = (*modalities[clip], views[chosen])
+        elif clip in modalities:
+            shown = mirror(pose) if chosen else pose
+            feature = with_movement(modalities[clip][0], shown, spread, settings.movement)
+            modalities[clip] = (feature, views[chosen]) if pooled else (feature,)
     return ClipFeatures(kind, modalities, joints, frozenset(mirrored), problems)
 
 

@@ -266,6 +266,7 @@ class Records:
             "step": state.step,
             "validation_error": result.error,
             "rank": result.rank,
+            "spread": result.spread,
             "collapsed": bool(result.collapse),
         }
         if best:

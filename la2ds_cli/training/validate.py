@@ -36,12 +36,15 @@ class Validation:
     and 2 is normal: one movement is a curve, and most of its spread lies along it. variance: mean
     squared distance from the mean embedding as a share of the mean squared length, 0 to 1. answers:
     distinct nearest frames as a share of the matched frames; 1 / frames = all have the same one.
+    spread: how far an embedding lies from the mean of its clip, root mean square: the unit in which
+    embeddings are added to other features.
     """
 
     error: float
     rank: float
     variance: float
     answers: float
+    spread: float
 
     @property
     def collapse(self) -> str:
@@ -111,6 +114,7 @@ def synthetic_warp_error(
         effective_rank(value),
         relative_variance(value),
         float(np.mean(answers)),
+        float(np.sqrt(np.mean([first.var(axis=0).sum() for first in originals]))),
     )
 
 

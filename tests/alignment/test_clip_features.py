@@ -7,9 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.clip_features import common_rate, nearest_view, pose_feature, views_of_b
+from la2ds_cli.alignment.clip_features import (
+    MOVEMENT_SPREAD,
+    common_rate,
+    nearest_view,
+    pose_feature,
+    views_of_b,
+    with_movement,
+)
 from la2ds_cli.features.pose_features import mirror, movement
-from tests.movement import sequence
+from la2ds_cli.features.tempo import paced_movement
+from tests.movement import sequence, warped_phase
 
 
 def test_a_clip_at_the_common_rate_is_left_alone() -> None:
@@ -56,3 +64,23 @@ def test_a_pause_of_the_camera_is_no_frame_rate() -> None:
 
 def test_single_frames_have_a_rate() -> None:
     assert common_rate([sequence(np.array([0.5])), sequence(np.array([0.2]))]) == 20.0
+
+
+def test_one_distance_adds_the_movement_to_the_embedding_in_units_of_its_spread() -> None:
+    pose = sequence(warped_phase(30, 1))
+    embedding = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
+    joined = with_movement(embedding, pose, spread=2.0, weight=0.5)
+    moved = paced_movement(pose) / MOVEMENT_SPREAD
+    for a, b in ((0, 7), (3, 29)):
+        apart = ((embedding[a] - embedding[b]) ** 2).sum() / 4
+        apart += 0.5 * ((moved[a] - moved[b]) ** 2).sum()
+        assert ((joined[a] - joined[b]) ** 2).sum() == pytest.approx(apart, rel=1e-4)
+
+
+@pytest.mark.parametrize(("spread", "weight"), [(0.0, 1.0), (2.0, 0.0)])
+def test_an_embedding_of_unknown_spread_or_without_weight_stays_alone(
+    spread: float, weight: float
+) -> None:
+    pose = sequence(warped_phase(30, 1))
+    embedding = np.ones((30, 5), np.float32)
+    assert with_movement(embedding, pose, spread, weight) is embedding

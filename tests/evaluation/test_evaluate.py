@@ -139,7 +139,7 @@ def test_best_raw_pose_reports_its_choice_and_all_candidates(
     raw = labelled[1]["features"]["raw_pose"]["event_transfer"]
     for key in ("median_percent", "mean_percent", "p90_percent", "median_seconds", "mean_seconds"):
         tried = {name: row[key] for name, row in best["variants"].items()}
-        assert len(tried) == 8
+        assert len(tried) == 10
         assert tried[best["best_variants"][key]] == min(tried.values())
         assert best["event_transfer"][key] == min(tried.values())
         assert tried["plain, closed ends"] == raw[key]

@@ -4,20 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from movement import sequence, warped_phase
 
 from la2ds_cli.core.config_sections import TrainConfig
+from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import resample_pose, time_grid
-from la2ds_cli.features.tempo import LEAST_FRAMES, peak_speed, sampling_rate
+from la2ds_cli.features.tempo import LEAST_FRAMES, paced_movement, peak_speed, sampling_rate
+from tests.movement import sequence, warped_phase
 
 
-def test_slow_motion_has_a_lower_peak_speed_by_its_factor():
+def test_slow_motion_has_a_lower_peak_speed_by_its_factor() -> None:
     real = sequence(warped_phase(60, seed=1), fps=30.0)
     slow = replace(real, time=real.time * 4)
     assert peak_speed(slow) == pytest.approx(peak_speed(real) / 4)
 
 
-def test_peak_speed_depends_neither_on_the_camera_nor_much_on_the_frame_rate():
+def test_peak_speed_depends_neither_on_the_camera_nor_much_on_the_frame_rate() -> None:
     phase = warped_phase(240, seed=2)
     fine = sequence(phase, fps=120.0)
     near = sequence(phase, fps=120.0, scale=150.0)
@@ -26,17 +27,17 @@ def test_peak_speed_depends_neither_on_the_camera_nor_much_on_the_frame_rate():
     assert peak_speed(coarse) == pytest.approx(peak_speed(fine), rel=0.1)
 
 
-def test_one_movement_at_two_tempos_is_sampled_in_as_many_frames():
+def test_one_movement_at_two_tempos_is_sampled_in_as_many_frames() -> None:
     real = sequence(warped_phase(90, seed=3), fps=30.0)
     slow = sequence(np.interp(np.linspace(0, 89, 540), np.arange(90), warped_phase(90, seed=3)))
     slow = replace(slow, time=np.arange(540) / 30.0, fps=30.0)
-    train = TrainConfig(fps=20.0, tempo=0.2)
+    train = TrainConfig(fps=20.0, tempo=0.4)
     frames = [len(time_grid(pose.time, sampling_rate(pose, train))) for pose in (real, slow)]
-    assert frames[1] == pytest.approx(frames[0], rel=0.1)
+    assert frames[1] == pytest.approx(frames[0], rel=0.15)
     assert frames[0] < 60  # fewer than at train.fps
 
 
-def test_rate_lies_between_the_least_frames_and_fps():
+def test_rate_lies_between_the_least_frames_and_fps() -> None:
     pose = sequence(warped_phase(60, seed=1))
     assert sampling_rate(pose, TrainConfig(fps=20.0)) == 20.0
     assert sampling_rate(pose, TrainConfig(fps=20.0, tempo=1e-6)) == 20.0
@@ -45,10 +46,47 @@ def test_rate_lies_between_the_least_frames_and_fps():
     assert len(time_grid(still.time, rate)) == LEAST_FRAMES + 1
 
 
-def test_gaps_and_a_single_frame():
+def test_gaps_and_a_single_frame() -> None:
     pose = sequence(warped_phase(60, seed=1))
     gaps = replace(pose, xy=pose.xy.copy())
     gaps.xy[10:14, 3] = np.nan
     assert peak_speed(gaps) == pytest.approx(peak_speed(pose), rel=0.2)
     assert peak_speed(pose.cut(0, 1)) == 0.0
     assert sampling_rate(pose.cut(0, 1), TrainConfig(tempo=0.4)) == 20.0
+
+
+def test_paced_movement_is_the_same_in_slow_motion() -> None:
+    phase = warped_phase(60, seed=4)
+    real = sequence(phase, fps=30.0)
+    slow = sequence(np.interp(np.linspace(0, 59, 240), np.arange(60), phase), fps=30.0)
+    fast, slowed = paced_movement(real), paced_movement(slow)
+    at = np.interp(np.arange(60), np.linspace(0, 59, 240), np.arange(240))
+    matched = slowed[np.rint(at).astype(int)]
+    inner = slice(4, -4)  # velocities are held at the ends
+    error = np.sqrt(((matched - fast)[inner] ** 2).sum(axis=1))
+    spread = np.sqrt(fast.var(axis=0).sum())
+    assert np.median(error) < 0.15 * spread
+    # The velocity per frame, which `movement` has, is a quarter.
+    blocks = movement(slow).shape[1] // 2
+    quarter = np.abs(movement(slow)[:, blocks:]).max() / np.abs(movement(real)[:, blocks:]).max()
+    assert quarter < 0.4
+
+
+def test_movement_in_the_image_counts_less_where_a_camera_follows() -> None:
+    phase = warped_phase(60, seed=5)
+    still = sequence(phase)
+    followed = replace(still, xy=still.xy + np.linspace(0, 6000, 60)[:, None, None])
+    in_image = 2 * 13
+    assert np.ptp(paced_movement(followed)[:, :in_image], axis=0).max() < 0.1
+    assert np.ptp(paced_movement(still)[:, :in_image], axis=0).max() > 0.3
+
+
+def test_rate_of_paced_movement_does_not_matter() -> None:
+    phase = warped_phase(240, seed=6)
+    fine = sequence(phase, fps=120.0)
+    coarse = resample_pose(fine, time_grid(fine.time, 30.0))
+    assert len(paced_movement(fine)) == 240
+    at = np.interp(coarse.time, fine.time, np.arange(240)).round().astype(int)
+    spread = np.sqrt(paced_movement(coarse).var(axis=0).sum())
+    error = paced_movement(fine)[at] - paced_movement(coarse)
+    assert np.sqrt((error**2).sum(axis=1)).max() < 0.05 * spread
