@@ -137,8 +137,8 @@ def same_input(method: str, reads: str) -> bool:
     return known is not None and known.input == "2D heatmaps" and reads == "heatmap"
 
 
-# The joints' own movement would vote beside every embedding and hide what a method learned.
-ALONE = "align.pool=false"
+# The joints' own movement beside every embedding would hide what a method learned.
+ALONE = ("align.pool=false", "align.movement=0")
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Method:
 
 def common_config(project: Project, settings: Sequence[str]) -> Config:
     """The settings that all methods share."""
-    return project.config(overrides=[ALONE, *settings])
+    return project.config(overrides=[*ALONE, *settings])
 
 
 def shipped_methods() -> list[str]:

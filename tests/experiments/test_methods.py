@@ -28,7 +28,7 @@ def test_all_methods_get_the_same_steps_and_alignment(tmp_path: Path) -> None:
     settings = ["train.batch_size=3"]
     for name in shipped_methods():
         config = find_methods([name])[0].config(project, settings, 7)
-        assert (config.train.steps, config.train.batch_size, config.train.seed) == (1200, 3, 7)
+        assert (config.train.steps, config.train.batch_size, config.train.seed) == (400, 3, 7)
         assert (config.align.band, config.align.pool) == (0.25, False)
     given = find_methods(["lav"])[0].config(project, ["train.steps=9", "align.pool=true"], 0)
     assert (given.train.steps, given.align.pool) == (9, True)

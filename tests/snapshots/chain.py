@@ -54,10 +54,14 @@ class Chain:
         return " ".join(arguments).replace(f"{self.root}/", "")
 
 
-def open_old_project(folder: Path) -> Path:
-    """A copy of the old project in `folder`, which may be written to."""
+def open_old_project(folder: Path, preset: str = "default-0.1") -> Path:
+    """A copy of the old project in `folder`, which may be written to. preset: what its project.toml
+    names; it was made with `default`, which has other settings since."""
     project = folder / "project"
     shutil.copytree(OLD_PROJECT, project)
+    settings = project / "project.toml"
+    text = settings.read_text("utf-8").replace('preset = "default"', f'preset = "{preset}"')
+    settings.write_text(text, "utf-8")
     return project
 
 
