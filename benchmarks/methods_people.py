@@ -130,10 +130,13 @@ def result(data: Path, work: Path, runs: Runs, facts: dict[str, Any]) -> Benchma
     labels = {method.name: method.label for method in methods} | LABELS
     people = {fold.person(clip) for fold in both for clip in fold.info}
     made = BenchmarkResult("people", "Golf, events that people set", (TASKS["transfer"],), facts)
+    phases = sorted({p.name for rows in both[0].project.phases().values() for p in rows})
     made.reads = {m.name: m.config(both[0].project, runs.settings, 0).model.input for m in methods}
     for number, kind in enumerate(DATA.kinds):
-        about = {"split": "people", "clips": len(people), "phases": [], "events": "phases"}
-        table = TableResult(DATA.title(kind), DATA.title(kind), {**about, "protocol": {}})
+        about = {"split": "people", "clips": len(people), "events": "set by people"}
+        table = TableResult(
+            *(DATA.title(kind), DATA.title(kind), {**about, "phases": phases, "protocol": {}})
+        )
         into = ProjectResult(table, Source(), shares_runs=number > 0)
         into.rates = {} if number else rates
         # Rows without a run have no figures.

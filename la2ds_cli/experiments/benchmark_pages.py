@@ -63,13 +63,17 @@ def page_table(part: TaskTable, paper: str = "paper {}") -> Table:
 
 def winners_table(known: Sequence[Winner]) -> Table:
     """Who wins where, a row for each figure."""
-    columns = ["data", "figure", "best", "not significantly worse"]
+    columns = ["data", "figure", "best", "best method", "not significantly worse"]
     rows = []
     for winner in known:
         tied = "; ".join(f"{one.label} {one.value}" for one in winner.tied())
         best = Cell(f"{winner.label} {winner.value}", rank=2 if winner.baseline else 1)
         figure = PREFIX.get(winner.table, "") + winner.heading
-        rows.append(Row([Cell(winner.group), Cell(figure), best, Cell(tied or "none")]))
+        method = winner.best_method()
+        beside = f"{method.label} {method.value} (p = {method.adjusted:.2g})" if method else ""
+        texts = (winner.group, figure, beside, tied or "none")
+        group, name, second, others = map(Cell, texts)
+        rows.append(Row([group, name, best, second, others]))
     return Table([Column(name, kind="text") for name in columns], rows)
 
 

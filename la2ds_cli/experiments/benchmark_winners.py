@@ -26,12 +26,14 @@ from la2ds_cli.experiments.significance import (
 
 @dataclass(frozen=True)
 class Compared:
-    """Another row beside the best one. difference: its figure less that of the best. p: of no
-    difference; adjusted: after Holm's correction over all comparisons of its table."""
+    """Another row beside the best one. baseline: it is no method that was trained. difference: its
+    figure less that of the best. p: of no difference; adjusted: after Holm's correction over all
+    comparisons of its table."""
 
     name: str
     label: str
     value: str
+    baseline: bool
     difference: float
     p: float
     adjusted: float
@@ -64,6 +66,11 @@ class Winner:
         """The rows that are not significantly worse."""
         return [one for one in self.others if one.ties]
 
+    def best_method(self) -> Compared | None:
+        """The best method where a baseline wins, None where a method does."""
+        methods = (one for one in self.others if not one.baseline)
+        return next(methods, None) if self.baseline else None
+
 
 def winners(result: BenchmarkResult) -> list[Winner]:
     """One for each column of ours that has resamples, in the order of the tables."""
@@ -79,7 +86,8 @@ def how_to_read(known: list[Winner]) -> str:
         "are not significantly worse: the difference of two rows over the same clips "
         "in pairs, with the variance over seeds of both; two-sided p of Student's t, Holm's "
         f"correction over all pairs of rows in all columns of a table ({many}), level {LEVEL:g}. "
-        "The best raw pose is chosen on these very clips."
+        "Where a baseline is best, the best method stands beside it with its p after the "
+        "correction. The best raw pose is no method that a user has: it is chosen on these clips."
     )
 
 
@@ -119,7 +127,7 @@ def _winner(
         one = found[key]
         compared.append(
             Compared(
-                *(line.name, line.label, line.cells[n].shown()[0]),
+                *(line.name, line.label, line.cells[n].shown()[0], line.baseline),
                 *(turn * one.value, one.p, adjusted[key]),
             )
         )

@@ -98,6 +98,10 @@ def test_the_best_row_wins_with_those_that_are_not_worse(two: BenchmarkResult) -
 def test_a_baseline_wins_where_it_is_best(two: BenchmarkResult) -> None:
     squats = _by_column(two)["squats", MEDIAN]
     assert (squats.name, squats.baseline, squats.tied()) == ("pose", True, [])
+    method = squats.best_method()
+    assert method is not None
+    assert (method.name, method.ties) == ("best", False)
+    assert _by_column(two)["swings", MEDIAN].best_method() is None
 
 
 def test_every_pair_of_every_column_is_counted(two: BenchmarkResult) -> None:
@@ -135,7 +139,7 @@ def test_one_row_is_compared_with_nothing() -> None:
 def test_all_formats_say_who_wins(two: BenchmarkResult, tmp_path: Path) -> None:
     page = markdown(two)
     assert "## Who wins where" in page
-    assert "| squats | event transfer median | *pose 0.99* | none |" in page
+    assert "| squats | event transfer median | *pose 0.99* | best 2.0" in page
     assert "36 in Event transfer" in page
     assert "Who wins where" in html_page(two).decode()
     sentence = "squats, event transfer median: pose 0.99; not significantly worse: none"
