@@ -52,7 +52,7 @@ class Difference:
         """Two-sided, of no difference; NaN where a variance is unknown.
 
         The degrees of freedom of the sum are Satterthwaite's (1946)."""
-        from scipy.stats import t
+        from scipy.special import stdtr
 
         total = sum(variance for variance, _ in self.parts)
         if math.isnan(total):
@@ -60,7 +60,7 @@ class Difference:
         if abs(self.value) <= _ROUNDING or total <= _ROUNDING**2:
             return float(abs(self.value) <= _ROUNDING)
         freedom = total**2 / sum(variance**2 / each for variance, each in self.parts)
-        return float(2 * t.sf(abs(self.value) / math.sqrt(total), freedom))
+        return float(2 * stdtr(freedom, -abs(self.value) / math.sqrt(total)))
 
 
 def difference(first: Sample, second: Sample, clips: int) -> Difference:
