@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -39,7 +38,13 @@ from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.gaps import CLEAR, SharedRows, all_rows, shared_rows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import is_monotone, smooth_match, speed_ratio
-from la2ds_cli.alignment.request import AlignRequest, PreparedPair, check_skeletons, prepare_pair
+from la2ds_cli.alignment.request import (
+    AlignRequest,
+    ChosenKind,
+    PreparedPair,
+    check_skeletons,
+    prepare_pair,
+)
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -82,8 +87,9 @@ def align_pair(
 ) -> AlignResult:
     """Align two prepared clips, or parts of them; see find_alignment."""
     progress = progress or Progress()
+    request = replace(request, run=pair.choice.run(request.run))
     settings = request.settings
-    if pair.choice.kind == "model":
+    if pair.choice.kind != "pose":
         match = match_by_model(project, pair, request, progress, cache)
     else:
         match = match_by_pose(project, pair, settings, cache)
@@ -270,7 +276,7 @@ def _match(
     modalities: Sequence[Modalities],
     references: Sequence[str],
     settings: AlignConfig,
-    kind: Literal["model", "pose"],
+    kind: ChosenKind,
     rows: SharedRows,
     cache: AlignmentCache,
 ) -> Match:
@@ -295,7 +301,7 @@ def match_features(
     features_b: Modalities,
     rows: SharedRows,
     settings: AlignConfig,
-    kind: Literal["model", "pose"],
+    kind: ChosenKind,
     estimates: Callable[[Modalities, Modalities], FloatArray] | None,
 ) -> Match:
     """Match the `rows` of two clips. kind: what the first modality is. estimates: those through

@@ -34,7 +34,7 @@ STEP = 0.3  # frames
 TIMING = 0.01  # share of B's length
 NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
 CONSENSUS = 1.5 / NORMAL
-DIRECT = {"pose": 1.9 / NORMAL, "model": 3.4 / NORMAL}
+DIRECT = {"pose": 1.9 / NORMAL, "model": 3.4 / NORMAL, "base": 3.4 / NORMAL}
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def certainty(
     """Certainty of the match `position` (N,), in frames of B, of clips with features (N, D) and
     (M, D).
 
-    kind: `model` or `pose`, what the features are. skip: what a frame at an open end costs, in mean
-    squared nearest-neighbour distances; infinite = the ends are closed. disagreement: (N,) spread
-    of the estimates through reference clips in frames of B, None for a direct alignment.
+    kind: `model`, `base` or `pose`, what the features are. skip: what a frame at an open end costs,
+    in mean squared nearest-neighbour distances; infinite = the ends are closed. disagreement: (N,)
+    spread of the estimates through reference clips in frames of B, None for a direct alignment.
     """
     factor = DIRECT[kind] if disagreement is None else CONSENSUS
     spread = order_spread(a, b, position, skip) ** 2 + STEP**2 + (TIMING * len(b)) ** 2

@@ -12,17 +12,24 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.types import PoseSequence
 
-FeatureKind = Literal["auto", "model", "pose"]
+ChosenKind = Literal["model", "base", "pose"]
+FeatureKind = Literal["auto", "model", "base", "pose"]
+
+
+def features_name(features: str, run: str) -> str:
+    """The features of a result for people. features: of ChosenKind."""
+    return {"model": f"model of run {run}", "base": "base model"}.get(features, "raw poses")
 
 
 @dataclass(frozen=True)
 class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
-    features: `auto` uses the model of `run` where it has one, and raw poses otherwise. method:
+    features: `auto` uses the model of `run` where it has one, and otherwise the base model or raw
+    poses, by a label-free check. method:
     overrides config.align.method. device: where networks run, for poses and embeddings.
     """
 
@@ -41,12 +48,16 @@ class AlignRequest:
 @dataclass(frozen=True)
 class FeatureChoice:
     """The kind of features by which clips are compared. reason: a sentence for the user why raw
-    poses are used, empty when they were asked for or the model is used. warning: a sentence when
-    the model is not to be relied on, else empty."""
+    poses or the base model are used, empty when they were asked for or the model of the run is
+    used. warning: a sentence when the model is not to be relied on, else empty."""
 
-    kind: Literal["model", "pose"]
+    kind: ChosenKind
     reason: str
     warning: str = ""
+
+    def run(self, run: str) -> str:
+        """The run whose embeddings are used: `run`, or BASE_RUN for the base model."""
+        return BASE_RUN if self.kind == "base" else run
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ def prepare_pair(
     from la2ds_cli.poses.verdict import note_weakness
 
     get_method(request.settings.method)
-    choice = choose_features(project, request.run, request.features)
+    choice = choose_features(project, request.run, request.features, request.device, progress)
     if choice.warning:
         progress.note(choice.warning)
     poses_config, device = request.config.poses, request.device
@@ -104,16 +115,23 @@ def _clip(project: Project, video_id: str) -> Video:
     return clip
 
 
-def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureChoice:
-    """The features that `wanted` means; `auto` takes the model where the run has one.
+def choose_features(
+    project: Project,
+    run: str,
+    wanted: FeatureKind,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+) -> FeatureChoice:
+    """The features that `wanted` means; `auto` takes the model where the run has one, and the base
+    model where there is none and a check on the clips of the project allows it.
 
     Raises UserError (exit 4) for a missing model that was asked for, and for a run other than the
     default one that does not exist.
     """
     from la2ds_cli.embedding.trained import has_model, weakness
 
-    if wanted == "pose":
-        return FeatureChoice("pose", "")
+    if wanted in ("pose", "base"):
+        return FeatureChoice(wanted, "")
     if has_model(project, run):
         return FeatureChoice("model", "", weakness(project, run))
     if wanted == "model" or run != DEFAULT_RUN:
@@ -122,7 +140,20 @@ def choose_features(project: Project, run: str, wanted: FeatureKind) -> FeatureC
             hint=f"la2ds train --run {run} trains it; --features pose needs no model",
             exit_code=ExitCode.UNUSABLE,
         )
-    return FeatureChoice("pose", "no trained model: aligned on raw poses")
+    from la2ds_cli.alignment.agreement import check_base
+
+    check = check_base(project, device, progress)
+    if check is None:
+        return FeatureChoice("pose", "no trained model: aligned on raw poses")
+    figures = f"{check.base:.1f} % against {check.pose:.1f} % of raw poses"
+    if check.passed:
+        return FeatureChoice(
+            "base", f"no trained model: aligned on the base model (label-free check: {figures})"
+        )
+    return FeatureChoice(
+        "pose",
+        f"no trained model: aligned on raw poses (label-free check of the base model: {figures})",
+    )
 
 
 def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:

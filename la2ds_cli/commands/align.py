@@ -104,8 +104,10 @@ def align(
 
 
 def _show(console: Console, result: AlignResult) -> None:
+    from la2ds_cli.alignment.request import features_name
+
     alignment = result.alignment
-    by = f"model of run {result.run}" if alignment.features == "model" else "raw poses"
+    by = features_name(alignment.features, result.run)
     console.line(f"A: {result.a.id}, {len(alignment.time_a)} frames")
     console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
     console.line(f"aligned by {alignment.method} on {by}" + (", B mirrored" * alignment.mirrored))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.project import Project
 
 HERE = Path()
-FeaturesChoice = Literal["auto", "model", "pose"]  # as alignment.clip_features.FeatureKind
+FeaturesChoice = Literal["auto", "model", "base", "pose"]  # as alignment.clip_features.FeatureKind
 ProjectOption = Annotated[
     Path,
     typer.Option("--project", envvar="LA2DS_PROJECT", metavar="DIR", help="Project directory."),
@@ -38,8 +38,8 @@ FeaturesOption = Annotated[
     FeaturesChoice,
     typer.Option(
         "--features",
-        metavar="auto|model|pose",
-        help="auto: the run's model where there is one, raw poses otherwise.",
+        metavar="auto|model|base|pose",
+        help="auto: the run's model where there is one, else the base model or raw poses.",
     ),
 ]
 MethodOption = Annotated[

@@ -84,6 +84,8 @@ def plot_embeddings(
 
 
 def _show(console: Console, result: EmbeddingPlot) -> None:
+    from la2ds_cli.alignment.request import features_name
+
     rows = [
         (
             clip.video,
@@ -94,7 +96,7 @@ def _show(console: Console, result: EmbeddingPlot) -> None:
         for clip in result.clips
     ]
     console.table(("clip", "frames", "length", "phases"), rows)
-    by = f"model of run {result.run}" if result.features == "model" else "raw poses"
+    by = features_name(result.features, result.run)
     console.line(f"features: {by}")
     if result.projection.explained is not None:
         first, second = result.projection.explained

@@ -101,6 +101,8 @@ def retrieve(
 
 
 def _show(console: Console, result: RetrievalResult) -> None:
+    from la2ds_cli.alignment.request import features_name
+
     rows = [
         (
             f"{query.video}@{query.time:.2f}",
@@ -112,7 +114,7 @@ def _show(console: Console, result: RetrievalResult) -> None:
         for hit in query.hits
     ]
     console.table(("query", "found", "distance", "phase"), rows)
-    by = f"model of run {result.run}" if result.features == "model" else "raw poses"
+    by = features_name(result.features, result.run)
     console.line(f"compared by {by}")
     console.line(_searched(result.searched))
     if result.agreement is not None:

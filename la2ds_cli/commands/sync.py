@@ -96,8 +96,10 @@ def sync(
 
 
 def _show(console: Console, result: SyncResult) -> None:
+    from la2ds_cli.alignment.request import features_name
+
     aligned, timeline = result.alignment, result.timeline
-    by = f"model of run {aligned.run}" if aligned.alignment.features == "model" else "raw poses"
+    by = features_name(aligned.alignment.features, aligned.run)
     note = ", B mirrored" * aligned.alignment.mirrored
     console.line(f"{aligned.b.id} at the speed of {aligned.a.id}")
     console.line(f"aligned by {aligned.alignment.method} on {by}{note}")

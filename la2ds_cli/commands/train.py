@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -31,6 +31,14 @@ def train(
             "--input",
             metavar="|".join(get_args(ModelInput)),
             help="What the network reads; rgb: frames, by gtcc, lav, sal, tcc, tcn, vaot, vava.",
+        ),
+    ] = None,
+    start: Annotated[
+        Literal["base"] | None,
+        typer.Option(
+            "--from",
+            metavar="base",
+            help="Start from the base model, with the preset base, not from random weights.",
         ),
     ] = None,
     preset: Annotated[
@@ -63,6 +71,7 @@ def train(
     \b
       la2ds train --project swings --max-minutes 30
       la2ds train --run wide --set model.width=256 --set train.steps=4000
+      la2ds train --from base --max-minutes 1
       la2ds train --run frames --method tcc --input rgb
       torchrun --nproc-per-node 2 --no-python la2ds train
     """
@@ -77,7 +86,7 @@ def train(
     first = Processes.from_environment().first
     with Console(as_json=as_json, quiet=quiet or not first) as console:
         opened = open_project(project)
-        preset, chosen = method_recipe(method, preset)
+        preset, chosen = method_recipe(method, preset or start)
         if reads is not None:
             chosen = [*chosen, f"model.input={reads}"]
         with opened.lock() if first else nullcontext():
@@ -91,6 +100,7 @@ def train(
                     overwrite=overwrite,
                     progress=console.progress,
                     tensorboard=tensorboard,
+                    from_base=start is not None,
                 )
             except ReportedElsewhere as error:
                 raise typer.Exit(error.exit_code) from error

@@ -208,6 +208,7 @@ def _named(row: Mapping[str, Any]) -> str:
 
 
 def _show(console: Console, result: PropagationResult) -> None:
+    from la2ds_cli.alignment.request import features_name
     from la2ds_cli.labels.clip_labels import boundary_rows
 
     console.items(result.items)
@@ -232,7 +233,7 @@ def _show(console: Console, result: PropagationResult) -> None:
                 for row in rows[:10]
             ],
         )
-    by = f"model of run {result.run}" if result.features == "model" else "raw poses"
+    by = features_name(result.features, result.run)
     count = len(result.sources)
     console.line(f"propagated from {count} labelled clip{'s' * (count != 1)} by {by}")
     if result.merged:

@@ -26,6 +26,7 @@ from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 
 PROJECT_FILE = "project.toml"
 DEFAULT_RUN = "default"
+BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
 
 
 class Project:

@@ -177,7 +177,8 @@ class Alignment:
     low, high: (N,) float64, interval in frames of B that holds the true moment of a frame of A in
     90 % of cases, NaN = no counterpart.
     time_a, frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices.
-    features: `model` or `pose`. method: name of the alignment method. mirrored: B was mirrored.
+    features: `model`, `base` or `pose`. method: name of the alignment method. mirrored: B was
+    mirrored.
     """
 
     path: IntArray

@@ -16,9 +16,11 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding.base import BaseEmbedder
 from la2ds_cli.embedding.embedder import Embedder, FrameFeatureSource
+from la2ds_cli.features.body_joints import BODY, joint_sources
 from la2ds_cli.features.frame_features import frame_feature_reader
 
 if TYPE_CHECKING:
@@ -30,7 +32,11 @@ WEAK = 10.0  # % synthetic warp error above which the user is warned; good runs 
 
 
 def checkpoint_path(project: Project, run: str) -> Path:
-    """The weights that compute the embeddings of a run."""
+    """The weights that compute the embeddings of a run; BASE_RUN is the base model."""
+    if run == BASE_RUN:
+        from la2ds_cli.training.base_weights import base_path
+
+        return base_path()
     return project.run_dir(run) / "best.safetensors"
 
 
@@ -161,7 +167,10 @@ def torch_embedder(
 def load_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """The trained embedder of a run, by torch. Raises UserError as load_network does."""
+    """The trained embedder of a run, by torch. Raises UserError as load_network does, and as
+    base_embedder for BASE_RUN."""
+    if run == BASE_RUN:
+        return base_embedder(device=device)
     trained = load_network(project, run)
     return torch_embedder(
         trained.network,
@@ -172,6 +181,23 @@ def load_embedder(
         frame_feature_reader(project, trained.config, trained.frames, device),
         spread_of(trained.facts),
     )
+
+
+def base_embedder(skeleton: str = BODY, device: DeviceName = "auto") -> Embedder:
+    """The embedder of the base model, by torch, which reads poses of every skeleton of a body.
+
+    skeleton: of the poses that will be embedded, checked here. Raises UserError if it is none of a
+    body (exit 5), and if the weights are damaged (exit 3).
+    """
+    from la2ds_cli.training.base_weights import base_key, load_base
+    from la2ds_cli.training.network import build_network
+
+    joint_sources(skeleton)
+    weights, config, facts = load_base()
+    network = build_network(config.model, config.heatmap, get_skeleton(BODY), 0)
+    network.load_state_dict(weights)
+    plain = torch_embedder(network, config, BODY, base_key(), resolve_device(device))
+    return BaseEmbedder(plain.forward, config, BODY, plain.key, spread=spread_of(facts))
 
 
 def run_frames(project: Project, run: str) -> FrameFeatureSource | None:

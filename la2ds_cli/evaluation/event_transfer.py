@@ -241,13 +241,15 @@ def _pairs_sharing_events(clips: Sequence[EvaluationClip], allowed: PairFilter |
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-_OPPONENTS = ("time_only", "raw_pose_best", "untrained")
+_SUBJECTS = ("model", "base", "raw_pose_best")
+_OPPONENTS = ("time_only", "raw_pose_best", "base", "untrained")
 
 
 def compare(
     errors: Mapping[str, Sequence[Sequence[TransferError]]], videos: int, seed: int
 ) -> list[dict[str, Any]]:
-    """The model, or the best raw pose where there is no model, against the other baselines.
+    """The model, or where there is none the base model or else the best raw pose, against the
+    baselines.
 
     errors: of each feature set, one list for each of its runs, from the same trims and pairs; the
     median of several runs is the mean of their medians. JSON-able rows: `ratio` is the
@@ -255,7 +257,7 @@ def compare(
     `difference_percent` the subject's median less the opponent's, `interval_percent` its 95 %
     bootstrap interval over videos.
     """
-    subject = "model" if "model" in errors else "raw_pose_best"
+    subject = next((name for name in _SUBJECTS if name in errors), "raw_pose_best")
     if not _complete(errors, subject):
         return []
     mine = _median(errors[subject])

@@ -264,7 +264,7 @@ def embedder_set(
     return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
 
 
-FEATURE_NAMES = ("model", "raw_pose", "raw_pose_best", "time_only", "untrained")
+FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "untrained")
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -316,6 +316,8 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
     sets = baseline_sets(request.references, request.config.align)
     if request.wants("model", "untrained"):
         sets += _network_sets(request, warnings)
+    if request.wants("base"):
+        sets += _base_set(request, warnings)
     chosen = [s for s in sets if request.wants(s.name)]
     if not chosen:
         raise UserError(
@@ -346,6 +348,22 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     if request.wants("untrained"):
         sets.append(_untrained_set(request, embedders.get(runs[0])))
     return sets
+
+
+def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
+    """The base model's set; none, with a warning, for a skeleton that it does not read, unless the
+    set was asked for by name."""
+    from la2ds_cli.embedding.trained import base_embedder
+
+    try:
+        base = base_embedder(request.skeleton, request.device)
+    except UserError as error:
+        if request.names is not None:
+            raise
+        warnings.append(f"{error.message}: evaluated without it")
+        return []
+    description = "the base model, which ships with la2ds"
+    return [embedder_set("base", description, base, request.config.align, request.references)]
 
 
 def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> FeatureSet:

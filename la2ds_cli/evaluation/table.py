@@ -101,7 +101,7 @@ def transfer_uses(result: Mapping[str, Any]) -> list[str]:
     return [
         f"{LABELS[name]} = {Uses(**row['uses'])}"
         for name, row in result["features"].items()
-        if name in ("model", "raw_pose_best", "untrained") and "uses" in row
+        if name in ("model", "base", "raw_pose_best", "untrained") and "uses" in row
     ]
 
 
@@ -197,6 +197,7 @@ def _chosen(row: Mapping[str, Any]) -> str:
 
 LABELS = {
     "model": "model",
+    "base": "base model",
     "raw_pose": "raw pose",
     "raw_pose_best": "best raw pose",
     "time_only": "time only",
@@ -239,7 +240,7 @@ def phase_title(result: Mapping[str, Any]) -> str:
 def phase_notes(result: Mapping[str, Any]) -> Iterator[str]:
     """Remarks: baselines that do as well as the model, clipped figures."""
     rows, shown = result["features"], figures(result)
-    for name in ("time_only", "raw_pose_best", "untrained"):
+    for name in ("time_only", "raw_pose_best", "base", "untrained"):
         ahead = [
             heading
             for heading, metric, part in shown

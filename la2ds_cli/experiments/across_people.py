@@ -33,6 +33,7 @@ from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.evaluation.features import FeatureRequest, feature_sets
 from la2ds_cli.evaluation.measure import interval, resampled_averages, resampled_medians
 from la2ds_cli.experiments.scores import scored_inputs
+from la2ds_cli.training.base_weights import base_key
 
 VERSION = 1
 FOLDER = "people"
@@ -245,6 +246,8 @@ def _recipe(
         inputs["weights"] = artifact.file_digest(checkpoint_path(project, run))
     elif "untrained" in features:
         settings["model"] = asdict(config.model)
+    if "base" in features:
+        inputs["base"] = base_key()
     return artifact.Recipe(step, VERSION, settings, inputs)
 
 

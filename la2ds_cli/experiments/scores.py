@@ -172,6 +172,7 @@ def _recipe(
     project: Project, run: str, config: Config, features: Sequence[str], protocol: str
 ) -> artifact.Recipe:
     from la2ds_cli.embedding.trained import checkpoint_path
+    from la2ds_cli.training.base_weights import base_key
 
     settings = {
         "protocol": protocol,
@@ -182,6 +183,8 @@ def _recipe(
     inputs = scored_inputs(project)
     if {"model", "untrained"} & set(features):
         inputs["weights"] = _file(checkpoint_path(project, run))
+    if "base" in features:
+        inputs["base"] = base_key()
     return artifact.Recipe("benchmark", VERSION, settings, inputs)
 
 

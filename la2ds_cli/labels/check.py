@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR
-from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.request import AlignRequest, features_name
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.csv_tables import table_text
@@ -240,16 +240,16 @@ def _aligners(
     of the joints with consensus through reference clips, as `align` does without a model."""
     pairs = inputs.alignments
     clips = {c: inputs.poses[c] for c in dict.fromkeys([*inputs.spans, *inputs.targets])}
-    by_model = pairs.features.kind == "model"
+    by_model = pairs.features.kind != "pose"
     movement = pairs
     if by_model:
         poses = clips | {clip: inputs.poses[clip] for clip in pairs.references}
         features = compute_features(project, poses, "pose", request, Progress())
         movement = PairAlignments(features, pairs.references, pairs.settings)
-    features_name = f"the model of run {request.run}" if by_model else "raw poses"
+    name = features_name(pairs.features.kind, request.run)
     aligners = {
-        "carried": [PairAligner(features_name, pairs.correspondence)],
-        "equal_votes": [PairAligner(features_name, with_equal_votes(pairs.correspondence))],
+        "carried": [PairAligner(name, pairs.correspondence)],
+        "equal_votes": [PairAligner(name, with_equal_votes(pairs.correspondence))],
     }
     for baseline in baseline_sets():
         aligners[baseline.name] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -61,7 +61,8 @@ def load_inputs(
     """
     settings = request.settings
     get_method(settings.method)
-    choice = choose_features(project, request.run, request.features)
+    choice = choose_features(project, request.run, request.features, request.device, progress)
+    request = replace(request, run=choice.run(request.run))
     for note in (choice.warning, choice.reason):
         if note:
             progress.note(note)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from la2ds_cli.alignment.align import match_features, rows_to_align
 from la2ds_cli.alignment.clip_features import (
@@ -29,7 +28,7 @@ from la2ds_cli.alignment.consensus import (
     PairwisePath,
     choose_references,
 )
-from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.request import AlignRequest, ChosenKind
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
@@ -49,7 +48,7 @@ class ClipFeatures:
     mirrored: clips that fit the first one clearly better as their mirror image. problems: clips
     whose features could not be computed."""
 
-    kind: Literal["model", "pose"]
+    kind: ChosenKind
     modalities: dict[str, Modalities]
     joints: dict[str, JointFeatures]
     mirrored: frozenset[str]
@@ -59,7 +58,7 @@ class ClipFeatures:
 def compute_features(
     project: Project,
     poses: Mapping[str, PoseSequence],
-    kind: Literal["model", "pose"],
+    kind: ChosenKind,
     request: AlignRequest,
     progress: Progress,
 ) -> ClipFeatures:
@@ -71,7 +70,7 @@ def compute_features(
     problems: dict[str, UserError] = {}
     modalities: dict[str, Modalities] = {}
     spread = 0.0
-    if kind == "model":
+    if kind != "pose":
         run, device = request.run, request.device
         modalities, problems = _embeddings(project, run, list(poses), device, progress)
         spread = run_spread(project, run)

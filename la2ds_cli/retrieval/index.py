@@ -19,7 +19,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.search import Frames
 
@@ -163,9 +163,16 @@ class IndexUpdate:
 
 
 def update_model_index(
-    project: Project, run: str, device: DeviceName = "auto", progress: Progress | None = None
+    project: Project,
+    run: str,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+    *,
+    skeleton: str = "",
 ) -> IndexUpdate:
     """The index of a run's embeddings, which are computed first if they are missing.
+
+    skeleton: of the query, for the base model alone, which embeds clips of several.
 
     Rows of other weights are never reused: the digest of the checkpoint is part of the recipe.
     Raises UserError (exit 5) if an embedding is not of the run's weights, and as embed does.
@@ -175,7 +182,8 @@ def update_model_index(
 
     path = checkpoint_path(project, run)
     model = artifact.file_digest(path)
-    skeleton = _skeleton_of(project, run, device)
+    if run != BASE_RUN:
+        skeleton = _skeleton_of(project, run, device)
     clips = _clips(project, skeleton, "the model")
     frames = run_frames(project, run)
     keys = {v: embedding_recipe(model, key, v, frames).key for v, key in clips.pose.items()}

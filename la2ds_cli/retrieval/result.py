@@ -68,9 +68,9 @@ class Searched:
 
 @dataclass(frozen=True)
 class RetrievalResult:
-    """Result of `retrieve`. queries: one per query frame. features: `model` or `pose`; reason: why
-    raw poses were used, empty if they were requested or a model was used. left_out: video id -> why
-    it was not searched. min_gap: seconds. files: written, in order."""
+    """Result of `retrieve`. queries: one per query frame. features: `model`, `base` or
+    `pose`; reason: why those are used, empty if they were requested or a trained run is used.
+    left_out: video id -> why it was not searched. min_gap: seconds. files: written, in order."""
 
     queries: tuple[Query, ...]
     k: int

@@ -54,7 +54,8 @@ def retrieve(
     progress = progress or Progress()
     limits = Limits(k, k if per_video is None else per_video, min_gap)
     _check(limits, index)
-    choice = choose_features(project, run, features)
+    choice = choose_features(project, run, features, device, progress)
+    run = choice.run(run)
     if choice.warning:
         progress.note(choice.warning)
     reason = choice.reason.replace("aligned", "compared")
@@ -65,8 +66,8 @@ def retrieve(
     rows = query_rows(pose, seconds)
     if reason:
         progress.note(reason)
-    if choice.kind == "model":
-        update = update_model_index(project, run, device, progress)
+    if choice.kind != "pose":
+        update = update_model_index(project, run, device, progress, skeleton=pose.skeleton)
     else:
         update = update_pose_index(project, pose.skeleton, progress)
     neighbours, searched = _search(project, update, video, rows, limits, index, device, progress)

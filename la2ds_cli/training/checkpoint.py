@@ -42,13 +42,15 @@ VALUES_OF_OLD_RUNS = {
     ("model", "rgb_weights"): "resnet50-imagenet",
 }
 FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
+START = "start"  # the input of a recipe that is the identity of the weights that a run begins with
 SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
 SAVE_SECONDS = 60.0  # between two resume states; saving one takes some hundredths of a second
 
 
-def training_recipe(config: Config, digest: str, frames: str = "") -> Recipe:
+def training_recipe(config: Config, digest: str, frames: str = "", start: str = "") -> Recipe:
     """Recipe of a run: every setting that shapes the weights, the digest of its clips and, for a
-    run that reads video frames, the identity of the weights that read them."""
+    run that reads video frames, the identity of the weights that read them. start: that of the
+    weights that it begins with, empty for random ones."""
     settings = {
         f"{section}.{key}": value
         for section in SECTIONS
@@ -56,6 +58,7 @@ def training_recipe(config: Config, digest: str, frames: str = "") -> Recipe:
         if (section, key) not in SPEED_ONLY and VALUES_OF_OLD_RUNS.get((section, key)) != value
     }
     inputs = {"clips": digest} | ({FRAMES: frames} if frames else {})
+    inputs |= {START: start} if start else {}
     return Recipe("train", VERSION, settings, inputs)
 
 

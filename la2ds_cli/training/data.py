@@ -22,7 +22,13 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.augment import AugmentedCopy, at_positions, augment, sample_frames
+from la2ds_cli.features.augment import (
+    MIN_FRAMES,
+    AugmentedCopy,
+    at_positions,
+    augment,
+    sample_frames,
+)
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import resample_pose, time_grid
@@ -41,11 +47,31 @@ MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)
+class Twin:
+    """The same movement by another performer, where that is known: xy (M, K, 2) pixels, score
+    (M, K), and source (M,): where in the clip each of its frames lies, in frames, increasing."""
+
+    xy: FloatArray
+    score: FloatArray
+    source: FloatArray
+
+    def rows(self, index: IntArray) -> Twin:
+        """The twin reduced to the frames `index` (N,)."""
+        return Twin(self.xy[index], self.score[index], self.source[index])
+
+    def of_rows(self, index: IntArray) -> Twin:
+        """What the twin shows of the clip reduced to the frames `index` (N,)."""
+        shown = (self.source >= index[0]) & (self.source <= index[-1])
+        part = self.rows(np.flatnonzero(shown))
+        return replace(part, source=np.interp(part.source, index, np.arange(len(index))))
+
+
+@dataclass(frozen=True)
 class Clip:
     """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K).
 
     frame_features, mirrored: features (T, D) of its video frames and of their mirror images, None
-    where the network reads joints.
+    where the network reads joints. twin: whose copies are shown instead of the clip's own.
     """
 
     video: str
@@ -53,12 +79,14 @@ class Clip:
     score: FloatArray
     frame_features: FloatArray | None = None
     mirrored: FloatArray | None = None
+    twin: Twin | None = None
 
     def rows(self, index: IntArray) -> Clip:
         """The clip reduced to the frames `index` (N,)."""
         features = (self.frame_features, self.mirrored)
         at_index = (None if value is None else value[index] for value in features)
-        return Clip(self.video, self.xy[index], self.score[index], *at_index)
+        twin = None if self.twin is None else self.twin.of_rows(index)
+        return Clip(self.video, self.xy[index], self.score[index], *at_index, twin)
 
 
 @dataclass(frozen=True)
@@ -155,15 +183,23 @@ def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
 def draw_copy(
     clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[Clip, AugmentedCopy]:
-    """S and its augmented copy S' as joints (paper sec. 3.2).
+    """S and its augmented copy S' as joints (paper sec. 3.2); that of the twin, if S has one that
+    shows enough of it.
 
     Frame features follow the temporal augmentation of the copy, and are those of the mirror images
     if it is flipped. No other augmentation changes them.
     """
     clip = limit_frames(clip, config.train.frames, rng)
-    box = clip_box(clip.xy, config.heatmap.crop, config.heatmap.padding)
+    twin = clip.twin if clip.twin is not None and len(clip.twin.xy) >= MIN_FRAMES else None
+    if twin is not None and len(twin.xy) > config.train.frames:
+        thinned = np.linspace(0, len(twin.xy) - 1, config.train.frames)
+        twin = twin.rows(np.round(thinned).astype(np.int64))
+    shown = clip if twin is None else twin
+    box = clip_box(shown.xy, config.heatmap.crop, config.heatmap.padding)
     cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
-    copy = augment(clip.xy, clip.score, skeleton, cell, config.augment, rng)
+    copy = augment(shown.xy, shown.score, skeleton, cell, config.augment, rng)
+    if twin is not None:
+        copy = replace(copy, source=at_positions(twin.source, copy.source))
     features = clip.mirrored if copy.flipped else clip.frame_features
     if features is not None:
         copy = replace(copy, frame_features=at_positions(features, copy.source))

@@ -15,9 +15,10 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.features.frame_features import FrameFeatureReader, frame_feature_reader
 from la2ds_cli.training import checkpoint
+from la2ds_cli.training.base_weights import base_key, start_from_base
 from la2ds_cli.training.checkpoint import LoopState
 from la2ds_cli.training.data import MAX_PAIRS, TrainingSet, batch_size, load_training_set
 from la2ds_cli.training.distributed import Processes, process_group
@@ -76,9 +77,11 @@ def train(
     overwrite: bool = False,
     progress: Progress | None = None,
     tensorboard: bool = False,
+    from_base: bool = False,
 ) -> TrainResult:
     """Train run `run`, or resume it if it was interrupted.
 
+    from_base: begin with the weights of the base model instead of random ones.
     A finished run of the same settings and clips is left unchanged. Raises UserError (exit 5) for a
     run of other settings or clips unless `overwrite`; and, before anything is written, exit 2 if
     `max_minutes` is not more than 0 or the settings fit no network. Writes the files of
@@ -86,6 +89,10 @@ def train(
     every process calls this, and only the first one writes.
     """
     processes = Processes.from_environment()
+    if run == BASE_RUN:
+        raise processes.report_once(
+            UserError(f"'{run}' stands for the base model", hint="choose another name with --run")
+        )
     target = processes.device(resolve_device(device))
     try:
         check_input(config)
@@ -97,11 +104,16 @@ def train(
     shown = progress if progress and processes.first else Progress()
     options = LoopOptions(target, max_minutes, shown, processes, tensorboard)
     with process_group(processes, target):
-        return _train(project, run, config, overwrite, options)
+        return _train(project, run, config, overwrite, from_base, options)
 
 
 def _train(
-    project: Project, run: str, config: Config, overwrite: bool, options: LoopOptions
+    project: Project,
+    run: str,
+    config: Config,
+    overwrite: bool,
+    from_base: bool,
+    options: LoopOptions,
 ) -> TrainResult:
     run_dir = project.run_dir(run)
     device, processes, progress = options.device, options.processes, options.progress
@@ -110,6 +122,8 @@ def _train(
     def build() -> SequenceNetwork:
         network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
         add_head(network, config)
+        if from_base:
+            start_from_base(network, config, data.skeleton)
         return network
 
     # Before the folder: settings that fit no network leave no run behind, and replace none.
@@ -120,7 +134,12 @@ def _train(
     )
     if frames is not None:
         data = _with_frames(project, config, data, frames, processes)
-    recipe = checkpoint.training_recipe(config, data.digest, frames.weights if frames else "")
+    recipe = checkpoint.training_recipe(
+        config,
+        data.digest,
+        frames.weights if frames else "",
+        base_key() if from_base else "",
+    )
     count = len({clip.video for clip in (*data.train, *data.validation)})
     _check_share(processes, batch_size(config.train, len(data.train)))
     # No process reads the folder before the first one has prepared it.
@@ -132,7 +151,7 @@ def _train(
     state = run_loop(network.to(device), data, config, run_dir, recipe, options)
     warnings = [*_warnings(count, state), *([SAME_FRAMES] if frames else [])]
     if processes.first:
-        write_card(run_dir, config, data, state, device.type, warnings)
+        write_card(run_dir, config, data, state, device.type, warnings, from_base=from_base)
     processes.wait_for_all()  # the project is unlocked when every process has finished
     return TrainResult(
         run=run,
@@ -257,6 +276,8 @@ def write_card(
     state: LoopState,
     device: str,
     warnings: list[str],
+    *,
+    from_base: bool = False,
 ) -> None:
     """Write CARD.md: the settings of the model, its clips, its validation error and its limits."""
     import torch
@@ -272,6 +293,7 @@ def write_card(
         "|---|---|",
         f"| skeleton | {data.skeleton.name} |",
         f"| input | {config.model.input} |",
+        *[f"| begun with | the base model, sha256 {base_key()[:16]} |"] * from_base,
         f"| clips trained on | {len(data.train)} |",
         f"| clips held out for validation | {len(data.validation) if held_out else 0} |",
         f"| frames per second | {config.train.fps:g} |",

@@ -11,6 +11,7 @@ import numpy as np
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
@@ -97,7 +98,7 @@ def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> N
 def summary(result: AlignResult) -> str:
     """One line: how it was aligned, how sure it is, how the tempos compare."""
     alignment = result.alignment
-    by = f"model, run {result.run}" if alignment.features == "model" else "raw poses"
+    by = features_name(alignment.features, result.run)
     missing = " (no trained model)" if result.reason else ""
     parts = [f"{alignment.method} on {by}{missing}"]
     if alignment.mirrored:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import Image, video_file
@@ -126,7 +127,7 @@ def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], 
 
 def _title(sheet: Axes, result: RetrievalResult, first: float) -> None:
     """first: inches from the left at which the neighbours begin."""
-    by = f"model, run {result.run}" if result.features == "model" else "raw poses"
+    by = features_name(result.features, result.run)
     missing = " (no trained model)" if result.reason else ""
     text = f"nearest frames of other clips by {by}{missing}"
     sheet.text(_MARGIN, 0.25, text, fontsize=14, fontweight="bold", va="center")

@@ -65,8 +65,8 @@ class Aligned:
     second of A; 2 means that B takes twice as long; NaN where unmatched. path: (P, 2) int64, pairs
     of rows of A and B. cost: (P,) float32, the distance of the features of each pair.
 
-    features: `model` or `pose`. method: how they were aligned. mirrored: whether B was mirrored.
-    references: the number of reference clips of the consensus, 0 for a direct alignment.
+    features: `model`, `base` or `pose`. method: how they were aligned. mirrored: whether B was
+    mirrored. references: the number of reference clips of the consensus, 0 for a direct alignment.
     mean_confidence: over the matched frames of A.
     """
 

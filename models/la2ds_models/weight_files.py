@@ -36,8 +36,8 @@ class WeightFile:
 
     sha256: the digest in hex, or the start of it. size: bytes, 0 = not known before the server is
     asked. ap: published COCO average precision, 0 = none. kind: frames = features of whole video
-    frames. bundled: ships inside the package, and `file` is then a path in it. code: the software
-    that runs the weights, and its licence.
+    frames; alignment = an alignment network. bundled: ships inside the package, and `file` is then
+    a path in it. code: the software that runs the weights, and its licence.
 
     Raises ValueError for a file name that could lead out of its folder.
     """
@@ -50,7 +50,7 @@ class WeightFile:
     sha256: str = ""
     ap: float = 0.0
     bundled: bool = False
-    kind: Literal["pose", "detector", "frames"] = "pose"
+    kind: Literal["pose", "detector", "frames", "alignment"] = "pose"
     size: int = 0
     code: str = ""
 

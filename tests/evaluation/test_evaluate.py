@@ -100,7 +100,7 @@ def test_document_has_its_keys_and_is_what_was_written(
     }
     assert (result["schema_version"], result["run"], result["clips"]) == (1, "default", 6)
     assert (result["split"], result["events"]) == ("all", "phases")
-    assert list(result["features"]) == BASELINES
+    assert list(result["features"]) == ["base", *BASELINES]
     for row in result["features"].values():
         assert set(row["event_transfer"]) == TRANSFER_KEYS
         keys = {"value", "pairs", "nan", "interval", "reason"}
@@ -182,7 +182,7 @@ def test_table_shows_figures_definitions_and_a_verdict(
     for part in ("time only", "open ends (here", best, made_of, "Event transfer:", "Tau:", "note:"):
         assert part in text
     assert f"{result['features']['time_only']['event_transfer']['median_percent']:.2f}" in text
-    assert "The best raw pose beats time only" in verdict(result)[0]
+    assert "The base model beats time only" in verdict(result)[0]
 
 
 def test_without_labels_events_are_kinematic_and_flagged(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path
     project = Project.create(tmp_path)
     for n in range(3):
         add_sequence(project, f"clip{n}", sequence(np.zeros(30)))
-    result = evaluate(project, config=Config())
+    result = evaluate(project, config=Config(), features=BASELINES)
     raw = result["features"]["raw_pose"]
     assert result["events"] is None
     assert raw["event_transfer"]["median_percent"] is None
@@ -263,15 +263,16 @@ def test_a_checkpoint_with_random_weights_scores_as_the_untrained_network(tmp_pa
     )
     result = evaluate(project, run="random", config=config, device="cpu")
     features = result["features"]
-    assert list(features) == ["model", "raw_pose", "raw_pose_best", "time_only", "untrained"]
+    assert list(features) == ["model", "base", *BASELINES]
     assert features["model"] == features["untrained"]
     assert features["model"]["event_transfer"]["events"] > 0
     assert [row["against"] for row in result["comparisons"]] == [
         "time_only",
         "raw_pose_best",
+        "base",
         "untrained",
     ]
-    assert "The model ties with untrained network" in verdict(result)[2]
+    assert "The model ties with untrained network" in verdict(result)[3]
 
 
 def test_tau_close_to_a_clock_is_flagged(labelled: tuple[Project, dict[str, Any]]) -> None:

@@ -101,7 +101,7 @@ def test_model_is_the_mean_of_the_runs_with_their_spread(
 def test_document_and_files_hold_every_run(project: Project, three: dict[str, Any]) -> None:
     assert (three["run"], three["runs"]) == ("a+b+c", ["a", "b", "c"])
     assert list(three["features"]) == [
-        *("model", "raw_pose", "raw_pose_best", "time_only", "untrained")
+        *("model", "base", "raw_pose", "raw_pose_best", "time_only", "untrained")
     ]
     for kind in ("videos", "events"):
         path = project.results_dir("evaluate") / f"a+b+c-{kind}.csv"
@@ -109,7 +109,7 @@ def test_document_and_files_hold_every_run(project: Project, three: dict[str, An
             features = {row["feature"] for row in csv.DictReader(handle)}
         assert features == {
             *("model:a", "model:b", "model:c"),
-            *("raw_pose", "raw_pose_best", "time_only", "untrained"),
+            *("base", "raw_pose", "raw_pose_best", "time_only", "untrained"),
         }
 
 

@@ -75,7 +75,7 @@ def test_the_listed_weights() -> None:
     msra = {"hrnet-w32-msra", "hrnet-w48-384-msra"}
     yolo = {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
     assert set(zoo()) == hrnet | msra | yolo | {
-        *("hrnet-demo", "fasterrcnn", "fasterrcnn-mobilenet", "resnet50-imagenet")
+        *("base", "hrnet-demo", "fasterrcnn", "fasterrcnn-mobilenet", "resnet50-imagenet")
     }
     detectors = {name for name, entry in zoo().items() if entry.kind == "detector"}
     assert detectors == {"fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n"}

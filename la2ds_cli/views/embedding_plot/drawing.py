@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -116,7 +117,7 @@ def axis_labels(result: EmbeddingPlot) -> tuple[str, str]:
 
 def summary(result: EmbeddingPlot) -> str:
     """One line: what was projected, and how."""
-    by = f"model, run {result.run}" if result.features == "model" else "raw poses"
+    by = features_name(result.features, result.run)
     missing = " (no trained model)" if result.reason else ""
     frames = sum(len(clip.time) for clip in result.clips)
     how = LABELS[result.method]

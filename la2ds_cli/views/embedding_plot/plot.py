@@ -89,9 +89,9 @@ def all_phases(clips: Sequence[PlottedClip]) -> list[str]:
 @dataclass(frozen=True)
 class EmbeddingPlot:
     """clips: in the order they were named, their points a part of the projection. features:
-    `model` or `pose`; reason: why raw poses were used, empty when they were asked for or a model
-    was used. links: of the first clip with every other, where they were asked for. files: written,
-    in order."""
+    `model`, `base` or `pose`; reason: why those were used, empty when they were asked for or a
+    trained run was used. links: of the first clip with every other, where they were asked for.
+    files: written, in order."""
 
     clips: tuple[PlottedClip, ...]
     projection: Projection
@@ -160,7 +160,8 @@ def plot_embeddings(
     progress = progress or Progress()
     _check_count(names)
     check_method(method)
-    choice = choose_features(project, request.run, request.features)
+    choice = choose_features(project, request.run, request.features, request.device, progress)
+    request = replace(request, run=choice.run(request.run))
     if choice.warning:
         progress.note(choice.warning)
     settings = request.config.poses
@@ -173,7 +174,7 @@ def plot_embeddings(
     reason = choice.reason.replace("aligned", "drawn")
     if reason:
         progress.note(reason)
-    if choice.kind == "model":
+    if choice.kind != "pose":
         values = _embedded(project, ids, request, progress)
     else:
         fps = common_rate(poses)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR, NOMINAL
+from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
@@ -127,7 +128,7 @@ def pair_page(
 ) -> bytes:
     """The page as UTF-8 HTML; beside: the baselines."""
     alignment = result.alignment
-    by_model = alignment.features == "model"
+    by_model = alignment.features != "pose"
     first, last = alignment.path[0], alignment.path[-1]
     kinds = ("path", *(baseline.kind for baseline in beside))
     return render_page(
@@ -139,7 +140,7 @@ def pair_page(
         name_b=result.b.name,
         method=alignment.method,
         by_model=by_model,
-        features=f"the model of run {result.run}" if by_model else "raw poses",
+        features=("the " * by_model) + features_name(alignment.features, result.run),
         references=result.references,
         seconds_a=_seconds(float(alignment.time_a[last[0]] - alignment.time_a[first[0]])),
         seconds_b=_seconds(float(alignment.time_b[last[1]] - alignment.time_b[first[1]])),

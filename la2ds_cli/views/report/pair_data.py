@@ -116,7 +116,7 @@ def baselines(project: Project, result: AlignResult) -> list[Baseline]:
     constant speed from the first frames to the last."""
     alignment = result.alignment
     others: list[tuple[str, FloatArray]] = []
-    if alignment.features == "model":
+    if alignment.features != "pose":
         pair = PreparedPair(
             (result.a, result.b),
             (result.pose_a, result.pose_b),

@@ -1,0 +1,183 @@
+"""Agreement: how well features align the clips of a movement, measured without any label.
+
+Two clips whose ends were cut off at random are aligned directly, and the outcome is compared with
+the consensus of the entire clips through all the others. Features that know the movement find the
+same moments; noise does not, and neither does a clock, which takes the trimmed clips for entire
+ones. The consensus is that of the same features: one of several features would favour those whose
+errors are alike.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from la2ds_cli.alignment.clip_features import common_rate, pose_feature
+from la2ds_cli.alignment.consensus import (
+    FEWEST_REFERENCES,
+    PairwisePath,
+    consensus_position,
+    estimates_through,
+    evenly_spaced,
+    pairwise_path,
+)
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import stored_settings
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.trained import load_embedder
+from la2ds_cli.features.body_joints import joint_sources
+from la2ds_cli.features.pose_features import movement
+from la2ds_cli.training.base_weights import base_key
+
+Feature = Callable[[PoseSequence], FloatArray]
+"""Features (T, D) of a clip or of a part of it."""
+
+VERSION = 1
+MOST_CLIPS = 16
+PAIRS = 60
+LARGEST_TRIM = 0.3  # share of the clip that is cut off each end at most
+FEWEST_CLIPS = FEWEST_REFERENCES + 2
+SHORTEST = 8  # frames; of less nothing is left when the ends are cut off
+
+
+def agreement(
+    poses: Sequence[PoseSequence], feature: Feature, config: AlignConfig, seed: int = 0
+) -> float:
+    """Mean distance of the trimmed alignments from the consensus, in % of the length of B, frames
+    weighted by how fast A moves there; NaN if nothing can be compared.
+
+    poses: at least FEWEST_CLIPS clips of one movement and one skeleton, of which MOST_CLIPS are
+    used. config: of DTW. Features that are compared should see the same seed, and so the same pairs
+    and trims.
+    """
+    clips = evenly_spaced(poses, MOST_CLIPS)
+    rng = np.random.default_rng(seed)
+    ordered = [(a, b) for a in range(len(clips)) for b in range(len(clips)) if a != b]
+    chosen = [ordered[n] for n in rng.permutation(len(ordered))[:PAIRS]]
+    paths = _paths([feature(clip) for clip in clips], config)
+    distances = []
+    for a, b in chosen:
+        trim_a, trim_b = _trim(len(clips[a]), rng), _trim(len(clips[b]), rng)
+        part_a = clips[a].cut(trim_a.start, trim_a.stop)
+        part_b = clips[b].cut(trim_b.start, trim_b.stop)
+        truth = _consensus(paths, a, b, len(clips), len(clips[b]))[trim_a] - trim_b.start
+        position = pairwise_path(feature(part_a), feature(part_b), config).forward
+        # False where either is NaN
+        known = (truth >= 0) & (truth <= len(part_b) - 1) & (position >= 0)
+        speed = _speed(part_a)[known]
+        if speed.sum() > 0:
+            apart = np.average(np.abs(position - truth)[known], weights=speed)
+            distances.append(100 * float(apart) / len(clips[b]))
+    return float(np.mean(distances)) if distances else np.nan
+
+
+Paths = dict[tuple[int, int], PairwisePath]
+
+
+def _paths(values: Sequence[FloatArray], config: AlignConfig) -> Paths:
+    """The path from every clip to every other, by their features."""
+    paths: Paths = {}
+    for a in range(len(values)):
+        for b in range(a + 1, len(values)):
+            path = pairwise_path(values[a], values[b], config)
+            paths[a, b] = path
+            paths[b, a] = PairwisePath(path.backward, path.forward, path.cost)
+    return paths
+
+
+def _consensus(paths: Paths, a: int, b: int, clips: int, length: int) -> FloatArray:
+    """(N,) where in clip b, of `length` frames, each frame of clip a lies directly and through all
+    other clips together; NaN where most of them leave it out."""
+    others = [n for n in range(clips) if n not in (a, b)]
+    through = estimates_through([paths[a, n] for n in others], [paths[b, n] for n in others])
+    estimates = np.array([paths[a, b].forward, *through])
+    rare = np.isnan(estimates).mean(axis=0) > 0.5
+    return consensus_position(np.where(rare, np.nan, 0.0), estimates, length)
+
+
+def _trim(length: int, rng: np.random.Generator) -> slice:
+    """What is left of a clip when a random share is cut off each end."""
+    start, stop = (int(length * share) for share in rng.uniform(0, LARGEST_TRIM, 2))
+    return slice(start, length - stop)
+
+
+def _speed(pose: PoseSequence) -> FloatArray:
+    """(T,) how much the joints move from frame to frame."""
+    moved = movement(pose, weight=0.0)
+    return np.linalg.norm(np.gradient(moved, axis=0), axis=1) if len(moved) > 1 else np.zeros(1)
+
+
+# --- the base model against the movement of the joints, on the clips of a project -----------------
+
+
+@dataclass(frozen=True)
+class BaseCheck:
+    """Agreement on the clips of a project, in %: of the base model, and of the joints' movement."""
+
+    base: float
+    pose: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the base model is at least as good."""
+        return self.base <= self.pose
+
+
+def check_base(
+    project: Project, device: DeviceName = "auto", progress: Progress | None = None
+) -> BaseCheck | None:
+    """How well the base model and raw movement agree on the project's clips; None where there are
+    fewer than FEWEST_CLIPS of one skeleton of a body. Computed once for the same clips, weights and
+    settings, and kept in results/agreement/base.json. Raises UserError (exit 3) for damaged
+    weights."""
+    videos = _checked_videos(project)
+    if len(videos) < FEWEST_CLIPS:
+        return None
+    config = replace(project.config().align, method="dtw")
+    keys = {video: artifact.read_header(project.pose_path(video))[0].key for video in videos}
+    recipe = artifact.Recipe(
+        "agreement", VERSION, stored_settings("align", config), {"model": base_key()} | keys
+    )
+    path = project.results_dir("agreement") / "base.json"
+    if path.exists():
+        stored = json.loads(path.read_text("utf-8"))
+        if stored.get("key") == recipe.key:
+            return BaseCheck(stored["base"], stored["pose"])
+    if progress is not None:
+        progress.note(f"comparing the base model with raw poses on {len(videos)} clips")
+    poses = [project.read_pose(video)[0] for video in videos]
+    rate, embed = common_rate(poses), load_embedder(project, BASE_RUN, device)
+    check = BaseCheck(
+        agreement(poses, lambda pose: embed([pose])[0], config),
+        agreement(poses, lambda pose: pose_feature(pose, rate, "a clip"), config),
+    )
+    if math.isnan(check.base) or math.isnan(check.pose):
+        return None
+    artifact.write_json(path, {"key": recipe.key, "base": check.base, "pose": check.pose})
+    return check
+
+
+def _checked_videos(project: Project) -> list[str]:
+    """At most MOST_CLIPS of the clips that training would use, of the skeleton that most have."""
+    from la2ds_cli.training.data import training_videos
+
+    by_skeleton: dict[str, list[str]] = {}
+    for video in training_videos(project):
+        try:
+            pose = project.read_pose(video.id)[0]
+            joint_sources(pose.skeleton)
+        except UserError:  # damaged, or a hand
+            continue
+        if len(pose) >= SHORTEST and not np.isnan(pose.xy).all():
+            by_skeleton.setdefault(pose.skeleton, []).append(video.id)
+    most = max(by_skeleton.values(), key=len, default=[])
+    return evenly_spaced(sorted(most), MOST_CLIPS)

@@ -1,0 +1,109 @@
+"""The weights of the base model that ship with la2ds, and a training that starts from them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config_sections import ModelConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.features.body_joints import BODY, joint_sources
+from la2ds_cli.features.network_input import joint_blocks
+from la2ds_cli.training import checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from la2ds_models.sequence_network import SequenceNetwork
+
+WEIGHTS = "base"  # of zoo.toml
+FIRST_LAYER = "frame.joints.0.weight"  # (width, features of all joints)
+UNKNOWN_JOINTS = 0.1  # by this the first random weights of joints are scaled that the base lacks
+
+
+def base_path() -> Path:
+    """The file of the weights, which is in every installed package."""
+    from la2ds_models.weight_files import bundled_path, zoo
+
+    return bundled_path(zoo()[WEIGHTS])
+
+
+@lru_cache(maxsize=1)
+def base_key() -> str:
+    """sha256 of the weights, their identity in recipes.
+
+    Raises UserError (exit 3) if the file is missing or is not the one that zoo.toml lists.
+    """
+    from la2ds_models.weight_files import zoo
+
+    path = base_path()
+    digest = artifact.file_digest(path) if path.exists() else ""
+    if digest != zoo()[WEIGHTS].sha256:
+        raise UserError(
+            f"the weights of the base model, {path}, are {'damaged' if digest else 'missing'}",
+            hint="install la2ds again; --features pose needs no model",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    return digest
+
+
+def load_base() -> tuple[dict[str, torch.Tensor], Config, dict[str, Any]]:
+    """Tensors in float32 by name, the settings they were trained with, and the facts of the file.
+
+    Raises UserError (exit 3) as base_key does.
+    """
+    base_key()
+    weights, recipe, facts = checkpoint.load_weights(base_path())
+    config = load_config(checkpoint.settings_of(recipe))
+    return {name: value.float() for name, value in weights.items()}, config, facts
+
+
+def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton) -> None:
+    """Give the network the weights of the base model.
+
+    In another skeleton than the base's, joints that both have keep their weights in the first
+    layer, and the others begin with small random ones. Raises UserError (exit 5) for settings of
+    another network, and for a skeleton that is none of a body.
+    """
+    weights, base, _ = load_base()
+    _check_model(config.model, base.model)
+    if skeleton.name != BODY:
+        weights[FIRST_LAYER] = _for_skeleton(
+            weights[FIRST_LAYER], network.state_dict()[FIRST_LAYER], skeleton, base.model
+        )
+    network.load_state_dict(weights, strict=False)  # without the head of another method
+
+
+def _check_model(model: ModelConfig, base: ModelConfig) -> None:
+    wanted, present = asdict(base), asdict(model)
+    differ = [name for name in wanted if wanted[name] != present[name]]
+    if differ:
+        listed = ", ".join(f"model.{name}={present[name]}, not {wanted[name]}" for name in differ)
+        raise UserError(
+            f"the network of these settings is not that of the base model: {listed}",
+            hint="--preset base has its settings; or train without --from",
+            exit_code=ExitCode.MISMATCH,
+        )
+
+
+def _for_skeleton(
+    base: torch.Tensor, random: torch.Tensor, skeleton: Skeleton, model: ModelConfig
+) -> torch.Tensor:
+    """First layer (width, J) for a skeleton, from that of the base (width, J of penn13)."""
+    layer = random * UNKNOWN_JOINTS
+    sources = joint_sources(skeleton.name)
+    before = len(get_skeleton(BODY).joints)
+    at_base = at = 0
+    for count in joint_blocks(model.joints):
+        for k, source in enumerate(sources):
+            if source is not None:
+                column, own = at_base + k * count, at + source * count
+                layer[:, own : own + count] = base[:, column : column + count]
+        at_base, at = at_base + count * before, at + count * len(skeleton.joints)
+    return layer

@@ -1,0 +1,137 @@
+"""The label-free check: it orders features as their true errors do, and decides what auto means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment import agreement as module
+from la2ds_cli.alignment.agreement import FEWEST_CLIPS, BaseCheck, agreement, check_base
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, choose_features
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import movement, time_only
+from la2ds_cli.retrieval.retrieve import retrieve
+from tests.movement import add_sequence, sequence, warped_phase
+
+OPEN = AlignConfig(method="dtw", open_ends=True)
+PHASES = [warped_phase(40 + 9 * n, seed=n) for n in range(8)]
+POSES = [
+    sequence(phase, fps=(20.0, 25.0, 30.0)[n % 3], scale=45.0 + 5 * n, tilt=0.03 * n)
+    for n, phase in enumerate(PHASES)
+]
+
+
+def noise(pose: PoseSequence) -> FloatArray:
+    return np.random.default_rng(len(pose)).normal(size=(len(pose), 8))
+
+
+def test_a_good_feature_agrees_and_a_clock_and_noise_do_not() -> None:
+    good, clock, random = (agreement(POSES, f, OPEN) for f in (movement, time_only, noise))
+    assert good < 2.5
+    assert clock > 2 * good
+    assert random > 2 * good
+
+
+def test_less_agreement_goes_with_larger_errors() -> None:
+    """Movement blurred with more and more noise; the errors are known by the phases."""
+
+    def blurred(share: float):
+        return lambda pose: (
+            movement(pose) + share * np.random.default_rng(len(pose)).normal(size=(len(pose), 104))
+        )
+
+    def true_error(feature) -> float:
+        errors = []
+        for a in range(len(POSES) - 1):
+            path = align_features("dtw", feature(POSES[a]), feature(POSES[a + 1]), OPEN)
+            position = smooth_match(path, len(POSES[a]))
+            truth = np.interp(PHASES[a], PHASES[a + 1], np.arange(len(PHASES[a + 1])))
+            errors.append(np.nanmean(np.abs(position - truth)) / len(truth))
+        return float(np.mean(errors))
+
+    shares = (0.0, 1.0, 4.0)
+    assert np.all(np.diff([true_error(blurred(share)) for share in shares]) > 0)
+    assert np.all(np.diff([agreement(POSES, blurred(share), OPEN) for share in shares]) > 0)
+
+
+def test_the_same_clips_and_seed_give_the_same_figure() -> None:
+    assert agreement(POSES, movement, OPEN, 1) == agreement(POSES, movement, OPEN, 1)
+    assert agreement(POSES, movement, OPEN, 1) != agreement(POSES, movement, OPEN, 2)
+
+
+def filled(root: Path, clips: int) -> Project:
+    project = Project.create(root)
+    for n in range(clips):
+        add_sequence(project, f"clip{n}", POSES[n])
+    return project
+
+
+def test_too_few_clips_are_not_checked(tmp_path: Path) -> None:
+    project = filled(tmp_path, FEWEST_CLIPS - 1)
+    assert check_base(project, "cpu") is None
+    assert choose_features(project, "default", "auto", "cpu").kind == "pose"
+
+
+def test_the_check_is_computed_once_for_the_same_clips(tmp_path: Path, monkeypatch) -> None:
+    project = filled(tmp_path, FEWEST_CLIPS)
+    first = check_base(project, "cpu")
+    assert first is not None
+    assert first.base < 5
+    assert first.pose < 5
+    calls = []
+
+    def counted(*args: object) -> float:
+        calls.append(args)
+        return 1.0
+
+    monkeypatch.setattr(module, "agreement", counted)
+    assert check_base(project, "cpu") == first
+    assert not calls
+    add_sequence(project, "new", POSES[FEWEST_CLIPS])
+    assert check_base(project, "cpu") == BaseCheck(1.0, 1.0)
+    assert len(calls) == 2
+    stored = json.loads((project.results_dir("agreement") / "base.json").read_text())
+    assert (stored["base"], stored["pose"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("base", "kind"), [(1.0, "base"), (2.0, "base"), (2.1, "pose")])
+def test_auto_takes_the_base_model_where_it_agrees_as_well(
+    tmp_path: Path, monkeypatch, base: float, kind: str
+) -> None:
+    monkeypatch.setattr(module, "check_base", lambda *_: BaseCheck(base, 2.0))
+    choice = choose_features(Project.create(tmp_path), "default", "auto")
+    assert choice.kind == kind
+    named = {"base": "the base model", "pose": "raw poses"}[kind]
+    assert choice.reason.startswith(f"no trained model: aligned on {named} (label-free check")
+    assert f"{base:.1f} % against 2.0 % of raw poses" in choice.reason
+    assert "\n" not in choice.reason
+
+
+def test_a_run_that_was_named_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run 'mine' has no trained model"):
+        choose_features(filled(tmp_path, FEWEST_CLIPS), "mine", "auto")
+
+
+def test_the_base_model_aligns_and_retrieves_where_it_is_asked_for(tmp_path: Path) -> None:
+    project = filled(tmp_path, 3)
+    choice = choose_features(project, "default", "base")
+    assert choice == FeatureChoice("base", "")
+    assert (choice.run("default"), FeatureChoice("pose", "").run("x")) == (BASE_RUN, "x")
+    request = AlignRequest(project.config(), features="base", device="cpu")
+    result = find_alignment(project, "clip0", "clip1", request, Progress())
+    truth = np.interp(PHASES[0], PHASES[1], np.arange(len(PHASES[1])))
+    assert np.nanmean(np.abs(result.alignment.position - truth)) < 0.04 * len(truth)
+    document = result.to_json()
+    assert (document["features"], document["run"]) == ("base", None)
+    hits = retrieve(project, features="base", query="clip0@1", device="cpu", k=2)
+    assert (hits.features, len(hits.queries[0].hits)) == ("base", 2)

@@ -1,0 +1,115 @@
+"""The base model: joints by name, clips of any length and rate, the file that ships."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.embedding.trained import base_embedder
+from la2ds_cli.features.body_joints import body_joints, joint_sources
+from la2ds_cli.training import base_weights
+from la2ds_cli.training.base_weights import base_path
+from tests.movement import sequence, warped_phase
+
+BODIES = ("coco17", "body25", "halpe26", "mediapipe33")
+
+
+def as_skeleton(pose: PoseSequence, name: str) -> PoseSequence:
+    """The pose in another skeleton: its joints by name, and far away joints that it lacks."""
+    joints, known = get_skeleton(name).joints, get_skeleton(pose.skeleton).joints
+    xy = np.full((len(pose), len(joints), 2), 1e4, dtype=np.float32)
+    score = np.full((len(pose), len(joints)), 0.3, dtype=np.float32)
+    for k, joint in enumerate(joints):
+        joint = "head" if joint == "nose" and "head" not in joints else joint
+        if joint in known:
+            xy[:, k] = pose.xy[:, known.index(joint)]
+            score[:, k] = pose.score[:, known.index(joint)]
+    return replace(pose, xy=xy, score=score, skeleton=name)
+
+
+@pytest.mark.parametrize("skeleton", BODIES)
+def test_joints_are_taken_by_name_and_the_others_do_not_count(skeleton: str) -> None:
+    pose = sequence(warped_phase(30, 1))
+    other = as_skeleton(pose, skeleton)
+    np.testing.assert_array_equal(body_joints(other).xy, pose.xy)
+    embed = base_embedder(skeleton, device="cpu")
+    np.testing.assert_array_equal(embed([other])[0], embed([pose])[0])
+
+
+def test_every_skeleton_of_a_body_is_read() -> None:
+    read = {name for name in SKELETONS if "hand" not in name}
+    assert read == {"penn13", *BODIES}
+    for name in read:
+        joint_sources(name)
+
+
+@pytest.mark.parametrize("skeleton", ["hand21", "hands42"])
+def test_a_hand_is_refused(skeleton: str) -> None:
+    with pytest.raises(
+        UserError, match=f"the skeleton {skeleton} has . of its 13 joints"
+    ) as caught:
+        base_embedder(skeleton, device="cpu")
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_joints_that_are_never_or_sometimes_not_seen_are_imputed() -> None:
+    pose = sequence(warped_phase(40, 2))
+    xy, score = pose.xy.copy(), pose.score.copy()
+    xy[10:14, 5:7], score[10:14, 5:7] = np.nan, 0
+    xy[:, 0], score[:, 0] = np.nan, 0
+    value = base_embedder(device="cpu")([replace(pose, xy=xy, score=score)])[0]
+    assert value.shape[0] == 40
+    assert np.isfinite(value).all()
+
+
+def test_clips_of_other_lengths_rates_bodies_and_places_align() -> None:
+    """A frame of the first lies at the moment of the second that shows the same phase."""
+    a, b = warped_phase(60, 3), warped_phase(110, 4)
+    first = sequence(a, fps=25.0)
+    second = sequence(b, fps=50.0, scale=35.0, tilt=0.1)
+    features = base_embedder(device="cpu")([first, second])
+    assert [len(f) for f in features] == [60, 110]
+    config = AlignConfig(method="dtw")
+    position = smooth_match(align_features("dtw", *features, config), 60)
+    truth = np.interp(a, b, np.arange(110))
+    assert np.abs(position - truth).mean() < 0.04 * 110
+
+
+def test_the_file_is_small_and_says_what_it_is() -> None:
+    assert base_path().stat().st_size <= 10_000_000
+    arrays, recipe, facts = artifact.read_arrays(base_path())
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
+    assert facts["skeleton"] == "penn13"
+    assert {"data", "seed", "script", "step"} <= facts.keys()
+    assert "Penn" not in facts["data"]
+    assert recipe.config["train.seed"] == facts["seed"]
+
+
+def test_a_damaged_file_is_refused(tmp_path, monkeypatch) -> None:
+    damaged = tmp_path / "base.safetensors"
+    damaged.write_bytes(base_path().read_bytes()[:-1])
+    monkeypatch.setattr(base_weights, "base_path", lambda: damaged)
+    base_weights.base_key.cache_clear()
+    try:
+        with pytest.raises(UserError, match="are damaged") as caught:
+            base_embedder(device="cpu")
+        assert caught.value.exit_code == ExitCode.UNREADABLE
+    finally:
+        base_weights.base_key.cache_clear()
+
+
+def test_the_name_of_the_base_is_a_run_name(tmp_path) -> None:
+    from la2ds_cli.core.project import BASE_RUN, Project
+    from la2ds_cli.embedding.trained import load_embedder
+
+    project = Project.create(tmp_path)
+    assert load_embedder(project, BASE_RUN, "cpu").key == base_weights.base_key()
