@@ -91,7 +91,7 @@ def align(
     b: str | Path,
     *,
     run: str = "default",
-    features: Literal["auto", "model", "pose"] = "auto",
+    features: Literal["auto", "model", "base", "pose"] = "auto",
     method: str | None = None,
     settings: Mapping[str, Any] | None = None,
     device: DeviceName = "auto",
