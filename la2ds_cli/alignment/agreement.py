@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import common_rate, pose_feature
+from la2ds_cli.alignment.clip_features import common_rate, pose_feature, with_movement
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     PairwisePath,
@@ -155,9 +155,16 @@ def check_base(
     if progress is not None:
         progress.note(f"comparing the base model with raw poses on {len(videos)} clips")
     poses = [project.read_pose(video)[0] for video in videos]
+    poses = [pose for pose in poses if _seen_throughout(pose)]
+    if len(poses) < FEWEST_CLIPS:
+        return None
     rate, embed = common_rate(poses), load_embedder(project, BASE_RUN, device)
+
+    def base(pose: PoseSequence) -> FloatArray:  # as `align` uses it
+        return with_movement(embed([pose])[0], pose, embed.spread, config.movement)
+
     check = BaseCheck(
-        agreement(poses, lambda pose: embed([pose])[0], config),
+        agreement(poses, base, config),
         agreement(poses, lambda pose: pose_feature(pose, rate, "a clip"), config),
     )
     if math.isnan(check.base) or math.isnan(check.pose):
@@ -167,17 +174,24 @@ def check_base(
 
 
 def _checked_videos(project: Project) -> list[str]:
-    """At most MOST_CLIPS of the clips that training would use, of the skeleton that most have."""
+    """At most MOST_CLIPS of the clips that training would use, of the skeleton that most have; by
+    the headers of their files."""
     from la2ds_cli.training.data import training_videos
 
     by_skeleton: dict[str, list[str]] = {}
     for video in training_videos(project):
         try:
-            pose = project.read_pose(video.id)[0]
-            joint_sources(pose.skeleton)
-        except UserError:  # damaged, or a hand
+            skeleton = artifact.read_header(project.pose_path(video.id))[1]["skeleton"]
+            joint_sources(skeleton)
+        except (artifact.ArtifactError, KeyError, UserError):  # damaged, or a hand
             continue
-        if len(pose) >= SHORTEST and not np.isnan(pose.xy).all():
-            by_skeleton.setdefault(pose.skeleton, []).append(video.id)
+        if video.frames >= SHORTEST:
+            by_skeleton.setdefault(skeleton, []).append(video.id)
     most = max(by_skeleton.values(), key=len, default=[])
     return evenly_spaced(sorted(most), MOST_CLIPS)
+
+
+def _seen_throughout(pose: PoseSequence) -> bool:
+    """Whether a joint is seen in what every trim leaves of the clip."""
+    cut = int(len(pose) * LARGEST_TRIM)
+    return not np.isnan(pose.xy[cut : len(pose) - cut]).all()
