@@ -127,9 +127,9 @@ def test_the_movement_of_joints_is_used_beside_a_model_that_is_wrong(
     phases = with_others(project, 6)
     late = {name: np.minimum(phase + 0.2, 1) for name, phase in phases.items()}
     with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B + 0.2} | late)
-    pooled = run(project, run="tuned").alignment
-    alone = replace(CONFIG, align=replace(CONFIG.align, pool=False))
-    model = run(project, run="tuned", config=alone).alignment
+    voting = replace(CONFIG, align=replace(CONFIG.align, pool=True))
+    pooled = run(project, run="tuned", config=voting).alignment
+    model = run(project, run="tuned").alignment
     truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
     middle = slice(12, 40)
     errors = [np.abs(found.position - truth)[middle].mean() for found in (pooled, model)]

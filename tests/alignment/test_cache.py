@@ -103,7 +103,7 @@ def test_work_on_a_and_the_references_is_done_once(
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
     cache = AlignmentCache()
-    config = replace(CONFIG, align=replace(CONFIG.align, gaps=False))
+    config = replace(CONFIG, align=replace(CONFIG.align, gaps=False, pool=True))
     for n in (2, 3, 5, 6):  # of one rate: features do not change with the pair
         arrays(project, name(n), config, "model", cache)
     known = len(LENGTHS) - 1

@@ -75,7 +75,7 @@ def test_bad_requests_are_refused(run: Run, project: Project):
         (("--seeds", "0;1"), "--seeds 0,1,2"),
         (("--protocol", "papre"), "did you mean 'paper'?"),
         (("--project", str(project.root)), "--project DIR for each, once"),
-        (("--methods", "tcc,la2ds", "--set", "model.input=rgb"), "--method lav or sal or tcc"),
+        (("--methods", "tcc,la2ds", "--set", "model.input=rgb"), "--method gtcc or lav or sal"),
     ):
         result = run("benchmark", *arguments)
         assert result.exit_code == ExitCode.USAGE, arguments

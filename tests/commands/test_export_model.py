@@ -41,7 +41,7 @@ def test_a_run_is_exported_and_embeds(exported: Path, document: Document, projec
     assert_matches("export_model_keys.txt", key_lines([found]))
     model = found["model"]
     assert Path(model["path"]) == project.run_dir("default") / "model.onnx"
-    assert model["inputs"] == {"joints": [65]}
+    assert model["inputs"] == {"joints": [117]}
     assert model["size"] == Path(model["path"]).stat().st_size
     assert model["check"]["difference"] < 1e-4
     found = document("embed", "--engine", "onnx")

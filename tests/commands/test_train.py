@@ -56,7 +56,7 @@ def test_what_the_network_reads_is_an_option(
     refused = run("train", "--run", "pixels", "--input", "rgb")
     assert refused.exit_code == ExitCode.USAGE
     assert "matches a clip with its own copy" in refused.stderr
-    assert "--method lav or sal or tcc" in refused.stderr
+    assert "--method gtcc or lav or sal or tcc" in refused.stderr
     assert not project.run_dir("pixels").exists()
 
 

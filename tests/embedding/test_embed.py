@@ -52,8 +52,12 @@ def test_motion_stands_beside_the_features_by_time_and_not_by_frame() -> None:
     expected = [[0, 1, 3, 0], [2, 1, 6, 0], [4, 1, 3, 0], [4, 1, 0, 0]]
     np.testing.assert_allclose(with_motion(value, 3), expected)
     np.testing.assert_array_equal(with_motion(value, 0), value)
-    moving = untrained_embedder(load_config(overrides=[*SMALL, "model.motion=3"]), "penn13")
-    still = untrained_embedder(load_config(overrides=[*SMALL, "model.motion=0"]), "penn13")
+    moving = untrained_embedder(
+        load_config(overrides=[*SMALL, "train.tempo=0", "model.motion=3"]), "penn13"
+    )
+    still = untrained_embedder(
+        load_config(overrides=[*SMALL, "train.tempo=0", "model.motion=0"]), "penn13"
+    )
     clip = sequence(warped_phase(40, 1), fps=20)
     (found,), (plain,) = moving([clip]), still([clip])
     assert found.shape == (40, 48)

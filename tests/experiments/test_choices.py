@@ -45,7 +45,6 @@ def test_what_the_text_prints_is_tried_on_the_default_one_by_one() -> None:
     printed = {
         "decay": ("train.weight_decay=0.5",),
         "schedule": ("train.schedule=halving",),
-        "scaling": ("train.scaling=plain",),
         "distance": ("heatmap.distance=printed",),
         "confidence": ("heatmap.confidence=one",),
         "sigma": ("heatmap.sigma=2.5", "heatmap.sigma_unit=pixels"),

@@ -84,7 +84,7 @@ def test_without_a_compiler_the_run_goes_on_with_a_note(
 
     monkeypatch.setattr(torch, "compile", broken)
     notes = []
-    joints = torch.zeros(3, 65)
+    joints = torch.zeros(3, 117)
     assert not _choose(network, "on", run=lambda step: network.frame(None, joints), notes=notes)
     assert notes == ["training without torch.compile, which fails here: no C++ compiler found"]
     assert network.frame(None, joints).shape == (3, 16)
@@ -92,7 +92,7 @@ def test_without_a_compiler_the_run_goes_on_with_a_note(
 
 @pytest.mark.heavy
 def test_compiled_blocks_compute_what_they_computed(network) -> None:
-    joints = torch.randn(30, 65)
+    joints = torch.randn(30, 117)
     mask = torch.arange(20)[None] < torch.tensor([20, 10])[:, None]
 
     def features() -> torch.Tensor:
