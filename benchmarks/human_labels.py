@@ -130,7 +130,7 @@ class Fold:
 
     data: DataSet
     project: Project
-    info: dict[str, Info]
+    info: Mapping[str, Info]
 
     def kind(self, a: str, b: str) -> str:
         """Kind of the pair of two clips by their ids."""
@@ -153,7 +153,7 @@ def make_folds(data: DataSet, source: Path, work: Path, seed: int) -> list[Fold]
             results = import_wide_csv(project, folder / data.clips, options)
             refused = [item for item in results if not item.usable]
             if refused:
-                raise SystemExit(f"{data.name}: {refused[0].name} {refused[0].message}")
+                raise SystemExit(f"{data.name}: {refused[0].path} {refused[0].message}")
         info = {video.id: by_name[Path(video.path).stem] for video in project.videos()}
         fold = Fold(data, project, info)
         people = halves({fold.person(clip) for clip in info}, seed)

@@ -210,7 +210,7 @@ def _treatments(text: str | None) -> list[MissingJoints]:
     from la2ds_cli.experiments.robustness import TREATMENTS
 
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    chosen = [treatment for treatment in TREATMENTS if treatment in names]
+    chosen: list[MissingJoints] = [treatment for treatment in TREATMENTS if treatment in names]
     if len(chosen) < len(names):
         raise UserError(
             f"'{text}' is not a list of zero and imputed", hint="--missing zero,imputed"

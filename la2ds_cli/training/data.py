@@ -83,10 +83,18 @@ class Clip:
 
     def rows(self, index: IntArray) -> Clip:
         """The clip reduced to the frames `index` (N,)."""
-        features = (self.frame_features, self.mirrored)
-        at_index = (None if value is None else value[index] for value in features)
-        twin = None if self.twin is None else self.twin.of_rows(index)
-        return Clip(self.video, self.xy[index], self.score[index], *at_index, twin)
+
+        def at_index(value: FloatArray | None) -> FloatArray | None:
+            return None if value is None else value[index]
+
+        return Clip(
+            self.video,
+            self.xy[index],
+            self.score[index],
+            at_index(self.frame_features),
+            at_index(self.mirrored),
+            None if self.twin is None else self.twin.of_rows(index),
+        )
 
 
 @dataclass(frozen=True)

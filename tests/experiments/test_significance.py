@@ -44,8 +44,8 @@ def test_of_one_training_p_is_nearly_that_of_a_paired_t_test() -> None:
     first = rng.normal(5, 2, CLIPS)
     for shift in (0.0, 0.1, 0.3):
         second = first + rng.normal(shift, 0.5, CLIPS)
-        samples = [Sample.of([x.mean()], [_means(x)]) for x in (first, second)]
-        found = difference(*samples, CLIPS)
+        one, other = (Sample.of([x.mean()], [_means(x)]) for x in (first, second))
+        found = difference(one, other, CLIPS)
         assert found.value == pytest.approx(first.mean() - second.mean())
         expected = ttest_rel(first, second).pvalue
         assert math.log(found.p) == pytest.approx(math.log(expected), rel=0.15, abs=0.15)
@@ -54,9 +54,9 @@ def test_of_one_training_p_is_nearly_that_of_a_paired_t_test() -> None:
 def test_over_seeds_alone_p_is_that_of_welch() -> None:
     """Resamples that do not differ leave the seeds: a t-test of unequal variances."""
     first, second = np.array([1.0, 1.2, 1.1]), np.array([1.5, 1.9, 1.4, 1.6])
-    flat = [Sample(x, np.full(1000, x.mean())) for x in (first, second)]
-    p = difference(*flat, CLIPS).p
-    assert p == pytest.approx(ttest_ind(first, second, equal_var=False).pvalue)
+    one, other = (Sample(x, np.full(1000, x.mean())) for x in (first, second))
+    _, expected = ttest_ind(first, second, equal_var=False)
+    assert difference(one, other, CLIPS).p == pytest.approx(expected)
 
 
 def test_equal_rows_do_not_differ_and_a_sure_difference_is_sure() -> None:

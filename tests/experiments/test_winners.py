@@ -45,7 +45,7 @@ def _project(name: str, level: dict[str, float], clips: int, draw: int) -> Proje
         for seed in seeds:
             errors = of_clip - of_clip.mean() + mean + rng.normal(0, 0.05, clips)
             value = float(errors.mean())
-            scores = {MEDIAN: value, MEAN_ERROR: value + 1}
+            scores: dict[str, float | None] = {MEDIAN: value, MEAN_ERROR: value + 1}
             outcomes.append(Outcome("run", "model", scores, seed=seed, steps=2, seconds=1.0))
             resampled = counts @ errors / clips
             samples.setdefault(label, []).append({MEDIAN: resampled, MEAN_ERROR: resampled + 1})

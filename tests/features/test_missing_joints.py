@@ -117,6 +117,10 @@ def test_a_position_of_score_zero_counts_as_missing() -> None:
     assert not zero.joints[GAP, of_joint(WRIST, "position")].any()
     assert not zero.maps[GAP, WRIST].any()
     seen = read(seen_joints(), "imputed")
+    assert imputed.maps is not None
+    assert seen.maps is not None
+    assert imputed.joints is not None
+    assert seen.joints is not None
     np.testing.assert_allclose(imputed.maps, seen.maps, atol=1e-5)
     np.testing.assert_allclose(imputed.joints, seen.joints, atol=1e-5)
 
@@ -142,6 +146,8 @@ def test_where_nothing_is_missing_all_treatments_are_the_same(missing: MissingJo
 def test_joints_that_nobody_ever_saw_are_nothing() -> None:
     xy, score = np.full((4, COUNT, 2), np.nan), np.zeros((4, COUNT))
     imputed = read((xy, score), "imputed")
+    assert imputed.joints is not None
+    assert imputed.maps is not None
     assert np.isfinite(imputed.joints).all()
     assert not imputed.maps.any()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,13 +60,14 @@ def test_equal_moments_of_two_performers_show_the_same_pose(monkeypatch) -> None
         def __init__(self, seed: int) -> None:
             self.own = np.random.default_rng(seed)
 
-        def normal(self, mean: float, std: float, size: object = None) -> object:
+        def normal(self, mean: float, std: float, size: Any = None) -> Any:
             return np.zeros(size) if std == 0.06 else self.own.normal(mean, std, size)
 
-        def __getattr__(self, name: str) -> object:
+        def __getattr__(self, name: str) -> Any:
             return getattr(self.own, name)
 
-    a, b = perform(movement, Early(1)), perform(movement, Early(2))
+    generators: list[Any] = [Early(1), Early(2)]
+    a, b = (perform(movement, rng) for rng in generators)
     assert len(a.pose) != len(b.pose)
     flat = b.pose.xy.reshape(len(b.pose), -1)
     there = np.stack([np.interp(a.moment, b.moment, column) for column in flat.T], axis=1)

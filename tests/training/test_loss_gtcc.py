@@ -161,7 +161,7 @@ def test_a_pair_is_as_it_is_alone_in_a_batch_of_other_lengths() -> None:
     for row in range(2):
         wide[0][row, : len(first[row])] = first[row].detach()
         wide[1][row, : len(second[row])] = second[row].detach()
-    both = Pair(*wide, first_mask, second_mask)
+    both = Pair(wide[0], wide[1], first_mask, second_mask)
     drop, before = _network(3).get_submodule("method_head"), torch.tensor([True, False])
     error, keep = gtcc.cycle_error(both, 0.5, before), gtcc.keep_share(both, drop)
     for row, (one, two) in enumerate(zip(first, second, strict=True)):

@@ -154,8 +154,8 @@ def priors(
         share.log() - (d / unit) ** 2 / (2 * SPREAD**2)
         for share, d in zip(shares, apart, strict=True)
     ]
-    moment = sum(share / (d**2 + 1) for share, d in zip(shares, apart, strict=True))
-    return torch.logaddexp(*logs), moment
+    moment = phi / (apart[0] ** 2 + 1) + (1 - phi) / (apart[1] ** 2 + 1)
+    return torch.logaddexp(logs[0], logs[1]), moment
 
 
 def intra_video(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
