@@ -3,7 +3,7 @@ known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +59,18 @@ def random_clips(lengths: Sequence[int], width: int, seed: int) -> list[torch.Te
         (0.5 * torch.randn(n, width, generator=random)).cumsum(dim=0).requires_grad_()
         for n in lengths
     ]
+
+
+def assert_padding_changes_nothing(value: Callable[..., torch.Tensor]) -> None:
+    """Neither a loss nor its gradient. value: of two lists of clips, and with `padding`."""
+    first, second = random_clips([14, 20], 5, 3), random_clips([12, 7], 5, 4)
+    one, two = value(first, second), value(first, second, padding=6)
+    torch.testing.assert_close(one, two)
+    leaves = [*first, *second]
+    for a, b in zip(
+        torch.autograd.grad(one, leaves), torch.autograd.grad(two, leaves), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
 @dataclass(frozen=True)

@@ -155,12 +155,7 @@ def match_by_model(
     references = _reference_clips(project, pair, settings, cache)
     embeddings = _embedded(project, pair, request, list(references), progress, cache)
     movement, mirrored = _movement(pair, references, cache)
-    spread = run_spread(project, request.run)
-    poses = [*pair.poses, *references.values()]
-    features = [
-        with_movement(value, mirror(pose) if flipped else pose, spread, settings.movement)
-        for value, pose, flipped in zip(embeddings, poses, mirrored, strict=True)
-    ]
+    features = _with_movement(project, pair, request, references, embeddings, mirrored, cache)
     modalities: list[Modalities] = [(value,) for value in features]
     if references and settings.pool:
         modalities = list(zip(features, movement, strict=True))
@@ -227,6 +222,32 @@ def _embedded(
     if pair.part:
         values[:2] = load_embedder(project, run, device)(pair.poses)
     return values
+
+
+def _with_movement(
+    project: Project,
+    pair: PreparedPair,
+    request: AlignRequest,
+    references: Mapping[str, PoseSequence],
+    embeddings: Sequence[FloatArray],
+    mirrored: Sequence[bool],
+    cache: AlignmentCache,
+) -> list[FloatArray]:
+    """The embeddings of A, of B and of the references in one distance with the movement of their
+    joints, as filmed or mirrored."""
+    spread, weight = run_spread(project, request.run), request.settings.movement
+    poses = [*pair.poses, *references.values()]
+
+    def joined(n: int) -> FloatArray:
+        pose = mirror(poses[n]) if mirrored[n] else poses[n]
+        return with_movement(embeddings[n], pose, spread, weight)
+
+    shared = {0: pair.ids[0]} | dict(enumerate(references, start=2))  # all but B
+    for n, video in shared.items():
+        if (video, mirrored[n]) not in cache.joined:
+            cache.joined[video, mirrored[n]] = joined(n)
+    features = {n: cache.joined[video, mirrored[n]] for n, video in shared.items()}
+    return [features[n] if n in features else joined(n) for n in range(len(poses))]
 
 
 def _movement(

@@ -18,9 +18,9 @@ from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.base import BaseEmbedder
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder, FrameFeatureSource
-from la2ds_cli.features.body_joints import BODY, joint_sources
+from la2ds_cli.features.body_joints import BODY, body_joints, joint_sources
 from la2ds_cli.features.frame_features import frame_feature_reader
 
 if TYPE_CHECKING:
@@ -181,6 +181,14 @@ def load_embedder(
         frame_feature_reader(project, trained.config, trained.frames, device),
         spread_of(trained.facts),
     )
+
+
+class BaseEmbedder(Embedder):
+    """Embeds poses of any skeleton of a body with the network of the base model, an alignment
+    network that ships with la2ds (docs/base-model.md); see Embedder."""
+
+    def _embed(self, pose: PoseSequence) -> FloatArray:
+        return super()._embed(body_joints(pose))
 
 
 def base_embedder(skeleton: str = BODY, device: DeviceName = "auto") -> Embedder:

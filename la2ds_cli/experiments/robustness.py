@@ -39,10 +39,7 @@ if TYPE_CHECKING:
 
 
 PROBABILITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
-TREATMENTS: tuple[MissingJoints, ...] = (
-    "zero",
-    "imputed",
-)  # of missing joints, alike for all inputs
+TREATMENTS: tuple[MissingJoints, ...] = ("zero", "imputed")  # alike for all inputs of a network
 FEATURES = ("model", "raw_pose")
 SCHEMA_VERSION = 1
 

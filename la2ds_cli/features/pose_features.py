@@ -60,6 +60,11 @@ def value_range(value: FloatArray) -> FloatArray:
     return high - low
 
 
+def amplitude(span: FloatArray) -> float:
+    """Root mean square of sines of the ranges `span` (D,), all columns together."""
+    return float(np.sqrt((span**2).sum() / 8))
+
+
 def movement_of(joints: FloatArray) -> FloatArray:
     """(T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over the
     clip, in units of the movement of all joints together.
@@ -70,8 +75,7 @@ def movement_of(joints: FloatArray) -> FloatArray:
     """
     flat = joints.reshape(len(joints), -1)
     low, high = np.percentile(flat, RANGE, axis=0)
-    unit = float(np.sqrt(((high - low) ** 2).sum() / 8))  # root mean square of sines of this range
-    return (flat - (low + high) / 2) / max(unit, LEAST_MOVEMENT)
+    return (flat - (low + high) / 2) / max(amplitude(high - low), LEAST_MOVEMENT)
 
 
 def raw_pose(pose: PoseSequence) -> FloatArray:
@@ -91,9 +95,14 @@ def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatAr
     The joints in the image show the body rising or sinking, which is most of a squat or a pull-up;
     the joints about the root are independent of a moving camera.
     """
+    return with_velocity(movement_without_velocity(pose), weight, reach)
+
+
+def movement_without_velocity(pose: PoseSequence) -> FloatArray:
+    """(T, 4K) float64: `both_movements` of a sequence whose gaps are filled."""
     joints = fill_gaps(pose.xy)
     about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
-    return with_velocity(both_movements(joints, about_root, torso), weight, reach)
+    return both_movements(joints, about_root, torso)
 
 
 def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:

@@ -12,10 +12,11 @@ from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import (
-    both_movements,
+    amplitude,
     centre_and_scale,
     fill_gaps,
     movement_of,
+    movement_without_velocity,
     value_range,
     with_velocity,
 )
@@ -34,10 +35,7 @@ def peak_speed(pose: PoseSequence) -> float:
 
     if len(pose) < 2:
         return 0.0
-    joints = fill_gaps(pose.xy)
-    about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
-    movement = both_movements(joints, about_root, torso)
-    smooth = gaussian_filter1d(movement, SMOOTHING, axis=0, mode="nearest")
+    smooth = gaussian_filter1d(movement_without_velocity(pose), SMOOTHING, axis=0, mode="nearest")
     step: FloatArray = np.linalg.norm(np.gradient(smooth, axis=0), axis=1)
     return float(np.percentile(step, FAST)) / frame_period(pose.time, pose.fps)
 
@@ -79,6 +77,6 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     in_image = min(1.0, TRAVEL / max(travelled, TRAVEL)) * movement_of(joints / torso)
     position = np.concatenate([in_image, movement_of(about_root)], axis=1)
     velocity = with_velocity(position, 1.0, REACH)[:, position.shape[1] :]
-    unit = float(np.sqrt((value_range(velocity) ** 2).sum() / 8))
-    moving = np.concatenate([position, velocity / max(unit, LEAST_VELOCITY)], axis=1)
+    unit = max(amplitude(value_range(velocity)), LEAST_VELOCITY)
+    moving = np.concatenate([position, velocity / unit], axis=1)
     return interpolate(moving, grid, pose.time)
