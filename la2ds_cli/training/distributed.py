@@ -151,7 +151,11 @@ def process_group(processes: Processes, device: torch.device) -> Iterator[Proces
         yield processes
         return
     import torch
-    import torch.distributed
+
+    # It takes the group of all processes as a default argument. Imported while there is one (an
+    # optimizer's first step imports it), it keeps that group alive after it is destroyed, and its
+    # threads abort the process if they still hold a tensor when Python ends.
+    import torch.distributed.nn
 
     if device.type == "cuda":
         torch.cuda.set_device(device)

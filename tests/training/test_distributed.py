@@ -41,6 +41,9 @@ project = Project.open(Path(sys.argv[1]))
 config = project.config(overrides=sys.argv[3:])
 result = train(project, run=sys.argv[2], config=config, device="cpu")
 print(result.steps, result.best_step, result.validation_error)
+tasks = Path("/proc/self/task")
+names = [(task / "comm").read_text() for task in tasks.iterdir()] if tasks.exists() else []
+assert not [name for name in names if "gloo" in name], names  # they could abort this process
 """
 
 

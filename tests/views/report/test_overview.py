@@ -95,7 +95,8 @@ def test_runs_and_evaluations_stand_beside_their_baselines(tmp_path: Path, open_
     assert "2 of 2" in runs
     table = opened.page.locator("section:has(> #results) table")
     heads = table.locator("thead th").all_inner_texts()
-    assert heads[1:] == ["model", "raw pose", "best raw pose", "time only", "untrained network"]
+    baselines = ["base model", "raw pose", "best raw pose", "time only", "untrained network"]
+    assert heads[1:] == ["model", *baselines]
     medians = table.locator("tbody tr").first.locator("td").all_inner_texts()
     for cell, row in zip(medians, scored["features"].values(), strict=True):
         assert cell.startswith(f"{row['event_transfer']['median_percent']:.2f}")
