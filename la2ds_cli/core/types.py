@@ -53,6 +53,9 @@ class PoseSequence:
     skeleton: a name of core.skeleton. info: JSON facts for people (subject margin, flags).
     clip: id of the clip of the project, empty = not a clip of the project, or its joints were
     changed; not written, but set by the project when it reads.
+    world: (T, K, 3) float32, the joints in metres along the axes of the camera: x right, y down,
+    z away from it; NaN = not known, None = the clip has no 3D. The origin is the body's root where
+    a network estimated it and that of the file where it was imported: read it about the root.
     Raises ValueError with expected and actual shape.
     """
 
@@ -66,6 +69,7 @@ class PoseSequence:
     skeleton: str
     info: Mapping[str, Json] = field(default_factory=dict)
     clip: str = ""
+    world: FloatArray | None = None
 
     def __post_init__(self) -> None:
         joints = len(get_skeleton(self.skeleton).joints)
@@ -82,6 +86,9 @@ class PoseSequence:
             raise ValueError("PoseSequence.time: expected strictly increasing seconds")
         if not self.fps > 0:
             raise ValueError(f"PoseSequence.fps: expected a positive number, got {self.fps}")
+        if self.world is not None:
+            world = _set(self, "world", self.world, np.float32)
+            _check_shape("PoseSequence", "world", world, (length, joints, 3))
         missing = np.isnan(xy).any(axis=-1)
         if missing.any() and score[missing].any():
             _set(self, "score", np.where(missing, 0, score), np.float32)
@@ -99,11 +106,13 @@ class PoseSequence:
             box=self.box[part],
             frame=self.frame[part],
             time=self.time[part],
+            world=None if self.world is None else self.world[part],
         )
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
         """Arrays and JSON facts for artifact.write_arrays."""
         arrays = {name: getattr(self, name) for name in ("xy", "score", "box", "frame", "time")}
+        arrays |= {} if self.world is None else {"world": self.world}
         facts = {
             "fps": self.fps,
             "size": list(self.size),
@@ -124,6 +133,7 @@ class PoseSequence:
             skeleton=facts["skeleton"],
             info=facts.get("info", {}),
             clip="",
+            world=arrays.get("world"),
         )
 
 

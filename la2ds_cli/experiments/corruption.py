@@ -19,6 +19,7 @@ from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.features.crop import clip_box
+from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
 ANY = "any"  # in place of a limb's name: one of the limbs, drawn anew for every frame
 
@@ -58,12 +59,15 @@ def drop_limb_at_test(
     if chain != ANY:
         drawn = np.full(len(pose), names.index(chain))
     xy, score = pose.xy.copy(), pose.score.copy()
+    world = None if pose.world is None else pose.world.copy()
     for number, name in enumerate(names):
         frames = np.flatnonzero(dropped & (drawn == number))
         gone = np.ix_(frames, np.array(skeleton.chains[name][1:]))
         xy[gone] = np.nan
         score[gone] = 0
-    return replace(pose, xy=xy, score=score)
+        if world is not None:
+            world[gone] = np.nan
+    return replace(pose, xy=xy, score=score, world=world)
 
 
 def add_noise(
@@ -75,14 +79,23 @@ def add_noise(
     """N(0, `cells` heatmap cells) on every coordinate of every joint (paper sec. 4.2.5).
 
     A cell is the longer side of the clip's crop box divided by the cells per side of `heatmap`
-    (None = the defaults), as in the position augmentation. Unseen joints stay unseen.
+    (None = the defaults), as in the position augmentation. Joints in metres get the same share of
+    the torso's length. Unseen joints stay unseen.
     """
     settings = heatmap or HeatmapConfig()
     box = clip_box(pose.xy, settings.crop, settings.padding)
     cell = float(max(box[2] - box[0], box[3] - box[1])) / settings.size
     if not np.isfinite(cell):  # no joint was ever seen
         return pose
-    return replace(pose, xy=pose.xy + rng.normal(0, cells * cell, pose.xy.shape))
+    xy = pose.xy + rng.normal(0, cells * cell, pose.xy.shape)
+    if pose.world is None:
+        return replace(pose, xy=xy)
+    skeleton = get_skeleton(pose.skeleton)
+    pixels, metres = (
+        centre_and_scale(fill_gaps(joints), skeleton)[1] for joints in (pose.xy, pose.world)
+    )
+    world = pose.world + rng.normal(0, cells * cell * metres / pixels, pose.world.shape)
+    return replace(pose, xy=xy, world=world)
 
 
 class Corruption(Protocol):

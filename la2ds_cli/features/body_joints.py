@@ -47,7 +47,11 @@ def body_joints(pose: PoseSequence) -> PoseSequence:
     sources = joint_sources(pose.skeleton)
     xy = np.full((len(pose), len(sources), 2), np.nan, dtype=np.float32)
     score = np.zeros((len(pose), len(sources)), dtype=np.float32)
+    world = np.full((len(pose), len(sources), 3), np.nan, dtype=np.float32)
     for k, source in enumerate(sources):
         if source is not None:
             xy[:, k], score[:, k] = pose.xy[:, source], pose.score[:, source]
-    return replace(pose, xy=xy, score=score, skeleton=BODY)
+            if pose.world is not None:
+                world[:, k] = pose.world[:, source]
+    known = None if pose.world is None else world
+    return replace(pose, xy=xy, score=score, skeleton=BODY, world=known)

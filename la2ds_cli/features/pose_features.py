@@ -128,7 +128,8 @@ def time_only(pose: PoseSequence) -> FloatArray:
 def mirror(pose: PoseSequence) -> PoseSequence:
     """The sequence of the mirrored person: x negated, left and right joints swapped.
 
-    x is mirrored about the frame's vertical centre line, or about 0 where the size is unknown.
+    x is mirrored about the frame's vertical centre line, or about 0 where the size is unknown; in
+    3D about 0.
     """
     flip = list(get_skeleton(pose.skeleton).flip)
     width = float(pose.size[0] - 1) if pose.size[0] else 0.0
@@ -136,4 +137,5 @@ def mirror(pose: PoseSequence) -> PoseSequence:
     xy[..., 0] = width - xy[..., 0]
     box = pose.box.copy()
     box[:, [0, 2]] = width - pose.box[:, [2, 0]]
-    return replace(pose, xy=xy, score=pose.score[:, flip], box=box, clip="")
+    world = None if pose.world is None else pose.world[:, flip] * np.array([-1, 1, 1])
+    return replace(pose, xy=xy, score=pose.score[:, flip], box=box, clip="", world=world)

@@ -28,13 +28,13 @@ def interpolate_gaps(
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """(xy, score, box, filled) with the short gaps interpolated linearly in time.
 
-    xy (T, K, 2) pixels, NaN = not seen; score (T, K); time (T,) seconds, increasing; box (T, 4)
-    xyxy pixels, NaN = not detected. A gap is filled when the two frames that bound it are at most
-    `max_gap` seconds apart, lie in one shot (`cuts`: rows at which a new shot begins) and show the
-    person in one place (box centres at most half a box's longer side apart). An interpolated joint
-    has score 0, so that it is known where it must be and weighs nothing; filled (T, K) bool marks
-    it. Joints before the first and after the last sight, and longer gaps, stay NaN. Inputs are left
-    as they are.
+    xy (T, K, 2) pixels or (T, K, 3) metres, NaN = not seen; score (T, K); time (T,) seconds,
+    increasing; box (T, 4) xyxy pixels, NaN = not detected. A gap is filled when the two frames that
+    bound it are at most `max_gap` seconds apart, lie in one shot (`cuts`: rows at which a new shot
+    begins) and show the person in one place (box centres at most half a box's longer side apart).
+    An interpolated joint has score 0, so that it is known where it must be and weighs nothing;
+    filled (T, K) bool marks it. Joints before the first and after the last sight, and longer gaps,
+    stay NaN. Inputs are left as they are.
     """
     seen = np.asarray(np.isfinite(xy).all(axis=-1))
     bounds = _Bounds(time, box, max_gap, cuts)
@@ -95,7 +95,8 @@ def smooth(
     seconds: float = 0.3,
     cuts: Sequence[int] = (),
 ) -> FloatArray:
-    """xy (T, K, 2) pixels, NaN = not seen, with less noise; NaN stays NaN and never spreads.
+    """xy (T, K, 2) pixels or (T, K, 3) metres, NaN = not seen, with less noise; NaN stays NaN and
+    never spreads.
 
     Each joint is smoothed over each run of frames in which it is seen, so neither over gaps nor
     over `cuts` (rows at which a new shot begins). time (T,): seconds, increasing.

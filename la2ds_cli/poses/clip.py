@@ -296,6 +296,13 @@ def _sequence(
     xy[rows], score[rows], box[rows] = posed.xy[shown], posed.joint_score[shown], posed.box[shown]
     xy[score < config.joint_threshold] = np.nan
     time, cuts = detections.time, detections.cuts
+    world = None
+    if posed.world.shape[1]:
+        world = np.full((length, joints, 3), np.nan, np.float32)
+        world[rows] = posed.world[shown]
+        world[np.isnan(xy).any(axis=-1)] = np.nan
+        world, *_ = interpolate_gaps(world, score, time, box, config.bridge, cuts)
+        world = smooth(world, time, config.smooth, config.smooth_seconds, cuts)
     xy, score, box, _ = interpolate_gaps(xy, score, time, box, config.bridge, cuts)
     xy = smooth(xy, time, config.smooth, config.smooth_seconds, cuts)
     pose = PoseSequence(
@@ -308,5 +315,6 @@ def _sequence(
         size=task.size,
         skeleton=skeleton,
         info=info,
+        world=world,
     )
     return replace(pose, info={**info, **assess(pose)})

@@ -218,7 +218,7 @@ class PeopleGrid:
     """n posed people over the frames start, start + 1, ... (T of them).
 
     present: (n, T) bool. box: (n, T, 4). score: (n, T). xy: (n, T, K, 2). joint_score: (n, T, K).
-    Rows of who is not present are 0.
+    world: (n, T, K or 0, 3). Rows of who is not present are 0.
     """
 
     start: int
@@ -227,6 +227,7 @@ class PeopleGrid:
     score: FloatArray
     xy: FloatArray
     joint_score: FloatArray
+    world: FloatArray
 
     @classmethod
     def of(cls, tracks: Sequence[Track]) -> PeopleGrid:
@@ -240,17 +241,20 @@ class PeopleGrid:
             np.zeros(shape),
             np.zeros((*shape, joints, 2)),
             np.zeros((*shape, joints)),
+            np.zeros((*shape, tracks[0].world.shape[1], 3)),
         )
         for n, track in enumerate(tracks):
             at = track.frame - start
             grid.present[n, at] = True
             grid.box[n, at], grid.score[n, at] = track.box, track.score
             grid.xy[n, at], grid.joint_score[n, at] = track.xy, track.joint_score
+            grid.world[n, at] = track.world
         return grid
 
     def switch(self, a: int, b: int, t: int) -> None:
         """Exchange the rows of two people from frame t of the grid on."""
-        for array in (self.present, self.box, self.score, self.xy, self.joint_score):
+        joints = self.xy, self.joint_score, self.world
+        for array in (self.present, self.box, self.score, *joints):
             array[[a, b], t:] = array[[b, a], t:]
 
     def tracks(self) -> list[Track]:
@@ -259,7 +263,7 @@ class PeopleGrid:
         for n, present in enumerate(self.present):
             at = np.flatnonzero(present)
             if len(at):
-                joints = self.xy[n, at], self.joint_score[n, at]
+                joints = self.xy[n, at], self.joint_score[n, at], self.world[n, at]
                 tracks.append(Track(at + self.start, self.box[n, at], self.score[n, at], *joints))
         return tracks
 

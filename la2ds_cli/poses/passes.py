@@ -155,10 +155,11 @@ def estimate_people(
     results = stage.run(work, frames.chunks(), workers=workers, progress=progress)
     names = ("person", "row", "box", "xy", "score")
     person, row, box, xy, score = (np.concatenate([r[name] for r in results]) for name in names)
+    world = np.concatenate([r.get("world", _no_world(len(r["row"]))) for r in results])
     tracks = []
     for number in range(len(people)):
         of = person == number
-        tracks.append(Track(row[of], box[of], np.ones(of.sum()), xy[of], score[of]))
+        tracks.append(Track(row[of], box[of], np.ones(of.sum()), xy[of], score[of], world[of]))
     return tracks
 
 
@@ -169,7 +170,7 @@ def _estimate(chunk: FrameChunk, people: Sequence[PersonBoxes], backend: PoseBac
     row = np.concatenate([people[i][0][at] for i, at in enumerate(inside)])
     box = np.concatenate([people[i][1][at] for i, at in enumerate(inside)])
     images = [chunk.frames[t - first].image for t in row]
-    box, xy, score = estimate_refined(backend, images, box)
+    box, xy, score, world = estimate_refined(backend, images, box)
     return {
         "person": person,
         "row": row,
@@ -177,32 +178,48 @@ def _estimate(chunk: FrameChunk, people: Sequence[PersonBoxes], backend: PoseBac
         "xy": xy,
         "score": score,
         "frames": np.array([len(chunk.frames)]),
+        **({"world": world} if world.shape[1] else {}),
     }
 
 
 def estimate_refined(
     backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Box (n, 4), joints (n, K, 2) and scores (n, K) after a second estimate where it is needed.
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Box (n, 4), joints (n, K, 2), scores (n, K) and joints in metres (n, K, 3), (n, 0, 3) from a
+    network without 3D, after a second estimate where it is needed.
 
     Detectors cut off raised arms and bent bodies. Where the joints reach out of the box, the box
     that holds both is tried, and the joints of the better total score are taken.
     """
     if not len(box):
-        xy, score = backend.estimate([], box)
-        return box, xy, score
-    xy, score = backend.estimate(images, box)
+        return box, *_estimated(backend, [], box)
+    xy, score, world = _estimated(backend, images, box)
     box = np.array(box)
     size = (images[0].shape[1], images[0].shape[0])
     around = boxes.around_joints(xy, score, threshold=0.3)
     wider = boxes.clip(boxes.union(box, around), size)
     again = np.flatnonzero(boxes.iou(wider, box) < _REFINE_IOU)
     if len(again):
-        new_xy, new_score = backend.estimate([images[int(i)] for i in again], wider[again])
+        shown = [images[int(i)] for i in again]
+        new_xy, new_score, new_world = _estimated(backend, shown, wider[again])
         better = new_score.sum(axis=1) >= score[again].sum(axis=1)
         row = again[better]
         xy[row], score[row], box[row] = new_xy[better], new_score[better], wider[row]
-    return box, xy, score
+        world[row] = new_world[better]
+    return box, xy, score, world
+
+
+def _estimated(
+    backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    estimate_world = getattr(backend, "estimate_world", None)
+    if estimate_world is not None:
+        return estimate_world(images, box)
+    return *backend.estimate(images, box), _no_world(len(box))
+
+
+def _no_world(rows: int) -> FloatArray:
+    return np.zeros((rows, 0, 3), np.float32)
 
 
 def _digest(people: Sequence[PersonBoxes]) -> str:

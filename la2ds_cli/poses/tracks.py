@@ -5,7 +5,7 @@ A frame here is a row of the clip, 0..T-1, in decoding order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Track:
 
     frame: (M,) int64, increasing rows of the clip. box: (M, 4) xyxy pixels. score: (M,) of the
     detector. xy, joint_score: (M, K, 2) pixels and (M, K) in [0, 1]; K = 0 until joints are
-    estimated.
+    estimated. world: (M, K, 3) metres (PoseSequence); (M, 0, 3) where the network gives no 3D.
     """
 
     frame: IntArray
@@ -34,6 +34,11 @@ class Track:
     score: FloatArray
     xy: FloatArray
     joint_score: FloatArray
+    world: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 3)))
+
+    def __post_init__(self) -> None:
+        if not self.world.shape[1]:
+            object.__setattr__(self, "world", np.zeros((len(self.frame), 0, 3)))
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -53,7 +58,7 @@ def make_track(frame: IntArray, box: FloatArray, score: FloatArray) -> Track:
 
 def arrays(track: Track) -> tuple[np.ndarray, ...]:
     """The fields of a track in the order of its constructor."""
-    return track.frame, track.box, track.score, track.xy, track.joint_score
+    return track.frame, track.box, track.score, track.xy, track.joint_score, track.world
 
 
 def select_rows(track: Track, keep: np.ndarray) -> Track:

@@ -43,6 +43,7 @@ def test_arrays_are_converted():
         ({"time": np.zeros((3, 1))}, r"time: expected shape \(3,\), got \(3, 1\)"),
         ({"time": np.array([0, 0.1, 0.1])}, "strictly increasing"),
         ({"time": np.array([0, np.nan, 0.1])}, "strictly increasing"),
+        ({"world": np.zeros((3, 13, 2))}, r"world: expected shape \(3, 13, 3\), got \(3, 13, 2\)"),
         ({"fps": 0.0}, "fps: expected a positive number, got 0.0"),
     ],
 )
@@ -87,6 +88,25 @@ def test_pose_round_trip():
         np.testing.assert_array_equal(getattr(back, name), getattr(clip, name))
     assert (back.fps, back.size, back.skeleton) == (10.0, (640, 480), "penn13")
     assert back.info == {"subject": 2}
+
+
+def test_joints_in_metres_are_kept_beside_the_others():
+    world = np.arange(5 * 39, dtype=float).reshape(5, 13, 3)
+    world[2, 7] = np.nan
+    clip = pose(5, world=world)
+    arrays, facts = clip.cut(1, 4).to_arrays()
+    back = PoseSequence.from_arrays(arrays, facts)
+    assert back.world is not None
+    assert back.world.dtype == np.float32
+    np.testing.assert_array_equal(back.world, world[1:4])
+    assert (back.score[1] == 0.5).all()  # a joint may be seen without its depth
+
+
+def test_clips_without_3d_are_stored_as_before():
+    arrays, facts = pose().to_arrays()
+    assert sorted(arrays) == ["box", "frame", "score", "time", "xy"]
+    assert PoseSequence.from_arrays(arrays, facts).world is None
+    assert pose().cut(0, 2).world is None
 
 
 def test_embedding_checks_and_round_trip():

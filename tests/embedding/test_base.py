@@ -41,6 +41,11 @@ def test_joints_are_taken_by_name_and_the_others_do_not_count(skeleton: str) -> 
     pose = sequence(warped_phase(30, 1))
     other = as_skeleton(pose, skeleton)
     np.testing.assert_array_equal(body_joints(other).xy, pose.xy)
+    assert body_joints(other).world is None
+    deep = np.concatenate([other.xy, other.score[..., None]], axis=2)
+    world = body_joints(replace(other, world=deep)).world
+    assert world is not None
+    np.testing.assert_array_equal(world[..., :2], pose.xy)
     embed = base_embedder(skeleton, device="cpu")
     np.testing.assert_array_equal(embed([other])[0], embed([pose])[0])
 

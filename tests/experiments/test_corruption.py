@@ -108,3 +108,25 @@ def test_the_generator_of_a_clip_is_its_own() -> None:
     np.testing.assert_array_equal(first, clip_generator("a", 0).random(3))
     assert not np.array_equal(first, clip_generator("b", 0).random(3))
     assert not np.array_equal(first, clip_generator("a", 1).random(3))
+
+
+def test_joints_in_metres_lose_the_same_limbs_and_get_the_same_noise() -> None:
+    """A torso of 100 pixels that is half a metre long: 1 pixel is 5 mm."""
+    rng = np.random.default_rng(5)
+    xy = np.array(POSE.xy)
+    hips, shoulders = (
+        [PENN.index(f"{side}_{j}") for side in ("left", "right")] for j in ("hip", "shoulder")
+    )
+    xy[:, hips], xy[:, shoulders] = xy[:, shoulders] + [0, 100], xy[:, shoulders]
+    world = np.concatenate([xy / 200, rng.normal(size=(*xy.shape[:2], 1))], axis=2)
+    world[:, hips, 2] = world[:, shoulders, 2]
+    deep = replace(POSE, xy=xy, world=world)
+    assert deep.world is not None
+    dropped = drop_limb_at_test(deep, "left_arm", 1.0, np.random.default_rng(0)).world
+    assert dropped is not None
+    assert np.isnan(dropped[:, ARM]).all()
+    assert np.isnan(dropped).sum() == len(POSE) * len(ARM) * 3
+    noisy = add_noise(deep, 0.5, np.random.default_rng(0))
+    assert noisy.world is not None
+    pixels, metres = (noisy.xy - deep.xy).std(), (noisy.world - deep.world).std()
+    assert metres == pytest.approx(pixels / 200, rel=0.03)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,17 @@ def test_mirror_by_hand():
     np.testing.assert_allclose(turned.xy[0, PENN.index("left_hip")], [639 - 90, 200])
     np.testing.assert_allclose(turned.box[0], [639 - 110, 20, 639 - 10, 220])
     assert turned.score[0, PENN.index("left_hip")] == pose.score[0, PENN.index("right_hip")]
+
+
+def test_mirror_in_3d_swaps_sides_and_negates_x():
+    world = np.zeros((3, 13, 3))
+    world[:, PENN.index("left_wrist")] = [0.3, -0.4, 0.5]
+    world[1, PENN.index("right_wrist")] = np.nan
+    turned = mirror(replace(clip(np.zeros((3, 13, 2))), world=world)).world
+    assert turned is not None
+    np.testing.assert_allclose(turned[0, PENN.index("right_wrist")], [-0.3, -0.4, 0.5])
+    assert np.isnan(turned[1, PENN.index("left_wrist")]).all()
+    assert mirror(clip(upright())).world is None
 
 
 @pytest.mark.parametrize("size", [(640, 480), (0, 0)])

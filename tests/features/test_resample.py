@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,16 @@ def test_seconds_between_and_behind_frames() -> None:
 def test_a_lost_frame_does_not_change_how_long_one_lasts() -> None:
     assert frame_period(np.array([0.0, 0.1, 0.2, 0.5, 0.6]), 30.0) == pytest.approx(0.1)
     assert frame_period(np.array([7.0]), 25.0) == pytest.approx(0.04)
+
+
+def test_joints_in_metres_are_sampled_at_the_same_moments():
+    pose = swing(30)
+    height = np.repeat(pose.time[:, None, None], 13, axis=1) * [1.0, 2.0, -1.0]
+    height[7, 3] = np.nan
+    at = np.linspace(0, 2, 23)
+    world = resample_pose(replace(pose, world=height), at).world
+    assert world is not None
+    np.testing.assert_allclose(world[:, 0], at[:, None] * [1.0, 2.0, -1.0], atol=1e-5)
+    beside = np.abs(at - pose.time[7]) < 1 / 30
+    np.testing.assert_array_equal(np.isnan(world[:, 3, 2]), beside)
+    assert resample_pose(pose, at).world is None

@@ -385,3 +385,32 @@ def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, mon
     assert told == ["terms"]
     ensure_pose(Project.create(clips / "other"), path, CONFIG, "cpu", Telling())
     assert told == ["terms", "terms"]  # another command
+
+
+def test_joints_in_metres_are_kept_beside_the_others(
+    project: Project, clips: Path, monkeypatch
+) -> None:
+    """Hidden for two frames, which is a short gap: depth is interpolated as the joints are."""
+    people = walk(20)
+    people[8:10] = [{}] * 2
+    film(clips / "anna" / "clip.mp4", people)
+
+    def estimate_world(self, images, boxes):
+        xy, score = self.estimate(images, boxes)
+        depth = xy[..., :1] / 100  # metres; the person goes away as they walk to the right
+        world = np.concatenate([np.zeros_like(xy), depth], axis=2)
+        return xy, score, world
+
+    monkeypatch.setattr(grey_people.GreyPose, "estimate_world", estimate_world, raising=False)
+    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
+    pose, _ = project.read_pose(result.video)
+    assert pose.world is not None
+    assert (pose.score == 0).all(axis=1).sum() == 2
+    np.testing.assert_allclose(pose.world[..., 2], pose.xy[..., 0] / 100, atol=1e-5)
+    np.testing.assert_allclose(np.diff(pose.world[:, 5, 2]), 0.02, atol=0.01)
+    np.testing.assert_array_equal(pose.world[..., 0], 0)
+
+
+def test_networks_without_depth_give_none(project: Project, clips: Path) -> None:
+    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
+    assert project.read_pose(result.video)[0].world is None

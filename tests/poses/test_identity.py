@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -162,3 +164,14 @@ def test_people_of_different_times_are_left_alone() -> None:
     found, mended = correct_identities(people, COCO)
     assert mended == 0
     assert [len(track) for track in found] == [LENGTH, LENGTH]
+
+
+def test_joints_in_metres_go_with_the_person() -> None:
+    a, b = (
+        replace(walker(x, phase=phase), world=np.full((LENGTH, 17, 3), depth))
+        for x, phase, depth in ((RIGHT, 0.0, 1.0), (LEFT, 1.5, 2.0))
+    )
+    found, mended = correct_identities(exchanged(a, b, 45), COCO)
+    assert mended == 1
+    for track, depth in zip(found, (1.0, 2.0), strict=True):
+        np.testing.assert_array_equal(track.world, np.full((LENGTH, 17, 3), depth))

@@ -51,6 +51,13 @@ class PoseBackend(Protocol):
         """
         ...
 
+    # A network that knows depth also has `estimate_world`, which is then called instead:
+    #
+    #   def estimate_world(images, boxes) -> tuple[FloatArray, FloatArray, FloatArray]
+    #
+    # xy and score as above, and world (n, K, 3) float32: metres about the body's root, x right,
+    # y down, z away from the camera, NaN = not known (core.types.PoseSequence.world).
+
 
 def backend_identity(name_or_file: str) -> str:
     """Cache identity of a backend name or ONNX file; UserError as `resolve_backend`."""
