@@ -294,7 +294,7 @@ def _sequence(
     score = np.zeros((length, joints), np.float32)
     box = np.full((length, 4), np.nan, np.float32)
     xy[rows], score[rows], box[rows] = posed.xy[shown], posed.joint_score[shown], posed.box[shown]
-    xy[score < config.joint_threshold] = np.nan
+    xy[(score < config.joint_threshold) | (score <= 0)] = np.nan
     time, cuts = detections.time, detections.cuts
     world = None
     if posed.world.shape[1]:

@@ -109,7 +109,8 @@ def decode_heatmaps(
 
     The highest cell, refined: `quarter` moves it a quarter cell towards its higher neighbour on
     each axis (Newell et al., ECCV 2016), `dark` to the top of a Gaussian around it
-    (`dark_offset`). A map without a positive value scores 0 and keeps its highest cell.
+    (`dark_offset`). A map without a positive value shows no joint: it scores 0 and gives the cell
+    (-1, -1), as in the published decoders, whatever its highest cell is.
     """
     n, joints, height, width = heatmap.shape
     maps = heatmap.reshape(n * joints, height, width)
@@ -120,7 +121,7 @@ def decode_heatmaps(
         offset = dark_offset(maps, x, y, kernel=kernel, udp=udp)
     else:
         offset = _quarter_offset(maps, x, y)
-    xy = np.stack([x, y], axis=-1) + np.where(score[:, None] > 0, offset, 0)
+    xy = np.where(score[:, None] > 0, np.stack([x, y], axis=-1) + offset, -1)
     return xy.reshape(n, joints, 2), np.clip(score, 0, 1).reshape(n, joints)
 
 

@@ -98,6 +98,21 @@ def seeded_heatmaps() -> np.ndarray:
     return (0.9 * gaussian(place[0]) + 0.3 * gaussian(place[1]) + noise).astype(np.float32)
 
 
+def empty_heatmaps() -> np.ndarray:
+    """(1, 4, 64, 48) float32, made by hand: a joint in the middle; maps without a positive value,
+    one with a top below 0 and a flat one; a joint at the border. Corners are 0 or less, since for a
+    joint that it did not find MMPose's UDP decoder reads the corner of the map before, and it
+    divides by the highest value, so that a map of zeros gives NaN there."""
+    maps = np.zeros((1, 4, *HEATMAP_SIZE), np.float32)
+    maps[0, 0, 29:32, 19:22] = 0.5
+    maps[0, 0, 30, 20], maps[0, 0, 30, 21] = 0.9, 0.6
+    maps[0, 1] = -0.7
+    maps[0, 1, 40, 30] = -0.1
+    maps[0, 2] = -0.2
+    maps[0, 3, 33, 0] = 0.8
+    return maps
+
+
 def load_fixture() -> tuple[dict[str, np.ndarray], dict[str, dict[str, tuple[int, ...]]]]:
     """Stored answers by name, and the shapes of MMPose's parameters for each width."""
     with safe_open(FIXTURE, "np") as file:
@@ -110,8 +125,7 @@ def load_fixture() -> tuple[dict[str, np.ndarray], dict[str, dict[str, tuple[int
 
 
 def seeded_w32() -> dict[str, torch.Tensor]:
-    """Weights of W32 whose heatmaps lie between 0 and 1, as trained ones do; where a whole map is
-    negative MMPose and we differ, by intent."""
+    """Weights of W32 whose heatmaps lie between 0 and 1, as those of trained ones do."""
     state = seeded_state(load_fixture()[1]["hrnet-w32"])
     state["head.final_layer.weight"] *= 0.1
     state["head.final_layer.bias"] = state["head.final_layer.bias"] + 0.45

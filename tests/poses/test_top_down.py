@@ -153,10 +153,13 @@ def test_dark_looks_past_a_side_peak() -> None:
 @pytest.mark.parametrize("udp", [False, True])
 def test_dark_stays_finite_on_maps_without_a_peak(udp: bool) -> None:
     corner = heatmap({(0, 0): 0.9})
-    for maps in (np.zeros((1, 1, 8, 6)), np.full((1, 1, 8, 6), -1.0), corner):
+    for maps in (np.full((1, 1, 8, 6), 0.5), corner):
         found, _ = decode_heatmaps(maps, "dark", udp=udp, kernel=3)
         assert np.isfinite(found).all()
         assert np.abs(found).max() < 1
+    for maps in (np.zeros((1, 1, 8, 6)), np.full((1, 1, 8, 6), -1.0)):
+        found, score = decode_heatmaps(maps, "dark", udp=udp, kernel=3)
+        assert (found.tolist(), score.tolist()) == ([[[-1, -1]]], [[0]])
 
 
 def test_a_decoder_goes_to_input_pixels_by_its_convention() -> None:
