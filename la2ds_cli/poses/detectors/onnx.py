@@ -58,21 +58,28 @@ class OnnxDetector:
         feed = np.ascontiguousarray(canvas.astype(np.float32).transpose(2, 0, 1)[None] / 255)
         rows = self.session.run(None, {self.input_name: feed})[0][0]
         person = rows[rows[:, 5] == _PERSON, :5].astype(np.float32)
-        person[:, :4] = (person[:, :4] - np.tile(shift, 2)) / scale
+        person[:, :4] = (person[:, :4] - np.tile(shift, 2)) / np.tile(scale, 2)
         return person
 
 
-def letterbox(image: Image, size: tuple[int, int]) -> tuple[Image, float, FloatArray]:
-    """Image scaled into (H, W) with its aspect kept, on grey; the scale and the shift (x, y)."""
+def letterbox(
+    image: Image, size: tuple[int, int], *, area: bool = True
+) -> tuple[Image, FloatArray, FloatArray]:
+    """Image scaled into (H, W) with its aspect kept, on grey; the scale and the shift, (x, y) each.
+
+    The scales differ a little, since both sides are rounded to whole pixels. area: average the
+    pixels of a larger image, which hides no detail; otherwise interpolate between the nearest.
+    """
     import cv2
 
     height, width = size
     scale = min(height / image.shape[0], width / image.shape[1])
     inner = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if area and scale < 1 else cv2.INTER_LINEAR
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     canvas = np.full((height, width, 3), _GREY, np.uint8)
     canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(
         image, inner, interpolation=interpolation
     )
-    return canvas, scale, np.array([left, top], np.float32)
+    scales = np.array([inner[0] / image.shape[1], inner[1] / image.shape[0]], np.float32)
+    return canvas, scales, np.array([left, top], np.float32)

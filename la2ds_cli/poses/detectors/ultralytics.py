@@ -34,12 +34,13 @@ SUFFIXES = (".pt",)
 
 _DEFAULT = "yolo11n"
 _STRIDE = 32
+_SCALING = "linear"  # la2ds 0.1 averaged pixels, and found other boxes
 
 
 def identity(name: str) -> str:
-    """The digest of the weights, and the tracker where there is one."""
+    """The digest of the weights, how pictures are scaled, and the tracker where there is one."""
     setting = parse_setting(name, _DEFAULT)
-    return ",".join(filter(None, (model_identity(setting), setting.tracker)))
+    return ",".join(filter(None, (model_identity(setting), _SCALING, setting.tracker)))
 
 
 def build(
@@ -65,10 +66,10 @@ class UltralyticsDetector:
         detected = []
         for shape, group in groupby(images, key=lambda image: image.shape):
             size = input_size((shape[0], shape[1]), self.model.image_size)
-            boxed = [letterbox(image, size) for image in group]
+            boxed = [letterbox(image, size, area=False) for image in group]  # as in training
             rows = self.model.detect([canvas for canvas, _, _ in boxed])
             for row, (_, scale, shift) in zip(rows, boxed, strict=True):
-                row[:, :4] = (row[:, :4] - np.tile(shift, 2)) / scale
+                row[:, :4] = (row[:, :4] - np.tile(shift, 2)) / np.tile(scale, 2)
                 detected.append(row[:, :5])
         return detected
 

@@ -38,7 +38,7 @@ def test_every_image_gets_its_boxes(tmp_path: Path) -> None:
 
 def test_letterbox_keeps_the_aspect_and_pads_with_grey() -> None:
     canvas, scale, shift = letterbox(np.full((40, 20, 3), 255, np.uint8), (20, 20))
-    assert scale == 0.5
+    assert scale.tolist() == [0.5, 0.5]
     assert shift.tolist() == [5, 0]
     assert (canvas[:, 5:15] == 255).all()
     assert (canvas[:, :5] == 114).all()
