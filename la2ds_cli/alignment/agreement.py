@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import common_rate, pose_feature, with_movement
+from la2ds_cli.alignment.clip_features import OneDistance, common_rate, pose_feature
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     PairwisePath,
@@ -161,9 +161,10 @@ def check_base(
     if len(poses) < FEWEST_CLIPS:
         return None
     rate, embed = common_rate(poses), load_embedder(project, BASE_RUN, device)
+    distance = OneDistance.of(embed.spread, config)
 
     def base(pose: PoseSequence) -> FloatArray:  # as `align` uses it
-        return with_movement(embed([pose])[0], pose, embed.spread, config.movement)
+        return distance.features(pose, embed([pose])[0])
 
     check = BaseCheck(
         agreement(poses, base, config),

@@ -17,12 +17,12 @@ import numpy as np
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
+    OneDistance,
     common_rate,
     joint_features,
     nearest_view,
     pose_feature,
     views_of_b,
-    with_movement,
 )
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import (
@@ -47,12 +47,13 @@ from la2ds_cli.alignment.request import (
 )
 from la2ds_cli.alignment.result import AlignResult, Match
 from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
-from la2ds_cli.embedding.trained import load_embedder, run_spread
+from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.features.pose_features import mirror
 
 
@@ -143,19 +144,19 @@ def match_by_model(
     progress: Progress,
     cache: AlignmentCache | None = None,
 ) -> Match:
-    """Match two clips by the embeddings of a run, computed first where they are missing, and by the
-    movement of the joints: in one distance with them (`align.movement`) and, with `pool`, through
-    the references too. Whether B is mirrored is decided by the movement; the embeddings are as
-    filmed, since networks trained on flipped copies do not mind. cache: of other alignments to A.
+    """Match two clips by the embeddings of a run, computed first where they are missing, in one
+    distance with those of the base model (`align.base`) and the movement of the joints
+    (`align.movement`), which with `pool` has paths of its own through the references, too. Whether
+    B is mirrored is decided by the movement; the embeddings are as filmed, since networks trained
+    on flipped copies do not mind. cache: of other alignments to A.
 
     Raises UserError (exit 5) for embeddings of different weights.
     """
     settings = request.settings
     cache = _cache_for(cache, pair)
     references = _reference_clips(project, pair, settings, cache)
-    embeddings = _embedded(project, pair, request, list(references), progress, cache)
     movement, mirrored = _movement(pair, references, cache)
-    features = _with_movement(project, pair, request, references, embeddings, mirrored, cache)
+    features = _in_one_distance(project, pair, request, references, mirrored, progress, cache)
     modalities: list[Modalities] = [(value,) for value in features]
     if references and settings.pool:
         modalities = list(zip(features, movement, strict=True))
@@ -200,18 +201,19 @@ def _reference_clips(
 def _embedded(
     project: Project,
     pair: PreparedPair,
-    request: AlignRequest,
+    run: str,
+    device: DeviceName,
     references: Sequence[str],
     progress: Progress,
     cache: AlignmentCache,
 ) -> list[FloatArray]:
-    """Embeddings (T, D) of A, of B and of the references."""
-    run, device = request.run, request.device
+    """Embeddings (T, D) by a run of A, of B and of the references."""
     videos = [*pair.ids, *references]
-    new = [video for video in dict.fromkeys(videos) if video not in cache.embeddings]
+    cached = cache.embeddings.setdefault(run, {})
+    new = [video for video in dict.fromkeys(videos) if video not in cached]
     computed = dict(zip(new, ensure_embeddings(project, run, new, device, progress), strict=True))
-    embeddings = [(cache.embeddings | computed)[video] for video in videos]
-    cache.embeddings |= {video: computed[video] for video in new if video != pair.ids[1]}
+    embeddings = [(cached | computed)[video] for video in videos]
+    cached |= {video: computed[video] for video in new if video != pair.ids[1]}
     if len({embedding.model for embedding in embeddings}) > 1:
         raise UserError(
             f"the embeddings of {pair.ids[0]} and {pair.ids[1]} come from different weights",
@@ -224,23 +226,26 @@ def _embedded(
     return values
 
 
-def _with_movement(
+def _in_one_distance(
     project: Project,
     pair: PreparedPair,
     request: AlignRequest,
     references: Mapping[str, PoseSequence],
-    embeddings: Sequence[FloatArray],
     mirrored: Sequence[bool],
+    progress: Progress,
     cache: AlignmentCache,
 ) -> list[FloatArray]:
-    """The embeddings of A, of B and of the references in one distance with the movement of their
-    joints, as filmed or mirrored."""
-    spread, weight = run_spread(project, request.run), request.settings.movement
+    """Features (T, E) of A, of B and of the references: their embeddings and what is beside these
+    in one distance, the joints as filmed or mirrored."""
+    distance = OneDistance.of_run(project, request.run, pair.poses[0].skeleton, request.settings)
+    others = request.device, list(references), progress, cache
+    embeddings = _embedded(project, pair, request.run, *others)
+    base = _embedded(project, pair, BASE_RUN, *others) if distance.base else None
     poses = [*pair.poses, *references.values()]
 
     def joined(n: int) -> FloatArray:
         pose = mirror(poses[n]) if mirrored[n] else poses[n]
-        return with_movement(embeddings[n], pose, spread, weight)
+        return distance.features(pose, embeddings[n], None if base is None else base[n])
 
     shared = {0: pair.ids[0]} | dict(enumerate(references, start=2))  # all but B
     for n, video in shared.items():

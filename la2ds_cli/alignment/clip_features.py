@@ -12,7 +12,10 @@ from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.trained import run_spread
+from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.pose_features import mirror, movement, raw_pose
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.features.tempo import paced_movement
@@ -39,19 +42,57 @@ def joint_features(pose: PoseSequence, movement: FloatArray, *, mirrored: bool) 
     return JointFeatures(movement, raw, common_rate([pose]))
 
 
-def with_movement(
-    embedding: FloatArray, pose: PoseSequence, spread: float, weight: float
-) -> FloatArray:
-    """Features (T, D + 8K) float32 whose squared distance is that of the embeddings (T, D), in
-    units of their `spread`, plus `weight` times that of the `paced_movement` of the joints.
+@dataclass(frozen=True)
+class OneDistance:
+    """What the distance of two frames is made of: a network's embeddings, and beside them those of
+    the base model and the movement of the joints. Where one of them errs the others mostly do not.
 
-    Where the network errs the joints' movement mostly does not, and the other way about. The
-    embeddings alone for a weight of 0, and where their spread is unknown (0).
+    spread: `Embedder.spread` of the network; where it is unknown (0), nothing is beside its
+    embeddings. movement, base: weights of the two beside it, 0 = without. base_spread: that of the
+    base model.
     """
-    if not weight or not spread:
-        return embedding
-    beside = math.sqrt(weight) / MOVEMENT_SPREAD * paced_movement(pose)
-    return np.concatenate([embedding / spread, beside], axis=1).astype(np.float32)
+
+    spread: float
+    movement: float = 0.0
+    base: float = 0.0
+    base_spread: float = 1.0
+
+    @classmethod
+    def of(cls, spread: float, settings: AlignConfig, base_spread: float = 0.0) -> OneDistance:
+        """By the settings, for networks of these spreads; base_spread: 0 = no base model."""
+        if not spread:
+            return cls(0.0)
+        if not base_spread:
+            return cls(spread, settings.movement)
+        return cls(spread, settings.movement, settings.base, base_spread)
+
+    @classmethod
+    def of_run(
+        cls, project: Project, run: str, skeleton: str, settings: AlignConfig
+    ) -> OneDistance:
+        """By the settings, for a run's embeddings of clips of a skeleton. The base model is left
+        out where it is the run, and for a skeleton that it does not read."""
+        with_base = settings.base and run != BASE_RUN and is_body(skeleton)
+        base_spread = run_spread(project, BASE_RUN) if with_base else 0.0
+        return cls.of(run_spread(project, run), settings, base_spread)
+
+    def features(
+        self, pose: PoseSequence, embedding: FloatArray, base: FloatArray | None = None
+    ) -> FloatArray:
+        """Features (T, E) float32 whose squared distance is that of the `embedding` (T, D) in units
+        of its spread, plus `self.base` times that of the embedding `base` of the base model in
+        units of its own, plus `self.movement` times that of the `paced_movement` of `pose`; the
+        embedding itself where nothing is beside it. Raises ValueError where `base` is missing."""
+        if not (self.movement or self.base):
+            return embedding
+        parts = [embedding / self.spread]
+        if self.base:
+            if base is None:
+                raise ValueError("the base model's embedding is part of this distance")
+            parts.append(math.sqrt(self.base) / self.base_spread * base)
+        if self.movement:
+            parts.append(math.sqrt(self.movement) / MOVEMENT_SPREAD * paced_movement(pose))
+        return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def common_rate(poses: list[PoseSequence]) -> float:

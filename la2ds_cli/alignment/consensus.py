@@ -91,16 +91,17 @@ class AlignmentCache:
     project, one run and the same settings. It changes no result.
 
     usable: id -> whether the clip may be a reference for A. poses, embeddings: of those that were
-    one; embeddings also of A. movements: of the references, as filmed or mirrored, whichever is
-    nearer to A, and whether it is mirrored, by id and frames per second. joined: embeddings of A
-    and of the references with the joints' movement beside them, by id and whether it is mirrored.
+    one; embeddings, by run and id, also of A. movements: of the references, as filmed or mirrored,
+    whichever is nearer to A, and whether it is mirrored, by id and frames per second. joined:
+    embeddings of A and of the references with what is beside them, by id and whether it is
+    mirrored.
     paths: from A to the references, by modality, id, and whatever else they depend on.
     """
 
     a: str = ""
     usable: dict[str, bool] = field(default_factory=dict)
     poses: dict[str, PoseSequence] = field(default_factory=dict)
-    embeddings: dict[str, EmbeddingSequence] = field(default_factory=dict)
+    embeddings: dict[str, dict[str, EmbeddingSequence]] = field(default_factory=dict)
     movements: dict[tuple[str, float], tuple[FloatArray, bool]] = field(default_factory=dict)
     joined: dict[tuple[str, bool], FloatArray] = field(default_factory=dict)
     paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)

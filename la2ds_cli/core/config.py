@@ -40,6 +40,7 @@ ADDED = {
     ("model", "missing"): "mixed",
     ("train", "tempo"): 0.0,
     ("align", "movement"): 0.0,
+    ("align", "base"): 0.0,
 }
 
 

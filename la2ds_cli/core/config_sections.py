@@ -193,13 +193,15 @@ class AlignConfig:
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     band: float = 0.0  # Sakoe-Chiba half width, share of the longer clip; 0 = none
     reference_clips: int = 0  # dtw: number of clips of a consensus; 0 = the direct path alone
-    # weight of the joints' movement in one distance with a run's embedding; 0 = embedding alone
+    # weight of the joints' movement in one distance with a run's embedding; 0 = without it
     movement: float = 0.0
+    # weight of the base model's embedding in one distance with a run's; 0 = without it
+    base: float = 0.0
     pool: bool = True  # consensus of a model: also paths by the movement of the joints
     gaps: bool = False  # dtw: spans inside a clip that the other does not show are left out
 
     def __post_init__(self) -> None:
-        _not_negative(self, "skip_cost reference_clips movement")
+        _not_negative(self, "skip_cost reference_clips movement base")
         _share(self, "band")
 
     @property

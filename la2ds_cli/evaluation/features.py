@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from la2ds_cli.alignment.clip_features import nearest_view, with_movement
+from la2ds_cli.alignment.clip_features import OneDistance, nearest_view
 from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
@@ -25,6 +25,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features import pose_features
+from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.tempo import paced_movement
 
@@ -98,16 +99,18 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 
 @dataclass(frozen=True)
 class Uses:
-    """What an event transfer is made of. features: that of the two clips, in words. movement: the
-    joints' movement takes part beside them, in one distance or with votes of its own. other_clips:
-    reference clips that take part."""
+    """What an event transfer is made of. features: that of the two clips, in words. base: the base
+    model's embeddings are beside them. movement: the joints' movement takes part beside them, in
+    one distance or with votes of its own. other_clips: reference clips that take part."""
 
     features: str
     movement: bool = False
     other_clips: int = 0
+    base: bool = False
 
     def __str__(self) -> str:
-        parts = [self.features, *["raw movement of the joints"] * self.movement]
+        parts = [self.features, *["base model"] * self.base]
+        parts += ["raw movement of the joints"] * self.movement
         parts.append(f"{self.other_clips or 'no'} other clips")
         return " + ".join(parts[:-1]) + (" + " if self.other_clips else ", ") + parts[-1]
 
@@ -236,15 +239,18 @@ def embedder_set(
     align: AlignConfig,
     references: Sequence[PoseSequence] = (),
     run: str = "",
+    base: Embedder | None = None,
 ) -> FeatureSet:
-    """The set of a network, aligned as the project's settings say, through `references` too."""
+    """The set of a network, aligned as the project's settings say, through `references` too.
+    base: the embedder of the base model, which may stand beside the network in one distance."""
     pooled = bool(references) and align.pool
-    joined = bool(embed.spread and align.movement)
+    distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
+        beside = base(poses) if base is not None and distance.base else [None] * len(poses)
         features = [
-            with_movement(value, pose, embed.spread, align.movement)
-            for value, pose in zip(embed(poses), poses, strict=True)
+            distance.features(pose, value, other)
+            for pose, value, other in zip(poses, embed(poses), beside, strict=True)
         ]
         if not pooled:
             return [(feature,) for feature in features]
@@ -254,12 +260,16 @@ def embedder_set(
         return [(value,) for value in embed(poses)]
 
     ends = "open" if align.open_ends else "closed"
-    aligned = f"{align.method}, {ends} ends" + ", one distance with the movement" * joined
+    aligned = f"{align.method}, {ends} ends"
+    besides = ["the base model"] * bool(distance.base) + ["the movement"] * bool(distance.movement)
+    if besides:
+        aligned += f", one distance with {' and '.join(besides)}"
     aligner: Aligner = align_views(align)
     if references:
         aligned += f", {_through(references)}" + " by the joints' movement too" * pooled
         aligner = ByConsensus(lambda: views(references), align)
-    uses = Uses("network", pooled or joined, len(references))
+    movement = pooled or bool(distance.movement)
+    uses = Uses("network", movement, len(references), bool(distance.base))
     variant = Variant(aligned, views, aligner, f"{name} {run}".strip(), uses, embeddings)
     return FeatureSet(name, description, f"{uses}; aligned by {aligned}", (variant,), run)
 
@@ -341,13 +351,23 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
         hint = f"; --run NAME takes another: {', '.join(trained)}" if trained else ""
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
     references = request.references
+    base = _beside(request)
     sets = [
-        embedder_set("model", f"the network of run {run}", embedder, align, references, run)
+        embedder_set("model", f"the network of run {run}", embedder, align, references, run, base)
         for run, embedder in embedders.items()
     ]
     if request.wants("untrained"):
         sets.append(_untrained_set(request, embedders.get(runs[0])))
     return sets
+
+
+def _beside(request: FeatureRequest) -> Embedder | None:
+    """The embedder of the base model where it stands beside the networks of runs."""
+    from la2ds_cli.embedding.trained import base_embedder
+
+    if not request.config.align.base or not is_body(request.skeleton):
+        return None
+    return base_embedder(request.skeleton, request.device)
 
 
 def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:

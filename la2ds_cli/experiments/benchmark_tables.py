@@ -460,9 +460,9 @@ def _protocol_notes(result: BenchmarkResult) -> Iterator[str]:
         yield f"event transfer of a method{where} = {uses}"
     if not result.facts["alignment"]["pool"]:
         yield (
-            "event transfer of a method leaves out the joints' own movement, which takes part in "
-            "la2ds align (align.pool, align.movement), so that it does not hide what a method "
-            "learned"
+            "event transfer of a method leaves out the joints' own movement and the base model, "
+            "which take part in la2ds align (align.movement, align.base), so that they do not hide "
+            "what a method learned"
         )
     if result.facts["protocol"] != "la2ds" and any(task.number == 0 for task in result.tasks):
         yield f"protocol {result.facts['protocol']} has no event transfer; --protocol la2ds has"

@@ -137,8 +137,8 @@ def same_input(method: str, reads: str) -> bool:
     return known is not None and known.input == "2D heatmaps" and reads == "heatmap"
 
 
-# The joints' own movement beside every embedding would hide what a method learned.
-ALONE = ("align.pool=false", "align.movement=0")
+# The joints' own movement and the base model beside an embedding would hide what a method learned.
+ALONE = ("align.pool=false", "align.movement=0", "align.base=0")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,15 @@ def joint_sources(skeleton: str) -> list[int | None]:
     return sources
 
 
+def is_body(skeleton: str) -> bool:
+    """Whether joint_sources accepts the skeleton."""
+    try:
+        joint_sources(skeleton)
+    except UserError:
+        return False
+    return True
+
+
 def body_joints(pose: PoseSequence) -> PoseSequence:
     """The sequence with the joints of penn13; those that its skeleton lacks are NaN, with score 0.
 

@@ -15,11 +15,11 @@ from la2ds_cli.alignment.align import match_features, rows_to_align
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
+    OneDistance,
     common_rate,
     joint_features,
     nearest_view,
     views_of_b,
-    with_movement,
 )
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
@@ -33,10 +33,9 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
-from la2ds_cli.embedding.trained import run_spread
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.labels.vote import Correspondence
 
@@ -63,17 +62,23 @@ def compute_features(
     progress: Progress,
 ) -> ClipFeatures:
     """Features of the clips `poses` (id -> joints, one skeleton, each with a joint somewhere): the
-    embeddings of a run, with the movement of the joints beside them where the consensus pools both,
-    or the movement alone. The first clip is the one that others may be mirrored against. Embeddings
-    that are missing are computed and stored."""
+    embeddings of a run with what the settings put beside them, or the movement alone. The first
+    clip is the one that others may be mirrored against. Embeddings that are missing are computed
+    and stored."""
     settings = request.settings
     problems: dict[str, UserError] = {}
     modalities: dict[str, Modalities] = {}
-    spread = 0.0
+    distance = OneDistance(0.0)
+    base: dict[str, Modalities] = {}
     if kind != "pose":
         run, device = request.run, request.device
         modalities, problems = _embeddings(project, run, list(poses), device, progress)
-        spread = run_spread(project, run)
+        skeleton = next(iter(poses.values())).skeleton
+        distance = OneDistance.of_run(project, run, skeleton, settings)
+        if distance.base:
+            base, failed = _embeddings(project, BASE_RUN, list(modalities), device, progress)
+            problems |= failed
+            modalities = {clip: modalities[clip] for clip in base}
     pooled = settings.uses_references and settings.pool
     fps = common_rate(list(poses.values()))
     reference = next(iter(poses))
@@ -90,7 +95,8 @@ def compute_features(
             modalities[clip] = (views[chosen],)
         elif clip in modalities:
             shown = mirror(pose) if chosen else pose
-            feature = with_movement(modalities[clip][0], shown, spread, settings.movement)
+            beside = base[clip][0] if distance.base else None
+            feature = distance.features(shown, modalities[clip][0], beside)
             modalities[clip] = (feature, views[chosen]) if pooled else (feature,)
     return ClipFeatures(kind, modalities, joints, frozenset(mirrored), problems)
 
