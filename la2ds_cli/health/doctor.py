@@ -17,7 +17,6 @@ from la2ds_cli.core.device import free_cores
 _EXTRAS = {
     "export": "onnxscript",
     "faiss": "faiss-cpu",
-    "mediapipe": "mediapipe",
     "mmpose": "mmpose",
     "ray": "ray",
     "sleap": "sleap-io",
@@ -25,7 +24,10 @@ _EXTRAS = {
     "ultralytics": "ultralytics",
     "umap": "umap-learn",
 }
-_PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "timm", "numba")
+_PACKAGES = (
+    *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),
+    *("timm", "numba"),
+)
 
 
 @dataclass(frozen=True)

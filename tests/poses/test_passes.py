@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.poses.chunks import ClipFrames, Partial
-from la2ds_cli.poses.passes import Detections, detect_people
+from la2ds_cli.poses.passes import Detections, detect_people, estimate_people
+from la2ds_cli.poses.tracks import Track
 from la2ds_cli.video.reader import Frame
 from tests.poses.grey_people import SIZE, GreyDetector, scene
 
@@ -120,3 +122,91 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
 def test_a_clip_without_frames(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(detect([])) == 0
+
+
+class Tracker:
+    """Writes down what it is shown; frame t is as bright as t, and its joints lie at (t, t)."""
+
+    def __init__(self, log: list) -> None:
+        self.log = log
+
+    def reset(self) -> None:
+        self.log.append("reset")
+
+    def estimate_world(self, images, boxes):
+        shown = [int(image[0, 0, 0]) for image in images]
+        self.log.append(shown)
+        xy = np.tile(np.array(shown, np.float32)[:, None, None], (1, 17, 2))
+        return xy, np.ones((len(shown), 17)), np.zeros((len(shown), 17, 3))
+
+
+class FollowingBackend:
+    skeleton, device = "coco17", "cpu"
+
+    def __init__(self) -> None:
+        self.logs: list[list] = []
+
+    def tracker(self) -> Tracker:
+        self.logs.append([])
+        return Tracker(self.logs[-1])
+
+
+def followed(
+    length: int, people: list[tuple[list[int], tuple]], partial: Partial
+) -> tuple[list[list], list[Track]]:
+    frames = ClipFrames(
+        lambda: (Frame(t, t / 25, np.full((90, 120, 3), t, np.uint8), t) for t in range(length)),
+        (120, 90),
+    )
+    backend: Any = FollowingBackend()
+    boxes = [
+        (np.array(rows), np.tile(np.array(box, float), (len(rows), 1))) for rows, box in people
+    ]
+    tracks = estimate_people(
+        frames, boxes, backend, partial=partial, progress=Progress(), workers=3
+    )
+    return backend.logs, tracks
+
+
+def test_each_person_is_followed_in_order_and_anew_after_a_gap(tmp_path: Path) -> None:
+    """Chunks of 16 frames; the second person is away from frame 10 to 19."""
+    away = [*range(10), *range(20, 40)]
+    people = [(list(range(40)), (0, 0, 60, 60)), (away, (60, 0, 119, 60))]
+    (first, second), tracks = followed(40, people, Partial(tmp_path, ""))
+    assert first == [list(range(16)), list(range(16, 32)), list(range(32, 40))]
+    assert second == [
+        *([*range(10)], "reset", list(range(20, 32)), list(range(32, 40))),
+    ]
+    np.testing.assert_array_equal(tracks[1].frame, away)
+    np.testing.assert_array_equal(tracks[1].xy[:, 3, 0], away)
+    assert tracks[0].world.shape == (40, 17, 3)
+
+
+def test_a_gap_inside_of_a_chunk_and_at_its_border(tmp_path: Path) -> None:
+    rows = [0, 1, 5, 6, 16, 17, 18]
+    ((log,), tracks) = followed(20, [(rows, (0, 0, 60, 60))], Partial(tmp_path, ""))
+    assert log == [[0, 1], "reset", [5, 6], "reset", [16, 17, 18]]
+    np.testing.assert_array_equal(tracks[0].xy[:, 0, 1], rows)
+
+
+def test_a_chunk_without_the_person(tmp_path: Path) -> None:
+    rows = [1, 2, 35]
+    ((log,), tracks) = followed(40, [(rows, (0, 0, 60, 60))], Partial(tmp_path, ""))
+    assert [shown for shown in log if shown] == ["reset", [1, 2], "reset", [35]]
+    np.testing.assert_array_equal(tracks[0].frame, rows)
+
+
+def test_joints_outside_make_the_box_wider(tmp_path: Path) -> None:
+    """The joints of frame t lie at (t, t): far out of the box in the last frames."""
+    _, (track,) = followed(80, [(list(range(80)), (0, 0, 20, 20))], Partial(tmp_path, ""))
+    np.testing.assert_allclose(track.box[10], [0, 0, 20, 20])
+    np.testing.assert_allclose(track.box[70], [0, 0, 70, 70])
+
+
+def test_an_interrupted_run_follows_from_the_start_again(tmp_path: Path) -> None:
+    people = [(list(range(40)), (0, 0, 60, 60))]
+    partial = Partial(tmp_path, "key", every=0)
+    _, (whole,) = followed(40, people, partial)
+    (log,), (again,) = followed(40, people, Partial(tmp_path, "key", every=0))
+    assert [t for shown in log for t in shown] == list(range(40))
+    np.testing.assert_array_equal(whole.xy, again.xy)

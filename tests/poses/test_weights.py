@@ -140,8 +140,7 @@ def test_missing_weights_name_every_way_out() -> None:
         assert text in hint
     assert len(entry.urls) == 2
     assert "la2ds models pull hrnet-w32-v0" in hint
-    assert "pip install 'la2ds[mediapipe]'" in hint
-    assert "--pose mediapipe --detector full-frame" in hint
+    assert "--pose blazepose --detector blazepose" in hint
     assert "--pose FILE.onnx" in hint
 
 

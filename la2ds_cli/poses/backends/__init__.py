@@ -22,6 +22,7 @@ from typing import Protocol
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.video.reader import Image
@@ -57,10 +58,46 @@ class PoseBackend(Protocol):
     #
     # xy and score as above, and world (n, K, 3) float32: metres about the body's root, x right,
     # y down, z away from the camera, NaN = not known (core.types.PoseSequence.world).
+    #
+    # One that starts from the frame before also has `tracker`, which is then asked for one object
+    # for each person of a clip:
+    #
+    #   def tracker() -> PoseTracker
+
+
+class PoseTracker(Protocol):
+    """One person of one clip, for a network that starts from the frame before."""
+
+    def reset(self) -> None:
+        """The next frame does not follow the one before."""
+        ...
+
+    def estimate_world(
+        self, images: Sequence[Image], boxes: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """As PoseBackend.estimate_world, for frames that follow one another; maybe none."""
+        ...
+
+
+# Names of 0.1 that nothing stands behind any more: cache identity, and what takes their place.
+# Their poses stay current, so that projects made with them are still of use.
+RETIRED = {"mediapipe": ("mediapipe:e9a5c5cb17f736fa:1", "blazepose")}
+
+
+def retired(name: str, option: str) -> UserError:
+    """The error (exit 2) of a name in RETIRED; option: such as `--pose`."""
+    return UserError(
+        f"'{name}' is no longer part of la2ds; {RETIRED[name][1]} runs the same networks without "
+        "the package mediapipe",
+        hint=f"use {option} {RETIRED[name][1]}, and --overwrite to make all clips anew: its joints "
+        "are mediapipe33, not coco17",
+    )
 
 
 def backend_identity(name_or_file: str) -> str:
     """Cache identity of a backend name or ONNX file; UserError as `resolve_backend`."""
+    if name_or_file in RETIRED:
+        return RETIRED[name_or_file][0]
     return _plugin(name_or_file).identity(name_or_file)
 
 
@@ -72,6 +109,8 @@ def resolve_backend(
     Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
+    if name_or_file in RETIRED:
+        raise retired(name_or_file, "--pose")
     config = config or PosesConfig()
     if not config.batch_size:
         config = replace(config, batch_size=BATCH_SIZE["cpu"])

@@ -24,7 +24,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.backends import PoseBackend
+from la2ds_cli.poses.backends import RETIRED, PoseBackend, retired
 from la2ds_cli.video.reader import Image
 
 AUTO = {"cuda": "fasterrcnn", "cpu": "fasterrcnn-mobilenet"}
@@ -56,7 +56,7 @@ def detector_identities(setting: str) -> tuple[str, ...]:
     machine with a GPU stays current on one without.
     """
     names = tuple(AUTO.values()) if setting == "auto" else (setting,)
-    return tuple(_plugin(name).identity(name) for name in names)
+    return tuple(_identity(name) for name in names)
 
 
 def resolve_detector(
@@ -67,7 +67,13 @@ def resolve_detector(
     Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
+    if name_or_file in RETIRED:
+        raise retired(name_or_file, "--detector")
     return _plugin(name_or_file).build(name_or_file, device, config or PosesConfig(), pose)
+
+
+def _identity(name: str) -> str:
+    return RETIRED[name][0] if name in RETIRED else _plugin(name).identity(name)
 
 
 def _plugin(name_or_file: str) -> ModuleType:

@@ -23,7 +23,7 @@ from la2ds_models.weight_files import zoo
 
 POSE: Any = None
 ROOT = Path(__file__).parents[3]
-SHIPPED = ("fasterrcnn", "fasterrcnn-mobilenet", "full-frame", "mediapipe", "ultralytics")
+SHIPPED = ("fasterrcnn", "fasterrcnn-mobilenet", "full-frame", "blazepose", "ultralytics")
 
 
 def test_the_shipped_detectors() -> None:

@@ -1,0 +1,196 @@
+"""BlazePose (Bazarevsky et al., CVPR workshops 2020): 33 joints, feet and hands among them, in
+pixels and in metres, on the CPU.
+
+`blazepose` is the full model, `blazepose-lite` and `blazepose-heavy` are the other two, and
+`blazepose:FILE.tflite` is a file of your own, with pose_detection.tflite beside it or from
+`la2ds models`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.types import FloatArray
+from la2ds_cli.poses import boxes
+from la2ds_cli.poses.blazepose import (
+    LANDMARKS,
+    LEAST_PRESENCE,
+    BlazePose,
+    Person,
+    SteadyAxis,
+    body_region,
+    detected_axis,
+)
+from la2ds_cli.poses.onnx_session import existing
+from la2ds_cli.poses.rotated_crop import Region
+from la2ds_cli.poses.tflite_model import cpu_only
+from la2ds_cli.poses.threads import Instances
+from la2ds_cli.poses.tracking import MIN_IOU
+from la2ds_cli.poses.weights import fetch_weights, weights_identity
+from la2ds_cli.video.reader import Image
+
+NAMES = ("blazepose", "blazepose-lite", "blazepose-heavy")
+
+DETECTOR = "blazepose-detector"  # its entry in the list of weights
+_VERSION = 1  # raised when the same networks give other joints
+_PADDING = 1.25  # side of the square that is searched over that of the box
+_VISIBLE = 0.5  # landmarks less visible than this are guesses that may lie far off
+
+Estimate = tuple[FloatArray, FloatArray, FloatArray]
+
+
+def identity(name: str) -> str:
+    """The name and the digests of the two networks."""
+    base, _, file = name.partition(":")
+    if not file:
+        detector = weights_identity(DETECTOR).partition(":")[2]
+        return f"{weights_identity(name)}:{detector}:{_VERSION}"
+    landmarks = existing(file)
+    detector = _detector_beside(landmarks)
+    known = artifact.file_digest(detector) if detector else weights_identity(DETECTOR)
+    return f"{base}:{artifact.file_digest(landmarks)}:{known}:{_VERSION}"
+
+
+def build(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
+    """The backend; UserError: exit 2 for a flip test, 6 for missing weights or CUDA, and as
+    TfliteModel for a file that is no such network."""
+    if config.flip_test:
+        raise UserError(
+            "blazepose has no flip test", hint="set flip_test = false under [poses] in project.toml"
+        )
+    cpu_only("blazepose", device)
+    return BlazePoseBackend(open_networks(name))
+
+
+def open_networks(name: str = "blazepose") -> Instances[BlazePose]:
+    """The networks of a setting for any number of threads, opened once to see that they fit."""
+    _, _, file = name.partition(":")
+    landmarks = existing(file) if file else fetch_weights(name)
+    detector = _detector_beside(landmarks) if file else None
+    paths = detector or fetch_weights(DETECTOR), landmarks
+    networks = Instances(lambda: BlazePose(*paths))
+    with networks.borrow():
+        return networks
+
+
+def _detector_beside(landmarks: Path) -> Path | None:
+    path = landmarks.with_name("pose_detection.tflite")
+    return path if path.is_file() else None
+
+
+class BlazePoseBackend:
+    """Joints of the person in a box; with `tracker`, of one person from frame to frame."""
+
+    skeleton = "mediapipe33"
+    device = "cpu"
+
+    def __init__(self, networks: Instances[BlazePose]) -> None:
+        self.networks = networks
+
+    def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """As PoseBackend.estimate; score is BlazePose's visibility, 0 outside of the image and
+        where nobody is found."""
+        xy, score, _ = self.estimate_world(images, boxes)
+        return xy, score
+
+    def estimate_world(self, images: Sequence[Image], boxes: FloatArray) -> Estimate:
+        """With joints in metres; every image is a still of its own."""
+        with self.networks.borrow() as network:
+            return _estimates(images, boxes, lambda image, box: find(network, image, box))
+
+    def tracker(self) -> BlazePoseTracker:
+        """What estimates the joints of one person in consecutive frames."""
+        return BlazePoseTracker(self.networks)
+
+
+class BlazePoseTracker:
+    """Looks for the person where the landmarks of the frame before say it is; where these do not
+    lie in the box of the frame, or show nobody, it looks for the person in the box."""
+
+    def __init__(self, networks: Instances[BlazePose]) -> None:
+        self._networks = networks
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the frame before: the next one does not follow it."""
+        self._region: Region | None = None
+        self._steady = SteadyAxis()
+
+    def estimate_world(self, images: Sequence[Image], boxes: FloatArray) -> Estimate:
+        """As BlazePoseBackend.estimate_world, for frames that follow one another."""
+        with self._networks.borrow() as network:
+            return _estimates(images, boxes, lambda image, box: self._next(network, image, box))
+
+    def _next(self, network: BlazePose, image: Image, box: FloatArray) -> Person | None:
+        person = network.landmarks(image, self._region) if self._region else None
+        if person is None or person.score < LEAST_PRESENCE or not _lies_in(person, box):
+            self.reset()
+            person = find(network, image, box)
+        if person is not None:
+            self._region = body_region(self._steady.add(person.axis))
+        return person
+
+
+def find(network: BlazePose, image: Image, box: FloatArray) -> Person | None:
+    """The person in a box (4,) xyxy of an image, None where there is none.
+
+    The detection that fits the box best gives the first crop, an upright one around the box stands
+    in where there is none; the landmarks of that give the crop that is read.
+    """
+    side = float(max(box[2] - box[0], box[3] - box[1]))
+    around = Region(float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2, max(side, 1)).scaled(
+        _PADDING
+    )
+    bodies = [detected_axis(found) for found in network.detect(image, around)]
+    region = around
+    if bodies:
+        circle = np.stack([_circle(axis) for axis in bodies])
+        region = body_region(bodies[int(boxes.iou(circle, box[None]).argmax())])
+    person = network.landmarks(image, region)
+    if person.score < LEAST_PRESENCE:
+        return None
+    person = network.landmarks(image, body_region(person.axis))
+    return person if person.score >= LEAST_PRESENCE else None
+
+
+def _circle(axis: FloatArray) -> FloatArray:
+    """Box (4,) of the circle around a body."""
+    reach = np.linalg.norm(axis[1] - axis[0])
+    return np.concatenate([axis[0] - reach, axis[0] + reach])
+
+
+def person_box(person: Person, size: tuple[int, int], margin: float) -> FloatArray:
+    """Box (4,) around the visible landmarks, cut to an image of (width, height); NaN where fewer
+    than three are visible. margin: share of the longer side."""
+    around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE, margin)
+    return boxes.clip(around, size)[0]
+
+
+def _lies_in(person: Person, box: FloatArray) -> bool:
+    around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE)[0]
+    return bool(np.isnan(around).any() or boxes.iou(around, box) >= MIN_IOU)
+
+
+def _estimates(
+    images: Sequence[Image],
+    box: FloatArray,
+    find_person: Callable[[Image, FloatArray], Person | None],
+) -> Estimate:
+    xy = np.zeros((len(box), LANDMARKS, 2), np.float32)
+    score = np.zeros((len(box), LANDMARKS), np.float32)
+    world = np.full((len(box), LANDMARKS, 3), np.nan, np.float32)
+    for i, (image, where) in enumerate(zip(images, np.asarray(box, np.float64), strict=True)):
+        person = find_person(image, where)
+        if person is not None:
+            height, width = image.shape[:2]
+            inside = np.all((person.xy >= 0) & (person.xy <= (width, height)), axis=1)
+            xy[i], world[i] = person.xy, person.world
+            score[i] = np.where(inside, person.visibility, 0)
+    return xy, score, world

@@ -1,0 +1,104 @@
+"""TensorFlow Lite networks that read one image, run by LiteRT on one thread of the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.native_log import without_lines
+from la2ds_cli.core.types import FloatArray
+
+_NOISE = (r"INFO: Created TensorFlow Lite", r"WARNING: All log messages before absl")
+
+Shape = tuple[int, ...]
+
+
+class TfliteModel:
+    """A network from a file. One call at a time: threads need an instance each.
+
+    size: of its square input, pixels. given: that of the input tensor (1, size, size, 3).
+    """
+
+    def __init__(self, path: Path, size: int, outputs: Sequence[Shape]) -> None:
+        """Open a file that reads (1, size, size, 3) and returns tensors of the shapes `outputs`.
+
+        Of tensors of equal shape the file's order decides; others that it returns are not read.
+        Raises UserError: exit 3 for a missing file or one that is no such network, exit 5 for
+        other shapes.
+        """
+        self._interpreter = _open(path)
+        (entry, *more) = self._interpreter.get_input_details()
+        returned = self._interpreter.get_output_details()
+        given = (1, size, size, 3)
+        self._index = _pick(outputs, [_shape(tensor) for tensor in returned])
+        if more or _shape(entry) != given or self._index is None:
+            shapes = ", ".join(str(_shape(tensor)) for tensor in returned)
+            raise UserError(
+                f"{path} reads {_shape(entry)} and returns {shapes}; expected {given} and "
+                f"{', '.join(map(str, outputs))}",
+                hint="it is a model of another kind; la2ds models ls names the files",
+                exit_code=ExitCode.MISMATCH,
+            )
+        self.dtype = np.dtype(entry["dtype"])
+        self._entry = entry["index"]
+        self._outputs = [returned[i]["index"] for i in self._index]
+
+    def __call__(self, image: FloatArray) -> list[FloatArray]:
+        """The outputs for an input (size, size, 3), without their first axis."""
+        self._interpreter.set_tensor(self._entry, image[None].astype(self.dtype))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+
+
+def cpu_only(name: str, device: DeviceName) -> None:
+    """UserError (exit 6) where CUDA was asked for."""
+    if device == "cuda":
+        raise UserError(
+            f"{name} runs on the CPU alone",
+            hint="use --device auto or --device cpu, or --pose hrnet-w32 for the GPU",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(
+            f"no such model file: {path}",
+            hint="check the spelling of the path",
+            exit_code=ExitCode.UNREADABLE,
+        )
+    with without_lines(_NOISE):
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            interpreter = Interpreter(model_path=str(path), num_threads=1)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{path} is not a usable TensorFlow Lite model: {str(error).splitlines()[0]}",
+                hint="fetch it again; la2ds models ls names the files that la2ds knows",
+                exit_code=ExitCode.UNREADABLE,
+            ) from error
+    return interpreter
+
+
+def _pick(wanted: Sequence[Shape], present: Sequence[Shape]) -> list[int] | None:
+    """For each wanted shape the first tensor of it that is not taken yet; None where one lacks."""
+    free = list(range(len(present)))
+    chosen = []
+    for shape in wanted:
+        fitting = [i for i in free if present[i] == shape]
+        if not fitting:
+            return None
+        chosen.append(fitting[0])
+        free.remove(fitting[0])
+    return chosen
+
+
+def _shape(tensor: dict[str, Any]) -> Shape:
+    return tuple(map(int, tensor["shape"]))

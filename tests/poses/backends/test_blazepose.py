@@ -1,0 +1,218 @@
+"""BlazePose as a pose network: files, boxes, and one person followed from frame to frame."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.poses.backends import backend_identity, resolve_backend
+from la2ds_cli.poses.backends.blazepose import BlazePoseBackend, find
+from la2ds_cli.poses.blazepose import Person, body_region
+from la2ds_cli.poses.rotated_crop import Region
+from la2ds_cli.poses.ssd import Detection
+from la2ds_cli.poses.threads import Instances
+from tests.poses.blazepose_models import write_detector, write_landmarks
+
+REACH = 40.0
+
+
+class SpotFinder:
+    """Stands for the networks: a person is a white spot with a body of 40 pixels around it, which
+    the landmark network sees if it lies in the crop, the one nearest to its middle. Counts what it
+    is asked."""
+
+    def __init__(self) -> None:
+        self.detections = 0
+        self.crops: list[Region] = []
+
+    def detect(self, image: np.ndarray, within: Region) -> list[Detection]:
+        self.detections += 1
+        return [
+            Detection(np.zeros(4), np.array([spot, spot - [0, REACH]]), 0.9)
+            for spot in self._spots(image)
+            if np.abs(spot - [within.x, within.y]).max() < within.side / 2
+        ]
+
+    def landmarks(self, image: np.ndarray, region: Region) -> Person:
+        self.crops.append(region)
+        inside = [
+            spot
+            for spot in self._spots(image)
+            if np.abs(spot - [region.x, region.y]).max() < region.side / 2
+        ]
+        middle = np.array([region.x, region.y])
+        spot = min(inside, key=lambda s: float(np.abs(s - middle).sum())) if inside else middle
+        xy = spot + np.linspace(-1, 1, 33)[:, None] * [10, REACH]
+        axis = np.array([spot, spot - [0, REACH]])
+        ones = np.ones(33)
+        return Person(xy, 0.8 * ones, ones, np.zeros((33, 3)), axis, 0.9 if inside else 0.1)
+
+    @staticmethod
+    def _spots(image: np.ndarray) -> list[np.ndarray]:
+        return [np.array([x, y], float) for y, x in np.argwhere(image[:, :, 0] > 127)]
+
+
+def picture(*spots: tuple[int, int]) -> np.ndarray:
+    image = np.zeros((200, 300, 3), np.uint8)
+    for x, y in spots:
+        image[y, x] = 255
+    return image
+
+
+def box_at(x: float, y: float) -> np.ndarray:
+    return np.array([x - 12, y - REACH, x + 12, y + REACH])
+
+
+@pytest.fixture
+def network() -> SpotFinder:
+    return SpotFinder()
+
+
+@pytest.fixture
+def backend(network: SpotFinder) -> BlazePoseBackend:
+    networks: Instances[Any] = Instances(lambda: network)
+    return BlazePoseBackend(networks)
+
+
+def test_the_person_that_fits_the_box_is_taken(backend: BlazePoseBackend) -> None:
+    images = [picture((100, 100), (130, 100))] * 2
+    xy, score = backend.estimate(images, np.stack([box_at(100, 100), box_at(132, 100)]))
+    assert xy.shape == (2, 33, 2)
+    assert xy.dtype == score.dtype == np.float32
+    np.testing.assert_allclose(xy.mean(axis=1), [[100, 100], [130, 100]], atol=1e-4)
+    np.testing.assert_allclose(score, 0.8)
+
+
+def test_the_landmarks_are_read_from_the_crop_that_they_ask_for(network: Any) -> None:
+    find(network, picture((100, 100)), box_at(100, 100))
+    assert network.crops[-1] == body_region(np.array([[100.0, 100], [100, 100 - REACH]]))
+
+
+def test_nobody_scores_nothing_and_has_no_place_in_metres(backend: BlazePoseBackend) -> None:
+    _, score, world = backend.estimate_world([picture()], box_at(100, 100)[None])
+    assert not score.any()
+    assert np.isnan(world).all()
+    xy, score, world = backend.estimate_world([], np.zeros((0, 4)))
+    assert (xy.shape, score.shape, world.shape) == ((0, 33, 2), (0, 33), (0, 33, 3))
+
+
+def test_joints_outside_of_the_picture_score_nothing(backend: BlazePoseBackend) -> None:
+    xy, score = backend.estimate([picture((100, 190))], box_at(100, 180)[None])
+    below = xy[0, :, 1] > 200
+    assert 0 < below.sum() < 33
+    assert not score[0, below].any()
+    assert (score[0, ~below] > 0).all()
+
+
+class TestTracker:
+    def test_a_person_is_searched_for_once(
+        self, backend: BlazePoseBackend, network: SpotFinder
+    ) -> None:
+        images = [picture((100 + 4 * t, 100)) for t in range(6)]
+        tracker = backend.tracker()
+        box = np.stack([box_at(100 + 4 * t, 100) for t in range(6)])
+        first = tracker.estimate_world(images[:4], box[:4])
+        rest = tracker.estimate_world(images[4:], box[4:])
+        xy = np.concatenate([first[0], rest[0]])
+        np.testing.assert_allclose(xy.mean(axis=1)[:, 0], 100 + 4 * np.arange(6), atol=1e-3)
+        assert network.detections == 1
+
+    def test_after_a_reset_it_is_searched_for_again(
+        self, backend: BlazePoseBackend, network: SpotFinder
+    ) -> None:
+        tracker = backend.tracker()
+        tracker.estimate_world([picture((100, 100))], box_at(100, 100)[None])
+        tracker.reset()
+        tracker.estimate_world([picture((100, 100))], box_at(100, 100)[None])
+        assert network.detections == 2
+
+    def test_a_person_that_leaps_is_found_in_its_box(self, backend: BlazePoseBackend) -> None:
+        tracker = backend.tracker()
+        images = [picture((60, 100)), picture((240, 100))]
+        xy, score, _ = tracker.estimate_world(images, np.stack([box_at(60, 100), box_at(240, 100)]))
+        np.testing.assert_allclose(xy.mean(axis=1), [[60, 100], [240, 100]], atol=1e-3)
+        assert score.all()
+
+    def test_it_stays_with_its_own_box_beside_somebody_else(
+        self, backend: BlazePoseBackend
+    ) -> None:
+        """The person leaves the crop, in which another one has come to stand."""
+        tracker = backend.tracker()
+        images = [picture((60, 100)), picture((80, 100), (240, 100))]
+        xy, _, _ = tracker.estimate_world(images, np.stack([box_at(60, 100), box_at(240, 100)]))
+        np.testing.assert_allclose(xy[1].mean(axis=0), [240, 100], atol=1e-3)
+
+    def test_a_person_comes_back(self, backend: BlazePoseBackend, network: SpotFinder) -> None:
+        tracker = backend.tracker()
+        images = [picture((60, 100)), picture(), picture((64, 100))]
+        _, score, world = tracker.estimate_world(images, np.stack([box_at(60, 100)] * 3))
+        np.testing.assert_array_equal(score.any(axis=1), [True, False, True])
+        np.testing.assert_array_equal(np.isnan(world).any(axis=(1, 2)), [False, True, False])
+        assert network.detections == 3
+
+
+class TestFiles:
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> Path:
+        write_detector(tmp_path / "pose_detection.tflite")
+        return write_landmarks(tmp_path / "mine.tflite")
+
+    def test_a_file_of_ones_own_with_the_detector_beside_it(self, files: Path) -> None:
+        backend = resolve_backend(f"blazepose:{files}", "cpu")
+        assert (backend.skeleton, backend.device) == ("mediapipe33", "cpu")
+        images = [np.zeros((300, 300, 3), np.uint8)] * 5
+        box = np.tile([50, 50, 250, 250.0], (5, 1))
+        xy, score = backend.estimate(images, box)
+        assert (score > 0.5).all()
+        with ThreadPoolExecutor(3) as threads:
+            parts = list(
+                threads.map(lambda i: backend.estimate([images[i]], box[i : i + 1]), range(5))
+            )
+        np.testing.assert_array_equal(xy, np.concatenate([part[0] for part in parts]))
+
+    def test_the_identity_is_that_of_the_content(self, files: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "copy.tflite"
+        copy.write_bytes(files.read_bytes())
+        assert backend_identity(f"blazepose:{files}") == backend_identity(f"blazepose:{copy}")
+        write_landmarks(copy, presence=0.8)
+        assert backend_identity(f"blazepose:{files}") != backend_identity(f"blazepose:{copy}")
+        before = backend_identity(f"blazepose:{files}")
+        write_detector(tmp_path / "pose_detection.tflite", score=2.0)
+        assert backend_identity(f"blazepose:{files}") != before
+        with pytest.raises(UserError, match="no such model file") as caught:
+            backend_identity("blazepose:nothing.tflite")
+        assert caught.value.exit_code == ExitCode.UNREADABLE
+
+    def test_the_identity_of_a_name_reads_no_file(self) -> None:
+        assert backend_identity("blazepose") == "blazepose:e9a5c5cb:9ba9dd3d:1"
+        assert backend_identity("blazepose-heavy") == "blazepose-heavy:59e42d71:9ba9dd3d:1"
+
+    def test_what_it_cannot_do_is_refused(self, files: Path) -> None:
+        with pytest.raises(UserError, match="no flip test") as caught:
+            resolve_backend(f"blazepose:{files}", "cpu", PosesConfig(flip_test=True))
+        assert caught.value.exit_code == ExitCode.USAGE
+        with pytest.raises(UserError, match="on the CPU alone") as caught:
+            resolve_backend(f"blazepose:{files}", "cuda")
+        assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+    def test_missing_weights_are_explained(self, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+        monkeypatch.setenv("LA2DS_OFFLINE", "1")
+        with pytest.raises(UserError, match="blazepose-lite are not on this machine") as caught:
+            resolve_backend("blazepose-lite", "cpu")
+        assert caught.value.exit_code == ExitCode.ENVIRONMENT
+        assert "la2ds models pull blazepose-lite" in caught.value.hint
+
+
+def test_the_name_of_la2ds_0_1_is_explained_and_its_poses_stay_current() -> None:
+    assert backend_identity("mediapipe") == "mediapipe:e9a5c5cb17f736fa:1"
+    with pytest.raises(UserError, match="no longer part of la2ds; blazepose runs") as caught:
+        resolve_backend("mediapipe", "cpu")
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert "--pose blazepose" in caught.value.hint
