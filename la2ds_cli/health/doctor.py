@@ -23,6 +23,7 @@ _EXTRAS = {
     "tensorboard": "tensorboard",
     "ultralytics": "ultralytics",
     "umap": "umap-learn",
+    "vitpose": "transformers",
 }
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),

@@ -1,5 +1,5 @@
 """Configurations and checkpoints of OpenMMLab (MMPose, MMDetection), named by the user as
-`mmpose:CONFIG[,CHECKPOINT]`, and a stand-in for MMCV's compiled operators.
+`mmpose:CONFIG[,CHECKPOINT]`, and stand-ins for compiled parts that have no wheels.
 
 CONFIG is a .py file, the name of a file inside the package without `.py`, or, for pose networks,
 one of our own names such as hrnet-w32, which stands for the configuration and the checkpoint. A
@@ -37,7 +37,11 @@ from la2ds_cli.poses.weights import fetch_weights, weights_identity
 
 Package = Literal["mmpose", "mmdet"]
 
+# MMPose declares a need of xtcocotools, which has no wheel for Python 3.12 and later and does not
+# build by itself; the stand-in below does what la2ds needs of it.
 INSTALL = "pip install 'la2ds[mmpose]'"
+if sys.version_info >= (3, 12):
+    INSTALL += " && pip install --no-deps mmpose==1.3.2"
 _PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose")  # mmpose imports all of them
 _DISTRIBUTIONS = ("mmengine", "mmcv", "mmcv-lite", "mmdet", "mmpose")
 _OPTION = {"mmpose": "--pose", "mmdet": "--detector"}
@@ -214,7 +218,7 @@ def building(package: Package) -> Iterator[None]:
     with _BUILD:
         warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmengine|mmpose|xtcocotools)(\.|$)")
         warnings.filterwarnings("ignore", message=r"torch\.meshgrid")
-        install_operators()
+        install_stand_ins()
         try:
             importlib.import_module("mmdet.models")
             importlib.import_module("mmpose.models")
@@ -281,6 +285,12 @@ def _other_network(path: Path, source: Source, what: str) -> UserError:
         hint="name the configuration that the checkpoint was trained with",
         exit_code=ExitCode.MISMATCH,
     )
+
+
+def install_stand_ins() -> None:
+    """Make MMPose and MMDetection importable without the compiled parts that are missing."""
+    install_operators()
+    install_coco()
 
 
 # A stand-in for `mmcv._ext`, the compiled operators of MMCV, which have no wheel for current torch.
@@ -362,3 +372,43 @@ class _Operators(ModuleType):
         output.copy_(
             torchvision.ops.roi_align(feature, rois, size, spatial_scale, sampling_ratio, aligned)
         )
+
+
+# A stand-in for xtcocotools, a reader of COCO's annotations. MMPose's data sets and metrics import
+# it by name, and importing them is how its pipelines come into its registry; none of them is run.
+_COCO = ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools.mask")
+
+
+def install_coco() -> bool:
+    """Make `import xtcocotools` work, before MMPose is imported.
+
+    Returns False where the package is there and can be imported, or this was done before.
+    """
+    try:
+        for name in _COCO:
+            importlib.import_module(name)
+    except (ImportError, ValueError):  # ValueError: built for another numpy
+        modules = {name: _Coco(name) for name in _COCO}
+        for name, module in modules.items():
+            module.__spec__ = ModuleSpec(name, loader=None)
+            setattr(modules[_COCO[0]], name.rpartition(".")[2], module)
+        sys.modules.update(modules)
+        return True
+    return False
+
+
+class _Coco(ModuleType):
+    """A module whose every name is a function that raises UserError (exit 6)."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*_: Any, **__: Any) -> Any:
+            raise UserError(
+                f"{name} reads a data set in COCO's format and needs the package xtcocotools",
+                hint="la2ds estimates joints alone; evaluate data sets by MMPose on Python 3.11",
+                exit_code=ExitCode.ENVIRONMENT,
+            )
+
+        return missing

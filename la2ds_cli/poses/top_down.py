@@ -112,16 +112,21 @@ def decode_heatmaps(
     (`dark_offset`). A map without a positive value shows no joint: it scores 0 and gives the cell
     (-1, -1), as in the published decoders, whatever its highest cell is.
     """
+    if refinement == "dark":
+        return refined(heatmap, lambda *top: dark_offset(*top, kernel=kernel, udp=udp))
+    return refined(heatmap, _quarter_offset)
+
+
+def refined(
+    heatmap: FloatArray, offset: Callable[[FloatArray, IntArray, IntArray], FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """As `decode_heatmaps`, where `offset` of maps (m, H, W) and their highest cells x, y (m,)
+    gives what to add to each (m, 2)."""
     n, joints, height, width = heatmap.shape
     maps = heatmap.reshape(n * joints, height, width)
-    best = maps.reshape(n * joints, height * width).argmax(axis=1)
-    y, x = np.divmod(best, width)
+    y, x = np.divmod(maps.reshape(n * joints, height * width).argmax(axis=1), width)
     score = maps[np.arange(len(maps)), y, x]
-    if refinement == "dark":
-        offset = dark_offset(maps, x, y, kernel=kernel, udp=udp)
-    else:
-        offset = _quarter_offset(maps, x, y)
-    xy = np.where(score[:, None] > 0, np.stack([x, y], axis=-1) + offset, -1)
+    xy = np.where(score[:, None] > 0, np.stack([x, y], axis=-1) + offset(maps, x, y), -1)
     return xy.reshape(n, joints, 2), np.clip(score, 0, 1).reshape(n, joints)
 
 
@@ -169,8 +174,24 @@ def dark_offset(
     A map without a unique top, such as a flat one, has offset 0.
     """
     smooth = _modulated(maps, kernel)
-    log = np.log(np.clip(smooth, 1e-3, 50) if udp else np.maximum(smooth, 1e-10))
-    gradient, (xx, xy, yy) = (_udp_derivatives if udp else _derivatives)(log, x, y)
+    if udp:
+        return udp_offset(smooth, x, y)
+    offset = _newton_step(*_derivatives(np.log(np.maximum(smooth, 1e-10)), x, y))
+    height, width = maps.shape[1:]
+    inside = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
+    return np.where(inside[:, None], offset, 0)
+
+
+def udp_offset(smooth: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
+    """The offsets of `dark_offset` by the UDP decoder, of maps (m, H, W) smoothed already."""
+    return _newton_step(*_udp_derivatives(np.log(np.clip(smooth, 1e-3, 50)), x, y))
+
+
+def _newton_step(
+    gradient: FloatArray, hessian: tuple[FloatArray, FloatArray, FloatArray]
+) -> FloatArray:
+    """-H^-1 g (m, 2) of gradient (m, 2) and xx, xy, yy (m,) each; 0 where H has no inverse."""
+    xx, xy, yy = hessian
     determinant = xx * yy - xy * xy
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.stack(
@@ -178,11 +199,7 @@ def dark_offset(
             axis=-1,
         )
         offset = -step / determinant[:, None]
-    usable = np.isfinite(offset[:, 0]) & np.isfinite(offset[:, 1])
-    if not udp:
-        height, width = maps.shape[1:]
-        usable &= (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
-    return np.where(usable[:, None], offset, 0)
+    return np.where(np.isfinite(offset).all(axis=-1, keepdims=True), offset, 0)
 
 
 def _modulated(maps: FloatArray, kernel: int) -> FloatArray:

@@ -350,6 +350,7 @@ _RUNNERS = {
     ".pt": _ULTRALYTICS,
     "mmpose": "mmpose (Apache-2.0)",
     "mmdet": "mmdet (Apache-2.0)",
+    "vitpose": "transformers (Apache-2.0)",
     ".onnx": "onnxruntime (MIT)",
 }
 

@@ -137,9 +137,9 @@ def seeded_w32() -> dict[str, torch.Tensor]:
 
 def mmpose_config(alias: str) -> Any:
     """The configuration of that name in the MMPose package, without downloads."""
-    from la2ds_cli.poses.openmmlab import install_operators
+    from la2ds_cli.poses.openmmlab import install_stand_ins
 
-    install_operators()
+    install_stand_ins()
     import mmpose
     from mmengine.config import Config
 
@@ -178,9 +178,9 @@ def mmpose_matrix(box: np.ndarray, *, udp: bool) -> np.ndarray:
 
 def mmpose_joints(heatmap: np.ndarray, decoder: str) -> tuple[np.ndarray, np.ndarray]:
     """xy (n, K, 2) in image pixels for BOXES[i % 4], and score (n, K), by MMPose's codec."""
-    from la2ds_cli.poses.openmmlab import install_operators
+    from la2ds_cli.poses.openmmlab import install_stand_ins
 
-    install_operators()
+    install_stand_ins()
     from mmpose.datasets.transforms import TopdownAffine
     from mmpose.registry import KEYPOINT_CODECS
     from mmpose.structures.bbox import bbox_xyxy2cs

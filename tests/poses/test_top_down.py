@@ -227,9 +227,9 @@ def test_a_mirrored_crop_is_brought_back() -> None:
 @pytest.mark.heavy
 def test_the_joints_of_mmpose() -> None:
     pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
-    from la2ds_cli.poses.openmmlab import install_operators
+    from la2ds_cli.poses.openmmlab import install_stand_ins
 
-    install_operators()
+    install_stand_ins()
     from mmpose.codecs import SimCCLabel  # pyright: ignore[reportMissingImports]
 
     rng = np.random.default_rng(0)

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.backends import backend_identity, resolve_backend
 from la2ds_cli.poses.backends.hrnet import Forward
 from la2ds_cli.poses.backends.mmpose import match_skeleton
+from la2ds_cli.poses.openmmlab import INSTALL, install_coco
 from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
 from la2ds_models.pose import build_pose_network, load_pose_weights
 from la2ds_models.weight_files import zoo
@@ -44,7 +47,7 @@ def test_a_missing_package_is_explained(monkeypatch) -> None:
     with pytest.raises(UserError, match="mmpose") as caught:
         backend_identity("mmpose:any.py,any.pth")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert caught.value.hint == "pip install 'la2ds[mmpose]'"
+    assert caught.value.hint == INSTALL
 
 
 def test_a_setting_without_a_configuration_says_what_to_write() -> None:
@@ -52,6 +55,23 @@ def test_a_setting_without_a_configuration_says_what_to_write() -> None:
         resolve_backend("mmpose", "cpu")
     assert caught.value.exit_code == ExitCode.USAGE
     assert "--pose mmpose:CONFIG,CHECKPOINT" in caught.value.hint
+
+
+def test_data_sets_are_stood_in_for_where_xtcocotools_is_missing(monkeypatch) -> None:
+    """MMPose's imports work, and what they import says what is missing when it is used."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "xtcocotools"]
+    for name in (*names, "xtcocotools", "xtcocotools.mask", "xtcocotools.coco"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "xtcocotools.cocoeval", None)  # its import fails
+    assert install_coco()
+    assert not install_coco()
+    mask = importlib.import_module("xtcocotools.mask")
+    assert mask is importlib.import_module("xtcocotools").mask
+    with pytest.raises(UserError, match="COCO reads a data set") as caught:
+        importlib.import_module("xtcocotools.coco").COCO("annotations.json")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    for name in ("xtcocotools", *(f"xtcocotools.{part}" for part in ("coco", "cocoeval", "mask"))):
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_joints_are_matched_by_name() -> None:

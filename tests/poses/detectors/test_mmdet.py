@@ -18,7 +18,7 @@ import torch
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.detectors import detector_identities, resolve_detector
-from la2ds_cli.poses.openmmlab import _Operators, building, without_pretraining
+from la2ds_cli.poses.openmmlab import INSTALL, _Operators, building, without_pretraining
 from la2ds_cli.poses.threads import one_thread_each
 from tests.poses.mmpose_reference import seeded
 
@@ -41,7 +41,7 @@ def test_a_missing_package_is_explained(monkeypatch) -> None:
     with pytest.raises(UserError, match="mmdet needs packages") as caught:
         detector_identities("mmdet:any.py,any.pth")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert caught.value.hint == "pip install 'la2ds[mmpose]'"
+    assert caught.value.hint == INSTALL
 
 
 def test_a_setting_without_a_configuration_says_what_to_write() -> None:

@@ -1,0 +1,224 @@
+"""ViTPose (Xu et al., NeurIPS 2022) through the package transformers (Apache-2.0):
+`vitpose:FOLDER` with a model saved by that package, or `vitpose:OWNER/NAME@COMMIT` of its hub.
+
+Of the hub only the configuration and the weights of one commit are read, into our weights folder.
+Weights are safetensors, and no code that comes with them is run. Crops and decoding are ours and
+give what the package's own image processor gives: UDP's crop, and DARK on maps smoothed a little.
+"""
+
+# pyright: reportMissingImports=false
+# (transformers is an optional package)
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.poses.backends.hrnet import Forward
+from la2ds_cli.poses.backends.mmpose import match_skeleton
+from la2ds_cli.poses.top_down import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    HeatmapDecoder,
+    TopDownBackend,
+    refined,
+    udp_offset,
+)
+
+NAMES = ("vitpose",)
+
+INSTALL = "pip install 'la2ds[vitpose]'"
+_CONFIG, _PROCESSOR, _WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+_HUB = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+_MISSING = "the package {package} is not installed"
+_SIGMA, _RADIUS = 0.8, 5  # cells; how transformers smooths a map before it is refined
+
+
+def identity(name: str) -> str:
+    """The commit of the hub, or the digests of the files in the folder."""
+    model = name.partition(":")[2]
+    if _HUB.fullmatch(model):
+        return f"vitpose:{model}"
+    folder = _local(model)
+    files = [folder / file for file in (_CONFIG, _PROCESSOR, _WEIGHTS) if (folder / file).is_file()]
+    return ":".join(["vitpose", *(artifact.file_digest(file)[:16] for file in files)])
+
+
+def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
+    """The network of a folder or of the hub.
+
+    Raises UserError: no model named (exit 2), no such folder (exit 3), another network or joints
+    of no skeleton (exit 5), a missing package, or weights that cannot be fetched (exit 6).
+    """
+    where = resolve_device(device)
+    with optional_import(["transformers"], _MISSING, INSTALL):
+        from transformers import VitPoseConfig, VitPoseForPoseEstimation
+        from transformers.utils import logging
+    folder = _folder(name.partition(":")[2])
+    settings = json.loads((folder / _CONFIG).read_text("utf-8"))
+    backbone = settings.get("backbone_config") or {}
+    # Any other backbone might be fetched from somewhere else.
+    if (settings.get("model_type"), backbone.get("model_type")) != ("vitpose", "vitpose_backbone"):
+        raise _unfit(folder, f"it is a {settings.get('model_type')}")
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # missing weights are told below
+    try:
+        facts = VitPoseConfig.from_pretrained(folder, local_files_only=True)
+        network, report = VitPoseForPoseEstimation.from_pretrained(
+            folder, config=facts, use_safetensors=True, local_files_only=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _unfit(folder, reason(error)) from error
+    if report["missing_keys"]:
+        raise _unfit(folder, f"it lacks {min(report['missing_keys'])}")
+    names = [_joint(facts.id2label[k]) for k in range(facts.num_labels)]
+    skeleton, order = match_skeleton(names, f"the network in {folder}")
+    height, width = facts.backbone_config.image_size
+    mean, std = _channels(folder)
+    return TopDownBackend(
+        forward=_Forward(
+            network.eval().to(where),
+            where,
+            may_leave=device == "auto",
+            order=order,
+            experts=facts.backbone_config.num_experts > 1,
+        ),
+        input_size=(height, width),
+        skeleton=skeleton,
+        device=where.type,
+        batch_size=config.batch_size,
+        flip_test=config.flip_test,
+        decoder=ViTPoseDecoder()
+        if config.decoder == "auto"
+        else HeatmapDecoder(config.decoder, udp=True),
+        mean=mean,
+        std=std,
+    )
+
+
+@dataclass(frozen=True)
+class ViTPoseDecoder(HeatmapDecoder):
+    """DARK as transformers has it: the Gaussian that smooths a map is narrow, and the map is
+    mirrored beyond its border."""
+
+    udp: bool = True
+
+    def joints(
+        self, output: FloatArray, input_size: tuple[int, int]
+    ) -> tuple[FloatArray, FloatArray]:
+        from scipy.ndimage import gaussian_filter
+
+        def offset(maps: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
+            return udp_offset(gaussian_filter(maps, _SIGMA, radius=_RADIUS, axes=(1, 2)), x, y)
+
+        xy, score = refined(output, offset)
+        height, width = output.shape[2:]
+        steps = np.array([input_size[1] - 1, input_size[0] - 1]) / (width - 1, height - 1)
+        return xy * steps, score
+
+
+class _Forward(Forward):
+    """order: of the joints. experts: a ViTPose+, whose experts for COCO are the first ones."""
+
+    def __init__(self, *network: Any, may_leave: bool, order: list[int], experts: bool) -> None:
+        super().__init__(*network, may_leave=may_leave)
+        self.order, self.experts = order, experts
+
+    def _run(self, crop: FloatArray) -> FloatArray:
+        import torch
+
+        with torch.inference_mode():
+            values = torch.from_numpy(crop).to(self.device)
+            data_set = torch.zeros(len(crop), dtype=torch.long, device=self.device)
+            more = {"dataset_index": data_set} if self.experts else {}
+            heatmaps = self.network(pixel_values=values, **more).heatmaps
+            return heatmaps[:, self.order].float().cpu().numpy()
+
+
+def _joint(label: str) -> str:
+    """`L_Eye` is left_eye."""
+    name = label.strip().lower().replace(" ", "_")
+    return re.sub("^([lr])_", lambda side: {"l": "left_", "r": "right_"}[side[1]], name)
+
+
+def _channels(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the channels."""
+    path = folder / _PROCESSOR
+    settings = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    mean, std = settings.get("image_mean", IMAGENET_MEAN), settings.get("image_std", IMAGENET_STD)
+    return tuple(mean), tuple(std)
+
+
+def _folder(model: str) -> Path:
+    """The folder of a model, fetched where it is of the hub and not here yet."""
+    from la2ds_models.weight_files import offline_reason, weights_dir
+
+    hub = _HUB.fullmatch(model)
+    if hub is None:
+        return _local(model)
+    with optional_import(["huggingface_hub"], _MISSING, INSTALL):
+        from huggingface_hub import snapshot_download
+    why = offline_reason()
+    for here in (True,) if why else (True, False):
+        try:
+            folder = snapshot_download(
+                hub[1],
+                revision=hub[2],
+                cache_dir=weights_dir() / "hub",
+                allow_patterns=[_CONFIG, _PROCESSOR, _WEIGHTS],
+                local_files_only=here,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            why = offline_reason() or reason(error)
+        else:
+            if _complete(Path(folder)):
+                return Path(folder)
+    raise UserError(
+        f"{model} is not here and cannot be fetched: {why}",
+        hint=f"copy {_CONFIG}, {_PROCESSOR} and {_WEIGHTS} of that commit into a folder, and "
+        "use --pose vitpose:FOLDER",
+        exit_code=ExitCode.ENVIRONMENT,
+    )
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / _CONFIG).is_file() and (folder / _WEIGHTS).is_file()
+
+
+def _local(model: str) -> Path:
+    folder = Path(model)
+    if model and _complete(folder):
+        return folder
+    usage = "--pose vitpose:FOLDER, or vitpose:OWNER/NAME@COMMIT with all 40 digits of the commit"
+    if not model or not folder.exists():
+        raise UserError(
+            f"no ViTPose model: {model}" if model else "vitpose needs a model",
+            hint=usage,
+            exit_code=ExitCode.UNREADABLE if model else ExitCode.USAGE,
+        )
+    raise UserError(
+        f"{folder} holds no model: {_CONFIG} and {_WEIGHTS} are needed",
+        hint=usage,
+        exit_code=ExitCode.UNREADABLE,
+    )
+
+
+def _unfit(folder: Path, what: str) -> UserError:
+    return UserError(
+        f"{folder} holds no ViTPose network that la2ds can use: {what}",
+        hint="take a model saved as VitPoseForPoseEstimation by the package transformers",
+        exit_code=ExitCode.MISMATCH,
+    )
