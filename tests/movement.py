@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -62,6 +63,21 @@ def sequence(phase: np.ndarray, *, fps: float = FPS, **view: float) -> PoseSeque
         size=(320, 240),
         skeleton="penn13",
     )
+
+
+def in_space(phase: np.ndarray, *, turn: float = 0.0, fps: float = FPS) -> PoseSequence:
+    """The figure as a camera sees it from `turn` radians aside, far away, with joints in metres:
+    the arms come forward as they rise, so that another side shows another movement."""
+    flat = figure(phase, scale=0.5) - [160.0, 200.0]
+    forward = np.zeros(flat.shape[:2])
+    for side in ("left", "right"):
+        at = get_skeleton("penn13").joints.index(f"{side}_wrist")
+        forward[:, at] = -0.5 * np.sin(np.pi * np.asarray(phase)) * (1.0 if side == "left" else 0.6)
+    x, y, z = flat[..., 0], flat[..., 1], forward
+    cos, sin = np.cos(turn), np.sin(turn)
+    world = np.stack([cos * x - sin * z, y, sin * x + cos * z], axis=-1)
+    pose = sequence(phase, fps=fps)
+    return replace(pose, xy=120 * world[..., :2] + [160.0, 200.0], world=world)
 
 
 def warped_phase(length: int, seed: int, start: float = 0.0, stop: float = 1.0) -> np.ndarray:

@@ -55,6 +55,7 @@ from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
 from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.spatial import known_in_3d
 
 
 def find_alignment(
@@ -166,7 +167,10 @@ def match_by_model(
 
 
 def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
-    return AlignmentCache() if cache is None else cache.for_clip(pair.ids[0], part=pair.part)
+    if cache is None:
+        return AlignmentCache()
+    form = pair.poses[0].skeleton, pair.poses[0].spatial
+    return cache.for_clip(pair.ids[0], part=pair.part, form=form)
 
 
 def _reference_clips(
@@ -181,6 +185,7 @@ def _reference_clips(
     if not settings.uses_references or a == b:
         return {}
     names = sorted(v.id for v in training_videos(project) if v.id not in pair.ids)
+    spatial = pair.poses[0].spatial
     poses: dict[str, PoseSequence] = {}
     for video in names:
         if video in cache.usable:
@@ -188,13 +193,15 @@ def _reference_clips(
         try:
             poses[video] = project.read_pose(video)[0]
             check_skeletons(pair.poses[0], poses[video], (pair.names[0], video))
-            cache.usable[video] = not np.isnan(poses[video].xy).all()
+            seen = not np.isnan(poses[video].xy).all()
+            cache.usable[video] = seen and (not spatial or known_in_3d(poses[video]))
         except UserError:
             cache.usable[video] = False
     chosen = choose_references([video for video in names if cache.usable[video]], settings)
     for video in chosen:  # poses of the other clips, which may be thousands, are not cached
         if video not in cache.poses:
-            cache.poses[video] = poses[video] if video in poses else project.read_pose(video)[0]
+            pose = poses[video] if video in poses else project.read_pose(video)[0]
+            cache.poses[video] = replace(pose, spatial=spatial)
     return {video: cache.poses[video] for video in chosen}
 
 
@@ -237,7 +244,7 @@ def _in_one_distance(
 ) -> list[FloatArray]:
     """Features (T, E) of A, of B and of the references: their embeddings and what is beside these
     in one distance, the joints as filmed or mirrored."""
-    distance = OneDistance.of_run(project, request.run, pair.poses[0].skeleton, request.settings)
+    distance = OneDistance.of_run(project, request.run, pair.poses[0], request.settings)
     others = request.device, list(references), progress, cache
     embeddings = _embedded(project, pair, request.run, *others)
     base = _embedded(project, pair, BASE_RUN, *others) if distance.base else None

@@ -68,11 +68,13 @@ class OneDistance:
 
     @classmethod
     def of_run(
-        cls, project: Project, run: str, skeleton: str, settings: AlignConfig
+        cls, project: Project, run: str, pose: PoseSequence, settings: AlignConfig
     ) -> OneDistance:
-        """By the settings, for a run's embeddings of clips of a skeleton. The base model is left
-        out where it is the run, and for a skeleton that it does not read."""
-        with_base = settings.base and run != BASE_RUN and is_body(skeleton)
+        """By the settings, for a run's embeddings of clips like `pose`. The base model is left out
+        where it is the run, for a skeleton that it does not read, and where joints are compared in
+        3D: it reads those of the image."""
+        with_base = settings.base and run != BASE_RUN and is_body(pose.skeleton)
+        with_base = with_base and not pose.spatial
         base_spread = run_spread(project, BASE_RUN) if with_base else 0.0
         return cls.of(run_spread(project, run), settings, base_spread)
 

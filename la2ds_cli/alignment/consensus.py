@@ -94,11 +94,13 @@ class AlignmentCache:
     one; embeddings, by run and id, also of A. movements: of the references, as filmed or mirrored,
     whichever is nearer to A, and whether it is mirrored, by id and frames per second. joined:
     embeddings of A and of the references with what is beside them, by id and whether it is
-    mirrored.
-    paths: from A to the references, by modality, id, and whatever else they depend on.
+    mirrored. paths: from A to the references, by modality, id, and whatever else they depend on.
+    form: how joints are read, as the pair being aligned has them in common; what is kept of joints
+    is of it.
     """
 
     a: str = ""
+    form: Hashable = None
     usable: dict[str, bool] = field(default_factory=dict)
     poses: dict[str, PoseSequence] = field(default_factory=dict)
     embeddings: dict[str, dict[str, EmbeddingSequence]] = field(default_factory=dict)
@@ -106,8 +108,8 @@ class AlignmentCache:
     joined: dict[tuple[str, bool], FloatArray] = field(default_factory=dict)
     paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
 
-    def for_clip(self, a: str, *, part: bool) -> AlignmentCache:
-        """Itself, for the next alignment to clip `a`.
+    def for_clip(self, a: str, *, part: bool, form: Hashable = None) -> AlignmentCache:
+        """Itself, for the next alignment to clip `a`; without what it holds of another form.
 
         Raises ValueError if it belongs to another clip, or if only a part of `a` is aligned.
         """
@@ -115,6 +117,10 @@ class AlignmentCache:
             owner = self.a or "an entire clip"
             raise ValueError(f"the cache is of {owner}, not of {a}" + " in part" * part)
         self.a = a
+        if form != self.form:
+            self.form = form
+            for kept in (self.usable, self.poses, self.movements, self.joined, self.paths):
+                kept.clear()
         return self
 
     def paths_from_a(

@@ -14,6 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.spatial import in_3d, known_in_3d
 
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
@@ -99,6 +100,11 @@ def prepare_pair(
     for name, pose in zip((a, b), poses, strict=True):
         note_weakness(progress, name, pose.info)
     check_skeletons(poses[0], poses[1], (a, b))
+    if wants_3d(project, request, choice.kind):
+        poses = in_3d(poses)
+        if not poses[0].spatial:
+            flat = next(n for n, p in zip((a, b), poses, strict=True) if not known_in_3d(p))
+            progress.note(f"{flat} has no joints in 3D: aligned by the joints in the image")
     if choice.reason:
         progress.note(choice.reason)
     return PreparedPair((clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice)
@@ -153,6 +159,17 @@ def choose_features(
     return FeatureChoice(
         "pose",
         f"no trained model: aligned on raw poses (label-free check of the base model: {figures})",
+    )
+
+
+def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:
+    """Whether clips are to be compared by their joints in metres, where all have them
+    (`align.joints`). kind: of the features."""
+    from la2ds_cli.embedding.trained import reads_3d
+
+    wanted = request.settings.joints
+    return wanted == "3d" or (
+        wanted == "auto" and kind == "model" and reads_3d(project, request.run)
     )
 
 

@@ -30,7 +30,8 @@ def train(
         typer.Option(
             "--input",
             metavar="|".join(get_args(ModelInput)),
-            help="What the network reads; rgb: frames, by gtcc, lav, sal, tcc, tcn, vaot, vava.",
+            help="What the network reads; joints3d: joints in metres, of clips that have them; "
+            "rgb: frames, by gtcc, lav, sal, tcc, tcn, vaot, vava.",
         ),
     ] = None,
     start: Annotated[

@@ -41,6 +41,9 @@ ADDED = {
     ("train", "tempo"): 0.0,
     ("align", "movement"): 0.0,
     ("align", "base"): 0.0,
+    ("align", "joints"): "auto",
+    ("augment", "turn"): 0.3,
+    ("augment", "tilt"): 0.1,
 }
 
 

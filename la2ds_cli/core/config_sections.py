@@ -99,16 +99,18 @@ class AugmentConfig:
     flip_swap: bool = True  # a mirrored copy swaps left and right joints; false: x alone, as CASA
     geometry: float = 0.0  # strength of clip-constant shear, stretch and limb scaling; 0 = paper
     missing_probability: float = 0.0  # chance that a clip loses one limb in part of its frames
+    turn: float = 0.3  # joints3d: standard deviation of a turn about the vertical, radians
+    tilt: float = 0.1  # joints3d: standard deviation of a camera's pitch and of its roll, radians
 
     def __post_init__(self) -> None:
         _share(self, "drop trim position_probability orientation_probability")
         _share(self, "temporal_probability flip_probability missing_probability")
-        _not_negative(self, "warp position_std orientation_std geometry")
+        _not_negative(self, "warp position_std orientation_std geometry turn tilt")
 
 
 JointKind = Literal["position", "movement", "both"]
 MissingJoints = Literal["mixed", "zero", "imputed"]
-ModelInput = Literal["both", "heatmap", "joints", "rgb"]  # both: heatmaps and joints
+ModelInput = Literal["both", "heatmap", "joints", "joints3d", "rgb"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ class ModelConfig:
 
     # a name of la2ds_cli.training.network.ENCODERS, or the dotted path of a module
     encoder: str = "vivit"
-    # both: heatmaps and joints; rgb: features of the video frames, by some methods alone
+    # both: heatmaps and joints; joints3d: joints in metres, of clips that have them; rgb: features
+    # of the video frames, by some methods alone
     input: ModelInput = "both"
     # network that makes the features of rgb: a name of `la2ds models`, or a file
     rgb_weights: str = "resnet50-imagenet"
@@ -198,6 +201,9 @@ class AlignConfig:
     # weight of the base model's embedding in one distance with a run's; 0 = without it
     base: float = 0.0
     pool: bool = True  # consensus of a model: also paths by the movement of the joints
+    # joints compared beside a run's embeddings, or without a run; 3d: in metres, where all clips
+    # have them; auto: 3d beside a run that reads joints3d, else 2d
+    joints: Literal["auto", "2d", "3d"] = "auto"
     gaps: bool = False  # dtw: spans inside a clip that the other does not show are left out
 
     def __post_init__(self) -> None:

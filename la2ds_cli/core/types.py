@@ -56,6 +56,8 @@ class PoseSequence:
     world: (T, K, 3) float32, the joints in metres along the axes of the camera: x right, y down,
     z away from it; NaN = not known, None = the clip has no 3D. The origin is the body's root where
     a network estimated it and that of the file where it was imported: read it about the root.
+    spatial: whether features of the joints read `world`, as clips that are compared must all do or
+    not (features.spatial.in_3d); not written.
     Raises ValueError with expected and actual shape.
     """
 
@@ -70,6 +72,7 @@ class PoseSequence:
     info: Mapping[str, Json] = field(default_factory=dict)
     clip: str = ""
     world: FloatArray | None = None
+    spatial: bool = False
 
     def __post_init__(self) -> None:
         joints = len(get_skeleton(self.skeleton).joints)

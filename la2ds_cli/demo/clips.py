@@ -81,11 +81,13 @@ def random_phase(rng: np.random.Generator) -> FloatArray:
 def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSequence, FloatArray]:
     """The true joints of the clip `index` of write_demo_clips(n=n, seed=seed) and its phase (T,).
 
-    Nothing is rendered. noise: standard deviation in pixels of what is added to every joint.
+    Nothing is rendered. noise: standard deviation in pixels of what is added to every joint. The
+    joints in metres are exact, about the hips.
     """
     rng = np.random.default_rng([seed, index])
     _, phase, world, camera = _performance(rng, (index + 0.5) / n)
     xy = camera.project(world[:, :JOINTS])
+    in_space = (world[:, :JOINTS] - world[:, [POINT["pelvis"]]]) @ camera.rotation.T
     pose = PoseSequence(
         xy=xy + np.random.default_rng([seed, index, 1]).normal(0, 1, xy.shape) * noise,
         score=np.ones(xy.shape[:2]),
@@ -95,6 +97,7 @@ def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSe
         fps=FPS,
         size=SIZE,
         skeleton="coco17",
+        world=in_space,
     )
     return pose, phase
 
@@ -124,10 +127,15 @@ def camera_for(rng: np.random.Generator, world: FloatArray, share: float) -> Cam
 
     ``share`` in [0, 1] spreads the clips over viewpoints from the left to the right.
     """
+    return camera_at(rng, world, -1.0 + 2.0 * share + rng.normal(0, 0.15))
+
+
+def camera_at(rng: np.random.Generator, world: FloatArray, azimuth: float) -> Camera:
+    """A still camera at `azimuth` radians (look_at) that holds the performance in the picture."""
     low, high = world.min(axis=(0, 1)), world.max(axis=(0, 1))
     wide = look_at(
         (low + high) / 2,
-        azimuth=-1.0 + 2.0 * share + rng.normal(0, 0.15),
+        azimuth=azimuth,
         elevation=float(rng.uniform(0.0, 0.25)),
         distance=float(rng.uniform(3.8, 6.5)),
         focal=400.0,

@@ -6,6 +6,7 @@ The engine (torch, onnxruntime) is a function of one clip; everything else is th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.features.spatial import facing_joints, need_3d
 from la2ds_cli.features.tempo import sampling_rate
 
 VERSION = 2  # 2: a learned position table is stretched over windows longer than in training
@@ -78,6 +80,10 @@ class Embedder:
             )
         grid = time_grid(pose.time, sampling_rate(pose, self.config.train))
         sampled = resample_pose(pose, grid)
+        if self.config.model.input == "joints3d":
+            need_3d([(pose.clip or "the clip", pose)])
+            # Of the whole clip: windows of it would each face the camera.
+            sampled = replace(sampled, world=facing_joints(sampled))
         features = self._frame_features(pose, grid)
         window = window_frames(self.config)
         value = np.zeros((len(grid), self.config.model.width), dtype=np.float64)
@@ -106,7 +112,9 @@ class Embedder:
     def _embed_window(self, pose: PoseSequence, features: FloatArray | None) -> FloatArray:
         skeleton = get_skeleton(pose.skeleton)
         heatmap, model = self.config.heatmap, self.config.model
-        return self.forward(network_input(pose.xy, pose.score, skeleton, heatmap, model, features))
+        return self.forward(
+            network_input(pose.xy, pose.score, skeleton, heatmap, model, features, pose.world)
+        )
 
 
 def with_motion(value: FloatArray, weight: float) -> FloatArray:

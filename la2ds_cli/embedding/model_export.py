@@ -177,8 +177,9 @@ def random_clip(length: int, config: Config, skeleton: Skeleton) -> NetworkInput
     score = random.random((length, joints))
     # Frame features are means after a ReLU.
     frame_features = np.abs(random.normal(0, 1, (length, FRAME_FEATURE_WIDTH)))
+    joints_3d = random.normal(0, 0.4, (length, joints, 3))  # metres
     return network_input(
-        body + drift, score, skeleton, config.heatmap, config.model, frame_features
+        body + drift, score, skeleton, config.heatmap, config.model, frame_features, joints_3d
     )
 
 

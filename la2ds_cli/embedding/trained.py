@@ -65,6 +65,17 @@ def weakness(project: Project, run: str) -> str:
     )
 
 
+def reads_3d(project: Project, run: str) -> bool:
+    """Whether the run reads joints in metres, by the header of its weights."""
+    from la2ds_cli.training import checkpoint
+
+    try:
+        recipe, _ = artifact.read_header(checkpoint_path(project, run))
+    except (FileNotFoundError, artifact.ArtifactError):
+        return False
+    return load_config(checkpoint.settings_of(recipe)).model.input == "joints3d"
+
+
 def run_spread(project: Project, run: str) -> float:
     """`Embedder.spread` of a run, by the header of its weights; 0 where they are gone."""
     try:

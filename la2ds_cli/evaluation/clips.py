@@ -12,6 +12,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.spatial import in_3d
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     _check(scored)
     fitted = _long_enough(project, fit, config, warnings)
     _check_skeletons(scored | fitted)
+    if config.align.joints == "3d":
+        spatial = dict(zip(scored | fitted, in_3d(list((scored | fitted).values())), strict=True))
+        scored, fitted = ({video: spatial[video] for video in part} for part in (scored, fitted))
+        if not next(iter(scored.values())).spatial:
+            warnings.append("some clips have no joints in 3D: raw poses are those in the image")
     if not test:
         warnings.append(
             "no clip is marked split=test in videos.csv: all clips were used, and a model trained "

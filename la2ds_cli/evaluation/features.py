@@ -27,6 +27,7 @@ from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
+from la2ds_cli.features.spatial import in_3d
 from la2ds_cli.features.tempo import paced_movement
 
 if TYPE_CHECKING:
@@ -244,9 +245,12 @@ def embedder_set(
     """The set of a network, aligned as the project's settings say, through `references` too.
     base: the embedder of the base model, which may stand beside the network in one distance."""
     pooled = bool(references) and align.pool
+    spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
+    base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
     distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
+        poses = in_3d(poses) if spatial else poses
         beside = base(poses) if base is not None and distance.base else [None] * len(poses)
         features = [
             distance.features(pose, value, other)

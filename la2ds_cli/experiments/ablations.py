@@ -178,7 +178,7 @@ def left_out(row: Row, base: Config, varied: Config) -> str:
 
     base, varied: the settings without and with those of the row, of one seed.
     """
-    if row.reads_maps and base.model.input == "joints":
+    if row.reads_maps and base.model.input in ("joints", "joints3d"):
         return "the recipe reads joints, no heatmaps"
     if row.full or replace(varied, preset=base.preset) != base:
         return ""

@@ -23,13 +23,14 @@ class AugmentedCopy:
     """S' of N frames. xy (N, K, 2) pixels, NaN = not seen; score (N, K); source (N,) float64:
     the position in S of each frame, strictly increasing, fractional only when `warp` is on;
     flipped: whether it is mirrored; frame_features (N, D): features of its video frames, None
-    where the network reads joints."""
+    where the network reads joints; world (N, K, 3): joints in metres, None where it reads none."""
 
     xy: FloatArray
     score: FloatArray
     source: FloatArray
     flipped: bool = False
     frame_features: FloatArray | None = None
+    world: FloatArray | None = None
 
 
 def augment(
@@ -182,12 +183,13 @@ def flip(
     """Flip horizontally by negating x.
 
     With `swap` left and right joints are exchanged, so that the left arm of the mirrored person is
-    called left again (CASA does not).
+    called left again (CASA does not). xy (T, K, 2), or (T, K, 3) in space.
     """
+    sign = np.array([-1.0, 1.0, 1.0])[: xy.shape[-1]]
     if not swap:
-        return xy * np.array([-1.0, 1.0]), score
+        return xy * sign, score
     order = list(skeleton.flip)
-    return xy[:, order] * np.array([-1.0, 1.0]), score[:, order]
+    return xy[:, order] * sign, score[:, order]
 
 
 def drop_limb(

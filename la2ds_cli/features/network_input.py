@@ -33,16 +33,17 @@ class NetworkInput:
         return 0 if source is None else len(source)
 
 
-def joint_feature_count(skeleton: Skeleton, kind: JointKind) -> int:
+def joint_feature_count(skeleton: Skeleton, kind: JointKind, *, spatial: bool = False) -> int:
     """Width J of `joint_features`: 2K coordinates of each kind, in the image and about the root,
-    and K scores."""
-    return sum(joint_blocks(kind)) * len(skeleton.joints)
+    and K scores; with 3D, K in the image and 3K about the root."""
+    return sum(joint_blocks(kind, spatial=spatial)) * len(skeleton.joints)
 
 
-def joint_blocks(kind: JointKind) -> tuple[int, ...]:
+def joint_blocks(kind: JointKind, *, spatial: bool = False) -> tuple[int, ...]:
     """Layout of `joint_features` in a frame: consecutive blocks, each with this many features of
-    every joint in turn."""
-    position, score, movement = (2, 2), (1,), (2, 2)
+    every joint in turn. spatial: with 3D."""
+    coordinates = (1, 3) if spatial else (2, 2)
+    position, score, movement = coordinates, (1,), coordinates
     if kind == "movement":
         return score + movement
     return position + score + (movement if kind == "both" else ())
@@ -50,7 +51,9 @@ def joint_blocks(kind: JointKind) -> tuple[int, ...]:
 
 def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:
     """Heatmap channels C that the network reads, 0 when it reads none."""
-    return 0 if model.input in ("joints", "rgb") else channel_count(skeleton, heatmap.channels)
+    if model.input not in ("both", "heatmap"):
+        return 0
+    return channel_count(skeleton, heatmap.channels)
 
 
 def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
@@ -59,21 +62,35 @@ def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
         return 0
     if model.input == "rgb":
         return FRAME_FEATURE_WIDTH
-    return joint_feature_count(skeleton, model.joints)
+    return joint_feature_count(skeleton, model.joints, spatial=model.input == "joints3d")
 
 
 def joint_features(
-    xy_cells: FloatArray, score: FloatArray, skeleton: Skeleton, size: int, kind: JointKind
+    xy_cells: FloatArray,
+    score: FloatArray,
+    skeleton: Skeleton,
+    size: int,
+    kind: JointKind,
+    world: FloatArray | None = None,
 ) -> FloatArray:
     """(T, J) float32: coordinates in the image, coordinates about the body's root, scores.
 
     kind `position`: in the crop scaled to [-1, 1], about the root in torso lengths. `movement`:
     `both_movements`. `both`: position, then movement. Gaps are filled in time; where the score is
     0, it marks them.
+
+    world: (T, K, 3) joints in metres. Then those about the root are these, and those in the image
+    are their height alone, in torso lengths from the root's median height, which depends little on
+    the side from which the camera looks.
     """
     filled = fill_gaps(xy_cells)
     in_crop = (filled + 0.5) * (2 / size) - 1
     about_root, torso = centre_and_scale(filled, skeleton)
+    if world is not None:
+        filled = filled[..., 1:]
+        level = np.median(filled[:, list(skeleton.root)].mean(axis=1))
+        in_crop = (filled - level) / torso
+        about_root, _ = centre_and_scale(fill_gaps(world), skeleton)
     parts = []
     if kind != "movement":
         parts += [in_crop.reshape(len(filled), -1), about_root.reshape(len(filled), -1)]
@@ -100,13 +117,15 @@ def _seen(xy: FloatArray, score: FloatArray) -> np.ndarray:
     return np.isfinite(xy).all(axis=-1) & (score > 0)
 
 
-def without_unseen(joints: FloatArray, seen: np.ndarray, kind: JointKind) -> FloatArray:
+def without_unseen(
+    joints: FloatArray, seen: np.ndarray, kind: JointKind, *, spatial: bool = False
+) -> FloatArray:
     """`joint_features` (T, J) with every feature 0 of the joints that are not `seen` (T, K).
 
     The features of the others are what they were: the root, the torso and the unit of movement are
     those of the filled joints.
     """
-    counts = joint_blocks(kind)
+    counts = joint_blocks(kind, spatial=spatial)
     known = np.concatenate([np.repeat(seen, count, axis=1) for count in counts], axis=1)
     return np.where(known, joints, np.float32(0))
 
@@ -118,11 +137,14 @@ def network_input(
     heatmap: HeatmapConfig,
     model: ModelConfig,
     frame_features: FloatArray | None = None,
+    world: FloatArray | None = None,
 ) -> NetworkInput:
     """Crop the clip by its own box (paper sec. 3.1) and render what `model.input` asks for.
 
     xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024):
-    features of the video frames, the only input of `rgb`. Raises ValueError if `rgb` lacks them.
+    features of the video frames, the only input of `rgb`. world (T, K, 3): joints in metres, facing
+    the camera (features.spatial), for `joints3d`; a joint that is NaN there counts as not seen.
+    Raises ValueError if what the input needs is missing.
     `model.missing` decides about joints that are not seen. `imputed`: `impute` before anything
     reads them. `zero`: all their features are 0, and their heatmap channels and those of their
     limbs empty. `mixed`: filled in time with score 0 as features of joints, empty as heatmaps.
@@ -131,16 +153,23 @@ def network_input(
         if frame_features is None:
             raise ValueError("model.input is rgb, and the features of video frames are missing")
         return NetworkInput(None, frame_features.astype(np.float32, copy=False))
+    spatial = model.input == "joints3d"
+    if spatial:
+        if world is None:
+            raise ValueError("model.input is joints3d, and the joints in metres are missing")
+        score = np.where(np.isfinite(world).all(axis=-1), score, 0)
     if model.missing == "imputed":
         xy, score = impute(xy, score)
     box = clip_box(xy, heatmap.crop, heatmap.padding)
     cells = to_cells(xy, box, heatmap.size, heatmap.aspect)
     maps = joints = None
-    if model.input != "joints":
+    if model.input in ("both", "heatmap"):
         cell = cell_size(box, heatmap.size, heatmap.aspect)
         maps = render_heatmaps(cells, score, skeleton.limbs, heatmap, cell=cell)
     if model.input != "heatmap":
-        joints = joint_features(cells, score, skeleton, heatmap.size, model.joints)
+        in_space = world if spatial else None
+        joints = joint_features(cells, score, skeleton, heatmap.size, model.joints, in_space)
         if model.missing == "zero":
-            joints = without_unseen(joints, _seen(xy, score), model.joints)
+            seen = _seen(xy, score)
+            joints = without_unseen(joints, seen, model.joints, spatial=spatial)
     return NetworkInput(maps, joints)

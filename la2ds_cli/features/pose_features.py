@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.spatial import facing_joints
 
 RANGE = (1, 99)  # percentiles, so that single wrong joints do not count
 LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
@@ -37,9 +39,9 @@ def fill_gaps(xy: FloatArray) -> FloatArray:
 def centre_and_scale(xy: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, float]:
     """Root-centred joints (T, K, 2) in torso lengths, and the torso length in the units of xy.
 
-    xy (T, K, 2) without gaps. The root (mean of the skeleton's root joints) is removed per frame;
-    the scale is one number per clip, the median torso length, so that crouching does not change
-    it; 1 where no torso has any length.
+    xy (T, K, 2), or (T, K, 3), without gaps. The root (mean of the skeleton's root joints) is
+    removed per frame; the scale is one number per clip, the median torso length, so that crouching
+    does not change it; 1 where no torso has any length.
     """
     centred = xy - xy[:, list(skeleton.root)].mean(axis=1, keepdims=True)
     ends = np.array(skeleton.torso)
@@ -78,13 +80,33 @@ def movement_of(joints: FloatArray) -> FloatArray:
     return (flat - (low + high) / 2) / max(amplitude(high - low), LEAST_MOVEMENT)
 
 
+def joints_for_features(
+    pose: PoseSequence, smooth: Callable[[FloatArray], FloatArray] = np.asarray
+) -> tuple[FloatArray, FloatArray, float]:
+    """What features of the joints are made of: joints (T, K, 2) in the image, joints (T, K, 2)
+    about the root in torso lengths, and the torso length in pixels. Gaps are filled; then `smooth`
+    is applied.
+
+    Of a `spatial` pose: the height of the joints in the image alone, (T, K, 1), which a camera at
+    another side sees alike, and joints (T, K, 3) about the root, facing the camera.
+    """
+    skeleton = get_skeleton(pose.skeleton)
+    joints = smooth(fill_gaps(pose.xy))
+    about_root, torso = centre_and_scale(joints, skeleton)
+    if not pose.spatial:
+        return joints, about_root, torso
+    about_root, _ = centre_and_scale(smooth(fill_gaps(facing_joints(pose))), skeleton)
+    return joints[..., 1:], about_root, torso
+
+
 def raw_pose(pose: PoseSequence) -> FloatArray:
-    """(T, 2K) float64: root-centred, torso-scaled joints."""
-    return body_frame(pose)[0].reshape(len(pose), -1)
+    """(T, 2K) float64: root-centred, torso-scaled joints; (T, 3K) of a `spatial` pose."""
+    return joints_for_features(pose)[1].reshape(len(pose), -1)
 
 
 def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -> FloatArray:
-    """(T, 4K) float64: raw_pose and `weight` times its central difference over +-reach frames."""
+    """(T, 4K) float64, (T, 6K) of a `spatial` pose: raw_pose and `weight` times its central
+    difference over +-reach frames."""
     return with_velocity(raw_pose(pose), weight, reach)
 
 
@@ -100,14 +122,12 @@ def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatAr
 
 def movement_without_velocity(pose: PoseSequence) -> FloatArray:
     """(T, 4K) float64: `both_movements` of a sequence whose gaps are filled."""
-    joints = fill_gaps(pose.xy)
-    about_root, torso = centre_and_scale(joints, get_skeleton(pose.skeleton))
-    return both_movements(joints, about_root, torso)
+    return both_movements(*joints_for_features(pose))
 
 
 def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:
     """(T, 4K) `movement_of` joints (T, K, 2) in the image, and of the same joints about the root
-    (`centre_and_scale`)."""
+    (`centre_and_scale`); of (T, K, 1) and (T, K, 3) as well."""
     return np.concatenate([movement_of(joints / torso), movement_of(about_root)], axis=1)
 
 

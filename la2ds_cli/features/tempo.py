@@ -6,6 +6,9 @@ sees two different movements; sampled by their tempo they look alike.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from la2ds_cli.core.config_sections import TrainConfig
@@ -13,8 +16,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import (
     amplitude,
-    centre_and_scale,
-    fill_gaps,
+    joints_for_features,
     movement_of,
     movement_without_velocity,
     value_range,
@@ -47,7 +49,8 @@ def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
         return train.fps
     duration = float(pose.time[-1] - pose.time[0])
     least = max(LOWEST_RATE, LEAST_FRAMES / duration)
-    return min(train.fps, max(least, peak_speed(pose) / train.tempo))
+    in_image = replace(pose, spatial=False)  # a network sees a clip at one rate, however compared
+    return min(train.fps, max(least, peak_speed(in_image) / train.tempo))
 
 
 TRAVEL = 2.0  # torso lengths; a body that crosses more of the picture is followed by a camera
@@ -69,9 +72,9 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     rate = 1 / frame_period(pose.time, pose.fps)
     grid = time_grid(pose.time, min(rate, HIGHEST_RATE))
     sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
-    joints = gaussian_filter1d(fill_gaps(sampled.xy), JITTER, axis=0, mode="nearest")
+    smooth = partial(gaussian_filter1d, sigma=JITTER, axis=0, mode="nearest")
+    joints, about_root, torso = joints_for_features(sampled, smooth)
     skeleton = get_skeleton(pose.skeleton)
-    about_root, torso = centre_and_scale(joints, skeleton)
     root = (joints / torso)[:, list(skeleton.root)].mean(axis=1)
     travelled = float(np.linalg.norm(value_range(root)))
     in_image = min(1.0, TRAVEL / max(travelled, TRAVEL)) * movement_of(joints / torso)

@@ -28,7 +28,7 @@ from la2ds_cli.alignment.consensus import (
     PairwisePath,
     choose_references,
 )
-from la2ds_cli.alignment.request import AlignRequest, ChosenKind
+from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
@@ -37,6 +37,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.spatial import in_3d
 from la2ds_cli.labels.vote import Correspondence
 
 
@@ -66,6 +67,8 @@ def compute_features(
     clip is the one that others may be mirrored against. Embeddings that are missing are computed
     and stored."""
     settings = request.settings
+    if wants_3d(project, request, kind):
+        poses = dict(zip(poses, in_3d(list(poses.values())), strict=True))
     problems: dict[str, UserError] = {}
     modalities: dict[str, Modalities] = {}
     distance = OneDistance(0.0)
@@ -73,8 +76,7 @@ def compute_features(
     if kind != "pose":
         run, device = request.run, request.device
         modalities, problems = _embeddings(project, run, list(poses), device, progress)
-        skeleton = next(iter(poses.values())).skeleton
-        distance = OneDistance.of_run(project, run, skeleton, settings)
+        distance = OneDistance.of_run(project, run, next(iter(poses.values())), settings)
         if distance.base:
             base, failed = _embeddings(project, BASE_RUN, list(modalities), device, progress)
             problems |= failed

@@ -29,9 +29,11 @@ from la2ds_cli.features.augment import (
     augment,
     sample_frames,
 )
+from la2ds_cli.features.augment_3d import augment_3d
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import resample_pose, time_grid
+from la2ds_cli.features.spatial import facing_joints, need_3d
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, collate
@@ -71,7 +73,8 @@ class Clip:
     """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K).
 
     frame_features, mirrored: features (T, D) of its video frames and of their mirror images, None
-    where the network reads joints. twin: whose copies are shown instead of the clip's own.
+    where the network reads joints. twin: whose copies are shown instead of the clip's own. world:
+    joints (T, K, 3) in metres that face the camera, None where they are not known.
     """
 
     video: str
@@ -80,6 +83,7 @@ class Clip:
     frame_features: FloatArray | None = None
     mirrored: FloatArray | None = None
     twin: Twin | None = None
+    world: FloatArray | None = None
 
     def rows(self, index: IntArray) -> Clip:
         """The clip reduced to the frames `index` (N,)."""
@@ -94,6 +98,7 @@ class Clip:
             at_index(self.frame_features),
             at_index(self.mirrored),
             None if self.twin is None else self.twin.of_rows(index),
+            at_index(self.world),
         )
 
 
@@ -119,8 +124,8 @@ def load_training_set(
 ) -> TrainingSet:
     """Read, check and split the training clips. frame_features: for `model.input=rgb`.
 
-    Raises UserError for fewer than 2 clips (exit 4), for mixed skeletons (exit 5), and whatever
-    `frame_features` raises.
+    Raises UserError for fewer than 2 clips (exit 4), for mixed skeletons and, where the network
+    reads 3D, for clips without (exit 5), and whatever `frame_features` raises.
     """
     videos = training_videos(project)
     if len(videos) < 2:
@@ -140,6 +145,8 @@ def load_training_set(
             hint="use one pose model, or one data set, per project",
             exit_code=ExitCode.MISMATCH,
         )
+    if config.model.input == "joints3d":
+        need_3d((video.name, poses[video.id]) for video in videos)
     clips = [
         to_clip(video, pose, sampling_rate(pose, config.train), frame_features)
         for video, pose in poses.items()
@@ -161,7 +168,8 @@ def to_clip(
     grid = time_grid(pose.time, fps)
     sampled = resample_pose(pose, grid)
     features = (None, None) if frame_features is None else frame_features(video, grid)
-    return Clip(video, sampled.xy, sampled.score, *features)
+    world = None if sampled.world is None else facing_joints(sampled)
+    return Clip(video, sampled.xy, sampled.score, *features, world=world)
 
 
 def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
@@ -205,7 +213,10 @@ def draw_copy(
     shown = clip if twin is None else twin
     box = clip_box(shown.xy, config.heatmap.crop, config.heatmap.padding)
     cell = float(max(box[2] - box[0], box[3] - box[1])) / config.heatmap.size
-    copy = augment(shown.xy, shown.score, skeleton, cell, config.augment, rng)
+    if config.model.input == "joints3d" and twin is None and clip.world is not None:
+        copy = augment_3d(clip.xy, clip.world, clip.score, skeleton, cell, config.augment, rng)
+    else:
+        copy = augment(shown.xy, shown.score, skeleton, cell, config.augment, rng)
     if twin is not None:
         copy = replace(copy, source=at_positions(twin.source, copy.source))
     features = clip.mirrored if copy.flipped else clip.frame_features
@@ -217,7 +228,13 @@ def draw_copy(
 def to_input(clip: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> NetworkInput:
     """The network input of a clip or of an augmented copy."""
     return network_input(
-        clip.xy, clip.score, skeleton, config.heatmap, config.model, clip.frame_features
+        clip.xy,
+        clip.score,
+        skeleton,
+        config.heatmap,
+        config.model,
+        clip.frame_features,
+        clip.world,
     )
 
 

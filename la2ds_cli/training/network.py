@@ -90,7 +90,7 @@ def build_network(
                 channels=map_channels(skeleton, heatmap, model),
                 joint_width=joint_width(skeleton, model),
                 joint_count=len(skeleton.joints),
-                joint_blocks=joint_blocks(model.joints),
+                joint_blocks=joint_blocks(model.joints, spatial=model.input == "joints3d"),
                 limbs=skeleton.limbs,
                 size=heatmap.size,
                 patch=model.patch,

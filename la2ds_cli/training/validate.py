@@ -82,7 +82,9 @@ class WarpedPairs:
         return float(np.mean(errors))
 
     def _raw_pose(self, clip: Clip | AugmentedCopy) -> FloatArray:
-        return centre_and_scale(fill_gaps(clip.xy), self._skeleton)[0].reshape(len(clip.xy), -1)
+        spatial = self._config.model.input == "joints3d"
+        joints = clip.world if spatial and clip.world is not None else clip.xy
+        return centre_and_scale(fill_gaps(joints), self._skeleton)[0].reshape(len(joints), -1)
 
 
 def validation_pairs(clips: Sequence[Clip], skeleton: Skeleton, config: Config) -> WarpedPairs:

@@ -32,7 +32,7 @@ from la2ds_models.linear_attention import LinearAttentionLayer
 from la2ds_models.sequence_network import SequenceNetwork, frames_of, two_layers
 from la2ds_models.vivit import TemporalPosition, sinusoid
 
-INPUTS = ("joints",)  # of model.input
+INPUTS = ("joints", "joints3d")  # of model.input
 POSITIONS = ("sinusoid", "learned", "offset", "none")  # rotary needs attention by products
 
 
@@ -169,7 +169,9 @@ def with_attention(embedding: nn.Module, settings: dict[str, Any]) -> CasaNetwor
 def need_joints_alone(channels: int, joint_width: int) -> None:
     """Raises ValueError for a network that would read heatmaps, or no joints."""
     if channels or not joint_width:
-        raise ValueError("this network reads joint coordinates alone: model.input must be joints")
+        raise ValueError(
+            "this network reads joint coordinates alone: model.input must be joints or joints3d"
+        )
 
 
 def build(

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from la2ds_models.casa import CasaNetwork, need_joints_alone, with_attention
 from la2ds_models.sequence_network import frames_of
 
-INPUTS = ("joints",)  # of model.input
+INPUTS = ("joints", "joints3d")  # of model.input
 KERNEL = 9  # frames of the convolution over time
 SUBSETS = 3  # as near to the middle, nearer, farther
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import clip_features
 from la2ds_cli.alignment.clip_features import (
     MOVEMENT_SPREAD,
     OneDistance,
@@ -20,7 +21,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.features.pose_features import mirror, movement
 from la2ds_cli.features.tempo import paced_movement
-from tests.movement import sequence, warped_phase
+from tests.movement import in_space, sequence, warped_phase
 
 
 def test_a_clip_at_the_common_rate_is_left_alone() -> None:
@@ -95,14 +96,23 @@ def test_an_embedding_of_unknown_spread_or_without_weights_stays_alone(
 
 def test_the_base_model_stands_beside_other_runs_of_bodies(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
-    settings = AlignConfig(movement=1.0, base=1.0)
-    untold = OneDistance.of_run(project, "default", "penn13", settings)
+    settings, pose = AlignConfig(movement=1.0, base=1.0), sequence(warped_phase(30, 1))
+    untold = OneDistance.of_run(project, "default", pose, settings)
     assert (untold.base, untold.movement) == (0, 0)  # no weights, whose spread is unknown
-    base = OneDistance.of_run(project, BASE_RUN, "penn13", settings)
+    base = OneDistance.of_run(project, BASE_RUN, pose, settings)
     assert (base.base, base.movement) == (0, 1)  # not beside itself
     assert base.spread > 0
     assert OneDistance.of(2.0, settings, base.spread).base == 1
     with pytest.raises(ValueError, match="base model"):
-        OneDistance.of(2.0, settings, base.spread).features(
-            sequence(warped_phase(30, 1)), np.ones((30, 5), np.float32)
-        )
+        OneDistance.of(2.0, settings, base.spread).features(pose, np.ones((30, 5), np.float32))
+
+
+def test_the_base_model_which_reads_the_image_is_left_out_in_3d(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clip_features, "run_spread", lambda project, run: 2.0)
+    project, settings = Project.create(tmp_path), AlignConfig(movement=1.0, base=1.0)
+    pose = in_space(warped_phase(30, 1))
+    for spatial, base in ((False, 1.0), (True, 0.0)):
+        distance = OneDistance.of_run(project, "run", replace(pose, spatial=spatial), settings)
+        assert (distance.base, distance.movement) == (base, 1.0)

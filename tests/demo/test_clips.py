@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.demo.clips import FPS, SIZE, random_phase, write_demo_clips
+from la2ds_cli.demo.clips import FPS, SIZE, performed, random_phase, write_demo_clips
 from la2ds_cli.demo.movement import phase_name
 
 
@@ -107,3 +107,17 @@ def test_random_phases_differ_in_speed_and_trimming():
 def test_no_clips_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="at least 1, not 0"):
         write_demo_clips(tmp_path, n=0)
+
+
+def test_joints_in_metres_are_those_of_the_image_from_far_away():
+    pose, phase = performed(1, 4, seed=3)
+    assert pose.world is not None
+    assert pose.world.shape == (len(phase), 17, 3)
+    hips = [11, 12]
+    np.testing.assert_allclose(pose.world[:, hips].mean(axis=1), 0, atol=1e-3)
+    seen = pose.xy - pose.xy[:, hips].mean(axis=1, keepdims=True)
+    for axis in range(2):  # perspective is the rest
+        both = seen[..., axis].ravel(), pose.world[..., axis].ravel()
+        assert np.corrcoef(*both)[0, 1] > 0.97
+    height = np.ptp(pose.world[0, :, 1])
+    assert 1.2 < height < 1.9

@@ -10,8 +10,9 @@ import pytest
 from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import joint_width, map_channels, network_input
+from la2ds_cli.features.spatial import facing_joints
 from la2ds_cli.training.network import build_network
-from tests.movement import figure
+from tests.movement import figure, in_space
 
 PENN = get_skeleton("penn13")
 JOINTS, LIMBS = len(PENN.joints), len(PENN.limbs)
@@ -77,3 +78,46 @@ def test_movement_of_joints_does_not_depend_on_build_and_place() -> None:
     assert np.abs(_joints(other, "position") - position).max() > 0.1
     both = np.concatenate([position, movement[:, JOINTS:]], axis=1)
     np.testing.assert_array_equal(_joints(xy, "both"), both)
+
+
+def _joints_3d(turn: float, kind: JointKind = "both", **model: Any) -> np.ndarray:
+    pose = in_space(np.linspace(0, 1, 30), turn=turn)
+    settings = ModelConfig(input="joints3d", joints=kind, **model)
+    read = network_input(
+        pose.xy, pose.score, PENN, HeatmapConfig(), settings, None, facing_joints(pose)
+    )
+    assert read.maps is None
+    assert read.joints is not None
+    assert read.joints.shape == (30, joint_width(PENN, settings))
+    return read.joints
+
+
+@pytest.mark.parametrize("kind", ["position", "movement", "both"])
+def test_joints_in_metres_are_read_alike_from_any_side(kind: JointKind) -> None:
+    """The torso, the unit of heights in the image, is a hundredth shorter from the side."""
+    np.testing.assert_allclose(_joints_3d(0.9, kind), _joints_3d(0.0, kind), atol=0.02)
+    settings = ModelConfig(input="joints3d", joints=kind)
+    assert map_channels(PENN, HeatmapConfig(), settings) == 0
+    assert joint_width(PENN, settings) == {"position": 5, "movement": 5, "both": 9}[kind] * JOINTS
+
+
+def test_a_joint_that_is_not_known_in_metres_counts_as_not_seen() -> None:
+    pose = in_space(np.linspace(0, 1, 30))
+    world = facing_joints(pose)
+    world[4, 3] = np.nan
+    for missing, score in (("mixed", 0.0), ("zero", 0.0), ("imputed", 1.0)):
+        settings = ModelConfig(input="joints3d", missing=missing)  # type: ignore[arg-type]
+        read = network_input(pose.xy, pose.score, PENN, HeatmapConfig(), settings, None, world)
+        assert read.joints is not None
+        assert read.joints[4, 4 * JOINTS + 3] == score
+        about_root = read.joints[4, JOINTS + 9 : JOINTS + 12]
+        assert np.isfinite(about_root).all()
+        assert (about_root == 0).all() == (missing == "zero")
+
+
+def test_joints3d_without_joints_in_metres_is_an_error() -> None:
+    xy = figure(np.linspace(0, 1, 5))
+    with pytest.raises(ValueError, match="joints3d"):
+        network_input(
+            xy, np.ones(xy.shape[:2]), PENN, HeatmapConfig(), ModelConfig(input="joints3d")
+        )

@@ -22,7 +22,7 @@ frozen features of video frames have no augmentation but the mirror image: a cop
 same features as the clip, and matching the two teaches nothing. A method for which that does not
 hold lists the inputs that it reads,
 
-    INPUTS = ("both", "heatmap", "joints", "rgb")
+    INPUTS = ("both", "heatmap", "joints", "joints3d", "rgb")
 
 config: the whole Config. generator: the random numbers of this step, so that a resumed run draws
 the same; a loss that draws others cannot be resumed exactly.
