@@ -19,6 +19,7 @@ _EXTRAS = {
     "faiss": "faiss-cpu",
     "mmpose": "mmpose",
     "ray": "ray",
+    "rfdetr": "rfdetr",
     "sleap": "sleap-io",
     "tensorboard": "tensorboard",
     "ultralytics": "ultralytics",
