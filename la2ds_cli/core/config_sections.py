@@ -38,9 +38,12 @@ def _share(section: Any, names: str) -> None:
 class PosesConfig:
     """Pose extraction: which detector and pose network, and what makes a clip usable."""
 
-    # person detector: auto (fasterrcnn on CUDA, fasterrcnn-mobilenet on a CPU), a name, or a file
+    # person detector: auto (blazepose with that pose network, else fasterrcnn on CUDA and
+    # fasterrcnn-mobilenet on a CPU), a name, or a file
     detector: str = "auto"
-    pose: str = "hrnet-w32"  # pose network: a name of `la2ds models`, or a model file
+    # pose network: auto (that of the project's clips, else hrnet-w32 on CUDA and blazepose on a
+    # CPU), a name of `la2ds models`, or a model file
+    pose: str = "auto"
     detect_threshold: float = 0.3  # lowest detector score of a person's box, 0 to 1
     detect_rate: float = 10.0  # detector passes per second of film; 0 = every frame
     joint_threshold: float = 0.05  # joints with a lower score count as not seen

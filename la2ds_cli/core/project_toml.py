@@ -50,7 +50,7 @@ def _absolute(value: str | int) -> str | int:
 
 
 def _absolute_file(name: str) -> str:
-    is_model = name.lower().endswith((".onnx", ".pt", ".pth", ".py"))
+    is_model = name.lower().endswith((".onnx", ".pt", ".pth", ".py", ".tflite"))
     return str(Path(name).resolve()) if is_model else name
 
 

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from la2ds_cli import __version__
 from la2ds_cli.core.device import free_cores
+
+if TYPE_CHECKING:
+    from la2ds_models.weight_files import WeightFile
 
 _EXTRAS = {
     "export": "onnxscript",
@@ -52,6 +56,7 @@ def examine() -> list[Check]:
         ("onnxruntime providers", _providers),
         ("cores", _cores),
         ("decoder", _decoder),
+        ("default networks", _default_networks),
     ):
         checks.append(_attempt(name, look))
     return checks + _weights()
@@ -123,8 +128,31 @@ def _decoder() -> str:
     return f"reads what it wrote ({codec}, libavcodec {versions})"
 
 
+def _default_networks() -> str:
+    """The networks that extraction takes on this machine unless it is told otherwise, and what of
+    them would be fetched."""
+    from la2ds_cli.poses.backends import backend_name
+    from la2ds_cli.poses.detectors import detector_name
+    from la2ds_models.weight_files import present, zoo
+
+    pose = backend_name("auto", "auto")
+    detector = detector_name("auto", "auto", pose)
+    known = zoo()
+    used = [known[name] for name in (pose, *known[pose].needs, detector)]
+    missing = {entry.name: entry for entry in used if present(entry) is None}
+    state = ", ".join(f"{name} {_to_fetch(entry)}" for name, entry in missing.items())
+    return f"joints by {pose}, people by {detector}; {state or 'all here'}"
+
+
+def _to_fetch(entry: WeightFile) -> str:
+    from la2ds_cli.poses.weights import megabytes
+
+    return f"to be fetched, {megabytes(entry.size)}"
+
+
 def _weights() -> list[Check]:
     """The folder that downloads go to, and every known weight file. None is a fault to lack."""
+    from la2ds_cli.poses.weights import megabytes
     from la2ds_models.weight_files import WeightError, find, weights_dir, zoo
 
     checks = [Check("weights folder", str(weights_dir()))]
@@ -134,7 +162,9 @@ def _weights() -> list[Check]:
         except WeightError as error:
             checks.append(Check(f"weights {name}", f"{error}; {error.advice}", ok=False))
             continue
-        place = "bundled" if entry.bundled else str(path or "not here, fetched when first used")
+        size = f", {megabytes(entry.size)}" if entry.size else ""
+        absent = f"not here, fetched when first used{size}"
+        place = "bundled" if entry.bundled else str(path or absent)
         whole = not entry.bundled or (path is not None and path.is_file())
         place = place if whole else f"missing from the package: {path}"
         checks.append(Check(f"weights {name}", f"{place} ({entry.licence})", ok=whole))

@@ -19,7 +19,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.backends import backend_identity
+from la2ds_cli.poses.backends import backend_identities
 from la2ds_cli.poses.detectors import detector_identities
 from la2ds_cli.poses.extraction import (
     STEP,
@@ -324,21 +324,21 @@ def _is_current(project: Project, config: PosesConfig, video: Video, name: str) 
 
 
 def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
-    """Recipes of which current poses of a clip have one: `auto` may mean several detectors.
+    """Recipes of which current poses of a clip have one: `auto` may mean several networks.
 
     UserError as `extract_poses` for the detector and the pose network.
     """
-    pose = backend_identity(config.pose)
     subject = ClipSubjects.read(project).of(video)
     return [
         pose_recipe(
             config,
             pose,
-            name,
+            detector,
             video.sha256,
             options=video.options,
             subject=subject,
             person=video.person,
         )
-        for name in detector_identities(config.detector)
+        for pose in backend_identities(config.pose)
+        for detector in detector_identities(config.detector)
     ]

@@ -21,7 +21,15 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses.backends import BATCH_SIZE, PoseBackend, backend_identity, resolve_backend
+from la2ds_cli.poses.backends import (
+    AUTO,
+    BATCH_SIZE,
+    PoseBackend,
+    backend_identities,
+    backend_identity,
+    backend_name,
+    resolve_backend,
+)
 from la2ds_cli.poses.chunks import Partial
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.detectors import (
@@ -104,13 +112,21 @@ class Extraction:
         self.overwrite = overwrite
         self.stop = Event()
         self._workers = workers
-        self.pose_identity = backend_identity(config.pose)
+        self.pose_identities = backend_identities(config.pose)
         self.detector_identities = detector_identities(config.detector)
         self._lock = Lock()
 
     @cached_property
+    def pose_name(self) -> str:
+        """The pose network; where `auto` leaves it open, that of the clips that are there, since
+        clips of different skeletons do not align."""
+        if self.config.pose != "auto":
+            return self.config.pose
+        return _network_of(self.project) or backend_name("auto", self.device)
+
+    @cached_property
     def _own_backend(self) -> PoseBackend:
-        return resolve_backend(self.config.pose, self.device, self.config)
+        return resolve_backend(self.pose_name, self.device, self.config)
 
     @cached_property
     def backend(self) -> PoseBackend:
@@ -133,7 +149,7 @@ class Extraction:
 
     @cached_property
     def detector_name(self) -> str:
-        return detector_name(self.config.detector, self.device)
+        return detector_name(self.config.detector, self.device, self.pose_name)
 
     @cached_property
     def detector(self) -> Detector:
@@ -142,6 +158,11 @@ class Extraction:
     @contextmanager
     def networks(self) -> Iterator[None]:
         """The networks, built before the threads need them, and closed in the end."""
+        if self.config.pose == "auto":
+            self.progress.note_once(
+                f"joints by {self.pose_name}, people by {self.detector_name}; "
+                "la2ds extract-poses --pose NAME takes another network"
+            )
         with report_to(self.progress):
             for network in (self.backend, self.detector):
                 if notice := getattr(network, "notice", ""):
@@ -169,11 +190,12 @@ class Extraction:
             return 1
         return 4 if self.backend.device == "cuda" else 2
 
-    def recipe(self, detector_identity: str, source: ClipSource, person: int = 1) -> Recipe:
+    def recipe(self, pose: str, detector: str, source: ClipSource, person: int = 1) -> Recipe:
+        """Of the poses of one person of a source; pose, detector: identities."""
         return pose_recipe(
             self.config,
-            self.pose_identity,
-            detector_identity,
+            pose,
+            detector,
             source.digest,
             options=source.options.to_text(),
             subject=source.subject,
@@ -200,7 +222,11 @@ class Extraction:
             return None
         if recipe.step != STEP:
             return facts
-        current = {self.recipe(name, source, person).key for name in self.detector_identities}
+        current = {
+            self.recipe(pose, detector, source, person).key
+            for pose in self.pose_identities
+            for detector in self.detector_identities
+        }
         return facts if recipe.key in current and not self.overwrite else None
 
     def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
@@ -218,9 +244,9 @@ class Extraction:
 
     def extract(self, source: ClipSource) -> PoseSequence:
         """Poses of a source, written to the project, the subject last; its sequence."""
-        identity = detector_identities(self.detector_name)[0]
+        made_by = backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
         folder = self.project.root / "poses" / "partial" / source.id()
-        partial = Partial(folder, self.recipe(identity, source).key)
+        partial = Partial(folder, self.recipe(*made_by, source).key)
         task = ClipTask(
             path=source.path,
             video=source.info,
@@ -235,7 +261,7 @@ class Extraction:
         poses = pose_clip(task, self.detector, self.backend, self.progress)
         poses = [_with_facts(pose, source, self) for pose in poses]
         for person in range(len(poses), 0, -1):
-            recipe = self.recipe(identity, source, person)
+            recipe = self.recipe(*made_by, source, person)
             self.project.write_pose(source.id(person), poses[person - 1], recipe)
         partial.clear()
         return poses[0]
@@ -270,6 +296,20 @@ class Extraction:
             self.project.pose_path(video).unlink(missing_ok=True)
 
 
+def _network_of(project: Project) -> str:
+    """The pose network that `auto` can mean and that made the first such clip of a project; empty
+    where there is none."""
+    for video in project.videos():
+        try:
+            recipe, facts = artifact.read_header(project.pose_path(video.id))
+        except (FileNotFoundError, ArtifactError):
+            continue
+        name = str(facts.get("info", {}).get("pose", ""))
+        if recipe.step == STEP and name in AUTO.values():
+            return name
+    return ""
+
+
 def _differs(old: Video | None, new: Video) -> bool:
     """Whether a row is to be written; a split and a group that were not given stay."""
     if old is None:
@@ -300,7 +340,7 @@ def _with_facts(pose: PoseSequence, source: ClipSource, run: Extraction) -> Pose
         "truncated": counted and seconds < _COMPLETE * info.duration,
         "variable_rate": bool(steps.max() - steps.min() > _VARIABLE * usual),
         "detector": run.detector_name,
-        "pose": run.config.pose,
+        "pose": run.pose_name,
         "device": run.device_used,
     }
     facts |= {"hdr": info.hdr} if info.hdr else {}

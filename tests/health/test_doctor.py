@@ -3,14 +3,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import av
 import pytest
+import torch
 
 from la2ds_cli.health import doctor
 from la2ds_cli.video import reader
 from la2ds_cli.video.reader import Frame
+from la2ds_models import weight_files
 
 
 def test_the_decoder_check_decodes_what_it_wrote():
@@ -97,3 +100,22 @@ def test_a_package_without_its_bundled_weights_is_broken(tmp_path, monkeypatch: 
     found = {check.name: check for check in doctor._weights()}
     assert not found["weights hrnet-demo"].ok
     assert "missing from the package" in found["weights hrnet-demo"].found
+
+
+def test_it_says_which_networks_are_the_default_and_what_would_be_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(weight_files, "installed", lambda member: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert doctor._default_networks() == (
+        "joints by blazepose, people by blazepose; blazepose to be fetched, 6.4 MB, "
+        "blazepose-detector to be fetched, 3.0 MB"
+    )
+    (tmp_path / "weights").mkdir()
+    for file in ("pose_landmark_full.tflite", "pose_detection.tflite"):
+        (tmp_path / "weights" / file).write_bytes(b"")
+    assert doctor._default_networks() == "joints by blazepose, people by blazepose; all here"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert doctor._default_networks().startswith("joints by hrnet-w32, people by fasterrcnn; hrnet")

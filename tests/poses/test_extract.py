@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -18,6 +19,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses, pose_recipes
+from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
 from tests.poses.grey_people import PLACES, SIZE, film
@@ -154,16 +156,36 @@ def test_a_damaged_pose_file_is_made_anew(project: Project, clips: Path) -> None
     assert [r.status for r in extract_poses(project, [str(clips / "anna")], CONFIG)] == ["ok"]
 
 
-def test_auto_is_content_with_either_of_its_detectors(project: Project, clips: Path) -> None:
+def test_auto_is_content_with_any_of_its_networks(project: Project, clips: Path) -> None:
     """Poses made where there is a GPU stay current where there is none."""
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     pose, _ = project.read_pose(result.video)
-    auto = replace(CONFIG, detector="auto")
+    auto = replace(CONFIG, detector="auto", pose="auto")
     recipes = pose_recipes(project, auto, project.videos()[0])
-    assert len(recipes) == 2
+    assert len({recipe.key for recipe in recipes}) == 2 * 3
+    assert len(pose_recipes(project, replace(CONFIG, pose="auto"), project.videos()[0])) == 2
     for recipe in recipes:
         project.write_pose(result.video, pose, recipe)
         assert [r.status for r in extract_poses(project, [str(clips / "anna")], auto)] == ["cached"]
+
+
+def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
+    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def networks(cuda: bool) -> tuple[str, str]:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        run = Extraction(project, PosesConfig(), "auto", Progress())
+        return run.pose_name, run.detector_name
+
+    assert networks(cuda=False) == ("blazepose", "blazepose")
+    assert networks(cuda=True) == ("hrnet-w32", "fasterrcnn")
+    (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
+    assert networks(cuda=False) == ("blazepose", "blazepose")  # a network that auto never means
+    pose, recipe = project.read_pose(result.video)
+    project.write_pose(result.video, replace(pose, info={"pose": "hrnet-w32"}), recipe)
+    assert networks(cuda=False) == ("hrnet-w32", "fasterrcnn-mobilenet")
+    chosen = Extraction(project, PosesConfig(pose="hrnet-w48"), "cpu", Progress())
+    assert chosen.pose_name == "hrnet-w48"
 
 
 # --- bad files --------------------------------------------------------------------------

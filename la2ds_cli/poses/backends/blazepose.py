@@ -95,8 +95,8 @@ class BlazePoseBackend:
         self.networks = networks
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """As PoseBackend.estimate; score is BlazePose's visibility, 0 outside of the image and
-        where nobody is found."""
+        """As PoseBackend.estimate; score is the mean of BlazePose's visibility and presence: about
+        a half for a hidden joint, 0 outside of the image and where nobody is found."""
         xy, score, _ = self.estimate_world(images, boxes)
         return xy, score
 
@@ -192,5 +192,7 @@ def _estimates(
             height, width = image.shape[:2]
             inside = np.all((person.xy >= 0) & (person.xy <= (width, height)), axis=1)
             xy[i], world[i] = person.xy, person.world
-            score[i] = np.where(inside, person.visibility, 0)
+            # By visibility alone a quarter of the frames of golf lose a hidden joint to the least
+            # score, and events are transferred less well: 4.3 against 4.2 % of a clip.
+            score[i] = np.where(inside, (person.visibility + person.presence) / 2, 0)
     return xy, score, world

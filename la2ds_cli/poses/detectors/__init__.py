@@ -27,7 +27,8 @@ from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import RETIRED, PoseBackend, retired
 from la2ds_cli.video.reader import Image
 
-AUTO = {"cuda": "fasterrcnn", "cpu": "fasterrcnn-mobilenet"}
+AUTO = {"cuda": "fasterrcnn", "cpu": "fasterrcnn-mobilenet"}  # with most pose networks
+AUTO_WITH = {"blazepose": "blazepose"}  # by the start of the pose network's name: on any device
 
 
 class Detector(Protocol):
@@ -44,9 +45,12 @@ class Detector(Protocol):
         ...
 
 
-def detector_name(setting: str, device: DeviceName) -> str:
-    """What `auto` means on this device; any other setting is itself."""
-    return AUTO[resolve_device(device).type] if setting == "auto" else setting
+def detector_name(setting: str, device: DeviceName, pose: str) -> str:
+    """What `auto` means on this device, with a pose network; any other setting is itself."""
+    if setting != "auto":
+        return setting
+    own = [name for start, name in AUTO_WITH.items() if pose.startswith(start)]
+    return own[0] if own else AUTO[resolve_device(device).type]
 
 
 def detector_identities(setting: str) -> tuple[str, ...]:
@@ -55,7 +59,7 @@ def detector_identities(setting: str) -> tuple[str, ...]:
     `auto` takes poses made with any of the detectors it can mean, so that a project made on a
     machine with a GPU stays current on one without.
     """
-    names = tuple(AUTO.values()) if setting == "auto" else (setting,)
+    names = (*AUTO.values(), *AUTO_WITH.values()) if setting == "auto" else (setting,)
     return tuple(_identity(name) for name in names)
 
 

@@ -51,7 +51,7 @@ class SpotFinder:
         xy = spot + np.linspace(-1, 1, 33)[:, None] * [10, REACH]
         axis = np.array([spot, spot - [0, REACH]])
         ones = np.ones(33)
-        return Person(xy, 0.8 * ones, ones, np.zeros((33, 3)), axis, 0.9 if inside else 0.1)
+        return Person(xy, 0.6 * ones, ones, np.zeros((33, 3)), axis, 0.9 if inside else 0.1)
 
     @staticmethod
     def _spots(image: np.ndarray) -> list[np.ndarray]:

@@ -62,13 +62,15 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 def test_auto_goes_by_the_device_and_accepts_the_other(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert detector_name("auto", "auto") == "fasterrcnn-mobilenet"
+    assert detector_name("auto", "auto", "hrnet-w32") == "fasterrcnn-mobilenet"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert detector_name("auto", "auto") == "fasterrcnn"
-    assert detector_name("auto", "cpu") == "fasterrcnn-mobilenet"
-    assert detector_name("full-frame", "auto") == "full-frame"
+    assert detector_name("auto", "auto", "hrnet-w32") == "fasterrcnn"
+    assert detector_name("auto", "cpu", "hrnet-w32") == "fasterrcnn-mobilenet"
+    assert detector_name("full-frame", "auto", "hrnet-w32") == "full-frame"
+    assert detector_name("auto", "auto", "blazepose-lite") == "blazepose"
+    assert detector_name("fasterrcnn", "auto", "blazepose") == "fasterrcnn"
     both = detector_identities("fasterrcnn") + detector_identities("fasterrcnn-mobilenet")
-    assert set(detector_identities("auto")) == set(both)
+    assert set(detector_identities("auto")) == {*both, *detector_identities("blazepose")}
 
 
 def test_missing_weights_are_explained(tmp_path, monkeypatch) -> None:
