@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import OneDistance, common_rate, pose_feature
+from la2ds_cli.alignment.clip_features import OneDistance, pose_feature, velocity_rate
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     PairwisePath,
@@ -41,7 +41,7 @@ from la2ds_cli.training.base_weights import base_key
 Feature = Callable[[PoseSequence], FloatArray]
 """Features (T, D) of a clip or of a part of it."""
 
-VERSION = 1
+VERSION = 2  # 2: slow motion beside real speed at its own pace
 MOST_CLIPS = 16
 PAIRS = 60
 LARGEST_TRIM = 0.3  # share of the clip that is cut off each end at most
@@ -160,7 +160,7 @@ def check_base(
     poses = [pose for pose in poses if _seen_throughout(pose)]
     if len(poses) < FEWEST_CLIPS:
         return None
-    rate, embed = common_rate(poses), load_embedder(project, BASE_RUN, device)
+    rate, embed = velocity_rate(poses), load_embedder(project, BASE_RUN, device)
     distance = OneDistance.of(embed.spread, config)
 
     def base(pose: PoseSequence) -> FloatArray:  # as `align` uses it

@@ -18,10 +18,10 @@ from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
     OneDistance,
-    common_rate,
     joint_features,
     nearest_view,
     pose_feature,
+    velocity_rate,
     views_of_b,
 )
 from la2ds_cli.alignment.confidence import certainty
@@ -267,7 +267,7 @@ def _movement(
 ) -> tuple[list[FloatArray], list[bool]]:
     """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
     A, and which are mirrored; for B the mirror image must be clearly nearer."""
-    fps = common_rate(list(pair.poses))
+    fps = velocity_rate(pair.poses)
     a = pose_feature(pair.poses[0], fps, pair.names[0])
     views = views_of_b(pair.poses[1], fps, pair.names[1])
     mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
@@ -318,7 +318,7 @@ def _match(
 
     def estimates(a: Modalities, b: Modalities) -> FloatArray:
         consensus = Consensus(others, settings)
-        key = (common_rate(list(pair.poses)), rows.a.tobytes())
+        key = (velocity_rate(pair.poses), rows.a.tobytes())
         by_id = dict(zip(references, others, strict=True))
         paths_a = cache.paths_from_a(a, by_id, key, settings)
         return consensus.estimates(a, paths_a, b, consensus.pairwise_paths(b))

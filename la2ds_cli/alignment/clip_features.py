@@ -18,7 +18,7 @@ from la2ds_cli.embedding.trained import run_spread
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.pose_features import mirror, movement, raw_pose
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.tempo import DIFFERENT, paced_movement, tempo_range
 
 # Symmetric movements are as near to their mirror image by chance, and a mirrored B is shown
 # flipped: its mirror image must be nearer than this share of the distance as filmed.
@@ -103,9 +103,16 @@ def common_rate(poses: list[PoseSequence]) -> float:
     return min(rates, default=poses[0].fps)
 
 
-def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
+def velocity_rate(poses: Sequence[PoseSequence]) -> float | None:
+    """At how many frames per second velocities of the clips are compared: their `common_rate`; None
+    where one is slow motion beside another, so that each has to be taken at its own pace."""
+    return None if tempo_range(poses) > DIFFERENT else common_rate(list(poses))
+
+
+def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray:
     """(T, 8K) float64: movement and its velocity at every frame, the velocity at `fps` frames per
-    second, so that clips of different frame rates can be compared. Gaps are interpolated.
+    second, so that clips of different frame rates can be compared; None = at the clip's own pace
+    (`paced_movement`). Gaps are interpolated.
 
     Raises UserError (exit 4) for a clip in which no joint was ever seen.
     """
@@ -116,12 +123,14 @@ def pose_feature(pose: PoseSequence, fps: float, name: str) -> FloatArray:
             "lower joint_threshold under [poses] in project.toml, may see more",
             exit_code=ExitCode.UNUSABLE,
         )
+    if fps is None:
+        return paced_movement(pose)
     grid = time_grid(pose.time, fps)
     sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
     return interpolate(movement(sampled), grid, pose.time)
 
 
-def views_of_b(b: PoseSequence, fps: float, name: str) -> tuple[FloatArray, FloatArray]:
+def views_of_b(b: PoseSequence, fps: float | None, name: str) -> tuple[FloatArray, FloatArray]:
     """Pose features of a clip and of its mirror image: a left-hander may serve like that."""
     return pose_feature(b, fps, name), pose_feature(mirror(b), fps, name)
 

@@ -104,7 +104,7 @@ class AlignmentCache:
     usable: dict[str, bool] = field(default_factory=dict)
     poses: dict[str, PoseSequence] = field(default_factory=dict)
     embeddings: dict[str, dict[str, EmbeddingSequence]] = field(default_factory=dict)
-    movements: dict[tuple[str, float], tuple[FloatArray, bool]] = field(default_factory=dict)
+    movements: dict[tuple[str, float | None], tuple[FloatArray, bool]] = field(default_factory=dict)
     joined: dict[tuple[str, bool], FloatArray] = field(default_factory=dict)
     paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
 

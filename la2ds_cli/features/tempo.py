@@ -6,6 +6,7 @@ sees two different movements; sampled by their tempo they look alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -51,6 +52,20 @@ def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
     least = max(LOWEST_RATE, LEAST_FRAMES / duration)
     in_image = replace(pose, spatial=False)  # a network sees a clip at one rate, however compared
     return min(train.fps, max(least, peak_speed(in_image) / train.tempo))
+
+
+DIFFERENT = 1.5  # times; of tempos farther apart, velocities per second say more of the film
+
+
+def tempo_range(poses: Sequence[PoseSequence]) -> float:
+    """How many times as fast as the slow ones the fast ones of the clips move: the 90th over the
+    10th percentile of `peak_speed`, of two clips the one over the other. Clips that do not move say
+    nothing; 1 where fewer than two do."""
+    speeds = [speed for speed in map(peak_speed, poses) if speed > 0]
+    if len(speeds) < 2:
+        return 1.0
+    low, high = np.percentile(speeds, [10, 90], method="nearest")
+    return float(high / low)
 
 
 TRAVEL = 2.0  # torso lengths; a body that crosses more of the picture is followed by a camera

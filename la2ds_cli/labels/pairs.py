@@ -3,7 +3,7 @@
 The result is that of `align` for each pair, but for three things that make it cheap: the reference
 clips are chosen once for all pairs, less the pair itself; a mirrored clip is recognised by
 comparing it with one clip instead of with each of its partners; and velocities are at the lowest
-frame rate of all clips instead of at that of the pair.
+frame rate of all clips, or each at its own pace, instead of as the pair alone would have them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
     OneDistance,
-    common_rate,
     joint_features,
     nearest_view,
+    velocity_rate,
     views_of_b,
 )
 from la2ds_cli.alignment.consensus import (
@@ -82,7 +82,7 @@ def compute_features(
             problems |= failed
             modalities = {clip: modalities[clip] for clip in base}
     pooled = settings.uses_references and settings.pool
-    fps = common_rate(list(poses.values()))
+    fps = velocity_rate(list(poses.values()))
     reference = next(iter(poses))
     first = views_of_b(poses[reference], fps, reference)[0]
     joints: dict[str, JointFeatures] = {}

@@ -11,6 +11,7 @@ import pytest
 
 from la2ds_cli.alignment import align, consensus
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.clip_features import velocity_rate
 from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
@@ -104,11 +105,14 @@ def test_work_on_a_and_the_references_is_done_once(
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
     cache = AlignmentCache()
     config = replace(CONFIG, align=replace(CONFIG.align, gaps=False, pool=True))
-    for n in (2, 3, 5, 6):  # of one rate: features do not change with the pair
+    # Of one rate and of like tempo: features do not change with the pair.
+    alike = [n for n in (2, 3, 5, 6) if velocity_rate([poses(name(0))[0], poses(name(n))[0]])]
+    assert len(alike) == 3
+    for n in alike:
         arrays(project, name(n), config, "model", cache)
     known = len(LENGTHS) - 1
-    # Two modalities: each reference once, and the direct paths of the four alignments.
-    assert len(from_a) == 2 * known + 2 * 4
+    # Two modalities: each reference once, and the direct paths of the three alignments.
+    assert len(from_a) == 2 * known + 2 * 3
     assert read.count("nobody") == 1
     assert tuned.count(name(0)) == 1
     assert len(cache.poses) == known

@@ -15,6 +15,7 @@ from la2ds_cli.alignment.clip_features import (
     common_rate,
     nearest_view,
     pose_feature,
+    velocity_rate,
     views_of_b,
 )
 from la2ds_cli.core.config_sections import AlignConfig
@@ -64,6 +65,15 @@ def test_a_pause_of_the_camera_is_no_frame_rate() -> None:
     pose = sequence(np.linspace(0, 1, 40))
     paused = replace(pose, time=pose.time + 10 * (np.arange(40) >= 20))
     assert common_rate([paused, sequence(np.linspace(0, 1, 90), fps=30.0)]) == pytest.approx(20)
+
+
+def test_slow_motion_beside_real_speed_is_compared_at_its_own_pace() -> None:
+    real = sequence(warped_phase(60, 1), fps=30.0)
+    alike, slow = (replace(real, time=real.time * factor) for factor in (1.2, 4.0))
+    assert velocity_rate([real, alike]) == pytest.approx(25)
+    assert velocity_rate([real, slow]) is None
+    np.testing.assert_allclose(pose_feature(slow, None, "b"), paced_movement(slow))
+    np.testing.assert_allclose(pose_feature(slow, None, "b"), pose_feature(real, None, "a"))
 
 
 def test_single_frames_have_a_rate() -> None:

@@ -8,7 +8,13 @@ import pytest
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import resample_pose, time_grid
-from la2ds_cli.features.tempo import LEAST_FRAMES, paced_movement, peak_speed, sampling_rate
+from la2ds_cli.features.tempo import (
+    LEAST_FRAMES,
+    paced_movement,
+    peak_speed,
+    sampling_rate,
+    tempo_range,
+)
 from tests.movement import sequence, warped_phase
 
 
@@ -90,3 +96,15 @@ def test_rate_of_paced_movement_does_not_matter() -> None:
     spread = np.sqrt(paced_movement(coarse).var(axis=0).sum())
     error = paced_movement(fine)[at] - paced_movement(coarse)
     assert np.sqrt((error**2).sum(axis=1)).max() < 0.05 * spread
+
+
+def test_the_range_of_tempos_is_the_slow_motion_factor_of_two_clips() -> None:
+    real = sequence(warped_phase(60, seed=1), fps=30.0)
+    slow = replace(real, time=real.time * 4)
+    still = replace(real, xy=np.repeat(real.xy[:1], 60, axis=0))
+    assert tempo_range([real, slow]) == tempo_range([slow, real]) == pytest.approx(4)
+    assert tempo_range([real, still, slow]) == pytest.approx(4)
+    assert tempo_range([real, still]) == 1
+    assert tempo_range([]) == 1
+    usual = [replace(real, time=real.time * factor) for factor in np.linspace(1, 1.2, 19)]
+    assert tempo_range([*usual, slow]) < 1.2  # one of twenty is no range
