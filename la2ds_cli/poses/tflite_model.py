@@ -21,20 +21,21 @@ Shape = tuple[int, ...]
 class TfliteModel:
     """A network from a file. One call at a time: threads need an instance each.
 
-    size: of its square input, pixels. given: that of the input tensor (1, size, size, 3).
+    size: of its square input, pixels.
     """
 
     def __init__(self, path: Path, size: int, outputs: Sequence[Shape]) -> None:
         """Open a file that reads (1, size, size, 3) and returns tensors of the shapes `outputs`.
 
-        Of tensors of equal shape the file's order decides; others that it returns are not read.
-        Raises UserError: exit 3 for a missing file or one that is no such network, exit 5 for
-        other shapes.
+        size: 0 = whatever the file has. Of tensors of equal shape the file's order decides; others
+        that it returns are not read. Raises UserError: exit 3 for a missing file or one that is no
+        such network, exit 5 for other shapes.
         """
         self._interpreter = _open(path)
         (entry, *more) = self._interpreter.get_input_details()
         returned = self._interpreter.get_output_details()
-        given = (1, size, size, 3)
+        side = _shape(entry)[1] if not size and len(_shape(entry)) == 4 else size
+        given = (1, side, side, 3)
         self._index = _pick(outputs, [_shape(tensor) for tensor in returned])
         if more or _shape(entry) != given or self._index is None:
             shapes = ", ".join(str(_shape(tensor)) for tensor in returned)
@@ -44,11 +45,12 @@ class TfliteModel:
                 hint="it is a model of another kind; la2ds models ls names the files",
                 exit_code=ExitCode.MISMATCH,
             )
+        self.size = side
         self.dtype = np.dtype(entry["dtype"])
         self._entry = entry["index"]
         self._outputs = [returned[i]["index"] for i in self._index]
 
-    def __call__(self, image: FloatArray) -> list[FloatArray]:
+    def __call__(self, image: np.ndarray) -> list[FloatArray]:
         """The outputs for an input (size, size, 3), without their first axis."""
         self._interpreter.set_tensor(self._entry, image[None].astype(self.dtype))
         self._interpreter.invoke()
