@@ -21,7 +21,8 @@ def export_poses(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="coco-json, openpose-json, wide-csv, dlc-csv, trc, sleap, or a dotted path.",
+            help="coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, or a dotted "
+            "path.",
         ),
     ],
     videos: Annotated[

@@ -91,12 +91,26 @@ POSE_FILES = {
     \b
       la2ds import sleap anna.slp --video anna.mp4 --project runs
     """,
-    "trc": f"""TRC files with 2D joints in pixels, as of Sports2D.
+    "trc": f"""TRC files, in pixels (Sports2D) or in space (OpenSim).
 
     {_NOTE}
 
     \b
       la2ds import trc anna_px_person00.trc --size 1920x1080 --project swings
+    """,
+    "c3d": f"""C3D files of motion capture; needs ezc3d.
+
+    {_NOTE} Markers are matched by name; --map tells the others.
+
+    \b
+      la2ds import c3d trials/ --map LKNE=left_knee --map RKNE=right_knee --project gait
+    """,
+    "h3wb": f"""JSON of COCO-WholeBody in 3D, the data set H3WB.
+
+    {_NOTE}
+
+    \b
+      la2ds import h3wb 2Dto3D_train.json --project h3wb
     """,
 }
 

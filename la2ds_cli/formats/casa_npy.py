@@ -19,15 +19,23 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, shown
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.file_clip import (
+    PIXELS,
+    FileClip,
+    ImportOptions,
+    Person,
+    no_box,
+    person_in_space,
+)
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import order_by_count
 from la2ds_cli.formats.phase_labels import phases_of_labels
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
+# Axis and sign of the depth behind each plane, so that the axes stay right-handed.
+_DEPTH = {"xy": (2, 1), "xz": (1, -1), "yz": (0, 1)}
 SPLITS = ("train", "test")
-PIXELS = 200.0  # for a unit of length of 3D joints, so that a person is a few hundred pixels tall
 # numbers of a frame -> the body model whose parameters they are
 _PARAMETERS = {72: "SMPL", 69: "SMPL", 102: "MANO", 51: "MANO"}
 _SUFFIX = re.compile(r"(.*)_(train|val|test)")
@@ -44,8 +52,9 @@ def import_casa_npy(
 ) -> list[ItemResult]:
     """Import the videos of one file `root` without running anything in it.
 
-    `pose` is (T, K, 2), taken as pixels, or (T, K, 3), of which the two axes of `plane` are kept,
-    200 pixels to the unit: an orthographic view. Joints are in the order of options.skeleton, else
+    `pose` is (T, K, 2), taken as pixels, or (T, K, 3), taken as metres. The joints in the image are
+    then the two axes of `plane`, 200 pixels to the unit: an orthographic view, whose depth is the
+    third axis. Joints are in the order of options.skeleton, else
     COCO's. options.fps is needed. split: `train` or `test`, else by the end of the file's name
     (val counts as test). Runs of equal `labels` (T,) become the phases `phase N`; label 0 of
     kallax_shelf_drawer is `background`.
@@ -65,8 +74,8 @@ def import_casa_npy(
         clips = _read_records(path, options, split, plane)
         if any(clip.info for clip in clips):
             progress.note(
-                f"{path.name}: joints are 3D; their axes {plane[0]} and {plane[1]} were kept, "
-                f"{PIXELS:g} pixels to the unit"
+                f"{path.name}: joints are 3D; their axes {plane[0]} and {plane[1]} are those of "
+                f"the image, {PIXELS:g} pixels to the unit"
             )
         return clips
 
@@ -96,12 +105,12 @@ def _read_records(
             where = f"record {shown(name)}"
             pose, labels = _arrays(record, where)
             order = order_by_count(pose.shape[1], options.skeleton)
-            xy, info = _flat(pose, plane)
+            seen, info = _seen(pose, plane)
             clips.append(
                 FileClip(
                     name=name,
                     path=path,
-                    people=_people(xy),
+                    people=_people(seen),
                     order=order,
                     split=split or "",
                     phases=tuple(phases_of_labels(labels, background)),
@@ -149,15 +158,22 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
     return pose, np.clip(labels, -1, 1e9).astype(np.int64)
 
 
-def _flat(pose: FloatArray, plane: str) -> tuple[FloatArray, dict[str, Any]]:
-    """Joints (T, K, 2) in pixels, and the projection of 3D joints, as facts of the clip."""
+def _seen(pose: FloatArray, plane: str) -> tuple[FloatArray, dict[str, Any]]:
+    """Joints (T, K, 2) in pixels, or (T, K, 3) in metres behind the plane of the image; and the
+    projection of 3D joints, as facts of the clip."""
     if pose.shape[2] == 2:
         return pose, {}
-    return PIXELS * pose[:, :, list(PLANES[plane])], {"projection": f"orthographic {plane}"}
+    axis, sign = _DEPTH[plane]
+    depth = sign * pose[:, :, [axis]]
+    behind = np.concatenate([pose[:, :, list(PLANES[plane])], depth], axis=2)
+    return behind, {"projection": f"orthographic {plane}"}
 
 
-def _people(xy: FloatArray) -> dict[int, list[Person]]:
-    score = np.where(np.isfinite(xy).all(axis=2), 1.0, 0.0)
-    return {
-        t: [Person(xy[t], score[t], no_box())] if score[t].any() else [] for t in range(len(xy))
-    }
+def _people(joints: FloatArray) -> dict[int, list[Person]]:
+    people = {}
+    for t, frame in enumerate(joints):
+        score = np.where(np.isfinite(frame).all(axis=1), 1.0, 0.0)
+        in_space = frame.shape[1] == 3
+        person = person_in_space(frame) if in_space else Person(frame, score, no_box())
+        people[t] = [person] if score.any() else []
+    return people

@@ -54,7 +54,8 @@ def import_coco_json(
 
     Reads images (frame_id or the number in file_name, width, height, time), videos (name, fps),
     categories (joint names), annotations or results (keypoints, keypoint_scores, bbox, score,
-    identity). Images of several video_ids or folders are several clips. Drops segmentation,
+    identity; keypoints_m, joints in metres as exported). Images of several video_ids or folders are
+    several clips. Drops segmentation,
     crowds, categories other than the first with joints, the link to the images. Flags v = 2, 1, 0
     become scores 1, 0.5 and NaN; any other third value is a score.
     """
@@ -278,7 +279,15 @@ def _person(item: _Entry, triple: FloatArray, flags: bool, where: str) -> Person
         _box(item, where),
         None if confidence is None else number(confidence, f"the score of {where}"),
         next((_key(item[key]) for key in _IDENTITIES if item.get(key) is not None), None),
+        _metres(item, len(triple), where),
     )
+
+
+def _metres(item: _Entry, joints: int, where: str) -> FloatArray | None:
+    """(K, 3) of `keypoints_m`, null = not known; None where there is none."""
+    if item.get("keypoints_m") is None:
+        return None
+    return numbers(item["keypoints_m"], f"the keypoints_m of {where}", 3 * joints).reshape(-1, 3)
 
 
 def _box(item: _Entry, where: str) -> FloatArray:
@@ -298,8 +307,9 @@ def export_coco_json(pose: PoseSequence, name: str, path: Path) -> None:
     """Write images (file_name, frame_id, time), annotations, and joint names and limbs as category.
 
     keypoints hold x, y and the flag 2 (seen) or 0 (missing, x = y = 0), as in COCO; the scores are
-    in keypoint_scores. Pixels and scores have 4 decimals, times are exact. bbox is the box of the
-    subject, or the one around the joints if the subject has none. Nothing is lost but that
+    in keypoint_scores; keypoints_m, of clips with 3D, holds x, y, z in metres (PoseSequence.world),
+    null = not known. Pixels, scores and metres have 4 decimals, times are exact. bbox is the box of
+    the subject, or the one around the joints if the subject has none. Nothing is lost but that
     difference.
     """
     skeleton = get_skeleton(pose.skeleton)
@@ -350,6 +360,7 @@ def _annotation(pose: PoseSequence, t: int, number: int) -> dict[str, Any]:
         "keypoints": _rounded(flagged.ravel()),
         "num_keypoints": int(seen.sum()),
         "keypoint_scores": _rounded(pose.score[t]),
+        **({} if pose.world is None else {"keypoints_m": _or_null(pose.world[t].ravel())}),
         "score": round(float(pose.score[t].mean()), 4),
         "bbox": _rounded(np.array([x1, y1, x2 - x1, y2 - y1])),
         "area": round(float((x2 - x1) * (y2 - y1)), 4),
@@ -361,6 +372,10 @@ def _export_box(pose: PoseSequence, t: int, seen: np.ndarray) -> np.ndarray:
         return pose.box[t].astype(np.float64)
     points = pose.xy[t][seen].astype(np.float64)
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def _or_null(value: np.ndarray) -> list[float | None]:
+    return [round(float(v), 4) if np.isfinite(v) else None for v in value]
 
 
 def _rounded(value: np.ndarray) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from la2ds_cli.video.reader import probe, read_frames
 _SPARSE = 20  # frame numbers may span this many times the number of listed frames ...
 _ALWAYS_FINE = 1000  # ... and this many frames in any case
 _FAR = 1e6  # pixels: nowhere in or near a picture, so the joint is missing
+_FAR_METRES = 1e4  # nowhere near a person, so the joint is missing
 _SLACK = 1  # frames by which a video and its poses may differ
 
 
@@ -65,7 +66,8 @@ class Person:
     """One person of one frame, in the pixels and the joint order of the file.
 
     xy: (K, 2), NaN = missing. score: (K,) as in the file. box: (4,) xyxy, NaN = not given.
-    confidence: of the detection, None = not given. track: the identity, None = not given.
+    confidence: of the detection, None = not given. track: the identity, None = not given. world:
+    (K, 3) metres, x right, y down, z away from the camera, None = not given.
     """
 
     xy: FloatArray
@@ -73,11 +75,22 @@ class Person:
     box: FloatArray
     confidence: float | None = None
     track: str | None = None
+    world: FloatArray | None = None
 
 
 def no_box() -> FloatArray:
     """The box (4,) of a person whose box the file does not hold."""
     return np.full(4, np.nan)
+
+
+PIXELS = 200.0  # of a metre in 3D joints that no camera saw, so that a person is some 300 tall
+
+
+def person_in_space(world: FloatArray) -> Person:
+    """The person of joints (K, 3) in metres that no camera saw, NaN = missing: their joints in the
+    image are those of an orthographic view along z, PIXELS to the metre."""
+    score = np.where(np.isfinite(world).all(axis=1), 1.0, 0.0)
+    return Person(PIXELS * world[:, :2], score, no_box(), world=world)
 
 
 def missing_where_zero(xy: FloatArray, score: FloatArray) -> FloatArray:
@@ -219,6 +232,7 @@ def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | Non
     people = [[_scaled(person, scale) for person in frame] for frame in people]
     subject, facts = choose_people(people, rows.fps, size)
     xy, score, box = _arrays(subject, clip.order)
+    world = _world(subject, clip.order)
     any_seen = np.isfinite(xy).reshape(len(xy), -1).any(axis=-1)
     if not any_seen.any():
         raise PoseFileError("no joint is seen in any frame")
@@ -231,6 +245,7 @@ def to_sequence(clip: FileClip, options: ImportOptions, video: SourceVideo | Non
         fps=rows.fps,
         size=size,
         skeleton=clip.order.skeleton,
+        world=world,
         info={
             "frames": len(rows.frame),
             "coverage": round(float(any_seen.mean()), 4),
@@ -328,7 +343,7 @@ def _scaled(person: Person, scale: FloatArray) -> Person:
     if (scale == 1).all():
         return person
     box = person.box * np.tile(scale, 2)
-    return Person(person.xy * scale, person.score, box, person.confidence, person.track)
+    return replace(person, xy=person.xy * scale, box=box)
 
 
 def _arrays(
@@ -351,6 +366,21 @@ def _arrays(
         box[~(np.abs(box) < _FAR).all(axis=1)] = np.nan
     score = np.clip(np.nan_to_num(score, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
     return xy, score, box
+
+
+def _world(subject: Sequence[Person | None], order: JointOrder) -> FloatArray | None:
+    """Joints (T, K, 3) in metres in the order of the skeleton, None if the file has none."""
+    if all(person is None or person.world is None for person in subject):
+        return None
+    column = np.array(order.column)
+    ours, theirs = np.flatnonzero(column >= 0), column[column >= 0]
+    world = np.full((len(subject), len(column), 3), np.nan)
+    for t, person in enumerate(subject):
+        if person is not None and person.world is not None:
+            world[t, ours] = person.world[theirs]
+    with np.errstate(invalid="ignore"):
+        world[~(np.abs(world) < _FAR_METRES).all(axis=2)] = np.nan
+    return world
 
 
 def describe_joints(clip: FileClip) -> str:

@@ -53,7 +53,8 @@ def import_h2o(
     """Import the recordings `root`/subject/scene/number/`camera`, without pictures.
 
     Skeleton hands42, 30 fps, size of cam_intrinsics.txt. Joints are projected with u = fx X/Z + cx,
-    v = fy Y/Z + cy, without distortion; hands with flag 0 and joints behind the camera are NaN.
+    v = fy Y/Z + cy, without distortion; hands with flag 0 and joints behind the camera are NaN. The
+    joints in metres, along the axes of the camera, are kept beside them.
     action: import only recordings that contain this action (name or number), uncut.
 
     action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the split, which is
@@ -168,9 +169,10 @@ def _read_recording(name: str, folder: Path) -> FileClip:
     people: dict[int, Sequence[Person]] = {}
     for path in sorted((folder / "hand_pose").glob("*.txt")):
         frame = frame_number(path.stem.lstrip("0") or "0", path.name)
-        xy = _project(_hands(path), focal, centre)
+        hands = _hands(path)
+        xy = _project(hands, focal, centre)
         score = np.where(np.isfinite(xy).all(axis=1), 1.0, 0.0)
-        people[frame] = [Person(xy, score, no_box())] if score.any() else []
+        people[frame] = [Person(xy, score, no_box(), world=hands)] if score.any() else []
     order = JointOrder(_SKELETON, tuple(range(len(get_skeleton(_SKELETON).joints))))
     return FileClip(
         name=re.sub("/", "-", f"{name}/{folder.name}"),

@@ -101,6 +101,11 @@ def _read(path: Path, run: _Import) -> list[FileClip]:
     return clips
 
 
+def _has_world(clip: FileClip) -> bool:
+    """Whether the poses hold joints in metres, which importers did not always read."""
+    return any(person.world is not None for people in clip.people.values() for person in people)
+
+
 class _Import:
     """One run: its settings and its results so far."""
 
@@ -169,6 +174,7 @@ class _Import:
             "skeleton": clip.order.skeleton,
             "column": list(clip.order.column),
             **clip.settings,
+            **({"world": True} if _has_world(clip) else {}),
         }
         inputs = {"poses": self._digests_of(clip)}
         if video is not None:

@@ -1,4 +1,5 @@
-"""TRC marker files with the joints of one person in pixels, as Sports2D and the exporter write."""
+"""TRC marker files with the joints of one person: in pixels, as Sports2D and the exporter write, or
+in space, as OpenSim, Pose2Sim and motion capture write."""
 
 from __future__ import annotations
 
@@ -11,13 +12,21 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.checks import FramesError, PoseFileError, frame_number
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
+from la2ds_cli.formats.file_clip import (
+    FileClip,
+    ImportOptions,
+    Person,
+    no_box,
+    person_in_space,
+)
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import cell_numbers, joint_order, read_table
 
 _FLAT = 1e-6  # a smaller range of Z means 2D joints
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}  # metres
+Y_UP = np.array([1.0, -1.0, -1.0])  # axes x, y up, z towards the viewer to x, y down, z away
 _KEYS_ROW, _VALUES_ROW, _NAMES_ROW, _DATA_ROW = 1, 2, 3, 5
 
 
@@ -27,12 +36,16 @@ def import_trc(
     options: ImportOptions | None = None,
     progress: Progress | None = None,
 ) -> list[ItemResult]:
-    """Import a .trc file of 2D joints in pixels, or a folder of them.
+    """Import a .trc file, or a folder of them.
 
-    Reads X and Y (y down, as in the picture) of each marker, matched by name, the time and the
-    DataRate. Missing cells are missing joints; the others have score 1, since TRC holds none.
-    Frame numbers start at 1 in these files, or at 0 (Sports2D), and at 0 here. Drops Z, which must
-    be constant. Files in other units are refused.
+    Reads the markers, matched by name, the time and the DataRate. Missing cells are missing joints;
+    the others have score 1, since TRC holds none. Frame numbers start at 1 in these files, or at 0
+    (Sports2D), and at 0 here.
+
+    Files in pixels hold joints of the image (y down); Z is dropped and must be constant. Files in
+    m, cm or mm hold joints in space, y up as in OpenSim; their joints in the image are an
+    orthographic view along z. Files in lengths whose Z is constant are refused: they are 2D, and no
+    longer in pixels.
     """
     pose_format = PoseFormat("trc", (".trc",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -47,19 +60,25 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         raise PoseFileError("it has no rows below its header")
     head = dict(zip(rows[_KEYS_ROW], rows[_VALUES_ROW], strict=False))
     # Sports2D writes m in the header even of its pixel files, but px in their names.
-    if head.get("Units") != "px" and "_px" not in path.stem:
-        raise PoseFileError(
-            f"its units are '{head.get('Units', 'not given')}', not px",
-            "only 2D joints in pixels can be imported, such as NAME_px_person00.trc of Sports2D",
-        )
+    units = "px" if "_px" in path.stem else head.get("Units", "not given")
+    if units != "px" and units not in UNITS:
+        raise PoseFileError(f"its units are '{units}', not px, {', '.join(UNITS)}")
     names = [name for name in rows[_NAMES_ROW][2:] if name]
     if not names or rows[_NAMES_ROW][:2] != ["Frame#", "Time"]:
         raise PoseFileError("its fourth row does not name Frame#, Time and the markers")
     width = 2 + 3 * len(names)
     value = cell_numbers([_cut(row, width) for row in rows[_DATA_ROW:]], _DATA_ROW + 1, width)
     xyz = value[:, 2:].reshape(len(value), len(names), 3)
-    if np.nanmax(np.ptp(xyz[:, :, 2], axis=0), initial=0.0) > _FLAT:
+    depth = xyz[:, :, 2]
+    ranges = np.fmax.reduce(depth, axis=0) - np.fmin.reduce(depth, axis=0)  # fmax ignores NaN
+    deep = np.nanmax(ranges, initial=0.0) > _FLAT
+    if deep and units == "px":
         raise PoseFileError("its Z values change, so it is not 2D")
+    if not deep and units != "px":
+        raise PoseFileError(
+            f"it is 2D in {units}, not in pixels",
+            "import the file in pixels, such as NAME_px_person00.trc of Sports2D",
+        )
     lines = range(_DATA_ROW + 1, len(rows) + 1)
     numbers = [frame_number(rows[n - 1][0], f"row {n}") for n in lines]
     first = min(1, *numbers)
@@ -67,7 +86,11 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     for t, number in enumerate(numbers):
         if number - first in people:
             raise FramesError(f"row {lines[t]}: frame {number} appears twice")
-        people[number - first] = [Person(xyz[t, :, :2], np.ones(len(names)), no_box())]
+        if units == "px":
+            person = Person(xyz[t, :, :2], np.ones(len(names)), no_box())
+        else:
+            person = person_in_space(UNITS[units] * xyz[t] * Y_UP)
+        people[number - first] = [person]
         time[number - first] = float(value[t, 1])
     order = joint_order(names, len(names), options.skeleton, options.renamed)
     rate = cell_numbers([[head.get("DataRate", "")]], _VALUES_ROW + 1, 1)[0, 0]
@@ -92,12 +115,19 @@ def export_trc(pose: PoseSequence, name: str, path: Path) -> None:
     """Write Frame# from 1, Time in seconds, X and Y in pixels (y down, as in the picture), Z = 0.
 
     Pixels have 4 decimals, times are exact. The cells of a missing joint hold nan, since OpenSim
-    does not count an empty cell at the end of a row. Scores, boxes and size are lost.
+    does not count an empty cell at the end of a row. Scores, boxes, size and 3D are lost: trc-3d
+    writes the joints in metres.
     """
+    flat = np.concatenate([pose.xy, np.zeros_like(pose.xy[..., :1])], axis=2)
+    write_markers(pose, path, flat, "px")
+
+
+def write_markers(pose: PoseSequence, path: Path, xyz: FloatArray, units: str) -> None:
+    """A TRC file of joints xyz (T, K, 3), NaN = missing, with the frames and times of the pose."""
     joints = get_skeleton(pose.skeleton).joints
     count, length, rate = len(joints), len(pose), f"{pose.fps:.6f}"
     first = int(pose.frame[0]) + 1 if length else 1
-    values = [rate, rate, length, count, "px", rate, first, length]
+    values = [rate, rate, length, count, units, rate, first, length]
     lines = [
         f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
         _KEYS.replace(" ", "\t"),
@@ -108,7 +138,8 @@ def export_trc(pose: PoseSequence, name: str, path: Path) -> None:
     ]
     for t in range(length):
         cells = [str(pose.frame[t] + 1), repr(float(pose.time[t]))]
-        for x, y in pose.xy[t]:
-            cells += [f"{x:.4f}", f"{y:.4f}", "0.0000"] if np.isfinite(x) else ["nan"] * 3
+        for joint in xyz[t]:
+            known = np.isfinite(joint).all()
+            cells += [f"{value:.4f}" for value in joint] if known else ["nan"] * 3
         lines.append("\t".join(cells))
     write_text(path, "\n".join(lines) + "\n")

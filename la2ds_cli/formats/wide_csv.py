@@ -1,4 +1,5 @@
-"""The project's own CSV: `frame,time,<joint>_x,<joint>_y,<joint>_score,...`, one row per frame."""
+"""The project's own CSV: `frame,time,<joint>_x,<joint>_y,<joint>_score,...`, one row per frame;
+with 3D also `<joint>_x_m,<joint>_y_m,<joint>_z_m`."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.checks import FramesError, JointsError, PoseFileError, frame_number
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import cell_numbers, joint_order, read_table
+
+_METRES = ("x_m", "y_m", "z_m")
 
 
 def import_wide_csv(
@@ -30,8 +33,9 @@ def import_wide_csv(
     """Import a .csv file or a folder of them.
 
     Reads frame (integers from 0; without the column the rows are counted), time (seconds; without
-    it --fps or --video is needed), and x, y and score of each joint; joints are matched by name. An
-    empty cell is a missing joint; without a score column a joint has score 1. Drops other columns.
+    it --fps or --video is needed), and x, y and score of each joint, and its x, y and z in metres
+    where they are there; joints are matched by name. An empty cell is a missing joint; without a
+    score column a joint has score 1. Drops other columns.
     """
     pose_format = PoseFormat("wide-csv", (".csv",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
@@ -52,7 +56,8 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             "is it a DeepLabCut file? then use dlc-csv",
         )
     frame = _frames(rows[1:], at.get("frame"))
-    wanted = [f"{name.lower()}_{part}" for name in paired for part in ("x", "y", "score")]
+    parts = ("x", "y", "score", *_METRES)
+    wanted = [f"{name.lower()}_{part}" for name in paired for part in parts]
     columns = {at[name] for name in ("time", *wanted) if name in at}
     value = cell_numbers(rows[1:], 2, len(header), columns)
     x, y = (value[:, [at[f"{name.lower()}_{axis}"] for name in paired]] for axis in "xy")
@@ -62,12 +67,26 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         if column is not None:
             score[:, k] = value[:, column]
     xy = np.stack([x, y], axis=-1)
-    people = {n: [Person(xy[t], score[t], no_box())] for t, n in enumerate(frame)}
+    world = _world(value, paired, at)
+    people = {
+        n: [Person(xy[t], score[t], no_box(), world=None if world is None else world[t])]
+        for t, n in enumerate(frame)
+    }
     time = {}
     if "time" in at:
         time = {n: float(value[t, at["time"]]) for t, n in enumerate(frame)}
     order = joint_order(paired, len(paired), options.skeleton, options.renamed)
     return [FileClip(path.stem, path, people, order, first=0, time=time)]
+
+
+def _world(value: FloatArray, joints: list[str], at: dict[str, int]) -> FloatArray | None:
+    """Joints (T, K, 3) in metres from the cells value (T, columns), None where there are none."""
+    world = np.full((len(value), len(joints), 3), np.nan)
+    for k, name in enumerate(joints):
+        columns = [f"{name.lower()}_{part}" for part in _METRES]
+        if all(column in at for column in columns):
+            world[:, k] = value[:, [at[column] for column in columns]]
+    return world if np.isfinite(world).any() else None
 
 
 def _frames(rows: list[list[str]], column: int | None) -> list[int]:
@@ -87,20 +106,22 @@ SUFFIX = ".csv"
 
 
 def export_wide_csv(pose: PoseSequence, name: str, path: Path) -> None:
-    """Write frame numbers, seconds (exact) and joints: pixels and scores to 4 decimals.
+    """Write frame numbers, seconds (exact) and joints: pixels, scores and metres to 4 decimals.
 
-    x and y of a missing joint are empty, its score is 0. Boxes and size are lost.
+    x and y of a missing joint are empty, its score is 0; x, y and z in metres are columns of clips
+    with 3D alone. Boxes and size are lost.
     """
     joints = get_skeleton(pose.skeleton).joints
+    parts = ("x", "y", "score", *(_METRES if pose.world is not None else ()))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(
-        ["frame", "time", *(f"{joint}_{part}" for joint in joints for part in ("x", "y", "score"))]
-    )
+    writer.writerow(["frame", "time", *(f"{joint}_{part}" for joint in joints for part in parts)])
     for t in range(len(pose)):
         cells = [str(pose.frame[t]), repr(float(pose.time[t]))]
-        for (x, y), score in zip(pose.xy[t], pose.score[t], strict=True):
+        for k, ((x, y), score) in enumerate(zip(pose.xy[t], pose.score[t], strict=True)):
             seen = np.isfinite(x)
             cells += [f"{x:.4f}" if seen else "", f"{y:.4f}" if seen else "", f"{score:.4f}"]
+            if pose.world is not None:
+                cells += [f"{v:.4f}" if np.isfinite(v) else "" for v in pose.world[t, k]]
         writer.writerow(cells)
     write_text(path, buffer.getvalue())

@@ -16,9 +16,9 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.casa_npy import PIXELS, import_casa_npy
+from la2ds_cli.formats.casa_npy import import_casa_npy
 from la2ds_cli.formats.checks import PoseFileError
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.file_clip import PIXELS, ImportOptions
 from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 from tests.formats.data_set_samples import record, write_records
 from tests.told import Notes
@@ -48,7 +48,7 @@ def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
 
 
 @pytest.mark.parametrize(("plane", "axes"), [("xy", [0, 1]), ("xz", [0, 2]), ("yz", [1, 2])])
-def test_joints_of_three_coordinates_lose_an_axis(
+def test_joints_of_three_coordinates_are_seen_along_an_axis(
     tmp_path: Path, project: Project, plane: str, axes: list[int]
 ):
     path = write_records(tmp_path / "x_train.npy", {"a": record()})
@@ -57,7 +57,9 @@ def test_joints_of_three_coordinates_lose_an_axis(
     pose, _ = project.read_pose(result.video)
     np.testing.assert_allclose(pose.xy, PIXELS * record()["pose"][..., axes], rtol=1e-5)
     assert pose.info["projection"] == f"orthographic {plane}"
-    assert any(f"axes {plane[0]} and {plane[1]} were kept" in line for line in notes.lines)
+    assert any(
+        f"axes {plane[0]} and {plane[1]} are those of the image" in line for line in notes.lines
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,246 @@
+"""Joints in metres that files bring and take: axes, units, missing joints, round trips."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.spatial import heading
+from la2ds_cli.formats import load_exporter, load_importer
+from la2ds_cli.formats.casa_npy import import_casa_npy
+from la2ds_cli.formats.exporting import export_poses
+from la2ds_cli.formats.file_clip import PIXELS, ImportOptions
+from la2ds_cli.formats.h2o import import_h2o
+from tests.formats.data_set_samples import hands, record, write_h2o, write_records
+from tests.formats.pose_samples import add, sample
+
+Read = Callable[..., PoseSequence]
+COCO = get_skeleton("coco17")
+WITH_C3D = pytest.mark.skipif(
+    importlib.util.find_spec("ezc3d") is None, reason="C3D files need ezc3d (la2ds[c3d])"
+)
+
+
+def person(frames: int = 6) -> FloatArray:
+    """(T, 17, 3) metres, x right, y down, z away: somebody who faces the camera and walks to it."""
+    world = np.random.default_rng(1).uniform(-0.05, 0.05, (frames, 17, 3))
+    for k, joint in enumerate(COCO.joints):
+        world[:, k, 0] += 0.2 if joint.startswith("left") else -0.2 if "right" in joint else 0
+        height = {"nose": 1.6, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.9, "hip": 0.9, "knee": 0.5}
+        world[:, k, 1] -= next((h for name, h in height.items() if name in joint), 0.1)
+    world[..., 2] += 3 - 0.1 * np.arange(frames)[:, None]
+    return world
+
+
+def deep(frames: int = 12) -> PoseSequence:
+    pose = sample(frames=frames)
+    world = np.array(person(frames))
+    world[3, 4] = world[6] = np.nan
+    return replace(pose, world=world)
+
+
+def world_of(pose: PoseSequence) -> FloatArray:
+    assert pose.world is not None
+    return pose.world
+
+
+@pytest.mark.parametrize("name", ["wide-csv", "coco-json"])
+def test_metres_come_back_beside_the_joints(tmp_path: Path, read: Read, name: str):
+    pose = deep()
+    _, suffix = load_exporter(name)
+    load_exporter(name)[0](pose, "clip", tmp_path / f"clip{suffix}")
+    back = read(name, tmp_path / f"clip{suffix}", fps=None)
+    np.testing.assert_allclose(back.xy, pose.xy, atol=1e-4)
+    expected = world_of(pose)
+    if name == "coco-json":  # nobody is listed in a frame without joints in the image
+        unseen = np.asarray(np.isnan(pose.xy).all(axis=(1, 2)))
+        expected = np.where(unseen[:, None, None], np.nan, expected)
+    np.testing.assert_allclose(world_of(back), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["wide-csv", "coco-json", "trc"])
+def test_files_of_clips_without_3d_are_as_before(tmp_path: Path, read: Read, name: str):
+    export, suffix = load_exporter(name)
+    for pose, file in ((sample(), "flat"), (deep(), "deep")):
+        export(pose, "clip", tmp_path / f"{file}{suffix}")
+    assert read(name, tmp_path / f"flat{suffix}", fps=None).world is None
+    texts = [(tmp_path / f"{file}{suffix}").read_text() for file in ("flat", "deep")]
+    assert (texts[0] == texts[1].replace("deep", "flat")) == (name == "trc")
+
+
+def test_trc_in_metres_is_y_up_and_comes_back(tmp_path: Path, read: Read):
+    pose = deep()
+    load_exporter("trc-3d")[0](pose, "clip", tmp_path / "clip.trc")
+    lines = (tmp_path / "clip.trc").read_text().splitlines()
+    first = np.array([float(cell) for cell in lines[6].split("\t")[2:]]).reshape(17, 3)
+    assert lines[2].split("\t")[4] == "m"
+    assert first[COCO.index("nose"), 1] > 1.4 > 0.3 > first[COCO.index("left_ankle"), 1]
+    back = read("trc", tmp_path / "clip.trc", fps=None)
+    np.testing.assert_allclose(world_of(back), world_of(pose), atol=1e-4)
+    np.testing.assert_allclose(back.xy, PIXELS * world_of(back)[..., :2], rtol=1e-5)
+    np.testing.assert_allclose(back.time, pose.time)
+    assert (back.score > 0).tolist() == np.isfinite(world_of(pose)[..., 0]).tolist()
+
+
+def test_trc_in_other_lengths(tmp_path: Path, read: Read):
+    load_exporter("trc-3d")[0](deep(), "clip", tmp_path / "clip.trc")
+    text = (tmp_path / "clip.trc").read_text().replace("\tm\t", "\tmm\t")
+    (tmp_path / "small.trc").write_text(text)
+    small = world_of(read("trc", tmp_path / "small.trc", fps=None))
+    np.testing.assert_allclose(small, world_of(deep()) / 1000, atol=1e-6)
+
+
+def test_a_clip_without_3d_cannot_become_a_trc_in_metres(tmp_path: Path):
+    project = Project.create(tmp_path / "p")
+    add(project, "anna", sample())
+    (result,) = export_poses(project, "trc-3d", [], tmp_path / "out")
+    assert (result.status, result.code) == ("skipped", "E003")
+    assert "no joints in 3D" in result.message
+
+
+def test_h2o_keeps_the_hands_in_the_camera_frame(tmp_path: Path, project: Project):
+    write_h2o(tmp_path / "h2o", "subject1/h1/1")
+    import_h2o(project, tmp_path / "h2o")
+    pose, recipe = project.read_pose(project.videos()[0].id)
+    np.testing.assert_allclose(world_of(pose)[5], hands(5).reshape(-1, 3), atol=1e-6)
+    assert recipe.config["world"] is True
+
+
+@pytest.mark.parametrize(
+    ("plane", "axes", "sign"), [("xy", [0, 1, 2], 1), ("xz", [0, 2, 1], -1), ("yz", [1, 2, 0], 1)]
+)
+def test_casa_keeps_the_third_axis_as_depth(
+    tmp_path: Path, project: Project, plane: str, axes: list[int], sign: int
+):
+    path = write_records(tmp_path / "x_train.npy", {"a": record()})
+    (result,) = import_casa_npy(project, path, options=ImportOptions(fps=30), plane=plane)
+    pose, _ = project.read_pose(result.video)
+    expected = record()["pose"][..., axes] * [1, 1, sign]
+    np.testing.assert_allclose(world_of(pose), expected, rtol=1e-6)
+    turn = np.eye(3)[axes] * np.array([1, 1, sign])[:, None]
+    assert np.linalg.det(turn) == pytest.approx(1)  # nobody is mirrored
+
+
+def test_recipes_of_records_without_3d_are_as_before(tmp_path: Path, project: Project):
+    path = write_records(tmp_path / "x_train.npy", {"a": record(axes=2)})
+    (result,) = import_casa_npy(project, path, options=ImportOptions(fps=30))
+    pose, recipe = project.read_pose(result.video)
+    assert pose.world is None
+    assert "world" not in recipe.config
+
+
+# --- COCO-WholeBody in 3D -------------------------------------------------------------------------
+
+
+def wholebody(frames: list[int], video: str = "S1/Images/Directions.5413") -> dict[str, Any]:
+    samples = {}
+    for n, frame in enumerate(frames):
+        joints = np.zeros((133, 3))
+        joints[:17] = 1000 * person(len(frames))[n]
+        samples[f"{video}-{frame}"] = {
+            "image_path": f"{video}/frame_{frame:04d}.jpg",
+            "keypoints_3d": {
+                str(k): dict(zip("xyz", p, strict=True)) for k, p in enumerate(joints)
+            },
+            "keypoints_2d": {str(k): {"x": 10.0 + k, "y": 20.0 + frame} for k in range(133)},
+        }
+    return samples
+
+
+def test_h3wb_groups_images_by_video(tmp_path: Path, project: Project):
+    document = wholebody([1, 2, 3, 6]) | wholebody([4, 5], "S5/Images/Eating.5413")
+    (tmp_path / "train.json").write_text(json.dumps(document))
+    results = load_importer("h3wb")(project, tmp_path / "train.json")
+    assert [r.frames for r in results] == [6, 6]
+    pose, _ = project.read_pose(results[0].video)
+    assert (pose.skeleton, pose.fps) == ("coco17", 50)
+    world = world_of(pose)
+    assert np.isnan(world[3:5]).all()
+    np.testing.assert_allclose(world[[0, 1, 2, 5]], person(4), atol=1e-5)
+    np.testing.assert_allclose(pose.xy[5, :, 1], 26.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (lambda s: s.pop("image_path"), "I001", "has no 'image_path'"),
+        (lambda s: s["keypoints_3d"].pop("132"), "I002", "are 132 joints, not 133"),
+        (lambda s: s["keypoints_2d"]["7"].update(x="left"), "I001", "joint 7 of the keypoints_2d"),
+    ],
+)
+def test_wrong_samples_are_named(
+    tmp_path: Path, project: Project, change: Callable, code: str, said: str
+):
+    document = wholebody([1, 2])
+    change(next(iter(document.values())))
+    (tmp_path / "train.json").write_text(json.dumps(document))
+    with pytest.raises(UserError, match=said) as caught:
+        load_importer("h3wb")(project, tmp_path / "train.json")
+    assert caught.value.code == code
+
+
+# --- C3D ------------------------------------------------------------------------------------------
+
+
+def write_c3d(path: Path, world: FloatArray, *, up: str = "", units: str = "mm") -> Path:
+    """A file with the axes x, y, z of `world` as a laboratory with this vertical has them."""
+    import ezc3d  # pyright: ignore[reportMissingImports]
+
+    axes = {"+Z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]], "+Y": [[1, 0, 0], [0, -1, 0], [0, 0, -1]]}
+    theirs = world @ np.array(axes[up or "+Z"], float).T * {"mm": 1000, "m": 1}[units]
+    file = ezc3d.c3d()
+    file["parameters"]["POINT"]["RATE"]["value"] = [100.0]
+    file["parameters"]["POINT"]["LABELS"]["value"] = [f"Anna:{name}" for name in COCO.joints]
+    file["parameters"]["POINT"]["UNITS"]["value"] = [units]
+    if up:
+        file.add_parameter("POINT", "Y_SCREEN", [up])
+    points = np.ones((4, 17, len(world)))
+    points[:3] = np.moveaxis(theirs, -1, 0).swapaxes(1, 2)
+    points[:, 3, 2] = np.nan
+    file["data"]["points"] = points
+    file.write(str(path))
+    return path
+
+
+@WITH_C3D
+@pytest.mark.parametrize(("up", "units"), [("", "mm"), ("+Z", "m"), ("+Y", "mm")])
+def test_c3d_by_labels_units_and_vertical(tmp_path: Path, read: Read, up: str, units: str):
+    path = write_c3d(tmp_path / "anna.c3d", person(), up=up, units=units)
+    pose = read("c3d", path, fps=None)
+    assert (pose.skeleton, pose.fps, len(pose)) == ("coco17", 100, 6)
+    expected = person()
+    expected[2, 3] = np.nan
+    np.testing.assert_allclose(world_of(pose), expected, atol=1e-5)
+    assert heading(world_of(pose), COCO) == pytest.approx(0, abs=0.2)
+
+
+@WITH_C3D
+def test_what_is_no_c3d_is_said(tmp_path: Path, project: Project):
+    path = write_c3d(tmp_path / "anna.c3d", person())
+    (tmp_path / "text.c3d").write_text("not a C3D file")
+    (tmp_path / "cut.c3d").write_bytes(path.read_bytes()[:600])
+    for name in ("text", "cut"):
+        with pytest.raises(UserError) as caught:
+            load_importer("c3d")(project, tmp_path / f"{name}.c3d")
+        assert caught.value.code == "I001"
+        assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_c3d_without_its_package(tmp_path: Path, project: Project, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ezc3d", None)
+    (tmp_path / "anna.c3d").write_bytes(b"\x02\x50")
+    with pytest.raises(UserError, match="ezc3d") as caught:
+        load_importer("c3d")(project, tmp_path / "anna.c3d")
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert "la2ds[c3d]" in caught.value.hint
