@@ -80,6 +80,22 @@ def in_space(phase: np.ndarray, *, turn: float = 0.0, fps: float = FPS) -> PoseS
     return replace(pose, xy=120 * world[..., :2] + [160.0, 200.0], world=world)
 
 
+def in_skeleton(pose: PoseSequence, name: str, *, far: bool = True) -> PoseSequence:
+    """The joints of penn13 in another skeleton of a body, by name (the nose is where the head was),
+    and its other joints far away, where nothing may look for them, or where the head is."""
+    joints, known = get_skeleton(name).joints, get_skeleton(pose.skeleton).joints
+    xy = np.full((len(pose), len(joints), 2), 1e4, dtype=np.float32)
+    if not far:
+        xy[:] = pose.xy[:, [known.index("head")]]
+    score = np.full((len(pose), len(joints)), 0.3, dtype=np.float32)
+    for k, joint in enumerate(joints):
+        joint = "head" if joint == "nose" and "head" not in joints else joint
+        if joint in known:
+            xy[:, k] = pose.xy[:, known.index(joint)]
+            score[:, k] = pose.score[:, known.index(joint)]
+    return replace(pose, xy=xy, score=score, skeleton=name)
+
+
 def warped_phase(length: int, seed: int, start: float = 0.0, stop: float = 1.0) -> np.ndarray:
     """A smooth strictly increasing phase (length,) from start to stop."""
     rng = np.random.default_rng(seed)

@@ -42,7 +42,6 @@ from la2ds_cli.alignment.request import (
     AlignRequest,
     ChosenKind,
     PreparedPair,
-    check_skeletons,
     prepare_pair,
 )
 from la2ds_cli.alignment.result import AlignResult, Match
@@ -54,6 +53,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
 from la2ds_cli.embedding.trained import load_embedder
+from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.spatial import known_in_3d
 
@@ -73,7 +73,8 @@ def find_alignment(
     request; it saves time and changes nothing else.
 
     Raises UserError (exit 2) for an unknown method, (exit 4) for a clip without joints or a run
-    without weights, (exit 5) for clips of different skeletons, and what extracting poses raises.
+    without weights, (exit 5) for clips whose skeletons share none, and what extracting poses
+    raises.
     """
     progress = progress or Progress()
     pair = prepare_pair(project, a, b, request, progress)
@@ -185,15 +186,14 @@ def _reference_clips(
     if not settings.uses_references or a == b:
         return {}
     names = sorted(v.id for v in training_videos(project) if v.id not in pair.ids)
-    spatial = pair.poses[0].spatial
+    skeleton, spatial = pair.poses[0].skeleton, pair.poses[0].spatial
     poses: dict[str, PoseSequence] = {}
     for video in names:
         if video in cache.usable:
             continue
         try:
             poses[video] = project.read_pose(video)[0]
-            check_skeletons(pair.poses[0], poses[video], (pair.names[0], video))
-            seen = not np.isnan(poses[video].xy).all()
+            seen = not np.isnan(poses[video].xy).all() and holds(poses[video].skeleton, skeleton)
             cache.usable[video] = seen and (not spatial or known_in_3d(poses[video]))
         except UserError:
             cache.usable[video] = False
@@ -201,7 +201,7 @@ def _reference_clips(
     for video in chosen:  # poses of the other clips, which may be thousands, are not cached
         if video not in cache.poses:
             pose = poses[video] if video in poses else project.read_pose(video)[0]
-            cache.poses[video] = replace(pose, spatial=spatial)
+            cache.poses[video] = replace(as_skeleton(pose, skeleton), spatial=spatial)
     return {video: cache.poses[video] for video in chosen}
 
 

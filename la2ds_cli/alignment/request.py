@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +14,9 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.spatial import in_3d, known_in_3d
 
 ChosenKind = Literal["model", "base", "pose"]
@@ -99,7 +102,7 @@ def prepare_pair(
     poses = [project.read_pose(video)[0] for video in ids]
     for name, pose in zip((a, b), poses, strict=True):
         note_weakness(progress, name, pose.info)
-    check_skeletons(poses[0], poses[1], (a, b))
+    poses = in_one_skeleton(poses, (a, b), progress)
     if wants_3d(project, request, choice.kind):
         poses = in_3d(poses)
         if not poses[0].spatial:
@@ -173,11 +176,35 @@ def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:
     )
 
 
+def in_one_skeleton(
+    poses: Sequence[PoseSequence], names: tuple[str, str], progress: Progress
+) -> list[PoseSequence]:
+    """Two clips by the joints that both have, which is said where their skeletons differ.
+
+    Raises UserError (exit 5) where no skeleton holds what they share.
+    """
+    a, b = poses
+    if a.skeleton == b.skeleton:
+        return [a, b]
+    shared = shared_skeleton({a.skeleton, b.skeleton})
+    if shared is None:
+        raise _different(a, b, names)
+    progress.note(
+        f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}: aligned by the "
+        f"{len(get_skeleton(shared).joints)} joints of {shared}, which both have"
+    )
+    return [as_skeleton(a, shared), as_skeleton(b, shared)]
+
+
 def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:
     """Raises UserError (exit 5) when two clips have different skeletons."""
     if a.skeleton != b.skeleton:
-        raise UserError(
-            f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}",
-            hint="extract or import both with the same skeleton",
-            exit_code=ExitCode.MISMATCH,
-        )
+        raise _different(a, b, names)
+
+
+def _different(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> UserError:
+    return UserError(
+        f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}",
+        hint="extract or import both with the same skeleton",
+        exit_code=ExitCode.MISMATCH,
+    )

@@ -15,6 +15,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.features.spatial import facing_joints, need_3d
@@ -71,8 +72,11 @@ class Embedder:
         return [self._embed(pose) for pose in poses]
 
     def _embed(self, pose: PoseSequence) -> FloatArray:
-        """Sample by time to the model's rate, embed, and interpolate back to every frame."""
-        if pose.skeleton != self.skeleton:
+        """Sample by time to the model's rate, embed, and interpolate back to every frame. Poses of
+        a skeleton that has all joints of the model's, and others, are reduced to these."""
+        if holds(pose.skeleton, self.skeleton):
+            pose = as_skeleton(pose, self.skeleton)
+        else:
             raise UserError(
                 f"the model reads the skeleton {self.skeleton}, the poses have {pose.skeleton}",
                 hint="extract the poses with the pose model the training clips were made with",

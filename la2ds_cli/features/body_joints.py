@@ -1,31 +1,41 @@
-"""The 13 joints of `penn13` out of any skeleton of a body, by their names."""
+"""Joints of one skeleton out of another by their names: the 13 of `penn13` out of any body for the
+base model, and the joints that clips of different skeletons share."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import PoseSequence
 
 BODY = "penn13"
 FEWEST_JOINTS = 6  # a skeleton that shares fewer of the 13 joints is none of a body
-STAND_INS = {"head": ("head", "nose")}  # the first that a skeleton has
+STAND_INS = {"head": ("nose",)}  # the first that a skeleton has, where it lacks the joint
+
+
+def _sources(skeleton: str, target: str) -> list[int | None]:
+    """For each joint of the target the index of that joint in a skeleton, None = it has none. A
+    nose stands for the head where there is no head, but not for both."""
+    names, wanted = get_skeleton(skeleton).joints, get_skeleton(target).joints
+    sources = []
+    for joint in wanted:
+        others = [name for name in STAND_INS.get(joint, ()) if name not in wanted]
+        present = [name for name in (joint, *others) if name in names]
+        sources.append(names.index(present[0]) if present else None)
+    return sources
 
 
 def joint_sources(skeleton: str) -> list[int | None]:
     """For each joint of penn13 the index of that joint in a skeleton, None = it has none.
 
-    A nose stands for the head where there is no head. Raises UserError (exit 5) for a skeleton that
-    shares fewer than 6 of them, such as a hand.
+    A nose stands for a head. Raises UserError (exit 5) for a skeleton that shares fewer than 6 of
+    them, such as a hand.
     """
-    names = get_skeleton(skeleton).joints
-    sources = []
-    for joint in get_skeleton(BODY).joints:
-        present = [name for name in STAND_INS.get(joint, (joint,)) if name in names]
-        sources.append(names.index(present[0]) if present else None)
+    sources = _sources(skeleton, BODY)
     known = sum(source is not None for source in sources)
     if known < FEWEST_JOINTS:
         raise UserError(
@@ -53,7 +63,31 @@ def body_joints(pose: PoseSequence) -> PoseSequence:
     """
     if pose.skeleton == BODY:
         return pose
-    sources = joint_sources(pose.skeleton)
+    return _taken(pose, joint_sources(pose.skeleton), BODY)
+
+
+def holds(skeleton: str, target: str) -> bool:
+    """Whether a skeleton has every joint of the target."""
+    return None not in _sources(skeleton, target)
+
+
+def as_skeleton(pose: PoseSequence, target: str) -> PoseSequence:
+    """The sequence with the joints of a skeleton that its own `holds`; ValueError for others."""
+    if pose.skeleton == target:
+        return pose
+    if not holds(pose.skeleton, target):
+        raise ValueError(f"{pose.skeleton} does not hold all joints of {target}")
+    return _taken(pose, _sources(pose.skeleton, target), target)
+
+
+def shared_skeleton(names: Collection[str]) -> str | None:
+    """The largest skeleton whose joints all the named ones hold, None = they share none."""
+    known = [name for name in SKELETONS if all(holds(other, name) for other in names)]
+    return max(known, key=lambda name: len(get_skeleton(name).joints), default=None)
+
+
+def _taken(pose: PoseSequence, sources: list[int | None], target: str) -> PoseSequence:
+    """The joints `sources` of a sequence as those of the target; NaN, score 0 for None."""
     xy = np.full((len(pose), len(sources), 2), np.nan, dtype=np.float32)
     score = np.zeros((len(pose), len(sources)), dtype=np.float32)
     world = np.full((len(pose), len(sources), 3), np.nan, dtype=np.float32)
@@ -63,4 +97,4 @@ def body_joints(pose: PoseSequence) -> PoseSequence:
             if pose.world is not None:
                 world[:, k] = pose.world[:, source]
     known = None if pose.world is None else world
-    return replace(pose, xy=xy, score=score, skeleton=BODY, world=known)
+    return replace(pose, xy=xy, score=score, skeleton=target, world=known)

@@ -119,7 +119,7 @@ class Extraction:
     @cached_property
     def pose_name(self) -> str:
         """The pose network; where `auto` leaves it open, that of the clips that are there, since
-        clips of different skeletons do not align."""
+        clips of different skeletons are compared by what they share alone, and not trained on."""
         if self.config.pose != "auto":
             return self.config.pose
         return _network_of(self.project) or backend_name("auto", self.device)

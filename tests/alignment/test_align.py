@@ -18,7 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.views import alignment_figure as plot
 from tests.alignments import align
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
 from tests.told import Notes
 
 CONFIG = load_config()
@@ -201,15 +201,54 @@ def test_open_ends_leave_out_what_b_lacks(project: Project) -> None:
     assert unmatched[0][1] == pytest.approx((first - 1) / 20, abs=0.06)
 
 
-def test_different_skeletons_are_refused(project: Project) -> None:
+def test_skeletons_that_share_nothing_are_refused(project: Project) -> None:
     pose = sequence(PHASE_B)
-    other = np.zeros((len(pose), 17, 2))
+    other = np.zeros((len(pose), 21, 2))
     add_sequence(
-        project, "coco", replace(pose, xy=other, score=np.ones((len(pose), 17)), skeleton="coco17")
+        project, "hand", replace(pose, xy=other, score=np.ones((len(pose), 21)), skeleton="hand21")
     )
-    with pytest.raises(UserError, match="coco17") as caught:
-        run(project, "anna", "coco")
+    with pytest.raises(UserError, match="hand21") as caught:
+        run(project, "anna", "hand")
     assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared", "count"),
+    [
+        ("coco17", "mediapipe33", "coco17", 17),
+        ("halpe26", "mediapipe33", "coco17", 17),
+        ("body25", "halpe26", "body25", 25),
+        ("mediapipe33", "penn13", "penn13", 13),
+        ("halpe26", "penn13", "penn13", 13),
+    ],
+)
+def test_different_skeletons_align_by_the_joints_that_both_have(
+    project: Project, first: str, second: str, shared: str, count: int
+) -> None:
+    for name, pose, skeleton in (
+        ("one", sequence(PHASE_A), first),
+        ("other", sequence(PHASE_B, fps=25.0, scale=45.0), second),
+    ):
+        own = pose if skeleton == "penn13" else in_skeleton(pose, skeleton, far=False)
+        add_sequence(project, name, own)
+    progress = Notes()
+    result = run(project, "one", "other", features="pose", progress=progress)
+    assert progress.lines == [
+        f"one has the skeleton {first} and other has {second}: aligned by the {count} joints of "
+        f"{shared}, which both have"
+    ]
+    assert {result.pose_a.skeleton, result.pose_b.skeleton} == {shared}
+    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
+
+
+def test_references_of_other_skeletons_take_part_by_the_same_joints(project: Project) -> None:
+    for n in range(6):
+        pose = sequence(warped_phase(30 + 3 * n, 40 + n), fps=20.0 + n)
+        add_sequence(project, f"more{n}", in_skeleton(pose, "coco17") if n % 2 else pose)
+    config = load_config(overrides=["align.reference_clips=40"])
+    result = run(project, config=config, features="pose")
+    assert result.references == 6
+    assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
 
 
 def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) -> None:

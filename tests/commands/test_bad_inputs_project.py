@@ -141,12 +141,12 @@ def _poses_status(project: Path) -> dict:
 # --- models and labels ------------------------------------------------------------------------
 
 
-def as_coco(project: Project, video: str) -> None:
-    """Give a clip the joints of another skeleton."""
+def as_hand(project: Project, video: str) -> None:
+    """Give a clip the joints of a hand."""
     pose, recipe = project.read_pose(video)
-    xy = np.concatenate([pose.xy, pose.xy[:, :4]], axis=1)
-    score = np.concatenate([pose.score, pose.score[:, :4]], axis=1)
-    project.write_pose(video, replace(pose, xy=xy, score=score, skeleton="coco17"), recipe)
+    xy = np.concatenate([pose.xy, pose.xy[:, :8]], axis=1)
+    score = np.concatenate([pose.score, pose.score[:, :8]], axis=1)
+    project.write_pose(video, replace(pose, xy=xy, score=score, skeleton="hand21"), recipe)
 
 
 def answer(result: Result) -> dict:
@@ -156,11 +156,11 @@ def answer(result: Result) -> dict:
 
 def test_a_model_of_another_skeleton(run: Run, project: Project, tmp_path: Path) -> None:
     assert run("train").exit_code == 0
-    as_coco(project, "clip-0")
+    as_hand(project, "clip-0")
     row, out = "model trained on another skeleton", ("--out", str(tmp_path / "ab.json"))
     compare("clips of two skeletons", "single", answer(run("align", "clip-0", "clip-1")), tmp_path)
     compare("clips of two skeletons, train", "single", answer(run("train")), tmp_path)
-    as_coco(project, "clip-1")
+    as_hand(project, "clip-1")
     compare(row, "single", answer(run("align", "clip-0", "clip-1", *out)), tmp_path)
     found = json.loads(run("embed", "--json").stdout)
     (item,) = [item for item in found["items"] if item["video"] == "clip-1"]

@@ -12,34 +12,20 @@ from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.embedding.trained import base_embedder
 from la2ds_cli.features.body_joints import body_joints, joint_sources
 from la2ds_cli.training import base_weights
 from la2ds_cli.training.base_weights import base_path
-from tests.movement import sequence, warped_phase
+from tests.movement import in_skeleton, sequence, warped_phase
 
 BODIES = ("coco17", "body25", "halpe26", "mediapipe33")
-
-
-def as_skeleton(pose: PoseSequence, name: str) -> PoseSequence:
-    """The pose in another skeleton: its joints by name, and far away joints that it lacks."""
-    joints, known = get_skeleton(name).joints, get_skeleton(pose.skeleton).joints
-    xy = np.full((len(pose), len(joints), 2), 1e4, dtype=np.float32)
-    score = np.full((len(pose), len(joints)), 0.3, dtype=np.float32)
-    for k, joint in enumerate(joints):
-        joint = "head" if joint == "nose" and "head" not in joints else joint
-        if joint in known:
-            xy[:, k] = pose.xy[:, known.index(joint)]
-            score[:, k] = pose.score[:, known.index(joint)]
-    return replace(pose, xy=xy, score=score, skeleton=name)
 
 
 @pytest.mark.parametrize("skeleton", BODIES)
 def test_joints_are_taken_by_name_and_the_others_do_not_count(skeleton: str) -> None:
     pose = sequence(warped_phase(30, 1))
-    other = as_skeleton(pose, skeleton)
+    other = in_skeleton(pose, skeleton)
     np.testing.assert_array_equal(body_joints(other).xy, pose.xy)
     assert body_joints(other).world is None
     deep = np.concatenate([other.xy, other.score[..., None]], axis=2)

@@ -28,7 +28,7 @@ from la2ds_cli.embedding.trained import (
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import train
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
 
 SMALL = [
     "model.motion=0",
@@ -164,9 +164,15 @@ def test_missing_joints_embed_to_finite_numbers(embedder) -> None:
 
 def test_another_skeleton_is_refused(embedder) -> None:
     pose = sequence(np.linspace(0, 1, 10))
-    other = replace(pose, xy=np.zeros((10, 17, 2)), score=np.ones((10, 17)), skeleton="coco17")
-    with pytest.raises(UserError, match="reads the skeleton penn13, the poses have coco17"):
+    other = replace(pose, xy=np.zeros((10, 21, 2)), score=np.ones((10, 21)), skeleton="hand21")
+    with pytest.raises(UserError, match="reads the skeleton penn13, the poses have hand21"):
         embedder([other])
+
+
+def test_a_skeleton_with_the_joints_of_the_model_and_others_is_read_by_name(embedder) -> None:
+    pose = sequence(warped_phase(30, 2))
+    other = in_skeleton(pose, "mediapipe33")
+    np.testing.assert_array_equal(embedder([other])[0], embedder([pose])[0])
 
 
 @pytest.fixture

@@ -114,8 +114,8 @@ def model(project: Project, tmp_path: Path) -> Path:
 
 def _other_skeleton(pose: PoseSequence) -> PoseSequence:
     length = len(pose.xy)
-    xy, score = np.zeros((length, 17, 2)), np.ones((length, 17))
-    return replace(pose, xy=xy, score=score, skeleton="coco17")
+    xy, score = np.zeros((length, 21, 2)), np.ones((length, 21))
+    return replace(pose, xy=xy, score=score, skeleton="hand21")
 
 
 def test_embeddings_equal_those_of_torch_windows_and_motion_included(project: Project, model: Path):
@@ -126,11 +126,11 @@ def test_embeddings_equal_those_of_torch_windows_and_motion_included(project: Pr
         assert a.shape == (len(pose.xy), 32)
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=0)
-    with pytest.raises(UserError, match="reads the skeleton penn13, the poses have coco17"):
+    with pytest.raises(UserError, match="reads the skeleton penn13, the poses have hand21"):
         ours(
             [
                 replace(
-                    poses[0], xy=np.zeros((20, 17, 2)), score=np.ones((20, 17)), skeleton="coco17"
+                    poses[0], xy=np.zeros((20, 21, 2)), score=np.ones((20, 21)), skeleton="hand21"
                 )
             ]
         )
