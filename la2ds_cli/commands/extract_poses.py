@@ -45,8 +45,9 @@ def extract_poses(
         str | None,
         typer.Option(
             "--subject",
-            metavar="auto|largest|central|moving|first|N",
-            help="Whom to follow; N is the rank of a person, best first, for these clips alone.",
+            metavar="auto|largest|central|moving|first|N|hands|left-hand|right-hand",
+            help="Whom to follow; N is the rank of a person, best first, for these clips alone; or "
+            "the hands instead of a body.",
         ),
     ] = None,
     subjects: Annotated[

@@ -21,7 +21,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.chunks import ClipFrames, Partial
@@ -116,7 +116,7 @@ def pose_clip(
         progress=progress,
         workers=task.workers,
     )
-    _check_length(task, len(detections))
+    check_length(task, len(detections))
     tracks = _tracks(task, detections)
     candidates = _candidates(task, detections, tracks)
     posed = estimate_people(
@@ -151,7 +151,7 @@ def pose_clip(
     return sequences
 
 
-def _check_length(task: ClipTask, length: int) -> None:
+def check_length(task: ClipTask, length: int) -> None:
     """UserError (exit 4, V002) for a clip of fewer frames than the settings ask for."""
     if length >= task.config.min_frames:
         return
@@ -284,22 +284,50 @@ def _sequence(
     A frame shows the person where the detector saw it, or where the joints score half of what is
     usual in the clip.
     """
-    length, joints, config = len(detections), posed.xy.shape[1], task.config
+    length, joints = len(detections), posed.xy.shape[1]
     mean = posed.joint_score.mean(axis=1)
     seen = np.isin(posed.frame, detected.frame)
     usual = float(np.median(mean[seen] if seen.any() else mean))
     shown = seen | (mean >= _LOST_SHARE * usual)
     rows = posed.frame[shown]
-    xy = np.full((length, joints, 2), np.nan, np.float32)
-    score = np.zeros((length, joints), np.float32)
-    box = np.full((length, 4), np.nan, np.float32)
-    xy[rows], score[rows], box[rows] = posed.xy[shown], posed.joint_score[shown], posed.box[shown]
+    raw = RawJoints.empty(length, joints, world=bool(posed.world.shape[1]))
+    raw.xy[rows], raw.score[rows] = posed.xy[shown], posed.joint_score[shown]
+    raw.box[rows] = posed.box[shown]
+    if raw.world is not None:
+        raw.world[rows] = posed.world[shown]
+    return cleaned(task, raw, detections, skeleton, info)
+
+
+@dataclass(frozen=True)
+class RawJoints:
+    """What networks say of the T frames of a clip: xy (T, K, 2) pixels and box (T, 4), NaN = not
+    seen, score (T, K), 0 there, and world (T, K, 3) metres or None."""
+
+    xy: FloatArray
+    score: FloatArray
+    box: FloatArray
+    world: FloatArray | None
+
+    @classmethod
+    def empty(cls, length: int, joints: int, *, world: bool) -> RawJoints:
+        """Nothing seen in any frame, float32."""
+        return cls(
+            xy=np.full((length, joints, 2), np.nan, np.float32),
+            score=np.zeros((length, joints), np.float32),
+            box=np.full((length, 4), np.nan, np.float32),
+            world=np.full((length, joints, 3), np.nan, np.float32) if world else None,
+        )
+
+
+def cleaned(
+    task: ClipTask, raw: RawJoints, detections: Detections, skeleton: str, info: dict[str, Any]
+) -> PoseSequence:
+    """The sequence of the joints that score enough, gaps interpolated, smoothed as the settings
+    say, and measured; times and cuts are those of `detections`."""
+    config, time, cuts = task.config, detections.time, detections.cuts
+    xy, score, box, world = raw.xy, raw.score, raw.box, raw.world
     xy[(score < config.joint_threshold) | (score <= 0)] = np.nan
-    time, cuts = detections.time, detections.cuts
-    world = None
-    if posed.world.shape[1]:
-        world = np.full((length, joints, 3), np.nan, np.float32)
-        world[rows] = posed.world[shown]
+    if world is not None:
         world[np.isnan(xy).any(axis=-1)] = np.nan
         world, *_ = interpolate_gaps(world, score, time, box, config.bridge, cuts)
         world = smooth(world, time, config.smooth, config.smooth_seconds, cuts)

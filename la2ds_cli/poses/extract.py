@@ -19,13 +19,12 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.backends import backend_identities
-from la2ds_cli.poses.detectors import detector_identities
 from la2ds_cli.poses.extraction import (
     STEP,
     ClipOutcome,
     Extraction,
     failure,
+    networks_of,
     pose_recipe,
     stored_options,
 )
@@ -225,7 +224,7 @@ def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> It
 
         yield from ray_outcomes(run, sources)
         return
-    with run.networks():
+    with run.networks(sources):
         yield from ordered_map(run.attempt, sources, run.clips_at_once, run.stop)
 
 
@@ -299,7 +298,7 @@ def ensure_pose(
             short = Path(source.name).name
             run.progress.begin(short, 2 * source.info.frames_declared or None)
             try:
-                with run.networks():
+                with run.networks([source]):
                     facts = {"info": run.extract(source).info}
             except UserError as error:  # one of several clips: an item code says that it is this
                 raise (error.about(short) if error.code.startswith("V") else error) from None
@@ -332,13 +331,11 @@ def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Re
     return [
         pose_recipe(
             config,
-            pose,
-            detector,
+            *networks,
             video.sha256,
             options=video.options,
             subject=subject,
             person=video.person,
         )
-        for pose in backend_identities(config.pose)
-        for detector in detector_identities(config.detector)
+        for networks in networks_of(config, subject or config.subject)
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.poses import hands
 from la2ds_cli.poses.backends import (
     AUTO,
     BATCH_SIZE,
@@ -30,6 +32,7 @@ from la2ds_cli.poses.backends import (
     backend_name,
     resolve_backend,
 )
+from la2ds_cli.poses.blazehand import BlazeHand
 from la2ds_cli.poses.chunks import Partial
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.detectors import (
@@ -39,7 +42,8 @@ from la2ds_cli.poses.detectors import (
     resolve_detector,
 )
 from la2ds_cli.poses.sources import ClipSource
-from la2ds_cli.poses.threads import FullBatches, MergedBatches, one_thread_each
+from la2ds_cli.poses.subjects import HANDS
+from la2ds_cli.poses.threads import FullBatches, Instances, MergedBatches, one_thread_each
 from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
@@ -80,6 +84,15 @@ def pose_recipe(
     return Recipe(STEP, VERSION, used, {"video": digest})
 
 
+def networks_of(config: PosesConfig, subject: str) -> list[tuple[str, str]]:
+    """Identities of the pose networks and detectors whose poses of a subject are current; `auto`
+    may mean several."""
+    if subject in HANDS:
+        return [(hands.identity(), hands.identity())]
+    identities = backend_identities(config.pose), detector_identities(config.detector)
+    return list(itertools.product(*identities))
+
+
 @dataclass(frozen=True)
 class ClipOutcome:
     """What came of one source: its result, the persons kept, and the seconds it took."""
@@ -112,8 +125,8 @@ class Extraction:
         self.overwrite = overwrite
         self.stop = Event()
         self._workers = workers
-        self.pose_identities = backend_identities(config.pose)
-        self.detector_identities = detector_identities(config.detector)
+        networks_of(config, config.subject)  # unknown names are an error of the run
+        self.body = True  # whether bodies are to be found at all
         self._lock = Lock()
 
     @cached_property
@@ -155,9 +168,27 @@ class Extraction:
     def detector(self) -> Detector:
         return resolve_detector(self.detector_name, self.device, self.backend, self.config)
 
+    @cached_property
+    def hands(self) -> Instances[BlazeHand]:
+        return hands.open_networks(self.device)
+
+    def subject_of(self, source: ClipSource) -> str:
+        """The policy or rank of a source: its own, else that of the settings."""
+        return source.subject or self.config.subject
+
     @contextmanager
-    def networks(self) -> Iterator[None]:
-        """The networks, built before the threads need them, and closed in the end."""
+    def networks(self, sources: Sequence[ClipSource]) -> Iterator[None]:
+        """The networks that the sources need, built before the threads need them, and closed in the
+        end."""
+        with report_to(self.progress):
+            if any(self.subject_of(source) in HANDS for source in sources):
+                _ = self.hands
+        self.body = any(self.subject_of(source) not in HANDS for source in sources)
+        with self._body_networks() if self.body else nullcontext():
+            yield
+
+    @contextmanager
+    def _body_networks(self) -> Iterator[None]:
         if self.config.pose == "auto":
             self.progress.note_once(
                 f"joints by {self.pose_name}, people by {self.detector_name}; "
@@ -181,11 +212,13 @@ class Extraction:
         GPU busy."""
         if self._workers:
             return self._workers
-        return 2 if self.backend.device == "cuda" else available_cores()
+        return 2 if self.body and self.backend.device == "cuda" else available_cores()
 
     @property
     def clips_at_once(self) -> int:
         """Clips in work together, so that the end of one and the start of the next overlap."""
+        if not self.body:
+            return available_cores()
         if getattr(self.detector, "sequential", False):
             return 1
         return 4 if self.backend.device == "cuda" else 2
@@ -222,11 +255,8 @@ class Extraction:
             return None
         if recipe.step != STEP:
             return facts
-        current = {
-            self.recipe(pose, detector, source, person).key
-            for pose in self.pose_identities
-            for detector in self.detector_identities
-        }
+        made_by = networks_of(self.config, self.subject_of(source))
+        current = {self.recipe(*networks, source, person).key for networks in made_by}
         return facts if recipe.key in current and not self.overwrite else None
 
     def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
@@ -244,7 +274,8 @@ class Extraction:
 
     def extract(self, source: ClipSource) -> PoseSequence:
         """Poses of a source, written to the project, the subject last; its sequence."""
-        made_by = backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
+        of_hands = self.subject_of(source) in HANDS
+        made_by = self._made_by(of_hands)
         folder = self.project.root / "poses" / "partial" / source.id()
         partial = Partial(folder, self.recipe(*made_by, source).key)
         task = ClipTask(
@@ -253,18 +284,30 @@ class Extraction:
             config=self.config,
             partial=partial,
             options=source.options,
-            subject=source.subject or self.config.subject,
+            subject=self.subject_of(source),
             persons=self.config.subjects,
             workers=self.workers,
             stop=self.stop,
         )
-        poses = pose_clip(task, self.detector, self.backend, self.progress)
-        poses = [_with_facts(pose, source, self) for pose in poses]
+        if of_hands:
+            poses = [hands.pose_hands(task, self.hands, self.progress)]
+            names = {"detector": hands.NETWORK, "pose": hands.NETWORK, "device": "cpu"}
+        else:
+            poses = pose_clip(task, self.detector, self.backend, self.progress)
+            names = {"detector": self.detector_name, "pose": self.pose_name}
+            names |= {"device": self.device_used}
+        poses = [_with_facts(pose, source, names) for pose in poses]
         for person in range(len(poses), 0, -1):
             recipe = self.recipe(*made_by, source, person)
             self.project.write_pose(source.id(person), poses[person - 1], recipe)
         partial.clear()
         return poses[0]
+
+    def _made_by(self, of_hands: bool) -> tuple[str, str]:
+        """Identities of the pose network and the detector that make poses in this run."""
+        if of_hands:
+            return hands.identity(), hands.identity()
+        return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
 
     def copy(self, twin: ClipSource, source: ClipSource) -> PoseSequence:
         """The poses of another file of the same content, under the names of `source`."""
@@ -324,8 +367,11 @@ def failure(name: str, error: UserError) -> ItemResult:
     return ItemResult(name, "", status, code=error.code, message=error.message, hint=error.hint)
 
 
-def _with_facts(pose: PoseSequence, source: ClipSource, run: Extraction) -> PoseSequence:
-    """The sequence with the facts of its file and of the networks that estimated it."""
+def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -> PoseSequence:
+    """The sequence with the facts of its file and of the networks that estimated it.
+
+    names: detector, pose and device.
+    """
     info, options = source.info, source.options
     steps = pose.time[1:] - pose.time[:-1]
     seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
@@ -339,9 +385,7 @@ def _with_facts(pose: PoseSequence, source: ClipSource, run: Extraction) -> Pose
         "seconds_declared": round(info.duration, 3),
         "truncated": counted and seconds < _COMPLETE * info.duration,
         "variable_rate": bool(steps.max() - steps.min() > _VARIABLE * usual),
-        "detector": run.detector_name,
-        "pose": run.pose_name,
-        "device": run.device_used,
+        **names,
     }
     facts |= {"hdr": info.hdr} if info.hdr else {}
     facts |= {"rotate": options.rotate} if options.rotate else {}

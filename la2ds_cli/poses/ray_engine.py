@@ -155,7 +155,7 @@ class ClipWorker:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         source = _to_source(row)
         try:
-            with self.run.networks():
+            with self.run.networks([source]):
                 outcome = self.run.attempt(source)
         except UserError as error:
             return {

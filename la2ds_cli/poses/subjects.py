@@ -22,6 +22,7 @@ from la2ds_cli.poses import boxes
 from la2ds_cli.poses.tracks import Track, concatenate, same_person, select_rows, side_by_side
 
 POLICIES = ("auto", "largest", "central", "moving", "first")
+HANDS = ("hands", "left-hand", "right-hand")  # no person is chosen: poses/hands.py
 AMBIGUOUS_MARGIN = 0.25
 _CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody counts as larger
 _STILL = 0.3  # factor of a person who does not move at all
@@ -75,12 +76,13 @@ class _Facts:
 
 
 def check_policy(policy: str) -> None:
-    """UserError (exit 2) unless the text is one of POLICIES or the rank of a person, 1, 2, ..."""
-    if policy in POLICIES or _rank(policy):
+    """UserError (exit 2) unless the text is one of POLICIES or HANDS or the rank of a person, 1, 2,
+    ..."""
+    if policy in (*POLICIES, *HANDS) or _rank(policy):
         return
     raise UserError(
         f"unknown subject '{policy}'",
-        hint=f"one of {', '.join(POLICIES)}, or the number of the person: 1, 2, ...",
+        hint=f"one of {', '.join((*POLICIES, *HANDS))}, or the number of the person: 1, 2, ...",
         exit_code=ExitCode.USAGE,
     )
 
@@ -295,7 +297,7 @@ def _share(frame: IntArray, other: IntArray) -> float:
 
 _HINT = (
     "columns video,subject: a video id, file name or name without ending, and one of "
-    f"{', '.join(POLICIES)} or the number of the person"
+    f"{', '.join((*POLICIES, *HANDS))} or the number of the person"
 )
 
 

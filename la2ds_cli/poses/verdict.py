@@ -170,9 +170,13 @@ def _small(info: Mapping[str, Any]) -> Weakness | None:
         return None
     return Weakness(
         "V027",
-        f"the person is {height:.0f} pixels tall, less than {_HEIGHT:.0f}",
+        f"the {_subject(info)} {height:.0f} pixels tall, less than {_HEIGHT:.0f}",
         "film nearer or in a higher resolution",
     )
+
+
+def _subject(info: Mapping[str, Any]) -> str:
+    return "hands are" if info.get("hands") else "person is"
 
 
 def _swapped(info: Mapping[str, Any]) -> Weakness | None:

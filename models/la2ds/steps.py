@@ -52,7 +52,8 @@ def extract(
     used does not stop the others: look at `items` of the result.
 
     detector, pose: names of networks, or model files. subject: whom to follow, `auto`, `largest`,
-    `central`, `moving` or `first`, or a number of a person in these clips alone. subjects: how many
+    `central`, `moving` or `first`, a number of a person in these clips alone, or `hands`,
+    `left-hand` or `right-hand` instead of a body. subjects: how many
     people of each clip to keep. These four are remembered in the project; None leaves them as they
     are. clip_options: which part of a file is read and how, such as
     `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in seconds.

@@ -78,8 +78,9 @@ def test_the_listed_weights() -> None:
     hrnet = {f"hrnet-{w}{v}" for w in ("w32", "w48") for v in ("", "-384", "-dark", "-v0")}
     msra = {"hrnet-w32-msra", "hrnet-w48-384-msra"}
     yolo = {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
-    blazepose = {f"blazepose{part}" for part in ("", "-lite", "-heavy", "-detector")}
-    assert set(zoo()) == hrnet | msra | yolo | blazepose | {
+    blaze = {f"blazepose{part}" for part in ("", "-lite", "-heavy", "-detector")}
+    blaze |= {"blazehand", "blazehand-detector"}
+    assert set(zoo()) == hrnet | msra | yolo | blaze | {
         *(
             "movenet-thunder",
             "base",
@@ -91,7 +92,8 @@ def test_the_listed_weights() -> None:
     }
     detectors = {name for name, entry in zoo().items() if entry.kind == "detector"}
     assert detectors == {
-        *("fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n", "blazepose-detector")
+        *("fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n", "blazepose-detector"),
+        "blazehand-detector",
     }
 
 

@@ -107,7 +107,7 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
         row = {"index": 0, **ray_engine._to_row(source)}
         assert ray_engine._to_source(row) == source
         made = ray_engine._to_outcome(worker(row))
-        with run.networks():
+        with run.networks([source]):
             expected = run.attempt(source)
         assert made.result == expected.result
         assert made.persons == expected.persons
