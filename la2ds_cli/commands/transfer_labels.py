@@ -23,11 +23,13 @@ from la2ds_cli.commands.options import (
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import ExitCode
+    from la2ds_cli.core.phase_table import PhaseChange
     from la2ds_cli.core.project import Project
     from la2ds_cli.labels.check import CheckResult
-    from la2ds_cli.labels.propagate import PropagationResult
+    from la2ds_cli.labels.propagate import MergeResult, PropagationResult
 
 NAMES = {"carried": "transfer-labels", "equal_votes": "... with equal votes"}
+MOST_SHOWN = 20  # clips whose changes of phases.csv are printed
 SHOWN = {
     **{"median_percent": 2, "mean_percent": 2, "median_frames": 1, "median_seconds": 3},
     "frames_right": 3,
@@ -57,12 +59,15 @@ def transfer_labels(
         bool,
         typer.Option(
             "--write",
-            help="Add them to the project's phases.csv too, marked, beside labels by people.",
+            help="Add them to the project's phases.csv too, marked; shows what changes there.",
         ),
     ] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="With --write: replace labels by people in these clips."),
+        typer.Option(
+            "--overwrite",
+            help="With --write: replace labels that were propagated before; never those by people.",
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -94,7 +99,8 @@ def transfer_labels(
 
     Each labelled clip is aligned with each other clip, which maps its phases there; several vote on
     every boundary. Writes phases.csv, boundaries.csv (time, interval, confidence, votes) and
-    frames.csv to results/transfer. Propagated labels are marked, and never taken for truth.
+    frames.csv to results/transfer. Propagated labels are marked, and never taken for truth. --write
+    keeps labels by people, withholds degenerate ones, and stores phases.csv as it was.
 
     \b
       la2ds transfer-labels --from anna --project swings
@@ -237,12 +243,38 @@ def _show(console: Console, result: PropagationResult) -> None:
     count = len(result.sources)
     console.line(f"propagated from {count} labelled clip{'s' * (count != 1)} by {by}")
     if result.merged:
-        console.line(f"phases.csv: propagated phases of {len(result.merged.written)} clips, marked")
-        if result.merged.replaced:
-            console.line(
-                f"labels by people replaced: {', '.join(result.merged.replaced)}", "yellow"
-            )
-        if result.merged.unchanged:
-            console.line(f"clips whose own labels stayed: {', '.join(result.merged.unchanged)}")
+        _show_merged(console, result.merged)
     for file in result.files:
         console.line(str(file))
+
+
+def _show_merged(console: Console, merged: MergeResult) -> None:
+    """What became of phases.csv: a line for each clip whose rows change."""
+    if merged.changes:
+        console.line("phases.csv, frames (end exclusive); + added, - removed, ~ changed:")
+    by_clip: dict[str, list[str]] = {}
+    for change in merged.changes:
+        by_clip.setdefault(change.video, []).append(_change(change))
+    for clip, texts in list(by_clip.items())[:MOST_SHOWN]:
+        console.line(f"  {clip}  {'  '.join(texts)}")
+    if len(by_clip) > MOST_SHOWN:
+        console.line(f"  and {len(by_clip) - MOST_SHOWN} more clips, all with --json")
+    console.line(f"phases.csv: propagated phases of {len(merged.written)} clips, marked")
+    if merged.unchanged:
+        console.line(
+            f"clips whose own labels stayed: {', '.join(merged.unchanged)} (--overwrite replaces "
+            "those that were propagated, never those by people)"
+        )
+    if merged.withheld:
+        console.line(f"not written, see above: {', '.join(merged.withheld)}", "yellow")
+    if merged.backup:
+        console.line(f"phases.csv as it was: {merged.backup}")
+
+
+def _change(change: PhaseChange) -> str:
+    before, after = (p and f"{p.start}-{p.end}" for p in (change.before, change.after))
+    if change.before is None:
+        return f"+ {change.after.name if change.after else ''} {after}"
+    if change.after is None:
+        return f"- {change.before.name} {before}"
+    return f"~ {change.after.name} {after} (was {before})"

@@ -1,4 +1,4 @@
-"""CSV tables of a project: writing, checked reading of hand-edited ones, and phases.csv."""
+"""CSV tables of a project: writing, and checked reading of hand-edited ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import Phase
 
 Row = TypeVar("Row")
 
@@ -67,41 +66,3 @@ def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:
     return UserError(
         f"{path} line {line} cannot be read: {problem}", hint=hint, exit_code=ExitCode.MISMATCH
     )
-
-
-# --- phases.csv: named spans of frames, set by people or propagated by `transfer-labels` ------
-
-PHASE_COLUMNS = ("video", "start", "end", "phase")
-ORIGIN = "origin"  # optional column
-PROPAGATED = "carried"  # its value in rows written by `transfer-labels`; empty: set by a person
-
-
-def read_phases(path: Path) -> list[tuple[str, Phase]]:
-    """Rows of a `video,start,end,phase[,origin]` CSV (frames, end exclusive), names as written."""
-
-    def parse(row: dict[str, str]) -> tuple[str, Phase]:
-        propagated = row.get(ORIGIN, "").strip().lower() == PROPAGATED
-        phase = Phase(_frame(row, "start"), _frame(row, "end"), row["phase"], propagated)
-        if not 0 <= phase.start < phase.end:
-            raise ValueError(f"start {phase.start} must lie before end {phase.end}")
-        return row["video"], phase
-
-    return read_rows(path, parse, "columns: video,start,end,phase (frame numbers, end exclusive)")
-
-
-def phases_text(rows: Iterable[tuple[str, Phase]]) -> str:
-    """The same rows as CSV; the column `origin` is written if any phase was propagated."""
-    rows = list(rows)
-    with_origin = any(phase.propagated for _, phase in rows)
-    lines = []
-    for name, phase in rows:
-        origin = [PROPAGATED if phase.propagated else ""] if with_origin else []
-        lines.append([name, phase.start, phase.end, phase.name, *origin])
-    return table_text([*PHASE_COLUMNS, ORIGIN] if with_origin else PHASE_COLUMNS, lines)
-
-
-def _frame(row: dict[str, str], column: str) -> int:
-    try:
-        return int(row[column])
-    except ValueError:
-        raise ValueError(f"{column} is '{row[column]}', not a frame number") from None

@@ -20,8 +20,9 @@ from typing import Any
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, video_of
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.csv_tables import read_phases, read_rows
+from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 
 PROJECT_FILE = "project.toml"
@@ -282,3 +283,13 @@ class Project:
             if video is not None and (propagated or not phase.propagated):
                 phases.setdefault(video.id, []).append(phase)
         return {video: sorted(rows, key=lambda p: p.start) for video, rows in phases.items()}
+
+    def phase_table(self) -> PhaseTable:
+        """phases.csv with all its rows and columns; empty without the file. Raises UserError (exit
+        5) that names an unreadable row."""
+        return read_phase_table(self.phases_path)
+
+    def write_phase_table(self, table: PhaseTable) -> Path | None:
+        """Write phases.csv. Where it changes, the file as it was is copied into results/phases
+        first; the path of that copy."""
+        return write_phase_table(self.phases_path, table, self.results_dir("phases"))

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core import artifact
-from la2ds_cli.core.csv_tables import phases_text, read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import PhaseRow, read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase
 from la2ds_cli.formats.checks import FramesError
@@ -100,14 +99,13 @@ def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Ph
 
 def merge_phases(project: Project, labels: Labels) -> None:
     """Write labels into the project's phases.csv; rows of other videos are unchanged."""
-    old = read_phases(project.phases_path) if project.phases_path.exists() else []
+    table = project.phase_table()
     by_id = {video.id: video for video in project.videos()}
-    videos = {name: by_id.get(name) or project.find(name) for name in dict(old)}
+    names = {row.video for row in table.rows}
+    videos = {name: by_id.get(name) or project.find(name) for name in names}
     rows = [
-        (name, phase)
-        for name, phase in old
-        if (video := videos[name]) is None or video.id not in labels
+        row for row in table.rows if (video := videos[row.video]) is None or video.id not in labels
     ]
     for name in sorted(labels):
-        rows += [(name, phase) for phase in sorted(labels[name], key=lambda p: p.start)]
-    artifact.write_text(project.phases_path, phases_text(rows))
+        rows += [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]
+    project.write_phase_table(replace(table, rows=tuple(rows)))

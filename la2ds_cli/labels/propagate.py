@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.csv_tables import phases_text, read_phases
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import (
+    ORIGIN_CLIPS,
+    ORIGIN_TIME,
+    PhaseChange,
+    PhaseRow,
+    PhaseTable,
+    phase_changes,
+)
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import PROJECT_FILE, Project
-from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.clip_labels import (
     ClipLabels,
     boundaries_csv,
@@ -31,31 +40,53 @@ from la2ds_cli.labels.inputs import (
 )
 from la2ds_cli.labels.vote import vote
 
-BACKUP = "phases-before.csv"
-"""In results/transfer: phases.csv as it was before labels by people were replaced."""
+LEAST_CONFIDENCE = 0.3
+"""Mean confidence of a clip's boundaries below which its labels are withheld from phases.csv.
+
+Measured on Penn Action, one and three labelled clips, raw poses and the base model: phases of golf
+swings and squats propagated to clips of the same action (224 labellings, 73 to 100 % of the frames
+right) and to clips of the other (224, all wrong). 3 % of the former lie below it. Of the latter
+95 % lie below it or lack a phase.
+"""
 
 
 @dataclass(frozen=True)
 class MergeResult:
-    """Ids of clips. written: those whose propagated phases are now in phases.csv. unchanged: those
-    whose labels by a person stayed. replaced: those whose labels by a person were replaced."""
+    """What became of phases.csv. Ids of clips: written, those whose propagated phases are now in
+    it; unchanged, those whose labels stayed, set by a person or propagated before; replaced, those
+    whose earlier propagated labels were replaced; withheld, those whose labels are degenerate.
+    changes: of its rows. backup: the file as it was, None where it did not change or is new."""
 
     written: list[str]
     unchanged: list[str]
     replaced: list[str]
+    withheld: list[str]
+    changes: list[PhaseChange]
+    backup: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "written": self.written,
+            "kept": self.unchanged,
+            "replaced": self.replaced,
+            "withheld": self.withheld,
+            "changes": [change.to_json() for change in self.changes],
+            "backup": self.backup and str(self.backup),
+        }
 
 
 @dataclass(frozen=True)
 class PropagationResult:
     """sources: ids of the labelled clips that were used. items: outcome for each clip, in order;
-    labelled clips only where they could not be used. clips: their new labels, by id. features,
-    run, reason: as of an alignment. references: how many reference clips the consensus has.
-    mirrored: clips compared as their mirror image. files: written, in order. merged: into
-    phases.csv, None = not asked for."""
+    labelled clips only where they could not be used. clips: their new labels, by id. withheld: id
+    -> why the labels are not fit for phases.csv. features, run, reason: as of an alignment.
+    references: how many reference clips the consensus has. mirrored: clips compared as their mirror
+    image. files: written, in order. merged: into phases.csv, None = not asked for."""
 
     sources: tuple[str, ...]
     items: tuple[ItemResult, ...]
     clips: dict[str, ClipLabels]
+    withheld: dict[str, str]
     features: str
     run: str
     reason: str
@@ -66,11 +97,6 @@ class PropagationResult:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the frames, as JSON."""
-        merged = self.merged and {
-            "written": self.merged.written,
-            "kept": self.merged.unchanged,
-            "replaced": self.merged.replaced,
-        }
         return {
             "sources": list(self.sources),
             "features": self.features,
@@ -79,9 +105,12 @@ class PropagationResult:
             "others": self.references,
             "mirrored": list(self.mirrored),
             "items": [item.to_json() for item in self.items],
-            "clips": [_clip_json(clip) for clip in self.clips.values()],
+            "clips": [
+                _clip_json(clip) | {"withheld": self.withheld.get(clip.video)}
+                for clip in self.clips.values()
+            ],
             "files": [str(file) for file in self.files],
-            "merged": merged,
+            "merged": self.merged and self.merged.to_json(),
         }
 
 
@@ -111,13 +140,14 @@ def propagate_labels(
 
     sources, targets: see inputs.choose_sources and choose_targets; a source is a target only where
     it is named as one, not as one of a group. Writes phases.csv, boundaries.csv and frames.csv into
-    `out` (results/transfer), and with `write` also into the project's phases.csv, where labels by a
-    person stay unless `overwrite`. Nothing is written if no clip got a phase. A clip that cannot be
-    used is an item of the result.
+    `out` (results/transfer), and with `write` also into the project's phases.csv: labels by people
+    always stay, labels that were propagated before stay unless `overwrite`, and degenerate ones
+    (see _why_withheld) are withheld. Nothing is written if no clip got a phase. A clip that cannot
+    be used is an item of the result.
 
-    Raises UserError if there is no labelled clip (exit 4), for a source without labels or with
-    overlapping ones (exit 5), an unknown one (exit 3), an unknown method or a project as `out`
-    (exit 2), and a run without a model (exit 4).
+    Raises UserError if there is no labelled clip, or with `overwrite` none but labelled ones to
+    write to (exit 4), for a source without labels or with overlapping ones (exit 5), an unknown one
+    (exit 3), an unknown method or a project as `out` (exit 2), and a run without a model (exit 4).
     """
     progress = progress or Progress()
     folder = out or project.results_dir("transfer")
@@ -129,15 +159,26 @@ def propagate_labels(
     phases = labelled_clips(project)
     source_ids = choose_sources(project, sources, phases)
     target_ids = choose_targets(project, targets, phases, without=source_ids)
+    if write and overwrite and target_ids and all(clip in phases for clip in target_ids):
+        raise UserError(
+            "labels by people are never replaced by propagated ones, and all clips of --to have "
+            "them",
+            hint="to label one anew, delete its rows from phases.csv first",
+            exit_code=ExitCode.UNUSABLE,
+        )
     inputs = load_inputs(project, source_ids, target_ids, phases, request, progress)
     items = list(inputs.problems)
     clips: dict[str, ClipLabels] = {}
+    withheld: dict[str, str] = {}
     progress.begin("propagating phases", len(inputs.targets))
     for clip in inputs.targets:
         labels = _labels_of(inputs, clip)
-        items.append(_item(inputs, clip, labels))
+        why = _why_withheld(inputs, labels) if labels is not None and labels.rows else ""
+        items.append(_item(inputs, clip, labels, why, write=write))
         if labels is not None and labels.rows:
             clips[clip] = labels
+        if why:
+            withheld[clip] = why
         if clip not in inputs.spans:
             inputs.alignments.forget(clip)
         progress.advance()
@@ -147,6 +188,7 @@ def propagate_labels(
         tuple(inputs.spans),
         tuple(items),
         clips,
+        withheld,
         features.kind,
         request.run,
         inputs.reason,
@@ -155,15 +197,11 @@ def propagate_labels(
     )
     if not clips:  # as by a mistyped clip: the tables of another time stay
         return result
-    result = replace(result, files=_write_tables(list(clips.values()), folder))
+    rows = _rows(result.sources, clips)
+    result = replace(result, files=_write_tables(list(clips.values()), rows, folder))
     if not write:
         return result
-    merged = merge_into_project(
-        project,
-        {clip.video: clip.phases for clip in clips.values()},
-        overwrite=overwrite,
-        never=result.sources,
-    )
+    merged = merge_into_project(project, rows, withheld, overwrite=overwrite)
     return replace(result, files=(*result.files, project.phases_path), merged=merged)
 
 
@@ -177,7 +215,35 @@ def _labels_of(inputs: PropagationInputs, clip: str) -> ClipLabels | None:
     return clip_labels(clip, pose, vote(propagated, len(pose)))
 
 
-def _item(inputs: PropagationInputs, clip: str, labels: ClipLabels | None) -> ItemResult:
+def _why_withheld(inputs: PropagationInputs, labels: ClipLabels) -> str:
+    """Why the labels of a clip are not fit for phases.csv, empty if they are: one phase over the
+    whole clip where the labelled clips have several, a phase missing that at least half of them
+    have, or boundaries whose mean confidence is below LEAST_CONFIDENCE."""
+    others = [{span.key for span in inputs.spans[s]} for s in inputs.spans if s != labels.video]
+    present = [phase.key for phase, _, _ in labels.rows]
+    expected = [
+        key for key in set().union(*others) if 2 * sum(key in o for o in others) >= len(others)
+    ]
+    missing = sorted(str(key) for key in expected if key not in present)
+    (first, start, end), *more = labels.rows
+    reasons = []
+    if missing and not more and (start, end) == (0, len(labels.pose)):
+        reasons.append(f"one phase, '{first.key}', over the whole clip")
+    for phase in missing:
+        why = labels.left_out.get(phase)
+        reasons.append(f"'{phase}' is missing" + (f" ({why})" if why else ""))
+    confidence = [row["confidence"] for row in boundary_rows(labels) if not row["cut"]]
+    if confidence and (mean := float(np.mean(confidence))) < LEAST_CONFIDENCE:
+        reasons.append(
+            f"its boundaries have a mean confidence of {mean:.2f}, below {LEAST_CONFIDENCE:g}"
+        )
+    return "; ".join(reasons)
+
+
+def _item(
+    inputs: PropagationInputs, clip: str, labels: ClipLabels | None, why: str, *, write: bool
+) -> ItemResult:
+    """why: the labels are withheld from phases.csv."""
     path, frames = inputs.paths[clip], len(inputs.poses[clip])
     if labels is None:
         message = "it is the only labelled clip, and no clip votes on its own labels"
@@ -186,15 +252,34 @@ def _item(inputs: PropagationInputs, clip: str, labels: ClipLabels | None) -> It
         message = "no phase has a counterpart in it"
         hint = "is it the same movement? look at it with la2ds align"
         return ItemResult(path, clip, "failed", frames, "L002", message, hint)
+    if why:
+        status = "skipped" if write else "degraded"
+        hint = "look at it with la2ds align, and label it by hand"
+        return ItemResult(path, clip, status, frames, "L004", f"not for phases.csv: {why}", hint)
     if labels.left_out:
         reasons = "; ".join(f"{phase}: {why}" for phase, why in labels.left_out.items())
         return ItemResult(path, clip, "degraded", frames, "L001", f"left out {reasons}")
     return ItemResult(path, clip, "ok", frames)
 
 
-def _write_tables(clips: Sequence[ClipLabels], folder: Path) -> tuple[Path, ...]:
+Rows = dict[str, list[PhaseRow]]
+"""Rows of phases.csv by clip."""
+
+
+def _rows(sources: Sequence[str], clips: Mapping[str, ClipLabels]) -> Rows:
+    """The new labels with their origin: the labelled clips that voted, and now."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = {}
+    for clip, labels in clips.items():
+        voted = " ".join(source for source in sources if source != clip)
+        origin = {ORIGIN_CLIPS: voted, ORIGIN_TIME: now}
+        rows[clip] = [PhaseRow(clip, phase, origin) for phase in labels.phases]
+    return rows
+
+
+def _write_tables(clips: Sequence[ClipLabels], rows: Rows, folder: Path) -> tuple[Path, ...]:
     files = {
-        "phases.csv": phases_text([(clip.video, phase) for clip in clips for phase in clip.phases]),
+        "phases.csv": PhaseTable(tuple(row for of in rows.values() for row in of)).text(),
         "boundaries.csv": boundaries_csv(clips),
         "frames.csv": frames_csv(clips),
     }
@@ -204,33 +289,29 @@ def _write_tables(clips: Sequence[ClipLabels], folder: Path) -> tuple[Path, ...]
 
 
 def merge_into_project(
-    project: Project,
-    propagated: Mapping[str, Sequence[Phase]],
-    *,
-    overwrite: bool,
-    never: Collection[str] = (),
+    project: Project, propagated: Rows, withheld: Mapping[str, str], *, overwrite: bool
 ) -> MergeResult:
-    """Write propagated phases (id -> phases) into phases.csv, in place of earlier ones.
+    """Write the propagated rows of clips that are not `withheld` into phases.csv.
 
-    Labels by a person stay, unless `overwrite`; those of the clips `never` stay in any case. With
-    `overwrite` the file as it was is stored as BACKUP. Raises UserError (exit 5) if another command
-    holds the project, or phases.csv cannot be read.
+    Labels by a person stay, and those that were propagated before stay unless `overwrite`; a copy
+    of the file as it was is kept. Raises UserError (exit 5) if another command holds the project,
+    or phases.csv cannot be read.
     """
     with project.lock():
-        path = project.phases_path
-        old = read_phases(path) if path.exists() else []
-        videos = {name: project.find(name) for name in dict(old)}
-        by_hand = set(project.phases())
-        unchanged = [v for v in propagated if v in by_hand and (not overwrite or v in never)]
-        written = [v for v in propagated if v not in unchanged and propagated[v]]
-        replaced = [v for v in written if v in by_hand]
-        if replaced:
-            artifact.write_bytes(project.results_dir("transfer") / BACKUP, path.read_bytes())
-        rows = [
-            (name, phase)
-            for name, phase in old
-            if (video := videos[name]) is None or video.id not in written
+        old = project.phase_table()
+        labelled = project.phases(propagated=True)
+        by_hand = project.phases()
+        fit = [clip for clip in propagated if clip not in withheld]
+        unchanged = [
+            clip for clip in fit if clip in by_hand or (clip in labelled and not overwrite)
         ]
-        rows += [(video, phase) for video in written for phase in propagated[video]]
-        artifact.write_text(path, phases_text(rows))
-    return MergeResult(written, unchanged, replaced)
+        written = [clip for clip in fit if clip not in unchanged]
+        ids = {row.video: project.find(row.video) for row in old.rows}
+        names = {name: video.id if video else name for name, video in ids.items()}
+        rows = [row for row in old.rows if names[row.video] not in written]
+        rows += [row for clip in written for row in propagated[clip]]
+        new = replace(old, rows=tuple(rows)) if written else old
+        changes = phase_changes(old, new, lambda name: names.get(name, name))
+        backup = project.write_phase_table(new) if changes else None
+    replaced = [clip for clip in written if clip in labelled]
+    return MergeResult(written, unchanged, replaced, list(withheld), changes, backup)

@@ -64,8 +64,29 @@ def test_write_tells_whose_labels_stayed(project: Project):
     assert "phases.csv: propagated phases of 5 clips, marked" in result.stdout
     assert "clips whose own labels stayed: clip1" in result.stdout
     text = project.phases_path.read_text()
-    assert text.startswith("video,start,end,phase,origin\n")
-    assert text.count(",carried") == 15
+    assert text.startswith("video,start,end,phase,origin,origin_clips,origin_time\n")
+    assert text.count(",carried,clip0,") == 15
+
+
+def test_write_shows_what_changes_and_where_the_file_as_it_was_lies(project: Project):
+    before = project.phases_path.read_bytes()
+    text = run(project, "--from", "clip0", "--to", "clip3", "--write").stdout
+    (line,) = [line for line in text.splitlines() if line.startswith("  clip3 ")]
+    starts = [p.start for p in project.phases(propagated=True)["clip3"]]
+    assert line == f"  clip3  + begin 0-{starts[1]}  + middle {starts[1]}-{starts[2]}  + end " + (
+        f"{starts[2]}-{40 + 3 * 3}"
+    )
+    copy = project.results_dir("phases") / "before-1.csv"
+    assert f"phases.csv as it was: {copy}" in text
+    assert copy.read_bytes() == before
+
+
+def test_overwrite_over_labels_by_people_ends_with_4(project: Project):
+    before = project.phases_path.read_bytes()
+    result = run(project, "--from", "clip0", "--to", "clip1", "--write", "--overwrite")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "labels by people are never replaced" in result.stderr
+    assert project.phases_path.read_bytes() == before
 
 
 def test_the_tables_go_where_the_user_wants(project: Project, tmp_path: Path):

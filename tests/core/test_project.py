@@ -11,8 +11,8 @@ import pytest
 
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video, slug, video_id
-from la2ds_cli.core.csv_tables import read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 

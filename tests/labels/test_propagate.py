@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,11 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.csv_tables import read_phases
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import read_phases
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.propagate import PropagationResult, propagate_labels
+from la2ds_cli.labels.propagate import LEAST_CONFIDENCE, PropagationResult, propagate_labels
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -95,8 +97,8 @@ def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
     assert [phase.name for phase in result.clips["late"].phases] == ["middle", "end"]
     assert result.clips["late"].phases[0].start == 0
     (item,) = result.items
-    assert (item.status, item.code) == ("degraded", "L001")
-    assert item.message.startswith("left out begin: ")
+    assert (item.status, item.code) == ("degraded", "L004")
+    assert item.message.startswith("not for phases.csv: 'begin' is missing (")
     rows = table(project, "boundaries.csv")
     assert [(row["after"], row["cut"]) for row in rows[:2]] == [("middle", "yes"), ("end", "")]
 
@@ -225,31 +227,108 @@ def test_write_adds_marked_rows_and_keeps_labels_by_people(tmp_path: Path):
     assert both["clip4"] == result.clips["clip4"].phases
 
 
-def test_writing_again_replaces_what_was_propagated(project: Project):
-    propagate(project, write=True)
-    once = project.phases_path.read_text()
-    propagate(project, write=True)
-    assert project.phases_path.read_text() == once
-
-
-def test_overwrite_replaces_labels_by_people_and_keeps_a_copy(tmp_path: Path):
+def test_every_row_says_who_set_it_from_which_clips_and_when(tmp_path: Path):
     project = swings(tmp_path, labelled=2)
+    propagate(project, ["labelled"], ["clip3"], write=True)
+    with project.phases_path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["origin"] for row in rows] == ["person"] * 6 + ["carried"] * 3
+    assert {row["origin_clips"] for row in rows[:6]} == {""}
+    for row in rows[6:]:
+        assert row["origin_clips"] == "clip0 clip1"
+        age = datetime.now(UTC) - datetime.fromisoformat(row["origin_time"])
+        assert 0 <= age.total_seconds() < 600
+    assert set(project.phases()) == {"clip0", "clip1"}
+
+
+def test_what_was_propagated_before_stays_without_overwrite(tmp_path: Path):
+    project = swings(tmp_path, labelled=2)
+    write_text(project.phases_path, project.phases_path.read_text().replace("clip1", "gone"))
+    text = f"{HEADER},origin\nclip3,0,7,mine,carried\n"
+    by_hand = "".join(f"{line},\n" for line in project.phases_path.read_text().splitlines()[1:])
+    write_text(project.phases_path, text + by_hand)
     before = project.phases_path.read_bytes()
-    result = propagate(project, targets=["all", "clip0"], write=True, overwrite=True)
-    assert result.merged is not None
-    assert result.merged.replaced == ["clip1"]
-    assert list(project.phases()) == ["clip0"]
-    assert all(phase.propagated for phase in project.phases(propagated=True)["clip1"])
-    assert (project.results_dir("transfer") / "phases-before.csv").read_bytes() == before
+    kept = propagate(project, targets=["clip3"], write=True).merged
+    assert kept is not None
+    assert (kept.written, kept.unchanged, kept.changes) == ([], ["clip3"], [])
+    assert project.phases_path.read_bytes() == before
+
+    merged = propagate(project, targets=["clip3"], write=True, overwrite=True).merged
+    assert merged is not None
+    assert (merged.written, merged.replaced) == (["clip3"], ["clip3"])
+    kinds = [(change.kind, (change.after or change.before).name) for change in merged.changes]
+    assert sorted(kinds) == [
+        *(("added", "begin"), ("added", "end"), ("added", "middle"), ("removed", "mine"))
+    ]
+    assert merged.backup is not None
+    assert merged.backup.read_bytes() == before
+    assert "gone" in project.phases_path.read_text()  # rows of no clip of the project stay
 
 
-def test_labels_of_source_clips_are_never_overwritten(tmp_path: Path):
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_labels_by_people_are_never_replaced(tmp_path: Path, overwrite: bool):
     project = swings(tmp_path, labelled=2)
     by_hand = project.phases()
-    result = propagate(project, ["labelled"], ["clip0", "clip1"], write=True, overwrite=True)
+    result = propagate(
+        project, targets=["clip0", "clip1", "clip2"], write=True, overwrite=overwrite
+    )
     assert result.merged is not None
-    assert result.merged.unchanged == ["clip0", "clip1"]
-    assert project.phases(propagated=True) == by_hand
+    assert result.merged.unchanged == ["clip1"]
+    assert result.merged.written == ["clip2"]
+    assert project.phases() == by_hand
+
+
+def test_overwrite_of_nothing_but_labels_by_people_is_refused(tmp_path: Path):
+    project = swings(tmp_path, labelled=2)
+    before = project.phases_path.read_bytes()
+    with pytest.raises(UserError, match="labels by people are never replaced") as refused:
+        propagate(project, targets=["clip1"], write=True, overwrite=True)
+    assert refused.value.exit_code == ExitCode.UNUSABLE
+    assert project.phases_path.read_bytes() == before
+
+
+def test_one_phase_over_the_whole_clip_is_withheld(project: Project):
+    """clip0 has two phases, the second in its last two frames; early ends long before that."""
+    write_text(project.phases_path, f"{HEADER}\nclip0,0,38,begin\nclip0,38,40,stop\n")
+    add_sequence(project, "early", sequence(warped_phase(30, 9, 0.0, 0.6), fps=25.0))
+    before = project.phases_path.read_bytes()
+    result = propagate(project, targets=["early"], write=True)
+    assert [phase.name for phase in result.clips["early"].phases] == ["begin"]
+    (item,) = result.items
+    assert (item.status, item.code) == ("skipped", "L004")
+    assert "one phase, 'begin', over the whole clip" in item.message
+    assert "'stop' is missing" in item.message
+    assert result.merged is not None
+    assert (result.merged.withheld, result.merged.written) == (["early"], [])
+    assert project.phases_path.read_bytes() == before
+    assert table(project, "phases.csv")[0]["video"] == "early"  # of results/transfer
+
+
+def test_boundaries_of_low_confidence_are_withheld(project: Project):
+    """The joints of one clip are noise, so nothing in it is the movement."""
+    assert LEAST_CONFIDENCE == 0.3
+    pose = sequence(clip_phase(4))
+    noise = np.random.default_rng(0).normal(0, 300, pose.xy.shape)
+    add_sequence(project, "noise", replace(pose, xy=noise))
+    result = propagate(project, targets=["noise", "clip2"], write=True)
+    items = {item.video: item for item in result.items}
+    assert "mean confidence of 0." in items["noise"].message
+    assert items["noise"].status == "skipped"
+    assert items["clip2"].status == "ok"
+    assert "noise" not in project.phases(propagated=True)
+    assert result.to_json()["clips"][0]["withheld"] == result.withheld["noise"]
+
+
+def test_a_phase_that_most_labelled_clips_lack_is_no_reason_to_withhold(tmp_path: Path):
+    project = swings(tmp_path, labelled=3)
+    first = true_starts(clip_phase(0))[0]
+    text = project.phases_path.read_text()
+    text = text.replace(f"clip0,0,{first},begin", f"clip0,0,3,waggle\nclip0,3,{first},begin")
+    write_text(project.phases_path, text)
+    result = propagate(project, ["labelled"], ["clip5"], write=True)
+    assert "waggle" in result.clips["clip5"].left_out
+    assert (result.items[0].status, result.items[0].code) == ("degraded", "L001")
+    assert "clip5" in project.phases(propagated=True)
 
 
 def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):

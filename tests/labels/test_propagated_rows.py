@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.csv_tables import phases_text, read_phases
+from la2ds_cli.core.phase_table import (
+    PhaseRow,
+    PhaseTable,
+    phase_changes,
+    read_phase_table,
+    read_phases,
+)
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.evaluate import evaluate
@@ -35,14 +41,57 @@ def test_propagated_phases_are_left_out_unless_asked_for(project: Project):
     }
 
 
-def test_rows_come_back_as_they_were_written(project: Project):
-    rows = read_phases(project.phases_path)
-    assert phases_text(rows) == MIXED.replace("Carried", "carried")
+def test_rows_come_back_as_they_were_written_and_an_empty_origin_is_a_person(project: Project):
+    text = read_phase_table(project.phases_path).text()
+    assert text == MIXED.replace("Carried", "carried").replace("down,\n", "down,person\n")
+
+
+def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: Project):
+    text = (
+        "note,video,start,end,phase,origin,coach\nlate,a,0,5,down,person,Jo\n,b,1,9,up,carried,\n"
+    )
+    project.phases_path.write_text(text)
+    table = read_phase_table(project.phases_path)
+    assert table.text() == text
+    merge_phases(project, {"b": [Phase(2, 8, "up")]})
+    assert project.phases_path.read_text().splitlines() == [
+        "note,video,start,end,phase,origin,coach",
+        "late,a,0,5,down,person,Jo",
+        ",b,2,8,up,person,",
+    ]
 
 
 def test_the_column_is_left_out_where_all_is_by_hand():
-    text = phases_text([("a", Phase(0, 5, "down"))])
+    text = PhaseTable((PhaseRow("a", Phase(0, 5, "down")),)).text()
     assert text == "video,start,end,phase\na,0,5,down\n"
+
+
+def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Project):
+    table = read_phase_table(project.phases_path)
+    first = project.write_phase_table(table)
+    assert first == project.results_dir("phases") / "before-1.csv"
+    assert first.read_text() == MIXED
+    assert project.write_phase_table(table) is None
+    again = project.write_phase_table(PhaseTable(table.rows[:1], table.columns))
+    assert again == project.results_dir("phases") / "before-2.csv"
+    assert again.read_text() == table.text()
+    project.phases_path.unlink()
+    assert project.write_phase_table(table) is None
+
+
+def test_changes_of_a_table_by_clip_and_time():
+    def table(*rows: tuple[str, int, int, str]) -> PhaseTable:
+        return PhaseTable(tuple(PhaseRow(v, Phase(s, e, name)) for v, s, e, name in rows))
+
+    old = table(("a.mp4", 0, 5, "down"), ("a.mp4", 5, 9, "up"), ("b", 0, 4, "down"))
+    new = table(("a", 0, 6, "down"), ("a", 6, 9, "hold"), ("b", 0, 4, "down"), ("b", 6, 9, "down"))
+    changes = phase_changes(old, new, lambda name: name.removesuffix(".mp4"))
+    assert [change.to_json() for change in changes] == [
+        {"video": "a", "change": "changed", "phase": "down", "before": [0, 5], "after": [0, 6]},
+        {"video": "a", "change": "removed", "phase": "up", "before": [5, 9], "after": None},
+        {"video": "a", "change": "added", "phase": "hold", "before": None, "after": [6, 9]},
+        {"video": "b", "change": "added", "phase": "down", "before": None, "after": [6, 9]},
+    ]
 
 
 def test_importing_labels_of_one_clip_keeps_the_mark_of_another(project: Project):
@@ -56,9 +105,10 @@ def test_importing_labels_of_one_clip_keeps_the_mark_of_another(project: Project
 def test_evaluation_does_not_take_propagated_labels_for_truth(tmp_path: Path):
     project = six_clips(tmp_path)
     rows = [
-        (name, Phase(p.start, p.end, p.name, True)) for name, p in read_phases(project.phases_path)
+        PhaseRow(name, Phase(p.start, p.end, p.name, True))
+        for name, p in read_phases(project.phases_path)
     ]
-    project.phases_path.write_text(phases_text(rows))
+    project.phases_path.write_text(PhaseTable(tuple(rows)).text())
     result = evaluate(project, config=project.config(), features=["raw_pose"])
     assert result["events"] != "phases"
     assert result["labelled_clips"] == 0

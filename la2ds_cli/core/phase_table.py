@@ -1,0 +1,178 @@
+"""phases.csv: named spans of frames, who set each of them, and what a change does to the file.
+
+Reading and writing again keeps every column, also those that la2ds does not know.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.types import Phase
+
+PHASE_COLUMNS = ("video", "start", "end", "phase")
+ORIGIN = "origin"  # optional: PERSON or PROPAGATED; empty, or without the column: a person
+PERSON, PROPAGATED = "person", "carried"
+ORIGIN_CLIPS = "origin_clips"  # of propagated rows: ids of the labelled clips, a space between two
+ORIGIN_TIME = "origin_time"  # of propagated rows: when they were written, UTC, ISO 8601
+_HINT = "columns: video,start,end,phase (frame numbers, end exclusive)"
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """video: as it is written, an id, a file name or its stem. other: text of further columns."""
+
+    video: str
+    phase: Phase
+    other: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PhaseTable:
+    """The rows in file order. columns: of the file, in its order."""
+
+    rows: tuple[PhaseRow, ...] = ()
+    columns: tuple[str, ...] = PHASE_COLUMNS
+
+    def text(self) -> str:
+        """The table as CSV. Columns that only rows know follow those of the file; with a column
+        `origin` every row says who set it."""
+        extra = [name for row in self.rows for name in row.other]
+        if any(row.phase.propagated for row in self.rows):
+            extra.insert(0, ORIGIN)
+        columns = tuple(dict.fromkeys((*self.columns, *extra)))
+        return table_text(columns, ([_cell(row, name) for name in columns] for row in self.rows))
+
+
+def _cell(row: PhaseRow, column: str) -> str | int:
+    phase = row.phase
+    if column == ORIGIN:
+        return PROPAGATED if phase.propagated else row.other.get(ORIGIN, "").strip() or PERSON
+    known = {"video": row.video, "start": phase.start, "end": phase.end, "phase": phase.name}
+    return known[column] if column in known else row.other.get(column, "")
+
+
+def read_phase_table(path: Path) -> PhaseTable:
+    """The file with all its columns; an empty table where there is no file or nothing in it.
+
+    Raises UserError (exit 5) that names an unreadable row.
+    """
+    columns: list[str] = []
+    rows = read_rows(path, _parse, _HINT, columns.extend) if path.exists() else []
+    return PhaseTable(tuple(rows), tuple(columns) or PHASE_COLUMNS)
+
+
+def read_phases(path: Path) -> list[tuple[str, Phase]]:
+    """Rows of a `video,start,end,phase[,origin]` CSV (frames, end exclusive), names as written."""
+    return [(row.video, row.phase) for row in read_rows(path, _parse, _HINT)]
+
+
+def _parse(cells: dict[str, str]) -> PhaseRow:
+    propagated = cells.get(ORIGIN, "").strip().lower() == PROPAGATED
+    phase = Phase(_frame(cells, "start"), _frame(cells, "end"), cells["phase"], propagated)
+    if not 0 <= phase.start < phase.end:
+        raise ValueError(f"start {phase.start} must lie before end {phase.end}")
+    other = {name: text for name, text in cells.items() if name not in PHASE_COLUMNS}
+    return PhaseRow(cells["video"], phase, other)
+
+
+def _frame(cells: dict[str, str], column: str) -> int:
+    try:
+        return int(cells[column])
+    except ValueError:
+        raise ValueError(f"{column} is '{cells[column]}', not a frame number") from None
+
+
+# --- changes of the file ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PhaseChange:
+    """A row that is added (`before` is None), removed (`after` is None) or changed. video: id, or
+    the name as written where no clip has it."""
+
+    video: str
+    before: Phase | None
+    after: Phase | None
+
+    @property
+    def kind(self) -> str:
+        if self.before is None:
+            return "added"
+        return "removed" if self.after is None else "changed"
+
+    def to_json(self) -> dict[str, Any]:
+        """Frames as [start, end]."""
+        either = self.after or self.before
+        sides = {"before": self.before, "after": self.after}
+        return {
+            "video": self.video,
+            "change": self.kind,
+            "phase": either.name if either else "",
+            **{name: phase and [phase.start, phase.end] for name, phase in sides.items()},
+        }
+
+
+def phase_changes(
+    old: PhaseTable, new: PhaseTable, clip: Callable[[str], str]
+) -> list[PhaseChange]:
+    """What becomes of the rows, by clip and time. clip: name as written -> id.
+
+    The k-th time of a phase in a clip is compared with its k-th time.
+    """
+    before, after = _by_key(old.rows, clip), _by_key(new.rows, clip)
+    changes = [
+        PhaseChange(key[0], before.get(key), after.get(key))
+        for key in dict.fromkeys((*before, *after))
+        if before.get(key) != after.get(key)
+    ]
+    order = {video: n for n, video in enumerate(dict.fromkeys(c.video for c in changes))}
+    return sorted(changes, key=lambda c: (order[c.video], _start(c.after or c.before)))
+
+
+def _by_key(
+    rows: Iterable[PhaseRow], clip: Callable[[str], str]
+) -> dict[tuple[str, str, int], Phase]:
+    """(clip, phase, which time it comes) -> the phase."""
+    times: Counter[tuple[str, str]] = Counter()
+    phases = {}
+    for row in sorted(rows, key=lambda row: row.phase.start):
+        name = (clip(row.video), row.phase.name)
+        times[name] += 1
+        phases[*name, times[name]] = row.phase
+    return phases
+
+
+def _start(phase: Phase | None) -> int:
+    return phase.start if phase else 0
+
+
+def write_phase_table(path: Path, table: PhaseTable, backups: Path) -> Path | None:
+    """Write the table, after the file as it was is copied into the folder `backups` as
+    `before-N.csv`; the copy. None where there was no file, or where nothing changes.
+
+    Raises UserError (exit 7) if either cannot be written.
+    """
+    content = table.text().encode()
+    old = path.read_bytes() if path.exists() else None
+    if old == content:
+        return None
+    copy = None if old is None else _back_up(old, backups)
+    artifact.write_bytes(path, content)
+    return copy
+
+
+def _back_up(content: bytes, folder: Path) -> Path:
+    numbers = [
+        int(number)
+        for path in folder.glob("before-*.csv")
+        if (number := path.stem.removeprefix("before-")).isdecimal()
+    ]
+    copy = folder / f"before-{max(numbers, default=0) + 1}.csv"
+    artifact.write_bytes(copy, content)
+    return copy
