@@ -35,7 +35,13 @@ from la2ds_cli.alignment.consensus import (
     path_through,
 )
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.gaps import CLEAR, SharedRows, all_rows, shared_rows
+from la2ds_cli.alignment.gaps import (
+    CLEAR,
+    SharedRows,
+    all_rows,
+    frames_of_like_tempo,
+    shared_rows,
+)
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import is_monotone, smooth_match, speed_ratio
 from la2ds_cli.alignment.request import (
@@ -300,8 +306,9 @@ def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> 
     if not settings.gaps or settings.method != "dtw":
         return all_rows(len(a.movement), len(b.movement))
     rates = a.rate, b.rate
-    by_movement = shared_rows(a.movement, b.movement, rates)
-    return by_movement.common(shared_rows(a.raw, b.raw, rates, CLEAR))
+    most = frames_of_like_tempo((len(a.movement), len(b.movement)), rates, (a.tempo, b.tempo))
+    by_movement = shared_rows(a.movement, b.movement, rates, most=most)
+    return by_movement.common(shared_rows(a.raw, b.raw, rates, CLEAR, most))
 
 
 def _match(

@@ -18,7 +18,7 @@ from la2ds_cli.embedding.trained import run_spread
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.pose_features import mirror, movement, raw_pose
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.features.tempo import DIFFERENT, paced_movement, tempo_range
+from la2ds_cli.features.tempo import DIFFERENT, paced_movement, peak_speed, tempo_range
 
 # Symmetric movements are as near to their mirror image by chance, and a mirrored B is shown
 # flipped: its mirror image must be nearer than this share of the distance as filmed.
@@ -29,17 +29,18 @@ MOVEMENT_SPREAD = 1.5  # what Embedder.spread is for paced_movement, whose own u
 @dataclass(frozen=True)
 class JointFeatures:
     """Features of a clip's joints, as filmed or mirrored. movement: (T, 8K), see pose_feature;
-    raw: (T, F) raw poses; rate: frames per second."""
+    raw: (T, F) raw poses; rate: frames per second; tempo: `peak_speed`."""
 
     movement: FloatArray
     raw: FloatArray
     rate: float
+    tempo: float
 
 
 def joint_features(pose: PoseSequence, movement: FloatArray, *, mirrored: bool) -> JointFeatures:
     """Features of the joints of a clip whose `movement`, as filmed or mirrored, is known."""
     raw = raw_pose(mirror(pose) if mirrored else pose)
-    return JointFeatures(movement, raw, common_rate([pose]))
+    return JointFeatures(movement, raw, common_rate([pose]), peak_speed(pose))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the secon
 MAX_FRAMES = 1500  # longer clips are thinned: a table of warping costs grows with their product
 
 
-def thinned(length: int) -> IntArray:
-    """Rows (n,) int64 of a clip for a table of warping costs: at most MAX_FRAMES evenly spaced
-    ones, the first and the last among them."""
-    return np.rint(np.linspace(0, length - 1, min(length, MAX_FRAMES))).astype(np.int64)
+def thinned(length: int, most: int | None = None) -> IntArray:
+    """Rows (n,) int64 of a clip for a table of warping costs: at most `most`, and MAX_FRAMES,
+    evenly spaced ones, the first and the last among them."""
+    rows = min(length, MAX_FRAMES, length if most is None else most)
+    return np.rint(np.linspace(0, length - 1, rows)).astype(np.int64)
 
 
 def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:

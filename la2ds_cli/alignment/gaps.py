@@ -19,6 +19,7 @@ from numba import njit
 from la2ds_cli.alignment.distance import squared_distance, thinned
 from la2ds_cli.alignment.methods.dtw import LEAST_COST
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.features.tempo import DIFFERENT, LEAST_FRAMES
 
 LEAST = (2.5, 12.0)
 """Cost of a frame of a gap, and of opening one, in median squared nearest-neighbour distances: some
@@ -73,15 +74,20 @@ def all_rows(length_a: int, length_b: int) -> SharedRows:
 
 
 def shared_rows(
-    a: FloatArray, b: FloatArray, rates: tuple[float, float], price: tuple[float, float] = LEAST
+    a: FloatArray,
+    b: FloatArray,
+    rates: tuple[float, float],
+    price: tuple[float, float] = LEAST,
+    most: tuple[int | None, int | None] = (None, None),
 ) -> SharedRows:
     """All rows of a (N, D) and b (M, D) but those of gaps of at least SHORTEST inside them; all
     where none would be left of one.
 
     Meant for features of the joints: distances of embeddings are so uneven that gaps seem to be
-    where people merely differ. rates: frames per second of A and of B. price: LEAST or CLEAR.
+    where people merely differ. rates: frames per second of A and of B. price: LEAST or CLEAR. most:
+    how many frames of each are looked at, None = all (frames_of_like_tempo).
     """
-    thin = [thinned(len(a)), thinned(len(b))]
+    thin = [thinned(len(a), most[0]), thinned(len(b), most[1])]
     cost = squared_distance(a[thin[0]], b[thin[1]])
     # The median, since a long gap would raise the mean, and so its own price.
     unit = float(np.median(cost.min(axis=1)) + np.median(cost.min(axis=0))) / 2
@@ -99,6 +105,25 @@ def shared_rows(
     if not len(shared[0]) or not len(shared[1]):  # two clips that have nothing in common
         return all_rows(len(a), len(b))
     return SharedRows(shared[0], shared[1], len(a), len(b))
+
+
+def frames_of_like_tempo(
+    lengths: tuple[int, int], rates: tuple[float, float], tempos: tuple[float, float]
+) -> tuple[int, int]:
+    """How many frames of A and of B to look at, so that both move about as far from one to the
+    next; all of them where the clips differ by no more than DIFFERENT, or one does not move.
+
+    Slow motion has many frames for one of real speed, and most of them lie between two of that:
+    each a little unlike, together as unlike as a gap.
+    """
+    if min(tempos) <= 0:
+        return lengths
+    frames = [rate / tempo for rate, tempo in zip(rates, tempos, strict=True)]
+    most = []
+    for length, own, other in zip(lengths, frames, reversed(frames), strict=True):
+        share = other / own if own > DIFFERENT * other else 1.0
+        most.append(min(length, max(LEAST_FRAMES, round(share * length))))
+    return most[0], most[1]
 
 
 def _left_out(

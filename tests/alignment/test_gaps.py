@@ -11,7 +11,13 @@ import pytest
 
 from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.gaps import SharedRows, _left_out, path_with_gaps, shared_rows
+from la2ds_cli.alignment.gaps import (
+    SharedRows,
+    _left_out,
+    frames_of_like_tempo,
+    path_with_gaps,
+    shared_rows,
+)
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import _unmatched_cost
 from la2ds_cli.alignment.request import AlignRequest
@@ -55,6 +61,29 @@ def test_each_clip_has_a_frame_rate_of_its_own() -> None:
     a, b = walks(5)
     assert (len(rows_of(a, b, (10.0, 15.0)).a), len(rows_of(a, b, (20.0, 15.0)).a)) == (60, 65)
     assert (len(rows_of(b, a, (15.0, 10.0)).b), len(rows_of(b, a, (15.0, 20.0)).b)) == (60, 65)
+
+
+def test_slow_motion_is_looked_at_in_as_many_frames_as_real_speed() -> None:
+    # 30 and 60 frames a second; A moves a quarter as far in a second: 8 times as many frames.
+    assert frames_of_like_tempo((400, 100), (60.0, 30.0), (1.0, 4.0)) == (50, 100)
+    assert frames_of_like_tempo((100, 400), (30.0, 60.0), (4.0, 1.0)) == (100, 50)
+    assert frames_of_like_tempo((80, 100), (60.0, 30.0), (1.0, 4.0)) == (24, 100)
+    assert frames_of_like_tempo((12, 100), (60.0, 30.0), (1.0, 4.0)) == (12, 100)
+    assert frames_of_like_tempo((400, 100), (30.0, 30.0), (1.0, 1.4)) == (400, 100)
+    assert frames_of_like_tempo((400, 100), (60.0, 30.0), (0.0, 4.0)) == (400, 100)
+
+
+def test_frames_between_those_of_real_speed_are_no_gap() -> None:
+    """A frame of noise on the joints of a movement seen at 8 times as many frames a second: a gap
+    is found where all frames are looked at, and none where the tempos are alike."""
+    random = np.random.default_rng(3)
+    fast = np.cumsum(random.normal(size=(40, 6)) * np.linspace(0.2, 3, 40)[:, None], axis=0)
+    slow = np.stack([np.interp(np.arange(320) / 8, np.arange(40), x) for x in fast.T], axis=1)
+    slow += 0.3 * random.normal(size=slow.shape)
+    everything = shared_rows(slow, fast, (240.0, 30.0))
+    alike = shared_rows(slow, fast, (240.0, 30.0), most=(40, 40))
+    assert len(everything.a) < 320
+    assert (len(alike.a), len(alike.b)) == (320, 40)
 
 
 @pytest.mark.parametrize(("met", "goes"), [(9, True), (10, False)])
