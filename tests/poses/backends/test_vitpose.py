@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def theirs(network: Any, processor: Any, image: np.ndarray, boxes: np.ndarray) -
 
 
 def test_a_missing_package_is_explained(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
+    monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UserError, match="transformers is not installed") as caught:
         resolve_backend(f"vitpose:{tmp_path}", "cpu")
     assert (caught.value.exit_code, caught.value.hint) == (ExitCode.ENVIRONMENT, INSTALL)
