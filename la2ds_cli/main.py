@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -54,7 +55,8 @@ class Commands(TyperGroup):
             console.error(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            console.warn("\ninterrupted; run the same command again to go on")
+            console.warn("")
+            console.warn("interrupted; run the same command again to go on")
             raise typer.Exit(ExitCode.INTERRUPTED) from error
         except BrokenPipeError as error:
             # The reader (`| head`) has seen enough; nothing more may be flushed at exit.
@@ -144,4 +146,7 @@ def main() -> None:
     # OpenMP threads spin while they wait for each other. Where other programs want the cores, too,
     # that made pose extraction 18 times slower than sleeping; read when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):  # whatever their encoding, a name does not end the run
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="la2ds")

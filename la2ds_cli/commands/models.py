@@ -175,12 +175,14 @@ def _show_rows(console: Console, rows: list[WeightRow], folder: Path) -> None:
             for row in rows
         ],
     )
-    console.line(f"\nfiles, in {folder} unless another path is given")
+    console.line()
+    console.line(f"files, in {folder} unless another path is given")
     elsewhere = {row.name: row.path for row in rows if row.path and row.path.parent != folder}
     width = max(len(row.name) for row in rows)
     for row in rows:
         console.line(f"{row.name:<{width}}  {elsewhere.get(row.name, row.file)}")
-    console.line("\ntrained on")
+    console.line()
+    console.line("trained on")
     for data in dict.fromkeys(row.trained_on for row in rows):
         console.line(f"  {data}:")
         _wrapped(console, "", ", ".join(row.name for row in rows if row.trained_on == data), 4)

@@ -63,7 +63,8 @@ class ArtifactError(Exception):
 
 
 def _canonical(data: Any) -> str:
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return encoded(text).decode()
 
 
 def file_digest(path: Path) -> str:
@@ -85,6 +86,15 @@ def cannot_write(path: Path, error: OSError) -> UserError:
         hint="free some space or choose a folder you may write to, then run the same command "
         "again; finished items are kept",
         exit_code=ExitCode.STORAGE,
+    )
+
+
+def cannot_read(path: Path, error: OSError) -> UserError:
+    """The UserError (exit 3) for a path that the operating system refuses to read."""
+    return UserError(
+        f"cannot read {path}: {error.strerror or error}",
+        hint="check that it is a file and that you may read it",
+        exit_code=ExitCode.UNREADABLE,
     )
 
 
@@ -124,9 +134,15 @@ def write_bytes(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def encoded(text: str) -> bytes:
+    """UTF-8. Bytes of a file name that are no UTF-8, which Python holds as lone surrogates, become
+    their escapes, such as `\\udce9`: JSON reads these back as the same name."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_text(path: Path, text: str) -> None:
-    """write_bytes for UTF-8 text."""
-    write_bytes(path, text.encode())
+    """write_bytes for text, `encoded`."""
+    write_bytes(path, encoded(text))
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -13,17 +13,34 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
+
+
+def check_id(name: str) -> None:
+    """Raise ValueError for an id that cannot be the name of a file: ids name the files of a project
+    and stand in the names of results, so that one with a separator would lead out of it."""
+    plain = name.isprintable() and not re.search(r'[/\\:*?"<>|]', name)
+    if not name or not plain or name.startswith("."):
+        raise ValueError(
+            f"the id {name!a} is not one: write letters, digits and hyphens, without separators "
+            "and not beginning with a dot"
+        )
+    if len(name.encode()) > _ID_BYTES:
+        raise ValueError(f"the id {name[:20]!a}... is longer than {_ID_BYTES} bytes")
+
+
+_ID_BYTES = 120  # two ids and a few letters make the name of a result, of at most 255 bytes
 
 
 @dataclass(frozen=True)
 class Video:
     """One row of videos.csv.
 
-    path: the source file (a video or a label file), absolute, or relative to the project.
-    sha256: digest of the source. frames, fps, width, height: of the extracted sequence, 0 =
-    unknown. split: `train`, `test` or empty (= used for both). group: performer or session.
-    person: number of the person in the video, 1 = its subject. options: how the file is read, as
-    written by ClipOptions.to_text, empty = the defaults.
+    id: names its files; ValueError as `check_id`. path: the source file (a video or a label file),
+    absolute, or relative to the project. sha256: digest of the source. frames, fps, width, height:
+    of the extracted sequence, 0 = unknown. split: `train`, `test` or empty (= used for both).
+    group: performer or session. person: number of the person in the video, 1 = its subject.
+    options: how the file is read, as written by ClipOptions.to_text, empty = the defaults.
     """
 
     id: str
@@ -37,6 +54,9 @@ class Video:
     group: str = ""
     person: int = 1
     options: str = ""
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
 
     @property
     def name(self) -> str:
@@ -62,6 +82,7 @@ SPLITS = ("train", "test")
 VIDEO_COLUMNS = tuple(field.name for field in fields(Video))
 _NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
 _TYPES = {field.name: str(field.type) for field in fields(Video)}
+_LARGEST = {"frames": 10**9, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
 
 
 def check_columns(columns: Collection[str]) -> None:
@@ -69,6 +90,8 @@ def check_columns(columns: Collection[str]) -> None:
 
     Other columns belong to the user and are not read.
     """
+    if not columns:
+        raise ValueError("it is empty, without even the names of its columns")
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(columns) == 1 and sign in next(iter(columns)):  # as written by some spreadsheets
             raise ValueError(f"its fields are separated by {name}, not by commas")
@@ -100,16 +123,40 @@ def _value(column: str, text: str) -> Any:
         if near:  # any other name is a split that la2ds does not use
             raise ValueError(f"split is '{text}', write '{near[0]}'")
     kind = _TYPES[column]
+    if "\0" in text:
+        raise ValueError(f"{column} holds the character 0")
+    if column == "path":
+        return path_of_cell(text)
+    if column == "options":
+        _check_options(text)
     if kind == "str":
         return text
     try:
         value = int(text) if kind == "int" else float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value < math.inf:
+    if not 0 <= value <= _LARGEST[column]:
         expected = "a whole number" if kind == "int" else "a number"
-        raise ValueError(f"{column} is '{text}', not {expected} of at least 0")
+        limit = f"most {_LARGEST[column]:,}" if value > 0 else "least 0"
+        raise ValueError(f"{column} is {text[:40]!r}, not {expected} of at {limit}")
     return value
+
+
+def _check_options(text: str) -> None:
+    try:
+        ClipOptions.from_text(text)
+    except (UserError, ValueError) as error:
+        raise ValueError(f"options are {text[:40]!a}: {error}") from None
+
+
+def row_of(video: Video) -> dict[str, str]:
+    """The row of a clip in videos.csv, column -> text. Inverse of `video_of`, which is checked:
+    raises ValueError that names the column for a value that could not be read again."""
+    row = {name: str(getattr(video, name)) for name in VIDEO_COLUMNS}
+    row["path"] = cell_of_path(video.path)
+    if video_of(row) != video:
+        raise ValueError("its values would be read as others")
+    return row
 
 
 # --- ids: readable, and independent of where the project is --------------------------------------

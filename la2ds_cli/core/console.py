@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from la2ds_cli.core.config import RenamedSetting
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.untrusted_text import UNSAFE, printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _LISTED = 40  # a longer batch lists only the items with a problem
 _STYLES = {"ok": "green", "cached": "dim", "degraded": "yellow", "skipped": "red", "failed": "red"}
+
+
+def _indented(text: str) -> str:
+    """`printable`, but line feeds stay, and what follows them is indented: nothing that stands in
+    a name can pass for a line of its own."""
+    first, *rest = map(printable, text.split("\n"))
+    return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in rest)])
 
 
 def _rich(*, stderr: bool) -> RichConsole:
@@ -44,15 +52,15 @@ def error(problem: UserError) -> None:
     console = _rich(stderr=True)
     code = f" ({problem.code})" if problem.code else ""
     console.print("error:", style="bold red", end=" ")
-    console.print(f"{problem.message}{code}")
+    console.print(f"{printable(problem.message)}{code}")
     if problem.hint:
         console.print("hint:", style="bold", end=" ")
-        console.print(problem.hint)
+        console.print(_indented(problem.hint))
 
 
 def warn(text: str) -> None:
     """Print one line on stderr, even with --quiet."""
-    _rich(stderr=True).print(text)
+    _rich(stderr=True).print(printable(text))
 
 
 def to_plain(value: Any) -> Any:
@@ -111,7 +119,7 @@ class Console:
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of the result on stdout, unless --json."""
         if not self.as_json:
-            _rich(stderr=False).print(text, style=style)
+            _rich(stderr=False).print(printable(text), style=style)
 
     def rendered(self, content: RenderableType) -> None:
         """A rich renderable on stdout, unless --json; 110 columns wide in a pipe."""
@@ -127,7 +135,7 @@ class Console:
             return
         from rich.cells import cell_len
 
-        cells = [[str(cell) for cell in row] for row in (header, *rows)]
+        cells = [[printable(str(cell)) for cell in row] for row in (header, *rows)]
         width = [max(cell_len(row[c]) for row in cells) for c in range(len(header))]
         for number, row in enumerate(cells):
             padded = [cell + " " * (w - cell_len(cell)) for cell, w in zip(row, width, strict=True)]
@@ -151,7 +159,10 @@ class Console:
         """The JSON document of a command, only with --json."""
         if self.as_json:
             content = {"schema_version": SCHEMA_VERSION, "command": command, **to_plain(data)}
-            sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            lines = json.dumps(content, indent=2, ensure_ascii=False).split("\n")
+            # Line feeds are those of the layout: inside a text they are escaped already.
+            safe = (UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in lines)
+            sys.stdout.write("\n".join(safe) + "\n")
 
     def next(self, command: str) -> None:
         """Suggest the command that usually comes next."""
@@ -255,7 +266,7 @@ class BarProgress(Progress):
             transient=True,
         )
         self._bar.start()
-        self._task = self._bar.add_task(label, total=total)
+        self._task = self._bar.add_task(printable(label), total=total)
 
     def advance(self, amount: float = 1) -> None:
         if self._bar is not None:
@@ -268,4 +279,5 @@ class BarProgress(Progress):
 
     def note(self, text: str) -> None:
         # The bar's own console prints above the bar; rich clears and redraws it.
-        (self._bar.console if self._bar is not None else _rich(stderr=True)).print(text)
+        shown = self._bar.console if self._bar is not None else _rich(stderr=True)
+        shown.print(printable(text))

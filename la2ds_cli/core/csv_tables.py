@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from la2ds_cli.core.artifact import cannot_read
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.untrusted_text import inert, without_mark
 
 Row = TypeVar("Row")
 
 
+class _Lines:
+    """Collects rows of csv.writer, which calls `write` once for each, with a line feed as their
+    end. The writer itself must end them with CR LF: before Python 3.13 it quotes only those of the
+    two that its line ends have, and the reader takes a bare one for the end of a row."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, row: str) -> None:
+        self.lines.append(row.removesuffix("\r\n") + "\n")
+
+
 def table_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV text; lines end with a line feed on every system."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()
+    """A table as CSV text; lines end with a line feed on every system. Cells are `inert`."""
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator="\r\n")
+    writer.writerow([inert(cell) for cell in header])
+    writer.writerows([inert(cell) for cell in row] for row in rows)
+    return "".join(lines.lines)
 
 
 def read_rows(
@@ -31,23 +44,27 @@ def read_rows(
     """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
 
     parse turns one row (column -> text) into a value, or raises KeyError or ValueError; `check`
-    raises them for the names of the columns. Either becomes a UserError (exit 5) that names the
-    line; hint describes the expected file.
+    raises them for the names of the columns, none of an empty file. Either becomes a UserError
+    (exit 5) that names the line; hint describes the expected file. The apostrophe of an `inert`
+    cell is taken off. Raises UserError (exit 3) if the system does not let the file be read.
     """
     line = 1
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)
-            columns = reader.fieldnames or ()
-            if check is not None and columns:
+            columns = [without_mark(name) for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            if check is not None:
                 check(columns)
             rows = []
             for row in reader:
                 line = reader.line_num
                 if None in row or None in row.values():
                     raise ValueError(f"it has {_fields(row)}, the header has {len(columns)}")
-                rows.append(parse(row))
+                rows.append(parse({name: without_mark(cell) for name, cell in row.items()}))
             return rows
+    except OSError as error:
+        raise cannot_read(path, error) from error
     except UnicodeDecodeError as error:
         raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:

@@ -158,7 +158,7 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path) -> Path | No
 
     Raises UserError (exit 7) if either cannot be written.
     """
-    content = table.text().encode()
+    content = artifact.encoded(table.text())
     old = path.read_bytes() if path.exists() else None
     if old == content:
         return None

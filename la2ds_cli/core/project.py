@@ -7,8 +7,7 @@ checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,eva
 
 from __future__ import annotations
 
-import csv
-import io
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, video_of
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, check_id, row_of, video_of
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.csv_tables import read_rows
+from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
@@ -36,6 +35,7 @@ class Project:
     def __init__(self, root: Path, settings: dict[str, Any]) -> None:
         self.root = root
         self.settings = settings
+        self._inside: set[Path] = set()  # folders known to lie in the project
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
@@ -91,9 +91,12 @@ class Project:
     def _locked_by(self, name: str, wait: float) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.root / "logs" / name, timeout=wait)
+        path = self._folder("logs") / name
+        if path.is_symlink():  # a lock opens its file for writing
+            raise _leads_out(path)
+        lock = FileLock(path, timeout=wait)
         try:
-            (self.root / "logs").mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             lock.acquire()
         except OSError as error:
             if isinstance(error, Timeout):
@@ -113,15 +116,37 @@ class Project:
 
     # --- paths ---------------------------------------------------------------------------
 
+    def _folder(self, *names: str) -> Path:
+        """A folder of the project, which need not exist. Raises UserError (exit 5) for a link that
+        leads out of the project: a project from somebody else could name any folder by one."""
+        path = self.root.joinpath(*names)
+        if path not in self._inside:
+            if not _real(path).is_relative_to(_real(self.root)):
+                raise _leads_out(path)
+            self._inside.add(path)
+        return path
+
+    def _artifact(self, video: str, *folder: str) -> Path:
+        """The file of a clip in a folder; UserError (exit 5) for an id that leads out of it."""
+        try:
+            check_id(video)
+        except ValueError as error:
+            raise UserError(str(error), exit_code=ExitCode.MISMATCH) from error
+        return self._folder(*folder) / f"{video}.safetensors"
+
     def pose_path(self, video: str) -> Path:
-        return self.root / "poses" / f"{video}.safetensors"
+        return self._artifact(video, "poses")
+
+    def partial_poses(self, video: str) -> Path:
+        """Folder of the unfinished poses of a clip."""
+        return self._folder("poses", "partial", self._artifact(video, "poses").stem)
 
     def heatmap_path(self, video: str) -> Path:
-        return self.root / "heatmaps" / f"{video}.safetensors"
+        return self._artifact(video, "heatmaps")
 
     def features_path(self, video: str) -> Path:
         """Features of the video frames of a clip."""
-        return self.root / "features" / f"{video}.safetensors"
+        return self._artifact(video, "features")
 
     def run_dir(self, run: str) -> Path:
         """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""
@@ -129,17 +154,22 @@ class Project:
             raise UserError(
                 f"'{run}' is not a run name", hint="use letters, digits, '.', '_' and '-'"
             )
-        return self.root / "checkpoints" / run
+        return self._folder("checkpoints", run)
 
     def embedding_path(self, run: str, video: str) -> Path:
-        return self.root / "embeddings" / self.run_dir(run).name / f"{video}.safetensors"
+        return self._artifact(video, "embeddings", self.run_dir(run).name)
 
     def index_path(self, name: str) -> Path:
         """A file of `retrieve`: `model-RUN`, `pose-SKELETON`, and `ivf-` before either."""
-        return self.root / "index" / f"{name}.safetensors"
+        return self._folder("index") / f"{name}.safetensors"
 
     def results_dir(self, kind: str) -> Path:
-        return self.root / "results" / kind
+        """Folder of the results of a step, such as `align`, or one below it (`export/trc`)."""
+        return self._folder("results", *kind.split("/"))
+
+    def log_path(self, name: str) -> Path:
+        """A file in logs/."""
+        return self._folder("logs") / name
 
     @property
     def videos_path(self) -> Path:
@@ -168,7 +198,8 @@ class Project:
         """Insert rows, or replace those with the same id; old rows stay in their order. Rows of the
         ids `removed` are deleted.
 
-        A split or group that the user filled in stays if it is empty in the new row.
+        A split or group that the user filled in stays if it is empty in the new row. Raises
+        UserError (exit 5) for a row that could not be read again.
         """
         rows = {video.id: video for video in self.videos()}
         for video in added:
@@ -178,11 +209,16 @@ class Project:
                 values |= {k: old[k] for k in ("split", "group") if not values[k]}
             rows[video.id] = Video(**values)
         rows = {name: video for name, video in rows.items() if name not in removed}
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, VIDEO_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(video) for video in rows.values())
-        artifact.write_text(self.videos_path, buffer.getvalue())
+        cells = []
+        for video in rows.values():
+            try:
+                cells.append(row_of(video).values())
+            except ValueError as error:
+                raise UserError(
+                    f"{video.id} cannot be listed in videos.csv: {error}",
+                    exit_code=ExitCode.MISMATCH,
+                ) from error
+        artifact.write_text(self.videos_path, table_text(VIDEO_COLUMNS, map(list, cells)))
 
     def find(self, name: str) -> Video | None:
         """The video of that id, id prefix, path, file name or stem; None if there is none.
@@ -221,7 +257,7 @@ class Project:
 
     def source(self, video: Video) -> Path:
         """Absolute path of the source file."""
-        return (self.root / video.path).resolve()
+        return _real(self.root / video.path)
 
     # --- artifacts of one video ----------------------------------------------------------
 
@@ -293,3 +329,16 @@ class Project:
         """Write phases.csv. Where it changes, the file as it was is copied into results/phases
         first; the path of that copy."""
         return write_phase_table(self.phases_path, table, self.results_dir("phases"))
+
+
+def _real(path: Path) -> Path:
+    # Path.resolve raises RuntimeError for links in a circle; realpath leaves them as they are.
+    return Path(os.path.realpath(path))
+
+
+def _leads_out(path: Path) -> UserError:
+    return UserError(
+        f"{path} is a link to {_real(path)}, outside the project",
+        hint="put a folder in its place, or move the whole project to where the space is",
+        exit_code=ExitCode.MISMATCH,
+    )

@@ -18,9 +18,12 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
+from la2ds_cli.core.untrusted_text import printable
+
 if TYPE_CHECKING:
     from markupsafe import Markup
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 # Points, in Computer Modern: the text width of a one-column article, a character of \footnotesize
 # and of \scriptsize, and the space beside a column.
@@ -100,24 +103,29 @@ class Table:
 def terminal(table: Table) -> RichTable:
     """The table for rich. Numbers are never cut off; `below` is shown under the figure."""
     from rich.table import Table as RichTable
-    from rich.text import Text  # a plain str would be markup: a name `[b]` would vanish
 
     shown = RichTable(box=None, pad_edge=False)
     for column in table.columns:
         heading = "" if column.hidden else column.heading
         if column.wrap:
-            shown.add_column(Text(heading), overflow="fold", min_width=12)
+            shown.add_column(_shown(heading), overflow="fold", min_width=12)
         else:
             shown.add_column(
-                Text(f"{column.group}\n{heading}" if column.group else heading),
+                _shown(f"{column.group}\n{heading}" if column.group else heading),
                 justify="right" if column.kind == "number" else "left",
                 style="bold" if column.bold else None,
                 no_wrap=True,
             )
     for row in table.rows:
-        cells = (Text("\n".join([str(cell), *cell.below])) for cell in row.cells)
+        cells = (_shown("\n".join([printable(str(cell)), *cell.below])) for cell in row.cells)
         shown.add_row(*cells, style="dim" if row.quiet else None)
     return shown
+
+
+def _shown(text: str) -> Text:
+    from rich.text import Text  # a plain str would be markup: a name `[b]` would vanish
+
+    return Text("\n".join(map(printable, text.split("\n"))))
 
 
 def md(text: str) -> str:

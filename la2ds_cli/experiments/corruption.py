@@ -165,7 +165,7 @@ class CorruptedProject(Project):
         return replace(corruption.apply(video, pose), clip=""), corruption.recipe(recipe.key)
 
     def results_dir(self, kind: str) -> Path:
-        return self._clean.results_dir("robustness") / self._label
+        return self._clean.results_dir(f"robustness/{self._label}")
 
     def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
         labels = self._clean.phases(propagated=propagated)

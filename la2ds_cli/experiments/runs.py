@@ -118,7 +118,7 @@ class _Aside(Project):
     """The project, but the results of steps go to results/reproduce/STEP/."""
 
     def results_dir(self, kind: str) -> Path:
-        return super().results_dir("reproduce") / kind
+        return super().results_dir(f"reproduce/{kind}")
 
 
 def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
@@ -134,7 +134,7 @@ def attempt(project: Project, run: str, work: Callable[[], Any]) -> str:
         hint = "--overwrite trains it again" if drifted else error.hint
         return f"{error.message} ({hint})" if hint else error.message
     except Exception as error:
-        log = project.root / "logs" / f"{run}.txt"
+        log = project.log_path(f"{run}.txt")
         artifact.write_text(log, traceback.format_exc())
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({log})"
     return ""

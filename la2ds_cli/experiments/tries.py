@@ -76,7 +76,7 @@ def choose_rate(budget: Budget, method: Method, seed: int, tries: int) -> Choice
 
 def held_out_project(project: Project) -> Project:
     """A project in results/benchmark/held-out of the training clips alone; a quarter is `test`."""
-    inner = Project.create(project.results_dir("benchmark") / FOLDER, project.settings or None)
+    inner = Project.create(project.results_dir(f"benchmark/{FOLDER}"), project.settings or None)
     inner = Project(inner.root, project.settings)
     videos = training_videos(project)
     held_out = _held_out(videos)

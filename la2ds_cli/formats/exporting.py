@@ -34,7 +34,7 @@ def export_poses(
     """
     export, suffix = load_exporter(format_name)
     videos = _chosen(project, names)
-    folder = out or project.results_dir("export") / format_name.rpartition(".")[2]
+    folder = out or project.results_dir(f"export/{format_name.rpartition('.')[2]}")
     progress = progress or Progress()
     progress.begin(f"exporting {format_name}", len(videos))
     results = []

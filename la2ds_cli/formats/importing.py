@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -217,7 +218,7 @@ def _folder_digest(folder: Path) -> str:
     """sha256 hex digest over the names and the contents of the files of a folder."""
     total = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
-        total.update(f"{path.name}\0{file_digest(path)}\n".encode())
+        total.update(os.fsencode(f"{path.name}\0{file_digest(path)}\n"))
     return total.hexdigest()
 
 

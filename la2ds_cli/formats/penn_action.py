@@ -21,7 +21,7 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import Video, slug
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -76,7 +76,7 @@ def import_penn_action(
     files = label_files(carl_labels) if carl_labels is not None else {}
     clips, failed, names = _read_clips(root, action, progress)
     digests = {clip.path.stem: file_digest(clip.path) for clip in clips}
-    ids = {name: f"{name}-{digest[:8]}" for name, digest in digests.items()}
+    ids = {name: f"{slug(name)}-{digest[:8]}" for name, digest in digests.items()}
     labels = {}
     if phases is not None:
         lengths = {c.path.stem: (ids[c.path.stem], len(c.pose)) for c in clips}

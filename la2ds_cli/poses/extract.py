@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
@@ -261,11 +260,9 @@ def write_report(
     folder = project.results_dir("extract")
     artifact.write_json(folder / f"report{suffix}.json", {"schema_version": 1, "items": rows})
     columns = [*ItemResult("", "", "ok").to_json(), "codes", *FACTS, *_ABOUT, "seconds"]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "codes": " ".join(row["codes"])} for row in rows)
-    artifact.write_text(folder / f"report{suffix}.csv", buffer.getvalue())
+    cells = [{**row, "codes": " ".join(row["codes"])} for row in rows]
+    table = table_text(columns, ([row[column] for column in columns] for row in cells))
+    artifact.write_text(folder / f"report{suffix}.csv", table)
 
 
 def ensure_pose(

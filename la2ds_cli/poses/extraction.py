@@ -276,7 +276,7 @@ class Extraction:
         """Poses of a source, written to the project, the subject last; its sequence."""
         of_hands = self.subject_of(source) in HANDS
         made_by = self._made_by(of_hands)
-        folder = self.project.root / "poses" / "partial" / source.id()
+        folder = self.project.partial_poses(source.id())
         partial = Partial(folder, self.recipe(*made_by, source).key)
         task = ClipTask(
             path=source.path,

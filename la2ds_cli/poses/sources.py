@@ -350,5 +350,5 @@ def content_digest(path: Path) -> str:
         return artifact.file_digest(path)
     digest = hashlib.sha256()
     for file in image_files(path):
-        digest.update(f"{file.name}\0{artifact.file_digest(file)}\0".encode())
+        digest.update(os.fsencode(f"{file.name}\0{artifact.file_digest(file)}\0"))
     return digest.hexdigest()

@@ -4,8 +4,6 @@ subjects.csv, which says whom to follow where the automatic choice is not wanted
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,7 +12,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.csv_tables import read_rows
+from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, Json
@@ -365,9 +363,5 @@ class ClipSubjects:
         rows = {**self._rows, **chosen}
         if rows == self._rows:
             return
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(["video", "subject"])
-        writer.writerows(rows.items())
-        artifact.write_text(self._path, buffer.getvalue())
+        artifact.write_text(self._path, table_text(["video", "subject"], rows.items()))
         self._rows = rows

@@ -251,8 +251,10 @@ class Records:
             self._optimiser.load_state_dict(saved["optimiser"])
             state = LoopState.from_saved(saved["state"])
         metrics = self._run_dir / "metrics.jsonl"
+        if writes and metrics.is_symlink():
+            metrics.unlink()  # rows are appended, which would follow it
         if writes and metrics.exists():
-            lines = metrics.read_text("utf-8").splitlines()
+            lines = metrics.read_text("utf-8", "replace").splitlines()
             earlier = [line for line in lines if _is_metrics_until(line, state.step)]
             artifact.write_text(metrics, "".join(f"{line}\n" for line in earlier))
         return state
@@ -262,7 +264,10 @@ class Records:
 
         Raises UserError (exit 6) if TensorBoard is not installed.
         """
-        self._curves = Curves(self._run_dir / "tensorboard", step)
+        folder = self._run_dir / "tensorboard"
+        if folder.is_symlink():
+            folder.unlink()  # its files are written in place, which would follow it
+        self._curves = Curves(folder, step)
 
     def save_validation(
         self, state: LoopState, result: Validation, rate: float, best: bool

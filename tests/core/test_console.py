@@ -12,6 +12,7 @@ from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
 
 
 class Clock:
@@ -172,3 +173,37 @@ def test_old_names_of_settings_are_noted_once(capsys: pytest.CaptureFixture[str]
 def test_other_warnings_are_left_alone():
     with pytest.warns(UserWarning, match="of another library"), console.Console(quiet=True):
         warnings.warn("of another library", UserWarning, stacklevel=1)
+
+
+HOSTILE = "a\x1b[2J\r\nerror: forged\x9b31m\u202egpj.\udce9"
+SHOWN = r"a\x1b[2J\r\nerror: forged\x9b31m\u202egpj.\xe9"
+
+
+def test_names_reach_the_terminal_as_text_on_one_line(capsys: pytest.CaptureFixture[str]):
+    console.error(UserError(f"{HOSTILE} is no video", hint=f"copy {HOSTILE}\n  line of ours"))
+    out = console.Console()
+    out.note(HOSTILE)
+    out.progress.begin(HOSTILE)
+    out.line(HOSTILE)
+    out.items([ItemResult(HOSTILE, "", "failed", code="V001", message=HOSTILE)])
+    out.rendered(
+        terminal(
+            Table([Column("name")], [Row([Cell(HOSTILE, below=(HOSTILE.replace("\n", ""),))])])
+        )
+    )
+    both = capsys.readouterr()
+    error, first, forged, ours, note, begun = both.err.splitlines()
+    assert error == f"error: {SHOWN} is no video"
+    assert first == r"hint: copy a\x1b[2J\r"
+    assert forged == r"  error: forged\x9b31m\u202egpj.\xe9"
+    assert ours == "  line of ours"
+    assert (note, begun) == (SHOWN, f"{SHOWN} ...")
+    assert both.out.count(SHOWN) == 4
+    assert all(line.isprintable() for line in (both.out + both.err).split("\n"))
+
+
+def test_the_json_document_holds_no_control_characters(capsys: pytest.CaptureFixture[str]):
+    console.Console(as_json=True, quiet=True).document("x", {"name": HOSTILE})
+    text = capsys.readouterr().out
+    assert json.loads(text)["name"] == HOSTILE
+    assert all(line.isprintable() for line in text.split("\n"))

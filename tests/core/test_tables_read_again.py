@@ -1,0 +1,202 @@
+"""What la2ds writes into a table it reads again, whatever a name holds; no cell is a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import PhaseRow, PhaseTable, read_phase_table
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
+from la2ds_cli.poses.subjects import ClipSubjects
+
+PIECES = [
+    "a",
+    "é",
+    "深",
+    " ",
+    "'",
+    '"',
+    ",",
+    ";",
+    "\n",
+    "\r",
+    "\r\n",
+    "\t",
+    "=",
+    "+",
+    "-",
+    "@",
+    "%41",
+]
+PIECES += ["file:", "\x1b[2J", "\u202e", "\u2028", "\ufeff", "1", ".", "#2", "\\", "\x7f", "\x85"]
+BYTES = [os.fsdecode(bytes([n])) for n in (0x80, 0xC3, 0xE9, 0xFF)]
+
+
+def texts(count: int, pieces: list[str]) -> list[str]:
+    """Random texts of the pieces, the same at every run; first each piece alone."""
+    draw = random.Random(16)
+    return pieces + ["".join(draw.choices(pieces, k=draw.randint(1, 6))) for _ in range(count)]
+
+
+def is_formula(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return False
+
+
+def test_videos_of_any_name_are_listed_and_read_again(tmp_path: Path):
+    project = Project.create(tmp_path / "p")
+    names = [*texts(400, PIECES + BYTES), os.fsdecode(b"\xff" * 255)]
+    names = [os.fsdecode(os.fsencode(name)) for name in names]  # as the system would list it
+    rows = [
+        Video(f"clip-{n}", name, "1", frames=n, fps=29.97, group=group)
+        for n, (name, group) in enumerate(zip(names, texts(len(names), PIECES), strict=False))
+    ]
+    project.add_videos(rows)
+    assert project.videos() == rows
+    with project.videos_path.open(newline="", encoding="utf-8") as handle:
+        assert not any(is_formula(cell) for row in csv.reader(handle) for cell in row)
+    before = project.videos_path.read_bytes()
+    project.add_videos(rows)
+    assert project.videos_path.read_bytes() == before
+
+
+def test_paths_that_any_table_holds_are_written_as_they_are():
+    for path in ("clips/anna.mp4", "/home/me/Été (2).mp4", "深蹲.mp4", "a 'b'.mp4", "C:/a.mp4"):
+        assert cell_of_path(path) == path == path_of_cell(path)
+    assert cell_of_path("caf\udce9.mp4") == "file:caf%E9.mp4"
+
+
+@pytest.mark.parametrize("text", ["a\0b", "file:a%00b"])
+def test_a_path_with_the_character_0_is_refused(tmp_path: Path, text: str):
+    project = Project.create(tmp_path)
+    project.videos_path.write_text(f"id,path,sha256\na,{text},1\n")
+    with pytest.raises(UserError, match="character 0"):
+        project.videos()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"width": -5}, "width is '-5'"),
+        ({"fps": float("inf")}, "fps is 'inf'"),
+        ({"fps": float("nan")}, "fps is 'nan'"),
+        ({"frames": 10**30}, "of at most 1,000,000,000"),
+        ({"height": 10**7}, "of at most 1,000,000"),
+        ({"options": "slowmo=0"}, "slowmo must be above 0"),
+    ],
+)
+def test_no_row_is_written_that_would_be_refused(tmp_path: Path, values: dict, said: str):
+    project = Project.create(tmp_path)
+    project.add_videos([Video("a", "a.mp4", "1")])
+    before = project.videos_path.read_bytes()
+    with pytest.raises(UserError, match=said):
+        project.add_videos([replace(Video("b", "b.mp4", "1"), **values)])
+    assert project.videos_path.read_bytes() == before
+
+
+def test_phases_and_subjects_of_any_name_are_read_again(tmp_path: Path):
+    names = texts(300, PIECES)
+    kinds = [{"note =1": name, "=SUM(A1)": name[::-1], "origin": "person"} for name in names]
+    rows = tuple(
+        PhaseRow(name, Phase(n, n + 1, name[::-1]), kinds[n]) for n, name in enumerate(names)
+    )
+    table = PhaseTable(rows, (*PhaseTable().columns, *kinds[0]))
+    path = tmp_path / "phases.csv"
+    for _ in range(2):
+        path.write_bytes(table.text().encode())
+        assert read_phase_table(path) == table
+    project = Project.create(tmp_path / "p")
+    chosen = {f"x{name}".strip(): "2" for name in names}
+    ClipSubjects.read(project).add(chosen)
+    rows = read_rows(project.subjects_path, dict, "")
+    assert {row["video"]: row["subject"] for row in rows} == chosen
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+x", "'+x"),
+        ("-x", "'-x"),
+        ("\tx", "'\tx"),
+        ("'=x", "''=x"),
+        ("-0.53", "-0.53"),
+        (-0.53, "-0.53"),
+        ("'tis", "'tis"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_no_cell_is_a_formula(cell: object, written: str):
+    text = table_text(["name", "=head"], [[cell, 1]])
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["name", "'=head"], [written, "1"]]
+
+
+def test_an_empty_video_list_is_no_project_without_clips(tmp_path: Path):
+    project = Project.create(tmp_path)
+    assert project.videos() == []
+    for content in (b"", b"\n\n", b"\xef\xbb\xbf"):
+        project.videos_path.write_bytes(content)
+        with pytest.raises(UserError, match="it is empty") as caught:
+            project.videos()
+        assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_json_holds_any_file_name(tmp_path: Path):
+    names = texts(50, PIECES + BYTES)
+    artifact.write_json(tmp_path / "a.json", {"names": names})
+    assert json.loads((tmp_path / "a.json").read_bytes()) == {"names": names}
+    recipe = artifact.Recipe("step", 1, {"clip": names[-1]}, {})
+    artifact.write_arrays(tmp_path / "a.safetensors", {}, recipe, {"names": names})
+    stored, facts = artifact.read_header(tmp_path / "a.safetensors")
+    assert stored.key == recipe.key
+    assert facts == {"names": names}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+def test_a_batch_with_names_of_any_bytes_goes_on(tmp_path: Path):
+    (tmp_path / "clips").mkdir()
+    clips = os.fsencode(tmp_path / "clips")
+    for name in (
+        b"caf\xe9.mp4",
+        b"two\rlines.mp4",
+        b"a\nb.mp4",
+        b"=1+1.mp4",
+        b"\xff" * 200 + b".mp4",
+    ):
+        with open(os.path.join(clips, name), "wb") as handle:  # noqa: PTH118, PTH123 (bytes)
+            handle.write(b"no video")
+    command = ["extract-poses", "clips", "--project", "p", "--json", "--pose", "blazepose"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from la2ds_cli.main import main; main()", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LA2DS_OFFLINE": "1"},
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    items = json.loads(done.stdout)["items"]
+    assert [item["code"] for item in items] == ["V001"] * 5
+    assert {os.fsencode(Path(item["path"]).name) for item in items} == set(
+        os.listdir(clips)  # noqa: PTH208 (bytes)
+    )
+    report = tmp_path / "p" / "results" / "extract" / "report.csv"
+    assert [row["code"] for row in read_rows(report, dict, "")] == ["V001"] * 5

@@ -1,0 +1,135 @@
+"""What the files of a project from somebody else cannot do: name a file outside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from tests.movement import add_sequence, sequence, warped_phase
+
+HOSTILE = [
+    "../x",
+    "/tmp/x",
+    "a/b",
+    "a\\b",
+    "..",
+    ".hidden",
+    "C:x",
+    "a\nb",
+    "a\x1b[2J",
+    "",
+    "a" * 200,
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "project")
+    for number, length in enumerate((20, 26)):
+        add_sequence(made, f"clip-{number}", sequence(warped_phase(length, seed=number)))
+    return made
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_id_leads_out_of_its_folder(project: Project, name: str):
+    with pytest.raises(ValueError, match="id"):
+        Video(name, "a.mp4", "1")
+    for path in (
+        project.pose_path,
+        project.heatmap_path,
+        project.features_path,
+        project.partial_poses,
+        lambda video: project.embedding_path("run", video),
+    ):
+        with pytest.raises(UserError, match="the id ") as caught:
+            path(name)
+        assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "command", [["export", "wide-csv"], ["embed"], ["status"], ["align", "0", "1"]]
+)
+def test_every_command_refuses_a_video_list_with_such_an_id(
+    project: Project, tmp_path: Path, command: list[str]
+):
+    outside = tmp_path / "outside.safetensors"
+    outside.write_bytes(project.pose_path("clip-0").read_bytes())
+    before = outside.read_bytes()
+    project.videos_path.write_text("id,path,sha256\n../../outside,a.mp4,1\nclip-1,b.mp4,2\n")
+    files = sorted(tmp_path.rglob("*"))
+    done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
+    assert done.exit_code == ExitCode.MISMATCH, done.output
+    assert "the id '../../outside'" in done.stderr
+    assert outside.read_bytes() == before
+    assert [f for f in sorted(tmp_path.rglob("*")) if "logs" not in f.parts] == files
+
+
+@pytest.mark.parametrize("folder", ["poses", "heatmaps", "features", "index", "results", "logs"])
+def test_no_link_of_a_folder_leads_out_of_the_project(tmp_path: Path, folder: str):
+    project = Project.create(tmp_path / "project")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (project.root / folder).symlink_to(outside)
+
+    def use() -> object:
+        with project.lock():
+            return (
+                project.pose_path("a"),
+                project.heatmap_path("a"),
+                project.features_path("a"),
+                project.index_path("a"),
+                project.results_dir("align"),
+            )
+
+    with pytest.raises(UserError, match="outside the project") as caught:
+        use()
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    assert not list(outside.iterdir())
+
+
+def test_links_of_runs_results_and_unfinished_poses_do_not_lead_out_either(tmp_path: Path):
+    project = Project.create(tmp_path / "project")
+    (tmp_path / "outside").mkdir()
+    cases = {
+        "embeddings/run": lambda: project.embedding_path("run", "a"),
+        "checkpoints/run": lambda: project.run_dir("run"),
+        "results/export/trc": lambda: project.results_dir("export/trc"),
+        "poses/partial": lambda: project.partial_poses("a"),
+    }
+    for name, use in cases.items():
+        use()  # what is not there yet is no link
+        fresh = Project.open(project.root)
+        (project.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.root / name).symlink_to(tmp_path / "outside")
+        project = fresh
+        with pytest.raises(UserError, match="outside the project"):
+            use()
+
+
+def test_a_link_that_stays_inside_and_a_project_that_is_reached_by_one_are_fine(tmp_path: Path):
+    project = Project.create(tmp_path / "project")
+    (project.root / "disk").mkdir()
+    (project.root / "poses").symlink_to(project.root / "disk")
+    (tmp_path / "link").symlink_to(project.root)
+    assert Project.open(tmp_path / "link").pose_path("a") == project.pose_path("a")
+
+
+def test_the_lock_does_not_empty_the_file_that_a_link_names(tmp_path: Path):
+    project = Project.create(tmp_path / "project")
+    (tmp_path / "mine.txt").write_text("mine")
+    (project.root / "logs").mkdir()
+    (project.root / "logs" / "lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(UserError, match="outside the project"), project.lock():
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_sources_that_link_in_a_circle_are_no_files(project: Project):
+    (project.root / "loop.mp4").symlink_to("loop.mp4")
+    assert not project.source(Video("a", "loop.mp4", "1")).is_file()
