@@ -18,8 +18,7 @@ from la2ds_cli.training.base_weights import FIRST_LAYER, base_key, load_base, st
 from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import train
 from la2ds_models.sequence_network import SequenceNetwork
-from tests.embedding.test_base import as_skeleton
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
 
 BASE = load_config(preset="base", overrides=["train.steps=1", "train.validate_every=1"])
 
@@ -48,7 +47,7 @@ def test_joints_of_the_same_name_keep_their_weights(skeleton: str) -> None:
     """With joints that the base lacks silenced, the network gives what the base gives."""
     network = started(skeleton)
     pose = sequence(warped_phase(30, 1))
-    other = as_skeleton(pose, skeleton)
+    other = in_skeleton(pose, skeleton)
     lacking = (other.xy[:, :, 0] == 1e4).all(axis=0)
     xy = other.xy.copy()
     xy[:, lacking] = pose.xy[:, :1]  # inside the body, so that crop and unit are those of the 13
