@@ -26,6 +26,7 @@ from la2ds_cli.compare.tempo import tempo
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
 
@@ -72,7 +73,7 @@ def _compared(project: Project, aligned: AlignResult) -> CompareResult:
     view = view_difference(a, b, alignment.position, mirrored=alignment.mirrored)
     angles = differences(a, b, alignment, view)
     other_time = matched_time(alignment.position, alignment.time_b)
-    reason = _no_findings(view, angles, a.skeleton)
+    reason = _no_findings(view, angles, a)
     findings = [] if reason else find_differences(angles, other_time, alignment.confidence, spans)
     return CompareResult(
         aligned,
@@ -105,14 +106,15 @@ def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, 
     return {name: (reference[name], other[name]) for name in reference if name in other}
 
 
-def _no_findings(view: ViewDifference, angles: Differences, skeleton: str) -> str:
-    """Why no difference of angles may be called a fault; empty where they may."""
-    if view.turn > OTHER_VIEW:
+def _no_findings(view: ViewDifference, angles: Differences, reference: PoseSequence) -> str:
+    """Why no difference of angles may be called a fault; empty where they may. The side of the
+    camera does not matter to angles in space."""
+    if view.turn > OTHER_VIEW and not reference.spatial:
         return (
             f"The two clips are filmed from sides that lie about {view.turn:.0f}° apart. Angles in "
             "the picture then differ even when the movement is the same, so none is called a fault."
         )
-    if np.isnan(view.turn) and has_trunk(skeleton):
+    if np.isnan(view.turn) and has_trunk(reference.skeleton) and not reference.spatial:
         return (
             "It is unknown from which sides the two clips are filmed, so no difference of angles "
             "is called a fault: shoulders or hips are not seen."
@@ -125,19 +127,27 @@ def _no_findings(view: ViewDifference, angles: Differences, skeleton: str) -> st
     return ""
 
 
-def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
+def _view_notes(reference: PoseSequence, view: ViewDifference) -> list[str]:
+    if reference.spatial:
+        return [
+            "Angles are those of the joints in 3D, so the sides from which the clips are filmed do "
+            "not matter; how well they are known depends on the source of the 3D."
+        ]
     notes = []
     if SAME_VIEW < view.turn <= OTHER_VIEW:
         notes.append(
             f"The cameras stand about {view.turn:.0f}° apart: only differences larger than such a "
             "turn makes are reported."
         )
-    if np.isnan(view.turn) and not has_trunk(aligned.pose_a.skeleton):
-        notes.append(
-            f"From which side {aligned.pose_a.skeleton} is filmed is not measured: check it."
-        )
+    if np.isnan(view.turn) and not has_trunk(reference.skeleton):
+        notes.append(f"From which side {reference.skeleton} is filmed is not measured: check it.")
     elif not view.side_known and 20 < abs(view.reference) < 160:
         notes.append("Whether both clips are filmed from the same side, left or right, is unclear.")
+    return notes
+
+
+def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
+    notes = _view_notes(aligned.pose_a, view)
     if aligned.alignment.mirrored:
         notes.append(
             "The other clip fits better mirrored: its left is compared with the reference's right."

@@ -4,14 +4,20 @@ be put down to the joints' noise, to the camera or to an uncertain alignment."""
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, PoseSequence
-from la2ds_cli.features.joint_angles import angle_difference, angle_triples, joint_angles
+from la2ds_cli.features.joint_angles import (
+    angle_difference,
+    angle_triples,
+    compared_joints,
+    in_plane,
+    joint_angles,
+)
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.poses.quality import assess
 
@@ -67,7 +73,7 @@ def differences(
     _, angle_b = joint_angles(b)
     held = held_ends(position, len(b), a.time)
     with np.errstate(invalid="ignore"):
-        turned = np.asarray(view.by_frame > _OTHER_NOW)
+        turned = np.asarray(view.by_frame > _OTHER_NOW) & (not a.spatial)
     sure = np.asarray(~np.isnan(position) & (alignment.confidence >= SURE) & ~held & ~turned)
     window = smoothing_frames(a.time)
     difference = running_median(raw, window)
@@ -146,7 +152,7 @@ def _floor(
     a: PoseSequence, b: PoseSequence, position: FloatArray, view: ViewDifference
 ) -> FloatArray:
     """(N, J) degrees: LEAST, or the noise of both and the turn between the cameras where those are
-    more."""
+    more. Angles in space do not change with the camera."""
     around = np.fmax(view.by_frame, view.turn)
     turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
     matched = ~np.isnan(position)
@@ -169,15 +175,17 @@ def angle_noise(pose: PoseSequence) -> FloatArray:
     the jitter of the clip, at least LEAST_ERROR, and grows with the square of how much lower than
     usual in the clip the joint's score is; scores of two networks mean different things.
     """
-    xy = _in_torsos(pose)
-    jitter = assess(pose)["jitter"] or 0.0
+    joints = _in_torsos(pose)
+    jitter = _jitter(pose)
     score = np.asarray(pose.score, np.float64)
     usual = float(np.median(score[score > 0])) if (score > 0).any() else 1.0
     doubt = np.clip((usual / np.maximum(score, 1e-3)) ** 2, 1, _MOST_DOUBT)
     error = max(LEAST_ERROR, _PER_JITTER * jitter) * doubt  # (T, K)
     columns = []
     for before, at, after in _triples(pose):
-        first, second = xy[:, before] - xy[:, at], xy[:, after] - xy[:, at]
+        first, second = in_plane(
+            joints[:, before] - joints[:, at], joints[:, after] - joints[:, at]
+        )
         # The angle is the direction of one limb less that of the other.
         by_first, by_second = _turned_by(first), _turned_by(second)
         variance = (
@@ -191,18 +199,32 @@ def angle_noise(pose: PoseSequence) -> FloatArray:
 
 def turn_sensitivity(pose: PoseSequence) -> FloatArray:
     """(T, J) degrees by which each angle would change per degree that the camera goes round the
-    body; NaN where the angle is.
+    body; NaN where the angle is, 0 of a `spatial` pose.
 
     A limb as short in the picture as a share of the longest it ever is there must point towards
     the camera or away, by as much as is missing; turning the camera moves its end sideways by that
     depth. The two limbs of an angle count as independent.
     """
+    if pose.spatial:
+        return np.zeros((len(pose), len(_triples(pose))))
     xy = _in_torsos(pose)
     columns = []
     for before, at, after in _triples(pose):
         changes = [_per_turn(xy[:, end] - xy[:, at]) for end in (before, after)]
         columns.append(np.hypot(*changes))
     return _columns(columns, len(pose))
+
+
+def _jitter(pose: PoseSequence) -> float:
+    """Jitter of the joints that are compared, torso lengths; in space that of the plane in which it
+    is larger, the image's or one along the view."""
+    if not pose.spatial or pose.world is None:
+        return assess(pose)["jitter"] or 0.0
+    flat = [
+        replace(pose, xy=pose.world[..., axes], world=None, spatial=False)
+        for axes in ([0, 1], [2, 1])
+    ]
+    return max(assess(one)["jitter"] or 0.0 for one in flat)
 
 
 def _triples(pose: PoseSequence) -> list[tuple[int, int, int]]:
@@ -214,9 +236,9 @@ def _columns(columns: list[FloatArray], length: int) -> FloatArray:
 
 
 def _in_torsos(pose: PoseSequence) -> FloatArray:
-    """Joints (T, K, 2) in lengths of the torso at its longest, gaps kept; where no torso is ever
-    seen, in lengths of the longest limb, which is little less."""
-    xy = np.asarray(pose.xy, np.float64)
+    """Joints (T, K, 2), or (T, K, 3) of a `spatial` pose, in lengths of the torso at its longest,
+    gaps kept; where no torso is ever seen, in lengths of the longest limb, which is little less."""
+    xy = compared_joints(pose)
     skeleton = get_skeleton(pose.skeleton)
     for ends in (np.array(skeleton.torso), np.array(skeleton.limbs)):
         # Of either side: from the side, labels may leave out the far one.

@@ -122,7 +122,10 @@ def measure_examples(
                 example.alignment.position,
                 mirrored=example.alignment.mirrored,
             ).turn
-            if turn > OTHER_VIEW:
+            if example.pose_a.spatial != aligned.pose_a.spatial:
+                known = "in 3D" if example.pose_a.spatial else "in the image alone"
+                left_out[example.b.name] = f"its angles are known {known}, unlike those compared"
+            elif turn > OTHER_VIEW and not aligned.pose_a.spatial:
                 left_out[example.b.name] = f"filmed from another side, {turn:.0f}° apart"
             else:
                 used.append(example.b.id)

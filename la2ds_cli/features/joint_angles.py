@@ -1,5 +1,5 @@
-"""Angles at the joints of a skeleton, as the camera sees them, and their differences between two
-aligned clips."""
+"""Angles at the joints of a skeleton, as the camera sees them or in space, and their differences
+between two aligned clips."""
 
 from __future__ import annotations
 
@@ -43,18 +43,39 @@ def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
     """Names (J,) and angles (T, J) float64 in degrees, 0 = folded to 180 = stretched.
 
     Angles are measured in the image plane: one that points at the camera looks smaller or larger
-    than it is. NaN where a joint is missing or two of them lie in one point.
+    than it is. Those of a `spatial` pose are measured in space. NaN where a joint is missing or two
+    of them lie in one point.
     """
     triples = angle_triples(get_skeleton(pose.skeleton))
-    xy = np.asarray(pose.xy, np.float64)
+    joints = compared_joints(pose)
     columns = []
     for before, at, after in triples.values():
-        first, second = xy[:, before] - xy[:, at], xy[:, after] - xy[:, at]
+        first, second = in_plane(
+            joints[:, before] - joints[:, at], joints[:, after] - joints[:, at]
+        )
         cross = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
         angle = np.degrees(np.arctan2(np.abs(cross), (first * second).sum(axis=1)))
         long = (np.abs(first).max(axis=1) > 0) & (np.abs(second).max(axis=1) > 0)
         columns.append(np.where(long, angle, np.nan))
-    return tuple(triples), np.stack(columns, axis=1) if columns else np.empty((len(xy), 0))
+    return tuple(triples), np.stack(columns, axis=1) if columns else np.empty((len(joints), 0))
+
+
+def compared_joints(pose: PoseSequence) -> FloatArray:
+    """Joints (T, K, 2) in the image, or (T, K, 3) in metres of a `spatial` pose, float64."""
+    joints = pose.world if pose.spatial and pose.world is not None else pose.xy
+    return np.asarray(joints, np.float64)
+
+
+def in_plane(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Two limbs (T, 2) as they are, or (T, 3) in the plane (T, 2) that both span, the first along
+    x, with the angle that they have."""
+    if first.shape[1] == 2:
+        return first, second
+    length = np.linalg.norm(first, axis=1)
+    unit = first / np.where(length > 0, length, np.nan)[:, None]
+    along = (second * unit).sum(axis=1)
+    across = np.linalg.norm(second - along[:, None] * unit, axis=1)
+    return np.column_stack([length, np.zeros(len(length))]), np.column_stack([along, across])
 
 
 def angle_difference(

@@ -84,12 +84,22 @@ class Performance:
 
 
 def performance(
-    phase: FloatArray, *, fps: float = FPS, noise: float = 0.0, seed: int = 0, **how: Any
+    phase: FloatArray,
+    *,
+    fps: float = FPS,
+    noise: float = 0.0,
+    seed: int = 0,
+    deep: bool = False,
+    **how: Any,
 ) -> PoseSequence:
-    """coco17 joints of one Performance in pixels, with so many pixels of noise."""
+    """coco17 joints of one Performance in pixels, with so many pixels of noise; deep: and in
+    metres, with a two-hundredth of it."""
     shown = Performance(phase, **how)
-    xy = shown.camera().project(shown.world()[:, :17])
+    camera, points = shown.camera(), shown.world()[:, :17]
+    xy = camera.project(points)
     xy = xy + np.random.default_rng(seed).normal(0, noise, xy.shape)
+    world = (points - points[:, [11, 12]].mean(axis=1, keepdims=True)) @ camera.rotation.T
+    world = world + np.random.default_rng([seed, 3]).normal(0, noise / 200, world.shape)
     return PoseSequence(
         xy=xy,
         score=np.ones(xy.shape[:2]),
@@ -99,6 +109,7 @@ def performance(
         fps=fps,
         size=SIZE,
         skeleton="coco17",
+        world=world if deep else None,
     )
 
 

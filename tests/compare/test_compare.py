@@ -15,6 +15,7 @@ from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
 from la2ds_cli.compare.result import CompareResult, sentence
 from la2ds_cli.compare.viewpoint import view_difference
+from la2ds_cli.core.config import load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
@@ -143,6 +144,40 @@ def test_clips_filmed_from_different_sides_are_warned_of_and_not_judged(tmp_path
     assert found.view.turn == pytest.approx(np.degrees(0.8), abs=10)
     assert found.findings == ()
     assert "filmed from sides that lie about" in found.no_findings
+
+
+def in_space(
+    root: Path, reference: PoseSequence, other: PoseSequence, **examples: PoseSequence
+) -> CompareResult:
+    project = project_of(root / "project", coach=reference, trainee=other, **examples)
+    config = load_config({"preset": "demo"}, overrides=['align.joints="3d"'])
+    listed = ",".join(examples) or None
+    request = AlignRequest(config, features="pose")
+    return compare(project, "coach", "trainee", request, examples=listed)
+
+
+def test_angles_in_space_are_compared_from_any_side(tmp_path: Path) -> None:
+    """Front against side: the same movement shows no fault, and a changed knee comes first."""
+    reference = performance(PHASE, noise=1, azimuth=0.0, deep=True)
+    same = in_space(
+        tmp_path / "same", reference, trainee(noise=1, seed=9, build=body(7), deep=True)
+    )
+    assert same.findings == ()
+    assert same.no_findings == ""
+    assert any("in 3D" in note for note in same.notes)
+    changed = trainee(change="right_knee", degrees=-35, noise=1, seed=5, deep=True)
+    first, *_ = in_space(tmp_path / "changed", reference, changed).findings
+    assert first.joint == "right_knee"
+    assert abs(first.difference) == pytest.approx(35, rel=0.2)
+
+
+def test_examples_without_3d_are_left_out_in_space(tmp_path: Path) -> None:
+    flat = performance(PHASE, seed=4)
+    found = in_space(tmp_path, performance(PHASE, deep=True), trainee(deep=True), flat=flat)
+    assert found.examples is not None
+    assert list(found.examples.left_out.values()) == [
+        "its angles are known in the image alone, unlike those compared"
+    ]
 
 
 def test_a_small_turn_of_the_camera_raises_the_floor(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,24 @@ def test_a_mirrored_clip_is_compared_side_by_side() -> None:
 def test_different_skeletons_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="skeletons differ"):
         angle_difference(pose([1]), pose([1], "penn13"), np.zeros(1))
+
+
+def test_an_angle_in_space_is_the_same_from_any_side() -> None:
+    """The elbow of 0 to 180 degrees in a plane that the camera sees from aside."""
+    degrees = [0.0, 30, 90, 150, 180]
+    flat = pose(degrees)
+    world = np.concatenate([flat.xy, np.zeros_like(flat.xy[..., :1])], axis=2)
+    index = {joint: k for k, joint in enumerate(SKELETON.joints)}
+    turn = np.array([[0.5, 0, np.sqrt(0.75)], [0, 1, 0], [-np.sqrt(0.75), 0, 0.5]])
+    world = world @ turn.T
+    aside = replace(flat, xy=world[..., :2], world=world, spatial=True)
+    names, angle = joint_angles(aside)
+    elbow = names.index("left_elbow")
+    np.testing.assert_allclose(angle[:, elbow], degrees, atol=0.05)
+    np.testing.assert_allclose(angle, joint_angles(flat)[1], atol=0.05)
+    seen = joint_angles(replace(aside, spatial=False))[1]
+    assert np.abs(seen - angle).max() > 5
+    world[2, index["left_wrist"]] = world[2, index["left_elbow"]]
+    world[3, index["left_wrist"]] = np.nan
+    broken = joint_angles(replace(aside, world=world))[1][:, elbow]
+    assert np.isnan(broken).tolist() == [False, False, True, True, False]
