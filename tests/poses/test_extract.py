@@ -188,6 +188,28 @@ def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
     assert chosen.pose_name == "hrnet-w48"
 
 
+def test_the_networks_that_nobody_chose_are_named_once(
+    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def detector(*given: object) -> object:
+        return grey_people.build("", "cpu", CONFIG, given)
+
+    notes: list[str] = []
+    progress = Progress()
+    monkeypatch.setattr(progress, "note", notes.append)
+    monkeypatch.setattr(extraction, "resolve_backend", grey_people.build)
+    monkeypatch.setattr(extraction, "resolve_detector", detector)
+    options = ExtractOptions(device="cpu")
+    extract_poses(project, [str(clips)], PosesConfig(), options, progress=progress)
+    assert notes == [
+        "joints by blazepose, people by blazepose; "
+        "la2ds extract-poses --pose NAME takes another network"
+    ]
+    pose, recipe = project.read_pose(project.videos()[0].id)
+    assert (pose.info["pose"], pose.info["detector"]) == ("blazepose", "blazepose")
+    assert recipe.config["pose"].startswith("blazepose:")
+
+
 # --- bad files --------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from la2ds_cli.poses.weights import (
     megabytes,
     missing_hint,
     project_licences,
+    pull,
     report_to,
     weights_identity,
 )
@@ -161,6 +162,29 @@ def test_no_room_is_a_matter_of_storage(
         fetch_weights("net")
     assert caught.value.exit_code == ExitCode.STORAGE
     assert "LA2DS_HOME" in caught.value.hint
+
+
+def test_what_a_network_needs_is_pulled_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_files, "installed", lambda member: None)
+    missing = pull(["blazepose"], offline=True)
+    assert [(r.path, r.status) for r in missing] == [
+        ("blazepose", "failed"),
+        ("blazepose-detector", "failed"),
+    ]
+    assert "the wheel mediapipe==0.10.21" in missing[0].hint
+    named_twice = pull(["blazepose-detector", "blazepose"], offline=True)
+    assert [r.path for r in named_twice] == ["blazepose-detector", "blazepose"]
+
+
+def test_a_pull_says_where_the_file_came_from(server: FileServer) -> None:
+    (fetched,) = pull(["net"])
+    assert (fetched.status, fetched.message.partition(" (")[2]) == (
+        "ok",
+        f"fetched from {server.url.removeprefix('http://')})",
+    )
+    (again,) = pull(["net"])
+    assert again.status == "cached"
+    assert again.message.endswith("(in the weights folder)")
 
 
 def test_an_identity_outlives_a_longer_hash() -> None:
