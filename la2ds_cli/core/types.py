@@ -130,7 +130,11 @@ class PoseSequence:
     ) -> PoseSequence:
         """Inverse of to_arrays."""
         return cls(
-            **{name: arrays[name] for name in ("xy", "score", "box", "frame", "time")},
+            xy=arrays["xy"],
+            score=arrays["score"],
+            box=arrays["box"],
+            frame=arrays["frame"],
+            time=arrays["time"],
             fps=float(facts["fps"]),
             size=(int(facts["size"][0]), int(facts["size"][1])),
             skeleton=facts["skeleton"],

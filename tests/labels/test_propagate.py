@@ -256,7 +256,7 @@ def test_what_was_propagated_before_stays_without_overwrite(tmp_path: Path):
     merged = propagate(project, targets=["clip3"], write=True, overwrite=True).merged
     assert merged is not None
     assert (merged.written, merged.replaced) == (["clip3"], ["clip3"])
-    kinds = [(change.kind, (change.after or change.before).name) for change in merged.changes]
+    kinds = [(change.kind, change.to_json()["phase"]) for change in merged.changes]
     assert sorted(kinds) == [
         *(("added", "begin"), ("added", "end"), ("added", "middle"), ("removed", "mine"))
     ]

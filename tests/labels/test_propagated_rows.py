@@ -69,10 +69,12 @@ def test_the_column_is_left_out_where_all_is_by_hand():
 def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Project):
     table = read_phase_table(project.phases_path)
     first = project.write_phase_table(table)
+    assert first is not None
     assert first == project.results_dir("phases") / "before-1.csv"
     assert first.read_text() == MIXED
     assert project.write_phase_table(table) is None
     again = project.write_phase_table(PhaseTable(table.rows[:1], table.columns))
+    assert again is not None
     assert again == project.results_dir("phases") / "before-2.csv"
     assert again.read_text() == table.text()
     project.phases_path.unlink()
