@@ -79,7 +79,7 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds report": {"--device", "--features", "--method", "--out", "--privacy", "--run"} | COMMON,
-    "la2ds evaluate": {"--device", "--protocol", "--run", "--runs"} | COMMON,
+    "la2ds evaluate": {"--device", "--explain", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}
     | {"--run"}

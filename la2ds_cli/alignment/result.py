@@ -21,6 +21,7 @@ from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, Pos
 
 SCHEMA_VERSION = 1
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
+INTERVAL_COLUMNS = ("time_b_low", "time_b_high")
 
 
 @dataclass(frozen=True)
@@ -147,14 +148,22 @@ def path_columns(alignment: Alignment) -> dict[str, np.ndarray]:
 
 
 def csv_text(alignment: Alignment) -> str:
-    """The path as CSV, one row a pair; seconds to the microsecond."""
+    """The path as CSV, one row a pair, COLUMNS and INTERVAL_COLUMNS: the seconds of B between which
+    the counterpart of the frame of A lies by 90 %, empty where unknown. Seconds to the
+    microsecond."""
     columns = path_columns(alignment)
+    row_a = alignment.path[:, 0]
+    for name, bound in zip(INTERVAL_COLUMNS, (alignment.low, alignment.high), strict=True):
+        columns[name] = matched_time(bound, alignment.time_b)[row_a]
     digits = {"time_a": 6, "time_b": 6, "cost": 6, "confidence": 4}
+    digits |= dict.fromkeys(INTERVAL_COLUMNS, 6)
     shown = [
-        [f"{value:.{digits[name]}f}" for value in column] if name in digits else column
+        ["" if np.isnan(value) else f"{value:.{digits[name]}f}" for value in column]
+        if name in digits
+        else column
         for name, column in columns.items()
     ]
-    return table_text(COLUMNS, zip(*shown, strict=True))
+    return table_text(columns, zip(*shown, strict=True))
 
 
 def rounded(values: FloatArray | Sequence[float], digits: int = 6) -> list[Any]:

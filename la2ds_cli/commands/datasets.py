@@ -30,9 +30,10 @@ def _group(ctx: typer.Context) -> None:
 
 @app.command("ls")
 def ls(as_json: JsonOption = False) -> None:
-    """What they are, where to get them, on what terms, and which command reads them.
+    """What they are, where to get them, and on what terms.
 
-    Nothing is fetched: the authors give their data out on their own terms.
+    Says which command reads each. Nothing is fetched: the authors give their data out on their own
+    terms.
 
     \b
       la2ds datasets ls

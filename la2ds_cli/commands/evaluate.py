@@ -39,6 +39,9 @@ def evaluate(
             help="Whose definitions of the metrics.",
         ),
     ] = "la2ds",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print the definitions of the figures, too.")
+    ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -70,7 +73,7 @@ def evaluate(
             progress=console.progress,
         )
         console.document("evaluate", {"project": opened.root, **result})
-        console.rendered(evaluation_table(result))
+        console.rendered(evaluation_table(result, explain=explain))
         stem = step.result_name(result["runs"], protocol)
         console.note(f"in full: {opened.results_dir('evaluate') / stem}.json")
 

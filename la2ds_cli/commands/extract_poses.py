@@ -16,7 +16,7 @@ from la2ds_cli.commands.options import (
     OverwriteOption,
     ProjectOption,
     QuietOption,
-    open_or_create,
+    open_or_create_for,
 )
 from la2ds_cli.core.errors import UserError
 
@@ -124,7 +124,7 @@ def extract_poses(
     options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
     part = _shard(shard)
     with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_or_create(project, console)
+        opened = open_or_create_for(project, paths, console)
         number = subject if subject and subject.isdecimal() else None
         policy = None if number else subject
         chosen = {"detector": detector, "pose": pose, "subject": policy, "subjects": subjects}

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from la2ds_cli.commands.options import HERE, JsonOption, ProjectOption, QuietOption, open_or_create
+from la2ds_cli.commands.options import (
+    HERE,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    project_for_import,
+)
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
@@ -30,8 +36,10 @@ def import_into(
     from la2ds_cli.core.console import Console
     from la2ds_cli.health.status import after_poses
 
-    with Console(as_json=as_json, quiet=quiet) as console:
-        opened = open_or_create(project, console)
+    with (
+        Console(as_json=as_json, quiet=quiet) as console,
+        project_for_import(project, console) as opened,
+    ):
         with opened.lock():
             results = importer(opened, console.progress)
         console.items(results)
@@ -116,7 +124,7 @@ def ikea_asm(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """2D poses of IKEA ASM, its cross-environment split and its actions.
+    """2D poses of IKEA ASM, with its split and its actions.
 
     Creates the project if there is none. Actions come from gt_segments.json or,
     where it is absent, from ikea_annotation_db_full and the lists in indexing_files.
@@ -159,7 +167,7 @@ def h2o(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Both hands of H2O as a camera sees them, its split and its actions.
+    """Both hands of H2O in 2D, with its split and its actions.
 
     Creates the project if there is none. The 3D joints are projected with cam_intrinsics.txt.
     Recordings of the validation list get no split.

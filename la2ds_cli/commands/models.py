@@ -34,10 +34,10 @@ def _group(ctx: typer.Context) -> None:
 
 @app.command("ls")
 def ls(as_json: JsonOption = False) -> None:
-    """List all weights: size, accuracy, licence, training data, and whether they are installed.
+    """List all weights, and whether they are installed.
 
-    AP is the average precision on COCO val2017 as published: of joints for pose networks, of
-    boxes for detectors.
+    Size, accuracy, licence and training data of each. AP is the average precision on COCO val2017
+    as published: of joints for pose networks, of boxes for detectors.
 
     \b
       la2ds models ls
@@ -103,7 +103,9 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the hash of every weight file on this machine with the published one.
+    """Check the weight files on this machine.
+
+    The hash of every file is compared with the published one.
 
     \b
       la2ds models verify
@@ -138,9 +140,9 @@ def licences(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Licences of code and weights, training data, and known restrictions.
+    """Licences of code and weights, and known restrictions.
 
-    Repeats what the publishers state, and is not legal advice.
+    Repeats what the publishers state, also of the training data, and is not legal advice.
 
     \b
       la2ds models licences --project swings

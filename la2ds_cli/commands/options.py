@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -69,6 +70,52 @@ def open_or_create(root: Path, console: Console) -> Project:
     if not (root / PROJECT_FILE).exists():
         console.note(f"new project in {root.resolve()}")
     return Project.create(root)
+
+
+@contextmanager
+def project_for_import(root: Path, console: Console) -> Iterator[Project]:
+    """open_or_create, but a project that is new is taken back if no clip comes into it, so that a
+    mistyped folder does not become an empty project."""
+    from la2ds_cli.core.project import PROJECT_FILE
+
+    new, new_folder = not (root / PROJECT_FILE).exists(), not root.exists()
+    project = open_or_create(root, console)
+    try:
+        yield project
+    finally:
+        if new and not project.videos_path.exists():
+            _take_back(project.root, PROJECT_FILE, folder=new_folder)
+            console.note("no project was made, since no clip was imported")
+
+
+def _take_back(root: Path, project_file: str, *, folder: bool) -> None:
+    """Remove what Project.create and its lock wrote, and folders that are empty then."""
+    with suppress(OSError):
+        (root / project_file).unlink()
+        (root / "logs" / "lock").unlink(missing_ok=True)
+        (root / "logs").rmdir()
+        if folder:
+            root.rmdir()
+
+
+def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Project:
+    """open_or_create, but a new project needs at least one name that stands for something.
+
+    names: files, folders, patterns, lists or URLs. Raises UserError (exit 3) if there is no project
+    and nothing behind any of them, so that a mistyped folder does not become an empty project.
+    """
+    from la2ds_cli.core.project import PROJECT_FILE
+
+    if names and not (root / PROJECT_FILE).exists():
+        from la2ds_cli.poses.sources import stands_for_clips
+        from la2ds_cli.video.media_files import unreadable
+
+        if not any(stands_for_clips(name) for name in names):
+            folder = _is(Path.is_dir, names[0])
+            what = "no video and no images in the folder" if folder else "no such file:"
+            hint = "check the spelling of the path; no project was made"
+            raise unreadable(f"{what} {names[0]}", hint, "V006")
+    return open_or_create(root, console)
 
 
 def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:

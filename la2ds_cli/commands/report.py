@@ -49,7 +49,7 @@ def report(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a page that shows two clips in step, or the whole project.
+    """Write a page of two clips in step, or of the project.
 
     One file that opens in any browser, without network: both clips played in step, distance
     matrix, tempo, differences of the joints, confidence, phases, baselines and the weaknesses of

@@ -39,14 +39,14 @@ def retrieve(
         ),
     ] = None,
     min_gap: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--min-gap",
             metavar="SECONDS",
             min=0,
-            help="Between two from one clip: nearer ones show the same moment.",
+            help="Between two from one clip; default a tenth of the clip, 0.25 to 1 s.",
         ),
-    ] = 0.25,
+    ] = None,
     run: RunOption = "default",
     features: FeaturesOption = "auto",
     index: Annotated[

@@ -26,7 +26,11 @@ def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
         state = step.project_status(opened, opened.config())
         console.document("status", vars(state))
         _show(console, state)
-        console.next(f"{state.next} --project {project}")
+        if state.next:
+            console.next(f"{state.next} --project {project}")
+        else:
+            example = f"{step.an_alignment(opened)} --project {project}"
+            console.note(f"nothing is left to do; look at two clips: {example}")
 
 
 def _show(console: Console, state: ProjectStatus) -> None:

@@ -62,7 +62,7 @@ def sync(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show two clips side by side, the same moments at the same time.
+    """Show two clips side by side, moment by moment.
 
     Aligns B to A as `la2ds align` does. A runs at its own speed, B speeds up and slows down with
     it, and is grey where a moment of A has no counterpart. Without --out, --retimed and

@@ -26,7 +26,7 @@ class _Lines:
         self.lines.append(row.removesuffix("\r\n") + "\n")
 
 
-def table_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table_text(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table as CSV text; lines end with a line feed on every system. Cells are `inert`."""
     lines = _Lines()
     writer = csv.writer(lines, lineterminator="\r\n")

@@ -2,8 +2,8 @@
 
 Kinematic events are found in the joints alone, for projects without phase labels. They derive from
 the very joints that every feature sees, so they are no human labels, and the output is flagged
-`events: kinematic`. An extremum counts only when it stands out from all others and lies away from
-the clip's ends.
+`events: kinematic`. An extremum counts only when it stands out from all others, lies away from the
+clip's ends, and is a moment: while a pose is held, every frame would do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.pose_features import body_frame
 
 EventSource = Literal["phases", "kinematic"]
@@ -104,6 +104,10 @@ SMOOTHING = 0.1  # seconds, half width of the moving average
 MARGIN = 0.05  # share of the clip at each end where an extremum is taken for the clip's edge
 DEPTH = 0.4  # torso lengths that a position must change on both sides of its extremum
 SPEED = 1.5  # torso lengths per second, the same for a speed
+_FEW = 3  # frames, of which a share says nothing
+HELD = 0.75  # of the time of the upper half of a peak that its upper fifth takes: a held pose
+"""A parabola has 0.63, a cosine 0.59, a triangle 0.4, a plateau with steep flanks nearly 1. Of 169
+events in 240 golf swings and squats of Penn Action 155 stay."""
 RIVAL = 0.6  # a second extremum of this share of the first's prominence makes it ambiguous
 
 
@@ -118,12 +122,12 @@ def kinematic_events(pose: PoseSequence) -> dict[str, int]:
     events = {}
     for name, (signal, depth, seen) in signals.items():
         row = _clear_peak(signal, depth)
-        if row is not None and seen[row]:
+        if row is not None and seen[row] and not _is_held(signal, row):
             events[name] = row
     return events
 
 
-def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, np.ndarray]]:
+def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, BoolArray]]:
     """Name -> (signal (T,) whose peak is the event, smallest prominence, (T,) joints seen)."""
     names = get_skeleton(pose.skeleton).joints
     hips = [k for k, name in enumerate(names) if name in ("left_hip", "right_hip")]
@@ -174,3 +178,17 @@ def _clear_peak(signal: FloatArray, depth: float) -> int | None:
     beaten = signal.max() > signal[first] + 1e-9
     rival = len(prominence) > 1 and prominence[1] > RIVAL * prominence[0]
     return None if at_end or beaten or rival else first
+
+
+def _is_held(signal: FloatArray, row: int) -> bool:
+    """Whether the signal stays near its peak, so that the peak is no moment: its upper fifth takes
+    more than HELD of the time of its upper half."""
+    from scipy.signal import peak_prominences
+
+    prominence = peak_prominences(signal, [row])[0][0]
+    below = np.flatnonzero(signal < signal[row] - 0.5 * prominence)
+    before, behind = below[below < row], below[below > row]
+    first = before[-1] + 1 if len(before) else 0
+    half = signal[first : behind[0] if len(behind) else len(signal)]
+    fifth = half >= signal[row] - 0.2 * prominence
+    return bool(fifth.sum() > max(HELD * len(half), _FEW))

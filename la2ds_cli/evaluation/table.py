@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 ENOUGH_RUNS = 3  # fewer tell nothing of the spread over seeds
 TRANSFER = {"median_percent": 2, "mean_percent": 2, "p90_percent": 2, "median_seconds": 3}
 """Key of a figure of event transfer -> digits that are shown."""
+_WHERE_DEFINED = "what the figures mean: la2ds evaluate --explain"
 _HEADINGS = ("median %", "mean %", "90th centile %", "median s")
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 
 
-def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
-    """Rich renderable of the document that `evaluate` returns."""
+def evaluation_table(result: Mapping[str, Any], *, explain: bool = False) -> RenderableType:
+    """Rich renderable of the document that `evaluate` returns. explain: with the definitions of
+    its figures; else a line says where they are."""
     from rich.console import Group
     from rich.text import Text
 
@@ -34,7 +36,8 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
         parts += [Text(phase_title(result), style="italic"), _shown(result, rows), Text()]
     parts += [Text(line) for line in verdict(result)]
     parts += [Text(f"note: {text}", style="yellow") for text in _notes(result)]
-    parts += [Text(), *(Text(line, style="dim") for line in _definitions(result))]
+    lines = _definitions(result) if explain else [_WHERE_DEFINED]
+    parts += [Text(), *(Text(line, style="dim") for line in lines)]
     return Group(*parts)
 
 
@@ -119,17 +122,16 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     medians = f"(median error {mine:.2f} % against {theirs:.2f} %"
     if mine == theirs:
         return f"The {who} ties with {whom} {medians})."
+    spread = comparison["interval_percent"]
+    if spread is not None and spread[0] <= 0 <= spread[1]:
+        return (
+            f"The {who} and {whom} cannot be told apart on these clips {medians}; difference "
+            f"{mine - theirs:+.2f}, 95 % interval {spread[0]:+.2f} to {spread[1]:+.2f})."
+        )
     verb = "beats" if mine < theirs else "loses to"
     low, high = sorted((mine, theirs))
     factor = f" by {high / low:.1f}x" if low > 0 else ""
-    spread = comparison["interval_percent"]
-    chance = ""
-    if spread is not None and spread[0] <= 0 <= spread[1]:
-        chance = (
-            f"; difference {mine - theirs:+.2f}, 95 % interval {spread[0]:+.2f} to "
-            f"{spread[1]:+.2f}: may be chance"
-        )
-    return f"The {who} {verb} {whom}{factor} {medians}{chance})."
+    return f"The {who} {verb} {whom}{factor} {medians})."
 
 
 def _notes(result: Mapping[str, Any]) -> list[str]:

@@ -48,7 +48,8 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class ProjectStatus:
-    """The answer of `la2ds status`. results: kind -> files, relative to the project."""
+    """The answer of `la2ds status`. results: kind -> files, relative to the project. next: a
+    command, empty when nothing is left to do."""
 
     project: Path
     preset: str
@@ -216,7 +217,7 @@ def _difference(old: Recipe, new: Recipe) -> str:
 
 
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:
-    """The command that brings the project one step on."""
+    """The command that brings the project one step on; empty when nothing is left to do."""
     poses = next(step for step in steps if step.step == "poses")
     if not poses.current and not poses.stale:
         return "la2ds extract-poses YOUR-VIDEOS"
@@ -224,18 +225,25 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
         return poses.command
     trained = [run.run for run in runs if run.step]
     if not trained:
-        return after_poses(project)
+        return "la2ds train" if _can_train(project) else ""
     if not (project.results_dir("evaluate") / f"{trained[0]}.json").exists():
         return f"la2ds evaluate --run {trained[0]}"
-    return "la2ds align A B --out ab.png"
+    return ""
 
 
 def after_poses(project: Project) -> str:
     """Train where there are clips enough to learn from, else align on raw poses."""
+    return "la2ds train" if _can_train(project) else an_alignment(project)
+
+
+def _can_train(project: Project) -> bool:
     from la2ds_cli.training.train import FEW_CLIPS
 
+    return len(project.videos()) >= FEW_CLIPS
+
+
+def an_alignment(project: Project) -> str:
+    """The command that aligns the first two clips."""
     videos = project.videos()
-    if len(videos) >= FEW_CLIPS:
-        return "la2ds train"
     names = [video.id for video in videos[:2]] if len(videos) > 1 else ["A", "B"]
     return f"la2ds align {' '.join(names)}"

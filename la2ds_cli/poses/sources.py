@@ -100,6 +100,18 @@ def _expand(path: str) -> list[str]:
     return [path]
 
 
+def stands_for_clips(path: str) -> bool:
+    """Whether there is anything behind a path, pattern or URL as extract-poses takes them: a file,
+    or a folder with a video or an image in it or below."""
+    if "://" in path:
+        return True
+    try:
+        found = [Path(clip) for clip in _expand(path)]
+        return any(clip.is_file() or (clip.is_dir() and image_files(clip)) for clip in found)
+    except OSError:  # such as a folder that may not be read, which reading will say
+        return True
+
+
 def _clips_of(folder: str) -> list[str]:
     clips = _clips_below(folder, set())
     if is_image_folder(folder) and not any(Path(clip).is_file() for clip in clips):

@@ -70,12 +70,13 @@ class Searched:
 class RetrievalResult:
     """Result of `retrieve`. queries: one per query frame. features: `model`, `base` or
     `pose`; reason: why those are used, empty if they were requested or a trained run is used.
-    left_out: video id -> why it was not searched. min_gap: seconds. files: written, in order."""
+    left_out: video id -> why it was not searched. min_gap: seconds, None = by the length
+    of each clip. files: written, in order."""
 
     queries: tuple[Query, ...]
     k: int
     per_video: int
-    min_gap: float
+    min_gap: float | None
     searched: Searched
     features: str
     run: str

@@ -21,7 +21,6 @@ from la2ds_cli.retrieval.search import Limits, exact_finder, search
 IndexKind = Literal["exact", "faiss"]
 QUERY_FRAMES = 5  # of a clip that is named without a time
 LOW_RECALL = 0.95  # below this a note reports the missed frames
-MIN_GAP = 0.25  # seconds between two hits of one clip: frames closer than this are the same moment
 
 
 def retrieve(
@@ -31,7 +30,7 @@ def retrieve(
     k: int = 7,
     query: str | None = None,
     per_video: int | None = None,
-    min_gap: float = MIN_GAP,
+    min_gap: float | None = None,
     features: FeatureKind = "auto",
     index: IndexKind = "exact",
     device: DeviceName = "auto",
@@ -41,7 +40,8 @@ def retrieve(
 
     query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for
     the middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most
-    hits of one clip, None = k. min_gap: seconds between two hits of one clip. features: as in
+    hits of one clip, None = k. min_gap: seconds between two hits of one clip, None = by
+    its length (search.spread_gap). features: as in
     align. index: `faiss` searches only the nearest lists of an inverted file, for large
     collections. Writing the result is left to views.retrieval_sheet.
 
@@ -95,7 +95,7 @@ def _check(limits: Limits, index: IndexKind) -> None:
     """Raises UserError for invalid limits (exit 2), and if faiss is missing (exit 6)."""
     if limits.k < 1 or limits.per_video < 1:
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
-    if not 0 <= limits.min_gap < float("inf"):
+    if limits.min_gap is not None and not 0 <= limits.min_gap < float("inf"):
         raise UserError(
             f"{limits.min_gap:g} s is no distance in time", hint="--min-gap 0.25, or 0 for none"
         )

@@ -47,11 +47,20 @@ class Frames:
 @dataclass(frozen=True)
 class Limits:
     """Limits of a retrieval. k: frames per query. per_video: largest number of them from one clip.
-    min_gap: seconds between two of one clip."""
+    min_gap: seconds between two of one clip, None = by the clip's length (spread_gap)."""
 
     k: int
     per_video: int
-    min_gap: float
+    min_gap: float | None
+
+
+LEAST_GAP, GAP_SHARE, MOST_GAP = 0.25, 0.1, 1.0
+
+
+def spread_gap(seconds: FloatArray) -> FloatArray:
+    """Seconds between two hits of a clip that lasts `seconds`: a tenth of it, so that slow motion
+    and held poses do not fill the list with one moment, but LEAST_GAP to MOST_GAP."""
+    return np.clip(GAP_SHARE * seconds, LEAST_GAP, MOST_GAP)
 
 
 def search(
@@ -60,10 +69,12 @@ def search(
     """The k nearest frames of all other clips, for each row of `clip` (counted from its first).
 
     Returns rows of `frames` and their distances, float64, nearest first. A frame is skipped if
-    `per_video` frames of its clip are nearer, or one that is less than `min_gap` seconds away. A
-    list is shorter than k only if no further frame fits: the number of candidates grows until then.
+    `per_video` frames of its clip are nearer, or one that is less than the gap of the clip away in
+    time. A list is shorter than k only if no further frame fits: the number of candidates grows
+    until then.
     """
     own = frames.own(clip)
+    gap = _gaps(frames, limits)
     query = frames.value[own[0] + np.asarray(rows)]
     available = len(frames.value) - (own[1] - own[0])
     empty = np.zeros(0, np.int64), np.zeros(0)
@@ -75,7 +86,8 @@ def search(
         short = []
         for number, row in zip(pending, find(query[pending], own, wanted), strict=True):
             distance, row = sorted_by_distance(query[number], frames.value, row)
-            allowed = apply_limits(frames.clip_of(row), frames.time[row], limits)
+            clips = frames.clip_of(row)
+            allowed = apply_limits(clips, frames.time[row], limits, gap[clips])
             nearest[number] = row[allowed], distance[allowed]
             if len(allowed) < limits.k:
                 short.append(number)
@@ -85,17 +97,29 @@ def search(
     return nearest
 
 
-def apply_limits(clip: IntArray, time: FloatArray, limits: Limits) -> IntArray:
+def _gaps(frames: Frames, limits: Limits) -> FloatArray:
+    """(C,) seconds between two hits of each clip."""
+    first, stop = frames.start[:-1], frames.start[1:]
+    if limits.min_gap is not None:
+        return np.full(len(first), limits.min_gap)
+    lasts = np.maximum(stop - 1, first)  # a clip without frames has no hits
+    inside = np.minimum([lasts, first], len(frames.time) - 1)
+    return spread_gap(frames.time[inside[0]] - frames.time[inside[1]])
+
+
+def apply_limits(clip: IntArray, time: FloatArray, limits: Limits, gap: FloatArray) -> IntArray:
     """The first k of candidates sorted by distance, without those that the limits forbid.
 
-    clip, time: (C,) clip number and seconds of each candidate. Returns their indices, ascending.
+    clip, time: (C,) clip number and seconds of each candidate. gap: (C,) seconds to another of its
+    clip at least. Returns their indices, ascending.
     """
     taken: dict[int, list[float]] = {}
     chosen = []
-    for n, (name, second) in enumerate(zip(clip.tolist(), time.tolist(), strict=True)):
+    candidates = zip(clip.tolist(), time.tolist(), gap.tolist(), strict=True)
+    for n, (name, second, apart) in enumerate(candidates):
         before = taken.setdefault(name, [])
-        # Half a microsecond: a gap of exactly min_gap counts as far enough, whatever its rounding.
-        near = any(abs(second - other) < limits.min_gap - 5e-7 for other in before)
+        # Half a microsecond: a gap of exactly so much counts as far enough, whatever its rounding.
+        near = any(abs(second - other) < apart - 5e-7 for other in before)
         if len(before) < limits.per_video and not near:
             before.append(second)
             chosen.append(n)

@@ -19,7 +19,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
-from la2ds_cli.views.figure import GREEN, RED, drawn_once, printable, write_outputs
+from la2ds_cli.views.figure import GREEN, drawn_once, printable, write_outputs
 from la2ds_cli.views.film_strip import aspect, pictures
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _PER_LINE = 10  # neighbours; more go on another line
 _TITLE = 0.85
 _CAPTION = 0.62
 _INK = "#555555"
+RED = "#c00018"
+"""Told from GREEN by the dashes, too: the vermilion of the other figures passes for orange."""
 _ANOTHER = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
 
 
@@ -145,7 +147,9 @@ def _limits(result: RetrievalResult) -> str:
     parts = []
     if result.per_video < result.k:
         parts.append(f"at most {result.per_video} of one clip")
-    if result.min_gap and result.per_video > 1:
+    if result.per_video > 1 and result.min_gap is None:
+        parts.append("a tenth of the clip apart")
+    elif result.per_video > 1 and result.min_gap:
         parts.append(f"at least {result.min_gap:g} s apart")
     return "".join(f", {part}" for part in parts)
 

@@ -280,6 +280,12 @@ def test_csv_holds_the_path(project: Project, tmp_path: Path) -> None:
         assert float(row["time_b"]) == pytest.approx(found.time_b[j], abs=1e-6)
         assert float(row["cost"]) == pytest.approx(cost, abs=1e-5)
         assert float(row["confidence"]) == pytest.approx(found.confidence[i], abs=1e-3)
+        low, high = (float(row[f"time_b_{side}"]) for side in ("low", "high"))
+        rows_b = np.arange(len(found.time_b))
+        assert low == pytest.approx(np.interp(found.low[i], rows_b, found.time_b), abs=1e-6)
+        assert high == pytest.approx(np.interp(found.high[i], rows_b, found.time_b), abs=1e-6)
+        assert low <= high
+    assert any(row["time_b_low"] != row["time_b_high"] for row in rows)
 
 
 def test_json_holds_everything(project: Project, tmp_path: Path) -> None:

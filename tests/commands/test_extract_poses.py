@@ -14,6 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.extract import ExtractOptions
+from la2ds_cli.poses.sources import stands_for_clips
 
 RUNNER = CliRunner()
 
@@ -32,6 +33,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return [*(ItemResult(path, f"id-{path}", "ok", 9) for path in paths[:-1]), failed]
 
     monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", extract_poses)
+    monkeypatch.setattr("la2ds_cli.poses.sources.stands_for_clips", lambda path: True)
     return made
 
 
@@ -84,15 +86,42 @@ def test_json_is_the_only_thing_on_stdout(calls: list[dict[str, Any]], tmp_path:
 
 
 def test_a_missing_file_is_a_failed_item(tmp_path: Path):
+    Project.create(tmp_path / "p")
     arguments = ["extract-poses", str(tmp_path / "no.mp4"), "--project", str(tmp_path / "p")]
     result = RUNNER.invoke(app, [*arguments, "--detector", "full-frame", "--pose", "hrnet-demo"])
     assert result.exit_code == ExitCode.UNUSABLE
     assert "V006" in result.stdout
 
 
+@pytest.mark.parametrize("name", ["klips", "klips/*.mp4", "empty", "klips/a.mp4"])
+def test_a_mistyped_folder_makes_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    result = RUNNER.invoke(app, ["extract-poses", name, "--project", "p"])
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert name in result.stderr
+    assert "V006" in result.stderr
+    assert "no project was made" in result.stderr
+    assert not (tmp_path / "p").exists()
+
+
+def test_what_stands_for_clips(tmp_path: Path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "a.mp4").touch()
+    (tmp_path / "still").mkdir()
+    (tmp_path / "still" / "1.png").touch()
+    for name in ("deep", "deep/er/a.mp4", "deep/**/*.mp4", "still"):
+        assert stands_for_clips(str(tmp_path / name)), name
+    assert stands_for_clips("https://host/a.mp4")
+    assert not stands_for_clips(str(tmp_path / "dep"))
+
+
 def test_a_shard_without_clips_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Arrays of jobs are often longer than the list."""
     monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", lambda *_, **__: [])
+    Project.create(tmp_path)
     call = ["extract-poses", "a.mp4", "--project", str(tmp_path)]
     assert RUNNER.invoke(app, [*call, "--shard", "2/2"]).exit_code == ExitCode.OK
     assert RUNNER.invoke(app, call).exit_code == ExitCode.UNUSABLE

@@ -132,3 +132,29 @@ def test_options_that_make_no_sense(tmp_path: Path):
         assert result.exit_code == ExitCode.USAGE, (name, more, result.stderr)
         assert said in result.stderr
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action", "wide-csv"])
+def test_a_mistyped_folder_makes_no_project(tmp_path: Path, name: str):
+    root = tmp_path / "project"
+    arguments = ["import", name, str(tmp_path / "mistyped"), "--project", str(root)]
+    options = {"casa-npy": ["--fps", "30"], "wide-csv": ["--fps", "30"]}
+    result = CliRunner().invoke(app, [*arguments, *options.get(name, [])])
+    assert result.exit_code != ExitCode.OK
+    assert "Traceback" not in result.stderr
+    assert not root.exists()
+
+
+def test_a_folder_that_was_there_and_its_files_stay(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("mine")
+    arguments = ["import", "penn-action", str(tmp_path / "mistyped"), "--project", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments)
+    assert "no project was made" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_old_project_stays_where_an_import_finds_nothing(tmp_path: Path):
+    Project.create(tmp_path)
+    arguments = ["import", "penn-action", str(tmp_path / "mistyped"), "--project", str(tmp_path)]
+    CliRunner().invoke(app, arguments)
+    assert (tmp_path / "project.toml").exists()

@@ -24,7 +24,7 @@ def out(tmp_path: Path) -> tuple[str, ...]:
 
 def test_limits_of_a_clip(document: Document, out: tuple[str, ...]) -> None:
     wide = document("retrieve", "--query", "clip-0", "--k", "9", *out)
-    assert (wide["k"], wide["per_video"], wide["min_gap"]) == (9, 9, 0.25)
+    assert (wide["k"], wide["per_video"], wide["min_gap"]) == (9, 9, None)
     limits = ("--per-video", "2", "--min-gap", "0.5")
     found = document("retrieve", "--query", "clip-0", "--k", "6", *limits, *out)
     assert (found["per_video"], found["min_gap"]) == (2, 0.5)

@@ -71,10 +71,10 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[st
     return project, evaluate(project, config=Config())
 
 
-def shown(result: dict[str, Any]) -> str:
+def shown(result: dict[str, Any], *, explain: bool = False) -> str:
     console = Console(width=200, no_color=True)
     with console.capture() as capture:
-        console.print(evaluation_table(result))
+        console.print(evaluation_table(result, explain=explain))
     return capture.get()
 
 
@@ -176,7 +176,9 @@ def test_table_shows_figures_definitions_and_a_verdict(
     labelled: tuple[Project, dict[str, Any]],
 ) -> None:
     result = labelled[1]
-    text = shown(result)
+    assert "Tau:" not in shown(result)
+    assert shown(result).splitlines()[-1] == "what the figures mean: la2ds evaluate --explain"
+    text = shown(result, explain=True)
     best = f": {result['features']['raw_pose_best']['variant']}"
     made_of = "untrained network = network, no other clips"
     for part in ("time only", "open ends (here", best, made_of, "Event transfer:", "Tau:", "note:"):
@@ -185,13 +187,32 @@ def test_table_shows_figures_definitions_and_a_verdict(
     assert "The base model beats time only" in verdict(result)[0]
 
 
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ([-6.0, 0.2], "The model and raw pose cannot be told apart on these clips (median error"),
+        ([-6.0, -0.2], "The model beats raw pose by 3.5x (median error 1.00 % against 3.50 %)."),
+        (None, "The model beats raw pose by 3.5x (median error 1.00 % against 3.50 %)."),
+    ],
+)
+def test_what_may_be_chance_beats_nothing(interval: list[float] | None, said: str) -> None:
+    rows = {
+        name: {"event_transfer": {"median_percent": median}}
+        for name, median in (("model", 1.0), ("raw_pose", 3.5))
+    }
+    comparison = {"features": "model", "against": "raw_pose", "interval_percent": interval}
+    (line,) = verdict({"features": rows, "comparisons": [comparison]})
+    assert line.startswith(said)
+    assert "chance" not in line
+
+
 def test_without_labels_events_are_kinematic_and_flagged(tmp_path: Path) -> None:
     result = evaluate(synthetic(tmp_path, labels=False), config=Config())
     assert result["events"] == "kinematic"
     raw = result["features"]["raw_pose"]["event_transfer"]
     assert "hips lowest" in raw["by_event"]
     assert raw["mean_percent"] < 3
-    assert "no human labels" in shown(result)
+    assert "no human labels" in shown(result, explain=True)
 
 
 def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path) -> None:

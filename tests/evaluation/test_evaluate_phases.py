@@ -30,10 +30,10 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, A
     return project, evaluate(project, config=Config())
 
 
-def shown(result: dict[str, Any], width: int = 100) -> str:
+def shown(result: dict[str, Any], width: int = 100, *, explain: bool = False) -> str:
     console = Console(width=width, no_color=True)
     with console.capture() as capture:
-        console.print(evaluation_table(result))
+        console.print(evaluation_table(result, explain=explain))
     return capture.get()
 
 
@@ -140,7 +140,7 @@ def test_protocols_have_their_own_files_figures_and_definitions(
         "average_precision_at_k",
     }
     assert (result["comparisons"], result["events"]) == ([], None)
-    text = shown(result)
+    text = shown(result, explain=True)
     assert f"Protocol {protocol}:" in text
     assert "Event transfer" not in text
     assert ("logistic regression" in text) == (protocol == "casa")
@@ -151,7 +151,7 @@ def test_table_has_every_figure_its_interval_and_the_definitions(
     ours: tuple[Project, dict[str, Any]],
 ) -> None:
     result = ours[1]
-    text = shown(result)
+    text = shown(result, explain=True)
     for part in (
         "SVM, 10 %",
         "progress",

@@ -9,7 +9,12 @@ import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.evaluation.events import choose_events, kinematic_events, phase_events
+from la2ds_cli.evaluation.events import (
+    _is_held,
+    choose_events,
+    kinematic_events,
+    phase_events,
+)
 from tests.movement import figure, sequence, warped_phase
 
 WRISTS = [get_skeleton("penn13").index(f"{side}_wrist") for side in ("left", "right")]
@@ -162,3 +167,23 @@ def test_hands_have_no_body_events() -> None:
         skeleton="hand21",
     )
     assert kinematic_events(hand) == {}
+
+
+@pytest.mark.parametrize("hold", [0.0, 0.2, 0.5])
+def test_a_pose_that_is_held_has_no_moment(hold: float) -> None:
+    """The wrist goes up in a second, stays for a share of ten seconds but for a tremble, and comes
+    down in a second. A share of 0 is a triangle, whose tip is a moment."""
+    rng = np.random.default_rng(1)
+    at = [0, 0.4 - hold / 2, 0.5 - hold / 2, 0.5 + hold / 2, 0.6 + hold / 2, 1]
+    up = np.interp(SHARE, at, [0, 0, 90, 90, 0, 0]) + rng.normal(0, 0.5, 201)
+    events = kinematic_events(raised(up))
+    assert ("wrist highest" in events) == (hold == 0)
+
+
+def test_how_long_a_peak_may_stay_near_its_height() -> None:
+    """A trapezoid: flanks of 0.1 on both sides. The upper fifth takes hold + 0.04, the upper half
+    hold + 0.1 of the clip: 0.74 and 0.77 of it."""
+    for hold, found in ((0.131, True), (0.161, False)):
+        at = [0, 0.4 - hold / 2, 0.5 - hold / 2, 0.5 + hold / 2, 0.6 + hold / 2, 1]
+        signal = np.interp(np.linspace(0, 1, 20001), at, [0, 0, 1, 1, 0, 0])
+        assert _is_held(signal, 10000) is not found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -12,6 +13,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
+from la2ds_cli.main import app
 from la2ds_cli.poses.extract import pose_recipes
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
@@ -126,7 +128,7 @@ def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Projec
 
 def test_the_next_command_follows_the_work(project: Project):
     config = project.config(overrides=TINY)
-    assert project_status(project, config).next == "la2ds align clip-0 clip-1"
+    assert project_status(project, config).next == ""  # too few clips to train
     for number in range(3, 10):
         add_sequence(project, f"clip-{number}", sequence(warped_phase(30, seed=number)))
     assert project_status(project, config).next == "la2ds train"
@@ -136,5 +138,11 @@ def test_the_next_command_follows_the_work(project: Project):
     folder.mkdir(parents=True)
     (folder / "one.json").write_text("{}")
     found = project_status(project, config)
-    assert found.next.startswith("la2ds align")
+    assert found.next == ""
     assert found.results == {"evaluate": ["results/evaluate/one.json"]}
+
+
+def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(project: Project):
+    result = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert "nothing is left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
+    assert "next:" not in result.stderr

@@ -18,7 +18,8 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import parse_query, phase_at, query_rows, retrieve
 from la2ds_cli.views import retrieval_sheet as contact_sheet
-from la2ds_cli.views.figure import GREEN, RED
+from la2ds_cli.views.figure import GREEN
+from la2ds_cli.views.retrieval_sheet import RED
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.told import Notes
 
@@ -199,6 +200,12 @@ def frame_colours(project: Project, result: RetrievalResult, monkeypatch) -> lis
         }
         found.append([name for name, part in share.items() if part > 0.05])
     return found
+
+
+def test_red_is_red_and_not_orange() -> None:
+    red, green, blue = rgb(RED)
+    assert red > 180
+    assert max(green, blue) < 0.2 * red
 
 
 def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project, monkeypatch) -> None:

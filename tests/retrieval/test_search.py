@@ -13,6 +13,7 @@ from la2ds_cli.retrieval.search import (
     exact_finder,
     search,
     sorted_by_distance,
+    spread_gap,
 )
 
 NOBODY = (0, 0)  # no rows are the query's own
@@ -67,11 +68,12 @@ def test_distances_are_those_of_differences_and_equals_go_by_row() -> None:
 def test_spread_keeps_distance_in_time_and_a_limit_per_clip() -> None:
     clip = np.array([0, 0, 1, 0, 0, 1, 2])
     time = np.array([1.0, 1.1, 1.1, 1.25, 9.0, 5.0, 0.0])
-    assert apply_limits(clip, time, Limits(7, 7, 0.25)).tolist() == [0, 2, 3, 4, 5, 6]
-    assert apply_limits(clip, time, Limits(7, 2, 0.25)).tolist() == [0, 2, 3, 5, 6]
-    assert apply_limits(clip, time, Limits(7, 1, 0.25)).tolist() == [0, 2, 6]
-    assert apply_limits(clip, time, Limits(2, 7, 0.25)).tolist() == [0, 2]
-    assert apply_limits(clip, time, Limits(7, 7, 0.0)).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    gap = np.full(7, 0.25)
+    assert apply_limits(clip, time, Limits(7, 7, 0.25), gap).tolist() == [0, 2, 3, 4, 5, 6]
+    assert apply_limits(clip, time, Limits(7, 2, 0.25), gap).tolist() == [0, 2, 3, 5, 6]
+    assert apply_limits(clip, time, Limits(7, 1, 0.25), gap).tolist() == [0, 2, 6]
+    assert apply_limits(clip, time, Limits(2, 7, 0.25), gap).tolist() == [0, 2]
+    assert apply_limits(clip, time, Limits(7, 7, 0.0), 0 * gap).tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_known_neighbours() -> None:
@@ -106,3 +108,21 @@ def test_cuda_finds_the_same_frames() -> None:
     query = random.normal(size=(600, 32)).astype(np.float32)
     found = exact_finder(base, "cuda")(query, (10, 200), 7)
     np.testing.assert_array_equal(found, exact_finder(base)(query, (10, 200), 7))
+
+
+def test_the_default_gap_is_a_tenth_of_the_clip_within_bounds() -> None:
+    lasts = np.array([0.0, 2.0, 2.5, 6.0, 10.0, 60.0])
+    assert spread_gap(lasts).tolist() == pytest.approx([0.25, 0.25, 0.25, 0.6, 1.0, 1.0])
+
+
+def test_hits_of_a_slow_clip_lie_further_apart_than_those_of_a_fast_one() -> None:
+    """Both hold one pose all the time; slow lasts 6 s at 10 frames per second, fast 1.5 s at 20."""
+    slow = [1 + 1e-4 * n for n in range(61)], [0.1 * n for n in range(61)]
+    fast = [2 + 1e-4 * n for n in range(31)], [0.05 * n for n in range(31)]
+    frames = frames_of({"q": ([0.0], [0.0]), "slow": slow, "fast": fast})
+    ((row, _),) = search(frames, exact_finder(frames.value), 0, [0], Limits(99, 99, None))
+    times = {clip: frames.time[row[frames.clip_of(row) == clip]] for clip in (1, 2)}
+    assert np.diff(np.sort(times[1])) == pytest.approx(0.6)
+    assert len(times[1]) == 11
+    assert np.diff(np.sort(times[2])) == pytest.approx(0.25)
+    assert len(times[2]) == 7

@@ -131,6 +131,7 @@ def test_the_groups_of_help():
             *text[text.index("Commands:") :].splitlines(),
         ]
         lines.append("")
+    assert not [line for line in lines if line.endswith("...")]  # no description is cut off
     assert_matches("help_groups.txt", lines)
 
 
