@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages, where there is one."""
+"""The plugins of the tests, and a real browser for the tests of pages, where there is one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+# Modules of the tests, which la2ds runs as plugins even where only a project names them.
+PLUGINS = "tests own_alignment own_methods mypackage failing_methods flat_methods"
+os.environ.setdefault("LA2DS_PLUGINS", PLUGINS.replace(" ", ","))
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -12,6 +12,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -42,6 +43,9 @@ class AlignRequest:
     features: FeatureKind = "auto"
     method: str | None = None
     device: DeviceName = "auto"
+
+    def __post_init__(self) -> None:
+        trust(self.method)
 
     @property
     def settings(self) -> AlignConfig:

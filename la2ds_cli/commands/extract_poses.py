@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,6 +22,7 @@ from la2ds_cli.commands.options import (
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
+    from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.clip import ClipOptions
 
 
@@ -116,7 +118,7 @@ def extract_poses(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
-    from la2ds_cli.core.project_toml import remembered
+    from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.health.status import after_poses
     from la2ds_cli.poses import extract
     from la2ds_cli.views.pose_overlay import check_sheet_path, refresh_overlay, refresh_sheet
@@ -128,17 +130,26 @@ def extract_poses(
         number = subject if subject and subject.isdecimal() else None
         policy = None if number else subject
         chosen = {"detector": detector, "pose": pose, "subject": policy, "subjects": subjects}
-        if part:  # all shards of a list keep the same choice; none takes it back for the others
-            with opened.lock(wait=extract.LOCK_WAIT), remembered(opened, "poses", chosen):
-                pass
-        lock = opened.shard_lock(*part) if part else opened.lock()
-        with lock, remembered(opened, "poses", {} if part else chosen) as config:
+        choice = Choice(opened, "poses", chosen)
+        draw = partial(refresh_overlay, opened) if overlay_videos else None
+
+        def keep() -> None:  # shards of one list take turns at project.toml
+            with opened.lock(wait=extract.LOCK_WAIT) if part else nullcontext():
+                choice.keep()
+
+        def on_clip(result: ItemResult) -> None:
+            if result.status != "cached":  # the networks worked
+                keep()
+            if draw is not None:
+                draw(result)
+
+        with opened.shard_lock(*part) if part else opened.lock():
             if overlay is not None:
                 check_sheet_path(overlay)
             results = extract.extract_poses(
                 opened,
                 paths,
-                config.poses,
+                choice.config.poses,
                 extract.ExtractOptions(
                     clip=options,
                     subject=number or "",
@@ -147,9 +158,11 @@ def extract_poses(
                     shard=part,
                     engine=engine,
                 ),
-                on_clip=partial(refresh_overlay, opened) if overlay_videos else None,
+                on_clip=on_clip,
                 progress=console.progress,
             )
+            if any(result.usable for result in results):
+                keep()
             if overlay is not None:
                 refresh_sheet(opened, results, overlay, alone=part is None)
         console.items(results)

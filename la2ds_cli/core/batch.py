@@ -1,12 +1,19 @@
-"""The outcome of one item of a batch, and the exit code of the batch."""
+"""The outcome of one item of a batch, foreseen or not, and the exit code of the batch."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import Any, Literal
 
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import slug
 from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 
 Status = Literal["ok", "cached", "degraded", "skipped", "failed"]
 
@@ -35,6 +42,34 @@ class ItemResult:
     def to_json(self) -> dict[str, Any]:
         """Plain dict for `--json` and report files."""
         return asdict(self)
+
+
+UNEXPECTED = "X001"
+
+
+def unexpected(project: Project, path: str, error: Exception, video: str = "") -> ItemResult:
+    """The row of an item that failed in a way that la2ds does not know: a fault of la2ds or of a
+    library, or too little memory. Its traceback goes to a file in logs/, one for each `path`.
+
+    To be caught around the work on one item, after the errors that are known: one item must not
+    take the others with it. Raises UserError (exit 7) if the log cannot be written.
+    """
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    log = project.log_path(f"error-{slug(PurePath(path).stem)}-{digest}.txt")
+    artifact.write_text(log, "".join(traceback.format_exception(error)))
+    if isinstance(error, MemoryError):
+        reason = "it needs more memory than there is"
+    else:
+        said = str(error).strip().partition("\n")[0][:200]
+        reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return ItemResult(
+        path,
+        video,
+        "failed",
+        code=UNEXPECTED,
+        message=f"{path} failed unexpectedly: {reason}",
+        hint=f"the traceback is in {log}; please report it, with the file if it may be shared",
+    )
 
 
 def batch_exit_code(results: Sequence[ItemResult], *, strict: bool = False) -> ExitCode:

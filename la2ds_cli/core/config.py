@@ -27,6 +27,7 @@ from la2ds_cli.core.config_sections import (
     TrainConfig,
 )
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import trust
 
 # Settings that were renamed: (section, old key) -> (section, key). Old names are read with a note,
 # and files of a project keep them (`stored_settings`).
@@ -155,6 +156,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {raw.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         value = raw.strip()  # an unquoted value is a string
+    trust(value)
     return {section: {key: value}}
 
 

@@ -4,6 +4,11 @@ reads the model files whose ending is in its `SUFFIXES` literal.
 Both are read from the source, so listing them imports no plugin. A plugin takes further arguments
 after a colon (`mmpose:config.py`). A dotted name that is not a shipped plugin is a module of the
 user with the same functions.
+
+Such a module, and a configuration that is Python, is a program. It runs only where the user names
+it: on the command line, as an argument of a function, or in the environment variable LA2DS_PLUGINS.
+A file of a project or a checkpoint may name it too, but that alone does not run it: such files come
+from other people.
 """
 
 from __future__ import annotations
@@ -11,6 +16,8 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
+import re
 from functools import cache
 from importlib import resources
 from types import ModuleType
@@ -50,8 +57,8 @@ def _declared(source: str, what: str) -> tuple[str, ...]:
 def load_plugin(package: str, setting: str, *, what: str, hint: str) -> ModuleType:
     """The module for a setting: a model file, a name, or `name:arguments`.
 
-    Raises UserError (exit 2) that lists the known names. what: the kind of plugin in the message,
-    e.g. `pose network`; hint: added to the list.
+    Raises UserError (exit 2) that lists the known names, and as `check_trusted`. what: the kind of
+    plugin in the message, e.g. `pose network`; hint: added to the list.
     """
     names = plugin_names(package)
     name = setting.partition(":")[0]
@@ -60,10 +67,48 @@ def load_plugin(package: str, setting: str, *, what: str, hint: str) -> ModuleTy
     for suffix, module in plugin_suffixes(package).items():
         if setting.lower().endswith(suffix):
             return importlib.import_module(module)
-    if "." in setting and _importable(setting):
-        return importlib.import_module(setting)
+    if "." in setting and re.fullmatch(r"[\w.]+", setting):
+        check_trusted(setting, what)
+        if _importable(setting):
+            return importlib.import_module(setting)
     known = ", ".join(sorted(names))
     raise UserError(f"unknown {what} '{setting}'", hint=f"known: {known}; {hint}")
+
+
+_VARIABLE = "LA2DS_PLUGINS"
+
+
+def trust(setting: object) -> None:
+    """Take a setting, a text or a value of any other kind, for one that the user named.
+
+    It is kept in LA2DS_PLUGINS, where child processes find it.
+    """
+    if isinstance(setting, str) and not _is_trusted(setting):
+        parts = [part for part in re.split("[:,]", setting) if "." in part]
+        paths = [os.path.abspath(part) for part in parts if part.endswith(".py")]  # noqa: PTH100
+        os.environ[_VARIABLE] = ",".join([*_listed(), *parts, *paths])
+
+
+def check_trusted(name: str, what: str) -> None:
+    """Raise UserError (exit 2) for a module, or a file that is Python, that the user did not name.
+
+    A module is also trusted with its package.
+    """
+    if not _is_trusted(name):
+        raise UserError(
+            f"the {what} '{name}' is a program of its own, and only a file of the project names it",
+            hint=f"if you trust it, set {_VARIABLE}={name} for this and later commands (several "
+            "are separated by commas), or name it on the command line",
+        )
+
+
+def _listed() -> list[str]:
+    names = os.environ.get(_VARIABLE, "").split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
+def _is_trusted(name: str) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in _listed())
 
 
 def _importable(name: str) -> bool:

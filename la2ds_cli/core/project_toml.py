@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import encoded
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import PROJECT_FILE, Project
 
 
-@contextmanager
-def remembered(
-    project: Project, section: str, chosen: Mapping[str, str | int | None]
-) -> Iterator[Config]:
-    """The configuration with `chosen` in `section`, also written to project.toml.
+class Choice:
+    """Settings of one section that the user chose for this run and, once they worked, for later
+    ones."""
 
-    None leaves a setting alone; a model file is written by its absolute path. A choice that turns
-    out to be impossible (UserError of usage or environment) is taken back. The caller holds the
-    lock of the project.
-    """
-    path = project.root / PROJECT_FILE
-    wanted = {key: _absolute(value) for key, value in chosen.items() if value is not None}
-    before = path.read_text("utf-8")
-    after = set_values(before, section, wanted)
-    config = load_config(tomllib.loads(after))
-    _write(path, before, after)
-    project.settings.update(tomllib.loads(after))
-    try:
-        yield config
-    except UserError as error:
-        if error.exit_code in (ExitCode.USAGE, ExitCode.UNREADABLE, ExitCode.ENVIRONMENT):
-            _write(path, after, before)
-        raise
+    def __init__(
+        self, project: Project, section: str, chosen: Mapping[str, str | int | None]
+    ) -> None:
+        """None leaves a setting alone; a model file is meant by its absolute path. The settings of
+        `project` are changed in memory. Raises UserError (exit 2) for a value that does not fit."""
+        self._path = project.root / PROJECT_FILE
+        self._section = section
+        self._wanted = {k: _absolute(value) for k, value in chosen.items() if value is not None}
+        for value in (*chosen.values(), *self._wanted.values()):
+            trust(value)
+            if isinstance(value, str) and encoded(value) != os.fsencode(value):
+                raise UserError(
+                    f"{value} cannot be kept in {PROJECT_FILE}: its name is no UTF-8",
+                    hint="rename the file",
+                )
+        settings = tomllib.loads(set_values(self._text(), section, self._wanted))
+        self.config: Config = load_config(settings)
+        project.settings.update(settings)
+
+    def keep(self) -> None:
+        """Write the choice to project.toml. The caller holds the lock of the project, and calls
+        this when something was made by it: what never worked must not stand in the way later."""
+        before = self._text()
+        after = set_values(before, self._section, self._wanted)
+        if after != before:
+            artifact.write_text(self._path, after)
+
+    def _text(self) -> str:
+        try:
+            return self._path.read_text("utf-8")
+        except OSError as error:
+            raise artifact.cannot_read(self._path, error) from error
 
 
 def _absolute(value: str | int) -> str | int:
@@ -52,11 +67,6 @@ def _absolute(value: str | int) -> str | int:
 def _absolute_file(name: str) -> str:
     is_model = name.lower().endswith((".onnx", ".pt", ".pth", ".py", ".tflite"))
     return str(Path(name).resolve()) if is_model else name
-
-
-def _write(path: Path, old: str, new: str) -> None:
-    if new != old:
-        artifact.write_text(path, new)
 
 
 def set_values(text: str, section: str, values: Mapping[str, str | int]) -> str:

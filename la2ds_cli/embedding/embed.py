@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -80,9 +80,13 @@ def embed(
             status = "cached" if current else "ok"
             results.append(ItemResult(video.path, video.id, status, len(sequence)))
         except UserError as error:
+            if error.exit_code == ExitCode.STORAGE:  # of every clip that follows, too
+                raise
             results.append(
                 ItemResult(video.path, video.id, "failed", 0, error.code, error.message, error.hint)
             )
+        except Exception as error:
+            results.append(unexpected(project, video.path, error, video.id))
         progress.advance()
     progress.end()
     return results

@@ -17,7 +17,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import HeatmapConfig
@@ -72,7 +72,17 @@ def cache_heatmaps(
     for video in videos:
         result = checked[video.id]
         if isinstance(result, Recipe):
-            result = _store(project, video, config, result)
+            try:
+                result = _store(project, video, config, result)
+            except UserError as error:
+                if error.exit_code == ExitCode.STORAGE:
+                    raise
+                message, hint = error.message, error.hint
+                result = ItemResult(
+                    video.path, video.id, "failed", code="H002", message=message, hint=hint
+                )
+            except Exception as error:
+                result = unexpected(project, video.path, error, video.id)
         results.append(result)
         progress.advance()
     progress.end()
@@ -105,7 +115,10 @@ def _check_space(
     project: Project, config: HeatmapConfig, videos: Sequence[Video], progress: Progress
 ) -> None:
     """Report the expected size; raises UserError (exit 7) if the disk has less space."""
-    expected = estimate_bytes(project, config, videos)
+    try:
+        expected = estimate_bytes(project, config, videos)
+    except Exception:  # of a clip that it looks at, which will fail by itself
+        return
     free = shutil.disk_usage(project.root).free
     if expected > free:
         raise UserError(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -103,4 +103,8 @@ def _export_one(
             message=str(error),
             hint="choose another format, such as wide-csv, which holds every skeleton",
         )
+    except UserError:
+        raise
+    except Exception as error:
+        return unexpected(project, str(path), error, video)
     return ItemResult(str(path), video, "ok", len(pose))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -128,13 +128,21 @@ class _Import:
         self._names: dict[str, tuple[Path, str]] = {}
 
     def guard(self, path: Path, only: bool, work: Callable[[], None]) -> None:
-        """Do the work on one path; its PoseFileError becomes a row, or a UserError if `only`."""
+        """Do the work on one path; its PoseFileError becomes a row, or a UserError if `only`. An
+        error that nobody foresaw becomes a row in any case."""
         try:
-            work()
+            try:
+                work()
+            except OSError as error:
+                raise PoseFileError(f"it cannot be read: {error.strerror or error}") from error
         except PoseFileError as error:
             if only:
                 raise error.user_error(path) from error
             self.results.append(error.item(path))
+        except UserError:
+            raise
+        except Exception as error:
+            self.results.append(unexpected(self.project, str(path), error))
 
     def add(self, clip: FileClip, only: bool) -> None:
         """Write the poses of one clip and collect its row."""

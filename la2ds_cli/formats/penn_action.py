@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import Video, slug
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -74,7 +74,7 @@ def import_penn_action(
             hint="name the labels that the clips are to have",
         )
     files = label_files(carl_labels) if carl_labels is not None else {}
-    clips, failed, names = _read_clips(root, action, progress)
+    clips, failed, names = _read_clips(project, root, action, progress)
     digests = {clip.path.stem: file_digest(clip.path) for clip in clips}
     ids = {name: f"{slug(name)}-{digest[:8]}" for name, digest in digests.items()}
     labels = {}
@@ -139,7 +139,7 @@ def _without_labels(result: ItemResult, path: Path, problem: PoseFileError) -> I
 
 
 def _read_clips(
-    root: Path, action: str | None, progress: Progress
+    project: Project, root: Path, action: str | None, progress: Progress
 ) -> tuple[list[Clip], list[ItemResult], set[str]]:
     """Clips of the action, items of failed files, and the names of all label files."""
     paths = sorted((root / "labels").glob("*.mat"))
@@ -165,6 +165,8 @@ def _read_clips(
                     hint="copy the file again from the data set",
                 )
             )
+        except Exception as error:
+            failed.append(unexpected(project, str(path), error))
         else:
             actions.add(clip.action)
             if action in (None, clip.action):

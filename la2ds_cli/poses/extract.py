@@ -10,7 +10,7 @@ from typing import Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
@@ -93,7 +93,7 @@ def extract_poses(
     and does not end the batch. Writes results/extract/report.json and .csv.
 
     on_clip: called with each usable result, in order, once the poses and the row of the clip are
-    written and before the next clip is waited for; what it raises ends the run.
+    written and before the next clip is waited for; a UserError that it raises ends the run.
 
     Raises UserError for what concerns the whole run: a URL or an unknown detector or pose network
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
@@ -112,12 +112,22 @@ def extract_poses(
             outcomes += others
             if on_clip is not None:
                 for clip in (outcome, *others):
-                    on_clip(clip.result)
+                    _tell(run, on_clip, clip.result)
     progress.end()
     results = [outcome.result for outcome in outcomes]
     suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
     write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
     return results
+
+
+def _tell(run: Extraction, on_clip: ClipListener, result: ItemResult) -> None:
+    """Call a listener; what it cannot do with this clip alone is noted, and the batch goes on."""
+    try:
+        on_clip(result)
+    except UserError:
+        raise
+    except Exception as error:
+        run.progress.note(unexpected(run.project, result.path, error, result.video).message)
 
 
 def _probe_all(
@@ -162,6 +172,8 @@ def _probe(
         return replace(source, subject=entry.subject or subjects.of(source.row(run.project, 1, 0)))
     except UserError as error:
         return failure(entry.name, error)
+    except Exception as error:
+        return unexpected(run.project, entry.name, error)
     finally:
         run.progress.advance()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, available_cores
@@ -33,7 +33,7 @@ from la2ds_cli.poses.backends import (
     resolve_backend,
 )
 from la2ds_cli.poses.blazehand import BlazeHand
-from la2ds_cli.poses.chunks import Partial
+from la2ds_cli.poses.chunks import Partial, Stopped
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.detectors import (
     Detector,
@@ -260,8 +260,8 @@ class Extraction:
         return facts if recipe.key in current and not self.overwrite else None
 
     def attempt(self, source: ClipSource, twin: ClipSource | None = None) -> ClipOutcome:
-        """Poses of a source, extracted or copied from its twin; what is wrong with the clip itself
-        is a result, what ends the run is raised."""
+        """Poses of a source, extracted or copied from its twin; what is wrong with the clip itself,
+        foreseen or not, is a result, what ends the run is raised."""
         start = time.perf_counter()
         try:
             pose = self.copy(twin, source) if twin is not None else self.extract(source)
@@ -269,6 +269,11 @@ class Extraction:
             if error.exit_code in RUN_ENDS_WITH:
                 raise
             return ClipOutcome(failure(source.name, error), 0, time.perf_counter() - start)
+        except Stopped:
+            raise
+        except Exception as error:
+            result = unexpected(self.project, source.name, error)
+            return ClipOutcome(result, 0, time.perf_counter() - start)
         result = item_result(source.name, source.id(), pose.info, cached=False)
         return ClipOutcome(result, int(pose.info["persons"]), time.perf_counter() - start)
 

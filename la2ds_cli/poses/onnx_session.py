@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray
 
 
 def onnx_identity(name: str) -> str:
@@ -49,6 +53,53 @@ def open_session(name: str, device: DeviceName) -> Any:
 def session_device(session: Any) -> str:
     """`cuda` or `cpu`: where the session really runs."""
     return "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
+
+
+_FLOATS = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+}
+
+
+def check_image_input(session: Any, name: str, expected: str) -> None:
+    """Raise UserError (exit 5) unless a network takes one batch of RGB images in floating point:
+    (B, 3, H, W), B 1 or free. expected: such an input, for the message."""
+    given = session.get_inputs()
+    shape = given[0].shape if len(given) == 1 else []
+    fits = len(shape) == 4 and _is_free(shape[0], 1) and _is_free(shape[1], 3)
+    if not fits or given[0].type not in _FLOATS:
+        kinds = ", ".join(f"{tuple(node.shape)} of {node.type[7:-1]}" for node in given)
+        raise unfit(name, f"{expected} of float, float16 or double", f"input {kinds}")
+
+
+def _is_free(length: Any, value: int) -> bool:
+    """Whether a dimension may be `value`: it is that, or symbolic."""
+    return length == value or not isinstance(length, int)
+
+
+def run_images(
+    session: Any, name: str, images: FloatArray, outputs: Sequence[str] | None = None
+) -> list[FloatArray]:
+    """float32 outputs of a network for images (n, 3, H, W), in the type that it takes.
+
+    outputs: their names, None = all. Raises UserError (exit 5) if the network cannot be run on
+    them, or answers with anything but numbers.
+    """
+    given = session.get_inputs()[0]
+    try:
+        answers = session.run(outputs, {given.name: images.astype(_FLOATS[given.type])})
+    except Exception as error:  # onnxruntime raises its own classes straight below Exception
+        reason = str(error).strip().partition("\n")[0]
+        actual = f"no answer to an image {images.shape}: {reason}"
+        raise unfit(name, "a network that runs", actual) from error
+    arrays = []
+    for answer in answers:
+        if not isinstance(answer, np.ndarray) or answer.dtype.kind not in "fiub":
+            raise unfit(name, "outputs of numbers", "another output")
+        with np.errstate(over="ignore"):  # of double, seen as infinity
+            arrays.append(answer.astype(np.float32))
+    return arrays
 
 
 def fixed(length: Any) -> int:

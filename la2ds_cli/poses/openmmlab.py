@@ -17,6 +17,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,7 @@ from typing import Any, Literal
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.optional_package import optional_import, reason
+from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 
 Package = Literal["mmpose", "mmdet"]
@@ -138,6 +140,7 @@ def _config_path(config: str, package: Package) -> tuple[Path, str]:
     from la2ds_models.weight_files import zoo
 
     if config.endswith(".py"):
+        check_trusted(os.path.abspath(config), "configuration")  # noqa: PTH100 (as `trust`)
         return _existing(config, "configuration"), ""
     folder = _config_folder(package)
     shipped = {

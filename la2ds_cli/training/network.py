@@ -16,6 +16,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import HeatmapConfig, ModelConfig
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.network_input import NetworkInput, joint_blocks, joint_width, map_channels
@@ -115,6 +116,8 @@ def build_network(
 def _encoder(name: str) -> ModuleType:
     """The module of an encoder, with its function `build`."""
     path = ENCODERS.get(name, name)
+    if path == name and "." in name:
+        check_trusted(name, "encoder")
     try:
         spec = importlib.util.find_spec(path) if "." in path else None
     except (ModuleNotFoundError, ValueError):

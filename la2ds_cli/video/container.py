@@ -16,6 +16,7 @@ from la2ds_cli.video.media_files import refuse_url, unreadable
 if TYPE_CHECKING:
     import av
 
+MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
 _FALLBACK_FPS = 25.0  # only if neither the container nor the codec gives a rate
 _CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
 # Without "file:" a colon in the name would be read as a protocol; the whitelist keeps playlists
@@ -45,7 +46,7 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
     _check_file(Path(name))
     try:
         container = av.open(f"file:{name}", options=_ACCESS, **_metadata_errors(av.__version__))
-    except (FFmpegError, OSError) as error:
+    except (FFmpegError, MemoryError, OSError, ValueError) as error:
         raise unreadable(
             f"{name} is not a readable video: {_reason(Path(name), error)}",
             "copy or export it again from where it was recorded",
@@ -95,13 +96,18 @@ def _video_stream(container: Any, name: str) -> Any:
     stream = streams[0]
     if stream.codec_context is None:
         raise _unsupported(name, "")
+    if stream.codec_context.width * stream.codec_context.height > MOST_PIXELS:
+        raise _too_large(name)
+    # The size may change inside the stream.
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
     return stream
 
 
 def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterator[av.VideoFrame]:
-    """Every frame that can be decoded; damaged packets are skipped.
+    """Every frame that can be decoded; damaged packets are skipped, whatever FFmpeg calls them.
 
-    Raises UserError (exit 3): V005 for a codec that is not supported.
+    Raises UserError (exit 3): V001 for frames that need more memory than there is, V005 for a codec
+    that is not supported.
     """
     from av import error
 
@@ -111,9 +117,11 @@ def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterato
                 yield from packet.decode()
             except (error.DecoderNotFoundError, error.PatchWelcomeError) as cause:
                 raise _unsupported(os.fspath(path), stream.codec_context.name) from cause
-            except (error.InvalidDataError, error.EOFError):
+            except MemoryError as cause:  # FFmpeg's own is one, too
+                raise _too_large(os.fspath(path)) from cause
+            except (error.FFmpegError, OSError, ValueError):
                 continue
-    except (error.InvalidDataError, OSError):  # the container itself ends here
+    except (error.FFmpegError, OSError, ValueError):  # the container itself ends here
         yield from _flush(stream)
 
 
@@ -122,7 +130,7 @@ def _flush(stream: Any) -> Iterator[av.VideoFrame]:
 
     try:
         yield from stream.codec_context.decode(None)
-    except error.FFmpegError:
+    except (error.FFmpegError, MemoryError, OSError, ValueError):
         return
 
 
@@ -155,6 +163,14 @@ def _reason(path: Path, error: Exception) -> str:
         return "it is a PDF"
     message = getattr(error, "strerror", None) or str(error)
     return _CLEARER.get(message, message)
+
+
+def _too_large(name: str) -> UserError:
+    return unreadable(
+        f"{name} declares pictures that need more memory than there is",
+        "copy it again, or convert it to a smaller picture",
+        "V001",
+    )
 
 
 def _unsupported(name: str, codec: str) -> UserError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,7 @@ class Project:
         Raises UserError (exit 6) if pandas is not installed.
         """
         rows = [asdict(video) for video in self.clips()]
-        names = asdict(Video("", "", ""))
+        names = [field.name for field in fields(Video)]
         return data_frame({name: [row[name] for row in rows] for name in names})
 
 

@@ -17,6 +17,7 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
+    from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.progress import Progress
 
 
@@ -54,15 +55,15 @@ def extract(
     detector, pose: names of networks, or model files. subject: whom to follow, `auto`, `largest`,
     `central`, `moving` or `first`, a number of a person in these clips alone, or `hands`,
     `left-hand` or `right-hand` instead of a body. subjects: how many
-    people of each clip to keep. These four are remembered in the project; None leaves them as they
-    are. clip_options: which part of a file is read and how, such as
-    `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in seconds.
+    people of each clip to keep. These four are remembered in the project once a clip was extracted
+    with them; None leaves them as they are. clip_options: which part of a file is read and how,
+    such as `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in seconds.
 
     Raises UserError for what concerns all clips: an unknown network (exit 2), a missing model file
     (exit 3), weights or a device that are not there (exit 6), a full disk (exit 7), another
     command that writes to the project (exit 5).
     """
-    from la2ds_cli.core.project_toml import remembered
+    from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
     paths = [videos] if isinstance(videos, str | Path) else videos
@@ -75,14 +76,19 @@ def extract(
     }
     options = ExtractOptions(clip=clip_options, subject=number, device=device, overwrite=overwrite)
     stored = project._stored
-    with (
-        _progress(verbose) as progress,
-        stored.lock(),
-        remembered(stored, "poses", chosen) as config,
-    ):
+    choice = Choice(stored, "poses", chosen)
+
+    def keep(item: ItemResult) -> None:
+        if item.status != "cached":  # the networks worked
+            choice.keep()
+
+    names = [str(path) for path in paths]
+    with _progress(verbose) as progress, stored.lock():
         items = extract_poses(
-            stored, [str(path) for path in paths], config.poses, options, progress=progress
+            stored, names, choice.config.poses, options, on_clip=keep, progress=progress
         )
+        if any(item.usable for item in items):
+            choice.keep()
     return Extracted(tuple(items))
 
 

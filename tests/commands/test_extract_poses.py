@@ -61,8 +61,10 @@ def test_the_choice_of_networks_is_kept_for_later_steps(
     calls: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    arguments = ["extract-poses", "a.mp4", "--detector", "full-frame", "--pose", "net.onnx"]
-    RUNNER.invoke(app, [*arguments, "--project", "p"])
+    arguments = ["--detector", "full-frame", "--pose", "net.onnx", "--project", "p"]
+    RUNNER.invoke(app, ["extract-poses", "bad.mp4", *arguments])
+    assert Project.open(tmp_path / "p").config().poses.detector == "auto"  # nothing worked yet
+    RUNNER.invoke(app, ["extract-poses", "a.mp4", "bad.mp4", *arguments])
     assert calls[0]["config"].detector == "full-frame"
     kept = Project.open(tmp_path / "p").config().poses
     assert kept == calls[0]["config"]

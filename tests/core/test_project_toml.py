@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_toml import remembered, set_values
+from la2ds_cli.core.project_toml import Choice, set_values
 
 
 @pytest.mark.parametrize(
@@ -46,26 +46,32 @@ def test_nothing_to_change_changes_nothing():
 def test_a_model_file_is_kept_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     project = Project.create(tmp_path / "p")
-    with remembered(project, "poses", {"detector": None, "pose": "net.onnx"}) as config:
-        assert config.poses.pose == str(tmp_path / "net.onnx")
-    reopened = Project.open(tmp_path / "p").config()
-    assert reopened.poses == config.poses
+    choice = Choice(project, "poses", {"detector": None, "pose": "net.onnx"})
+    assert choice.config.poses.pose == str(tmp_path / "net.onnx")
+    assert project.config().poses == choice.config.poses
+    assert Project.open(project.root).config().poses.pose == "auto"
+    choice.keep()
+    assert Project.open(project.root).config().poses == choice.config.poses
 
 
-def test_an_impossible_choice_is_taken_back_and_an_interrupted_one_is_kept(tmp_path: Path):
+def test_a_choice_keeps_what_was_written_in_the_meantime(tmp_path: Path):
     project = Project.create(tmp_path)
-    with (
-        pytest.raises(UserError),
-        remembered(project, "poses", {"detector": "nonsense"}),
-    ):
-        raise UserError("unknown detector", exit_code=ExitCode.USAGE)
-    assert "detector" not in (tmp_path / "project.toml").read_text()
-    with (
-        pytest.raises(KeyboardInterrupt),
-        remembered(project, "poses", {"detector": "full-frame"}),
-    ):
-        raise KeyboardInterrupt
-    assert Project.open(tmp_path).config().poses.detector == "full-frame"
+    choice = Choice(project, "poses", {"detector": "full-frame"})
+    (tmp_path / "project.toml").write_text("# mine\n[poses]\nmin_frames = 9\n")
+    choice.keep()
+    assert (tmp_path / "project.toml").read_text().startswith("# mine\n")
+    poses = Project.open(tmp_path).config().poses
+    assert (poses.detector, poses.min_frames) == ("full-frame", 9)
+
+
+def test_an_impossible_choice_is_refused_before_anything_is_written(tmp_path: Path):
+    project = Project.create(tmp_path)
+    before = (tmp_path / "project.toml").read_bytes()
+    with pytest.raises(UserError):
+        Choice(project, "poses", {"subjects": 0})
+    with pytest.raises(UserError, match="no UTF-8"):
+        Choice(project, "poses", {"pose": "caf\udce9.onnx"})
+    assert (tmp_path / "project.toml").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -83,5 +89,5 @@ def test_model_files_are_kept_by_their_absolute_paths(
 ) -> None:
     project = Project.create(tmp_path / "project")
     monkeypatch.chdir(tmp_path)
-    with remembered(project, "poses", {"pose": given}) as config:
-        assert config.poses.pose == kept.format(here=tmp_path)
+    config = Choice(project, "poses", {"pose": given}).config
+    assert config.poses.pose == kept.format(here=tmp_path)

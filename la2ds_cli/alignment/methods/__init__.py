@@ -22,6 +22,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.core.types import FloatArray, IntArray
 
 Method = Callable[[FloatArray, FloatArray, AlignConfig], IntArray]
@@ -36,12 +37,14 @@ def method_names() -> list[str]:
 def get_method(name: str) -> Method:
     """The `align` function of a shipped method or of a dotted module path.
 
-    UserError (exit 2) for a name that is neither, with the nearest known one.
+    UserError (exit 2) for a name that is neither, with the nearest known one, and for a module that
+    only a file of the project names.
     """
     known = method_names()
     if name in known:
         return importlib.import_module(f"{__name__}.{name}").align
     if "." in name:
+        check_trusted(name, "alignment method")
         return _foreign(name)
     near = get_close_matches(name, known, n=1)
     raise UserError(

@@ -21,7 +21,15 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, session_device, unfit
+from la2ds_cli.poses.onnx_session import (
+    check_image_input,
+    fixed,
+    onnx_identity,
+    open_session,
+    run_images,
+    session_device,
+    unfit,
+)
 from la2ds_cli.poses.top_down import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -32,6 +40,7 @@ from la2ds_cli.poses.top_down import (
 )
 
 SUFFIXES = (".onnx",)
+_MOST_SIDE = 4096  # pixels of a crop
 
 
 def identity(name: str) -> str:
@@ -44,13 +53,17 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
     session = open_session(name, device)
     metadata = session.get_modelmeta().custom_metadata_map
     skeleton = metadata.get("skeleton", "coco17")
+    check_image_input(session, name, "one input (B, 3, H, W), B 1 or free,")
     given, returned = session.get_inputs(), session.get_outputs()
     shape = given[0].shape
-    if len(given) != 1 or len(shape) != 4 or not (fixed(shape[2]) and fixed(shape[3])):
-        raise unfit(name, "one input (B, 3, H, W) of fixed H and W", f"input {_shapes(given)}")
+    if not (0 < fixed(shape[2]) <= _MOST_SIDE and 0 < fixed(shape[3]) <= _MOST_SIDE):
+        expected = f"one input (B, 3, H, W) of fixed H and W of at most {_MOST_SIDE}"
+        raise unfit(name, expected, f"input {_shapes(given)}")
     input_size = (shape[2], shape[3])
     joints = len(get_skeleton(skeleton).joints)
     simcc = len(returned) == 2 and all(len(node.shape) == 3 for node in returned)
+    if not returned:
+        raise unfit(name, "heatmaps or profiles", "no output")
     if not simcc:
         returned = returned[:1]  # what else a heatmap network returns is not read
     if len(returned[0].shape) != (3 if simcc else 4) or any(
@@ -121,7 +134,6 @@ class _Forward:
         name: str,
     ) -> None:
         self.session = session
-        self.input_name = session.get_inputs()[0].name
         self.output_names = [node.name for node in session.get_outputs()[: 2 if simcc else 1]]
         self.one_by_one = one_by_one
         self.joints = joints
@@ -131,15 +143,24 @@ class _Forward:
 
     def __call__(self, crop: FloatArray) -> FloatArray | tuple[FloatArray, ...]:
         parts = np.split(crop, len(crop)) if self.one_by_one else [crop]
-        answers = [self.session.run(self.output_names, {self.input_name: part}) for part in parts]
+        answers = [run_images(self.session, self.name, part, self.output_names) for part in parts]
+        for part, answer in zip(parts, answers, strict=True):
+            self._check(len(part), answer)
         outputs = tuple(np.concatenate(output) for output in zip(*answers, strict=True))
-        # Only models with a free K or free numbers of bins can fail here.
-        if outputs[0].shape[1] != self.joints:
-            raise unfit(self.name, f"{self.joints} joints", f"{outputs[0].shape[1]}")
         if not self.simcc:
             return outputs[0]
         _check_bins(self.name, tuple(output.shape[2] for output in outputs), self.input_size)
         return outputs
+
+    def _check(self, crops: int, outputs: list[FloatArray]) -> None:
+        """What the file declares with free sizes shows here alone. UserError (exit 5)."""
+        for output in outputs:
+            fits = output.ndim == (3 if self.simcc else 4) and output.size
+            if not fits or output.shape[:2] != (crops, self.joints):
+                expected = f"an output ({crops}, {self.joints}, ...) for {crops} crops"
+                raise unfit(self.name, expected, f"{output.shape}")
+            if not np.isfinite(output).all():
+                raise unfit(self.name, "finite numbers", "infinite or undefined ones in its output")
 
 
 def _shapes(nodes: Any) -> str:

@@ -16,7 +16,14 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
-from la2ds_cli.poses.onnx_session import fixed, onnx_identity, open_session, unfit
+from la2ds_cli.poses.onnx_session import (
+    check_image_input,
+    fixed,
+    onnx_identity,
+    open_session,
+    run_images,
+    unfit,
+)
 from la2ds_cli.video.reader import Image
 
 SUFFIXES = (".onnx",)
@@ -24,6 +31,9 @@ SUFFIXES = (".onnx",)
 _FREE_SIDE = 640  # pixels; the training size of most such exports
 _GREY = 114
 _PERSON = 0
+_FAR = 1e6  # pixels
+_MOST_BOXES = 300  # people of a frame, the best ones: detectors return no more
+_MOST_SIDE = 4096  # pixels of an input
 
 
 def identity(name: str) -> str:
@@ -34,21 +44,25 @@ def identity(name: str) -> str:
 def build(name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend) -> OnnxDetector:
     """Open the file and check its interface; UserError (exit 5) says what does not fit."""
     session = open_session(name, device)
-    given, returned = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-    if len(given) != 4 or fixed(given[0]) > 1:
-        raise unfit(name, "an input (1, 3, H, W)", f"input {tuple(given)}")
+    check_image_input(session, name, "one input (B, 3, H, W), B 1 or free,")
+    given = session.get_inputs()[0].shape
+    returned = session.get_outputs()[0].shape if session.get_outputs() else ()
+    sides = fixed(given[2]) or _FREE_SIDE, fixed(given[3]) or _FREE_SIDE
+    if max(sides) > _MOST_SIDE:
+        raise unfit(name, f"H and W of at most {_MOST_SIDE}", f"input {tuple(given)}")
     if len(returned) != 3 or fixed(returned[2]) not in (0, 6):
         raise unfit(name, "an output (1, N, 6)", f"output {tuple(returned)}")
-    return OnnxDetector(session, (fixed(given[2]) or _FREE_SIDE, fixed(given[3]) or _FREE_SIDE))
+    return OnnxDetector(session, sides, name)
 
 
 class OnnxDetector:
     """Runs one image at a time: exports with a free batch are rare, and CPUs gain nothing."""
 
-    def __init__(self, session: Any, input_size: tuple[int, int]) -> None:
+    def __init__(self, session: Any, input_size: tuple[int, int], name: str) -> None:
         self.session = session
-        self.input_name = session.get_inputs()[0].name
+        self.output_name = session.get_outputs()[0].name
         self.input_size = input_size
+        self.name = name
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
         return [self._detect(image) for image in images]
@@ -56,8 +70,14 @@ class OnnxDetector:
     def _detect(self, image: Image) -> FloatArray:
         canvas, scale, shift = letterbox(image, self.input_size)
         feed = np.ascontiguousarray(canvas.astype(np.float32).transpose(2, 0, 1)[None] / 255)
-        rows = self.session.run(None, {self.input_name: feed})[0][0]
-        person = rows[rows[:, 5] == _PERSON, :5].astype(np.float32)
+        (output,) = run_images(self.session, self.name, feed, [self.output_name])
+        if output.ndim != 3 or output.shape[0] != 1 or output.shape[2] != 6:
+            raise unfit(self.name, "an output (1, N, 6)", f"{output.shape}")
+        rows = output[0]
+        # A row that is no box, and what no one could follow, counts as nothing seen.
+        person = rows[(rows[:, 5] == _PERSON) & (np.abs(rows) < _FAR).all(axis=1), :5]
+        if len(person) > _MOST_BOXES:
+            person = person[np.sort(np.argsort(-person[:, 4], kind="stable")[:_MOST_BOXES])]
         person[:, :4] = (person[:, :4] - np.tile(shift, 2)) / np.tile(scale, 2)
         return person
 

@@ -50,7 +50,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast, get_args
 from la2ds_cli.core.config import method_settings, preset_names
 from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.plugins import load_plugin, plugin_names
+from la2ds_cli.core.plugins import load_plugin, plugin_names, trust
 
 if TYPE_CHECKING:
     import torch
@@ -96,6 +96,7 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
             f"{preset}",
             hint="leave --preset out, and change single settings with --set section.key=value",
         )
+    trust(method)
     preset, overrides = method_settings(method, preset)
     if method is not None and method not in (*method_names(), *preset_names()):
         overrides += getattr(get_method(method), "SETTINGS", ())

@@ -1,0 +1,258 @@
+"""One clip that fails in a way nobody foresaw fails alone: a row with its code, the traceback in
+logs/, and the batch goes on, as often as it is run."""
+
+from __future__ import annotations
+
+import errno
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.error import ArgumentError, ExternalError
+from typer.testing import CliRunner
+
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.config_sections import HeatmapConfig, PosesConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding import embed as embed_step
+from la2ds_cli.features import heatmap_cache
+from la2ds_cli.formats import coco_json, exporting, penn_action, wide_csv
+from la2ds_cli.formats.exporting import export_poses
+from la2ds_cli.main import app
+from la2ds_cli.poses import extract, extraction
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.video.reader import probe, read_frames
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.poses.grey_people import film
+
+CONFIG = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")
+OPTIONS = ExtractOptions(device="cpu")
+ODD = [
+    RuntimeError("odd\nmore"),
+    MemoryError(),
+    KeyError("frames"),
+    ZeroDivisionError(),
+    ArgumentError(errno.EINVAL, "Invalid argument"),
+    ExternalError(errno.EINVAL, "Generic error in an external library"),
+    RecursionError("maximum recursion depth exceeded"),
+]
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[str]:
+    paths = [tmp_path / f"clip-{n}.mp4" for n in range(3)]
+    for n, path in enumerate(paths):
+        film(path, [{200: (60 + n, 40, 100 + n, 130)}] * (12 + n))
+    return [str(path) for path in paths]
+
+
+def _checked(project: Project, results: list[ItemResult], failed: str, error: Exception) -> None:
+    """Only `failed` failed, and its traceback is in the one file that its row names."""
+    assert [r.path for r in results if not r.usable] == [failed]
+    (row,) = (r for r in results if not r.usable)
+    assert (row.status, row.code) == ("failed", "X001")
+    assert "\n" not in row.message + row.hint
+    said = "more memory" if isinstance(error, MemoryError) else type(error).__name__
+    assert said in row.message
+    (log,) = (project.root / "logs").glob("error-*.txt")
+    assert str(log) in row.hint
+    text = log.read_text()
+    assert text.startswith("Traceback")
+    assert type(error).__name__ in text
+
+
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("where", ["probe", "pose_clip"])
+def test_a_clip_that_fails_unexpectedly_fails_alone_at_every_run(
+    clips: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+):
+    project = Project.create(tmp_path / "p")
+    module, name = {"probe": (extract, "load_source"), "pose_clip": (extraction, "pose_clip")}[
+        where
+    ]
+    real = getattr(module, name)
+
+    def broken(first, *rest, **named):
+        if str(getattr(first, "path", first)) == clips[1]:
+            raise error
+        return real(first, *rest, **named)
+
+    monkeypatch.setattr(module, name, broken)
+    for status in ("ok", "cached"):
+        results = extract_poses(project, clips, CONFIG, OPTIONS)
+        _checked(project, results, clips[1], error)
+        assert {r.status for r in results if r.usable} == {status}
+    assert len(project.videos()) == 2
+    monkeypatch.setattr(module, name, real)
+    assert all(r.usable for r in extract_poses(project, clips, CONFIG, OPTIONS))
+
+
+def test_a_listener_that_fails_is_noted_and_a_user_error_of_it_ends_the_run(
+    clips: list[str], tmp_path: Path
+):
+    project = Project.create(tmp_path / "p")
+    seen = []
+
+    def listener(result: ItemResult) -> None:
+        seen.append(result.path)
+        if len(seen) == 2:
+            raise RuntimeError("cannot draw")
+
+    results = extract_poses(project, clips, CONFIG, OPTIONS, on_clip=listener)
+    assert seen == clips
+    assert all(r.usable for r in results)
+    assert "cannot draw" in next((project.root / "logs").glob("error-*.txt")).read_text()
+
+    def full(result: ItemResult) -> None:
+        raise UserError("disk full", exit_code=ExitCode.STORAGE)
+
+    with pytest.raises(UserError, match="disk full"):
+        extract_poses(project, clips, CONFIG, OPTIONS, on_clip=full)
+
+
+def test_raw_video_cut_off_anywhere_is_read_as_far_as_it_goes(tmp_path: Path):
+    whole = tmp_path / "raw.avi"
+    with av.open(str(whole), "w") as container:
+        stream = container.add_stream("rawvideo", rate=Fraction(25))
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for n in range(12):
+            image = np.full((24, 32, 3), 20 * n, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    content = whole.read_bytes()
+    read = 0
+    for size in np.linspace(1, len(content) - 1, 80).astype(int):
+        part = tmp_path / f"cut-{size}.avi"
+        part.write_bytes(content[:size])
+        codes = set()
+        try:
+            probe(part)
+            read += len(list(read_frames(part))) > 0
+        except UserError as error:
+            codes.add(error.code)
+        assert codes <= {"V001", "V002", "V004"}
+    assert read > 50
+
+
+def _gif(width: int, height: int) -> bytes:
+    size = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    head = b"GIF89a" + size + b"\x80\x00\x00" + b"\x00\x00\x00\xff\xff\xff"
+    return head + b",\x00\x00\x00\x00" + size + b"\x00" + b"\x02\x02D\x01\x00;"
+
+
+def test_a_small_file_that_declares_a_vast_picture_is_refused(tmp_path: Path):
+    path = tmp_path / "vast.gif"
+    path.write_bytes(_gif(8, 8))
+    assert probe(path).width == 8
+    path.write_bytes(_gif(65535, 65535))
+    with pytest.raises(UserError) as caught:
+        probe(path)
+    assert caught.value.code in ("V001", "V002")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), RecursionError()])
+def test_a_pose_file_that_fails_unexpectedly_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    made = Project.create(tmp_path / "made")
+    for number in range(3):
+        add_sequence(made, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
+    export_poses(made, "wide-csv", [], tmp_path / "csv")
+    real = wide_csv.read_clips
+
+    def broken(path, options):
+        if path.stem == "clip-1":
+            raise error
+        return real(path, options)
+
+    monkeypatch.setattr(wide_csv, "read_clips", broken)
+    project = Project.create(tmp_path / "p")
+    command = ["import", "wide-csv", str(tmp_path / "csv"), "--project", str(project.root)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == ExitCode.PARTIAL, done.output
+    assert done.output.count("X001") == 1
+    assert len(project.videos()) == 2
+    assert "Traceback" in next((project.root / "logs").glob("error-*.txt")).read_text()
+
+
+def test_a_pose_file_that_may_not_be_read_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(path, options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(coco_json, "read_clips", broken)
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text("[]")
+    project = Project.create(tmp_path / "p")
+    results = coco_json.import_coco_json(project, tmp_path)
+    assert [(r.code, "Permission denied" in r.message) for r in results] == [("I001", True)] * 2
+
+
+def test_exports_heatmaps_and_embeddings_of_other_clips_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    project = Project.create(tmp_path / "p")
+    for number in range(3):
+        add_sequence(project, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
+
+    def broken(*values):
+        if any("clip-1" in str(getattr(v, "clip", v)) for v in values):
+            raise RuntimeError("odd")
+        return real(*values)
+
+    def statuses(results: list[ItemResult]) -> list[tuple[str, str, str]]:
+        return [(r.video, r.status, r.code) for r in results]
+
+    expected = [("clip-0", "ok", ""), ("clip-1", "failed", "X001"), ("clip-2", "ok", "")]
+    real, suffix = exporting.load_exporter("wide-csv")
+    monkeypatch.setattr(exporting, "load_exporter", lambda name: (broken, suffix))
+    assert statuses(export_poses(project, "wide-csv", [])) == expected
+
+    real = heatmap_cache.compress_heatmaps
+    monkeypatch.setattr(heatmap_cache, "compress_heatmaps", broken)
+    results = heatmap_cache.cache_heatmaps(project, HeatmapConfig())
+    assert statuses(results) == expected
+
+    real = embed_step._embed_one
+    monkeypatch.setattr(embed_step, "_embed_one", broken)
+    results = embed_step.embed(project, run="la2ds-base", device="cpu")
+    assert statuses(results) == expected
+
+
+def test_a_full_disk_ends_embedding_and_heatmaps_with_its_own_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    project = Project.create(tmp_path / "p")
+    for number in range(2):
+        add_sequence(project, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError("cannot write: no space left", exit_code=ExitCode.STORAGE)
+
+    monkeypatch.setattr(Project, "write_embedding", full)
+    monkeypatch.setattr(heatmap_cache.artifact, "write_arrays", full)
+    for command in (
+        ["embed", "--run", "la2ds-base"],
+        ["retrieve", "--query", "clip-0@0.2", "--run", "la2ds-base", "--features", "base"],
+        ["cache-heatmaps"],
+    ):
+        done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
+        assert done.exit_code == ExitCode.STORAGE, (command, done.output)
+
+
+def test_a_label_file_that_fails_unexpectedly_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "0001.mat").write_bytes(b"x")
+
+    def broken(path: Path) -> None:
+        raise RecursionError("odd")
+
+    monkeypatch.setattr(penn_action, "read_clip", broken)
+    project = Project.create(tmp_path / "p")
+    (row,) = penn_action.import_penn_action(project, tmp_path, action=None)
+    assert (row.status, row.code) == ("failed", "X001")
