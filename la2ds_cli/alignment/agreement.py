@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import load_embedder
+from la2ds_cli.embedding.trained import checkpoint_path, load_embedder
 from la2ds_cli.features.body_joints import joint_sources
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.training.base_weights import base_key
@@ -156,8 +156,7 @@ def check_base(
             return BaseCheck(stored["base"], stored["pose"])
     if progress is not None:
         progress.note(f"comparing the base model with raw poses on {len(videos)} clips")
-    poses = [project.read_pose(video)[0] for video in videos]
-    poses = [pose for pose in poses if _seen_throughout(pose)]
+    poses = _poses(project, videos)
     if len(poses) < FEWEST_CLIPS:
         return None
     rate, embed = velocity_rate(poses), load_embedder(project, BASE_RUN, device)
@@ -194,7 +193,100 @@ def _checked_videos(project: Project) -> list[str]:
     return evenly_spaced(sorted(most), MOST_CLIPS)
 
 
+def _poses(project: Project, videos: Sequence[str]) -> list[PoseSequence]:
+    """The poses of those clips of which every trim leaves something to see."""
+    poses = [project.read_pose(video)[0] for video in videos]
+    return [pose for pose in poses if _seen_throughout(pose)]
+
+
 def _seen_throughout(pose: PoseSequence) -> bool:
     """Whether a joint is seen in what every trim leaves of the clip."""
     cut = int(len(pose) * LARGEST_TRIM)
     return not np.isnan(pose.xy[cut : len(pose) - cut]).all()
+
+
+# --- the model of a run against both, on the clips of its project ---------------------------------
+
+RUN_CHECK = "agreement.json"  # beside the weights of the run
+
+
+@dataclass(frozen=True)
+class RunCheck:
+    """Agreement on the clips of a project, in %: of a run's model as `align` uses it, of the base
+    model, and of the joints' movement. clips: their number."""
+
+    run: float
+    base: float
+    pose: float
+    clips: int
+
+    @property
+    def best(self) -> str:
+        """`model`, `base` or `pose`: the model has to be at least as good as the base model, and
+        either has to be clearly better than the movement, as in BaseCheck."""
+        if self.run <= self.base and self.run <= CLEARLY * self.pose:
+            return "model"
+        return "base" if BaseCheck(self.base, self.pose).passed else "pose"
+
+    def verdict(self, run: str) -> str:
+        """One sentence on whether the run is worth using, with its figures."""
+        figures = (
+            f"trimmed clips are found again to {self.run:.1f} % by the run, {self.base:.1f} % by "
+            f"the base model, {self.pose:.1f} % by raw movement ({self.clips} clips, no labels)"
+        )
+        if self.best == "model":
+            return f"run {run} is worth using on these clips: {figures}"
+        other = {"base": "the base model", "pose": "raw movement"}[self.best]
+        return (
+            f"run {run} is weak on these clips, and {other} is the better choice "
+            f"(--features {self.best}): {figures}"
+        )
+
+
+def check_run(
+    project: Project, run: str, device: DeviceName = "auto", progress: Progress | None = None
+) -> RunCheck | None:
+    """How well the model of a run agrees on the project's clips, beside the base model and raw
+    movement on the same clips and trims; kept beside its weights for `read_run_check`.
+
+    None where check_base is, and for a run that reads video frames or joints in metres. Raises
+    UserError as load_network does, and (exit 5) where the clips lack joints of the model.
+    """
+    beside = check_base(project, device, progress)
+    if beside is None:
+        return None
+    embed = load_embedder(project, run, device)
+    if embed.config.model.input in ("rgb", "joints3d"):
+        return None
+    poses = _poses(project, _checked_videos(project))
+    if progress is not None:
+        progress.note(f"comparing run {run} with both on {len(poses)} clips")
+    config = replace(project.config().align, method="dtw")
+    distance = OneDistance.of_run(project, run, poses[0], config)
+    embed_base = load_embedder(project, BASE_RUN, device) if distance.base else None
+
+    def joined(pose: PoseSequence) -> FloatArray:  # as `align` uses it
+        base = embed_base([pose])[0] if embed_base else None
+        return distance.features(pose, embed([pose])[0], base)
+
+    own = agreement(poses, joined, config)
+    if math.isnan(own):
+        return None
+    check = RunCheck(own, beside.base, beside.pose, len(poses))
+    artifact.write_json(
+        project.run_dir(run) / RUN_CHECK, {"model": embed.key, "version": VERSION} | asdict(check)
+    )
+    return check
+
+
+def read_run_check(project: Project, run: str) -> RunCheck | None:
+    """What check_run found for the weights that the run has now, without computing anything; None
+    where there is none."""
+    try:
+        stored = json.loads((project.run_dir(run) / RUN_CHECK).read_text("utf-8"))
+        current = (artifact.file_digest(checkpoint_path(project, run)), VERSION)
+        if (stored["model"], stored["version"]) != current:
+            return None
+        return RunCheck(*(stored[each.name] for each in fields(RunCheck)))
+    except (OSError, ValueError, KeyError, TypeError):  # absent, or not written by la2ds
+        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -16,6 +16,12 @@ from la2ds_cli.commands.options import (
     open_project,
 )
 from la2ds_cli.core.config_sections import ModelInput
+
+if TYPE_CHECKING:
+    from la2ds_cli.alignment.agreement import RunCheck
+    from la2ds_cli.core.device import DeviceName
+    from la2ds_cli.core.progress import Progress
+    from la2ds_cli.core.project import Project
 
 
 def train(
@@ -67,7 +73,8 @@ def train(
 
     Needs no labels. An interrupted run goes on where it stopped. A run whose settings changed
     is refused: choose another --run, or --overwrite. Under torchrun the processes share every
-    batch.
+    batch. Ends with a verdict: whether the run is worth using on these clips, by a comparison with
+    raw movement and the base model that needs no labels.
 
     \b
       la2ds train --project swings --max-minutes 30
@@ -79,6 +86,7 @@ def train(
     import math
     from contextlib import nullcontext
 
+    from la2ds_cli.alignment.agreement import FEWEST_CLIPS
     from la2ds_cli.core.console import Console, seconds
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ReportedElsewhere
@@ -107,7 +115,9 @@ def train(
                 raise typer.Exit(error.exit_code) from error
         if not first:
             return
-        console.document("train", {"project": opened.root, **result.to_json()})
+        check = _check(opened, result.run, device, console.progress)
+        verdict = check and {"best": check.best, **vars(check), "text": check.verdict(result.run)}
+        console.document("train", {"project": opened.root, **result.to_json(), "verdict": verdict})
         already = "finished already, " if result.already_finished else ""
         console.line(
             f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, "
@@ -122,4 +132,24 @@ def train(
         for warning in result.warnings:
             console.line(f"warning: {warning}", "yellow")
         console.line(f"checkpoint: {result.checkpoint}")
+        if verdict:
+            console.line(verdict["text"], None if verdict["best"] == "model" else "yellow")
+        else:
+            console.line(
+                f"no verdict on the run: that takes {FEWEST_CLIPS} clips of a body, and a network "
+                "that reads joints in the image"
+            )
         console.next(f"la2ds evaluate --project {project} --run {run}")
+
+
+def _check(project: Project, run: str, device: DeviceName, progress: Progress) -> RunCheck | None:
+    """The label-free check of the run, computed where it is not there yet. A clip that it cannot
+    read is no reason to call the training failed."""
+    from la2ds_cli.alignment.agreement import check_run, read_run_check
+    from la2ds_cli.core.errors import UserError
+
+    try:
+        return read_run_check(project, run) or check_run(project, run, device, progress)
+    except UserError as problem:
+        progress.note(f"the run was not checked: {problem.message}")
+        return None

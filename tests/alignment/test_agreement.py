@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import agreement as module
-from la2ds_cli.alignment.agreement import FEWEST_CLIPS, BaseCheck, agreement, check_base
+from la2ds_cli.alignment.agreement import (
+    FEWEST_CLIPS,
+    BaseCheck,
+    RunCheck,
+    agreement,
+    check_base,
+    check_run,
+    read_run_check,
+)
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
@@ -21,6 +29,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import movement, time_only
 from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 
 OPEN = AlignConfig(method="dtw", open_ends=True)
@@ -135,3 +144,77 @@ def test_the_base_model_aligns_and_retrieves_where_it_is_asked_for(tmp_path: Pat
     assert (document["features"], document["run"]) == ("base", None)
     hits = retrieve(project, features="base", query="clip0@1", device="cpu", k=2)
     assert (hits.features, len(hits.queries[0].hits)) == ("base", 2)
+
+
+# --- the verdict on a run -------------------------------------------------------------------------
+
+TINY = (
+    *("model.input=joints", "model.width=16", "model.heads=2", "model.temporal_layers=1"),
+    *("train.steps=2", "train.batch_size=2"),
+)
+
+
+@pytest.mark.parametrize(
+    ("run", "base", "pose", "best"),
+    [
+        (1.6, 1.7, 2.0, "model"),
+        (1.61, 1.7, 2.0, "pose"),  # not clearly better than the movement, nor is the base model
+        (1.5, 1.4, 2.0, "base"),
+        (1.4, 1.4, 2.0, "model"),
+        (9.0, 1.6, 2.0, "base"),
+    ],
+)
+def test_a_run_has_to_be_as_good_as_the_base_model_and_clearly_better_than_movement(
+    run: float, base: float, pose: float, best: str
+) -> None:
+    check = RunCheck(run, base, pose, 9)
+    assert check.best == best
+    text = check.verdict("mine")
+    assert text.startswith("run mine is worth using" if best == "model" else "run mine is weak")
+    assert (f"--features {best}" in text) == (best != "model")
+    for figure in (run, base, pose):
+        assert f"{figure:.1f} %" in text
+
+
+def test_the_check_of_a_run_is_kept_beside_its_weights(tmp_path: Path) -> None:
+    project = filled(tmp_path, FEWEST_CLIPS)
+    config = project.config(overrides=TINY)
+    assert read_run_check(project, "mine") is None
+    train(project, run="mine", config=config)
+    assert read_run_check(project, "mine") is None
+    found = check_run(project, "mine", "cpu")
+    beside = check_base(project, "cpu")
+    assert found is not None
+    assert beside is not None
+    assert (found.base, found.pose, found.clips) == (beside.base, beside.pose, FEWEST_CLIPS)
+    assert 0 < found.run < 50
+    assert read_run_check(project, "mine") == found
+
+    train(
+        project,
+        run="mine",
+        config=project.config(overrides=[*TINY, "train.seed=1"]),
+        overwrite=True,
+    )
+    assert read_run_check(project, "mine") is None  # of weights that are gone
+    assert check_run(project, "mine", "cpu") != found
+    (project.run_dir("mine") / "agreement.json").write_text("{")
+    assert read_run_check(project, "mine") is None
+
+
+def test_a_model_of_noise_is_no_better_than_movement(tmp_path: Path, monkeypatch) -> None:
+    project = filled(tmp_path, FEWEST_CLIPS)
+    train(project, run="mine", config=project.config(overrides=TINY))
+    monkeypatch.setattr(
+        module.OneDistance, "features", lambda self, pose, embedding, base=None: noise(pose)
+    )
+    found = check_run(project, "mine", "cpu")
+    assert found is not None
+    assert found.run > 2 * found.pose
+    assert found.best != "model"
+
+
+def test_a_run_is_not_judged_by_too_few_clips(tmp_path: Path) -> None:
+    project = filled(tmp_path, FEWEST_CLIPS - 1)
+    train(project, run="mine", config=project.config(overrides=TINY))
+    assert check_run(project, "mine", "cpu") is None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from la2ds_cli.alignment import agreement
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -27,6 +28,33 @@ def test_train_makes_a_run_and_says_what_comes_next(run: Run, project: Project):
     assert result.output.count("only 2 clips to learn from (") == 1
     assert "next: la2ds evaluate" in result.stderr
     assert (project.run_dir("mine") / "best.safetensors").exists()
+
+
+def test_train_ends_with_a_verdict_where_there_are_clips_enough(
+    run: Run, document: Document, monkeypatch: pytest.MonkeyPatch
+):
+    few = run("train", "--run", "mine")
+    assert f"no verdict on the run: that takes {agreement.FEWEST_CLIPS} clips" in few.stdout
+    assert document("train", "--run", "mine")["verdict"] is None
+
+    weak = agreement.RunCheck(3.0, 2.0, 2.1, 9)
+    monkeypatch.setattr(agreement, "check_run", lambda *_: weak)
+    assert weak.verdict("mine") in " ".join(run("train", "--run", "mine").stdout.split())
+    found = document("train", "--run", "mine")["verdict"]
+    assert found == {
+        **{"best": "pose", "run": 3.0, "base": 2.0, "pose": 2.1, "clips": 9},
+        "text": weak.verdict("mine"),
+    }
+
+
+def test_a_check_that_fails_is_no_failed_training(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: Any) -> None:
+        raise UserError("a clip has other joints")
+
+    monkeypatch.setattr(agreement, "check_run", fails)
+    result = run("train", "--run", "mine")
+    assert result.exit_code == 0
+    assert "the run was not checked: a clip has other joints" in result.stderr
 
 
 def test_settings_of_the_command_line_reach_the_run(document: Document):
