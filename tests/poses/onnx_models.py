@@ -38,15 +38,23 @@ def write_mean_detector(path: Path, size: tuple[int, int] = (32, 32)) -> Path:
 
 
 def write_pose(
-    path: Path, joints: int = 17, batch: int | str = 1, metadata: dict[str, str] | None = None
+    path: Path,
+    joints: int = 17,
+    batch: int | str = 1,
+    metadata: dict[str, str] | None = None,
+    black: float = 0.0,
 ) -> Path:
-    """A pose network on (B, 3, 64, 48): every heatmap is the brightness, averaged 4 by 4."""
+    """A pose network on (B, 3, 64, 48): every heatmap is the brightness, averaged 4 by 4.
+
+    black: added to it; by the usual statistics of the channels black itself is -1.99.
+    """
     kernel = np.full((joints, 3, 4, 4), 1 / 48, np.float32)
     weight = numpy_helper.from_array(kernel, "weight")
-    nodes = [helper.make_node("Conv", ["data", "weight"], ["heatmap"], strides=[4, 4])]
+    bias = numpy_helper.from_array(np.full(joints, black, np.float32), "bias")
+    nodes = [helper.make_node("Conv", ["data", "weight", "bias"], ["heatmap"], strides=[4, 4])]
     given = helper.make_tensor_value_info("data", TensorProto.FLOAT, [batch, 3, 64, 48])
     returned = helper.make_tensor_value_info("heatmap", TensorProto.FLOAT, [batch, joints, 16, 12])
-    return _write(path, nodes, given, returned, [weight], metadata)
+    return _write(path, nodes, given, returned, [weight, bias], metadata)
 
 
 def write_constant(path: Path, shape: list[int], output: np.ndarray, dtype: str) -> Path:

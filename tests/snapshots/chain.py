@@ -84,7 +84,7 @@ def _again(chain: Chain) -> None:
     chain.run("train", *CPU)
     chain.run("embed", *CPU)
     chain.run("align", "clip0", "clip1", *CPU)
-    chain.run("retrieve", "--query", "clip0@0.5", "--k", "3", *CPU)
+    chain.run("retrieve", "--query", "clip0@0.5", "--k", "3", "--min-gap", "0.25", *CPU)
     chain.run("transfer-labels", "--from", "clip0,clip2", "--to", "clip3,clip5", *CPU)
     chain.run("evaluate", *CPU)
     chain.run("status")

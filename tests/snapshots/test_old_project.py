@@ -85,7 +85,8 @@ def test_the_same_frames_are_retrieved(chain: Chain):
 @pytest.mark.parametrize("name", ["phases", "boundaries", "frames"])
 def test_the_same_labels_are_carried(chain: Chain, name: str):
     rows = [_rows(root / f"results/transfer/{name}.csv") for root in (chain.project, OLD_PROJECT)]
-    _assert_same(*rows)
+    width = len(rows[1][0])  # columns may have been added behind those of then
+    _assert_same([row[:width] for row in rows[0]], rows[1])
 
 
 def _kept(name: str) -> Any:
