@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -43,6 +44,17 @@ from la2ds_cli.core.errors import ExitCode, UserError
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+# What a file system says of its files and the user's rights: no fault of la2ds.
+_OF_THE_SYSTEM = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EEXIST", "ENAMETOOLONG", "ELOOP"),
+        *("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "EMFILE", "ENFILE", "ETXTBSY", "EBUSY"),
+    )
+    if hasattr(errno, name)
+)
+
+
 class Commands(TyperGroup):
     """Turns a UserError into two lines and its exit code; bugs keep their traceback."""
 
@@ -62,6 +74,14 @@ class Commands(TyperGroup):
             # The reader (`| head`) has seen enough; nothing more may be flushed at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.OK) from error
+        except OSError as error:
+            if error.filename is None or error.errno not in _OF_THE_SYSTEM:
+                raise
+            name = os.fsdecode(error.filename)
+            hint = "check that it is a file or folder as expected, and that you may use it"
+            problem = UserError(f"{name}: {error.strerror}", hint=hint, exit_code=ExitCode.STORAGE)
+            console.error(problem)
+            raise typer.Exit(problem.exit_code) from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of use; Typer itself puts groups last."""

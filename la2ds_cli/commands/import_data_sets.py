@@ -118,7 +118,7 @@ def ikea_asm(
         ),
     ] = "score",
     fps: Annotated[
-        float, typer.Option("--fps", metavar="N", min=0.001, help="Frames per second.")
+        float, typer.Option("--fps", metavar="N", min=0.001, max=1e6, help="Frames per second.")
     ] = 30.0,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
@@ -195,7 +195,7 @@ def casa_npy(
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option("--fps", metavar="N", min=0.001, help="Frames per second; needed."),
+        typer.Option("--fps", metavar="N", min=0.001, max=1e6, help="Frames per second; needed."),
     ] = None,
     skeleton: Annotated[
         str | None, typer.Option("--skeleton", metavar="NAME", help="The order of the joints.")

@@ -125,7 +125,11 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         fps: Annotated[
             float | None,
             typer.Option(
-                "--fps", metavar="N", min=0.001, help="Frames per second, where PATH has no times."
+                "--fps",
+                metavar="N",
+                min=0.001,
+                max=1e6,
+                help="Frames per second, where PATH has no times.",
             ),
         ] = None,
         size: Annotated[

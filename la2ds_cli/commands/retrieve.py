@@ -31,7 +31,9 @@ def retrieve(
             "--query", metavar="VIDEO[@SECONDS]", help="A frame, or several spread over a clip."
         ),
     ] = None,
-    k: Annotated[int, typer.Option("--k", metavar="N", min=1, help="Frames per query.")] = 7,
+    k: Annotated[
+        int, typer.Option("--k", metavar="N", min=1, max=100_000, help="Frames per query.")
+    ] = 7,
     per_video: Annotated[
         int | None,
         typer.Option(

@@ -132,6 +132,7 @@ def noise(
             "--cells",
             metavar="X",
             min=0.0,
+            max=1000.0,
             help="Standard deviation of the noise, in heatmap cells.",
         ),
     ] = 1.0,

@@ -89,7 +89,13 @@ def transfer_labels(
     ] = "",
     draws: Annotated[
         int,
-        typer.Option("--draws", metavar="N", min=1, help="With --votes: how often they are drawn."),
+        typer.Option(
+            "--draws",
+            metavar="N",
+            min=1,
+            max=10_000,
+            help="With --votes: how often they are drawn.",
+        ),
     ] = 5,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -11,7 +11,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,11 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows, which does not delete a file that a process has open
+    fcntl = None
 
 SCHEMA = 1
 _HEADER = "la2ds"
@@ -110,15 +117,18 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: temporary file in the same folder, fsync, rename.
+    """Write a file atomically: temporary file in the same folder, fsync, rename, fsync of the
+    folder.
 
     Raises UserError (exit 7) if the folder cannot be written or the disk is full.
     """
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+        sweep(path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
         with os.fdopen(handle, "wb") as stream:
+            _hold(stream.fileno())
             # mkstemp gives 0600, which nobody else can read. The umask is read by setting it.
             mask = os.umask(0)
             os.umask(mask)
@@ -126,12 +136,86 @@ def write_bytes(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+            # Still held, so that nobody takes it for abandoned before it has its name.
+            if fcntl is not None:
+                Path(temporary).replace(path)
+        if fcntl is None:
+            Path(temporary).replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name of a file on disk, too, where the system can say so of a folder."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+# --- temporary files of writers that were killed ---------------------------------------------
+
+TEMPORARY = ".la2ds-tmp-"  # how the name of a file that is being written begins
+_ABANDONED = 60.0  # seconds since a temporary file was last written, until which it is left alone
+_swept: set[Path] = set()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in a folder whose writers were killed; once in a process.
+
+    A writer holds its file locked, and the system lets go of it when the process ends.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(TEMPORARY) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    if time.time() - entry.stat().st_mtime > _ABANDONED and _is_free(entry.path):
+                        Path(entry.path).unlink()
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """An empty file in the folder of `path`, for a library that writes by name: to be moved to
+    `path`, and removed if it still is there at the end. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
+    try:
+        _hold(handle)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        yield Path(name)
+    finally:
+        os.close(handle)
+        Path(name).unlink(missing_ok=True)
+
+
+def _hold(handle: int) -> None:
+    with suppress(OSError):  # a file system without locks: the file is never swept
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_free(path: str) -> bool:
+    """Whether no process holds a file."""
+    if fcntl is None:
+        return True
+    with Path(path).open("rb") as stream:
+        try:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 def encoded(text: str) -> bytes:
@@ -170,37 +254,54 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> tuple[Recip
     header = json.loads(metadata[_HEADER])
     if not isinstance(header, dict):
         raise ArtifactError(f"{path} was not written by la2ds")
+    recipe, facts = header.get("recipe"), header.get("facts")
+    kinds = {"info": dict, "skeleton": str}
+    if not isinstance(facts, dict) or not all(
+        isinstance(facts.get(name, kind()), kind) for name, kind in kinds.items()
+    ):
+        raise ArtifactError(f"{path} is damaged: its facts are none")
+    parts = [recipe.get(name) for name in ("config", "inputs")] if isinstance(recipe, dict) else []
+    if not parts or not all(isinstance(part, dict) for part in parts):
+        raise ArtifactError(f"{path} is damaged: its recipe is none")
     if header.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} has schema {header.get('schema')}, expected {SCHEMA}")
     return Recipe.from_json(header["recipe"]), header["facts"]
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever is wrong with the file is an ArtifactError, except that there is none."""
+    from safetensors import SafetensorError
+
+    try:
+        path.stat()
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(path) from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is damaged: {error}") from error
+    except RecursionError as error:
+        raise ArtifactError(f"{path} is damaged: its header is nested too deeply") from error
+
+
 def read_header(path: Path) -> tuple[Recipe, dict[str, Any]]:
     """Recipe and facts without reading the arrays. Raises ArtifactError, FileNotFoundError."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    if not path.exists():
-        raise FileNotFoundError(path)
-    try:
-        with safe_open(path, framework="numpy") as handle:
-            return _parse_header(path, handle.metadata())
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}") from error
+    with _readable(path), safe_open(path, framework="numpy") as handle:
+        return _parse_header(path, handle.metadata())
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
     """Arrays, recipe and facts. Raises ArtifactError, FileNotFoundError."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    if not path.exists():
-        raise FileNotFoundError(path)
-    try:
-        with safe_open(path, framework="numpy") as handle:
-            recipe, facts = _parse_header(path, handle.metadata())
-            # safe_open is not iterable; keys() is its only listing.
-            return {name: handle.get_tensor(name) for name in handle.keys()}, recipe, facts  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}") from error
+    with _readable(path), safe_open(path, framework="numpy") as handle:
+        recipe, facts = _parse_header(path, handle.metadata())
+        # safe_open is not iterable; keys() is its only listing.
+        return {name: handle.get_tensor(name) for name in handle.keys()}, recipe, facts  # noqa: SIM118
 
 
 def staleness(path: Path, recipe: Recipe) -> str | None:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,10 @@ def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str
 # --- how a file is read: its part, its orientation and its speed ---------------------------------
 
 
+_LATEST = 1e9  # seconds
+_FASTEST = 1e6  # frames per second, and times
+
+
 @dataclass(frozen=True)
 class ClipOptions:
     """Options of one clip; the defaults change nothing.
@@ -206,11 +210,15 @@ class ClipOptions:
     fps: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.start >= 0 and isfinite(self.start), "start", "0 s or later", self.start)
+        _check(self.start >= 0, "start", "0 s or later", self.start)
+        _check(self.start <= _LATEST, "start", f"at most {_LATEST:g} s", self.start)
         _check(self.end > self.start, "end", f"later than the start ({self.start:g} s)", self.end)
         _check(self.rotate % 90 == 0, "rotate", "a multiple of 90 degrees", self.rotate)
-        _check(self.slowmo > 0 and isfinite(self.slowmo), "slowmo", "above 0", self.slowmo)
-        _check(self.fps >= 0 and isfinite(self.fps), "fps", "above 0", self.fps)
+        _check(self.slowmo > 0, "slowmo", "above 0", self.slowmo)
+        _check(self.fps >= 0, "fps", "above 0", self.fps)
+        for name in ("slowmo", "fps"):
+            value = getattr(self, name)
+            _check(value <= _FASTEST, name, f"at most {_FASTEST:g}", value)
         object.__setattr__(self, "rotate", int(self.rotate) % 360)
 
     @property

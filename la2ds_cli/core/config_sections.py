@@ -6,19 +6,33 @@ Fields are plain str, int, float, bool or Literal, so that each maps to one TOML
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+# The largest value of a setting: beyond it a number is a slip, and memory or time would run out far
+# from where it was written. What is not listed here may be up to _LARGEST.
+_LARGEST = 1e9
+_MOST = {
+    **dict.fromkeys(("fps", "tempo", "detect_rate"), 1e5),
+    **dict.fromkeys(("heads", "mlp_ratio", "patch", "subjects", "spatial_layers"), 256),
+    **dict.fromkeys(("temporal_layers", "cross_layers", "threads", "reference_clips"), 1024),
+    **dict.fromkeys(("width", "size", "batch_size", "trim_draws", "subset_draws"), 16_384),
+    **dict.fromkeys(("frames", "max_frames", "context", "pairs"), 1e6),
+    "seed": 2**32 - 1,  # of numpy's older generators
+}
 
-def _check(section: Any, *, low: float, high: float = math.inf, names: str, open_low: bool) -> None:
+
+def _check(
+    section: Any, *, low: float, high: float | None = None, names: str, open_low: bool
+) -> None:
     """ValueError naming the first of the blank-separated fields outside [low, high], or
-    (low, high] with `open_low`; NaN is outside."""
+    (low, high] with `open_low`; NaN is outside. high: None = that of _MOST."""
     for name in names.split():
         value = getattr(section, name)
-        if not (low < value if open_low else low <= value) or not value <= high:
+        most = _MOST.get(name, _LARGEST) if high is None else high
+        if not (low < value if open_low else low <= value) or not value <= most:
             rule = f"{'more than' if open_low else 'at least'} {low:g}"
-            rule += f" and at most {high:g}" if math.isfinite(high) else ""
+            rule += f" and at most {most:.10g}" if high is not None or value > most else ""
             raise ValueError(f"{name} must be {rule}, got {value}")
 
 

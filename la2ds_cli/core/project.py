@@ -61,8 +61,10 @@ class Project:
             )
         try:
             settings = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"{path} is not valid TOML: {error}") from error
+        except OSError as error:
+            raise artifact.cannot_read(path, error) from error
         return cls(root, settings)
 
     def config(self, *, preset: str | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -263,8 +265,13 @@ class Project:
 
     def read_pose(self, video: str) -> tuple[PoseSequence, artifact.Recipe]:
         """Poses of a video id and their recipe; raises UserError (exit 4) if there are none."""
-        arrays, recipe, facts = self._read(self.pose_path(video), f"no poses for {video}")
-        return replace(PoseSequence.from_arrays(arrays, facts), clip=video), recipe
+        path = self.pose_path(video)
+        arrays, recipe, facts = self._read(path, f"no poses for {video}")
+        with _well_formed(path):
+            pose = PoseSequence.from_arrays(arrays, facts)
+            if not len(pose):
+                raise ValueError("no frames")
+        return replace(pose, clip=video), recipe
 
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
         arrays, facts = pose.to_arrays()
@@ -274,7 +281,8 @@ class Project:
         """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
         path = self.embedding_path(run, video)
         arrays, recipe, facts = self._read(path, f"no embedding of {video} in run {run}")
-        return EmbeddingSequence.from_arrays(arrays, facts), recipe
+        with _well_formed(path):
+            return EmbeddingSequence.from_arrays(arrays, facts), recipe
 
     def write_embedding(
         self, run: str, video: str, embedding: EmbeddingSequence, recipe: artifact.Recipe
@@ -292,11 +300,7 @@ class Project:
                 exit_code=ExitCode.UNUSABLE,
             ) from error
         except artifact.ArtifactError as error:
-            raise UserError(
-                str(error),
-                hint="delete the file and run its step again",
-                exit_code=ExitCode.UNREADABLE,
-            ) from error
+            raise _damaged(str(error)) from error
 
     # --- phases.csv ----------------------------------------------------------------------
 
@@ -329,6 +333,25 @@ class Project:
         """Write phases.csv. Where it changes, the file as it was is copied into results/phases
         first; the path of that copy."""
         return write_phase_table(self.phases_path, table, self.results_dir("phases"))
+
+
+@contextmanager
+def _well_formed(path: Path) -> Iterator[None]:
+    """A readable file whose arrays or facts are not those of its kind is a UserError (exit 3)."""
+    try:
+        yield
+    except KeyError as error:
+        raise _damaged(f"{path} is damaged: it has no {error}") from error
+    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
+        raise _damaged(f"{path} is damaged: {error}") from error
+
+
+def _damaged(problem: str) -> UserError:
+    return UserError(
+        problem,
+        hint="delete the file and run its step again",
+        exit_code=ExitCode.UNREADABLE,
+    )
 
 
 def _real(path: Path) -> Path:

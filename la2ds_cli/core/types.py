@@ -23,6 +23,10 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[Any]
 
 
+MOST_FPS = 1e6  # frames per second
+MOST_PIXELS = 10**6  # of a side of a frame
+
+
 def _check_shape(
     owner: str, name: str, array: np.ndarray, expected: tuple[int | None, ...]
 ) -> None:
@@ -87,8 +91,20 @@ class PoseSequence:
         _check_shape("PoseSequence", "time", time, (length,))
         if length > 1 and not np.all(np.diff(time) > 0):
             raise ValueError("PoseSequence.time: expected strictly increasing seconds")
-        if not self.fps > 0:
-            raise ValueError(f"PoseSequence.fps: expected a positive number, got {self.fps}")
+        if not np.isfinite(time).all():
+            raise ValueError("PoseSequence.time: expected finite seconds")
+        if not 0 < self.fps <= MOST_FPS:
+            raise ValueError(
+                f"PoseSequence.fps: expected a positive number of at most {MOST_FPS:g}, "
+                f"got {self.fps}"
+            )
+        if not all(0 <= side <= MOST_PIXELS for side in self.size):
+            raise ValueError(
+                f"PoseSequence.size: expected pixels of at least 0 and at most {MOST_PIXELS:,}, "
+                f"got {self.size}"
+            )
+        if np.isinf(xy).any() or np.isinf(self.box).any():
+            raise ValueError("PoseSequence.xy, box: expected pixels or NaN, got infinity")
         if self.world is not None:
             world = _set(self, "world", self.world, np.float32)
             _check_shape("PoseSequence", "world", world, (length, joints, 3))

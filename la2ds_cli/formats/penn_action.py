@@ -9,6 +9,7 @@ annotator's estimate. Small coordinates are stored in small unsigned types. Coor
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from la2ds_cli.core.clip import Video, slug
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
+from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.formats.checks import PoseFileError
 from la2ds_cli.formats.phase_labels import Labels, check_phases, merge_phases, phases_of_labels
 from la2ds_cli.formats.plain_pickle import DAMAGE
@@ -34,6 +35,7 @@ VERSION = 1
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
 HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but less certain than a visible one
 _UNSET = 2.0  # pixels: joints without visibility up to here on both axes were never annotated
+_MOST_FRAMES = 100_000  # of a clip; the longest of the data set has 663
 _BOX_SLACK = 2  # frames by which the box count may differ
 _SPLITS = {1: "train", -1: "test"}
 
@@ -185,7 +187,7 @@ def _read_clips(
 
 def read_clip(path: Path) -> Clip:
     """Read one label file; raises ValueError that gives the problem."""
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
     # Errors of scipy on truncated or foreign files. The data set's files are compressed, so that
@@ -205,6 +207,9 @@ def read_clip(path: Path) -> Clip:
         zlib.error,
     )
     try:
+        largest = max((math.prod(shape) for _, shape, _ in whosmat(path)), default=0)
+        if largest > 13 * _MOST_FRAMES:
+            raise ValueError(f"more than {_MOST_FRAMES:,} frames")
         fields = loadmat(path)
     except unreadable as error:
         raise ValueError(f"not a MATLAB file that can be read ({error})") from error
@@ -226,9 +231,14 @@ def _pose(fields: Mapping[str, Any]) -> PoseSequence:
     if not len(x):
         raise ValueError("no frames")
     xy = np.stack([x, y], axis=-1)
+    if not np.isfinite(xy).all():
+        raise ValueError("coordinates that are not finite")
     seen = visible > 0
     unset = ~seen & (xy <= _UNSET).all(axis=-1)
-    height, width = (int(side) for side in np.ravel(fields["dimensions"])[:2])
+    sides = np.ravel(fields["dimensions"])[:2].astype(np.float64)
+    if not ((sides >= 0) & (sides <= MOST_PIXELS)).all():
+        raise ValueError(f"dimensions of {sides.tolist()} pixels, not 0 to {MOST_PIXELS:,}")
+    height, width = (int(side) for side in sides)
     frame = np.arange(len(x))
     return PoseSequence(
         xy=np.where(unset[..., None], np.nan, xy - 1),

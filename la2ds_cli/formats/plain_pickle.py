@@ -163,7 +163,10 @@ def read_object(path: Path) -> Any:
 def _check_opcodes(handle: IO[bytes]) -> None:
     """Read the opcodes without running them; PoseFileError for those that arrays do not need."""
     tuples = 0
-    for opcode, _, _ in pickletools.genops(handle):
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(handle)):
+        # The reader makes room for as many places as the highest number names.
+        if "PUT" in opcode.name and int(argument or 0) > number:
+            raise PoseFileError("it numbers its parts in a way that no writer does")
         if opcode.name not in _OPCODES:
             raise PoseFileError(
                 f"it holds a pickled {opcode.name}, which no array of numbers needs, so it was not "

@@ -206,10 +206,8 @@ def _outcomes(
         if not isinstance(source, ClipSource):
             outcomes[index] = ClipOutcome(source, 0, 0.0)
             continue
-        facts = run.current(source)
-        if facts is not None:
-            result = item_result(source.name, source.id(), facts["info"], cached=True)
-            outcomes[index] = ClipOutcome(result, int(facts["info"].get("persons", 1)), 0.0)
+        if (cached := _cached(run, source)) is not None:
+            outcomes[index] = cached
         elif source.content not in first:
             todo[index] = source
         first.setdefault(source.content, index)
@@ -221,6 +219,19 @@ def _outcomes(
             twin = first[source.content]
             outcomes[index] = _copied(run, source, probed[twin], outcomes[twin])
         yield index, outcomes[index]
+
+
+def _cached(run: Extraction, source: ClipSource) -> ClipOutcome | None:
+    """The outcome of a source whose poses are current; None also where their facts are not what
+    extraction writes, so that they are made anew."""
+    try:
+        facts = run.current(source)
+        if facts is None:
+            return None
+        result = item_result(source.name, source.id(), facts["info"], cached=True)
+        return ClipOutcome(result, int(facts["info"].get("persons", 1)), 0.0)
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipOutcome]:

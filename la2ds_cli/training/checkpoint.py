@@ -126,7 +126,9 @@ def load_resume(path: Path) -> dict[str, Any] | None:
         return None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):
+    except (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError):
+        return None
+    except (RuntimeError, TypeError, ValueError, pickle.UnpicklingError):
         return None
 
 
@@ -247,9 +249,19 @@ class Records:
         saved = load_resume(self._run_dir / "resume.pt")
         state = LoopState()
         if saved is not None:
-            self._network.load_state_dict(saved["network"])
-            self._optimiser.load_state_dict(saved["optimiser"])
-            state = LoopState.from_saved(saved["state"])
+            try:
+                if not isinstance(saved, dict):
+                    raise TypeError("it is no dictionary")
+                self._network.load_state_dict(saved["network"])
+                self._optimiser.load_state_dict(saved["optimiser"])
+                state = LoopState.from_saved(saved["state"])
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise UserError(
+                    f"{self._run_dir / 'resume.pt'} is not the state of this run: "
+                    f"{str(error).strip().partition(chr(10))[0]}",
+                    hint="delete the file, or train anew with --overwrite",
+                    exit_code=ExitCode.UNREADABLE,
+                ) from error
         metrics = self._run_dir / "metrics.jsonl"
         if writes and metrics.is_symlink():
             metrics.unlink()  # rows are appended, which would follow it

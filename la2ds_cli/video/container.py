@@ -67,6 +67,11 @@ def _check_file(path: Path) -> None:
     except OSError as error:  # a name longer than the system allows
         raise unreadable(f"cannot open {path}: {error.strerror}", "rename it", "V006") from error
     if is_folder:
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            message = f"cannot open the folder {path}: {error.strerror}"
+            raise unreadable(message, "check that you may read it", "V006") from error
         message = f"no video and no images in the folder {path}"
         raise unreadable(message, "check the spelling of the path", "V006")
     if not is_file and glob.has_magic(str(path)):

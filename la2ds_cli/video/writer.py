@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from la2ds_cli.core.artifact import cannot_write
+from la2ds_cli.core.artifact import cannot_write, temporary_beside
 
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers
 
@@ -27,13 +26,9 @@ def write_video(
     """
     target = Path(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".tmp-{uuid4().hex}{target.suffix}")
-        try:
+        with temporary_beside(target) as temporary:
             _encode(str(temporary), frames, fps)
             temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(target, error) from error
 

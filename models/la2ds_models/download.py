@@ -25,6 +25,7 @@ from la2ds_models.http_source import BrokenOff, Refused, host, network_errors, o
 
 Progress = Callable[[int, int], None]
 _BLOCK = 1 << 16
+_MOST = 4 << 30  # bytes of a file of unknown size whose server tells no length
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def download(
     failures = []
     for url in _begun_first(urls, part):
         try:
-            _fetch_from(url, part, progress or (lambda done, total: None), note, patience)
+            _fetch_from(url, part, size, progress or (lambda done, total: None), note, patience)
             _check_content(url, part, sha256)
         except (Refused, BrokenOff) as error:
             failures.append(str(error))
@@ -191,6 +192,7 @@ def _begun_first(urls: tuple[str, ...], part: _Part) -> list[str]:
 def _fetch_from(
     url: str,
     part: _Part,
+    size: int,
     progress: Progress,
     note: Callable[[str], None] | None,
     patience: Patience,
@@ -200,7 +202,7 @@ def _fetch_from(
     failed, furthest = 0, part.size if origin and origin.url == url else 0
     while True:
         try:
-            return _attempt(url, part, progress, patience.timeout)
+            return _attempt(url, part, size, progress, patience.timeout)
         except BrokenOff as error:
             failed = 1 if part.size > furthest else failed + 1
             furthest = max(furthest, part.size)
@@ -211,7 +213,7 @@ def _fetch_from(
             patience.sleep(patience.pause * 2 ** (failed - 1))
 
 
-def _attempt(url: str, part: _Part, progress: Progress, timeout: float) -> None:
+def _attempt(url: str, part: _Part, size: int, progress: Progress, timeout: float) -> None:
     origin = part.origin
     offset = part.size if origin and origin.url == url and origin.validator else 0
     if origin and offset and offset == origin.length:
@@ -228,15 +230,25 @@ def _attempt(url: str, part: _Part, progress: Progress, timeout: float) -> None:
         else:  # 416: the file is shorter now; another piece: it is another file
             part.discard()
             raise BrokenOff(f"{host(url)}: has another version of the file now")
+        most = length or (size + size // 100 + _BLOCK if size else _MOST)
+        if size and length > size + size // 100 + _BLOCK:
+            part.discard()
+            raise Refused(f"{host(url)}: offers {length:,} bytes for a file of {size:,}")
         _check_space(part.path, length - offset)
         progress(offset, length)
-        _receive(url, response, part, offset, length, progress)
+        _receive(url, response, part, offset, length, most, progress)
     if length and part.size != length:
         raise BrokenOff(f"{host(url)}: broke off after {part.size:,} of {length:,} bytes")
 
 
 def _receive(
-    url: str, response: Any, part: _Part, done: int, length: int, progress: Progress
+    url: str,
+    response: Any,
+    part: _Part,
+    done: int,
+    length: int,
+    most: int,
+    progress: Progress,
 ) -> None:
     with _storing(part.path):
         file = part.path.open("ab", buffering=0)  # what came is on disk, whatever comes next
@@ -247,6 +259,9 @@ def _receive(
                 block = response.read1(_BLOCK)
             if not block:
                 return
+            if done + len(block) > most:
+                part.discard()
+                raise Refused(f"{host(url)}: sent more than {most:,} bytes")
             with _storing(part.path):
                 _write_all(file, block)
             done += len(block)

@@ -374,3 +374,15 @@ def test_damaged_bytes_give_a_sentence(tmp_path: Path, project: Project):
             refused += 1
         assert all(text and "\n" not in text and len(text) < 1000 for text in said), said
     assert refused > 100
+
+
+@pytest.mark.parametrize("put", [b"r\xff\xff\xff\x7f", b"p2000000000\n", b"q\x09"])
+def test_a_number_that_would_reserve_memory_is_refused(tmp_path: Path, put: bytes):
+    """The C reader makes a table as long as the highest number that a part is given."""
+    path = tmp_path / "a.npy"
+    with path.open("wb") as handle:
+        header = {"descr": "|O", "fortran_order": False, "shape": ()}
+        np.lib.format.write_array_header_1_0(handle, header)
+        handle.write(b"\x80\x02]" + put + b".")
+    with pytest.raises(PoseFileError, match="numbers its parts"):
+        read_object(path)

@@ -124,6 +124,22 @@ def test_fields_that_do_not_fit_are_named(tmp_path, changed, message):
         read_clip(write_mat(tmp_path / "a.mat", **changed))
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"x": np.full((4, 13), np.inf)}, "not finite"),
+        ({"y": np.full((4, 13), np.nan)}, "not finite"),
+        ({"dimensions": [-480, 640, 4]}, "dimensions of"),
+        ({"dimensions": [np.inf, 640, 4]}, "dimensions of"),
+        ({"dimensions": [480, 10**7, 4]}, "at most|to 1,000,000"),
+        ({"other": np.zeros((100_001, 13), np.uint8)}, "more than 100,000 frames"),
+    ],
+)
+def test_numbers_without_end_are_refused(tmp_path, changed, message):
+    with pytest.raises(ValueError, match=message):
+        read_clip(write_mat(tmp_path / "0001.mat", **changed))
+
+
 def test_missing_field_is_named(tmp_path):
     savemat(tmp_path / "a.mat", {"action": "golf_swing"})
     with pytest.raises(ValueError, match="'x'"):

@@ -98,6 +98,18 @@ def test_a_length_that_is_not_told(server: FileServer, run: Run) -> None:
     assert run.told[-1] == (len(CONTENT), 0)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_server_that_sends_more_than_the_file_is_stopped(
+    server: FileServer, run: Run, told: bool
+) -> None:
+    vast = CONTENT + b"x" * (len(CONTENT) + (8 << 20))
+    server.paths["/net.pth"] = Served(vast, length_known=told)
+    with pytest.raises(DownloadFailed, match="bytes"):
+        run.get("/net.pth", size=len(CONTENT))
+    assert run.left() == set()
+    assert max(done for done, _ in run.told or [(0, 0)]) < len(CONTENT) + (1 << 20)
+
+
 def test_a_break_is_gone_on_from_with_the_rest_alone(server: FileServer, run: Run) -> None:
     server.paths["/net.pth"] = Served(CONTENT, cut=[HALF])
     assert run.get("/net.pth") == CONTENT

@@ -1,0 +1,295 @@
+"""Files of a project that are damaged inside, of another kind, or may not be used; and what writers
+that were killed left behind."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError, Recipe, read_header, write_arrays
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.main import app
+from la2ds_cli.training.checkpoint import load_resume
+from la2ds_cli.video.media_files import is_image_folder
+from la2ds_cli.video.reader import probe
+from la2ds_cli.video.writer import write_video
+from tests.movement import add_sequence, sequence, warped_phase
+
+Change = Callable[[dict[str, np.ndarray], dict[str, Any]], None]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project.create(tmp_path / "project")
+    for number, length in enumerate((20, 26)):
+        add_sequence(made, f"clip-{number}", sequence(warped_phase(length, seed=number)))
+    return made
+
+
+def _change(name: str, value: object) -> Change:
+    def change(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        target: Any = arrays if name in arrays else facts
+        if value is None:
+            del target[name]
+        else:
+            target[name] = value
+
+    return change
+
+
+ODD: dict[str, Change] = {
+    "no xy": _change("xy", None),
+    "xy of another shape": _change("xy", np.zeros((20, 5, 2), np.float32)),
+    "a single number": _change("time", np.zeros((), np.float64)),
+    "text": _change("fps", "fast"),
+    "no rate": _change("fps", None),
+    "an infinite rate": _change("fps", float("inf")),
+    "a list": _change("fps", [30]),
+    "no size": _change("size", []),
+    "a negative size": _change("size", [-5, 10]),
+    "a vast size": _change("size", [10**9, 10]),
+    "infinite time": _change("time", np.array([*range(19), np.inf])),
+    "infinite joints": _change("xy", np.full((20, 17, 2), np.inf, np.float32)),
+    "a size of null": _change("size", [None, None]),
+    "a skeleton that is none": _change("skeleton", ["coco17"]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_poses_of_odd_content_are_damaged(project: Project, name: str):
+    path = project.pose_path("clip-0")
+    arrays, recipe, facts = artifact.read_arrays(path)
+    ODD[name](arrays, facts)
+    # As anybody can write it; write_arrays would refuse nothing either, but its JSON has no NaN.
+    write_arrays(path, arrays, recipe, facts)
+    with pytest.raises(UserError):
+        project.read_pose("clip-0")
+    for command in (["export", "wide-csv"], ["status"], ["align", "clip-0", "clip-1"]):
+        done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
+        assert isinstance(done.exception, SystemExit | None), done.exception
+        assert done.exit_code in (0, *range(2, 9)), done.output
+
+
+def test_poses_without_frames_are_damaged(project: Project):
+    pose, recipe = project.read_pose("clip-0")
+    arrays, facts = pose.cut(0, 0).to_arrays()
+    write_arrays(project.pose_path("clip-0"), arrays, recipe, facts)
+    with pytest.raises(UserError, match="no frames") as caught:
+        project.read_pose("clip-0")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def _header(path: Path, text: str) -> None:
+    from safetensors.numpy import save
+
+    path.write_bytes(save({"a": np.zeros(1)}, metadata={"la2ds": text}))
+
+
+RECIPE = {"step": "poses", "version": 1, "config": {}, "inputs": {}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"a":' * 100_000 + "1" + "}" * 100_000,
+        "null",
+        json.dumps({"schema": 1, "recipe": RECIPE, "facts": None}),
+        json.dumps({"schema": 1, "recipe": RECIPE, "facts": {"info": [1]}}),
+        json.dumps({"schema": 1, "recipe": None, "facts": {}}),
+        json.dumps({"schema": 1, "recipe": {**RECIPE, "config": 3}, "facts": {}}),
+        json.dumps({"schema": 1, "recipe": {**RECIPE, "version": "new"}, "facts": {}}),
+        json.dumps({"schema": 1, "recipe": {"step": "poses"}, "facts": {}}),
+    ],
+    ids=range(9),
+)
+def test_headers_of_odd_content_are_damaged_and_status_goes_on(project: Project, text: str):
+    path = project.pose_path("clip-0")
+    _header(path, text)
+    with pytest.raises(ArtifactError):
+        read_header(path)
+    done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert done.exit_code == ExitCode.OK, done.output
+
+
+@pytest.mark.parametrize("content", [b"", b"x", {"a": 1}, [1, 2], torch.zeros(3)])
+def test_an_odd_resume_state_is_none_or_refused(tmp_path: Path, content: Any):
+    path = tmp_path / "resume.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        assert load_resume(path) is None
+        return
+    torch.save(content, path)
+    from la2ds_cli.training.checkpoint import Records
+
+    network = torch.nn.Linear(2, 2)
+    optimiser = torch.optim.Adam(network.parameters())
+    recipe = Recipe("train", 1, {}, {})
+    records = Records(tmp_path, recipe, "coco17", [], network, optimiser)  # pyright: ignore
+    with pytest.raises(UserError, match=r"resume\.pt is not the state of this run") as caught:
+        records.resume(writes=True)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+# --- things of another kind, and no permission ---------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["videos.csv", "phases.csv", "subjects.csv", "project.toml"])
+@pytest.mark.parametrize(
+    "command", [["status"], ["align", "clip-0", "clip-1", "--features", "pose"]]
+)
+def test_a_folder_in_the_place_of_a_table_is_said_to_be_one(
+    project: Project, name: str, command: list[str]
+):
+    path = project.root / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    assert done.exit_code in (0, 2, 3), done.output
+
+
+@pytest.mark.parametrize("name", ["poses", "results", "logs"])
+def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(project: Project, name: str):
+    shutil.rmtree(project.root / name, ignore_errors=True)
+    (project.root / name).write_text("")
+    for command in (["align", "clip-0", "clip-1"], ["export", "wide-csv"], ["status"]):
+        done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
+        assert isinstance(done.exception, SystemExit | None), (command, done.exception)
+        assert done.exit_code in (0, *range(2, 9)), done.output
+
+
+def test_names_longer_than_the_system_allows_are_errors_of_one_sentence(tmp_path: Path):
+    name = "x" * 300
+    for command in (["status"], ["extract-poses", f"{name}.mp4"], ["export", "wide-csv"]):
+        done = CliRunner().invoke(app, [*command, "--project", str(tmp_path / name)])
+        assert isinstance(done.exception, SystemExit), (command, done.exception)
+        assert done.exit_code in (2, 3, 7)
+        assert done.stderr.count("error:") == 1
+
+
+def test_a_table_that_may_not_be_read_is_an_error_of_one_sentence(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    real = Path.open
+
+    def forbidden(self: Path, *rest: Any, **named: Any) -> Any:
+        if self.name == "videos.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return real(self, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert done.exit_code == ExitCode.UNREADABLE
+    assert f"cannot read {project.videos_path}: Permission denied" in done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EISDIR, errno.ENOSPC, errno.EIO])
+def test_what_the_system_refuses_is_never_a_traceback(
+    project: Project, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def refused(self: Path) -> bool:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert done.exit_code == ExitCode.STORAGE
+    assert f"{project.root / 'project.toml'}: {os.strerror(number)}" in done.stderr
+
+
+def test_a_folder_of_clips_that_may_not_be_read_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def forbidden(path: Any = ".") -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    monkeypatch.setattr(os, "listdir", forbidden)
+    assert not is_image_folder(tmp_path)
+    with pytest.raises(UserError, match=r"cannot open the folder .*Permission denied") as caught:
+        probe(tmp_path)
+    assert caught.value.code == "V006"
+
+
+# --- temporary files -----------------------------------------------------------------------------
+
+
+def test_temporary_files_of_killed_writers_are_removed_and_others_are_not(tmp_path: Path):
+    past = 1_000_000_000
+    left = tmp_path / f"{artifact.TEMPORARY}left.csv"
+    held = tmp_path / f"{artifact.TEMPORARY}held.csv"
+    young = tmp_path / f"{artifact.TEMPORARY}young.csv"
+    others = [tmp_path / name for name in (".tmp-other", "mine.csv", ".hidden")]
+    for path in (left, held, young, *others):
+        path.write_text("x")
+        if path != young:
+            os.utime(path, (past, past))
+    (tmp_path / f"{artifact.TEMPORARY}folder").mkdir()
+    with held.open() as stream:
+        fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
+        artifact.write_text(tmp_path / "a.csv", "a")
+        assert not left.exists()
+        assert all(path.exists() for path in (held, young, *others))
+
+
+def test_a_video_that_cannot_be_written_leaves_nothing(tmp_path: Path):
+    with pytest.raises(ValueError, match="no frames"):
+        write_video(tmp_path / "a.mp4", [], 25)
+    assert not list(tmp_path.iterdir())
+    write_video(tmp_path / "a.mp4", [np.zeros((16, 16, 3), np.uint8)] * 3, 25)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+# --- numbers at their limits ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("train.fps=1e9", "train.fps=inf", "train.seed=100000000000000000000"),
+        *("train.steps=1000000000000", "train.learning_rate=inf", "model.width=1000003"),
+        *("model.heads=9999", "model.motion=inf", "heatmap.size=100000", "heatmap.sigma=inf"),
+        *("poses.max_duration=inf", "poses.bridge=inf", "align.skip_cost=inf", "augment.warp=inf"),
+        "evaluate.pairs=10000000000",
+    ],
+)
+def test_absurd_settings_are_refused_with_their_limit(project: Project, setting: str):
+    with pytest.raises(UserError, match=r"must be .* and at most [0-9.e+]+, got"):
+        project.config(overrides=[setting])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["retrieve", "--query", "clip-0@0.1", "--k", str(10**30)],
+        ["robustness", "noise", "--cells", "inf"],
+        ["import", "coco-json", "a.json", "--fps", "inf"],
+        ["extract-poses", "images", "--fps", "inf"],
+        ["extract-poses", "a.mp4", "--slowmo", "1e300"],
+    ],
+)
+def test_absurd_options_are_refused(project: Project, command: list[str]):
+    done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
+    assert done.exit_code == ExitCode.USAGE, done.output
+
+
+def test_a_sequence_of_poses_is_finite():
+    pose = sequence(warped_phase(20, seed=0))
+    arrays, facts = pose.to_arrays()
+    for name, value in {"fps": np.inf, "fps ": np.nan, "size": (-1, 5)}.items():
+        with pytest.raises(ValueError, match=name.strip()):
+            PoseSequence.from_arrays(arrays, {**facts, name.strip(): value})
