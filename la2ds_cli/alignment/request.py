@@ -136,7 +136,8 @@ def choose_features(
     progress: Progress | None = None,
 ) -> FeatureChoice:
     """The features that `wanted` means; `auto` takes the model where the run has one, and the base
-    model where there is none and a check on the clips of the project allows it.
+    model where there is none and a check on the clips of the project allows it. The default run,
+    which nobody asked for, is left aside where the check at the end of its training found it weak.
 
     Raises UserError (exit 4) for a missing model that was asked for, and for a run other than the
     default one that does not exist.
@@ -146,7 +147,15 @@ def choose_features(
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, "")
     if has_model(project, run):
-        return FeatureChoice("model", "", weakness(project, run))
+        from la2ds_cli.alignment.agreement import read_run_check
+
+        unasked = wanted == "auto" and run == DEFAULT_RUN
+        check = read_run_check(project, run) if unasked else None
+        if check is None or check.best == "model":
+            return FeatureChoice("model", "", weakness(project, run))
+        return FeatureChoice(
+            check.best, f"{check.verdict(run)}; --features model takes the run all the same"
+        )
     if wanted == "model" or run != DEFAULT_RUN:
         raise UserError(
             f"run '{run}' has no trained model",

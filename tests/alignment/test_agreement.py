@@ -27,6 +27,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding import trained
 from la2ds_cli.features.pose_features import movement, time_only
 from la2ds_cli.retrieval.retrieve import retrieve
 from la2ds_cli.training.train import train
@@ -218,3 +219,22 @@ def test_a_run_is_not_judged_by_too_few_clips(tmp_path: Path) -> None:
     project = filled(tmp_path, FEWEST_CLIPS - 1)
     train(project, run="mine", config=project.config(overrides=TINY))
     assert check_run(project, "mine", "cpu") is None
+
+
+def test_a_weak_default_run_is_used_only_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project.create(tmp_path)
+    checks = {"default": RunCheck(3.0, 4.0, 3.1, 9), "mine": RunCheck(3.0, 4.0, 3.1, 9)}
+    monkeypatch.setattr(trained, "has_model", lambda project, run: True)
+    monkeypatch.setattr(module, "read_run_check", lambda project, run: checks.get(run))
+    choice = choose_features(project, "default", "auto")
+    assert choice.kind == "pose"
+    assert "run default is weak on these clips" in choice.reason
+    assert "--features model" in choice.reason
+    assert choose_features(project, "default", "model").kind == "model"
+    assert choose_features(project, "mine", "auto").kind == "model"
+    checks["default"] = RunCheck(2.0, 3.0, 4.0, 9)
+    assert choose_features(project, "default", "auto") == FeatureChoice("model", "")
+    del checks["default"]  # never checked
+    assert choose_features(project, "default", "auto") == FeatureChoice("model", "")
