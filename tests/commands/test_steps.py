@@ -155,7 +155,7 @@ def test_status_follows_the_work(run: Run, document: Document, project: Project)
     found = document("status")
     assert found["videos"] == 4
     assert found["splits"] == {"test": 2, "train": 2}
-    assert found["next"] == "la2ds align clip-0 clip-1"
+    assert found["next"] == ""
     run("train")
     run("evaluate")
     (project.root / "project.toml").write_text(
@@ -171,13 +171,14 @@ def test_status_follows_the_work(run: Run, document: Document, project: Project)
     ]
 
 
-def test_import_makes_the_project_and_names_a_wrong_folder(tmp_path: Path):
+def test_import_names_a_wrong_folder_and_makes_no_project(tmp_path: Path):
     root = tmp_path / "new"
     result = CliRunner().invoke(
         app, ["import", "penn-action", str(tmp_path / "nowhere"), "--project", str(root)]
     )
     assert result.exit_code == ExitCode.UNREADABLE
-    assert f"new project in {root}" in result.stderr
+    assert "there are no Penn Action label files" in result.stderr
+    assert not root.exists()
 
 
 def test_doctor_reports_as_a_table_and_as_json():

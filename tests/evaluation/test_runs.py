@@ -116,7 +116,7 @@ def test_document_and_files_hold_every_run(project: Project, three: dict[str, An
 def shown(result: dict[str, Any]) -> str:
     console = Console(width=100, no_color=True)
     with console.capture() as capture:
-        console.print(evaluation_table(result))
+        console.print(evaluation_table(result, explain=True))
     return " ".join(capture.get().split())
 
 
