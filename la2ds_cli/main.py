@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -169,4 +170,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # whatever their encoding, a name does not end the run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="la2ds")
+    try:
+        app(prog_name="la2ds")
+    except Exception:  # a fault of la2ds: its traceback, in which names are harmless
+        console.traceback(traceback.format_exc())
+        sys.exit(ExitCode.BUG)

@@ -150,10 +150,9 @@ def check_base(
         "agreement", VERSION, stored_settings("align", config), {"model": base_key()} | keys
     )
     path = project.results_dir("agreement") / "base.json"
-    if path.exists():
-        stored = json.loads(path.read_text("utf-8"))
-        if stored.get("key") == recipe.key:
-            return BaseCheck(stored["base"], stored["pose"])
+    stored = artifact.read_document(path)
+    if stored.get("key") == recipe.key and {"base", "pose"} <= stored.keys():
+        return BaseCheck(stored["base"], stored["pose"])
     if progress is not None:
         progress.note(f"comparing the base model with raw poses on {len(videos)} clips")
     poses = _poses(project, videos)

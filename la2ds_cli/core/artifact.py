@@ -254,18 +254,37 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> tuple[Recip
     header = json.loads(metadata[_HEADER])
     if not isinstance(header, dict):
         raise ArtifactError(f"{path} was not written by la2ds")
-    recipe, facts = header.get("recipe"), header.get("facts")
+    facts = header.get("facts")
     kinds = {"info": dict, "skeleton": str}
     if not isinstance(facts, dict) or not all(
         isinstance(facts.get(name, kind()), kind) for name, kind in kinds.items()
     ):
         raise ArtifactError(f"{path} is damaged: its facts are none")
-    parts = [recipe.get(name) for name in ("config", "inputs")] if isinstance(recipe, dict) else []
-    if not parts or not all(isinstance(part, dict) for part in parts):
-        raise ArtifactError(f"{path} is damaged: its recipe is none")
     if header.get("schema") != SCHEMA:
         raise ArtifactError(f"{path} has schema {header.get('schema')}, expected {SCHEMA}")
-    return Recipe.from_json(header["recipe"]), header["facts"]
+    return _recipe_of(header.get("recipe"), path), facts
+
+
+def _recipe_of(content: Any, path: Path) -> Recipe:
+    names = ("config", "inputs")
+    if not isinstance(content, dict) or not all(isinstance(content.get(n), dict) for n in names):
+        raise ArtifactError(f"{path} is damaged: its recipe is none")
+    return Recipe.from_json(content)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe that a JSON document is. Raises ArtifactError, FileNotFoundError."""
+    with _readable(path):
+        return _recipe_of(json.loads(path.read_text("utf-8")), path)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A JSON document that la2ds keeps to save work; empty if it is missing or damaged."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, RecursionError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 @contextmanager

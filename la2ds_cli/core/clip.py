@@ -150,13 +150,16 @@ def _check_options(text: str) -> None:
 
 
 def row_of(video: Video) -> dict[str, str]:
-    """The row of a clip in videos.csv, column -> text. Inverse of `video_of`, which is checked:
-    raises ValueError that names the column for a value that could not be read again."""
+    """The row of a clip in videos.csv, column -> text; `video_of` is the inverse."""
     row = {name: str(getattr(video, name)) for name in VIDEO_COLUMNS}
     row["path"] = cell_of_path(video.path)
-    if video_of(row) != video:
-        raise ValueError("its values would be read as others")
     return row
+
+
+def check_row(video: Video) -> None:
+    """Raise ValueError, with the column, for a clip whose row could not be read again."""
+    if video_of(row_of(video)) != video:
+        raise ValueError("its values would be read as others")
 
 
 # --- ids: readable, and independent of where the project is --------------------------------------

@@ -63,6 +63,12 @@ def warn(text: str) -> None:
     _rich(stderr=True).print(printable(text))
 
 
+def traceback(text: str) -> None:
+    """Print the traceback of a fault on stderr, as it is but for unsafe characters."""
+    for line in text.splitlines():
+        sys.stderr.write(f"{printable(line)}\n")
+
+
 def to_plain(value: Any) -> Any:
     """JSON types for dataclasses, paths, enums and numpy values; NaN and infinity become None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

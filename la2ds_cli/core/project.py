@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, check_id, row_of, video_of
+from la2ds_cli.core.clip import (
+    VIDEO_COLUMNS,
+    Video,
+    check_columns,
+    check_id,
+    check_row,
+    row_of,
+    video_of,
+)
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -209,18 +217,17 @@ class Project:
             if video.id in rows:
                 old = asdict(rows[video.id])
                 values |= {k: old[k] for k in ("split", "group") if not values[k]}
-            rows[video.id] = Video(**values)
-        rows = {name: video for name, video in rows.items() if name not in removed}
-        cells = []
-        for video in rows.values():
+            new = rows[video.id] = Video(**values)
             try:
-                cells.append(row_of(video).values())
+                check_row(new)
             except ValueError as error:
                 raise UserError(
                     f"{video.id} cannot be listed in videos.csv: {error}",
                     exit_code=ExitCode.MISMATCH,
                 ) from error
-        artifact.write_text(self.videos_path, table_text(VIDEO_COLUMNS, map(list, cells)))
+        rows = {name: video for name, video in rows.items() if name not in removed}
+        cells = (list(row_of(video).values()) for video in rows.values())
+        artifact.write_text(self.videos_path, table_text(VIDEO_COLUMNS, cells))
 
     def find(self, name: str) -> Video | None:
         """The video of that id, id prefix, path, file name or stem; None if there is none.

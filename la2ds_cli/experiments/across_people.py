@@ -9,7 +9,6 @@ clips of one person are not independent.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -254,10 +253,9 @@ def _recipe(
 def _cached(
     path: Path, recipe: artifact.Recipe, compute: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    if path.exists():
-        document = json.loads(path.read_text("utf-8"))
-        if document["key"] == recipe.key:
-            return document
+    document = artifact.read_document(path)
+    if document.get("key") == recipe.key:
+        return document
     document = {"key": recipe.key, **compute()}
     artifact.write_json(path, document)
     return document

@@ -208,7 +208,10 @@ def _document(triple: FloatArray) -> dict[str, object]:
 
 
 def _replace(written: Path, path: Path) -> None:
-    """Move the folder `written` to `path`; an existing folder loses only its files of this kind."""
+    """Move the folder `written` to `path`; an existing folder loses only its files of this kind. A
+    link is replaced: what it leads to is not this export's."""
+    if path.is_symlink():
+        path.unlink()
     if not path.exists():
         written.rename(path)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -191,8 +190,8 @@ def _run_status(project: Project, config: Config, folder: Path) -> RunStatus:
 
 def _recipe(folder: Path) -> Recipe | None:
     try:
-        return Recipe.from_json(json.loads((folder / "recipe.json").read_text("utf-8")))
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return artifact.read_recipe(folder / "recipe.json")
+    except (FileNotFoundError, ArtifactError):
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from dataclasses import asdict, dataclass, field
@@ -214,7 +213,14 @@ def _prepare_folder(
             (run_dir / name).unlink(missing_ok=True)
         shutil.rmtree(run_dir / "tensorboard", ignore_errors=True)
     if path.exists():
-        old = artifact.Recipe.from_json(json.loads(path.read_text("utf-8")))
+        try:
+            old = artifact.read_recipe(path)
+        except artifact.ArtifactError as error:
+            raise UserError(
+                str(error),
+                hint="choose another name with --run NAME, or replace the run with --overwrite",
+                exit_code=ExitCode.UNREADABLE,
+            ) from error
         if old.key != recipe.key:
             raise UserError(
                 f"run '{run_dir.name}' was trained differently "

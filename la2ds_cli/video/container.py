@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.video.media_files import refuse_url, unreadable
+from la2ds_cli.video.media_files import MOST_PIXELS, refuse_url, unreadable
 
 if TYPE_CHECKING:
     import av
 
-MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
 _FALLBACK_FPS = 25.0  # only if neither the container nor the codec gives a rate
 _CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
 # Without "file:" a colon in the name would be read as a protocol; the whitelist keeps playlists

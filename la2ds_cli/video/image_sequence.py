@@ -6,6 +6,7 @@ applied. All images of a folder must have the same size.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.video.media_files import image_files, unreadable
+from la2ds_cli.video.media_files import MOST_PIXELS, image_files, unreadable
 from la2ds_cli.video.orientation import EXIF_MATRICES, IDENTITY, Image, Matrix, orient, swaps_sides
 
 _EXIF_ORIENTATION = 0x0112
@@ -82,11 +83,13 @@ def read_images(
 
 
 def read_image(path: Path) -> Image | None:
-    """Upright image (H, W, 3) uint8 RGB of a file; None if it cannot be decoded."""
+    """Upright image (H, W, 3) uint8 RGB of a file; None if it cannot be decoded, or has more than
+    MOST_PIXELS."""
     import cv2
 
     content = np.frombuffer(path.read_bytes(), np.uint8)
-    if not len(content):
+    size = image_size(path)
+    if not len(content) or (size is not None and math.prod(size) > MOST_PIXELS):
         return None
     # OpenCV always turns TIFF images, and others depending on its version, unless this flag is set.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -164,7 +167,10 @@ def _animation(path: str | os.PathLike[str]) -> Any:
     from PIL import Image as PillowImage
 
     try:
-        return PillowImage.open(path)
+        animation = PillowImage.open(path)
+        if math.prod(animation.size) > MOST_PIXELS:
+            raise ValueError(f"it has more than {MOST_PIXELS:,} pixels")
+        return animation
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         name = os.fspath(path)
         hint = "copy or export it again"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli import main
 from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.config import load_config
@@ -207,3 +208,18 @@ def test_the_json_document_holds_no_control_characters(capsys: pytest.CaptureFix
     text = capsys.readouterr().out
     assert json.loads(text)["name"] == HOSTILE
     assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_a_fault_shows_its_traceback_without_control_characters(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def broken(**_: object) -> None:
+        raise RuntimeError("a\x1b[2J.mp4")
+
+    monkeypatch.setattr(main, "app", broken)
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == ExitCode.BUG
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-1] == r"RuntimeError: a\x1b[2J.mp4"

@@ -145,6 +145,22 @@ def test_an_odd_resume_state_is_none_or_refused(tmp_path: Path, content: Any):
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"config": 3}', "\\xff"])
+def test_an_odd_recipe_of_a_run_is_damaged(project: Project, text: str):
+    run = project.run_dir("default")
+    run.mkdir(parents=True)
+    (run / "recipe.json").write_text(text)
+    with pytest.raises(ArtifactError):
+        artifact.read_recipe(run / "recipe.json")
+    assert artifact.read_document(run / "recipe.json").get("key") is None
+    done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert done.exit_code == ExitCode.OK, done.output
+    command = ["train", "--input", "joints", "--device", "cpu", "--project", str(project.root)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == ExitCode.UNREADABLE, done.output
+    assert "recipe.json is damaged" in done.stderr
+
+
 # --- things of another kind, and no permission ---------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video import image_sequence
 from la2ds_cli.video.image_sequence import read_image
 from la2ds_cli.video.orientation import EXIF_MATRICES
 from la2ds_cli.video.reader import is_image_folder, probe, read_frames
@@ -225,3 +226,12 @@ def test_opencv_does_not_turn_images_a_second_time(tmp_path: Path) -> None:
     stored = cv2.imdecode(np.frombuffer((tmp_path / "1.jpg").read_bytes(), np.uint8), flags)
     assert stored is not None
     assert stored.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_an_image_of_more_pixels_than_any_camera_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 9, 3), np.uint8))
+    assert read_image(tmp_path / "a.png") is not None
+    monkeypatch.setattr(image_sequence, "MOST_PIXELS", 71)
+    assert read_image(tmp_path / "a.png") is None
