@@ -1,0 +1,39 @@
+"""What is withheld of Penn Action: labels of another action, and none of the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.phase_table import PhaseTable
+from la2ds_cli.core.project import Project
+from la2ds_cli.formats.penn_action import import_penn_action
+from la2ds_cli.labels.propagate import propagate_labels
+
+SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+PENN = SHARED / "penn_action"
+
+
+@pytest.mark.skipif(not (PENN / "labels").is_dir(), reason="needs the labels of Penn Action")
+def test_labels_of_golf_swings_reach_swings_and_no_squats(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    clips = {}
+    for action in ("golf_swing", "squat"):
+        before = set(project.phases())
+        import_penn_action(project, PENN, action, PENN / "phases_kinematic.csv")
+        clips[action] = sorted(set(project.phases()) - before)
+    sources, swings = clips["golf_swing"][:3], clips["golf_swing"][3:7]
+    squats = clips["squat"][:4]
+    table = project.phase_table()
+    rows = tuple(row for row in table.rows if row.video in sources)
+    project.write_phase_table(PhaseTable(rows, table.columns))
+
+    request = AlignRequest(project.config(), features="pose", device="cpu")
+    result = propagate_labels(project, sources, [*swings, *squats], request, write=True)
+    assert result.merged is not None
+    assert result.merged.written == swings
+    assert result.merged.withheld == squats
+    assert set(project.phases()) == set(sources)
