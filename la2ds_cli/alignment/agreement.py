@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 
@@ -220,9 +221,9 @@ class RunCheck:
     clips: int
 
     @property
-    def best(self) -> str:
-        """`model`, `base` or `pose`: the model has to be at least as good as the base model, and
-        either has to be clearly better than the movement, as in BaseCheck."""
+    def best(self) -> Literal["model", "base", "pose"]:
+        """Whose features are the best choice: the model has to be at least as good as the base
+        model, and either has to be clearly better than the movement, as in BaseCheck."""
         if self.run <= self.base and self.run <= CLEARLY * self.pose:
             return "model"
         return "base" if BaseCheck(self.base, self.pose).passed else "pose"

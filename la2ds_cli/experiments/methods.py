@@ -19,6 +19,7 @@ from typing import Any
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import Project
 from la2ds_cli.training.losses import get_method, method_names, method_recipe
 
@@ -198,6 +199,7 @@ def find_methods(names: Sequence[str]) -> list[Method]:
 
 def _find(name: str) -> Method:
     if name not in (*shipped_methods(), *preset_names()):
+        trust(name)  # the user has named it
         _check_module(name)
     preset, overrides = method_recipe(name)
     label = paper_methods()[name].label if name in paper_methods() else name
