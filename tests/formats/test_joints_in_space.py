@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,8 @@ def test_wrong_samples_are_named(
 
 def write_c3d(path: Path, world: FloatArray, *, up: str = "", units: str = "mm") -> Path:
     """A file with the axes x, y, z of `world` as a laboratory with this vertical has them."""
+    if "faiss" in sys.modules and "ezc3d" not in sys.modules:
+        pytest.skip("after faiss ezc3d writes no files, though it reads them: run this file alone")
     import ezc3d  # pyright: ignore[reportMissingImports]
 
     axes = {"+Z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]], "+Y": [[1, 0, 0], [0, -1, 0], [0, 0, -1]]}
