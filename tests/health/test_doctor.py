@@ -8,7 +8,6 @@ from typing import Any
 
 import av
 import pytest
-import torch
 
 from la2ds_cli.health import doctor
 from la2ds_cli.video import reader
@@ -105,6 +104,7 @@ def test_a_package_without_its_bundled_weights_is_broken(tmp_path, monkeypatch: 
 def test_it_says_which_networks_are_the_default_and_what_would_be_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    torch = pytest.importorskip("torch")
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(weight_files, "installed", lambda member: None)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -172,6 +171,8 @@ def test_auto_is_content_with_any_of_its_networks(project: Project, clips: Path)
 def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
     project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    torch = pytest.importorskip("torch")
+
     def networks(cuda: bool) -> tuple[str, str]:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         run = Extraction(project, PosesConfig(), "auto", Progress())
@@ -191,6 +192,8 @@ def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
 def test_the_networks_that_nobody_chose_are_named_once(
     project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("torch")  # which device there is
+
     def detector(*given: object) -> object:
         return grey_people.build("", "cpu", CONFIG, given)
 
