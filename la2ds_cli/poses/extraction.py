@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -125,7 +125,9 @@ class Extraction:
         self.overwrite = overwrite
         self.stop = Event()
         self._workers = workers
-        networks_of(config, config.subject)  # unknown names are an error of the run
+        # Once in a run for each subject: the identity of a network is the digest of its file.
+        self._networks_of = cache(partial(networks_of, config))
+        self._networks_of(config.subject)  # unknown names are an error of the run
         self.body = True  # whether bodies are to be found at all
         self._lock = Lock()
 
@@ -184,11 +186,12 @@ class Extraction:
             if any(self.subject_of(source) in HANDS for source in sources):
                 _ = self.hands
         self.body = any(self.subject_of(source) not in HANDS for source in sources)
-        with self._body_networks() if self.body else nullcontext():
+        with self._opened() if self.body else nullcontext():
             yield
 
     @contextmanager
-    def _body_networks(self) -> Iterator[None]:
+    def _opened(self) -> Iterator[None]:
+        """The networks of bodies, likewise."""
         if self.config.pose == "auto":
             self.progress.note_once(
                 f"joints by {self.pose_name}, people by {self.detector_name}; "
@@ -255,7 +258,7 @@ class Extraction:
             return None
         if recipe.step != STEP:
             return facts
-        made_by = networks_of(self.config, self.subject_of(source))
+        made_by = self._networks_of(self.subject_of(source))
         current = {self.recipe(*networks, source, person).key for networks in made_by}
         return facts if recipe.key in current and not self.overwrite else None
 
@@ -280,7 +283,7 @@ class Extraction:
     def extract(self, source: ClipSource) -> PoseSequence:
         """Poses of a source, written to the project, the subject last; its sequence."""
         of_hands = self.subject_of(source) in HANDS
-        made_by = self._made_by(of_hands)
+        made_by = self._networks_of(self.subject_of(source))[0] if of_hands else self._body_networks
         folder = self.project.partial_poses(source.id())
         partial = Partial(folder, self.recipe(*made_by, source).key)
         task = ClipTask(
@@ -308,10 +311,9 @@ class Extraction:
         partial.clear()
         return poses[0]
 
-    def _made_by(self, of_hands: bool) -> tuple[str, str]:
-        """Identities of the pose network and the detector that make poses in this run."""
-        if of_hands:
-            return hands.identity(), hands.identity()
+    @cached_property
+    def _body_networks(self) -> tuple[str, str]:
+        """Identities of the pose network and the detector that make poses of bodies."""
         return backend_identity(self.pose_name), detector_identities(self.detector_name)[0]
 
     def copy(self, twin: ClipSource, source: ClipSource) -> PoseSequence:

@@ -18,7 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses, pose_recipes
-from la2ds_cli.poses.extraction import Extraction
+from la2ds_cli.poses.extraction import Extraction, networks_of
 from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
 from tests.poses.grey_people import PLACES, SIZE, film
@@ -166,6 +166,23 @@ def test_auto_is_content_with_any_of_its_networks(project: Project, clips: Path)
     for recipe in recipes:
         project.write_pose(result.video, pose, recipe)
         assert [r.status for r in extract_poses(project, [str(clips / "anna")], auto)] == ["cached"]
+
+
+def test_a_network_is_identified_once_in_a_run(
+    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The identity of a network is the digest of its file, which may be large."""
+    asked: list[str] = []
+    monkeypatch.setattr(
+        extraction,
+        "networks_of",
+        lambda config, subject: [asked.append(subject), networks_of(config, subject)][1],
+    )
+    extract_poses(project, [str(clips)], CONFIG)
+    results = extract_poses(project, [str(clips)], CONFIG)
+    assert [result.status for result in results] == ["cached"] * len(results)
+    assert len(results) > 1
+    assert len(asked) == 2  # runs
 
 
 def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
