@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from la2ds_cli.core.native_log import without, without_lines
+from la2ds_cli.poses.tflite_model import without, without_lines
 
 NOISE = (r"INFO: Created", r"W\d{4} ")
 
