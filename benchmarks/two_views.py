@@ -30,9 +30,9 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import FPS, JOINTS, SIZE, camera_at, random_phase
+from la2ds_cli.demo.clips import FPS, SIZE, camera_at, clip_of_joints, joints_seen, random_phase
 from la2ds_cli.demo.movement import movement, random_style
-from la2ds_cli.demo.performer import POINT, forward_kinematics, random_body
+from la2ds_cli.demo.performer import forward_kinematics, random_body
 from la2ds_cli.training.train import train
 
 TRAINED, TESTED = 24, 12  # performers
@@ -59,21 +59,10 @@ def performance(seed: int, number: int, azimuths: list[float]) -> list[Shown]:
     shown = []
     for azimuth in azimuths:
         camera = camera_at(rng, points, azimuth)
-        xy = camera.project(points[:, :JOINTS])
-        space = (points[:, :JOINTS] - points[:, [POINT["pelvis"]]]) @ camera.rotation.T
+        xy, space = joints_seen(camera, points)
         xy = xy + PIXELS * lasting(rng, xy.shape)
         space = space + [ACROSS, ACROSS, ALONG] * lasting(rng, space.shape)
-        pose = PoseSequence(
-            xy=xy,
-            score=np.ones(xy.shape[:2]),
-            box=np.concatenate([xy.min(axis=1), xy.max(axis=1)], axis=1),
-            frame=np.arange(len(xy)),
-            time=np.arange(len(xy)) / FPS,
-            fps=FPS,
-            size=SIZE,
-            skeleton="coco17",
-            world=space,
-        )
+        pose = clip_of_joints(xy, space)
         shown.append(Shown(pose, phase))
     return shown
 

@@ -6,7 +6,7 @@ aligning two clips is a real task whose answer is known: frames of equal phase c
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +86,22 @@ def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSe
     """
     rng = np.random.default_rng([seed, index])
     _, phase, world, camera = _performance(rng, (index + 0.5) / n)
-    xy = camera.project(world[:, :JOINTS])
-    in_space = (world[:, :JOINTS] - world[:, [POINT["pelvis"]]]) @ camera.rotation.T
-    pose = PoseSequence(
-        xy=xy + np.random.default_rng([seed, index, 1]).normal(0, 1, xy.shape) * noise,
+    xy, in_space = joints_seen(camera, world)
+    drawn = np.random.default_rng([seed, index, 1]).normal(0, 1, xy.shape)
+    return replace(clip_of_joints(xy, in_space), xy=xy + drawn * noise), phase
+
+
+def joints_seen(camera: Camera, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The joints of points (T, P, 3) in metres: (T, 17, 2) pixels in the picture of a camera, and
+    (T, 17, 3) metres along its axes about the hips."""
+    joints = points[:, :JOINTS]
+    return camera.project(joints), (joints - points[:, [POINT["pelvis"]]]) @ camera.rotation.T
+
+
+def clip_of_joints(xy: FloatArray, world: FloatArray) -> PoseSequence:
+    """The clip of joints as `joints_seen` gives them, all of them seen."""
+    return PoseSequence(
+        xy=xy,
         score=np.ones(xy.shape[:2]),
         box=np.concatenate([xy.min(axis=1), xy.max(axis=1)], axis=1),
         frame=np.arange(len(xy)),
@@ -97,9 +109,8 @@ def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSe
         fps=FPS,
         size=SIZE,
         skeleton="coco17",
-        world=in_space,
+        world=world,
     )
-    return pose, phase
 
 
 def _performance(

@@ -27,17 +27,9 @@ from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.media_files import is_image_folder
 from la2ds_cli.video.reader import probe
 from la2ds_cli.video.writer import write_video
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import sequence, warped_phase
 
 Change = Callable[[dict[str, np.ndarray], dict[str, Any]], None]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project.create(tmp_path / "project")
-    for number, length in enumerate((20, 26)):
-        add_sequence(made, f"clip-{number}", sequence(warped_phase(length, seed=number)))
-    return made
 
 
 def _change(name: str, value: object) -> Change:

@@ -11,7 +11,6 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from tests.movement import add_sequence, sequence, warped_phase
 
 HOSTILE = [
     "../x",
@@ -26,14 +25,6 @@ HOSTILE = [
     "",
     "a" * 200,
 ]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project.create(tmp_path / "project")
-    for number, length in enumerate((20, 26)):
-        add_sequence(made, f"clip-{number}", sequence(warped_phase(length, seed=number)))
-    return made
 
 
 @pytest.mark.parametrize("name", HOSTILE)
