@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -86,6 +87,7 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
         device=budget.device,
         overwrite=budget.overwrite,
         progress=budget.progress,
+        clock=_clock(budget.device),
     )
     return Outcome(
         run,
@@ -96,6 +98,12 @@ def train_run(budget: Budget, run: str, config: Config) -> Outcome:
         reused=trained.already_finished,
         collapse=trained.collapse,
     )
+
+
+def _clock(device: DeviceName) -> Callable[[], float]:
+    """The processor's time on a CPU: work beside a run must not shorten its budget."""
+    on_cpu = resolve_device(device).type == "cpu"
+    return time.process_time if on_cpu else time.monotonic
 
 
 def score_run(

@@ -45,7 +45,8 @@ class LoopOptions:
     """How a run trains on this machine; nothing of it is part of the recipe.
 
     max_minutes: time limit over all resumed parts, None = no limit. processes: those that share the
-    work; all of them call `run_loop`. tensorboard: also write event files for TensorBoard.
+    work; all of them call `run_loop`. tensorboard: also write event files for TensorBoard. clock:
+    what the time is taken by, in seconds.
     """
 
     device: torch.device
@@ -53,6 +54,7 @@ class LoopOptions:
     progress: Progress = field(default_factory=Progress)
     processes: Processes = field(default_factory=Processes)
     tensorboard: bool = False
+    clock: Callable[[], float] = time.monotonic
 
 
 def run_loop(
@@ -192,7 +194,7 @@ def _optimise(
     pairs = validation_pairs(run.data.validation, run.data.skeleton, run.config)
     state.raw_pose_error = pairs.raw_pose_error()
     progress.begin("training", 1.0)
-    started = time.monotonic() - state.seconds
+    started = run.options.clock() - state.seconds
     share = run.share_done()
     progress.advance(share)
     # A resumed run whose time is over takes one more step, so that it ends with weights.
@@ -211,7 +213,7 @@ def _optimise(
 
         _count(state, batch, batches, float(loss), time.perf_counter() - begun)
         state.step += 1
-        state.seconds = time.monotonic() - started
+        state.seconds = run.options.clock() - started
         if math.isfinite(run.limit):
             state.seconds = processes.broadcast([state.seconds])[0]
         before, share = share, run.share_done()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,10 +79,12 @@ def train(
     progress: Progress | None = None,
     tensorboard: bool = False,
     from_base: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> TrainResult:
     """Train run `run`, or resume it if it was interrupted.
 
-    from_base: begin with the weights of the base model instead of random ones.
+    from_base: begin with the weights of the base model instead of random ones. clock: what
+    `max_minutes` and the time of the run are taken by, in seconds.
     A finished run of the same settings and clips is left unchanged. Raises UserError (exit 5) for a
     run of other settings or clips unless `overwrite`; and, before anything is written, exit 2 if
     `max_minutes` is not more than 0 or the settings fit no network. Writes the files of
@@ -101,7 +105,7 @@ def train(
         raise processes.report_once(UserError(f"the longest training is {max_minutes:g} minutes"))
     _check_share(processes, config.train.batch_size)
     shown = progress if progress and processes.first else Progress()
-    options = LoopOptions(target, max_minutes, shown, processes, tensorboard)
+    options = LoopOptions(target, max_minutes, shown, processes, tensorboard, clock)
     with process_group(processes, target):
         return _train(project, run, config, overwrite, from_base, options)
 

@@ -99,6 +99,18 @@ def test_time_limit_ends_the_run_and_its_schedule(project: Project) -> None:
     assert train(project, config=config, device="cpu").already_finished
 
 
+def test_training_ends_by_the_clock_that_it_is_given(project: Project) -> None:
+    ticks = iter(range(0, 10_000, 20))
+    result = train(
+        project,
+        config=project.config(overrides=[*JOINTS, "train.steps=50"]),
+        device="cpu",
+        max_minutes=1,
+        clock=lambda: float(next(ticks)),
+    )
+    assert (result.steps, result.seconds) == (3, 60.0)
+
+
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan")])
 def test_no_time_at_all_is_refused(project: Project, minutes: float) -> None:
     config = project.config(overrides=JOINTS)
