@@ -8,6 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+# Properties: the same few values at every run, or many others with --hypothesis-profile=long.
+_EASY = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+_EASY["phases"] = set(Phase) - {Phase.explain}
+settings.register_profile("quick", max_examples=25, derandomize=True, **_EASY)
+settings.register_profile("long", max_examples=5_000, print_blob=True, **_EASY)
+settings.load_profile("quick")
 
 # Modules of the tests, which la2ds runs as plugins even where only a project names them.
 PLUGINS = "tests own_alignment own_methods mypackage failing_methods flat_methods"

@@ -82,7 +82,8 @@ SPLITS = ("train", "test")
 VIDEO_COLUMNS = tuple(field.name for field in fields(Video))
 _NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
 _TYPES = {field.name: str(field.type) for field in fields(Video)}
-_LARGEST = {"frames": 10**9, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
+MOST_FRAMES = 10**9  # of a clip: more than a year of video
+_LARGEST = {"frames": MOST_FRAMES, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
 
 
 def check_columns(columns: Collection[str]) -> None:
@@ -237,7 +238,7 @@ class ClipOptions:
 
     def to_text(self) -> str:
         """`start=1.5 rotate=90`: the values that differ from the defaults, as in videos.csv."""
-        return " ".join(f"{name}={_text(value)}" for name, value in self.to_json().items())
+        return " ".join(f"{name}={_exact(value)}" for name, value in self.to_json().items())
 
     @classmethod
     def from_text(cls, text: str) -> ClipOptions:
@@ -261,6 +262,13 @@ class ClipOptions:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:.10g}"
+
+
+def _exact(value: Any) -> str:
+    """The text of a value from which the same one is read, in as few digits as `_text` if it can
+    be: 1.5, 3, and 0.30000000000000004."""
+    text = _text(value)
+    return text if isinstance(value, bool) or float(text) == value else repr(value)
 
 
 def _check(valid: bool, option: str, allowed: str, value: float) -> None:

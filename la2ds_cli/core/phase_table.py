@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import MOST_FRAMES
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.types import Phase
 
@@ -82,10 +83,16 @@ def _parse(cells: dict[str, str]) -> PhaseRow:
 
 
 def _frame(cells: dict[str, str], column: str) -> int:
+    text = cells[column]
     try:
-        return int(cells[column])
+        frame = int(text)
     except ValueError:
-        raise ValueError(f"{column} is '{cells[column]}', not a frame number") from None
+        raise ValueError(f"{column} is {text[:40]!a}, not a frame number") from None
+    if frame > MOST_FRAMES:
+        raise ValueError(
+            f"{column} is {text[:40]!a}, not a frame number of at most {MOST_FRAMES:,}"
+        )
+    return frame
 
 
 # --- changes of the file ---------------------------------------------------------------------

@@ -112,6 +112,15 @@ def test_no_row_is_written_that_would_be_refused(tmp_path: Path, values: dict, s
     assert project.videos_path.read_bytes() == before
 
 
+@pytest.mark.parametrize("end", ["1000000001", "9" * 30, "9" * 5000, "1e3", ""])
+def test_a_phase_ends_at_a_frame_number_within_reason(tmp_path: Path, end: str):
+    path = tmp_path / "phases.csv"
+    path.write_text(f"video,start,end,phase\na,0,1000000000,b\na,0,{end},b\n")
+    with pytest.raises(UserError, match=r"line 3 .*end is '.*', not a frame number") as caught:
+        read_phase_table(path)
+    assert len(caught.value.message) < 300
+
+
 def test_phases_and_subjects_of_any_name_are_read_again(tmp_path: Path):
     names = texts(300, PIECES)
     kinds = [{"note =1": name, "=SUM(A1)": name[::-1], "origin": "person"} for name in names]
