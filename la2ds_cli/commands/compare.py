@@ -87,7 +87,7 @@ def compare(
 
 
 def _show(console: Console, result: CompareResult) -> None:
-    from la2ds_cli.compare.result import finding_lines, score_lines, tempo_lines
+    from la2ds_cli.compare.result import finding_lines, score_lines, tempo_lines, unjudged_line
 
     console.line(f"reference: {result.aligned.a.name}")
     console.line(f"other:     {result.aligned.b.name}")
@@ -99,5 +99,7 @@ def _show(console: Console, result: CompareResult) -> None:
         console.line(line)
     for line in score_lines(result):
         console.line(line)
+    for row in result.unjudged:
+        console.line(unjudged_line(row), "yellow")
     for file in result.files:
         console.line(str(file))

@@ -9,24 +9,25 @@ import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.consensus import AlignmentCache
-from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.examples import Examples, example_names, measure_examples
+from la2ds_cli.compare.facing_gaps import with_facing_gaps
 from la2ds_cli.compare.findings import (
     find_differences,
+    find_unjudged,
     joint_table,
     phase_rows,
     spans_of,
     whole_movement,
 )
 from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.compare.tempo import tempo
+from la2ds_cli.compare.tempo import inner_tempo, tempo
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import BoolArray, PoseSequence
 
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
 
@@ -43,54 +44,59 @@ def compare(
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
     examples: `all`, `train` or names separated by commas, of clips that show the movement done
-    well. The alignment leaves no gaps, whatever `request` says. Raises UserError (exit 4) if the
+    well. The clips are aligned as `la2ds align` aligns them (facing_gaps.py says what is added).
+    Raises UserError (exit 4) if the
     examples leave no clip, and what find_alignment raises.
     """
     progress = progress or Progress()
-    # A span that looks unlike the reference is what is looked for, not what is to be left out.
-    align_config = replace(request.config.align, gaps=False)
-    request = replace(request, config=replace(request.config, align=align_config))
     cache = AlignmentCache()  # all are aligned to the reference
 
-    def align(name: str, shown: Progress) -> AlignResult:
-        return find_alignment(project, reference, name, request, shown, cache)
+    def align(name: str, shown: Progress) -> tuple[AlignResult, BoolArray]:
+        def without_gaps() -> AlignResult:
+            config = replace(request.config, align=replace(request.config.align, gaps=False))
+            whole = replace(request, config=config)
+            return find_alignment(project, reference, name, whole, Progress(), cache)
 
-    result = _compared(project, align(other, progress))
+        aligned = find_alignment(project, reference, name, request, shown, cache)
+        return with_facing_gaps(aligned, without_gaps)
+
+    result = _compared(project, *align(other, progress))
     if examples is not None:
         measured = _examples(project, result, examples, align, progress)
         result = replace(result, examples=measured)
     return result
 
 
-def _compared(project: Project, aligned: AlignResult) -> CompareResult:
+def _compared(project: Project, aligned: AlignResult, facing: BoolArray) -> CompareResult:
     alignment = aligned.alignment
     a, b = aligned.pose_a, aligned.pose_b
     matched = ~np.isnan(alignment.position)
     phases = project.phases(propagated=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     entire = whole_movement(matched)
-    parts = [*spans, entire] if entire else spans
     view = view_difference(a, b, alignment.position, mirrored=alignment.mirrored)
     angles = differences(a, b, alignment, view)
-    other_time = matched_time(alignment.position, alignment.time_b)
     reason = _no_findings(view, angles, a)
-    findings = [] if reason else find_differences(angles, other_time, alignment.confidence, spans)
+    labelled = _labelled(project, aligned)
+    rows = tempo(alignment, spans, labelled)
+    inner = inner_tempo(alignment, spans, rows, labelled)
     return CompareResult(
         aligned,
         tuple(spans),
         view,
         angles,
-        tuple(findings),
+        tuple([] if reason else find_differences(angles, alignment, spans)),
         reason,
-        tuple(joint_table(angles, parts)),
-        tuple(tempo(alignment, parts, _labelled(project, aligned))),
-        tuple(_notes(aligned, view, angles)),
+        tuple(joint_table(angles, alignment.position, [*spans, entire] if entire else spans)),
+        tuple([*rows, inner] if inner else rows),
+        tuple(find_unjudged(angles)),
+        tuple(_notes(aligned, view, angles, facing)),
     )
 
 
 def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, float]]:
-    """Seconds in the two clips of every phase that people labelled in both. A phase that a clip's
-    end cuts off is left out: how long it took is not in the clip."""
+    """Seconds in the two clips of every phase that people labelled in both; NaN where a clip's end
+    cuts it off, since how long it took is then not in the clip."""
     phases = project.phases()
     seconds = []
     for video, pose in ((aligned.a, aligned.pose_a), (aligned.b, aligned.pose_b)):
@@ -98,8 +104,9 @@ def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, 
         seconds.append(
             {
                 name: float(pose.time[stop] - pose.time[first])
-                for name, (first, stop) in rows.items()
                 if first > 0 and stop < len(pose)
+                else float("nan")
+                for name, (first, stop) in rows.items()
             }
         )
     reference, other = seconds
@@ -119,10 +126,10 @@ def _no_findings(view: ViewDifference, angles: Differences, reference: PoseSeque
             "It is unknown from which sides the two clips are filmed, so no difference of angles "
             "is called a fault: shoulders or hips are not seen."
         )
-    if not angles.sure.any():
+    if not angles.judged.any():
         return (
-            "Nowhere can angles be compared: the alignment is not sure enough, or the two bodies "
-            "are seen from different sides."
+            "Nowhere can angles be compared: the alignment is not sure enough, the two bodies are "
+            "seen from different sides, or the joints cannot be trusted."
         )
     return ""
 
@@ -146,17 +153,24 @@ def _view_notes(reference: PoseSequence, view: ViewDifference) -> list[str]:
     return notes
 
 
-def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
+def _notes(
+    aligned: AlignResult, view: ViewDifference, angles: Differences, facing: BoolArray
+) -> list[str]:
     notes = _view_notes(aligned.pose_a, view)
     if aligned.alignment.mirrored:
         notes.append(
             "The other clip fits better mirrored: its left is compared with the reference's right."
         )
+    if facing.any():
+        seconds = angles.time[facing]
+        notes.append(
+            f"Between {seconds[0]:.2f} and {seconds[-1]:.2f} s the two look so unlike that `la2ds "
+            "align` leaves moments out; as both go on for about as long, they are compared here."
+        )
     share = float(angles.sure.mean())
     if share < _MOSTLY:
         notes.append(
-            f"Only {share:.0%} of the reference can be judged: elsewhere the alignment is not "
-            "sure, or the two bodies are seen from different sides."
+            f"Only {share:.0%} of the reference can be judged; the rest is listed below, with why."
         )
     return notes
 
@@ -165,7 +179,7 @@ def _examples(
     project: Project,
     result: CompareResult,
     selection: str,
-    align: Callable[[str, Progress], AlignResult],
+    align: Callable[[str, Progress], tuple[AlignResult, BoolArray]],
     progress: Progress,
 ) -> Examples:
     pair = (result.aligned.a.id, result.aligned.b.id)
@@ -175,5 +189,5 @@ def _examples(
         return Examples((), {}, None, reason)
     # Notes on every single example would bury the result.
     return measure_examples(
-        names, result.aligned, result.spans, lambda name: align(name, Progress()), progress
+        names, result.aligned, result.spans, lambda name: align(name, Progress())[0], progress
     )

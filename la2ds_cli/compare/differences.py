@@ -1,5 +1,6 @@
 """Angles of two aligned clips over the time of the reference, and what of their difference cannot
-be put down to the joints' noise, to the camera or to an uncertain alignment."""
+be put down to the joints' noise, to the camera, to an uncertain alignment or to joints that cannot
+be trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.joint_angles import (
     angle_difference,
     angle_triples,
@@ -26,6 +27,10 @@ LEAST = 8.0  # degrees: smaller differences are no faults, however well they are
 DEVIATIONS = 2.0  # of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras put up by hand stand no better than this
 SURE = 0.5  # confidence of the alignment
+LEAST_TRUST = 0.5  # of every joint of an angle, in both clips
+# Of the clip's usual score. In golf swings hidden elbows and wrists have 0.5 to 0.7 of it, those
+# that are seen 0.9 and more.
+_DOUBTFUL = 0.75
 SAME_VIEW = 15.0  # degrees; estimates of one and the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
 _OTHER_NOW = 40.0  # the same of a moment, where the estimate is less certain
@@ -37,27 +42,61 @@ LEAST_ERROR = 0.02
 _PER_JITTER = 1.8
 _MOST_DOUBT = 4.0  # a joint's error over that of the clip's usual joint
 
+# Why nothing is said about a moment; Differences.doubt holds indices of these.
+DOUBTS = (
+    "",
+    "no counterpart in the other clip",
+    "the other clip has not begun or is over",
+    "the alignment is not sure",
+    "the two bodies are seen from different sides",
+)
+_MATCHED, _UNMATCHED, _HELD, _UNSURE, _TURNED = range(5)
+
 
 @dataclass(frozen=True)
 class Differences:
     """Angles over the reference's N frames and J joints; degrees, NaN = not known.
 
     names: (J,) of joint_angles. reference, other: (N, J) angles of the two, the other's at the
-    matched moment. difference: (N, J) other less reference, median over SMOOTHING. floor: (N, J)
-    what noise and camera may make up. beyond: (N, J) signed, how far the difference exceeds the
-    floor whatever moment of the other clip within the alignment's interval is taken; 0 where it
-    does not. sure: (N,) whether anything can be said: the alignment is sure enough, the other clip
-    has not stopped before, and both bodies are seen from about the same side.
+    matched moment; each the median over SMOOTHING. floor: (N, J) what noise and camera may make up.
+    beyond: (N, J) signed, how far the difference exceeds the floor whatever moment of the other
+    clip within the alignment's interval is taken; 0 where it does not. doubt: (N,) index of DOUBTS,
+    0 = the moment can be judged. trust_reference, trust_other: (N, J) in [0, 1], that of the least
+    trusted joint of the angle.
     """
 
     names: tuple[str, ...]
     time: FloatArray
     reference: FloatArray
     other: FloatArray
-    difference: FloatArray
     floor: FloatArray
     beyond: FloatArray
-    sure: BoolArray
+    doubt: IntArray
+    trust_reference: FloatArray
+    trust_other: FloatArray
+
+    @property
+    def difference(self) -> FloatArray:
+        """(N, J) degrees, other less reference."""
+        return self.other - self.reference
+
+    @property
+    def sure(self) -> BoolArray:
+        """(N,) whether anything can be said of a moment: the alignment is sure enough, the other
+        clip has not stopped before, and both bodies are seen from about the same side."""
+        return np.asarray(self.doubt == _MATCHED)
+
+    @property
+    def trust(self) -> FloatArray:
+        """(N, J) in [0, 1], of the angle in both clips."""
+        return np.minimum(self.trust_reference, self.trust_other)
+
+    @property
+    def judged(self) -> BoolArray:
+        """(N, J) whether a joint can be judged at a moment: the moment can, the angle is known in
+        both clips, and all of its joints can be trusted there."""
+        known = ~np.isnan(self.difference) & ~np.isnan(self.beyond)
+        return np.asarray(self.sure[:, None] & known & (self.trust >= LEAST_TRUST))
 
 
 def differences(
@@ -71,20 +110,52 @@ def differences(
     names, raw = angle_difference(a, b, position)
     _, angle_a = joint_angles(a)
     _, angle_b = joint_angles(b)
-    held = held_ends(position, len(b), a.time)
-    with np.errstate(invalid="ignore"):
-        turned = np.asarray(view.by_frame > _OTHER_NOW) & (not a.spatial)
-    sure = np.asarray(~np.isnan(position) & (alignment.confidence >= SURE) & ~held & ~turned)
     window = smoothing_frames(a.time)
-    difference = running_median(raw, window)
+    reference, other = (running_median(value, window) for value in (angle_a, raw + angle_a))
     low, high = angle_range(angle_b, *interval(alignment))
     least, most = (running_median(end - angle_a, window) for end in (low, high))
+    difference = other - reference
     # Where angles are missing, the medians are of different rows.
     least, most = np.fmin(least, difference), np.fmax(most, difference)
     floor = _floor(a, b, position, view)
     beyond = np.where(least > floor, least - floor, np.where(most < -floor, most + floor, 0.0))
     beyond = np.where(np.isnan(difference) | np.isnan(floor), np.nan, beyond)
-    return Differences(names, a.time, angle_a, raw + angle_a, difference, floor, beyond, sure)
+    before, after = _rows_beside(position, len(b))
+    trust_b = angle_trust(b)
+    return Differences(
+        names,
+        a.time,
+        reference,
+        other,
+        floor,
+        beyond,
+        _doubt(a, len(b), alignment, view),
+        running_median(angle_trust(a), window),
+        running_median(np.minimum(trust_b[before], trust_b[after]), window),
+    )
+
+
+def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDifference) -> IntArray:
+    position = alignment.position
+    with np.errstate(invalid="ignore"):
+        turned = np.asarray(view.by_frame > _OTHER_NOW) & (not a.spatial)
+    reasons = {
+        _UNMATCHED: np.isnan(position),
+        _HELD: held_ends(position, length_b, a.time),
+        _UNSURE: alignment.confidence < SURE,
+        _TURNED: turned,
+    }
+    return np.select(list(reasons.values()), list(reasons), _MATCHED)
+
+
+def _rows_beside(position: FloatArray, length: int) -> tuple[IntArray, IntArray]:
+    """(N,) and (N,) rows before and after positions among `length` rows; of the first row where
+    there is no counterpart."""
+    known = np.where(np.isnan(position), 0, position)
+    before, after = (
+        np.clip(end(known), 0, length - 1).astype(np.int64) for end in (np.floor, np.ceil)
+    )
+    return before, after
 
 
 def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
@@ -167,6 +238,30 @@ def _floor(
 # --- how far an angle in the picture can be trusted ------------------------------------------
 
 
+def joint_trust(pose: PoseSequence) -> FloatArray:
+    """(T, K) in [0, 1], how far each joint of each frame can be trusted; 0 where it is missing or
+    was interpolated.
+
+    By the joint's score over the clip's usual score, since scores of two networks mean different
+    things: 1 = as usual, LEAST_TRUST at _DOUBTFUL of it, where networks guess limbs that they do
+    not see.
+    """
+    score = np.asarray(pose.score, np.float64) / _usual_score(pose)
+    trust = np.interp(score, [2 * _DOUBTFUL - 1, _DOUBTFUL, 1.0], [0.0, LEAST_TRUST, 1.0])
+    return np.where(np.isnan(pose.xy).any(axis=-1), 0.0, trust)
+
+
+def angle_trust(pose: PoseSequence) -> FloatArray:
+    """(T, J) in [0, 1], the trust of the least trusted joint of each angle of `joint_angles`."""
+    trust = joint_trust(pose)
+    return _columns([trust[:, triple].min(axis=1) for triple in _triples(pose)], len(pose))
+
+
+def _usual_score(pose: PoseSequence) -> float:
+    seen = pose.score[pose.score > 0]
+    return float(np.median(seen)) if len(seen) else 1.0
+
+
 def angle_noise(pose: PoseSequence) -> FloatArray:
     """(T, J) standard deviation in degrees of the angles of `joint_angles`; NaN where those are.
 
@@ -178,8 +273,7 @@ def angle_noise(pose: PoseSequence) -> FloatArray:
     joints = _in_torsos(pose)
     jitter = _jitter(pose)
     score = np.asarray(pose.score, np.float64)
-    usual = float(np.median(score[score > 0])) if (score > 0).any() else 1.0
-    doubt = np.clip((usual / np.maximum(score, 1e-3)) ** 2, 1, _MOST_DOUBT)
+    doubt = np.clip((_usual_score(pose) / np.maximum(score, 1e-3)) ** 2, 1, _MOST_DOUBT)
     error = max(LEAST_ERROR, _PER_JITTER * jitter) * doubt  # (T, K)
     columns = []
     for before, at, after in _triples(pose):

@@ -104,7 +104,7 @@ def measure_examples(
     Left out are clips that cannot be aligned and those filmed from another side, whose angles do
     not compare.
     """
-    # How long a part at the end of a clip takes is how the clip was cut.
+    # How long a part at the end of the reference takes is how it was cut.
     inner = [span for span in spans if span.first > 0 and span.stop < len(aligned.pose_a)]
     used: list[str] = []  # ids: two clips may have one name
     values: list[FloatArray] = []

@@ -1,5 +1,6 @@
 """The parts of the movement, and what is reported of the differences in them: episodes in which a
-joint differs by more than can be explained, and a table of all joints and parts."""
+joint differs by more than can be explained, a table of all joints and parts, and what could not be
+judged."""
 
 from __future__ import annotations
 
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.compare.differences import Differences
-from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.compare.differences import DOUBTS, LEAST_TRUST, Differences
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
 
 THIRDS = ("beginning", "middle", "end")
 WHOLE_MOVEMENT = "whole movement"
 LASTING = 0.1  # seconds: shorter episodes are errors of single frames
+_ALSO = 0.1  # of the unjudged time, from which on a clip is named as its cause
+LEAST_FRAMES = 3  # of both clips, for the same reason where a clip has few a second
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,10 @@ class Finding:
 
     span: part of the movement that holds the moment of the largest difference. row: that moment
     among the reference's rows; time, other_time: its seconds in the two clips. start, end: seconds
-    of the episode in the reference. difference: degrees, other less reference. reference, other:
-    the angles then. beyond: how far the difference exceeds noise, camera and moment; findings are
-    ranked by it.
+    of the episode in the reference. reference, other: the angles then, in whole degrees, and
+    difference: the one less the other. beyond: how far the difference exceeds noise, camera and
+    moment. trust: of the least trusted joint, mean over the episode. Findings are ranked by
+    beyond times trust.
     """
 
     joint: str
@@ -118,6 +123,7 @@ class Finding:
     reference: float
     other: float
     beyond: float
+    trust: float
     confidence: float
 
 
@@ -125,7 +131,7 @@ class Finding:
 class JointSpan:
     """One joint over one part of the movement; degrees, NaN = not known.
 
-    mean: of the difference where the alignment is sure. largest: the difference furthest beyond
+    mean: of the difference where it can be judged. largest: the difference furthest beyond
     what can be explained, or the largest where none is; time: when, in the reference. share: part
     of the span in which the difference is beyond. beyond: at `largest`, 0 = explained.
     """
@@ -139,15 +145,31 @@ class JointSpan:
     beyond: float
 
 
+@dataclass(frozen=True)
+class Unjudged:
+    """What of the reference's time could not be judged.
+
+    joint: an angle, or empty for the whole body. reason: why. spans: first and last second of each
+    stretch, in the reference. seconds: all of them together.
+    """
+
+    joint: str
+    reason: str
+    seconds: float
+    spans: tuple[tuple[float, float], ...]
+
+
 def find_differences(
-    angles: Differences, other_time: FloatArray, confidence: FloatArray, spans: Sequence[Span]
+    angles: Differences, alignment: Alignment, spans: Sequence[Span]
 ) -> list[Finding]:
-    """All episodes, those that exceed what can be explained by most first. other_time: (N,) seconds
-    of the other clip."""
+    """All episodes, the clearest first."""
+    other_time = matched_time(alignment.position, alignment.time_b)
     findings = []
     for j, joint in enumerate(angles.names):
-        for first, stop in _episodes(angles, j):
-            row = first + int(np.nanargmax(np.abs(angles.beyond[first:stop, j])))
+        for first, stop in _episodes(angles, alignment.position, j):
+            beyond = np.where(angles.judged[first:stop, j], angles.beyond[first:stop, j], 0.0)
+            row = first + int(np.abs(beyond).argmax())
+            reference, other = _whole_degrees(angles, row, j)
             findings.append(
                 Finding(
                     joint,
@@ -157,14 +179,15 @@ def find_differences(
                     float(other_time[row]),
                     float(angles.time[first]),
                     float(angles.time[stop - 1]),
-                    float(angles.difference[row, j]),
-                    float(angles.reference[row, j]),
-                    float(angles.reference[row, j] + angles.difference[row, j]),
+                    other - reference,
+                    reference,
+                    other,
                     float(angles.beyond[row, j]),
-                    float(confidence[row]),
+                    float(angles.trust[first:stop, j].mean()),
+                    float(alignment.confidence[row]),
                 )
             )
-    return sorted(findings, key=lambda finding: -abs(finding.beyond))
+    return sorted(findings, key=lambda finding: -abs(finding.beyond) * finding.trust)
 
 
 def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -175,24 +198,68 @@ def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     return groups
 
 
-def in_episodes(angles: Differences) -> BoolArray:
+def in_episodes(angles: Differences, position: FloatArray) -> BoolArray:
     """(N, J) whether a joint differs, at a row, by more than can be explained, and for long enough
-    to be reported."""
+    to be reported. position: (N,) of the reference's frames in the other clip."""
     reported = np.zeros(angles.beyond.shape, bool)
     for j in range(len(angles.names)):
-        for first, stop in _episodes(angles, j):
+        for first, stop in _episodes(angles, position, j):
             reported[first:stop, j] = angles.beyond[first:stop, j] != 0
-    return reported
+    return reported & angles.judged
 
 
-def joint_table(angles: Differences, spans: Sequence[Span]) -> list[JointSpan]:
+def joint_table(
+    angles: Differences, position: FloatArray, spans: Sequence[Span]
+) -> list[JointSpan]:
     """Every joint in every span, the spans in order, in each the joint furthest beyond first."""
     rows = []
-    reported = in_episodes(angles)
+    reported = in_episodes(angles, position)
     for span in spans:
         of_span = [_joint_span(angles, reported, span, j) for j in range(len(angles.names))]
         rows += sorted(of_span, key=_order)
     return rows
+
+
+def find_unjudged(angles: Differences) -> list[Unjudged]:
+    """The moments of which nothing can be said, by their reason, and then the joints that cannot be
+    judged at other moments, those for the longest time first. Stretches under LASTING are left
+    out."""
+    rows = [
+        _unjudged(angles, "", DOUBTS[reason], angles.doubt == reason)
+        for reason in range(1, len(DOUBTS))
+    ]
+    joints = []
+    for j, joint in enumerate(angles.names):
+        low = [trust[:, j] < LEAST_TRUST for trust in (angles.trust_reference, angles.trust_other)]
+        unjudged = angles.sure & ~angles.judged[:, j]
+        by_clip = [(unjudged & here).sum() > _ALSO * unjudged.sum() for here in low]
+        which = {
+            (True, False): "in the reference",
+            (False, True): "in the other clip",
+            (True, True): "in both clips",
+        }.get((bool(by_clip[0]), bool(by_clip[1])))
+        reason = f"not seen well enough {which}" if which else "its angle is not known"
+        joints.append(_unjudged(angles, joint, reason, unjudged))
+    joints.sort(key=lambda row: -row.seconds)
+    return [row for row in (*rows, *joints) if row.spans]
+
+
+def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> Unjudged:
+    stretches = [
+        (first, stop)
+        for first, stop in _joined(_runs(rows), angles.time)
+        if _duration(angles.time, first, stop) >= LASTING - 1e-9
+    ]
+    spans = tuple(
+        (float(angles.time[first]), float(angles.time[stop - 1])) for first, stop in stretches
+    )
+    seconds = sum(_duration(angles.time, first, stop) for first, stop in stretches)
+    return Unjudged(joint, reason, seconds, spans)
+
+
+def _whole_degrees(angles: Differences, row: int, j: int) -> tuple[float, float]:
+    """Both angles in whole degrees, so that a difference is what a reader gets from the two."""
+    return float(np.round(angles.reference[row, j])), float(np.round(angles.other[row, j]))
 
 
 def _order(row: JointSpan) -> tuple[float, float]:
@@ -201,36 +268,48 @@ def _order(row: JointSpan) -> tuple[float, float]:
 
 def _joint_span(angles: Differences, reported: BoolArray, span: Span, j: int) -> JointSpan:
     part = np.arange(span.first, span.stop)
-    known = part[angles.sure[part] & ~np.isnan(angles.beyond[part, j])]
+    known = part[angles.judged[part, j]]
     if not len(known):
         return JointSpan(span.name, angles.names[j], np.nan, np.nan, np.nan, 0.0, 0.0)
     difference = angles.difference[known, j]
     beyond = np.where(reported[known, j], angles.beyond[known, j], 0.0)
     by = np.abs(beyond if beyond.any() else difference)
     at = int(by.argmax())
+    reference, other = _whole_degrees(angles, int(known[at]), j)
     return JointSpan(
         span.name,
         angles.names[j],
         float(difference.mean()),
-        float(difference[at]),
+        other - reference,
         float(angles.time[known[at]]),
         float((beyond != 0).sum() / len(part)),
         float(beyond[at]),
     )
 
 
-def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
+def _episodes(angles: Differences, position: FloatArray, j: int) -> list[tuple[int, int]]:
     """First and stop rows of the episodes of one joint and one sign that last long enough."""
     episodes = []
     with np.errstate(invalid="ignore"):
-        signs = [np.asarray(angles.sure & (sign * angles.beyond[:, j] > 0)) for sign in (1, -1)]
+        signs = [angles.judged[:, j] & (sign * angles.beyond[:, j] > 0) for sign in (1, -1)]
     for beyond in signs:
         episodes += [
             (first, stop)
             for first, stop in _joined(_runs(beyond), angles.time)
-            if _duration(angles.time, first, stop) >= LASTING - 1e-9
+            if _lasts(angles.time, position, first, stop)
         ]
     return episodes
+
+
+def _lasts(time: FloatArray, position: FloatArray, first: int, stop: int) -> bool:
+    """Whether rows first..stop are LASTING seconds and LEAST_FRAMES frames of both clips: one bad
+    frame of a clip that shows the movement in few is as long as many of the other's."""
+    frames = position[stop - 1] - position[first] + 1
+    return (
+        _duration(time, first, stop) >= LASTING - 1e-9
+        and stop - first >= LEAST_FRAMES
+        and bool(frames >= LEAST_FRAMES - 1e-9)
+    )
 
 
 def _runs(mask: BoolArray) -> list[tuple[int, int]]:

@@ -10,9 +10,16 @@ import numpy as np
 
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.result import AlignResult, rounded
-from la2ds_cli.compare.differences import LEAST, OTHER_VIEW, SURE, Differences
+from la2ds_cli.compare.differences import (
+    DOUBTS,
+    LEAST,
+    LEAST_TRUST,
+    OTHER_VIEW,
+    SURE,
+    Differences,
+)
 from la2ds_cli.compare.examples import Examples
-from la2ds_cli.compare.findings import WHOLE_MOVEMENT, Finding, JointSpan, Span, by_joint
+from la2ds_cli.compare.findings import Finding, JointSpan, Span, Unjudged, by_joint
 from la2ds_cli.compare.tempo import Tempo
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -30,8 +37,8 @@ class CompareResult:
     """aligned: A = the reference, B = the other clip. spans: of the reference, in order. angles:
     per frame of the reference. findings: what can be called a fault, the clearest first; none
     where `no_findings` says why. joints: every joint in every span, and in the whole movement.
-    tempo: per span, the whole movement last. notes: what a reader must know first. files: written,
-    in order.
+    tempo: per span, those that no clip cuts together last. unjudged: what nothing is said about.
+    notes: what a reader must know first. files: written, in order.
     """
 
     aligned: AlignResult
@@ -42,6 +49,7 @@ class CompareResult:
     no_findings: str
     joints: tuple[JointSpan, ...]
     tempo: tuple[Tempo, ...]
+    unjudged: tuple[Unjudged, ...]
     notes: tuple[str, ...]
     examples: Examples | None = None
     files: tuple[Path, ...] = ()
@@ -73,7 +81,12 @@ class CompareResult:
                 "mirrored": alignment.mirrored,
                 "mean_confidence": self.aligned.mean_confidence,
             },
-            "limits": {"least_degrees": LEAST, "confidence": SURE, "other_view": OTHER_VIEW},
+            "limits": {
+                "least_degrees": LEAST,
+                "confidence": SURE,
+                "trust": LEAST_TRUST,
+                "other_view": OTHER_VIEW,
+            },
             "notes": list(self.notes),
             "view": {
                 "reference": _number(self.view.reference),
@@ -86,6 +99,9 @@ class CompareResult:
             "no_findings": self.no_findings,
             "joints": [_plain(asdict(row)) for row in self.joints],
             "tempo": [{**_plain(asdict(t)), "sentence": tempo_sentence(t)} for t in self.tempo],
+            "unjudged": [
+                {**_plain(asdict(u)), "sentence": unjudged_line(u)} for u in self.unjudged
+            ],
             "examples": None if self.examples is None else _examples_json(self.examples),
             "frames": {
                 "index": list(range(len(angles.time))),
@@ -95,6 +111,7 @@ class CompareResult:
                 "confidence": rounded(alignment.confidence),
                 "turn": rounded(self.view.by_frame, 1),
                 "sure": angles.sure.tolist(),
+                "doubt": [DOUBTS[reason] for reason in angles.doubt],
                 "joints": {
                     name: {
                         "reference": rounded(angles.reference[:, j], 2),
@@ -102,6 +119,7 @@ class CompareResult:
                         "difference": rounded(angles.difference[:, j], 2),
                         "floor": rounded(angles.floor[:, j], 2),
                         "beyond": rounded(angles.beyond[:, j], 2),
+                        "trust": rounded(angles.trust[:, j], 3),
                     }
                     for j, name in enumerate(angles.names)
                 },
@@ -177,10 +195,10 @@ def sentence(finding: Finding) -> str:
 
 def tempo_sentence(row: Tempo) -> str:
     """`'rise' is slower: 0.90 s instead of 0.60 s`."""
-    reference, other, ratio = durations(row)
-    name = "The whole movement" if row.span == WHOLE_MOVEMENT else f"'{row.span}'"
-    if np.isnan(ratio):
-        return f"{name} is not in both clips"
+    reference, other, _ = durations(row)
+    name = f"'{row.span}'"
+    if row.verdict == "cut":
+        return f"{name} has no tempo: {row.cut}"
     if row.verdict == "unclear":
         return f"{name}: the tempo is unknown"
     if row.verdict == "same":
@@ -218,6 +236,20 @@ def tempo_lines(result: CompareResult) -> list[str]:
     """A sentence for each part whose tempo differs, or that none does."""
     lines = [tempo_sentence(row) for row in result.tempo if row.verdict in ("slower", "faster")]
     return lines or ["No part of the movement is clearly slower or faster."]
+
+
+def unjudged_line(row: Unjudged) -> str:
+    """`Right elbow: 0.60 s not judged, not seen well enough in the other clip`."""
+    name = joint_name(row.joint) if row.joint else "The whole body"
+    return f"{name}: {row.seconds:.2f} s not judged, {row.reason}"
+
+
+def stretches(row: Unjudged, most: int = 6) -> str:
+    """`0.40 to 0.80 s, 1.20 to 1.60 s`, in the reference; the longest `most` of them."""
+    longest = sorted(row.spans, key=lambda span: span[0] - span[1])[:most]
+    shown = ", ".join(f"{first:.2f} to {last:.2f} s" for first, last in sorted(longest))
+    more = len(row.spans) - len(longest)
+    return f"{shown} and {more} shorter" if more else shown
 
 
 def score_lines(result: CompareResult) -> list[str]:

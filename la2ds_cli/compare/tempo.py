@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NORMAL
-from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.gaps import SHORTEST
+from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.compare.differences import SURE, interval
 from la2ds_cli.compare.findings import Span
 from la2ds_cli.core.types import Alignment, FloatArray
 
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
+_AT_END = 1.0  # frames from the first or the last of the other clip; no moment is known better
+CUT_BY_LABELS = "one of the clips begins or ends in it"
 
 
 @dataclass(frozen=True)
 class Tempo:
     """One part of the movement; seconds, NaN = not known.
 
-    reference, other: how long it takes in the two, by the alignment, over its matched part.
-    ratio: other / reference, above 1 = the other is slower. low, high: a 90 % interval of the
-    ratio. share: matched part of the reference's span. sure: whether the alignment is sure enough
-    at both ends. at_end: whether the span begins or ends with the reference, so that how the clips
-    were cut counts, too. labelled_reference, labelled_other: by phases.csv, of a phase that both
-    have.
-    verdict: `slower`, `faster`, `same`, or `unclear` where the alignment is not sure or the
-    interval is too wide to tell.
+    reference, other: how long it takes in the two, by the alignment. ratio: other / reference,
+    above 1 = the other is slower. low, high: a 90 % interval of the ratio. sure: whether the
+    alignment is sure enough at both ends. labelled_reference, labelled_other: by phases.csv, of a
+    phase that both have. cut: why the part has no tempo, empty where it has one: how long a part
+    takes that a clip begins or ends in, or that a gap interrupts, says how the clip was cut.
+    verdict: `slower`, `faster`, `same`; `unclear` where the alignment is not sure or the interval
+    is too wide to tell; `cut` where `cut` says why there is none.
     """
 
     span: str
@@ -37,11 +39,10 @@ class Tempo:
     ratio: float
     low: float
     high: float
-    share: float
     sure: bool
-    at_end: bool
     labelled_reference: float
     labelled_other: float
+    cut: str
     verdict: str
 
 
@@ -50,12 +51,38 @@ def tempo(
     spans: Sequence[Span],
     labelled: Mapping[str, tuple[float, float]],
 ) -> list[Tempo]:
-    """One Tempo per span of the reference. labelled: span -> its seconds in the two by labels; the
-    verdict goes by them where there are any."""
+    """One Tempo per span of the reference. labelled: span -> its seconds in the two by labels,
+    NaN where a clip cuts it; the verdict goes by them where there are any."""
     moment = matched_time(alignment.position, alignment.time_b)
     bounds = [matched_time(end, alignment.time_b) for end in interval(alignment)]
     deviation = (bounds[1] - bounds[0]) / 2 / NORMAL
     return [_tempo(alignment, span, moment, deviation, labelled.get(span.name)) for span in spans]
+
+
+def inner_tempo(
+    alignment: Alignment,
+    spans: Sequence[Span],
+    rows: Sequence[Tempo],
+    labelled: Mapping[str, tuple[float, float]],
+) -> Tempo | None:
+    """The Tempo of the longest run of parts that no clip cuts, as one; None where that is fewer
+    than two. rows: of `tempo`."""
+    best: list[Span] = []
+    run: list[Span] = []
+    for span, row in zip(spans, rows, strict=True):
+        if row.cut:
+            run = []
+            continue
+        run = [*run, span] if run and run[-1].stop == span.first else [span]
+        best = max(best, run, key=len)
+    if len(best) < 2:
+        return None
+    together = replace(best[0], name=f"{best[0].name} to {best[-1].name}", stop=best[-1].stop)
+    seconds = [labelled[span.name] for span in best if span.name in labelled]
+    by_label = {}
+    if len(seconds) == len(best):
+        by_label = {together.name: (sum(s[0] for s in seconds), sum(s[1] for s in seconds))}
+    return tempo(alignment, [together], by_label)[0]
 
 
 def _tempo(
@@ -65,51 +92,75 @@ def _tempo(
     deviation: FloatArray,
     labelled: tuple[float, float] | None,
 ) -> Tempo:
-    time = alignment.time_a
-    # A part lasts until the next one begins.
-    ends = np.arange(span.first, min(span.stop, len(time) - 1) + 1)
-    known = ends[~np.isnan(moment[ends])]
     by_label = labelled or (np.nan, np.nan)
-    at_end = span.first == 0 or span.stop >= len(time)
-    full = float(time[ends[-1]] - time[ends[0]])
-    if len(known) < 2:
-        return Tempo(
-            span.name,
-            reference=np.nan,
-            other=np.nan,
-            ratio=np.nan,
-            low=np.nan,
-            high=np.nan,
-            share=0.0,
-            sure=False,
-            at_end=at_end,
-            labelled_reference=by_label[0],
-            labelled_other=by_label[1],
-            verdict=_by_labels(by_label),
-        )
-    first, last = int(known[0]), int(known[-1])
-    reference = float(time[last] - time[first])
-    other = float(moment[last] - moment[first])
-    wide = NORMAL * float(np.hypot(deviation[first], deviation[last]))
-    ratio, low, high = other / reference, (other - wide) / reference, (other + wide) / reference
-    sure = bool((alignment.confidence[[first, last]] >= SURE).all())
-    verdict = _verdict(ratio, low, high) if sure else "unclear"
-    if labelled is not None:
-        verdict = _by_labels(labelled)
-    share = reference / full if full > 0 else 0.0
-    return Tempo(
+    unknown = Tempo(
         span.name,
-        reference,
-        other,
-        ratio,
-        max(low, 0.0),
-        high,
-        share,
-        sure,
-        at_end,
-        *by_label,
-        verdict,
+        reference=np.nan,
+        other=np.nan,
+        ratio=np.nan,
+        low=np.nan,
+        high=np.nan,
+        sure=False,
+        labelled_reference=by_label[0],
+        labelled_other=by_label[1],
+        cut=_cut(alignment, span),
+        verdict="cut",
     )
+    if labelled is not None:
+        if np.isnan(by_label).any():
+            return replace(unknown, cut=CUT_BY_LABELS)
+        if unknown.cut:
+            return replace(unknown, cut="", verdict=_by_labels(labelled))
+    if unknown.cut:
+        return unknown
+    time = alignment.time_a
+    first, stop = span.first, span.stop  # a part lasts until the next one begins
+    reference = float(time[stop] - time[first])
+    other = float(moment[stop] - moment[first])
+    wide = NORMAL * float(np.hypot(deviation[first], deviation[stop]))
+    ratio, low, high = other / reference, (other - wide) / reference, (other + wide) / reference
+    sure = bool((alignment.confidence[[first, stop]] >= SURE).all())
+    verdict = _verdict(ratio, low, high) if sure else "unclear"
+    return replace(
+        unknown,
+        reference=reference,
+        other=other,
+        ratio=ratio,
+        low=max(low, 0.0),
+        high=high,
+        sure=sure,
+        verdict=verdict if labelled is None else _by_labels(labelled),
+    )
+
+
+def _cut(alignment: Alignment, span: Span) -> str:
+    """Why the seconds between the ends of a span are not how long it takes; empty where they are.
+
+    Whatever the alignment puts at the first or the last frame of a clip may lie before or after it.
+    """
+    if span.first == 0:
+        return "the reference begins in it"
+    if span.stop >= len(alignment.time_a):
+        return "the reference ends in it"
+    inside = alignment.position[span.first : span.stop + 1]
+    last = len(alignment.time_b) - 1
+    start, end = inside[0], inside[-1]
+    if start < _AT_END:
+        return "the other clip begins in it"
+    if end > last - _AT_END:
+        return "the other clip ends in it"
+    if np.isnan(inside).any():
+        return "a part of it has no counterpart in the other clip"
+    rows = np.arange(int(np.ceil(start)), int(np.floor(end)) + 1)
+    if is_monotone(alignment.path) and _longest_gap(alignment, rows) >= SHORTEST:
+        return "the other clip shows something in it that the reference lacks"
+    return ""
+
+
+def _longest_gap(alignment: Alignment, rows: np.ndarray) -> float:
+    """Seconds of the longest stretch of rows of the other clip that no frame is matched with."""
+    matched = alignment.time_b[rows[alignment.matched_b[rows]]] if len(rows) else np.empty(0)
+    return float(np.diff(matched).max(initial=0.0))
 
 
 def _verdict(ratio: float, low: float, high: float) -> str:

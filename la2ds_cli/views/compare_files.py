@@ -17,7 +17,9 @@ from la2ds_cli.compare.result import (
     joint_name,
     score_lines,
     sentence,
+    stretches,
     tempo_lines,
+    unjudged_line,
 )
 from la2ds_cli.compare.tempo import Tempo
 from la2ds_cli.core.csv_tables import table_text
@@ -30,7 +32,7 @@ from la2ds_cli.views.page import base64_text, render_page
 SUFFIXES = (*figure.SUFFIXES, ".html", ".csv", ".json")
 COLUMNS = (
     *("index", "frame", "time", "other_time", "span", "joint", "reference", "other"),
-    *("difference", "floor", "beyond", "confidence", "sure", "unusual"),
+    *("difference", "floor", "beyond", "trust", "confidence", "judged", "unusual"),
 )
 Row = tuple[str, Sequence[str]]  # class and cells of a table row; clear = reported, else pale
 
@@ -70,6 +72,7 @@ def csv_text(result: CompareResult) -> str:
     angles, alignment = result.angles, result.aligned.alignment
     other_time = result.other_time
     anomaly = result.examples.anomaly if result.examples else None
+    difference, trust, judged = angles.difference, angles.trust, angles.judged
     rows = []
     for n in range(len(angles.time)):
         for j, joint in enumerate(angles.names):
@@ -83,11 +86,12 @@ def csv_text(result: CompareResult) -> str:
                     joint,
                     _number(angles.reference[n, j]),
                     _number(angles.other[n, j]),
-                    _number(angles.difference[n, j]),
+                    _number(difference[n, j]),
                     _number(angles.floor[n, j]),
                     _number(angles.beyond[n, j]),
+                    _number(trust[n, j], 3),
                     _number(alignment.confidence[n], 4),
-                    int(angles.sure[n]),
+                    int(judged[n, j]),
                     _number(anomaly.unusual[n, j]) if anomaly else "",
                 )
             )
@@ -109,6 +113,7 @@ def page(result: CompareResult, picture: bytes) -> bytes:
         tempo=tempo_lines(result),
         score=score_lines(result),
         score_rows=_score_rows(result),
+        unjudged=[f"{unjudged_line(row)}: {stretches(row)}" for row in result.unjudged],
         how_to_read=HOW_TO_READ,
         alternative=" ".join(finding_lines(result, 5)),
         picture=base64_text(picture),
@@ -168,15 +173,15 @@ def _joint_rows(result: CompareResult) -> list[Row]:
 def _tempo_row(row: Tempo) -> Row:
     reference, other, ratio = durations(row)
     labelled = not math.isnan(row.labelled_other)
-    between = f"{_text(row.low)} to {_text(row.high)}" if not labelled and row.share else ""
+    between = f"{_text(row.low)} to {_text(row.high)}" if not (labelled or row.cut) else ""
     cells = (
-        row.span + ("*" if row.at_end else ""),
+        row.span,
         "labels" if labelled else "alignment",
         _text(reference),
         _text(other),
         _text(ratio),
         between,
-        row.verdict,
+        row.cut or row.verdict,
     )
     return ("clear" if row.verdict in ("slower", "faster") else "pale", cells)
 

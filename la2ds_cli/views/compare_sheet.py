@@ -18,6 +18,7 @@ from la2ds_cli.compare.result import (
     score_lines,
     tempo_sentence,
 )
+from la2ds_cli.compare.tempo import Tempo
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.views import compare_pictures
@@ -178,11 +179,12 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
     at = [angles.names.index(joint) for joint in joints]
     difference = angles.difference[:, at].T
     strength = np.clip(np.abs(difference) / _FULL, 0, 1)
-    reported = in_episodes(angles)[:, at].T & (not result.no_findings)
+    position = result.aligned.alignment.position
+    reported = in_episodes(angles, position)[:, at].T & (not result.no_findings)
     strength = np.where(reported, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
     ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))
     cell = 1 - strength * (1 - ink)
-    unknown = np.isnan(difference) | ~angles.sure[None]
+    unknown = ~angles.judged[:, at].T
     return np.where(unknown[..., None], to_rgb(_UNSURE), cell)
 
 
@@ -272,30 +274,26 @@ def _tempo(figure: Figure, band: Row, result: CompareResult) -> None:
         axes.text(
             np.nanmax([reference, other, 0]) + 0.015 * longest,
             n + 0.5,
-            _tempo_text(row.verdict, reference, other, ratio),
+            _tempo_text(row, reference, other, ratio),
             fontsize=8.5,
             va="center",
             color="black" if clear else GREY,
             fontweight="bold" if clear else "normal",
         )
-    names = [printable(row.span, 17) + ("*" if row.at_end else "") for row in rows]
+    names = [printable(row.span, 17) for row in rows]
     axes.set_yticks(np.arange(len(rows)) + 0.5, names)
     room = 2.2 if result.examples is not None else 1.6
     axes.set(xlim=(0, longest * room), ylim=(len(rows), 0), xticks=[])
     axes.tick_params(axis="y", length=0, labelsize=9)
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
-    if any(row.at_end for row in rows):
-        axes.text(
-            0, len(rows) + 0.4, "* also depends on how the clips are cut", fontsize=7.5, color=GREY
-        )
 
 
-def _tempo_text(verdict: str, reference: float, other: float, ratio: float) -> str:
-    if not np.isfinite(ratio):
-        return "not in both clips"
+def _tempo_text(row: Tempo, reference: float, other: float, ratio: float) -> str:
+    if row.cut:
+        return row.cut
     shown = {"slower": f"{ratio:.2f}× as long", "faster": f"{ratio:.2f}× as long", "same": "same"}
-    return f"{reference:.2f} s, {other:.2f} s: {shown.get(verdict, 'unclear')}"
+    return f"{reference:.2f} s, {other:.2f} s: {shown.get(row.verdict, 'unclear')}"
 
 
 def _examples(figure: Figure, band: Row, result: CompareResult) -> None:

@@ -31,9 +31,8 @@ def test_without_out_a_figure_a_page_and_json_go_to_results(run: Run, project: P
     assert (folder / names[1]).read_text("utf-8").startswith("<!DOCTYPE html>")
     found = json.loads((folder / names[2]).read_text("utf-8"))
     assert found["reference"]["video"] == "clip-0"
-    assert [row["span"] for row in found["tempo"]] == [
-        *("beginning", "middle", "end", "whole movement")
-    ]
+    assert [row["span"] for row in found["tempo"]] == ["beginning", "middle", "end"]
+    assert [row["verdict"] == "cut" for row in found["tempo"]] == [True, False, True]
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "html", "csv", "json"])

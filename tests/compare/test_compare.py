@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import compare
 from la2ds_cli.compare.differences import differences, held_ends
@@ -108,7 +109,8 @@ def test_an_unaltered_clip_shows_no_fault(tmp_path: Path) -> None:
     assert found.findings == ()
     assert found.no_findings == ""
     assert found.notes == ()
-    assert all(row.verdict in ("same", "unclear") for row in found.tempo)
+    assert found.unjudged == ()
+    assert all(row.verdict in ("same", "unclear", "cut") for row in found.tempo)
 
 
 @pytest.mark.parametrize("azimuth", [AZIMUTH, 0.0, 0.6])
@@ -124,9 +126,9 @@ def test_another_build_and_camera_distance_are_no_fault(tmp_path: Path, azimuth:
 def test_a_slow_phase_is_slow_and_no_other(tmp_path: Path, phase: str, labelled: bool) -> None:
     slow = slowed(phase, 1.6, len(PHASE_B))
     found = compared(tmp_path, performance(PHASE), trainee(slow), PHASE, slow if labelled else None)
-    assert {row.span for row in found.tempo if row.verdict == "slower"} - {"whole movement"} == {
-        phase
-    }
+    parts = {row.span for row in found.tempo if row.verdict == "slower"}
+    assert parts - {"squat to throw"} == {phase}
+    assert {row.span for row in found.tempo if row.verdict == "cut"} == {"stand", "recover"}
     assert not [row for row in found.tempo if row.verdict == "faster"]
     (row,) = (row for row in found.tempo if row.span == phase)
     starts = [*STARTS.values(), 1.0]
@@ -205,7 +207,147 @@ def test_nothing_is_said_where_the_alignment_is_not_sure(tmp_path: Path) -> None
     doubted = replace(found, confidence=np.full(len(PHASE), 0.49))
     for alignment, expected in ((found, 1), (doubted, 0)):
         angles = differences(result.pose_a, result.pose_b, alignment, view)
-        assert len(find_differences(angles, alignment.time_a, alignment.confidence, [])) == expected
+        assert len(find_differences(angles, alignment, [])) == expected
+
+
+def test_a_finding_agrees_with_its_own_numbers(tmp_path: Path) -> None:
+    other = trainee(change="right_knee", degrees=-40, noise=1, seed=5)
+    found = compared(tmp_path, performance(PHASE, noise=1), other)
+    angles = found.angles
+    for finding in found.findings:
+        j = angles.names.index(finding.joint)
+        assert finding.difference == finding.other - finding.reference
+        assert finding.reference == round(angles.reference[finding.row, j])
+        assert finding.other == round(angles.other[finding.row, j])
+        assert 0 <= finding.other <= 180
+    (largest,) = (
+        row for row in found.joints if (row.span, row.joint) == ("whole movement", "right_knee")
+    )
+    assert (largest.largest, largest.time) == (found.findings[0].difference, found.findings[0].time)
+
+
+def unseen(pose: PoseSequence, joint: str, score: float, rows: slice) -> PoseSequence:
+    """A network that guesses a joint for some frames."""
+    guessed = np.asarray(pose.score).copy()
+    guessed[rows, get_skeleton(pose.skeleton).index(joint)] = score
+    return replace(pose, score=guessed)
+
+
+@pytest.mark.parametrize("where", ["reference", "other clip"])
+@pytest.mark.parametrize("joint", ["right_hip", "right_knee", "right_ankle"])
+def test_a_difference_that_rests_on_a_guessed_joint_is_not_stated(
+    tmp_path: Path, where: str, joint: str
+) -> None:
+    clips = {
+        "reference": performance(PHASE, noise=0.5),
+        "other clip": trainee(change="right_knee", degrees=-40, noise=0.5, seed=5),
+    }
+    clips[where] = unseen(clips[where], joint, 0.5, slice(0, 60))
+    found = compared(tmp_path, clips["reference"], clips["other clip"])
+    assert found.findings == ()
+    rows = {row.joint: row for row in found.unjudged}
+    assert rows["right_knee"].reason == f"not seen well enough in the {where}"
+    assert rows["right_knee"].seconds > 1.8
+    assert "left_knee" not in rows
+
+
+def test_a_joint_that_is_hidden_at_another_moment_is_judged_at_this_one(tmp_path: Path) -> None:
+    other = trainee(change="right_knee", degrees=-40, noise=0.5, seed=5)
+    found = compared(
+        tmp_path, performance(PHASE, noise=0.5), unseen(other, "right_ankle", 0.5, slice(55, 70))
+    )
+    assert [finding.joint for finding in found.findings] == ["right_knee"]
+    (row,) = found.unjudged
+    assert (row.joint, row.seconds) == ("right_knee", pytest.approx(15 / FPS_B, abs=0.1))
+
+
+def test_the_clearer_of_two_findings_is_the_one_whose_joints_are_trusted(tmp_path: Path) -> None:
+    other = trainee(change="right_knee", degrees=-40, noise=0.5, seed=5)
+    doubted = compared(
+        tmp_path, performance(PHASE, noise=0.5), unseen(other, "right_ankle", 0.8, slice(0, 76))
+    ).findings
+    assert doubted[0].trust == pytest.approx(0.6)  # 0.75 of the usual score is 0.5, all of it 1
+
+
+def waggle(pose: PoseSequence, frames: int) -> PoseSequence:
+    """The clip with so many frames of arms that wave overhead, before the wind-up."""
+    at = round(0.58 * len(pose))
+    seconds = np.arange(len(pose) + frames) / pose.fps
+    xy = np.repeat(pose.xy, [1 + frames * (t == at) for t in range(len(pose))], axis=0).copy()
+    swing = 120 * np.sin(np.arange(frames) / pose.fps * 9)
+    for joint in ("left_elbow", "right_elbow", "left_wrist", "right_wrist"):
+        k = get_skeleton(pose.skeleton).index(joint)
+        xy[at : at + frames, k, 0] += swing
+        xy[at : at + frames, k, 1] -= 200
+    return replace(
+        pose,
+        xy=xy,
+        score=np.ones(xy.shape[:2]),
+        box=np.full((len(xy), 4), np.nan),
+        frame=np.arange(len(xy)),
+        time=seconds,
+    )
+
+
+@pytest.mark.parametrize("longer", ["reference", "other"])
+def test_moments_are_those_of_align_and_what_one_clip_lacks_is_not_judged(
+    tmp_path: Path, longer: str
+) -> None:
+    reference, other = performance(PHASE), trainee()
+    if longer == "reference":
+        reference = waggle(reference, 45)
+    else:
+        other = waggle(other, 38)
+    project = project_of(tmp_path / "project", coach=reference, trainee=other)
+    request = AlignRequest(project.config())
+    found = compare(project, "coach", "trainee", request)
+    aligned = find_alignment(project, "coach", "trainee", request).alignment
+    np.testing.assert_array_equal(found.aligned.alignment.position, aligned.position)
+    np.testing.assert_array_equal(found.aligned.alignment.path, aligned.path)
+    assert found.findings == ()
+    missing = {row.reason: row.seconds for row in found.unjudged if not row.joint}
+    if longer == "reference":
+        assert missing["no counterpart in the other clip"] == pytest.approx(1.5, abs=0.3)
+    else:
+        assert "no counterpart in the other clip" not in missing
+        assert (~aligned.matched_b).sum() == pytest.approx(38, abs=8)
+
+
+def test_a_fault_that_align_leaves_out_of_both_clips_is_compared_and_said_to_be(
+    tmp_path: Path,
+) -> None:
+    project = project_of(
+        tmp_path / "project",
+        coach=performance(PHASE, noise=0.5),
+        trainee=trainee(change="right_elbow", degrees=60, noise=0.5, seed=5),
+    )
+    request = AlignRequest(project.config())
+    aligned = find_alignment(project, "coach", "trainee", request).alignment
+    gap = np.isnan(aligned.position)
+    assert gap.any()
+    assert (~aligned.matched_b).any()
+    found = compare(project, "coach", "trainee", request)
+    used = found.aligned.alignment
+    np.testing.assert_array_equal(used.position[~gap], aligned.position[~gap])
+    assert np.diff(used.position).min() >= 0
+    assert not np.isnan(used.position).any()
+    assert (np.diff(used.path, axis=0) >= 0).all()
+    assert used.matched_a.all()
+    assert used.matched_b.all()
+    assert found.findings[0].joint == "right_elbow"
+    assert "`la2ds align` leaves moments out" in found.notes[0]
+
+
+def test_a_clip_that_begins_later_has_no_tempo_of_the_part_it_begins_in(tmp_path: Path) -> None:
+    """The coach stands for five seconds before the movement, the trainee hardly."""
+    long = np.concatenate([np.zeros(150), PHASE])
+    found = compared(tmp_path, performance(long), trainee(PHASE_B[4:]), labels=long)
+    rows = {row.span: row for row in found.tempo}
+    assert rows["stand"].verdict == "cut"
+    assert "stand" not in " ".join(
+        row.span for row in found.tempo if row.verdict in ("slower", "faster")
+    )
+    assert rows["rise"].verdict == "same"
 
 
 @pytest.mark.parametrize(("fps", "held"), [(20, [0, 1, 2, 3, 7, 8, 9, 10]), (40, [])])

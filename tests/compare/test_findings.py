@@ -1,4 +1,4 @@
-"""Parts of the movement and their tempo, by hand."""
+"""Parts of the movement, their tempo, episodes and what is not judged, by hand."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.compare.findings import WHOLE_MOVEMENT, Span, span_at, spans_of, whole_movement
-from la2ds_cli.compare.tempo import tempo
+from la2ds_cli.compare.differences import Differences
+from la2ds_cli.compare.findings import (
+    WHOLE_MOVEMENT,
+    Span,
+    find_unjudged,
+    in_episodes,
+    span_at,
+    spans_of,
+    whole_movement,
+)
+from la2ds_cli.compare.tempo import inner_tempo, tempo
 from la2ds_cli.core.types import Alignment, Phase
 from tests.compare.performers import performance, steady
 
@@ -43,18 +52,23 @@ def test_without_labels_the_matched_part_is_cut_into_thirds() -> None:
 
 
 FPS_B = 25
+EARLIER = 10  # frames that B shows before A begins, and more after A ends
 
 
 def aligned(shown: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Alignment:
-    """A at 30 and B at 25 frames a second. shown: thirtieths of a second of B at which it shows
-    each frame of A; wide: half an interval, in frames of B."""
-    count, length = len(shown), 50 + len(shown)
-    position = np.asarray(shown) * FPS_B / 30
+    """A at 30 and B at 25 frames a second. shown: thirtieths of a second of B, since it shows A's
+    first frame, at which it shows each frame of A; wide: half an interval, in frames of B."""
+    count, length = len(shown), 50 + 2 * len(shown)
+    position = EARLIER + np.asarray(shown) * FPS_B / 30
     matched = np.flatnonzero(~np.isnan(position))
+    nearest = np.rint(position[matched]).astype(int)
+    pairs = [(matched[0], nearest[0])]
+    for i, j in zip(matched[1:], nearest[1:], strict=True):  # time warping leaves no frame out
+        pairs += [(i, k) for k in range(pairs[-1][1] + 1, j)] + [(i, j)]
     return Alignment(
-        path=np.stack([matched, np.rint(position[matched]).astype(int)], axis=1),
+        path=np.array(pairs),
         position=position,
-        cost=np.zeros(len(matched)),
+        cost=np.zeros(len(pairs)),
         confidence=np.where(np.isnan(position), 0, confidence),
         low=position - wide,
         high=position + wide,
@@ -67,14 +81,17 @@ def aligned(shown: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Al
     )
 
 
-SPANS = [Span("first", 0, 15, labelled=True), Span("second", 15, 31, labelled=True)]
+# In a clip A of 41 frames both begin and end inside it, and last half a second each.
+SPANS = [Span("first", 5, 20, labelled=True), Span("second", 20, 35, labelled=True)]
+ROWS = np.arange(41.0)
 
 
 def test_a_part_that_takes_twice_as_long() -> None:
-    """Rows 0 to 15 last 0.5 s in both, rows 15 to 30 0.5 s and 1 s."""
-    position = np.concatenate([np.arange(15.0), 15 + 2 * np.arange(16.0)])
+    """Rows 5 to 20 last 0.5 s in both, rows 20 to 35 0.5 s and 1 s."""
+    position = np.concatenate([np.arange(20.0), 20 + 2 * np.arange(21.0)])
     first, second = tempo(aligned(position), SPANS, {})
-    assert (first.reference, first.other, first.verdict) == (0.5, pytest.approx(0.5), "same")
+    assert (first.reference, first.other) == (pytest.approx(0.5), pytest.approx(0.5))
+    assert (first.verdict, first.cut) == ("same", "")
     assert (second.reference, second.other) == (pytest.approx(0.5), pytest.approx(1.0))
     assert (second.ratio, second.verdict) == (pytest.approx(2), "slower")
     # A moment is known to a frame of B: sqrt(2) frames to either side of 25.
@@ -88,10 +105,10 @@ def test_a_part_that_takes_twice_as_long() -> None:
 )
 def test_a_tempo_differs_from_a_tenth_on(ratio: float, verdict: str) -> None:
     """Of eight seconds, whose ends are known to 0.06 s together; and of labels, which are known."""
-    span = Span("long", 0, 240, labelled=True)
-    (row,) = tempo(aligned(ratio * np.arange(241)), [span], {})
+    span = Span("long", 5, 245, labelled=True)
+    (row,) = tempo(aligned(ratio * np.arange(251)), [span], {})
     assert (row.ratio, row.verdict) == (pytest.approx(ratio), verdict)
-    (row,) = tempo(aligned(np.arange(241.0)), [span], {"long": (2.0, 2.0 * ratio)})
+    (row,) = tempo(aligned(np.arange(251.0)), [span], {"long": (2.0, 2.0 * ratio)})
     assert (row.ratio, row.verdict) == (pytest.approx(1), verdict)
 
 
@@ -105,7 +122,7 @@ def test_a_tempo_is_the_same_only_where_no_other_is_likely(wide: float, verdict:
 
 
 def test_an_unsure_alignment_tells_no_tempo() -> None:
-    position = np.concatenate([np.arange(15.0), 15 + 2 * np.arange(16.0)])
+    position = np.concatenate([np.arange(20.0), 20 + 2 * np.arange(21.0)])
     doubted = tempo(aligned(position, confidence=0.3), SPANS, {})
     assert [row.verdict for row in doubted] == ["unclear", "unclear"]
     vague = tempo(aligned(position, wide=12), SPANS, {})
@@ -113,25 +130,146 @@ def test_an_unsure_alignment_tells_no_tempo() -> None:
 
 
 def test_labels_of_both_decide() -> None:
-    position = np.arange(31.0)
-    first, second = tempo(aligned(position), SPANS, {"first": (0.5, 0.25)})
+    first, second = tempo(aligned(ROWS), SPANS, {"first": (0.5, 0.25)})
     assert (first.verdict, first.ratio) == ("faster", pytest.approx(1))
     assert (first.labelled_reference, first.labelled_other) == (0.5, 0.25)
     assert second.verdict == "same"
 
 
-def test_a_part_that_the_other_clip_does_not_show() -> None:
-    position = np.where(np.arange(31) < 20, np.arange(31.0), np.nan)
-    first, second = tempo(aligned(position), SPANS, {})
-    assert first.share == 1
-    assert second.share == pytest.approx(4 / 15)
-    assert second.ratio == pytest.approx(1)
-    nothing = tempo(aligned(np.where(np.arange(31) < 15, position, np.nan)), SPANS, {})[1]
-    assert (nothing.share, nothing.verdict) == (0, "unclear")
-    assert np.isnan(nothing.ratio)
+def test_labels_of_both_decide_where_the_alignment_has_a_gap_and_not_where_a_clip_is_cut() -> None:
+    position = np.where((ROWS > 8) & (ROWS < 14), np.nan, ROWS)
+    first, _ = tempo(aligned(position), SPANS, {"first": (0.5, 0.25)})
+    assert (first.verdict, first.cut) == ("faster", "")
+    assert np.isnan(first.ratio)
+    cut, _ = tempo(aligned(ROWS), SPANS, {"first": (0.5, np.nan)})
+    assert (cut.verdict, cut.cut) == ("cut", "one of the clips begins or ends in it")
 
 
-def test_parts_at_the_ends_are_marked() -> None:
-    inner = [SPANS[0], Span("inner", 5, 20, labelled=True), SPANS[1]]
-    assert [row.at_end for row in tempo(aligned(np.arange(31.0)), inner, {})] == [True, False, True]
-    assert replace(SPANS[0], name="x").rows == slice(0, 15)
+def test_a_part_that_a_clip_begins_or_ends_in_has_no_tempo() -> None:
+    """B was cut later, so that A's first five seconds lie at its first frame: not "faster: 0.00 s
+    instead of 5.00 s"."""
+    spans = [Span("setup", 30, 180, labelled=True), Span("swing", 180, 240, labelled=True)]
+    shown = np.concatenate([np.zeros(180), np.arange(100.0)]) - EARLIER * 30 / FPS_B
+    setup, swing = tempo(aligned(shown), spans, {})
+    assert (setup.verdict, setup.cut) == ("cut", "the other clip begins in it")
+    assert np.isnan(setup.ratio)
+    assert swing.cut == "the other clip begins in it"  # or somewhat before it
+    late = tempo(aligned(shown + 1.3), spans, {})  # a frame of B and a bit
+    assert [row.cut for row in late] == ["", ""]
+
+
+def test_a_part_that_ends_where_the_other_clip_does_has_no_tempo() -> None:
+    found = aligned(ROWS)
+    last = int(np.ceil(found.position[35]))
+    short = replace(
+        found,
+        path=np.minimum(found.path, [[100, last]]),
+        position=np.minimum(found.position, last),
+        time_b=found.time_b[: last + 1],
+        frame_b=found.frame_b[: last + 1],
+    )
+    assert [row.cut for row in tempo(short, SPANS, {})] == ["", "the other clip ends in it"]
+
+
+def test_parts_at_the_ends_of_the_reference_have_no_tempo() -> None:
+    spans = [
+        Span("start", 0, 15, labelled=True),
+        Span("inner", 5, 20, labelled=True),
+        Span("end", 20, 41, labelled=True),
+    ]
+    rows = tempo(aligned(ROWS), spans, {})
+    assert [row.cut for row in rows] == [
+        *("the reference begins in it", "", "the reference ends in it")
+    ]
+    assert [row.verdict for row in rows] == ["cut", "same", "cut"]
+
+
+def test_a_part_with_a_gap_of_either_clip_has_no_tempo() -> None:
+    without = np.where((ROWS > 24) & (ROWS < 30), np.nan, ROWS)
+    rows = tempo(aligned(without), SPANS, {})
+    assert [row.cut for row in rows] == ["", "a part of it has no counterpart in the other clip"]
+    found = aligned(np.where(ROWS < 10, ROWS, ROWS + 15))  # half a second more of B
+    assert tempo(found, SPANS, {})[0].verdict == "slower"
+    before, after = found.position[[9, 10]]
+    left_out = (found.path[:, 1] > before) & (found.path[:, 1] < np.floor(after))
+    gap = replace(found, path=found.path[~left_out], cost=found.cost[~left_out])
+    first, second = tempo(gap, SPANS, {})
+    assert first.cut == "the other clip shows something in it that the reference lacks"
+    assert second.verdict == "same"
+
+
+def test_the_parts_that_no_clip_cuts_are_told_together() -> None:
+    spans = [
+        Span("a", 0, 15, labelled=True),
+        Span("b", 15, 30, labelled=True),
+        Span("c", 30, 45, labelled=True),
+        Span("d", 45, 61, labelled=True),
+    ]
+    found = aligned(2 * np.arange(61.0))
+    rows = tempo(found, spans, {})
+    inner = inner_tempo(found, spans, rows, {})
+    assert inner is not None
+    assert (inner.span, inner.verdict) == ("b to c", "slower")
+    assert (inner.reference, inner.other) == (pytest.approx(1), pytest.approx(2))
+    labels = {"b": (0.5, 0.5), "c": (0.5, 0.6)}
+    by_label = inner_tempo(found, spans, rows, labels)
+    assert by_label is not None
+    assert (by_label.labelled_reference, by_label.labelled_other) == (1.0, pytest.approx(1.1))
+    assert inner_tempo(found, spans[:2], rows[:2], {}) is None
+    apart = [spans[1], replace(spans[2], first=32)]
+    assert inner_tempo(found, apart, tempo(found, apart, {}), {}) is None
+
+
+def test_episodes_last_three_frames_of_both_clips() -> None:
+    """At 60 frames a second of the reference 0.1 s are six; the other clip shows the movement in
+    ten frames a second, and one bad one is not a fault."""
+    time = np.arange(60) / 60
+    beyond = np.zeros((60, 1))
+    beyond[20:28] = 15.0
+    value = np.full((60, 1), 100.0)
+    angles = Differences(
+        names=("left_knee",),
+        time=time,
+        reference=value,
+        other=value + 23.0,
+        floor=np.full((60, 1), 8.0),
+        beyond=beyond,
+        doubt=np.zeros(60, np.int64),
+        trust_reference=np.ones((60, 1)),
+        trust_other=np.ones((60, 1)),
+    )
+    assert in_episodes(angles, time * 60).sum() == 8
+    assert in_episodes(angles, time * 25).sum() == 8
+    assert in_episodes(angles, time * 10).sum() == 0
+    assert in_episodes(replace(angles, time=time * 6), time * 60).sum() == 8
+    short = np.where((np.arange(60) < 22)[:, None], beyond, 0.0)
+    assert in_episodes(replace(angles, beyond=short, time=time * 6), time * 60).sum() == 0
+
+
+def test_what_cannot_be_judged_is_listed_with_its_seconds() -> None:
+    time = np.arange(50) / 25
+    trust = np.ones((50, 2))
+    trust[10:20, 0] = 0.2
+    trust[30:31, 1] = 0.0  # shorter than a tenth of a second
+    value = np.full((50, 2), 100.0)
+    doubt = np.zeros(50, np.int64)
+    doubt[40:] = 1
+    angles = Differences(
+        names=("left_knee", "right_knee"),
+        time=time,
+        reference=value,
+        other=value,
+        floor=value,
+        beyond=np.zeros((50, 2)),
+        doubt=doubt,
+        trust_reference=np.ones((50, 2)),
+        trust_other=trust,
+    )
+    body, knee = find_unjudged(angles)
+    assert (body.joint, body.reason) == ("", "no counterpart in the other clip")
+    assert (body.seconds, body.spans) == (pytest.approx(0.4), ((1.6, 1.96),))
+    assert (knee.joint, knee.seconds) == ("left_knee", pytest.approx(0.4))
+    assert knee.spans == ((0.4, 0.76),)
+    assert knee.reason == "not seen well enough in the other clip"
+    both = replace(angles, trust_reference=trust)
+    assert find_unjudged(both)[1].reason == "not seen well enough in both clips"

@@ -1,0 +1,75 @@
+"""Spans in which both clips go on, but differently: the alignment leaves them out of both.
+
+Where one clip holds something that the other lacks, there is nothing to compare. But a movement
+that is done wrong enough may also look like nothing in the other clip, and then it is left out of
+both, at the same place and for about as long. There the moments are those of an alignment without
+gaps; everywhere else they are those of the alignment as `la2ds align` gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from la2ds_cli.alignment.gaps import STILL
+from la2ds_cli.alignment.path import is_monotone
+from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.core.types import Alignment, BoolArray
+
+
+def with_facing_gaps(
+    aligned: AlignResult, without_gaps: Callable[[], AlignResult]
+) -> tuple[AlignResult, BoolArray]:
+    """The alignment with moments for the spans of A that face a span of B of like length, and
+    (N,) which frames of A these are. without_gaps: aligns the same clips, called where needed."""
+    alignment = aligned.alignment
+    filled = np.zeros(len(alignment.time_a), bool)
+    facing = _facing(alignment) if is_monotone(alignment.path) else []
+    if not facing:
+        return aligned, filled
+    other = without_gaps().alignment
+    if other.mirrored != alignment.mirrored:
+        return aligned, filled
+    values = {name: getattr(alignment, name).copy() for name in ("position", "low", "high")}
+    confidence = alignment.confidence.copy()
+    path, cost = alignment.path, alignment.cost
+    for first, stop, before, after in facing:
+        inside = other.position[first:stop]
+        if not (np.diff([before, *inside, after]) >= 0).all():  # it matches other moments there
+            continue
+        filled[first:stop] = True
+        confidence[first:stop] = other.confidence[first:stop]
+        values["position"][first:stop] = inside
+        # An interval beside a gap jumps over it, so that it is as wide as what is filled now.
+        with np.errstate(invalid="ignore"):
+            beside = (alignment.low <= after) & (alignment.high >= before)
+            beside &= np.abs(other.position - alignment.position) <= 1
+        beside[first:stop] = True
+        for name in ("low", "high"):
+            values[name][beside] = getattr(other, name)[beside]
+        i, j = other.path.T
+        new = (i >= first) & (i < stop) & (j > before) & (j < after)
+        at = int(np.searchsorted(path[:, 0], first))
+        path = np.insert(path, at, other.path[new], axis=0)
+        cost = np.insert(cost, at, other.cost[new])
+    alignment = replace(alignment, path=path, cost=cost, confidence=confidence, **values)
+    return replace(aligned, alignment=alignment), filled
+
+
+def _facing(alignment: Alignment) -> list[tuple[int, int, float, float]]:
+    """First and stop row of A of every span without a counterpart whose neighbours lie at least
+    STILL and at most 1 / STILL times as far apart in B, with their positions in B."""
+    position = alignment.position
+    edges = np.flatnonzero(np.diff(np.isnan(position), prepend=False, append=False))
+    spans = []
+    for first, stop in edges.reshape(-1, 2).tolist():
+        if first == 0 or stop == len(position):
+            continue
+        before, after = float(position[first - 1]), float(position[stop])
+        moments = np.interp([before, after], np.arange(len(alignment.time_b)), alignment.time_b)
+        ratio = (moments[1] - moments[0]) / (alignment.time_a[stop] - alignment.time_a[first - 1])
+        if STILL <= ratio <= 1 / STILL:
+            spans.append((first, stop, before, after))
+    return spans
