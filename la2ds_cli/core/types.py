@@ -62,6 +62,8 @@ class PoseSequence:
     a network estimated it and that of the file where it was imported: read it about the root.
     spatial: whether features of the joints read `world`, as clips that are compared must all do or
     not (features.spatial.in_3d); not written.
+    trust: (T, K) float32 in [0, 1], the probability that a joint lies where it seems to, 0 where it
+    is not seen; None = not computed, poses.trust.trust_of does.
     Raises ValueError with expected and actual shape.
     """
 
@@ -77,6 +79,7 @@ class PoseSequence:
     clip: str = ""
     world: FloatArray | None = None
     spatial: bool = False
+    trust: FloatArray | None = None
 
     def __post_init__(self) -> None:
         joints = len(get_skeleton(self.skeleton).joints)
@@ -108,6 +111,11 @@ class PoseSequence:
         if self.world is not None:
             world = _set(self, "world", self.world, np.float32)
             _check_shape("PoseSequence", "world", world, (length, joints, 3))
+        if self.trust is not None:
+            trust = _set(self, "trust", self.trust, np.float32)
+            _check_shape("PoseSequence", "trust", trust, (length, joints))
+            if not ((trust >= 0) & (trust <= 1)).all():
+                raise ValueError("PoseSequence.trust: expected numbers from 0 to 1")
         missing = np.isnan(xy).any(axis=-1)
         if missing.any() and score[missing].any():
             _set(self, "score", np.where(missing, 0, score), np.float32)
@@ -126,12 +134,14 @@ class PoseSequence:
             frame=self.frame[part],
             time=self.time[part],
             world=None if self.world is None else self.world[part],
+            trust=None if self.trust is None else self.trust[part],
         )
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
         """Arrays and JSON facts for artifact.write_arrays."""
         arrays = {name: getattr(self, name) for name in ("xy", "score", "box", "frame", "time")}
         arrays |= {} if self.world is None else {"world": self.world}
+        arrays |= {} if self.trust is None else {"trust": self.trust}
         facts = {
             "fps": self.fps,
             "size": list(self.size),
@@ -157,6 +167,7 @@ class PoseSequence:
             info=facts.get("info", {}),
             clip="",
             world=arrays.get("world"),
+            trust=arrays.get("trust"),
         )
 
 

@@ -67,7 +67,7 @@ def drop_limb_at_test(
         score[gone] = 0
         if world is not None:
             world[gone] = np.nan
-    return replace(pose, xy=xy, score=score, world=world)
+    return replace(pose, xy=xy, score=score, world=world, trust=None)
 
 
 def add_noise(
@@ -89,13 +89,13 @@ def add_noise(
         return pose
     xy = pose.xy + rng.normal(0, cells * cell, pose.xy.shape)
     if pose.world is None:
-        return replace(pose, xy=xy)
+        return replace(pose, xy=xy, trust=None)
     skeleton = get_skeleton(pose.skeleton)
     pixels, metres = (
         centre_and_scale(fill_gaps(joints), skeleton)[1] for joints in (pose.xy, pose.world)
     )
     world = pose.world + rng.normal(0, cells * cell * metres / pixels, pose.world.shape)
-    return replace(pose, xy=xy, world=world)
+    return replace(pose, xy=xy, world=world, trust=None)
 
 
 class Corruption(Protocol):

@@ -91,10 +91,19 @@ def _taken(pose: PoseSequence, sources: list[int | None], target: str) -> PoseSe
     xy = np.full((len(pose), len(sources), 2), np.nan, dtype=np.float32)
     score = np.zeros((len(pose), len(sources)), dtype=np.float32)
     world = np.full((len(pose), len(sources), 3), np.nan, dtype=np.float32)
+    trust = np.zeros_like(score)
     for k, source in enumerate(sources):
         if source is not None:
             xy[:, k], score[:, k] = pose.xy[:, source], pose.score[:, source]
             if pose.world is not None:
                 world[:, k] = pose.world[:, source]
-    known = None if pose.world is None else world
-    return replace(pose, xy=xy, score=score, skeleton=target, world=known)
+            if pose.trust is not None:
+                trust[:, k] = pose.trust[:, source]
+    return replace(
+        pose,
+        xy=xy,
+        score=score,
+        skeleton=target,
+        world=None if pose.world is None else world,
+        trust=None if pose.trust is None else trust,
+    )

@@ -158,4 +158,7 @@ def mirror(pose: PoseSequence) -> PoseSequence:
     box = pose.box.copy()
     box[:, [0, 2]] = width - pose.box[:, [2, 0]]
     world = None if pose.world is None else pose.world[:, flip] * np.array([-1, 1, 1])
-    return replace(pose, xy=xy, score=pose.score[:, flip], box=box, clip="", world=world)
+    trust = None if pose.trust is None else pose.trust[:, flip]
+    return replace(
+        pose, xy=xy, score=pose.score[:, flip], box=box, clip="", world=world, trust=trust
+    )

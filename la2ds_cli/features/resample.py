@@ -76,6 +76,7 @@ def resample_pose(pose: PoseSequence, at: FloatArray) -> PoseSequence:
         score=np.where(np.isnan(xy).any(axis=-1), 0, score),
         box=interpolate(pose.box, pose.time, at),
         world=None if pose.world is None else interpolate(pose.world, pose.time, at),
+        trust=None if pose.trust is None else interpolate(pose.trust, pose.time, at),
         frame=pose.frame[nearest],
         time=at,
     )

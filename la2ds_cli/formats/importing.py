@@ -25,6 +25,7 @@ from la2ds_cli.formats.file_clip import (
     to_sequence,
 )
 from la2ds_cli.formats.phase_labels import Labels, fitted_phases, merge_phases
+from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.video.media_files import natural_order
 
@@ -157,7 +158,7 @@ class _Import:
         recipe = self._recipe(clip, video)
         current = staleness(self.project.pose_path(row.id), recipe) is None
         if not current:
-            self.project.write_pose(row.id, pose, recipe)
+            self.project.write_pose(row.id, with_trust(pose), recipe)
         self.videos.append(row)
         if phases:
             self.labels[row.id] = phases

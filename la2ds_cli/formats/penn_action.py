@@ -30,6 +30,7 @@ from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase, PoseS
 from la2ds_cli.formats.checks import PoseFileError
 from la2ds_cli.formats.phase_labels import Labels, check_phases, merge_phases, phases_of_labels
 from la2ds_cli.formats.plain_pickle import DAMAGE
+from la2ds_cli.poses.trust import with_trust
 
 VERSION = 1
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
@@ -268,7 +269,7 @@ def _write(project: Project, clip: Clip, video: str, digest: str) -> ItemResult:
     recipe = Recipe("import", VERSION, config, {"labels": digest})
     current = staleness(project.pose_path(video), recipe) is None
     if not current:
-        project.write_pose(video, clip.pose, recipe)
+        project.write_pose(video, with_trust(clip.pose), recipe)
     return ItemResult(str(clip.path), video, "cached" if current else "ok", len(clip.pose))
 
 

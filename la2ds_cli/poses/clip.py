@@ -39,6 +39,7 @@ from la2ds_cli.poses.subjects import (
 )
 from la2ds_cli.poses.tracking import fill_boxes, link_detections
 from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP, Track, make_track
+from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import VideoInfo, read_frames
 
 _HOLD = 0.5  # seconds that a lost person is still estimated
@@ -345,4 +346,4 @@ def cleaned(
         info=info,
         world=world,
     )
-    return replace(pose, info={**info, **assess(pose)})
+    return with_trust(replace(pose, info={**info, **assess(pose)}))

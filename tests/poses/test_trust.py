@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.demo.clips import performed
+from la2ds_cli.demo.pose_errors import KINDS, errors_of, with_error
+from la2ds_cli.features.body_joints import body_joints
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.resample import resample_pose
+from la2ds_cli.poses.trust import LEAST_TRUST, WRONG, doubts, trust_of, trusted, with_trust
+from tests.movement import figure
+
+SKELETON = get_skeleton("penn13")
+ELBOW, WRIST = SKELETON.index("left_elbow"), SKELETON.index("left_wrist")
+OTHER_WRIST, KNEE = SKELETON.index("right_wrist"), SKELETON.index("left_knee")
+FPS = 30.0
+
+
+def moving(length: int = 90, fps: float = FPS, **changes) -> PoseSequence:
+    """The figure's movement in three seconds of a network's joints: jitter, and scores of 0.9."""
+    rng = np.random.default_rng(3)
+    xy = figure(np.linspace(0, 1, length))
+    pose = PoseSequence(
+        xy=xy + rng.normal(0, 0.6, xy.shape),  # a hundredth of the torso
+        score=np.full(xy.shape[:2], 0.9),
+        box=np.full((length, 4), np.nan),
+        frame=np.arange(length),
+        time=np.arange(length) / fps,
+        fps=fps,
+        size=(320, 240),
+        skeleton="penn13",
+    )
+    return replace(pose, **changes)
+
+
+def changed(pose: PoseSequence, rows: slice, joint: int, by: tuple[float, float]) -> PoseSequence:
+    xy = pose.xy.copy()
+    xy[rows, joint] += np.array(by)
+    return replace(pose, xy=xy)
+
+
+def test_joints_of_a_good_clip_are_trusted():
+    for fps, length in ((30.0, 90), (60.0, 180), (20.0, 60)):
+        pose = moving(length, fps)
+        trust = trust_of(pose)
+        assert trust.shape == pose.score.shape
+        assert trust.dtype == np.float32
+        assert trust.min() > 0.8
+        assert trusted(pose).all()
+        assert doubts(pose) == []
+
+
+@pytest.mark.parametrize(("fps", "length"), [(30.0, 90), (60.0, 180)])
+def test_a_hidden_limb_is_named_with_its_seconds(fps: float, length: int):
+    pose = moving(length, fps)
+    score = pose.score.copy()
+    first, stop = length // 3, 2 * length // 3
+    score[first:stop, ELBOW], score[first:stop, WRIST] = 0.45, 0.3
+    pose = replace(pose, score=score)
+    (doubt,) = doubts(pose)
+    assert doubt.limb == "left arm"
+    assert doubt.start == pytest.approx(1.0, abs=0.15)
+    assert doubt.end == pytest.approx(2.0, abs=0.15)
+    assert trusted(pose)[:, [OTHER_WRIST, KNEE]].all()
+
+
+def test_scores_are_read_against_what_the_clip_has():
+    low = replace(moving(), score=np.full((90, 13), 0.55))
+    assert trusted(low).all()
+    assert not trusted(replace(moving(), score=np.full((90, 13), 0.1))).any()
+
+
+def test_a_joint_that_leaps_is_not_trusted():
+    pose = changed(moving(), slice(40, 41), WRIST, (50, -40))
+    assert not trusted(pose)[40, WRIST]
+    assert trusted(pose)[40, KNEE]
+
+
+def test_a_limb_may_become_shorter_but_not_longer():
+    pose = moving()
+    xy = pose.xy.copy()
+    upper = xy[:, WRIST] - xy[:, ELBOW]
+    slowly = np.sin(np.linspace(0, np.pi, 90))[:, None]
+    xy[:, WRIST] = xy[:, ELBOW] + upper * (1 - 0.7 * slowly)
+    short = replace(pose, xy=xy)
+    xy = xy.copy()
+    xy[:, WRIST] = xy[:, ELBOW] + upper * (1 + 2.5 * slowly)
+    assert trusted(short)[:, WRIST].all()
+    assert not trusted(replace(pose, xy=xy))[45, WRIST]
+    assert trusted(replace(pose, xy=xy))[[0, 89], WRIST].all()
+
+
+def test_who_comes_nearer_grows_in_all_limbs():
+    pose = moving()
+    grown = pose.xy * np.linspace(1, 2.5, 90)[:, None, None]
+    assert trusted(replace(pose, xy=grown)).all()
+
+
+def test_exchanged_sides_are_not_trusted_while_they_are():
+    pose = moving(xy=figure(np.full(90, 1.0)))  # arms overhead, apart
+    xy = pose.xy.copy()
+    pair = [ELBOW, WRIST, SKELETON.flip[ELBOW], SKELETON.flip[WRIST]]
+    xy[30:50, pair] = xy[30:50][:, [pair[2], pair[3], pair[0], pair[1]]]
+    trust = trust_of(replace(pose, xy=xy))
+    assert (trust[30:50, pair] < LEAST_TRUST).all()
+    assert (trust[:27, pair] >= LEAST_TRUST).all()
+    assert (trust[54:, pair] >= LEAST_TRUST).all()
+
+
+def test_nothing_is_known_across_a_cut():
+    pose = moving()
+    xy = pose.xy.copy()
+    xy[45:] += 150
+    jump = replace(pose, xy=xy)
+    assert not trusted(jump)[44:46].all()
+    assert trusted(replace(jump, info={"cut_rows": [45]})).all()
+
+
+def test_unseen_joints_and_odd_clips():
+    pose = moving()
+    xy = pose.xy.copy()
+    xy[10:20, WRIST] = np.nan
+    gap = replace(pose, xy=xy)
+    assert (trust_of(gap)[10:20, WRIST] == 0).all()
+    assert not trusted(gap)[10:20, WRIST].any()
+    nobody = replace(pose, xy=np.full_like(xy, np.nan))
+    assert not trust_of(nobody).any()
+    assert doubts(nobody) == []
+    one = trust_of(pose.cut(0, 1))
+    assert one.shape == (1, 13)
+    assert (one > LEAST_TRUST).all()
+    point = replace(pose, xy=np.zeros_like(xy))
+    assert np.isfinite(trust_of(point)).all()
+
+
+@pytest.mark.parametrize("name", ["hand21", "hands42", "mediapipe33", "body25"])
+def test_any_skeleton(name: str):
+    count = len(get_skeleton(name).joints)
+    at = np.random.default_rng(0).uniform(0, 100, (count, 2))
+    xy = at + np.arange(40)[:, None, None] * 0.5
+    pose = PoseSequence(
+        xy=xy,
+        score=np.ones((40, count)),
+        box=np.full((40, 4), np.nan),
+        frame=np.arange(40),
+        time=np.arange(40) / 25,
+        fps=25,
+        size=(0, 0),
+        skeleton=name,
+    )
+    assert trust_of(pose).shape == (40, count)
+
+
+def test_stored_trust_goes_before_what_the_joints_say():
+    pose = moving()
+    stored = replace(pose, trust=np.full((90, 13), 0.25))
+    assert trust_of(stored) is stored.trust
+    assert with_trust(stored) is stored
+    np.testing.assert_array_equal(with_trust(pose).trust, trust_of(pose))
+
+
+def test_trust_follows_the_joints():
+    pose = with_trust(changed(moving(), slice(40, 41), WRIST, (60, 0)))
+    turned = mirror(pose)
+    np.testing.assert_allclose(trust_of(turned), trust_of(replace(turned, trust=None)), atol=1e-5)
+    assert trust_of(turned)[40, OTHER_WRIST] < LEAST_TRUST
+    assert trust_of(pose.cut(35, 60))[5, WRIST] < LEAST_TRUST
+    denser = resample_pose(pose, np.linspace(0, pose.time[-1], 179))
+    assert trust_of(denser)[80, WRIST] == pytest.approx(trust_of(pose)[40, WRIST], abs=1e-6)
+    clip = with_trust(performed(0, 4, 1)[0])
+    body = trust_of(body_joints(clip))
+    np.testing.assert_array_equal(body[:, 1:], trust_of(clip)[:, 5:])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "drifting"])
+def test_trust_tells_wrong_joints_from_right_ones(kind: str):
+    """Area under the ROC curve; weights were fitted to other movements of other people."""
+    from sklearn.metrics import roc_auc_score
+
+    wrong, trust = [], []
+    for seed in range(6):
+        truth, _ = performed(seed, 6, 400 + seed)
+        pose = with_error(truth, kind, np.random.default_rng(seed))
+        wrong.append((errors_of(pose, truth) > WRONG)[:, 5:].ravel())
+        trust.append(trust_of(pose)[:, 5:].ravel())
+    truth = np.concatenate(wrong)
+    assert 0.01 < truth.mean() < 0.5
+    assert roc_auc_score(truth, -np.concatenate(trust)) >= 0.9
