@@ -169,9 +169,7 @@ def _notes(
         )
     share = float(angles.sure.mean())
     if share < _MOSTLY:
-        notes.append(
-            f"Only {share:.0%} of the reference can be judged; the rest is listed below, with why."
-        )
+        notes.append(f"Only {share:.0%} of the reference can be judged.")
     return notes
 
 

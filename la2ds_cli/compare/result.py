@@ -28,6 +28,12 @@ from la2ds_cli.features.pose_features import mirror
 SCHEMA_VERSION = 1
 _FEW = 20  # examples
 _NAMED = 3  # of those that were left out
+HOW_TO_READ = (
+    "Angles are those of the picture, so both clips must be filmed from the same side. A "
+    "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
+    "the alignment may explain, for at least 0.1 s and three frames, and if all of its joints can "
+    "be trusted in both clips. Times are those of the reference."
+)
 _MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
 _LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
 

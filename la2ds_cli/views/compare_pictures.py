@@ -36,7 +36,7 @@ REFERENCE, OTHER = "#4a4a4a", GREEN
 RING = "#b00020"
 _HEAD, _CAPTION = 0.3, 0.52  # inches
 _GAP = 0.25
-_PICTURES = 0.5  # most of the height that is left
+_PICTURES = 0.54  # most of the height that is left
 _BETWEEN = 0.06  # the two pictures
 
 
@@ -246,9 +246,16 @@ def _rings(
     """(R, 2) pixels of the picture where the joints lie that differ. pose: as it was compared."""
     triples = angle_triples(get_skeleton(pose.skeleton))
     at = [triples[finding.joint][1] for finding in frame.findings]
-    # The picture is cut from the video as it is filmed, and turned round after that.
+    return picture_points(pose, row, at, image, mirrored=mirrored)
+
+
+def picture_points(
+    pose: PoseSequence, row: int, joints: Sequence[int], image: Image, *, mirrored: bool
+) -> FloatArray:
+    """(R, 2) pixels of a picture of film_strip.pictures where joints of a row lie. pose: as it was
+    compared; mirrored: the picture is cut from the video as it is filmed, and turned round then."""
     box = view_boxes(mirror(pose) if mirrored else pose)[row]
-    xy = pose.xy[row, at].astype(np.float64)
+    xy = pose.xy[row, list(joints)].astype(np.float64)
     scale = image.shape[0] / (box[3] - box[1])
     if mirrored:
         width = float(pose.size[0] - 1) if pose.size[0] else 0.0

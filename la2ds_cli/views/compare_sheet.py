@@ -10,6 +10,7 @@ import numpy as np
 
 from la2ds_cli.compare.findings import WHOLE_MOVEMENT, JointSpan, in_episodes
 from la2ds_cli.compare.result import (
+    HOW_TO_READ,
     CompareResult,
     durations,
     feature_name,
@@ -45,13 +46,9 @@ if TYPE_CHECKING:
 
 _SENTENCES, _TEMPOS, _SCORES = 5, 3, 2  # lines
 _LINE = 0.2  # inches
-_WRAP = 104  # letters of the small print in a line
-HOW_TO_READ = (
-    "Angles are those of the picture, so both clips must be filmed from the same side. A "
-    "difference is reported if it exceeds what noise of the joints, a small turn of the camera and "
-    "the alignment may explain; pale: it may be explained; grey: not judged, the alignment is not "
-    "sure or the bodies are seen from different sides. Times are those of the reference."
-)
+_WRAP = 104  # letters of a sentence of 9 points in a line
+_SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
+_COLOURS = "In the map, pale: it may be explained; grey: it is not judged."
 _ROW = 0.19  # inches per joint
 _MOST_JOINTS = 12
 _FULL = 45.0  # degrees of the strongest colour
@@ -70,7 +67,9 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     top = _title(figure, result)
     shown = key_frames(result)
-    foot = 0.72
+    small = [*_unjudged_lines(result), f"{HOW_TO_READ} {_COLOURS}"]
+    small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
+    foot = 0.28 + _SMALL_LINE * len(small)
     tempo = _tempo_height(result)
     angles = _map_height(result)
     middle = top - foot - tempo - angles
@@ -81,7 +80,9 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     _tempo(figure, Row(foot, tempo), result)
     if result.examples is not None:
         _examples(figure, Row(foot, tempo), result)
-    _small_print(figure, HOW_TO_READ, foot - 0.1)
+    for n, line in enumerate(small):
+        y = foot - 0.18 - _SMALL_LINE * n
+        _text(figure, printable(line, 200), y, fontsize=8, color=GREY)
     return figure
 
 
@@ -114,9 +115,13 @@ def _wrapped(figure: Figure, text: str, y: float, *, fontsize: float, color: str
     return y
 
 
-def _small_print(figure: Figure, text: str, top: float) -> None:
-    for n, line in enumerate(textwrap.wrap(text, round((RIGHT - LEFT) * 17.5))):
-        _text(figure, line, top - 0.08 - 0.16 * n, fontsize=8, color=GREY)
+def _unjudged_lines(result: CompareResult) -> list[str]:
+    """What is not judged, with its seconds; why, and when, is on the page and in JSON."""
+    named = [
+        f"{joint_name(row.joint) if row.joint else 'The whole body'} {row.seconds:.1f} s"
+        for row in result.unjudged
+    ]
+    return [f"Not judged: {', '.join(named)}."] if named else []
 
 
 # --- the lower panels ------------------------------------------------------------------------
@@ -215,29 +220,26 @@ def _shortened(name: str, longest: int) -> str:
 
 
 def _bars(axes: Axes, rows: list[JointSpan], result: CompareResult) -> None:
-    """The largest difference of each joint; pale where it may be explained."""
-    reported = [bool(row.beyond) and not result.no_findings for row in rows]
-    value = np.array([row.largest for row in rows])
-    known = np.nan_to_num(value)
-    colours = [BLUE if v > 0 else RED for v in known]
-    y = np.arange(len(rows)) + 0.5
-    for at, width, colour, clear in zip(y, known, colours, reported, strict=True):
-        axes.barh(at, width, 0.62, color=colour, alpha=1.0 if clear else 0.3)
-    reach = max(float(np.abs(known).max(initial=0)), 20.0) * 1.75
-    for at, row, clear in zip(y, rows, reported, strict=True):
-        if np.isnan(row.largest):
-            axes.text(0.04 * reach, at, "not seen", fontsize=8, va="center", color=GREY)
+    """The largest difference of each joint that is stated; what may be explained would read like
+    advice beside it."""
+    stated = np.array([row.largest if row.beyond else np.nan for row in rows])
+    stated = np.where(bool(result.no_findings), np.nan, stated)
+    reach = max(float(np.abs(np.nan_to_num(stated)).max(initial=0)), 20.0) * 1.75
+    for at, (row, largest) in enumerate(zip(rows, stated.tolist(), strict=True)):
+        if np.isnan(largest):
+            text = "not judged" if np.isnan(row.largest) else "–"
+            axes.text(0.04 * reach, at + 0.5, text, fontsize=8, va="center", color=GREY)
             continue
-        right = row.largest >= 0
+        right = largest >= 0
+        axes.barh(at + 0.5, largest, 0.62, color=BLUE if right else RED)
         axes.text(
-            row.largest + (0.03 if right else -0.03) * reach,
-            at,
-            f"{row.largest:+.0f}°",
+            largest + (0.03 if right else -0.03) * reach,
+            at + 0.5,
+            f"{largest:+.0f}°",
             fontsize=8.5,
             va="center",
             ha="left" if right else "right",
-            color="black" if clear else GREY,
-            fontweight="bold" if clear else "normal",
+            fontweight="bold",
         )
     axes.axvline(0, color="black", lw=0.8)
     axes.set(xlim=(-reach, reach), ylim=(len(rows), 0), yticks=[], xticks=[])
@@ -266,32 +268,41 @@ def _tempo(figure: Figure, band: Row, result: CompareResult) -> None:
     axes = axes_at(figure, LEFT + _NAMES, bottom, right - LEFT - _NAMES, height)
     seconds = [durations(row) for row in rows]
     longest = max([v for pair in seconds for v in pair[:2] if np.isfinite(v)], default=1.0)
+    room = 2.2 if result.examples is not None else 1.6
     for n, (row, (reference, other, ratio)) in enumerate(zip(rows, seconds, strict=True)):
         clear = row.verdict in ("slower", "faster")
         alpha = 0.35 if row.verdict == "unclear" else 1.0
+        text = _tempo_text(row, reference, other, ratio)
+        start = np.nanmax([reference, other, 0]) + 0.015 * longest
+        width = (right - LEFT - _NAMES) * (1 - start / (longest * room))
         axes.barh(n + 0.32, np.nan_to_num(reference), 0.3, color=REFERENCE, alpha=alpha)
         axes.barh(n + 0.66, np.nan_to_num(other), 0.3, color=OTHER, alpha=alpha)
         axes.text(
-            np.nanmax([reference, other, 0]) + 0.015 * longest,
+            start,
             n + 0.5,
-            _tempo_text(row, reference, other, ratio),
-            fontsize=8.5,
+            text,
+            fontsize=fitted(text, 8.5, width, "bold" if clear else "normal"),
             va="center",
             color="black" if clear else GREY,
             fontweight="bold" if clear else "normal",
         )
-    names = [printable(row.span, 17) for row in rows]
+    names = [
+        # The parts that are told together, in two lines.
+        "\nto ".join(printable(name, 17) for name in row.span.split(" to ", 1))
+        for row in rows
+    ]
     axes.set_yticks(np.arange(len(rows)) + 0.5, names)
-    room = 2.2 if result.examples is not None else 1.6
     axes.set(xlim=(0, longest * room), ylim=(len(rows), 0), xticks=[])
     axes.tick_params(axis="y", length=0, labelsize=9)
+    for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        label.set_fontsize(7.5 if "\n" in name else 9)
     for side in ("top", "right", "bottom"):
         axes.spines[side].set_visible(False)
 
 
 def _tempo_text(row: Tempo, reference: float, other: float, ratio: float) -> str:
     if row.cut:
-        return row.cut
+        return f"no tempo: {row.cut}"
     shown = {"slower": f"{ratio:.2f}× as long", "faster": f"{ratio:.2f}× as long", "same": "same"}
     return f"{reference:.2f} s, {other:.2f} s: {shown.get(row.verdict, 'unclear')}"
 
