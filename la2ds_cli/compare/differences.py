@@ -21,16 +21,13 @@ from la2ds_cli.features.joint_angles import (
 )
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.poses.quality import assess
+from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 
 SMOOTHING = 0.1  # seconds over which the median of a difference is taken, at least 3 frames
 LEAST = 8.0  # degrees: smaller differences are no faults, however well they are measured
 DEVIATIONS = 2.0  # of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras put up by hand stand no better than this
 SURE = 0.5  # confidence of the alignment
-LEAST_TRUST = 0.5  # of every joint of an angle, in both clips
-# Of the clip's usual score. In golf swings hidden elbows and wrists have 0.5 to 0.7 of it, those
-# that are seen 0.9 and more.
-_DOUBTFUL = 0.75
 SAME_VIEW = 15.0  # degrees; estimates of one and the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
 _OTHER_NOW = 40.0  # the same of a moment, where the estimate is less certain
@@ -238,22 +235,9 @@ def _floor(
 # --- how far an angle in the picture can be trusted ------------------------------------------
 
 
-def joint_trust(pose: PoseSequence) -> FloatArray:
-    """(T, K) in [0, 1], how far each joint of each frame can be trusted; 0 where it is missing or
-    was interpolated.
-
-    By the joint's score over the clip's usual score, since scores of two networks mean different
-    things: 1 = as usual, LEAST_TRUST at _DOUBTFUL of it, where networks guess limbs that they do
-    not see.
-    """
-    score = np.asarray(pose.score, np.float64) / _usual_score(pose)
-    trust = np.interp(score, [2 * _DOUBTFUL - 1, _DOUBTFUL, 1.0], [0.0, LEAST_TRUST, 1.0])
-    return np.where(np.isnan(pose.xy).any(axis=-1), 0.0, trust)
-
-
 def angle_trust(pose: PoseSequence) -> FloatArray:
     """(T, J) in [0, 1], the trust of the least trusted joint of each angle of `joint_angles`."""
-    trust = joint_trust(pose)
+    trust = np.asarray(trust_of(pose), np.float64)
     return _columns([trust[:, triple].min(axis=1) for triple in _triples(pose)], len(pose))
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.compare.differences import DOUBTS, LEAST_TRUST, Differences
+from la2ds_cli.compare.differences import DOUBTS, Differences
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")
 WHOLE_MOVEMENT = "whole movement"

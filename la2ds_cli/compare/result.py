@@ -13,7 +13,6 @@ from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.differences import (
     DOUBTS,
     LEAST,
-    LEAST_TRUST,
     OTHER_VIEW,
     SURE,
     Differences,
@@ -24,6 +23,7 @@ from la2ds_cli.compare.tempo import Tempo
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.poses.trust import LEAST_TRUST
 
 SCHEMA_VERSION = 1
 _FEW = 20  # examples
@@ -90,7 +90,7 @@ class CompareResult:
             "limits": {
                 "least_degrees": LEAST,
                 "confidence": SURE,
-                "trust": LEAST_TRUST,
+                "trust": round(LEAST_TRUST, 4),
                 "other_view": OTHER_VIEW,
             },
             "notes": list(self.notes),

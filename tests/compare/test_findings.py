@@ -11,6 +11,7 @@ from la2ds_cli.compare.differences import Differences
 from la2ds_cli.compare.findings import (
     WHOLE_MOVEMENT,
     Span,
+    find_differences,
     find_unjudged,
     in_episodes,
     span_at,
@@ -244,6 +245,31 @@ def test_episodes_last_three_frames_of_both_clips() -> None:
     assert in_episodes(replace(angles, time=time * 6), time * 60).sum() == 8
     short = np.where((np.arange(60) < 22)[:, None], beyond, 0.0)
     assert in_episodes(replace(angles, beyond=short, time=time * 6), time * 60).sum() == 0
+
+
+def test_findings_are_ranked_by_what_is_unexplained_times_the_trust() -> None:
+    time = np.arange(60) / 30
+    value = np.full((60, 2), 100.0)
+    beyond = np.zeros((60, 2))
+    beyond[20:30] = [20.0, 16.0]
+    trust = np.ones((60, 2))
+    trust[:, 0] = 0.7
+    angles = Differences(
+        names=("left_knee", "right_knee"),
+        time=time,
+        reference=value,
+        other=value + 30.0,
+        floor=np.full((60, 2), 8.0),
+        beyond=beyond,
+        doubt=np.zeros(60, np.int64),
+        trust_reference=trust,
+        trust_other=np.ones((60, 2)),
+    )
+    found = find_differences(angles, aligned(np.arange(60.0)), [])
+    assert [(f.joint, f.trust) for f in found] == [
+        ("right_knee", 1.0),
+        ("left_knee", pytest.approx(0.7)),
+    ]
 
 
 def test_what_cannot_be_judged_is_listed_with_its_seconds() -> None:
