@@ -32,15 +32,15 @@ LEAST_TRUST = 2 / 3  # nothing is judged by a joint that is less than twice as l
 LASTING = 0.3  # seconds; shorter doubts are not told, and no pause shorter divides two
 
 # log odds that a joint is wrong = _USUAL + sum of weight * evidence
-_USUAL = -5.3
+_USUAL = -5.2
 _WEIGHT = {
-    "hidden": 3.8,
+    "hidden": 3.9,
     "hidden_outwards": 3.3,
-    "leaps": 1.2,
-    "trembles": 1.4,
-    "long": 5.0,  # fitted 3.3, at which a limb of three times its length still passes
-    "exchanged": 2.1,
-    "crossed": 5.5,
+    "leaps": 1.1,
+    "trembles": 1.5,
+    "long": 5.0,  # fitted 3.1, at which a limb of three times its length still passes
+    "exchanged": 6.0,  # fitted 3.6, at which a limb that rests meanwhile still passes
+    "crossed": 3.0,
 }
 _LEAST_USUAL_SCORE = 0.5  # a clip whose joints score less is doubtful throughout
 _AROUND, _TREMBLING = 0.15, 0.2  # seconds to each side
@@ -52,7 +52,8 @@ _LONG = 0.1  # log of the length over the usual one; estimates scatter by so muc
 # shows a limb foreshortened throughout says less, one in which it is often wrong says more.
 _LIMB = {"elbow": (0.5, 0.75), "wrist": (0.42, 0.65), "knee": (0.75, 1.0), "ankle": (0.7, 1.0)}
 _LEG = 0.9  # of the torso; thighs and shins are shorter than that
-_FIT, _APART = 0.6, 0.15  # of an exchange: share of the distance, and torso lengths between sides
+_FIT, _APART = 0.5, 0.25  # of an exchange: share of the distance, and torso lengths between sides
+_SWAP = 3.0  # seconds
 
 
 def trust_of(pose: PoseSequence) -> FloatArray:
@@ -92,14 +93,13 @@ def evidence(pose: PoseSequence) -> dict[str, FloatArray]:
     joints = _in_torsos(pose)
     leaps = _leaps(joints, pose)
     trembling = _mean_around(leaps, pose, _TREMBLING)
-    swaps = _exchanged(joints, pose, skeleton)
     return {
         "hidden": around,
         "hidden_outwards": _of_next(around, skeleton),
         "leaps": leaps,
         "trembles": np.log1p(trembling / _STILL),
         "long": _of_limb(_too_long(joints, doubt, skeleton), skeleton),
-        "exchanged": (swaps + _of_limb(swaps, skeleton)) / 2,
+        "exchanged": _exchanged(joints, pose, skeleton),
         "crossed": _crossed(joints, skeleton),
     }
 
@@ -174,8 +174,8 @@ def _in_torsos(pose: PoseSequence) -> FloatArray:
 
 
 def _leaps(joints: FloatArray, pose: PoseSequence) -> FloatArray:
-    """(T, K) torso lengths by which a joint lies off the middle between a moment before and after;
-    0 at the ends of a shot and beside gaps."""
+    """(T, K) torso lengths by which a joint lies off the middle between a moment before and after,
+    less what most joints do, as when the camera shakes; 0 at the ends of a shot and beside gaps."""
     if len(pose) < 2:
         return np.zeros(joints.shape[:2])
     reach = max(1, round(_TICK / float(np.median(np.diff(pose.time)))))
@@ -183,8 +183,11 @@ def _leaps(joints: FloatArray, pose: PoseSequence) -> FloatArray:
     row = np.arange(len(pose))
     before = joints[np.maximum(row - reach, first)]
     after = joints[np.minimum(row + reach, last)]
-    off = np.linalg.norm((before + after) / 2 - joints, axis=-1)
-    return np.nan_to_num(np.minimum(off, _MOST))
+    off = (before + after) / 2 - joints
+    seen = np.isfinite(off).any(axis=(1, 2))
+    shaken = np.zeros((len(pose), 1, 2))  # with all joints: by the camera
+    shaken[seen, 0] = np.nanmedian(off[seen], axis=1)
+    return np.nan_to_num(np.minimum(np.linalg.norm(off - shaken, axis=-1), _MOST))
 
 
 def _too_long(joints: FloatArray, doubt: FloatArray, skeleton: Skeleton) -> FloatArray:
@@ -210,32 +213,45 @@ def _too_long(joints: FloatArray, doubt: FloatArray, skeleton: Skeleton) -> Floa
 
 
 def _exchanged(joints: FloatArray, pose: PoseSequence, skeleton: Skeleton) -> FloatArray:
-    """(T, K) 1 where a joint carries the other side's name, as far as that can be told.
+    """(T, K) 1 where a limb carries the other side's name, as far as that can be told.
 
-    The names change where left and right are apart and the joints of a frame lie nearer to those
-    of the other side before. What is between two changes is one way or the other; the way of the
-    smaller part of the shot counts as wrong, and the larger as right by that share.
+    The names change where left and right are well apart and the joints of a frame lie nearer to
+    those of the other side before. Two changes that undo each other within _SWAP seconds, the
+    nearest first, have the wrong names between them. A change that is never undone leaves open
+    which side of it is wrong: it counts for the moment.
     """
     wrong = np.zeros(joints.shape[:2])
-    first, last = _shots(pose)
-    for k in _chain_joints(skeleton):
-        j = skeleton.flip[k]
-        if j <= k or len(pose) < 2:
+    first, _ = _shots(pose)
+    for chain in skeleton.chains.values():
+        own = list(chain[1:3])
+        other = [skeleton.flip[k] for k in own]
+        if other <= own or len(pose) < 2:
             continue
-        now, then = joints[1:, [k, j]], joints[:-1, [k, j]]
-        same = np.linalg.norm(now - then, axis=-1).mean(axis=1)
-        crossed = np.linalg.norm(now[:, ::-1] - then, axis=-1).mean(axis=1)
-        apart = np.linalg.norm(joints[:, k] - joints[:, j], axis=-1) > _APART
+        limb = joints[:, [own, other]]  # (T, side, joint, xy)
+        same = _mean_distance(limb[1:], limb[:-1])
+        crossed = _mean_distance(limb[1:, ::-1], limb[:-1])
+        apart = np.linalg.norm(limb[:, 0] - limb[:, 1], axis=-1).max(axis=1) > _APART
         changes = (crossed < _FIT * same) & apart[1:] & apart[:-1] & (first[1:] == first[:-1])
-        if not changes.any():
-            continue
-        for start in np.unique(first):
-            rows = slice(int(start), int(last[start]) + 1)
-            way = np.concatenate([[0], np.cumsum(changes[rows.start : rows.stop - 1]) % 2])
-            share = float(way.mean())
-            rare = (way == 1) if share < 0.5 else (way == 0)
-            wrong[rows, k] = wrong[rows, j] = np.where(rare, 1.0, min(share, 1 - share))
+        at = list(zip(np.flatnonzero(changes) + 1, pose.time[1:][changes], strict=True))
+        rows = np.zeros(len(pose))
+        while len(at) > 1:
+            lasts = [later[1] - now[1] for now, later in itertools.pairwise(at)]
+            i = int(np.argmin(lasts))
+            if lasts[i] > _SWAP or first[at[i][0]] != first[at[i + 1][0]]:
+                break
+            rows[at[i][0] : at[i + 1][0]] = 1.0
+            del at[i : i + 2]
+        for _, time in at:
+            near = np.abs(pose.time - time) <= _AROUND
+            rows[near] = np.maximum(rows[near], 0.5)
+        for joints_of in (chain, [skeleton.flip[k] for k in chain]):
+            wrong[:, list(joints_of[1:])] = rows[:, None]
     return wrong
+
+
+def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:
+    """(T,) of limbs (T, side, joint, xy); NaN where a joint is not seen."""
+    return np.linalg.norm(a - b, axis=-1).mean(axis=(1, 2))
 
 
 def _crossed(joints: FloatArray, skeleton: Skeleton) -> FloatArray:

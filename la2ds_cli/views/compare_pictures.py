@@ -13,9 +13,10 @@ from la2ds_cli.compare.findings import Finding, by_joint, span_at
 from la2ds_cli.compare.result import CompareResult, amount, joint_name
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame, mirror
+from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views.figure import GREEN, GREY, printable
 from la2ds_cli.views.film_strip import aspect, pictures, view_boxes
@@ -153,6 +154,7 @@ def draw(
     half, tall = _picture_size(result, (pictured - _BETWEEN) / 2, most)
     images = _images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
     joints = overlay_joints(result, shown)
+    known = trusted(result.aligned.pose_a), trusted(result.other_pose)
     reach = _reach(joints)
     skeleton = get_skeleton(result.aligned.pose_a.skeleton)
     for n, frame in enumerate(shown):
@@ -169,7 +171,9 @@ def draw(
             box = (at, top - height, RIGHT - at, height)
         else:
             box = (left, top - height, width, height - tall - 0.1)
-        _overlay(axes_at(figure, *box), joints[n], skeleton, frame, reach, box[3] / box[2])
+        sure = known[0][frame.row], known[1][frame.other_row]
+        axes = axes_at(figure, *box)
+        _overlay(axes, joints[n], sure, skeleton, frame, reach, box[3] / box[2])
 
 
 def _picture_size(result: CompareResult, width: float, height: float) -> tuple[float, float]:
@@ -293,23 +297,31 @@ def _reach(joints: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
 def _overlay(
     axes: Axes,
     joints: tuple[FloatArray, FloatArray],
+    sure: tuple[BoolArray, BoolArray],
     skeleton: Skeleton,
     frame: KeyFrame,
     reach: FloatArray,
     shape: float,
 ) -> None:
-    """Both skeletons about the root; limbs of the angles that differ are thick. shape: of the axes,
-    height / width."""
+    """Both skeletons about the root; limbs of the angles that differ are thick. Joints (K,) that
+    are not `sure` are hollow, and their limbs thin and dotted. shape: of the axes, height / width.
+    """
     triples = angle_triples(skeleton)
     marked = [triples[finding.joint] for finding in frame.findings]
     limbs = [limb for before, at, after in marked for limb in ((before, at), (at, after))]
     strong = {frozenset(limb) for limb in limbs}
-    for xy, colour, order in ((joints[0], REFERENCE, 2), (joints[1], OTHER, 3)):
+    for side, (colour, order) in enumerate(((REFERENCE, 2), (OTHER, 3))):
+        xy, known = joints[side], sure[side]
         for first, second in skeleton.limbs:
             ends = xy[[first, second]]
-            if not np.isnan(ends).any():
-                wide = 4.2 if frozenset((first, second)) in strong else 1.8
-                axes.plot(*ends.T, color=colour, lw=wide, solid_capstyle="round", zorder=order)
+            if np.isnan(ends).any():
+                continue
+            wide = 4.2 if frozenset((first, second)) in strong else 1.8
+            drawn = known[first] and known[second]
+            style = {"lw": wide, "ls": "-"} if drawn else {"lw": 1.2, "ls": ":"}
+            axes.plot(*ends.T, color=colour, solid_capstyle="round", zorder=order, **style)
+        hollow = xy[~known & ~np.isnan(xy).any(axis=1)]
+        axes.plot(*hollow.T, "o", ms=4.5, mfc="white", mec=colour, mew=1, zorder=order)
     for _, at, _ in marked:
         for xy in joints:
             if not np.isnan(xy[at]).any():

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.features.crop import clip_box
+from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import Image, VideoFile
 
 _PADDING = 0.12  # margin around the body, share of its longer side
@@ -78,11 +79,11 @@ def pictures(
                 cut[frame.source] = cut_out(frame.image, box, width, height)
             if frame.source >= max(wanted):
                 break
-    skeleton = get_skeleton(pose.skeleton)
+    skeleton, sure = get_skeleton(pose.skeleton), trusted(pose)
     return [
         cut[int(pose.frame[row])]
         if int(pose.frame[row]) in cut
-        else drawing(pose.xy[row], skeleton, boxes[row], width, height)
+        else drawing(pose.xy[row], skeleton, boxes[row], width, height, sure[row])
         for row in rows
     ]
 
@@ -112,15 +113,24 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
     return np.asarray(warped, np.uint8)
 
 
-def drawing(xy: FloatArray, skeleton: Skeleton, box: FloatArray, width: int, height: int) -> Image:
+def drawing(
+    xy: FloatArray,
+    skeleton: Skeleton,
+    box: FloatArray,
+    width: int,
+    height: int,
+    sure: BoolArray | None = None,
+) -> Image:
     """The joints xy (K, 2) in pixels as a stick figure, (height, width, 3): left side orange, right
-    side blue, as in pose_drawing.py. Joints that are NaN are left out."""
+    side blue, as in pose_drawing.py. Joints that are NaN are left out; those that are not `sure`
+    (K,) are hollow and their limbs thin."""
     import cv2
 
     image = np.empty((height, width, 3), np.uint8)
     image[:] = _PAPER
     place = (np.asarray(xy, np.float64) - box[:2]) * height / (box[3] - box[1])
     thick = max(round(height / 60), 1)
+    known = np.ones(len(place), bool) if sure is None else sure
 
     def point(k: int) -> tuple[int, int]:
         # Four fractional bits, so that thin figures do not jump by whole pixels.
@@ -131,8 +141,14 @@ def drawing(xy: FloatArray, skeleton: Skeleton, box: FloatArray, width: int, hei
         if not np.isnan(place[[first, second]]).any():
             sides = {joint_side(skeleton.joints[k]) for k in (first, second)}
             ink = _INK[sides.pop() if len(sides) == 1 else ""]
-            cv2.line(image, point(first), point(second), ink, thick, cv2.LINE_AA, 4)
+            wide = thick if known[first] and known[second] else max(thick // 2, 1)
+            cv2.line(image, point(first), point(second), ink, wide, cv2.LINE_AA, 4)
     for k, joint in enumerate(skeleton.joints):
         if not np.isnan(place[k]).any():
-            cv2.circle(image, point(k), thick * 16, _INK[joint_side(joint)], -1, cv2.LINE_AA, 4)
+            ink = _INK[joint_side(joint)]
+            if known[k]:
+                cv2.circle(image, point(k), thick * 16, ink, -1, cv2.LINE_AA, 4)
+            else:
+                cv2.circle(image, point(k), (thick + 1) * 16, _PAPER, -1, cv2.LINE_AA, 4)
+                cv2.circle(image, point(k), (thick + 1) * 16, ink, 1, cv2.LINE_AA, 4)
     return image

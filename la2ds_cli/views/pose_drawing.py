@@ -8,6 +8,7 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import Image
 
 # RGB; the two sides differ in hue and in lightness, so that they read without colour vision.
@@ -29,8 +30,9 @@ def draw_pose(
     scale: pixels of the image over pixels of the video; corner: the video's pixel that is the
     upper left one of the image; thick: of the limbs in pixels, by the image's size where it is not
     given. Left limbs are orange, right ones blue, joints the darker the less
-    certain. Interpolated joints (score 0) are hollow and their limbs thin. The subject's box is
-    green, the mean boxes of other people of the clip thin and grey.
+    certain. Joints that are interpolated (score 0) or not trusted (poses.trust) are hollow, their
+    limbs thin. The subject's box is green, the mean boxes of other people of the clip thin and
+    grey. A sequence without its trust is slow to draw in many rows: give one `with_trust`.
     """
     import cv2
 
@@ -41,7 +43,8 @@ def draw_pose(
     if np.isfinite(pose.box[t]).all():
         _rectangle(image, _to_image(pose.box[t], scale, corner), _BOX, max(1, thick // 2))
     xy = _to_image(pose.xy[t].ravel(), scale, corner).reshape(-1, 2)
-    shown, sure = np.asarray(np.isfinite(xy).all(axis=1)), pose.score[t] > 0
+    shown = np.asarray(np.isfinite(xy).all(axis=1))
+    sure = (pose.score[t] > 0) & trusted(pose)[t]
     for a, b in skeleton.limbs:
         if shown[a] and shown[b]:
             width = thick if sure[a] and sure[b] else max(1, thick // 2)

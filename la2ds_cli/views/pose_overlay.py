@@ -22,6 +22,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import Image, video_file, write_video
 from la2ds_cli.views.figure import printable
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 _SIDE = 720  # pixels of the longer side of an overlay video
-_DRAWING = 2  # raised when the same poses are drawn in another way
+_DRAWING = 3  # raised when the same poses are drawn in another way
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 ROWS = 12  # clips on a page of a sheet
@@ -68,7 +69,7 @@ def overlay_path(project: Project, video: str) -> Path:
 def write_overlay(project: Project, video: str) -> Path:
     """The clip with its joints (pose_drawing.draw_pose), time and frame number; what it was drawn
     from is kept beside it. UserError where poses or source are missing; then no video is left."""
-    pose, _ = project.read_pose(video)
+    pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)
     path.unlink(missing_ok=True)
     write_video(path, _drawn(project, video, pose), pose.fps)
@@ -201,7 +202,7 @@ def overlay_sheet(
 
 def _row(project: Project, video: str, columns: int) -> _Row:
     """The frames are read once, up to the last one that is shown."""
-    pose, _ = project.read_pose(video)
+    pose = with_trust(project.read_pose(video)[0])
     facts = clip_facts(project, video)
     rows = np.unique(((np.arange(columns) + 0.5) / columns * len(pose)).astype(int)).tolist()
     shown: dict[int, Image] = {}
@@ -278,7 +279,7 @@ def _legend(pen: ImageDraw, width: int, title: str) -> None:
         pen.text((x + 34, 9), text, font=_font(14), fill=_INK)
         x += 34 + round(pen.textlength(text, font=_font(14))) + 24
     text = (
-        "joints: dark = uncertain, hollow = interpolated     boxes: green = subject, grey = others"
+        "joints: dark = uncertain, hollow = not trusted     boxes: green = subject, grey = others"
     )
     pen.text((x, 9), text, font=_font(14), fill=_SOFT)
     if title:

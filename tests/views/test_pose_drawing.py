@@ -52,7 +52,8 @@ def test_nothing_is_drawn_for_nobody() -> None:
 
 
 def test_joints_darken_with_doubt() -> None:
-    sure, doubt = sequence(), sequence(score=np.full((1, 17), 0.2))
+    trust = np.ones((1, 17))
+    sure, doubt = sequence(), sequence(score=np.full((1, 17), 0.2), trust=trust)
     bright = ankle(draw_pose(blank(), sure, 0), sure)
     dark = ankle(draw_pose(blank(), doubt, 0), doubt)
     assert int(dark.max()) == pytest.approx(0.2 * int(bright.max()), abs=2)
@@ -68,6 +69,17 @@ def test_interpolated_joints_are_hollow() -> None:
     assert not image[80, 150].any()
     ring = image[74:87, 144:157].reshape(-1, 3)
     assert ring[:, 0].max() > 200
+    assert image[80, 50, 2] == 255
+
+
+def test_joints_that_are_not_trusted_are_hollow() -> None:
+    xy, trust = np.full((1, 17, 2), np.nan), np.ones((1, 17))
+    xy[0, 9], xy[0, 10] = [150, 80], [50, 80]
+    trust[0, 9] = 0.6
+    pose = sequence(xy=xy, trust=trust, box=np.full((1, 4), np.nan))
+    image = draw_pose(blank(), pose, 0, thick=3)
+    assert not image[80, 150].any()
+    assert image[74:87, 144:157].any()
     assert image[80, 50, 2] == 255
 
 

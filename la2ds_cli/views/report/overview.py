@@ -31,6 +31,7 @@ from la2ds_cli.evaluation.table import (
 )
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import Verdict
 from la2ds_cli.poses.verdict import verdict as joints_verdict
 from la2ds_cli.video.reader import Image, VideoFile, video_file
@@ -265,7 +266,7 @@ def _drawn(pose: PoseSequence, row: int) -> Image:
     scale = _HEIGHT / float(box[3] - box[1])
     image = np.empty((_HEIGHT, max(round(scale * float(box[2] - box[0])), 1), 3), np.uint8)
     image[:] = _GROUND
-    alone = replace(pose, box=np.full_like(pose.box, np.nan), info={})
+    alone = replace(with_trust(pose), box=np.full_like(pose.box, np.nan), info={})
     return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=2)
 
 

@@ -21,6 +21,7 @@ from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference
 from la2ds_cli.features.resample import frame_edges
 from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.trust import trusted
 from la2ds_cli.poses.verdict import Weakness, verdict
 from la2ds_cli.views.figure import phase_colours
 from la2ds_cli.views.page import base64_text
@@ -80,7 +81,7 @@ def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
     """Positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, base64 both.
 
     Positions count from the window's upper left corner, 1 / UNIT of its height a step; UNSEEN where
-    NaN. State: 0 not seen, 1 interpolated (score 0), 2 seen.
+    NaN. State: 0 not seen, 1 interpolated (score 0) or not trusted, 2 seen.
     """
     height = window[:, None, 3:] - window[:, None, 1:2]
     position = (np.asarray(pose.xy, np.float64) - window[:, None, :2]) / height * UNIT
@@ -88,7 +89,8 @@ def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
     limit = -UNSEEN - 1
     steps = np.clip(np.rint(np.where(finite[..., None], position, 0)), -limit, limit)
     packed = np.where(finite[..., None], steps, UNSEEN).astype("<i2")
-    state = np.where(finite, 1 + (pose.score > 0), 0).astype(np.uint8)
+    sure = (pose.score > 0) & trusted(pose)
+    state = np.where(finite, 1 + sure, 0).astype(np.uint8)
     return base64_text(packed.tobytes()), base64_text(state.tobytes())
 
 

@@ -86,7 +86,7 @@ class Stage {
       context.arc(x(k), y(k), thick * (count > 30 ? 0.7 : 1.1), 0, 2 * Math.PI);
       context.fillStyle = context.strokeStyle = INK[sides[k]];
       context.lineWidth = 1.5;
-      if (state(k) === 2) context.fill(); else context.stroke(); // hollow: bridged over a gap
+      if (state(k) === 2) context.fill(); else context.stroke(); // hollow: interpolated or not trusted
     }
   }
 

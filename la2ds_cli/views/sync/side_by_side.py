@@ -12,6 +12,7 @@ import numpy as np
 
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile
 from la2ds_cli.views.figure import phase_colours, printable
 from la2ds_cli.views.film_strip import view_boxes
@@ -99,7 +100,7 @@ def make_panel(
     size: (width, height) of the source's frames; without a source, where nothing bounds the view,
     the picture follows the body.
     """
-    drawn = replace(mirror(pose) if mirrored else pose, box=np.full_like(pose.box, np.nan), info={})
+    drawn = _drawn(pose, mirrored=mirrored)
     if source is None:
         box = view_boxes(drawn)
         width, high = (box[0, 2:] - box[0, :2]).tolist()
@@ -123,8 +124,15 @@ def full_panel(
     body."""
     if not (size[0] and size[1]):
         return make_panel(pose, None, size, 720, mirrored=mirrored, skeleton=True)
-    drawn = replace(mirror(pose) if mirrored else pose, box=np.full_like(pose.box, np.nan), info={})
+    drawn = _drawn(pose, mirrored=mirrored)
     return Panel(drawn, source, *size, 1.0, np.zeros((len(pose), 2)), mirrored, skeleton)
+
+
+def _drawn(pose: PoseSequence, *, mirrored: bool) -> PoseSequence:
+    """The sequence with its trust and without boxes, as a panel draws it."""
+    known = with_trust(pose)  # before `info`, which knows the cuts
+    known = mirror(known) if mirrored else known
+    return replace(known, box=np.full_like(pose.box, np.nan), info={})
 
 
 def greyed(image: Image) -> Image:

@@ -32,7 +32,9 @@ def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
     xy, score = pose.xy.copy(), pose.score.copy()
     xy[3, 2] = np.nan
     score[4, 5] = 0
-    pose = replace(pose, xy=xy, score=score)
+    trust = np.ones_like(score)
+    trust[6, 9] = 0.3
+    pose = replace(pose, xy=xy, score=score, trust=trust)
     window = windows(pose)
     joints, state = packed_joints(pose, window)
     place = np.frombuffer(base64.b64decode(joints), "<i2").reshape(8, 13, 2)
@@ -43,8 +45,9 @@ def test_packed_joints_come_back_to_a_fraction_of_a_pixel() -> None:
     np.testing.assert_allclose(back[seen], pose.xy[seen], atol=0.06)
     assert (place[3, 2] == UNSEEN).all()
     assert states[3, 2] == 0
-    assert states[4, 5] == 1
-    assert (states == 2).sum() == 8 * 13 - 2
+    assert states[4, 5] == 1  # interpolated
+    assert states[6, 9] == 1  # not trusted
+    assert (states == 2).sum() == 8 * 13 - 3
 
 
 def test_constant_speed_goes_by_time_not_by_frames() -> None:

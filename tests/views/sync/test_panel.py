@@ -36,7 +36,7 @@ def test_size_of_the_picture(size: tuple[int, int], height: int, shape: tuple[in
 
 
 def test_joints_lie_where_they_lie_in_the_video():
-    pose = still_pose(3)
+    pose = still_pose(3, trust=np.ones((3, 13)))
     panel = make_panel(pose, FILE, (320, 240), 480, mirrored=False, skeleton=True)
     picture = panel.picture(0, np.zeros((240, 320, 3), np.uint8))
     for joint, colour in (("left_wrist", LEFT), ("right_wrist", RIGHT)):
