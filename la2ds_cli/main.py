@@ -76,11 +76,14 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.OK) from error
         except OSError as error:
-            if error.filename is None or error.errno not in _OF_THE_SYSTEM:
+            if error.errno not in _OF_THE_SYSTEM:
                 raise
-            name = os.fsdecode(error.filename)
-            hint = "check that it is a file or folder as expected, and that you may use it"
-            problem = UserError(f"{name}: {error.strerror}", hint=hint, exit_code=ExitCode.STORAGE)
+            said = f"the system says: {error.strerror}"  # of a file that was open already
+            hint = "look at the disk and its file system, then run the same command again"
+            if error.filename is not None:
+                said = f"{os.fsdecode(error.filename)}: {error.strerror}"
+                hint = "check that it is a file or folder as expected, and that you may use it"
+            problem = UserError(said, hint=hint, exit_code=ExitCode.STORAGE)
             console.error(problem)
             raise typer.Exit(problem.exit_code) from error
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 _EASY = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 _EASY["phases"] = set(Phase) - {Phase.explain}
 settings.register_profile("quick", max_examples=25, derandomize=True, **_EASY)
-settings.register_profile("long", max_examples=5_000, print_blob=True, **_EASY)
+settings.register_profile("long", max_examples=1_000, print_blob=True, **_EASY)
 settings.load_profile("quick")
 
 # Modules of the tests, which la2ds runs as plugins even where only a project names them.

@@ -141,12 +141,22 @@ def write_bytes(path: Path, content: bytes) -> None:
                 Path(temporary).replace(path)
         if fcntl is None:
             Path(temporary).replace(path)
+        temporary = ""
         _sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(OSError):  # what stays is swept later
+                Path(temporary).unlink(missing_ok=True)
+
+
+def replace_by(written: Path, path: Path) -> None:
+    """Give a file that a library wrote by name the name `path`, for good. Raises OSError."""
+    with written.open("rb") as stream:
+        os.fsync(stream.fileno())
+    written.replace(path)
+    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -167,19 +177,23 @@ _swept: set[Path] = set()
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files in a folder whose writers were killed; once in a process.
+    """Remove the temporary files and folders in a folder whose writers were killed; once in a
+    process.
 
-    A writer holds its file locked, and the system lets go of it when the process ends.
+    A writer holds its file or folder locked, and the system lets go of it when the process ends.
     """
     if folder in _swept:
         return
     _swept.add(folder)
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(TEMPORARY) and entry.is_file(follow_symlinks=False):
+            if entry.name.startswith(TEMPORARY):
                 with suppress(OSError):
-                    if time.time() - entry.stat().st_mtime > _ABANDONED and _is_free(entry.path):
+                    old = time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED
+                    if old and entry.is_file(follow_symlinks=False) and _is_free(entry.path):
                         Path(entry.path).unlink()
+                    elif old and entry.is_dir(follow_symlinks=False) and _is_free(entry.path):
+                        shutil.rmtree(entry.path)
 
 
 @contextmanager
@@ -197,7 +211,25 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         yield Path(name)
     finally:
         os.close(handle)
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder_beside(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path`, removed at the end with what is left in it. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent)
+    folder = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
+    handle = os.open(folder, os.O_RDONLY) if fcntl is not None else None
+    try:
+        if handle is not None:
+            _hold(handle)
+        yield Path(folder)
+    finally:
+        if handle is not None:
+            os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _hold(handle: int) -> None:
@@ -207,14 +239,16 @@ def _hold(handle: int) -> None:
 
 
 def _is_free(path: str) -> bool:
-    """Whether no process holds a file."""
+    """Whether no process holds a file or a folder."""
     if fcntl is None:
-        return True
-    with Path(path).open("rb") as stream:
-        try:
-            fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        return Path(path).is_file()
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
     return True
 
 

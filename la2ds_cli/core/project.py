@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -204,14 +205,22 @@ class Project:
         hint = "correct the line, or delete it and extract or import its clip again; columns: "
         return read_rows(path, video_of, hint + ",".join(VIDEO_COLUMNS), check_columns)
 
-    def add_videos(self, added: Iterable[Video], removed: Collection[str] = ()) -> None:
-        """Insert rows, or replace those with the same id; old rows stay in their order. Rows of the
-        ids `removed` are deleted.
+    def add_videos(
+        self,
+        added: Iterable[Video],
+        removed: Collection[str] = (),
+        order: Sequence[str] | None = None,
+    ) -> None:
+        """Insert rows, or replace those with the same id. Rows of the ids `removed` are deleted.
 
-        A split or group that the user filled in stays if it is empty in the new row. Raises
-        UserError (exit 5) for a row that could not be read again.
+        Old rows stay in their order. A new one stands in front of the nearest clip that follows it
+        in `order`, ids of the list that was worked on (None = that of `added`), else at the end, so
+        that a clip that failed at first ends in the same place. A split or group that the user
+        filled in stays if it is empty in the new row. Raises UserError (exit 5) for a row that
+        could not be read again.
         """
         rows = {video.id: video for video in self.videos()}
+        old_ids, added = list(rows), list(added)
         for video in added:
             values = asdict(video)
             if video.id in rows:
@@ -225,8 +234,9 @@ class Project:
                     f"{video.id} cannot be listed in videos.csv: {error}",
                     exit_code=ExitCode.MISMATCH,
                 ) from error
-        rows = {name: video for name, video in rows.items() if name not in removed}
-        cells = (list(row_of(video).values()) for video in rows.values())
+        listed = _placed(old_ids, rows.keys() - set(old_ids), order or [v.id for v in added])
+        kept = (rows[name] for name in listed if name not in removed)
+        cells = (list(row_of(video).values()) for video in kept)
         artifact.write_text(self.videos_path, table_text(VIDEO_COLUMNS, cells))
 
     def find(self, name: str) -> Video | None:
@@ -340,6 +350,23 @@ class Project:
         """Write phases.csv. Where it changes, the file as it was is copied into results/phases
         first; the path of that copy."""
         return write_phase_table(self.phases_path, table, self.results_dir("phases"))
+
+
+def _placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> list[str]:
+    """Old and new ids, each new one in front of the old one that is nearest behind it in `order`,
+    or, where there is none, at the end."""
+    known = set(old)
+    before: dict[str | None, list[str]] = {}
+    following: str | None = None
+    for name in reversed(list(dict.fromkeys(order))):
+        if name in known:
+            following = name
+        elif name in new:
+            before.setdefault(following, []).append(name)
+    listed: list[str] = []
+    for name in (*old, None):
+        listed += [*reversed(before.get(name, [])), *([] if name is None else [name])]
+    return listed + sorted(new - set(listed))
 
 
 @contextmanager

@@ -4,13 +4,14 @@ Every clip has its own body, style, clothes, background, camera, speed profile a
 aligning two clips is a real task whose answer is known: frames of equal phase correspond.
 """
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.movement import movement, phase_name, random_style
 from la2ds_cli.demo.performer import (
@@ -196,9 +197,4 @@ def _phases(clips: list[DemoClip]) -> Iterator[tuple[object, ...]]:
 
 
 def _write_table(path: Path, header: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> None:
-    part = path.with_name(f".part-{path.name}")
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-    part.replace(path)
+    write_text(path, table_text(header, list(rows)))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core.artifact import cannot_write
+from la2ds_cli.core.artifact import cannot_write, temporary_folder_beside
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -167,9 +166,8 @@ def export_openpose_json(pose: PoseSequence, name: str, path: Path) -> None:
     """
     triple = body25(pose)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tmp-") as folder:
-            written = Path(folder) / path.name
+        with temporary_folder_beside(path) as folder:
+            written = folder / path.name
             written.mkdir()
             for t, frame in enumerate(pose.frame):
                 file_name = f"{name}_{frame:012d}_keypoints.json"
@@ -215,7 +213,14 @@ def _replace(written: Path, path: Path) -> None:
     if not path.exists():
         written.rename(path)
         return
-    for old in path.glob(_FILES):
-        old.unlink()
-    for new in sorted(written.iterdir()):
-        new.replace(path / new.name)
+    new = {file.name for file in written.iterdir()}
+    old = {file.name for file in path.glob(_FILES)}
+    if all(file.name in old for file in path.iterdir()):  # the whole folder at once
+        aside = written.with_name("old")
+        path.rename(aside)
+        written.rename(path)
+        return
+    for name in sorted(new):
+        (written / name).replace(path / name)
+    for name in old - new:
+        (path / name).unlink()

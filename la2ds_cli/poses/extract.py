@@ -102,6 +102,12 @@ def extract_poses(
     run = Extraction(project, config, options.device, progress, options.overwrite)
     probed = _probe_all(run, paths, options)
     outcomes: list[ClipOutcome] = []
+    run.order = [
+        source.id(person)
+        for source in probed
+        if isinstance(source, ClipSource)
+        for person in range(1, config.subjects + 1)
+    ]
     for index, outcome in _outcomes(run, probed, options.engine):
         source = probed[index]
         outcomes.append(outcome)

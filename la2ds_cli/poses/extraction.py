@@ -129,6 +129,7 @@ class Extraction:
         self._networks_of = cache(partial(networks_of, config))
         self._networks_of(config.subject)  # unknown names are an error of the run
         self.body = True  # whether bodies are to be found at all
+        self.order: list[str] = []  # ids of all clips of the list, where there is one
         self._lock = Lock()
 
     @cached_property
@@ -341,7 +342,7 @@ class Extraction:
                 person += 1
         changed = [row for row in rows if _differs(known.get(row.id), row)]
         if changed or removed:
-            self.project.add_videos(changed, removed=removed)
+            self.project.add_videos(changed, removed, self.order)
         for video in removed:
             self.project.pose_path(video).unlink(missing_ok=True)
 

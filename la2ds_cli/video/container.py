@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -16,6 +17,11 @@ from la2ds_cli.video.media_files import MOST_PIXELS, refuse_url, unreadable
 if TYPE_CHECKING:
     import av
 
+# What a disk or a connection to it says that fails, and no demuxer of a damaged file was seen to.
+_OF_THE_DISK = frozenset(
+    {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT, errno.ENOTCONN, errno.EACCES}
+    | ({errno.ESTALE} if hasattr(errno, "ESTALE") else set())
+)
 _FALLBACK_FPS = 25.0  # only if neither the container nor the codec gives a rate
 _CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
 # Without "file:" a colon in the name would be read as a protocol; the whitelist keeps playlists
@@ -110,8 +116,8 @@ def _video_stream(container: Any, name: str) -> Any:
 def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterator[av.VideoFrame]:
     """Every frame that can be decoded; damaged packets are skipped, whatever FFmpeg calls them.
 
-    Raises UserError (exit 3): V001 for frames that need more memory than there is, V005 for a codec
-    that is not supported.
+    Raises UserError (exit 3): V001 for frames that need more memory than there is and where the
+    system cannot read the file, V005 for a codec that is not supported.
     """
     from av import error
 
@@ -125,7 +131,12 @@ def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterato
                 raise _too_large(os.fspath(path)) from cause
             except (error.FFmpegError, OSError, ValueError):
                 continue
-    except (error.FFmpegError, OSError, ValueError):  # the container itself ends here
+    except (error.FFmpegError, OSError, ValueError) as cause:  # the container itself ends here
+        if getattr(cause, "errno", None) in _OF_THE_DISK:
+            # The file may be whole: a shorter clip must not be taken for it, now or later.
+            message = f"{os.fspath(path)} cannot be read: {os.strerror(cause.errno)}"  # pyright: ignore
+            hint = "look at the disk or the connection to it, then run the same command again"
+            raise unreadable(message, hint, "V001") from cause
         yield from _flush(stream)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from la2ds_cli.core.artifact import cannot_write, temporary_beside
+from la2ds_cli.core.artifact import cannot_write, replace_by, temporary_beside
 
 _BT709, _LIMITED = 1, 1  # FFmpeg's numbers
 
@@ -28,7 +28,7 @@ def write_video(
     try:
         with temporary_beside(target) as temporary:
             _encode(str(temporary), frames, fps)
-            temporary.replace(target)
+            replace_by(temporary, target)
     except OSError as error:
         raise cannot_write(target, error) from error
 

@@ -288,7 +288,7 @@ def _continues(response: Any, offset: int, origin: _Origin) -> bool:
 
 
 def _check_content(url: str, part: _Part, sha256: str) -> None:
-    with part.path.open("rb") as file:
+    with _storing(part.path), part.path.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if not actual.startswith(sha256):
         part.discard()

@@ -219,6 +219,20 @@ def test_what_the_system_refuses_is_never_a_traceback(
     assert f"{project.root / 'project.toml'}: {os.strerror(number)}" in done.stderr
 
 
+def test_a_disk_that_fails_under_an_open_file_is_no_fault_of_la2ds(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    """Such an error names no file."""
+
+    def broken(self: Path, *rest: Any, **named: Any) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "is_file", broken)
+    done = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    assert done.exit_code == ExitCode.STORAGE
+    assert f"the system says: {os.strerror(errno.EIO)}" in done.stderr
+
+
 def test_a_folder_of_clips_that_may_not_be_read_is_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -246,12 +260,29 @@ def test_temporary_files_of_killed_writers_are_removed_and_others_are_not(tmp_pa
         path.write_text("x")
         if path != young:
             os.utime(path, (past, past))
-    (tmp_path / f"{artifact.TEMPORARY}folder").mkdir()
     with held.open() as stream:
         fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
         artifact.write_text(tmp_path / "a.csv", "a")
         assert not left.exists()
         assert all(path.exists() for path in (held, young, *others))
+
+
+def test_temporary_folders_of_killed_writers_are_removed_and_others_are_not(tmp_path: Path):
+    left = tmp_path / f"{artifact.TEMPORARY}left"
+    (left / "clip").mkdir(parents=True)
+    (left / "clip" / "0.json").write_text("{}")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / f"{artifact.TEMPORARY}link").symlink_to(tmp_path / "outside")
+    with artifact.temporary_folder_beside(tmp_path / "clip") as held:
+        assert held.name.startswith(artifact.TEMPORARY)
+        for folder in (left, held, tmp_path / "outside"):
+            os.utime(folder, (1_000_000_000, 1_000_000_000))
+        artifact._swept.clear()
+        artifact.write_text(tmp_path / "a.csv", "a")
+        assert not left.exists()
+        assert held.is_dir()
+    assert not held.exists()
+    assert (tmp_path / "outside").is_dir()
 
 
 def test_a_video_that_cannot_be_written_leaves_nothing(tmp_path: Path):

@@ -142,6 +142,31 @@ def test_added_row_replaces_but_keeps_what_the_user_filled_in(project):
     assert project.videos()[0].split == "train"
 
 
+@pytest.mark.parametrize(
+    ("listed", "added", "order", "then"),
+    [
+        ("", "ab", None, "ab"),
+        ("ac", "b", "abc", "abc"),
+        ("bc", "abcd", None, "abcd"),
+        ("xcb", "abcd", None, "xcabd"),
+        ("ab", "c", None, "abc"),
+        ("ab", "c", "xyz", "abc"),
+        ("ba", "dc", "bcda", "bcda"),
+        ("ab", "ac", None, "abc"),
+        ("ab", "ab", None, "ab"),
+    ],
+)
+def test_a_new_clip_stands_where_the_list_has_it(
+    tmp_path: Path, listed: str, added: str, order: str | None, then: str
+):
+    """So that a clip that failed at first leaves no trace once it did not."""
+    project = Project.create(tmp_path)
+    project.add_videos([Video(name, f"{name}.mp4", "1") for name in listed])
+    new = [Video(name, f"{name}.mp4", "2") for name in added]
+    project.add_videos(new, order=order and list(order))
+    assert "".join(video.id for video in project.videos()) == then
+
+
 def test_video_list_edited_by_hand(project):
     text = "path,id,sha256,notes\na.mp4,a,1,blurred\n"
     (project.root / "videos.csv").write_text(text)
