@@ -346,4 +346,5 @@ def cleaned(
         info=info,
         world=world,
     )
-    return with_trust(replace(pose, info={**info, **assess(pose)}))
+    pose = with_trust(pose)
+    return replace(pose, info={**info, **assess(pose)})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
@@ -289,9 +289,14 @@ def write_report(
     folder = project.results_dir("extract")
     artifact.write_json(folder / f"report{suffix}.json", {"schema_version": 1, "items": rows})
     columns = [*ItemResult("", "", "ok").to_json(), "codes", *FACTS, *_ABOUT, "seconds"]
-    cells = [{**row, "codes": " ".join(row["codes"])} for row in rows]
+    cells = [{**row, "codes": " ".join(row["codes"]), "doubts": _doubts(row)} for row in rows]
     table = table_text(columns, ([row[column] for column in columns] for row in cells))
     artifact.write_text(folder / f"report{suffix}.csv", table)
+
+
+def _doubts(row: Mapping[str, Any]) -> str:
+    """`right arm 1.2-2.0; left leg 3.5-4.1`"""
+    return "; ".join(f"{limb} {start}-{end}" for limb, start, end in row["doubts"] or [])
 
 
 def ensure_pose(

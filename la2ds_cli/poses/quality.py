@@ -16,6 +16,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
+from la2ds_cli.poses.trust import doubts
 
 FACTS = (
     "coverage",
@@ -29,6 +30,7 @@ FACTS = (
     "crop_share",
     "person_height",
     "tilt",
+    "doubts",
 )
 
 _FASTEST = 30.0  # frames per second at which jitter is measured; faster clips are thinned
@@ -57,6 +59,7 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
     person_height: median of the box's longer side, pixels.
     tilt: mean direction from the ankles to the shoulders, degrees from upright, in (-180, 180];
     90 = head to the right in the picture.
+    doubts: [limb, start, end] of each limb that is not to be trusted for a while, seconds.
 
     Rows at which a new shot begins are read from pose.info["cut_rows"] where it is given.
     """
@@ -81,7 +84,8 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
         "person_height": height,
         "tilt": _tilt(pose.xy, seen, skeleton),
     }
-    return {name: _rounded(facts[name]) for name in FACTS}
+    doubtful = [[d.limb, round(d.start, 2), round(d.end, 2)] for d in doubts(pose)]
+    return {name: _rounded(value) for name, value in facts.items()} | {"doubts": doubtful}
 
 
 def clip_facts(project: Project, video: str) -> dict[str, Any]:

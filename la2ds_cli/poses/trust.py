@@ -38,16 +38,17 @@ _WEIGHT = {
     "hidden_outwards": 3.3,
     "leaps": 1.1,
     "trembles": 1.5,
-    "long": 5.0,  # fitted 3.1, at which a limb of three times its length still passes
+    "long": 5.0,  # fitted 3, at which a limb of three times its length still passes
     "exchanged": 6.0,  # fitted 3.6, at which a limb that rests meanwhile still passes
     "crossed": 3.0,
 }
 _LEAST_USUAL_SCORE = 0.5  # a clip whose joints score less is doubtful throughout
 _AROUND, _TREMBLING = 0.15, 0.2  # seconds to each side
 _TICK = 1 / 30  # seconds between the frames of a second difference, or one frame if that is longer
+_FLAGS = (0.0, 0.5, 1.0)  # scores that stand for missing, hidden and visible labels
 _STILL = 0.02  # torso lengths; what joints of good clips tremble by
 _MOST = 2.0  # torso lengths; larger leaps say no more
-_LONG = 0.1  # log of the length over the usual one; estimates scatter by so much
+_LONG = 0.25  # log of the length over the usual one; what perspective and estimates make of it
 # Torso lengths from the joint before it: of short-limbed and of long-limbed people. A clip that
 # shows a limb foreshortened throughout says less, one in which it is often wrong says more.
 _LIMB = {"elbow": (0.5, 0.75), "wrist": (0.42, 0.65), "knee": (0.75, 1.0), "ankle": (0.7, 1.0)}
@@ -139,11 +140,13 @@ def _mean_around(value: FloatArray, pose: PoseSequence, seconds: float) -> Float
 
 def _doubt(pose: PoseSequence, skeleton: Skeleton) -> FloatArray:
     """(T, K) in [0, 1]: by what share the score falls short of what is usual in the clip, since
-    scores of two networks mean different things; 1 where a joint is interpolated or not seen."""
+    scores of two networks mean different things; 1 where a joint is interpolated or not seen.
+    Half of it where the scores are flags of labels: people guess hidden joints well."""
     score = np.where(_finite(pose), pose.score, 0).astype(np.float64)
     limbs = score[:, _chain_joints(skeleton)]
     usual = float(np.median(limbs[limbs > 0])) if (limbs > 0).any() else 1.0
-    return np.clip(1 - score / max(usual, _LEAST_USUAL_SCORE), 0, 1)
+    doubt = np.clip(1 - score / max(usual, _LEAST_USUAL_SCORE), 0, 1)
+    return doubt / 2 if np.isin(score, _FLAGS).all() else doubt
 
 
 def torso_length(pose: PoseSequence) -> float:
@@ -303,15 +306,14 @@ class Doubt:
 
 def doubts(pose: PoseSequence, least: float = LASTING) -> list[Doubt]:
     """The limbs and times that are not to be trusted, in order of time: where one of the two joints
-    after a chain's first is not `trusted`, an elbow or a wrist of an arm, for `least` seconds or
-    longer. Frames without the subject are no doubts."""
+    after a chain's first, an elbow or a wrist of an arm, lies somewhere and is not `trusted`, for
+    `least` seconds or longer. Joints that are missing are no doubts."""
     skeleton = get_skeleton(pose.skeleton)
-    trust = trust_of(pose)
-    present = _finite(pose).any(axis=1)
+    doubtful = _finite(pose) & (trust_of(pose) < LEAST_TRUST)
     told = []
     for name, chain in sorted(skeleton.chains.items()):
         joints = list(chain[1:3])
-        low = present & (trust[:, joints].min(axis=1) < LEAST_TRUST)
+        low = np.asarray(doubtful[:, joints].any(axis=1))
         for start, stop in _lasting(low, pose, least):
             told.append(Doubt(name.replace("_", " "), *_seconds(pose, start, stop)))
     return sorted(told, key=lambda doubt: (doubt.start, doubt.limb))

@@ -21,6 +21,8 @@ _CROP = 0.25  # clean clips 0.01 at most, clips cut at the thighs 0.6 to 1
 _HEIGHT = 64.0  # pixels; networks look at 192 or more, so that smaller people are mostly blur
 _JITTER = 0.03  # torso lengths, 1.5 cm; clean clips 0.016 at most, hand labels 0.025
 _SWAPS = 0.05  # of the frames; clean clips and hand labels 0 but for two of 0.03 and 0.047
+_DOUBT = 0.5  # seconds of a limb; clean yoga clips have none, an arm behind the trunk lasts
+_LIMBS = 2  # named at most
 _TILT = 60.0  # degrees from the ankles to the shoulders; clean clips 21 at most, turned ones 63 up
 _TILT_SCORE = 0.7  # lying people whom the network knows score more; clips turned by hand 0.32-0.72
 
@@ -212,6 +214,33 @@ def _jittery(info: Mapping[str, Any]) -> Weakness | None:
     )
 
 
+def _doubtful(info: Mapping[str, Any]) -> Weakness | None:
+    """The limbs that are doubtful longest, each with its longest time."""
+    by_limb: dict[str, list[tuple[float, float]]] = {}
+    for limb, start, end in info.get("doubts") or []:
+        if end - start >= _DOUBT:
+            by_limb.setdefault(limb, []).append((start, end))
+    if not by_limb:
+        return None
+    order = sorted(by_limb, key=lambda limb: -sum(end - start for start, end in by_limb[limb]))
+    told = [f"{limb} {_times(by_limb[limb])}" for limb in order[:_LIMBS]]
+    more = len(order) - len(told)
+    others = f", and {more} more limb{'s' if more > 1 else ''}" if more > 0 else ""
+    return Weakness(
+        "V033",
+        f"not to be trusted: {' and '.join(told)}{others}",
+        "hidden or wrong joints; they are hollow in the overlay and compare does not judge by "
+        "them; film from where the limb shows if it matters",
+    )
+
+
+def _times(spans: list[tuple[float, float]]) -> str:
+    start, end = max(spans, key=lambda span: span[1] - span[0])
+    more = len(spans) - 1
+    others = f" and {more} more time{'s' if more > 1 else ''}" if more else ""
+    return f"from {start:.1f} to {end:.1f} s{others}"
+
+
 def _number(info: Mapping[str, Any], name: str) -> float | None:
     value = info.get(name)
     return None if value is None else float(value)
@@ -231,5 +260,6 @@ _CHECKS: tuple[Callable[[Mapping[str, Any]], Weakness | None], ...] = (
     _small,
     _swapped,
     _cuts,
+    _doubtful,
     _jittery,
 )

@@ -65,6 +65,7 @@ def test_a_person_who_stands_still() -> None:
         "crop_share": 0.0,
         "person_height": 150.0,
         "tilt": 0.0,
+        "doubts": [],
     }
 
 

@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "crop_share": 0.25,
     "person_height": 64.0,
     "tilt": 59.0,
+    "doubts": [["left leg", 3.0, 3.49]],
 }
 # The facts that make each weakness, the most serious first.
 WEAK: dict[str, dict[str, Any]] = {
@@ -37,6 +38,7 @@ WEAK: dict[str, dict[str, Any]] = {
     "V027": {"person_height": 63.0},
     "V029": {"swaps": 6},
     "V023": {"cuts": 1},
+    "V033": {"doubts": [["right arm", 1.2, 1.7]]},
     "V028": {"jitter": 0.031},
 }
 
@@ -74,6 +76,19 @@ def test_messages_say_what_was_measured() -> None:
     assert "6 of 100 frames" in found["V029"].message
     assert "2 pieces" in found["V023"].message
     assert "3.1% of the torso" in found["V028"].message
+    assert found["V033"].message == "not to be trusted: right arm from 1.2 to 1.7 s"
+
+
+def test_two_limbs_are_named_and_the_others_counted() -> None:
+    arm, leg = ["left arm", 1.0, 4.0], ["right leg", 2.0, 3.0]
+    facts = {"doubts": [arm, leg, ["left arm", 6, 7], ["right arm", 0, 0.4]]}
+    (weakness,) = verdict({**GOOD, **facts}).all
+    assert weakness.message == (
+        "not to be trusted: left arm from 1.0 to 4.0 s and 1 more time and right leg "
+        "from 2.0 to 3.0 s"
+    )
+    facts["doubts"].append(["left leg", 5, 5.6])
+    assert verdict({**GOOD, **facts}).all[0].message.endswith("3.0 s, and 1 more limb")
 
 
 @pytest.mark.parametrize(
