@@ -56,7 +56,8 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds compare": {
-        *("--device", "--examples", "--features", "--method", "--out", "--privacy", "--run"),
+        *("--attempts", "--by-date", "--device", "--examples", "--features", "--method"),
+        *("--out", "--privacy", "--run"),
     }
     | COMMON,
     "la2ds sync": {

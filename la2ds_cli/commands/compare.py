@@ -20,8 +20,10 @@ from la2ds_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from la2ds_cli.compare.attempts import AttemptsResult
     from la2ds_cli.compare.result import CompareResult
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.project import Project
 
 _LISTED = 8
 
@@ -30,7 +32,9 @@ def compare(
     reference: Annotated[
         str, typer.Argument(metavar="REFERENCE", help="The clip that shows how it should be done.")
     ],
-    other: Annotated[str, typer.Argument(metavar="OTHER", help="The clip to compare with it.")],
+    other: Annotated[
+        str | None, typer.Argument(metavar="OTHER", help="The clip to compare with it.")
+    ] = None,
     project: ProjectOption = HERE,
     run: RunOption = "default",
     features: FeaturesOption = "auto",
@@ -43,6 +47,18 @@ def compare(
             help="Good clips: report how unusual OTHER is among them.",
         ),
     ] = None,
+    attempts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attempts",
+            metavar="VIDEO,...|PATTERN",
+            help="Instead of OTHER: several attempts, the first one first.",
+        ),
+    ] = None,
+    by_date: Annotated[
+        bool,
+        typer.Option("--by-date", help="Put the attempts in the order they were recorded in."),
+    ] = False,
     privacy: Annotated[
         bool, typer.Option("--privacy", help="Draw stick figures instead of video pictures.")
     ] = False,
@@ -61,29 +77,73 @@ def compare(
     difference. Angles are those of the picture: film both from the same side. Without --out, a
     figure, a page and a JSON file are written to results/compare.
 
+    --attempts compares each of several clips with REFERENCE, and says what all of them do, how
+    much they vary, and which differences fade or grow by more than chance. It writes .html, .csv
+    and .json.
+
     \b
       la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html
+      la2ds compare coach.mp4 --attempts 'me-*.mp4' --project swings
     """
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.compare import compare as step
+    from la2ds_cli.compare.attempts import attempt_names, compare_attempts
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import UserError
     from la2ds_cli.core.output_paths import checked_outputs
-    from la2ds_cli.views import compare_files
+    from la2ds_cli.views import attempts_files, compare_files
+
+    if (other is None) == (not attempts):
+        raise UserError(
+            "compare takes one clip OTHER or several --attempts",
+            hint="la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'",
+        )
+    if by_date and not attempts:
+        raise UserError("--by-date goes with --attempts", hint="leave it out")
+    if attempts and examples:
+        raise UserError("--examples goes with one clip OTHER", hint="leave out one of the two")
+
+    def request(opened: Project) -> AlignRequest:
+        return AlignRequest(opened.config(), run, features, method, device)
 
     with Console(as_json=as_json, quiet=quiet) as console:
+        if attempts:
+            opened = open_for_clips(project, (reference,), console)
+            targets = checked_outputs(opened, out or [], "attempts", attempts_files.SUFFIXES)
+            names = attempt_names(opened, attempts, by_date=by_date)
+            found = compare_attempts(opened, reference, names, request(opened), console.progress)
+            found = attempts_files.write(opened, found, targets, console.progress, privacy=privacy)
+            console.document("compare", found.to_json())
+            _show_attempts(console, found)
+            return
+        assert other is not None
         opened = open_for_clips(project, (reference, other), console)
         targets = checked_outputs(opened, out or [], "a comparison", compare_files.SUFFIXES)
         result = step.compare(
             opened,
             reference,
             other,
-            AlignRequest(opened.config(), run, features, method, device),
+            request(opened),
             examples=examples,
             progress=console.progress,
         )
         result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)
         console.document("compare", result.to_json())
         _show(console, result)
+
+
+def _show_attempts(console: Console, result: AttemptsResult) -> None:
+    from la2ds_cli.compare.attempts import attempts_lines
+
+    console.line(f"reference: {result.attempts[0].aligned.a.name}")
+    for number, attempt in enumerate(result.attempts, start=1):
+        console.line(f"attempt {number}: {attempt.aligned.b.name}")
+    for name, why in result.left_out.items():
+        console.line(f"left out: {name}: {why}", "yellow")
+    for line in attempts_lines(result):
+        console.line(line)
+    for file in result.files:
+        console.line(str(file))
 
 
 def _show(console: Console, result: CompareResult) -> None:

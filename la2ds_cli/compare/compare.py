@@ -50,21 +50,47 @@ def compare(
     """
     progress = progress or Progress()
     cache = AlignmentCache()  # all are aligned to the reference
-
-    def align(name: str, shown: Progress) -> tuple[AlignResult, BoolArray]:
-        def without_gaps() -> AlignResult:
-            config = replace(request.config, align=replace(request.config.align, gaps=False))
-            whole = replace(request, config=config)
-            return find_alignment(project, reference, name, whole, Progress(), cache)
-
-        aligned = find_alignment(project, reference, name, request, shown, cache)
-        return with_facing_gaps(aligned, without_gaps)
-
-    result = _compared(project, *align(other, progress))
+    result = compare_aligned(project, reference, other, request, progress, cache)
     if examples is not None:
+
+        def align(name: str) -> AlignResult:
+            # Notes on every single example would bury the result.
+            return _align(project, reference, name, request, Progress(), cache)[0]
+
         measured = _examples(project, result, examples, align, progress)
         result = replace(result, examples=measured)
     return result
+
+
+def compare_aligned(
+    project: Project,
+    reference: str,
+    other: str,
+    request: AlignRequest,
+    progress: Progress,
+    cache: AlignmentCache,
+) -> CompareResult:
+    """`compare` without examples; cache: of other alignments to the reference."""
+    return _compared(project, *_align(project, reference, other, request, progress, cache))
+
+
+def _align(
+    project: Project,
+    reference: str,
+    other: str,
+    request: AlignRequest,
+    progress: Progress,
+    cache: AlignmentCache,
+) -> tuple[AlignResult, BoolArray]:
+    """The alignment, and (N,) which of its moments with_facing_gaps added."""
+
+    def without_gaps() -> AlignResult:
+        config = replace(request.config, align=replace(request.config.align, gaps=False))
+        whole = replace(request, config=config)
+        return find_alignment(project, reference, other, whole, Progress(), cache)
+
+    aligned = find_alignment(project, reference, other, request, progress, cache)
+    return with_facing_gaps(aligned, without_gaps)
 
 
 def _compared(project: Project, aligned: AlignResult, facing: BoolArray) -> CompareResult:
@@ -177,7 +203,7 @@ def _examples(
     project: Project,
     result: CompareResult,
     selection: str,
-    align: Callable[[str, Progress], tuple[AlignResult, BoolArray]],
+    align: Callable[[str], AlignResult],
     progress: Progress,
 ) -> Examples:
     pair = (result.aligned.a.id, result.aligned.b.id)
@@ -185,7 +211,4 @@ def _examples(
     if result.no_findings:
         reason = "angles of the two clips cannot be compared, and so not with those of others"
         return Examples((), {}, None, reason)
-    # Notes on every single example would bury the result.
-    return measure_examples(
-        names, result.aligned, result.spans, lambda name: align(name, Progress())[0], progress
-    )
+    return measure_examples(names, result.aligned, result.spans, align, progress)

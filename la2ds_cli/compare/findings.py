@@ -248,7 +248,7 @@ def find_unjudged(angles: Differences) -> list[Unjudged]:
 def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> Unjudged:
     stretches = [
         (first, stop)
-        for first, stop in _joined(_runs(rows), angles.time)
+        for first, stop in joined_runs(runs_of(rows), angles.time)
         if _duration(angles.time, first, stop) >= LASTING - 1e-9
     ]
     spans = tuple(
@@ -296,7 +296,7 @@ def _episodes(angles: Differences, position: FloatArray, j: int) -> list[tuple[i
     for beyond in signs:
         episodes += [
             (first, stop)
-            for first, stop in _joined(_runs(beyond), angles.time)
+            for first, stop in joined_runs(runs_of(beyond), angles.time)
             if _lasts(angles.time, position, first, stop)
         ]
     return episodes
@@ -313,12 +313,13 @@ def _lasts(time: FloatArray, position: FloatArray, first: int, stop: int) -> boo
     )
 
 
-def _runs(mask: BoolArray) -> list[tuple[int, int]]:
+def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
+    """First and stop row of every stretch of a mask (N,)."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
     return [(int(first), int(stop)) for first, stop in edges]
 
 
-def _joined(runs: list[tuple[int, int]], time: FloatArray) -> list[tuple[int, int]]:
+def joined_runs(runs: list[tuple[int, int]], time: FloatArray) -> list[tuple[int, int]]:
     """Runs with less than LASTING seconds between them as one."""
     if not runs:
         return []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.compare.findings import Finding, by_joint, in_episodes
+from la2ds_cli.compare.findings import Finding, by_joint, in_episodes, runs_of
 from la2ds_cli.compare.result import (
     HOW_TO_READ,
     CompareResult,
@@ -30,7 +30,7 @@ from la2ds_cli.compare.result import (
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame
 from la2ds_cli.features.resample import frame_edges
@@ -110,16 +110,17 @@ def _summary(result: CompareResult, joints: int) -> str:
     tempos = sum(row.verdict in ("slower", "faster") for row in result.tempo)
     unjudged = sum(bool(row.joint) for row in result.unjudged)
     lines = [
-        f"{joints} {_plural('joint', joints)} {'differs' if joints == 1 else 'differ'}",
-        f"{tempos} {_plural('part', tempos)} {'has' if tempos == 1 else 'have'} another tempo",
+        f"{joints} {plural('joint', joints)} {'differs' if joints == 1 else 'differ'}",
+        f"{tempos} {plural('part', tempos)} {'has' if tempos == 1 else 'have'} another tempo",
     ]
     if unjudged:
-        lines.append(f"{unjudged} {_plural('joint', unjudged)} could not be judged all the time")
+        lines.append(f"{unjudged} {plural('joint', unjudged)} could not be judged all the time")
     mean = result.aligned.mean_confidence
     return f"{', '.join(lines)}. Mean confidence of the alignment {mean:.2f}."
 
 
-def _plural(noun: str, count: int) -> str:
+def plural(noun: str, count: int) -> str:
+    """The noun with an s unless there is one."""
     return noun if count == 1 else f"{noun}s"
 
 
@@ -191,12 +192,12 @@ def _card(
             points = picture_points(pose, at, triple, image, mirrored=mirrored)
             value = (angles.reference if side == "a" else angles.other)[row, j]
             frame |= _marks(side, points, image.shape[1], value)
-            frame[f"{side}-image"] = _data_url(image)
+            frame[f"{side}-image"] = data_url(image)
             frame[f"{side}-time"] = f"{pose.time[at]:.2f} s"
             body = (bodies[side == "b"][at] - view[:2]) * scale
             frame[f"{side}-body"] = _path(body, skeleton.limbs)
             frame[f"{side}-strong"] = _path(body, limbs_of(triple))
-        frame["cursor"] = f"{_chart_x(angles.time, angles.time[row]):.1f}"
+        frame["cursor"] = f"{_chart_x(angles.time, float(angles.time[row])):.1f}"
         frames.append(frame)
     at = int(np.flatnonzero(rows == finding.row)[0])
     first = dict(frames[at])
@@ -206,7 +207,7 @@ def _card(
     size = (view[2:] - view[:2]) * scale
     return {
         "sentence": sentence(finding),
-        "more": f"and {again} more {_plural('time', again)}" if again else "",
+        "more": f"and {again} more {plural('time', again)}" if again else "",
         "angles": f"{finding.reference:.0f}° in the reference, {finding.other:.0f}° in the other",
         "first": first,
         "at": at,
@@ -241,7 +242,8 @@ def _marks(side: str, points: FloatArray, width: int, angle: float) -> dict[str,
     }
 
 
-def _data_url(image: Image) -> str:
+def data_url(image: Image) -> str:
+    """A picture as an address that a page may hold."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
@@ -291,7 +293,7 @@ def _chart(result: CompareResult, j: int, group: Sequence[Finding]) -> dict:
 
     def line(value: FloatArray) -> str:
         runs, pen = [], "M"
-        for second, angle in zip(time, value, strict=True):
+        for second, angle in zip(time.tolist(), value.tolist(), strict=True):
             if math.isnan(angle):
                 pen = "M"
                 continue
@@ -299,7 +301,7 @@ def _chart(result: CompareResult, j: int, group: Sequence[Finding]) -> dict:
             pen = "L"
         return "".join(runs)
 
-    unjudged = _runs(~angles.judged[:, j])
+    unjudged = runs_of(~angles.judged[:, j])
     edges = frame_edges(time, result.aligned.pose_a.fps)
 
     def box(start: float, end: float) -> tuple[str, str]:
@@ -331,11 +333,6 @@ def _chart(result: CompareResult, j: int, group: Sequence[Finding]) -> dict:
     }
 
 
-def _runs(mask: BoolArray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
-    return [(int(first), int(stop)) for first, stop in edges]
-
-
 def _map_rows(result: CompareResult) -> list[dict]:
     """A strip for each joint, those that differ most first: where it is straighter or more bent,
     pale where that may be explained, grey where it is not judged. Places in percent."""
@@ -365,7 +362,7 @@ def _map_rows(result: CompareResult) -> list[dict]:
                 "name": joint_name(row.joint),
                 "cells": cells,
                 # What may be explained is in the tables; beside the strips it reads like advice.
-                "largest": _degrees(row.largest, "+") if stated else "–",
+                "largest": degrees(row.largest, "+") if stated else "–",
                 "kind": "clear" if stated else "pale",
             }
         )
@@ -408,15 +405,15 @@ def _finding_row(finding: Finding) -> TableRow:
         joint_name(finding.joint),
         (
             Cell("part", finding.span or "–"),
-            Cell("from (s)", _text(finding.start), number=True),
-            Cell("to (s)", _text(finding.end), number=True),
-            Cell("largest at (s)", _text(finding.time), number=True),
-            Cell("in the other (s)", _text(finding.other_time), number=True),
-            Cell("reference", _degrees(finding.reference), number=True),
-            Cell("other", _degrees(finding.other), number=True),
-            Cell("difference", _degrees(finding.difference, "+"), number=True),
-            Cell("unexplained", _degrees(abs(finding.beyond)), number=True),
-            Cell("trust", _text(finding.trust), number=True),
+            Cell("from (s)", text_of(finding.start), number=True),
+            Cell("to (s)", text_of(finding.end), number=True),
+            Cell("largest at (s)", text_of(finding.time), number=True),
+            Cell("in the other (s)", text_of(finding.other_time), number=True),
+            Cell("reference", degrees(finding.reference), number=True),
+            Cell("other", degrees(finding.other), number=True),
+            Cell("difference", degrees(finding.difference, "+"), number=True),
+            Cell("unexplained", degrees(abs(finding.beyond)), number=True),
+            Cell("trust", text_of(finding.trust), number=True),
         ),
     )
 
@@ -427,9 +424,9 @@ def _joint_rows(result: CompareResult) -> list[TableRow]:
         clear = bool(row.beyond) and not result.no_findings
         cells = (
             Cell("part", row.span),
-            Cell("mean", _degrees(row.mean, "+"), number=True),
-            Cell("largest", _degrees(row.largest, "+"), number=True),
-            Cell("at (s)", _text(row.time), number=True),
+            Cell("mean", degrees(row.mean, "+"), number=True),
+            Cell("largest", degrees(row.largest, "+"), number=True),
+            Cell("at (s)", text_of(row.time), number=True),
             Cell("share of the part", f"{row.share:.0%}" if clear else "–", number=True),
             Cell("stated", amount(row.joint, row.largest) if clear else ""),
         )
@@ -446,12 +443,12 @@ def _tempo_rows(result: CompareResult) -> list[TableRow]:
     for row in result.tempo:
         reference, other, ratio = durations(row)
         by_label = not math.isnan(row.labelled_other)
-        between = "" if by_label or row.cut else f"{_text(row.low)} to {_text(row.high)}"
+        between = "" if by_label or row.cut else f"{text_of(row.low)} to {text_of(row.high)}"
         number = numbers.get(row.span)
         cells = (
-            Cell("reference (s)", _text(reference), number=True),
-            Cell("other (s)", _text(other), number=True),
-            Cell("ratio", _text(ratio), number=True),
+            Cell("reference (s)", text_of(reference), number=True),
+            Cell("other (s)", text_of(other), number=True),
+            Cell("ratio", text_of(ratio), number=True),
             Cell("90 % interval", between or "–", number=True),
             Cell("by", "–" if row.cut else "labels" if by_label else "alignment"),
             Cell("tempo", f"none: {row.cut}" if row.cut else _VERDICTS[row.verdict]),
@@ -483,7 +480,7 @@ def _unjudged_rows(result: CompareResult) -> list[TableRow]:
             "",
             joint_name(row.joint) if row.joint else "The whole body",
             (
-                Cell("seconds", _text(row.seconds), number=True),
+                Cell("seconds", text_of(row.seconds), number=True),
                 Cell("when", stretches(row)),
                 Cell("why", row.reason),
             ),
@@ -502,16 +499,17 @@ def _score_rows(result: CompareResult) -> list[TableRow]:
         TableRow(
             "clear" if scores[k] > 1 else "pale",
             feature_name(anomaly.features[k]),
-            (Cell("unusual", _text(float(anomaly.by_feature[k])), number=True),),
+            (Cell("unusual", text_of(float(anomaly.by_feature[k])), number=True),),
         )
         for k in order
     ]
 
 
-def _text(value: float) -> str:
+def text_of(value: float) -> str:
+    """A number to two digits, `–` where it is not known."""
     return f"{value:.2f}" if math.isfinite(value) else "–"
 
 
-def _degrees(value: float, sign: str = "") -> str:
+def degrees(value: float, sign: str = "") -> str:
     """`+21°`, with a minus as wide as the plus."""
     return f"{value:{sign}.0f}°".replace("-", "−") if math.isfinite(value) else "–"

@@ -72,6 +72,16 @@ def test_with_examples_there_is_a_score_or_the_reason_for_none(
         (["clip-0", "clip-1", "--examples", "clip-0"], ExitCode.UNUSABLE),
         (["clip-0", "clip-1", "--examples", ","], ExitCode.UNUSABLE),
         (["clip-0", "clip"], ExitCode.MISMATCH),
+        (["clip-0"], ExitCode.USAGE),
+        (["clip-0", "clip-1", "--attempts", "clip-2"], ExitCode.USAGE),
+        (["clip-0", "clip-1", "--by-date"], ExitCode.USAGE),
+        (["clip-0", "--attempts", "clip-1", "--examples", "all"], ExitCode.USAGE),
+        (["clip-0", "--attempts", "clip-1,clip-2", "--out", "ab.png"], ExitCode.USAGE),
+        (["clip-0", "--attempts", "clip-1,clip-2", "--method", "dwt"], ExitCode.USAGE),
+        (["clip-0", "--attempts", "you-*"], ExitCode.UNREADABLE),
+        (["clip-0", "--attempts", "clip-1"], ExitCode.UNUSABLE),
+        (["clip-0", "--attempts", "clip-*", "--by-date"], ExitCode.UNUSABLE),
+        (["gone.mp4", "--attempts", "clip-*"], ExitCode.UNREADABLE),
     ],
 )
 def test_what_cannot_be_compared_leaves_with_its_code(
@@ -82,6 +92,34 @@ def test_what_cannot_be_compared_leaves_with_its_code(
     assert "error: " in result.stderr
     assert "hint: " in result.stderr
     assert result.stdout == ""
+
+
+def test_attempts_give_a_page_a_table_and_json(run: Run, project: Project) -> None:
+    result = run("compare", "clip-0", "--attempts", "clip-*")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["reference: clip-0.mat", "attempt 1: clip-1.mat"]
+    assert "left out: clip-0: it is the reference" in lines
+    folder = project.results_dir("compare")
+    files = [folder / f"clip-0--attempts{kind}" for kind in (".html", ".json", ".csv")]
+    assert lines[-3:] == [str(file) for file in files]
+    assert files[0].read_text("utf-8").startswith("<!DOCTYPE html>")
+    found = json.loads(files[1].read_text("utf-8"))
+    assert [one["video"] for one in found["attempts"]] == ["clip-1", "clip-2", "clip-3"]
+    assert files[2].read_text("utf-8").startswith("attempt,video,kind,")
+
+
+def test_attempts_as_one_document_in_the_order_they_are_named(
+    document: Document, tmp_path: Path
+) -> None:
+    table = str(tmp_path / "attempts.csv")
+    found = document(
+        *("compare", "clip-0", "--attempts", "clip-2", "--attempts", "clip-1", "--out", table)
+    )
+    assert found["command"] == "compare"
+    assert [one["video"] for one in found["attempts"]] == ["clip-2", "clip-1"]
+    assert {"series", "bands", "tempo", "left_out"} <= set(found)
+    assert found["files"] == [table]
 
 
 def test_an_example_that_cannot_be_read_is_left_out(document: Document, tmp_path: Path) -> None:

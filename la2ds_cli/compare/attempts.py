@@ -1,0 +1,464 @@
+"""Step: several attempts at a movement beside one reference, and what changes from one to the next.
+
+Every attempt is compared with the reference as a single clip is. What is stated of a joint in a
+part of the movement in several attempts becomes a series of one number an attempt, measured in all
+attempts over the same moments; so does the tempo of every part. trend.py says which series change
+by more than chance.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.alignment.consensus import AlignmentCache
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.result import rounded
+from la2ds_cli.compare.compare import compare_aligned
+from la2ds_cli.compare.differences import LEAST
+from la2ds_cli.compare.findings import Span, in_episodes, joined_runs, runs_of, span_at
+from la2ds_cli.compare.result import CompareResult, direction, durations, joint_name
+from la2ds_cli.compare.tempo import LEAST_CHANGE, Tempo
+from la2ds_cli.compare.trend import CHANCE, LEAST_ATTEMPTS, Trend, trends
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.poses.sources import collect_entries
+from la2ds_cli.video.container import recorded_at
+from la2ds_cli.video.media_files import is_video_file, natural_order, unreadable
+
+SCHEMA_VERSION = 1
+BAND = (10.0, 90.0)  # percentiles of the attempts
+LEAST_SHOWN = 3  # attempts that a band needs at a moment
+_WIDEST = 90.0  # percentile over time: a joint may vary in one moment alone
+_STATED = 2  # attempts in which a difference must be stated to be followed
+_CORE = 0.5  # of the most frequent moment's attempts: moments that belong to a series
+_JUDGED = 0.5  # of these moments that an attempt must show
+
+
+@dataclass(frozen=True)
+class Series:
+    """One number an attempt. kind: `angle`, the mean difference of a joint from the reference over
+    the moments `rows` of the reference (start to end, seconds), in degrees; or `tempo`, how many
+    times as long as in the reference a part takes. span: the part, or the first and the last.
+    value: (A,), NaN = not judged in that attempt. stated: in how many attempts it is stated as a
+    finding. trend: of an angle in degrees, of a tempo in its logarithm.
+    """
+
+    kind: str
+    joint: str
+    span: str
+    value: FloatArray
+    stated: int
+    start: float
+    end: float
+    rows: IntArray
+    trend: Trend
+
+    @property
+    def usual(self) -> float:
+        """The median of the attempts."""
+        known = self.value[~np.isnan(self.value)]
+        return float(np.median(known)) if len(known) else float("nan")
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Angles of all attempts over the reference's N frames; (N, J) degrees. reference: its own.
+    median, low, high: of the attempts (BAND), NaN where fewer than LEAST_SHOWN show the joint.
+    spread: (J,) high less low, exceeded for a tenth of the time."""
+
+    names: tuple[str, ...]
+    time: FloatArray
+    reference: FloatArray
+    median: FloatArray
+    low: FloatArray
+    high: FloatArray
+    count: IntArray
+    spread: FloatArray
+
+
+@dataclass(frozen=True)
+class AttemptsResult:
+    """attempts: one comparison each, in order. left_out: name -> why it could not be compared.
+    series: those with a trend first, then by size. tempo: part -> (A,) times as long, NaN = cut or
+    not sure. files: written, in order."""
+
+    attempts: tuple[CompareResult, ...]
+    left_out: Mapping[str, str]
+    series: tuple[Series, ...]
+    bands: Bands
+    tempo: Mapping[str, FloatArray]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Parts of the reference, which may differ where a clip shows only some of it."""
+        return max((attempt.spans for attempt in self.attempts), key=len)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything there is, as JSON (docs/compare.md); None stands for "not known"."""
+        reference = self.attempts[0].aligned.a
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "reference": {"video": reference.id, "path": reference.path},
+            "attempts": [
+                {
+                    "number": number,
+                    "video": attempt.aligned.b.id,
+                    "path": attempt.aligned.b.path,
+                    "mean_confidence": _number(attempt.aligned.mean_confidence),
+                    "mirrored": attempt.aligned.alignment.mirrored,
+                    "turn": _number(attempt.view.turn),
+                    "findings": len(attempt.findings),
+                    "no_findings": attempt.no_findings,
+                    "notes": list(attempt.notes),
+                }
+                for number, attempt in enumerate(self.attempts, start=1)
+            ],
+            "left_out": dict(self.left_out),
+            "chance": CHANCE,
+            "series": [
+                {
+                    "kind": series.kind,
+                    "joint": series.joint,
+                    "span": series.span,
+                    "start": _number(series.start),
+                    "end": _number(series.end),
+                    "stated": series.stated,
+                    "median": _number(series.usual),
+                    "values": rounded(series.value, 4),
+                    "trend": {
+                        key: _number(value) if isinstance(value, float) else value
+                        for key, value in asdict(series.trend).items()
+                    },
+                    "sentence": series_sentence(series, len(self.attempts)),
+                }
+                for series in self.series
+            ],
+            "bands": {
+                "percentiles": list(BAND),
+                "time": rounded(self.bands.time),
+                "joints": {
+                    name: {
+                        "spread": _number(float(self.bands.spread[j])),
+                        "reference": rounded(self.bands.reference[:, j], 2),
+                        "median": rounded(self.bands.median[:, j], 2),
+                        "low": rounded(self.bands.low[:, j], 2),
+                        "high": rounded(self.bands.high[:, j], 2),
+                        "count": self.bands.count[:, j].tolist(),
+                    }
+                    for j, name in enumerate(self.bands.names)
+                },
+            },
+            "tempo": {name: rounded(value, 4) for name, value in self.tempo.items()},
+            "files": [str(file) for file in self.files],
+        }
+
+
+def _number(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None
+
+
+def compare_attempts(
+    project: Project,
+    reference: str,
+    names: Sequence[str],
+    request: AlignRequest,
+    progress: Progress | None = None,
+) -> AttemptsResult:
+    """Compare every attempt with clip `reference`; names: clips or video files, the first attempt
+    first. An attempt that cannot be compared is left out, and so is the reference itself.
+
+    Raises UserError (exit 4) where fewer than two are left, and the first error where none is.
+    """
+    progress = progress or Progress()
+    cache = AlignmentCache()
+    done: list[CompareResult] = []
+    left_out: dict[str, str] = {}
+    failed: UserError | None = None
+    progress.begin("comparing attempts", len(names))
+    for name in names:
+        try:
+            # Notes on every attempt would bury the result; they are in it.
+            result = compare_aligned(project, reference, name, request, Progress(), cache)
+        except UserError as error:
+            left_out[name] = error.message
+            failed = failed or error
+        else:
+            if result.aligned.b.id == result.aligned.a.id:
+                left_out[name] = "it is the reference"
+            elif result.aligned.b.id in {attempt.aligned.b.id for attempt in done}:
+                left_out[name] = "it is an attempt already"
+            elif done and _form(result) != _form(done[0]):
+                left_out[name] = "its joints are others than those of the first attempt"
+            else:
+                done.append(result)
+        progress.advance()
+    progress.end()
+    if not done and failed is not None:  # it may be the reference that cannot be read
+        raise failed
+    if len(done) < 2:
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise UserError(
+            f"{len(done)} of the attempts can be compared, and two are needed"
+            + (f" ({reasons})" if reasons else ""),
+            hint="compare a single clip without --attempts",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    tempo = _tempo(done)
+    return AttemptsResult(tuple(done), left_out, _series(done, tempo), _bands(done), tempo)
+
+
+def _form(result: CompareResult) -> tuple[str, bool]:
+    """What angles must share to be measured together."""
+    return result.aligned.pose_a.skeleton, result.aligned.pose_a.spatial
+
+
+# --- which clips -------------------------------------------------------------------------------
+
+
+def attempt_names(project: Project, selection: Sequence[str], *, by_date: bool) -> list[str]:
+    """Clips and video files that `--attempts` names, the first attempt first.
+
+    selection: names, folders and patterns, each may be several divided by commas. A pattern means
+    clips of the project by id or file name, and files where it fits none; its matches come in the
+    order of their names, numbers by value. by_date: in the order of when they were recorded.
+
+    Raises UserError: exit 3 for a pattern that nothing fits, exit 4 with by_date for a file that
+    does not say when it was recorded.
+    """
+    videos = project.videos()
+    names: list[str] = []
+    for text in selection:
+        for token in [text] if Path(text).exists() else text.split(","):
+            names += _matches(videos, token.strip()) if token.strip() else []
+    names = list(dict.fromkeys(names))
+    if not by_date:
+        return names
+    return sorted(names, key=lambda name: _recorded(project, name))
+
+
+def _matches(videos: Sequence[Video], token: str) -> list[str]:
+    if not any(mark in token for mark in "*?[") and not Path(token).is_dir():
+        return [token]
+    fitting = [v for v in videos if fnmatchcase(v.id, token) or fnmatchcase(v.name, token)]
+    if fitting:
+        by_name = {v.name if v.person == 1 else v.id: v.id for v in fitting}
+        return [by_name[name] for name in natural_order(by_name)]
+    files = [entry.name for entry in collect_entries([token])]
+    if files == [token]:
+        raise unreadable(
+            f"no clip of the project and no file fits {token}",
+            "check the spelling; quote patterns, so that the shell leaves them alone",
+            "V006",
+        )
+    return files
+
+
+def _recorded(project: Project, name: str) -> datetime:
+    video = project.find(name)
+    path = project.source(video) if video else Path(name)
+    found = recorded_at(path) if is_video_file(path) else None
+    if found is None:
+        raise UserError(
+            f"{name} does not say when it was recorded",
+            hint="name the attempts in their order, without --by-date",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return found
+
+
+# --- series ------------------------------------------------------------------------------------
+
+
+def _series(
+    attempts: Sequence[CompareResult], tempo: Mapping[str, FloatArray]
+) -> tuple[Series, ...]:
+    spans = max((attempt.spans for attempt in attempts), key=len)
+    drafts = [*_angle_series(attempts, spans), *_tempo_series(attempts, tempo)]
+    # A part that takes twice as long and one that takes half as long are as far from the reference.
+    values = [np.log(s.value) if s.kind == "tempo" else s.value for s in drafts]
+    least = [float(np.log(LEAST_CHANGE)) if s.kind == "tempo" else LEAST for s in drafts]
+    found = [
+        replace(s, trend=trend) for s, trend in zip(drafts, trends(values, least), strict=True)
+    ]
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(series: Series) -> tuple[bool, bool, float, float]:
+    """Trends first, angles before tempo, then what is stated most often, then the largest."""
+    stated = series.trend.verdict in ("fades", "grows")
+    size = abs(series.usual) if np.isfinite(series.usual) else 0.0
+    return not stated, series.kind == "tempo", -series.stated, -size
+
+
+_UNTESTED = Trend(0, *[float("nan")] * 6, verdict="few")
+
+
+def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> list[Series]:
+    """A series for every stretch of time in which a joint is stated to differ to one side, in
+    several attempts; of its moments those that are stated most often."""
+    angles = attempts[0].angles
+    series = []
+    for sign in (1, -1):
+        stated = np.stack([_stated(attempt, sign) for attempt in attempts])  # (A, N, J)
+        for j, joint in enumerate(angles.names):
+            often = stated[:, :, j].sum(axis=0)
+            for first, stop in joined_runs(runs_of(often > 0), angles.time):
+                count = int(stated[:, first:stop, j].any(axis=1).sum())
+                if count < _STATED:
+                    continue
+                part = often[first:stop]
+                rows = first + np.flatnonzero(part >= _CORE * part.max())
+                value = np.array([_mean_difference(attempt, rows, j) for attempt in attempts])
+                start, end = float(angles.time[rows[0]]), float(angles.time[rows[-1]])
+                names = [span_at(spans, int(row)) for row in rows[[0, -1]]]
+                span = names[0] if names[0] == names[1] else " to ".join(filter(None, names))
+                series.append(
+                    Series("angle", joint, span, value, count, start, end, rows, _UNTESTED)
+                )
+    return series
+
+
+def _stated(attempt: CompareResult, sign: int) -> BoolArray:
+    """(N, J) where the attempt is stated to differ to one side."""
+    reported = in_episodes(attempt.angles, attempt.aligned.alignment.position)
+    with np.errstate(invalid="ignore"):
+        side = sign * attempt.angles.beyond > 0
+    return reported & side & (not attempt.no_findings)
+
+
+def _mean_difference(attempt: CompareResult, rows: IntArray, j: int) -> float:
+    """Degrees over the rows of the reference that can be judged; NaN where they are too few."""
+    judged = attempt.angles.judged[rows, j] & (not attempt.no_findings)
+    if judged.mean() < _JUDGED:
+        return float("nan")
+    return float(attempt.angles.difference[rows[judged], j].mean())
+
+
+def _tempo_series(
+    attempts: Sequence[CompareResult], tempo: Mapping[str, FloatArray]
+) -> list[Series]:
+    time = attempts[0].angles.time
+    spans = {span.name: span for attempt in attempts for span in attempt.spans}
+    series = []
+    for name, value in tempo.items():
+        verdicts = [
+            row.verdict for attempt in attempts for row in attempt.tempo if row.span == name
+        ]
+        stated = sum(verdict in ("slower", "faster") for verdict in verdicts)
+        if stated < _STATED:
+            continue
+        rows = np.arange(spans[name].first, spans[name].stop)
+        start, end = float(time[rows[0]]), float(time[rows[-1]])
+        series.append(Series("tempo", "", name, value, stated, start, end, rows, _UNTESTED))
+    return series
+
+
+def _tempo(attempts: Sequence[CompareResult]) -> dict[str, FloatArray]:
+    """Part -> how many times as long it takes in every attempt, where that is known of one."""
+    names = dict.fromkeys(span.name for attempt in attempts for span in attempt.spans)
+    found = {}
+    for name in names:
+        rows = [{row.span: row for row in attempt.tempo}.get(name) for attempt in attempts]
+        value = np.array([_ratio(row) for row in rows])
+        if not np.isnan(value).all():
+            found[name] = value
+    return found
+
+
+def _ratio(row: Tempo | None) -> float:
+    if row is None or row.cut or not (row.sure or np.isfinite(row.labelled_other)):
+        return float("nan")
+    ratio = durations(row)[2]
+    return ratio if ratio > 0 else float("nan")
+
+
+# --- bands -------------------------------------------------------------------------------------
+
+
+def _bands(attempts: Sequence[CompareResult]) -> Bands:
+    angles = attempts[0].angles
+    other = np.stack(
+        [
+            np.where(
+                attempt.angles.judged & (not attempt.no_findings), attempt.angles.other, np.nan
+            )
+            for attempt in attempts
+        ]
+    )
+    count = (~np.isnan(other)).sum(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # moments that no attempt shows
+        low, median, high = np.nanpercentile(other, [BAND[0], 50, BAND[1]], axis=0)
+        shown = count >= LEAST_SHOWN
+        low, median, high = (np.where(shown, value, np.nan) for value in (low, median, high))
+        spread = np.nanpercentile(high - low, _WIDEST, axis=0)
+    return Bands(angles.names, angles.time, angles.reference, median, low, high, count, spread)
+
+
+# --- sentences ---------------------------------------------------------------------------------
+
+
+def series_name(series: Series) -> str:
+    """`Right knee at 1.10 to 1.33 s, in 'rise'`, or `Tempo of 'rise'`."""
+    if series.kind == "tempo":
+        return f"Tempo of '{series.span}'"
+    where = f", in '{series.span}'" if series.span else ""
+    return f"{joint_name(series.joint)} at {series.start:.2f} to {series.end:.2f} s{where}"
+
+
+def amount_text(series: Series, value: float) -> str:
+    """A value of the series: `24° straighter`, `1.20 times as long`."""
+    if not np.isfinite(value):
+        return "–"
+    if series.kind == "tempo":
+        return f"{value:.2f} times as long"
+    return f"{abs(value):.0f}° {direction(series.joint, value)}"
+
+
+def ends(series: Series) -> tuple[float, float]:
+    """The trend's line at the first and the last attempt, in the unit of the values."""
+    start, end = series.trend.start, series.trend.end
+    return (float(np.exp(start)), float(np.exp(end))) if series.kind == "tempo" else (start, end)
+
+
+def chance_text(p: float) -> str:
+    """`p = 0.03`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def series_sentence(series: Series, attempts: int) -> str:
+    """What all attempts show, and whether it changes."""
+    name, trend = series_name(series), series.trend
+    often = f"stated in {series.stated} of {attempts} attempts"
+    if trend.verdict in ("fades", "grows"):
+        first, last = (amount_text(series, value) for value in ends(series))
+        chance = chance_text(trend.adjusted)
+        return f"{name}: the difference {trend.verdict} from {first} to {last} ({chance}, {often})"
+    usual = f"{name}: {amount_text(series, series.usual)} in the median, {often}"
+    if attempts < LEAST_ATTEMPTS:
+        return usual
+    if trend.verdict == "few":
+        return f"{usual}; judged in too few for a trend"
+    return f"{usual}; no trend ({chance_text(trend.adjusted)})"
+
+
+def attempts_lines(result: AttemptsResult) -> list[str]:
+    """A sentence for each series, or that there is none."""
+    count = len(result.attempts)
+    if not result.series:
+        return ["Nothing is stated of the same joint or part in two attempts."]
+    lines = [series_sentence(series, count) for series in result.series]
+    few = f"A trend needs {LEAST_ATTEMPTS} attempts."
+    return [*lines, few] if count < LEAST_ATTEMPTS else lines

@@ -1,0 +1,106 @@
+"""Whether a value changes over attempts by more than chance: arrays in, numbers out.
+
+Kendall's rank correlation of the values with their order, since a fault need not fade in a straight
+line and one bad attempt must not decide; its p by permutation of the order, exact for few attempts;
+the size of the change by the line of Theil and Sen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from la2ds_cli.core.types import FloatArray, IntArray
+
+LEAST_ATTEMPTS = 5  # of fewer even a steady rise may be chance: 2 of the 24 orders of four
+CHANCE = 0.05  # of all series of a comparison together
+_ALL_ORDERS = 7  # attempts, of which all 5040 orders are looked at
+_ORDERS = 20_000  # random ones of more
+
+
+@dataclass(frozen=True)
+class Trend:
+    """count: of attempts with a value. tau: Kendall's, -1 to 1. p: how often a random order of the
+    attempts is as steady, both directions; adjusted: the same over all series that were tested
+    (Holm). slope: median per attempt, start, end: the line at the first and the last attempt with a
+    value, in the values' unit. verdict: `fades` or `grows`, by the distance from 0; `none` where it
+    may be chance or is too small to matter; `few` for fewer than LEAST_ATTEMPTS. NaN = not known.
+    """
+
+    count: int
+    tau: float
+    p: float
+    adjusted: float
+    slope: float
+    start: float
+    end: float
+    verdict: str
+
+
+def trends(values: Sequence[FloatArray], least: Sequence[float]) -> list[Trend]:
+    """The trend of every series (A,) over the attempts, NaN = no value. least: the smallest change
+    from start to end that matters, of each."""
+    found = [_trend(value) for value in values]
+    tested = [k for k, trend in enumerate(found) if not math.isnan(trend.p)]
+    running = 0.0
+    for rank, k in enumerate(sorted(tested, key=lambda k: found[k].p)):
+        running = max(running, min((len(tested) - rank) * found[k].p, 1.0))
+        found[k] = replace(found[k], adjusted=running)
+    return [
+        replace(trend, verdict=_verdict(trend, smallest))
+        for trend, smallest in zip(found, least, strict=True)
+    ]
+
+
+def _trend(value: FloatArray) -> Trend:
+    known = np.flatnonzero(~np.isnan(value))
+    if len(known) < 2:
+        return Trend(len(known), *[math.nan] * 6, verdict="few")
+    slope, start, end = _line(known, value[known])
+    tau, p = kendall(value[known])
+    if len(known) < LEAST_ATTEMPTS:
+        p = math.nan
+    return Trend(len(known), tau, p, math.nan, slope, start, end, "few")
+
+
+def _verdict(trend: Trend, least: float) -> str:
+    if trend.count < LEAST_ATTEMPTS:
+        return "few"
+    if trend.adjusted > CHANCE or abs(trend.end - trend.start) < least:
+        return "none"
+    return "fades" if abs(trend.end) < abs(trend.start) else "grows"
+
+
+def _line(order: IntArray, value: FloatArray) -> tuple[float, float, float]:
+    """Slope of Theil and Sen, and the line's values at the first and the last of `order`."""
+    first, second = np.triu_indices(len(value), 1)
+    slope = float(np.median((value[second] - value[first]) / (order[second] - order[first])))
+    height = float(np.median(value - slope * order))
+    return slope, height + slope * float(order[0]), height + slope * float(order[-1])
+
+
+def kendall(value: FloatArray) -> tuple[float, float]:
+    """Kendall's tau of values (A,) with their order, ties counting for nothing, and its two-sided
+    p: the share of orders of the attempts that are at least as steady, of all orders or, for many
+    attempts, of random ones that are the same every time."""
+    count = len(value)
+    first, second = np.triu_indices(count, 1)
+    sign = np.sign(value[second] - value[first])
+    score = float(sign.sum())
+    if count <= _ALL_ORDERS:
+        orders = np.array(list(itertools.permutations(range(count))))
+        extra = 0
+    else:
+        rng = np.random.default_rng(count)
+        orders = rng.permuted(np.tile(np.arange(count), (_ORDERS, 1)), axis=1)
+        extra = 1  # the order that was seen is one of those that chance gives
+    scores = np.zeros(len(orders))
+    for i, j, of_pair in zip(first, second, sign, strict=True):
+        if of_pair:
+            scores += of_pair * np.where(orders[:, j] > orders[:, i], 1, -1)
+    steady = int((np.abs(scores) >= abs(score) - 1e-9).sum())
+    return score / len(first), (steady + extra) / (len(orders) + extra)

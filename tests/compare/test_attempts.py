@@ -1,0 +1,217 @@
+"""Attempts of rendered performers with a fault that fades, one that stays, and none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.compare.attempts import (
+    AttemptsResult,
+    attempt_names,
+    attempts_lines,
+    compare_attempts,
+)
+from la2ds_cli.compare.compare import compare
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from tests.compare.performers import label, performance, project_of, slowed, steady
+
+PHASE = steady()
+RATES = (25.0, 30.0, 24.0)  # of the attempts' cameras; the reference has 30
+
+
+def attempt(number: int, seed: int, degrees: float = 0.0, slow: float = 1.0) -> PoseSequence:
+    """An attempt of a length and a rate of its own; the fault varies by two degrees."""
+    rng = np.random.default_rng([seed, number])
+    fps = RATES[number % 3]
+    frames = round(3 * fps) + 1 + int(rng.integers(-6, 12))
+    phase = slowed("rise", slow, frames)
+    fault: dict[str, Any] = {"change": "right_knee", "degrees": degrees + rng.normal(0, 2.0)}
+    return performance(phase, fps=fps, noise=0.5, seed=100 * seed + number, **fault)
+
+
+def compared(root: Path, *attempts: PoseSequence) -> AttemptsResult:
+    clips = {f"try-{n}": clip for n, clip in enumerate(attempts, start=1)}
+    project = project_of(root / "project", coach=performance(PHASE, noise=0.5), **clips)
+    label(project, coach=PHASE)
+    return compare_attempts(project, "coach", list(clips), AlignRequest(project.config()))
+
+
+@pytest.fixture(scope="module")
+def fading(tmp_path_factory: pytest.TempPathFactory) -> AttemptsResult:
+    degrees = (-46, -41, -37, -30, -26, -20, -12)
+    attempts = [attempt(n, 0, of) for n, of in enumerate(degrees)]
+    return compared(tmp_path_factory.mktemp("fading"), *attempts)
+
+
+def test_a_fault_that_fades_is_found_and_no_other(fading: AttemptsResult) -> None:
+    (series,) = fading.series
+    assert (series.kind, series.joint) == ("angle", "right_knee")
+    assert series.start < 0.36 * 3 < series.end + 0.1
+    assert series.trend.verdict == "fades"
+    assert series.trend.adjusted <= 0.05
+    assert series.trend.start > series.trend.end + 20
+    assert series.stated >= 5
+    (line,) = attempts_lines(fading)
+    assert line.startswith("Right knee at ")
+    assert "the difference fades from " in line
+    assert "straighter to" in line
+
+
+def test_a_fault_that_stays_has_no_trend(tmp_path: Path) -> None:
+    found = compared(tmp_path, *(attempt(n, 1, -35) for n in range(7)))
+    (series,) = found.series
+    assert (series.joint, series.stated, series.trend.verdict) == ("right_knee", 7, "none")
+    assert series.usual == pytest.approx(29, abs=4)
+    assert "no trend" in attempts_lines(found)[0]
+
+
+def test_good_attempts_show_nothing(tmp_path: Path) -> None:
+    found = compared(tmp_path, *(attempt(n, 2) for n in range(6)))
+    assert found.series == ()
+    assert attempts_lines(found) == ["Nothing is stated of the same joint or part in two attempts."]
+    assert np.nanmax(found.bands.spread) < 8
+
+
+def test_a_tempo_that_comes_near_is_found(tmp_path: Path) -> None:
+    times = (2.0, 1.8, 1.65, 1.5, 1.35, 1.2)
+    found = compared(tmp_path, *(attempt(n, 3, slow=of) for n, of in enumerate(times)))
+    (series,) = (series for series in found.series if series.kind == "tempo")
+    assert (series.span, series.trend.verdict) == ("rise", "fades")
+    known = ~np.isnan(series.value)
+    assert series.value[known] == pytest.approx(np.array(times)[known], rel=0.2)
+    assert found.tempo["wind-up"][~np.isnan(found.tempo["wind-up"])] == pytest.approx(1, abs=0.2)
+
+
+def test_every_attempt_is_compared_as_one_clip_is(tmp_path: Path) -> None:
+    clips = {"one": attempt(0, 0, -40), "two": attempt(1, 0, -30)}
+    project = project_of(tmp_path / "project", coach=performance(PHASE, noise=0.5), **clips)
+    request = AlignRequest(project.config())
+    found = compare_attempts(project, "coach", ["one", "two"], request)
+    for name, one in zip(clips, found.attempts, strict=True):
+        assert one.to_json() == compare(project, "coach", name, request).to_json()
+
+
+def test_the_bands_hold_the_attempts(fading: AttemptsResult) -> None:
+    bands = fading.bands
+    j = bands.names.index("right_knee")
+    row = int(fading.series[0].rows.mean())
+    angles = [one.angles.other[row, j] for one in fading.attempts]
+    assert bands.median[row, j] == pytest.approx(np.median(angles))
+    assert bands.low[row, j] == pytest.approx(np.percentile(angles, 10))
+    assert bands.high[row, j] == pytest.approx(np.percentile(angles, 90))
+    assert bands.count[row, j] == 7
+    assert bands.spread.argmax() == j
+    assert bands.reference[row, j] == fading.attempts[0].angles.reference[row, j]
+
+
+def test_what_two_attempts_alone_show_has_no_band_and_no_trend(tmp_path: Path) -> None:
+    found = compared(tmp_path, attempt(0, 4, -40), attempt(1, 4, -35))
+    assert np.isnan(found.bands.median).all()
+    assert [series.trend.verdict for series in found.series] == ["few"]
+    assert attempts_lines(found)[-1] == "A trend needs 5 attempts."
+
+
+def test_an_attempt_that_hides_the_joint_has_no_value(tmp_path: Path) -> None:
+    hidden = attempt(2, 5, -40)
+    trust = np.ones(hidden.score.shape)
+    trust[:, 16] = 0.1  # the right ankle
+    clips = [attempt(n, 5, -40) for n in range(5)]
+    clips[2] = replace(hidden, trust=trust)
+    (series,) = compared(tmp_path, *clips).series
+    assert np.isnan(series.value).tolist() == [False, False, True, False, False]
+    assert (series.stated, series.trend.count, series.trend.verdict) == (4, 4, "few")
+
+
+def test_clips_that_cannot_be_compared_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    project = project_of(
+        tmp_path / "project",
+        coach=performance(PHASE),
+        one=attempt(0, 6),
+        two=attempt(1, 6),
+    )
+    names = ["one", "gone.mp4", "coach", "two", "one"]
+    found = compare_attempts(project, "coach", names, AlignRequest(project.config()))
+    assert [one.aligned.b.id for one in found.attempts] == ["one", "two"]
+    assert found.left_out["coach"] == "it is the reference"
+    assert found.left_out["one"] == "it is an attempt already"
+    assert "gone.mp4" in found.left_out["gone.mp4"]
+    with pytest.raises(UserError, match="1 of the attempts can be compared") as caught:
+        compare_attempts(project, "coach", ["one", "coach"], AlignRequest(project.config()))
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    with pytest.raises(UserError) as caught:
+        compare_attempts(project, "gone.mp4", ["one", "two"], AlignRequest(project.config()))
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+# --- which clips -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    clips = {f"me-{n}": attempt(0, 7) for n in (1, 2, 10)}
+    root = tmp_path_factory.mktemp("names")
+    return project_of(root / "project", coach=performance(PHASE), **clips)
+
+
+@pytest.mark.parametrize(
+    ("selection", "names"),
+    [
+        (["me-*"], ["me-1", "me-2", "me-10"]),
+        (["me-*.mat"], ["me-1", "me-2", "me-10"]),
+        (["me-10,me-1"], ["me-10", "me-1"]),
+        (["me-2", "me-*"], ["me-2", "me-1", "me-10"]),
+        (["me-[12]", " coach ,"], ["me-1", "me-2", "coach"]),
+        (["new.mp4"], ["new.mp4"]),
+    ],
+)
+def test_names_and_patterns_keep_their_order(
+    project: Project, selection: list[str], names: list[str]
+) -> None:
+    assert attempt_names(project, selection, by_date=False) == names
+
+
+def test_patterns_and_folders_find_files_that_are_new(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    files = [folder / name for name in ("a2.mp4", "a10.mp4", "notes.txt")]
+    for file in files:
+        file.write_bytes(b"")
+    expected = [str(file) for file in files[:2]]
+    assert attempt_names(project, [str(folder / "*.mp4")], by_date=False) == expected
+    assert attempt_names(project, [str(folder)], by_date=False) == expected
+    with pytest.raises(UserError, match="no clip of the project and no file") as caught:
+        attempt_names(project, [str(folder / "b*.mp4")], by_date=False)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_by_date_means_when_the_camera_says(project: Project, tmp_path: Path) -> None:
+    import av
+
+    def film(name: str, recorded: str) -> str:
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            if recorded:
+                container.metadata["creation_time"] = recorded
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return str(path)
+
+    late = film("1.mp4", "2026-05-03T10:00:00Z")
+    early = film("2.mp4", "2026-05-01T10:00:00Z")
+    assert attempt_names(project, [late, early], by_date=True) == [early, late]
+    assert attempt_names(project, [late, early], by_date=False) == [late, early]
+    silent = film("3.mp4", "")
+    for name in (silent, "me-1"):
+        with pytest.raises(UserError, match="does not say when it was recorded") as caught:
+            attempt_names(project, [late, name], by_date=True)
+        assert caught.value.exit_code == ExitCode.UNUSABLE
