@@ -16,6 +16,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
+from la2ds_cli.poses.posture import turned_probability
 from la2ds_cli.poses.trust import doubts
 
 FACTS = (
@@ -30,9 +31,11 @@ FACTS = (
     "crop_share",
     "person_height",
     "tilt",
+    "turned",
     "doubts",
 )
 
+UPRIGHT = 60.0  # degrees; bodies of clean clips lean by 21 at most, turned pictures by 63 up
 _FASTEST = 30.0  # frames per second at which jitter is measured; faster clips are thinned
 _NEIGHBOUR = 0.2  # seconds; frames further apart say nothing about each other
 _GAUSS = 0.6745  # median of |x| for x ~ N(0, 1)
@@ -59,6 +62,8 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
     person_height: median of the box's longer side, pixels.
     tilt: mean direction from the ankles to the shoulders, degrees from upright, in (-180, 180];
     90 = head to the right in the picture.
+    turned: probability that the picture is turned rather than the person, where tilt is UPRIGHT
+    degrees or more; None also where the joints that would tell are not seen.
     doubts: [limb, start, end] of each limb that is not to be trusted for a while, seconds.
 
     Rows at which a new shot begins are read from pose.info["cut_rows"] where it is given.
@@ -71,6 +76,8 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
     height = _median((box[:, 2:] - box[:, :2]).max(axis=1))
     torso = _torso_length(pose.xy, seen, skeleton, height)
     shot = _shots(pose)
+    tilt = _tilt(pose.xy, seen, skeleton)
+    lies = tilt is not None and abs(tilt) >= UPRIGHT
     facts = {
         "coverage": _share(subject),
         "joint_coverage": _share(seen[subject]),
@@ -82,7 +89,8 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
         "jumps": _jumps(box, pose.time, shot),
         "crop_share": _share(_cut_off(pose, finite, box, skeleton)[subject]),
         "person_height": height,
-        "tilt": _tilt(pose.xy, seen, skeleton),
+        "tilt": tilt,
+        "turned": turned_probability(pose, seen, tilt) if lies and tilt is not None else None,
     }
     doubtful = [[d.limb, round(d.start, 2), round(d.end, 2)] for d in doubts(pose)]
     return {name: _rounded(value) for name, value in facts.items()} | {"doubts": doubtful}

@@ -65,6 +65,7 @@ def test_a_person_who_stands_still() -> None:
         "crop_share": 0.0,
         "person_height": 150.0,
         "tilt": 0.0,
+        "turned": None,
         "doubts": [],
     }
 
@@ -264,7 +265,9 @@ def test_nobody() -> None:
     facts = assess(without(standing(), slice(None)))
     assert facts["coverage"] == 0
     assert facts["longest_gap"] == 2
-    assert [name for name in FACTS if facts[name] is None] == ["jitter", "person_height", "tilt"]
+    assert [name for name in FACTS if facts[name] is None] == [
+        *("jitter", "person_height", "tilt", "turned"),
+    ]
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 4])
