@@ -20,6 +20,7 @@ import numpy as np
 from la2ds_cli.alignment.clip_features import OneDistance, pose_feature, velocity_rate
 from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
+    MOST_CANDIDATES,
     PairwisePath,
     consensus_position,
     estimates_through,
@@ -176,12 +177,12 @@ def check_base(
 
 
 def _checked_videos(project: Project) -> list[str]:
-    """At most MOST_CLIPS of the clips that training would use, of the skeleton that most have; by
-    the headers of their files."""
-    from la2ds_cli.training.data import training_videos
+    """At most MOST_CLIPS of the clips that training would use, of the skeleton that most of
+    MOST_CANDIDATES have; by the headers of their files."""
+    from la2ds_cli.training.data import some_training_videos
 
     by_skeleton: dict[str, list[str]] = {}
-    for video in training_videos(project):
+    for video in some_training_videos(project, MOST_CANDIDATES):
         try:
             skeleton = artifact.read_header(project.pose_path(video.id))[1]["skeleton"]
             joint_sources(skeleton)

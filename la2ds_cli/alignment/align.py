@@ -26,6 +26,7 @@ from la2ds_cli.alignment.clip_features import (
 )
 from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import (
+    MOST_CANDIDATES,
     AlignmentCache,
     Consensus,
     Modalities,
@@ -185,13 +186,15 @@ def _reference_clips(
 ) -> dict[str, PoseSequence]:
     """Poses of at most config.reference_clips clips that training uses, evenly spaced among their
     ids, without the pair; none for other methods than DTW and for a clip with itself. A clip that
-    cannot be read or compared is no reference."""
-    from la2ds_cli.training.data import training_videos
+    cannot be read or compared is no reference. Of more than MOST_CANDIDATES clips only so many are
+    looked at."""
+    from la2ds_cli.training.data import some_training_videos
 
     a, b = pair.ids
     if not settings.uses_references or a == b:
         return {}
-    names = sorted(v.id for v in training_videos(project) if v.id not in pair.ids)
+    listed = some_training_videos(project, MOST_CANDIDATES)
+    names = sorted(video.id for video in listed if video.id not in pair.ids)
     skeleton, spatial = pair.poses[0].skeleton, pair.poses[0].spatial
     poses: dict[str, PoseSequence] = {}
     for video in names:

@@ -139,6 +139,9 @@ class AlignmentCache:
         return [[self.paths[n, video, key] for video in references] for n in range(len(a))]
 
 
+MOST_CANDIDATES = 400  # clips that are read to choose references among; a project may have 100,000
+
+
 def choose_references(items: Sequence[T], config: AlignConfig) -> list[T]:
     """At most config.reference_clips of the items, evenly spaced; none where there are few."""
     if not config.uses_references or len(items) < FEWEST_REFERENCES:

@@ -73,15 +73,15 @@ def example_names(project: Project, selection: str, pair: tuple[str, str]) -> li
     taken. UserError (exit 4) where nothing is left.
     """
     if selection in ("all", "train"):
+        posed = project.posed()
         names = [
             video.id
             for video in project.videos()
-            if project.pose_path(video.id).exists()
-            and (selection == "all" or video.split == "train")
+            if video.id in posed and (selection == "all" or video.split == "train")
         ]
     else:
         names = list(dict.fromkeys(name.strip() for name in selection.split(",") if name.strip()))
-    known = {name: project.find(name) for name in names}
+    known = project.video_list().find_each(names)
     names = [name for name, video in known.items() if video is None or video.id not in pair]
     if not names:
         raise UserError(

@@ -69,9 +69,11 @@ class ArtifactError(Exception):
     """The file is not a readable artifact of la2ds: damaged, foreign or of another schema."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def _canonical(data: Any) -> str:
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return encoded(text).decode()
+    return encoded(_CANONICAL.encode(data)).decode()
 
 
 def file_digest(path: Path) -> str:
@@ -282,7 +284,9 @@ def write_arrays(
     write_bytes(path, save(contiguous, metadata={_HEADER: _canonical(header)}))
 
 
-def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> tuple[Recipe, dict[str, Any]]:
+def _parse_header(
+    path: Path | str, metadata: Mapping[str, str] | None
+) -> tuple[Recipe, dict[str, Any]]:
     if not metadata or _HEADER not in metadata:
         raise ArtifactError(f"{path} was not written by la2ds")
     header = json.loads(metadata[_HEADER])
@@ -299,7 +303,7 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> tuple[Recip
     return _recipe_of(header.get("recipe"), path), facts
 
 
-def _recipe_of(content: Any, path: Path) -> Recipe:
+def _recipe_of(content: Any, path: Path | str) -> Recipe:
     names = ("config", "inputs")
     if not isinstance(content, dict) or not all(isinstance(content.get(n), dict) for n in names):
         raise ArtifactError(f"{path} is damaged: its recipe is none")
@@ -324,37 +328,89 @@ def read_document(path: Path) -> dict[str, Any]:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """Whatever is wrong with the file is an ArtifactError, except that there is none."""
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path | str, error: Exception) -> Exception:
+    """The FileNotFoundError or ArtifactError that `error` means for a reader of `path`, or itself
+    where it means something else."""
     from safetensors import SafetensorError
 
-    try:
-        path.stat()
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(path) from error
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is damaged: {error}") from error
-    except RecursionError as error:
-        raise ArtifactError(f"{path} is damaged: its header is nested too deeply") from error
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return FileNotFoundError(path)
+    if isinstance(error, OSError):
+        return ArtifactError(f"{path} cannot be read: {error.strerror or error}")
+    if isinstance(error, RecursionError):
+        return ArtifactError(f"{path} is damaged: its header is nested too deeply")
+    if isinstance(error, SafetensorError | LookupError | AttributeError | TypeError | ValueError):
+        return ArtifactError(f"{path} is damaged: {error}")
+    return error
 
 
-def read_header(path: Path) -> tuple[Recipe, dict[str, Any]]:
+def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
     """Recipe and facts without reading the arrays. Raises ArtifactError, FileNotFoundError."""
-    from safetensors import safe_open
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            return _parse_header(path, _metadata(handle))
+        finally:
+            os.close(handle)
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
 
-    with _readable(path), safe_open(path, framework="numpy") as handle:
-        return _parse_header(path, handle.metadata())
+
+def _metadata(handle: int) -> Mapping[str, str]:
+    """The metadata of an open safetensors file (its format: the length of a JSON header in eight
+    bytes, the header, the arrays). ValueError for a damaged or shortened file.
+
+    Several times as fast as safe_open, which maps the file; a project has very many.
+    """
+    start = os.read(handle, _FIRST_BYTES)
+    length = int.from_bytes(start[:8], "little")
+    size = os.fstat(handle).st_size
+    if len(start) < 8 or length > min(size - 8, _LONGEST_HEADER):
+        raise ValueError("its header is not complete")
+    content = start[8:]
+    while len(content) < length and (more := os.read(handle, length - len(content))):
+        content += more
+    header = json.loads(content[:length].decode())
+    metadata = header.pop("__metadata__", {})
+    end = max((array["data_offsets"][1] for array in header.values()), default=0)
+    if size != 8 + length + end:
+        raise ValueError(f"it has {size} bytes, and its header needs {8 + length + end}")
+    return metadata
+
+
+_FIRST_BYTES = 8192  # the header of most files
+_LONGEST_HEADER = 10**8  # bytes, as in the library safetensors
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
     """Arrays, recipe and facts. Raises ArtifactError, FileNotFoundError."""
     from safetensors import safe_open
 
-    with _readable(path), safe_open(path, framework="numpy") as handle:
-        recipe, facts = _parse_header(path, handle.metadata())
-        # safe_open is not iterable; keys() is its only listing.
-        return {name: handle.get_tensor(name) for name in handle.keys()}, recipe, facts  # noqa: SIM118
+    with _readable(path):
+        path.stat()  # safe_open names no reason
+        with safe_open(path, framework="numpy") as handle:
+            recipe, facts = _parse_header(path, handle.metadata())
+            # safe_open is not iterable; keys() is its only listing.
+            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+        return arrays, recipe, facts
+
+
+def files_in(folder: Path) -> dict[str, str]:
+    """Artifacts in a folder, name without ending -> path, from one listing; none without it."""
+    ending = ".safetensors"
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return {e.name.removesuffix(ending): e.path for e in entries if e.name.endswith(ending)}
+    return {}
 
 
 def staleness(path: Path, recipe: Recipe) -> str | None:
@@ -369,9 +425,7 @@ def staleness(path: Path, recipe: Recipe) -> str | None:
         return "missing"
     except ArtifactError:
         return "damaged"
-    if stored.key == recipe.key:
-        return None
-    return difference(stored, recipe)
+    return None if stored.key == recipe.key else difference(stored, recipe)
 
 
 def difference(old: Recipe, new: Recipe) -> str:

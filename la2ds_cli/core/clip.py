@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
 def check_id(name: str) -> None:
     """Raise ValueError for an id that cannot be the name of a file: ids name the files of a project
     and stand in the names of results, so that one with a separator would lead out of it."""
+    if _PLAIN_ID.fullmatch(name):
+        return
     plain = name.isprintable() and not re.search(r'[/\\:*?"<>|]', name)
     if not name or not plain or name.startswith("."):
         raise ValueError(
@@ -30,9 +33,10 @@ def check_id(name: str) -> None:
 
 
 _ID_BYTES = 120  # two ids and a few letters make the name of a result, of at most 255 bytes
+_PLAIN_ID = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,{_ID_BYTES - 1}}}")  # nearly all of them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Video:
     """One row of videos.csv.
 
@@ -81,6 +85,8 @@ def _is_clearer(own: str, path: Path) -> bool:
 SPLITS = ("train", "test")
 VIDEO_COLUMNS = tuple(field.name for field in fields(Video))
 _NEEDED = tuple(field.name for field in fields(Video) if field.default is MISSING)
+_DEFAULTS = {field.name: field.default for field in fields(Video) if field.default is not MISSING}
+_OPTIONAL = tuple(_DEFAULTS)
 _TYPES = {field.name: str(field.type) for field in fields(Video)}
 MOST_FRAMES = 10**9  # of a clip: more than a year of video
 _LARGEST = {"frames": MOST_FRAMES, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
@@ -106,16 +112,34 @@ def check_columns(columns: Collection[str]) -> None:
         raise ValueError(f"the column '{missing[0]}' is missing")
 
 
-def video_of(row: Mapping[str, str]) -> Video:
-    """The clip of a row of videos.csv (column -> text); raises ValueError that names the column.
-
-    An empty cell counts as a missing column.
+def video_parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
+    """What makes a clip of the cells of a row of videos.csv whose columns are `columns`, which
+    passed check_columns. It raises ValueError that names the column; an empty cell counts as a
+    missing column, except that a needed one may not be empty.
     """
-    cells = {name: row[name] for name in VIDEO_COLUMNS if row.get(name)}
-    empty = [name for name in _NEEDED if name not in cells]
-    if empty:
-        raise ValueError(f"the column '{empty[0]}' is empty")
-    return Video(**{name: _value(name, text) for name, text in cells.items()})
+    at = {name: place for place, name in enumerate(columns)}
+    needed = [at[name] for name in _NEEDED]
+    present = tuple(name for name in _OPTIONAL if name in at)
+    optional = [at[name] for name in present]
+
+    def parse(cells: Sequence[str]) -> Video:
+        texts = [cells[place] for place in needed]
+        if "" in texts:
+            raise ValueError(f"the column '{_NEEDED[texts.index('')]}' is empty")
+        if "\0" in "".join(texts):
+            texts = [_value(name, text) for name, text in zip(_NEEDED, texts, strict=True)]
+        name, path, digest = texts
+        rest = _optional_values(present, tuple([cells[place] for place in optional]))
+        return Video(name, path_of_cell(path), digest, *rest)
+
+    return parse
+
+
+@lru_cache(maxsize=1 << 14)  # in a large table, many rows agree in all of them
+def _optional_values(columns: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Any, ...]:
+    """Values of the columns _OPTIONAL, in their order; an empty or missing one has its default."""
+    values = {name: _value(name, text) for name, text in zip(columns, texts, strict=True) if text}
+    return tuple(values.get(name, _DEFAULTS[name]) for name in _OPTIONAL)
 
 
 def _value(column: str, text: str) -> Any:
@@ -151,7 +175,7 @@ def _check_options(text: str) -> None:
 
 
 def row_of(video: Video) -> dict[str, str]:
-    """The row of a clip in videos.csv, column -> text; `video_of` is the inverse."""
+    """The row of a clip in videos.csv, column -> text; `video_parser` is for the inverse."""
     row = {name: str(getattr(video, name)) for name in VIDEO_COLUMNS}
     row["path"] = cell_of_path(video.path)
     return row
@@ -159,7 +183,7 @@ def row_of(video: Video) -> dict[str, str]:
 
 def check_row(video: Video) -> None:
     """Raise ValueError, with the column, for a clip whose row could not be read again."""
-    if video_of(row_of(video)) != video:
+    if video_parser(VIDEO_COLUMNS)(list(row_of(video).values())) != video:
         raise ValueError("its values would be read as others")
 
 

@@ -41,27 +41,44 @@ def read_rows(
     hint: str,
     check: Callable[[Sequence[str]], None] | None = None,
 ) -> list[Row]:
+    """`read_table` whose rows are parsed as column -> text; `check` gets the names of the columns,
+    and raises as `parse`."""
+
+    def parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Row]:
+        if check is not None:
+            check(columns)
+        return lambda cells: parse(dict(zip(columns, cells, strict=True)))
+
+    return read_table(path, parser, hint)
+
+
+def read_table(
+    path: Path, parser: Callable[[Sequence[str]], Callable[[Sequence[str]], Row]], hint: str
+) -> list[Row]:
     """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
 
-    parse turns one row (column -> text) into a value, or raises KeyError or ValueError; `check`
-    raises them for the names of the columns, none of an empty file. Either becomes a UserError
-    (exit 5) that names the line; hint describes the expected file. The apostrophe of an `inert`
-    cell is taken off. Raises UserError (exit 3) if the system does not let the file be read.
+    parser: turns the names of the columns, none of an empty file, into what turns the cells of a
+    row into a value. Either may raise KeyError or ValueError, which becomes a UserError (exit 5)
+    that names the line; hint describes the expected file. The apostrophe of an `inert` cell is
+    taken off. Raises UserError (exit 3) if the system does not let the file be read.
     """
     line = 1
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            columns = [without_mark(name) for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            if check is not None:
-                check(columns)
+            reader = csv.reader(handle)
+            columns = [without_mark(name) for name in next(reader, ())]
+            parse = parser(columns)
             rows = []
-            for row in reader:
+            for cells in reader:
+                if not cells:  # an empty line
+                    continue
                 line = reader.line_num
-                if None in row or None in row.values():
-                    raise ValueError(f"it has {_fields(row)}, the header has {len(columns)}")
-                rows.append(parse({name: without_mark(cell) for name, cell in row.items()}))
+                if len(cells) != len(columns):
+                    fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
+                    raise ValueError(f"it has {fields}, the header has {len(columns)}")
+                if "'" in "".join(cells):  # rare, and tables are long
+                    cells = [without_mark(cell) for cell in cells]
+                rows.append(parse(cells))
             return rows
     except OSError as error:
         raise cannot_read(path, error) from error
@@ -70,13 +87,6 @@ def read_rows(
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         problem = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
         raise _unreadable(path, line, problem, hint) from error
-
-
-def _fields(row: dict[Any, Any]) -> str:
-    """The number of fields of a row as text; DictReader puts extra fields under the key None."""
-    inside = sum(name is not None and value is not None for name, value in row.items())
-    count = inside + len(row.get(None, ()))
-    return f"{count} field" if count == 1 else f"{count} fields"
 
 
 def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:

@@ -23,10 +23,9 @@ def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
 def spare_project(project: Project, paths: Iterable[Path]) -> None:
     """Raise UserError (exit 2) for a path that is a clip, a label file or a table of the project,
     because writing to it would replace that file."""
-    inputs = {project.source(video) for video in project.videos()}
-    inputs |= {project.videos_path, project.phases_path, project.subjects_path}
+    tables = {project.videos_path, project.phases_path, project.subjects_path}
     for path in paths:
-        if path.resolve() in inputs:
+        if path.resolve() in tables or project.video_list().of_source(path):
             raise UserError(
                 f"{path} belongs to the project and would be lost",
                 hint="write to another file",

@@ -7,10 +7,12 @@ checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,eva
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+import time
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -25,15 +27,17 @@ from la2ds_cli.core.clip import (
     check_id,
     check_row,
     row_of,
-    video_of,
+    video_parser,
 )
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.csv_tables import read_table, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
+from la2ds_cli.core.video_list import VideoList
 
 PROJECT_FILE = "project.toml"
+_TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
 
@@ -44,7 +48,8 @@ class Project:
     def __init__(self, root: Path, settings: dict[str, Any]) -> None:
         self.root = root
         self.settings = settings
-        self._inside: set[Path] = set()  # folders known to lie in the project
+        self._inside: dict[tuple[str, ...], Path] = {}  # folders known to lie in the project
+        self._listed: tuple[tuple[int, ...], VideoList] | None = None
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
@@ -130,12 +135,12 @@ class Project:
     def _folder(self, *names: str) -> Path:
         """A folder of the project, which need not exist. Raises UserError (exit 5) for a link that
         leads out of the project: a project from somebody else could name any folder by one."""
-        path = self.root.joinpath(*names)
-        if path not in self._inside:
+        if names not in self._inside:
+            path = self.root.joinpath(*names)
             if not _real(path).is_relative_to(_real(self.root)):
                 raise _leads_out(path)
-            self._inside.add(path)
-        return path
+            self._inside[names] = path
+        return self._inside[names]
 
     def _artifact(self, video: str, *folder: str) -> Path:
         """The file of a clip in a folder; UserError (exit 5) for an id that leads out of it."""
@@ -199,11 +204,24 @@ class Project:
     def videos(self) -> list[Video]:
         """Rows of videos.csv in file order; an empty list without the file. Raises UserError (exit
         5) that names an unreadable line."""
-        path = self.videos_path
-        if not path.exists():
-            return []
+        return list(self.video_list().rows)
+
+    def video_list(self) -> VideoList:
+        """The rows of videos.csv, to find clips in; read again when the file has changed. Raises
+        UserError as `videos`."""
+        state = _state(self.videos_path)
+        if state is None:
+            return VideoList(self.root, [])
+        if self._listed is not None and self._listed[0] == state:
+            return self._listed[1]
         hint = "correct the line, or delete it and extract or import its clip again; columns: "
-        return read_rows(path, video_of, hint + ",".join(VIDEO_COLUMNS), check_columns)
+        hint += ",".join(VIDEO_COLUMNS)
+        with _many_objects():
+            rows = read_table(self.videos_path, _parser, hint)
+        listed = VideoList(self.root, rows)
+        settled = time.time_ns() - state[-1] > _TICK
+        self._listed = (state, listed) if settled else None
+        return listed
 
     def add_videos(
         self,
@@ -235,9 +253,11 @@ class Project:
                     exit_code=ExitCode.MISMATCH,
                 ) from error
         listed = _placed(old_ids, rows.keys() - set(old_ids), order or [v.id for v in added])
-        kept = (rows[name] for name in listed if name not in removed)
+        kept = [rows[name] for name in listed if name not in removed]
         cells = (list(row_of(video).values()) for video in kept)
         artifact.write_text(self.videos_path, table_text(VIDEO_COLUMNS, cells))
+        if (state := _state(self.videos_path)) is not None:
+            self._listed = state, VideoList(self.root, kept)
 
     def find(self, name: str) -> Video | None:
         """The video of that id, id prefix, path, file name or stem; None if there is none.
@@ -245,38 +265,15 @@ class Project:
         `NAME#2` is the second person of a video with several subjects. Raises UserError (exit 5) if
         several videos fit.
         """
-        return self._find(name, self.videos())
-
-    def _find(self, name: str, videos: list[Video]) -> Video | None:
-        if not name:
-            return None
-        person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
-        if person and not any(video.id == name or video.path == name for video in videos):
-            name, videos = person[1], [v for v in videos if v.person == int(person[2])]
-        elif not any(video.id == name for video in videos):
-            videos = [video for video in videos if video.person == 1]
-        tests = (
-            lambda v: v.id == name,
-            lambda v: v.path == name or self.source(v) == Path(name).resolve(),
-            lambda v: Path(v.path).name == name,
-            lambda v: Path(v.path).stem == name,
-            lambda v: v.id.startswith(name),
-        )
-        for test in tests:
-            matches = [video for video in videos if test(video)]
-            if len(matches) == 1:
-                return matches[0]
-            if matches:
-                raise UserError(
-                    f"'{name}' fits {len(matches)} videos of the project",
-                    hint=f"use one of the ids: {', '.join(v.id for v in matches[:5])}",
-                    exit_code=ExitCode.MISMATCH,
-                )
-        return None
+        return self.video_list().find(name)
 
     def source(self, video: Video) -> Path:
         """Absolute path of the source file."""
         return _real(self.root / video.path)
+
+    def posed(self) -> dict[str, str]:
+        """Ids that have a file of poses, with its path: one listing instead of a look for each."""
+        return artifact.files_in(self._folder("poses"))
 
     # --- artifacts of one video ----------------------------------------------------------
 
@@ -332,8 +329,7 @@ class Project:
         if not self.phases_path.exists():
             return {}
         rows = read_phases(self.phases_path)
-        videos = self.videos()
-        by_name = {name: self._find(name, videos) for name in {name for name, _ in rows}}
+        by_name = self.video_list().find_each({name for name, _ in rows})
         phases: dict[str, list[Phase]] = {}
         for name, phase in rows:
             video = by_name[name]
@@ -386,6 +382,34 @@ def _damaged(problem: str) -> UserError:
         hint="delete the file and run its step again",
         exit_code=ExitCode.UNREADABLE,
     )
+
+
+def _parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
+    check_columns(columns)
+    return video_parser(columns)
+
+
+@contextmanager
+def _many_objects() -> Iterator[None]:
+    """For making very many objects that stay: no collection walks through them meanwhile."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes whenever a file does; None if there is none. UserError if it cannot be asked."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise artifact.cannot_read(path, error) from error
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _real(path: Path) -> Path:

@@ -56,8 +56,8 @@ def embed(
     onnx_embedder do.
     """
     progress = progress or Progress()
-    posed = [v for v in project.videos() if project.pose_path(v.id).exists()]
-    posed = [v for v in posed if videos is None or v.id in videos]
+    there, wanted = project.posed(), None if videos is None else set(videos)
+    posed = [v for v in project.videos() if v.id in there and (wanted is None or v.id in wanted)]
     if not posed:
         raise UserError(
             "the project has no poses to embed",

@@ -34,7 +34,8 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     """
     from la2ds_cli.training.data import training_videos
 
-    videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
+    posed = project.posed()
+    videos = [video for video in project.videos() if video.id in posed]
     without = len(project.videos()) - len(videos)
     if without:
         warnings.append(f"videos without poses, left out: {without}")
@@ -155,7 +156,8 @@ def _check_digest(project: Project, run: str, seen: str | None, warnings: list[s
 
     if seen == _digest(project, training_videos(project)):
         return
-    if seen == _digest(project, [v for v in project.videos() if project.pose_path(v.id).exists()]):
+    posed = project.posed()
+    if seen == _digest(project, [video for video in project.videos() if video.id in posed]):
         raise _refusal(run, "on the test clips, too")
     warnings.append(
         f"run {run} was trained on other clips or poses than the training clips of today; "

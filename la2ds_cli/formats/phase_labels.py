@@ -100,9 +100,7 @@ def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Ph
 def merge_phases(project: Project, labels: Labels) -> None:
     """Write labels into the project's phases.csv; rows of other videos are unchanged."""
     table = project.phase_table()
-    by_id = {video.id: video for video in project.videos()}
-    names = {row.video for row in table.rows}
-    videos = {name: by_id.get(name) or project.find(name) for name in names}
+    videos = project.video_list().find_each({row.video for row in table.rows})
     rows = [
         row for row in table.rows if (video := videos[row.video]) is None or video.id not in labels
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,15 +65,16 @@ class ProjectStatus:
 def project_status(project: Project, config: Config) -> ProjectStatus:
     """Compare every artifact with the recipe its step would use now. Writes nothing."""
     videos = project.videos()
-    pose_keys = _pose_keys(project, videos)
-    runs = [_run_status(project, config, path) for path in sorted(_folders(project, "checkpoints"))]
-    steps = [_poses(project, config, videos), _heatmaps(project, config, videos, pose_keys)]
-    steps += [_embeddings(project, run.run, pose_keys) for run in runs if run.step]
+    poses = _read_poses(project, config, videos)
+    folders = sorted(_folders(project, "checkpoints"))
+    runs = [_run_status(project, config, folder, poses) for folder in folders]
+    steps = [_poses(project, videos, poses), _heatmaps(project, config, poses.keys)]
+    steps += [_embeddings(project, run.run, poses.keys) for run in runs if run.step]
     return ProjectStatus(
         project=project.root,
         preset=config.preset,
         videos=len(videos),
-        splits={s: sum(v.split == s for v in videos) for s in sorted({v.split for v in videos})},
+        splits=dict(sorted(Counter(video.split for video in videos).items())),
         labelled=len(project.phases()),
         steps=steps,
         runs=runs,
@@ -90,15 +92,46 @@ def _files(project: Project, folder: Path) -> list[str]:
     return sorted(str(path.relative_to(project.root)) for path in folder.iterdir())
 
 
-def _pose_keys(project: Project, videos: Iterable[Video]) -> dict[str, str]:
-    """Key of the poses of each clip that has readable ones."""
-    keys = {}
+@dataclass(frozen=True)
+class _Poses:
+    """What the headers of all pose files say. reasons: of each clip, as artifact.staleness; keys,
+    skeletons: of those with readable poses."""
+
+    reasons: dict[str, str | None] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    skeletons: dict[str, str] = field(default_factory=dict)
+
+
+def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _Poses:
+    """One look at each file: a project may have very many."""
+    from la2ds_cli.poses.extract import PoseRecipes
+
+    poses, recipes, there = _Poses(), PoseRecipes(project, config.poses), project.posed()
     for video in videos:
-        try:
-            keys[video.id] = artifact.read_header(project.pose_path(video.id))[0].key
-        except (FileNotFoundError, ArtifactError):
+        name = video.id
+        poses.reasons[name] = "missing"
+        if name not in there:
             continue
-    return keys
+        try:
+            stored, facts = artifact.read_header(there[name])
+        except FileNotFoundError:
+            continue
+        except ArtifactError:
+            poses.reasons[name] = "damaged"
+            continue
+        key = stored.key
+        poses.keys[name], poses.skeletons[name] = key, facts.get("skeleton", "")
+        poses.reasons[name] = None
+        if stored.step == "import":  # the user's own: always current
+            continue
+        try:
+            current = recipes.of(video)
+        except UserError as error:  # a model file named in project.toml is gone
+            poses.reasons[name] = error.message
+            continue
+        if not any(key == recipe.key for recipe in current):
+            poses.reasons[name] = artifact.difference(stored, current[0])
+    return poses
 
 
 def _compare(step: str, reasons: dict[str, str | None], command: str, run: str = "") -> StepStatus:
@@ -113,43 +146,22 @@ def _compare(step: str, reasons: dict[str, str | None], command: str, run: str =
     )
 
 
-def _poses(project: Project, config: Config, videos: list[Video]) -> StepStatus:
-    from la2ds_cli.poses.extract import pose_recipes
-
-    reasons: dict[str, str | None] = {}
-    for video in videos:
-        path = project.pose_path(video.id)
-        try:
-            if artifact.read_header(path)[0].step == "import":  # the user's own: always current
-                reasons[video.id] = None
-                continue
-            recipes = pose_recipes(project, config.poses, video)
-        except FileNotFoundError:
-            reasons[video.id] = "missing"
-        except ArtifactError:
-            reasons[video.id] = "damaged"
-        except UserError as error:  # a model file named in project.toml is gone
-            reasons[video.id] = error.message
-        else:
-            answers = [artifact.staleness(path, recipe) for recipe in recipes]
-            reasons[video.id] = None if None in answers else answers[0]
+def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
+    reasons = poses.reasons
     stale = {str(project.source(v)) for v in videos if reasons[v.id] is not None}
     paths = sorted(stale if len(stale) <= _NAMED else {str(Path(path).parent) for path in stale})
     return _compare("poses", reasons, " ".join(["la2ds extract-poses", *map(shlex.quote, paths)]))
 
 
-def _heatmaps(
-    project: Project, config: Config, videos: list[Video], pose_keys: dict[str, str]
-) -> StepStatus:
+def _heatmaps(project: Project, config: Config, pose_keys: dict[str, str]) -> StepStatus:
     from la2ds_cli.features.heatmap_cache import heatmap_recipe
 
-    reasons = {
-        video.id: artifact.staleness(
-            project.heatmap_path(video.id), heatmap_recipe(config.heatmap, pose_keys[video.id])
-        )
-        for video in videos
-        if video.id in pose_keys
-    }
+    def reason(video: str, pose_key: str) -> str | None:
+        recipe = heatmap_recipe(config.heatmap, pose_key)
+        return artifact.staleness(project.heatmap_path(video), recipe)
+
+    there = artifact.files_in(project.heatmap_path("any").parent)
+    reasons = {v: reason(v, key) if v in there else "missing" for v, key in pose_keys.items()}
     return _compare("heatmaps", reasons, "la2ds cache-heatmaps")
 
 
@@ -159,18 +171,19 @@ def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepSt
 
     model = artifact.file_digest(checkpoint_path(project, run))
     frames = run_frames(project, run)
-    reasons = {
-        video: artifact.staleness(
-            project.embedding_path(run, video), embedding_recipe(model, pose_key, video, frames)
-        )
-        for video, pose_key in pose_keys.items()
-    }
+
+    def reason(video: str, pose_key: str) -> str | None:
+        recipe = embedding_recipe(model, pose_key, video, frames)
+        return artifact.staleness(project.embedding_path(run, video), recipe)
+
+    there = artifact.files_in(project.embedding_path(run, "any").parent)
+    reasons = {v: reason(v, key) if v in there else "missing" for v, key in pose_keys.items()}
     return _compare("embeddings", reasons, f"la2ds embed --run {run}", run)
 
 
-def _run_status(project: Project, config: Config, folder: Path) -> RunStatus:
+def _run_status(project: Project, config: Config, folder: Path, poses: _Poses) -> RunStatus:
     made_from = _recipe(folder)
-    stale, settings = _drift(project, config, made_from) if made_from else ("", "")
+    stale, settings = _drift(project, config, made_from, poses) if made_from else ("", "")
     reached, error = 0, None
     for name in ("last", "best"):  # the error of the best step, the count of the last
         try:
@@ -195,13 +208,12 @@ def _recipe(folder: Path) -> Recipe | None:
         return None
 
 
-def _drift(project: Project, config: Config, made_from: Recipe) -> tuple[str, str]:
+def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -> tuple[str, str]:
     """How the clips and the settings of a run differ from those of a run started now."""
     from la2ds_cli.training import checkpoint
-    from la2ds_cli.training.data import load_training_set
 
     try:
-        clips = load_training_set(project, config).digest
+        clips = _training_digest(project, config, poses)
     except UserError as error:
         return error.message, ""
     now = checkpoint.training_recipe(config, clips)
@@ -209,6 +221,20 @@ def _drift(project: Project, config: Config, made_from: Recipe) -> tuple[str, st
         _difference(made_from, replace(made_from, inputs={**made_from.inputs, **now.inputs})),
         _difference(replace(now, inputs=made_from.inputs), made_from),
     )
+
+
+def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
+    """The digest of the clips that training would use now; UserError as load_training_set."""
+    from la2ds_cli.training import data
+
+    if config.model.input == "joints3d":  # only the joints themselves tell
+        return data.load_training_set(project, config).digest
+    clips = [video.id for video in data.training_videos(project)]
+    for clip in clips:
+        if clip not in poses.keys:
+            project.read_pose(clip)  # says what is wrong with it
+    data.training_skeleton([poses.skeletons[clip] for clip in clips])
+    return data.clips_digest({clip: poses.keys[clip] for clip in clips})
 
 
 def _difference(old: Recipe, new: Recipe) -> str:

@@ -306,7 +306,7 @@ def merge_into_project(
             clip for clip in fit if clip in by_hand or (clip in labelled and not overwrite)
         ]
         written = [clip for clip in fit if clip not in unchanged]
-        ids = {row.video: project.find(row.video) for row in old.rows}
+        ids = project.video_list().find_each({row.video for row in old.rows})
         names = {name: video.id if video else name for name, video in ids.items()}
         rows = [row for row in old.rows if names[row.video] not in written]
         rows += [row for clip in written for row in propagated[clip]]

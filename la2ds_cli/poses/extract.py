@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -50,6 +51,7 @@ _ABOUT = (
     *("margin", "people", "persons", "cuts", "fps", "variable_rate", "width", "height", "hdr"),
     *("duplicate_of", "skeleton", "detector", "pose"),
 )
+_ROWS_PAUSE = 10  # times as long as writing rows took, others wait before they are written
 LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
 
@@ -93,7 +95,7 @@ def extract_poses(
     and does not end the batch. Writes results/extract/report.json and .csv.
 
     on_clip: called with each usable result, in order, once the poses and the row of the clip are
-    written and before the next clip is waited for; a UserError that it raises ends the run.
+    written; a UserError that it raises ends the run.
 
     Raises UserError for what concerns the whole run: a URL or an unknown detector or pose network
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
@@ -108,22 +110,68 @@ def extract_poses(
         if isinstance(source, ClipSource)
         for person in range(1, config.subjects + 1)
     ]
-    for index, outcome in _outcomes(run, probed, options.engine):
-        source = probed[index]
-        outcomes.append(outcome)
-        if outcome.result.usable and isinstance(source, ClipSource):
-            with _rows_lock(project, options.shard):
-                run.add_rows([(source, outcome.persons)])
-            others = list(_others(project, source, outcome))
-            outcomes += others
-            if on_clip is not None:
-                for clip in (outcome, *others):
-                    _tell(run, on_clip, clip.result)
+    rows = _Rows(run, options.shard, on_clip)
+    with rows:
+        for index, outcome in _outcomes(run, probed, options.engine):
+            source = probed[index]
+            outcomes.append(outcome)
+            if outcome.result.usable and isinstance(source, ClipSource):
+                others = list(_others(project, source, outcome))
+                outcomes += others
+                rows.add(source, outcome.persons, [o.result for o in (outcome, *others)])
     progress.end()
     results = [outcome.result for outcome in outcomes]
     suffix = "-shard-{}-of-{}".format(*options.shard) if options.shard else ""
     write_report(project, results, [outcome.seconds for outcome in outcomes], suffix)
     return results
+
+
+class _Rows:
+    """Rows of finished clips on their way into videos.csv, and those who wait to be told.
+
+    The table is written whole each time, so that of 100,000 rows it takes most of a second: rows
+    wait until that is a small share of the time. A killed run has their poses, and the next one
+    lists them.
+    """
+
+    def __init__(self, run: Extraction, shard: Shard | None, on_clip: ClipListener | None) -> None:
+        self._run = run
+        self._shard = shard
+        self._on_clip = on_clip
+        self._waiting: list[tuple[ClipSource, int]] = []
+        self._results: list[ItemResult] = []
+        self._next = 0.0  # when they are written at the earliest
+
+    def add(self, source: ClipSource, persons: int, results: list[ItemResult]) -> None:
+        """List a clip whose poses are written, now or soon. results: of its persons, to be told."""
+        self._waiting.append((source, persons))
+        self._results += results
+        if time.monotonic() >= self._next:
+            self._write()
+            self._tell()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        self._write()
+        if kind is None:
+            self._tell()
+
+    def _write(self) -> None:
+        start = time.monotonic()
+        if self._waiting:
+            with _rows_lock(self._run.project, self._shard):
+                self._run.add_rows(self._waiting)
+        self._waiting = []
+        spent = time.monotonic() - start
+        self._next = start + spent * (1 + _ROWS_PAUSE)
+
+    def _tell(self) -> None:
+        results, self._results = self._results, []
+        if self._on_clip is not None:
+            for result in results:
+                _tell(self._run, self._on_clip, result)
 
 
 def _tell(run: Extraction, on_clip: ClipListener, result: ItemResult) -> None:
@@ -358,15 +406,31 @@ def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Re
 
     UserError as `extract_poses` for the detector and the pose network.
     """
-    subject = ClipSubjects.read(project).of(video)
-    return [
-        pose_recipe(
-            config,
-            *networks,
-            video.sha256,
-            options=video.options,
-            subject=subject,
-            person=video.person,
-        )
-        for networks in networks_of(config, subject or config.subject)
-    ]
+    return PoseRecipes(project, config).of(video)
+
+
+class PoseRecipes:
+    """`pose_recipes` of many clips: subjects.csv and the files of the networks are read once."""
+
+    def __init__(self, project: Project, config: PosesConfig) -> None:
+        self._config = config
+        self._subjects = ClipSubjects.read(project)
+        self._made_by: dict[str, list[tuple[str, str]] | UserError] = {}
+
+    def of(self, video: Video) -> list[Recipe]:
+        """The recipes of a clip; UserError as `pose_recipes`."""
+        subject = self._subjects.of(video)
+        networks = self._networks(subject or self._config.subject)
+        person = {"options": video.options, "subject": subject, "person": video.person}
+        return [pose_recipe(self._config, *each, video.sha256, **person) for each in networks]
+
+    def _networks(self, subject: str) -> list[tuple[str, str]]:
+        if subject not in self._made_by:
+            try:
+                self._made_by[subject] = networks_of(self._config, subject)
+            except UserError as error:
+                self._made_by[subject] = error
+        networks = self._made_by[subject]
+        if isinstance(networks, UserError):
+            raise networks
+        return networks

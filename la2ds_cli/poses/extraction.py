@@ -403,5 +403,5 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
 
 def stored_options(project: Project, path: Path) -> ClipOptions | None:
     """How the project reads a file of its own, None for a file it does not know or knows twice."""
-    rows = [v for v in project.videos() if v.person == 1 and project.source(v) == path.resolve()]
+    rows = [video for video in project.video_list().of_source(path) if video.person == 1]
     return ClipOptions.from_text(rows[0].options) if len(rows) == 1 else None

@@ -350,10 +350,12 @@ class ClipSubjects:
 
     def of(self, video: Video) -> str:
         """Whom to follow in a clip, empty where the settings decide."""
-        return subject_of(self._rows, video.id, Path(video.path)) or ""
+        return subject_of(self._rows, video.id, Path(video.path)) or "" if self._rows else ""
 
     def unknown(self, videos: Iterable[Video]) -> list[str]:
         """Names in the file that mean none of the videos."""
+        if not self._rows:
+            return []
         paths = [(video.id, Path(video.path)) for video in videos]
         known = {name for video, path in paths for name in (video, path.name, path.stem)}
         return [name for name in self._rows if name not in known]

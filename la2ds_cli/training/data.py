@@ -114,7 +114,30 @@ class TrainingSet:
 
 def training_videos(project: Project) -> list[Video]:
     """Videos with poses to train on: split `train`, or without one all that are not `test`."""
-    videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
+    posed = project.posed()
+    return _to_train_on([video for video in project.videos() if video.id in posed])
+
+
+def some_training_videos(project: Project, most: int) -> list[Video]:
+    """At most `most` of `training_videos`, evenly spaced among their ids where there are more.
+
+    Where all clips that are chosen have poses, nobody looks for those of the others, of which there
+    may be 100,000.
+    """
+    chosen = _evenly_spaced(_to_train_on(project.videos()), most)
+    if len(chosen) == most and all(project.pose_path(video.id).exists() for video in chosen):
+        return chosen
+    return _evenly_spaced(training_videos(project), most)
+
+
+def _evenly_spaced(videos: list[Video], most: int) -> list[Video]:
+    if len(videos) <= most:
+        return videos
+    ordered = sorted(videos, key=lambda video: video.id)
+    return [ordered[int(n)] for n in np.rint(np.linspace(0, len(ordered) - 1, most))]
+
+
+def _to_train_on(videos: Sequence[Video]) -> list[Video]:
     marked = [v for v in videos if v.split == "train"]
     return marked or [v for v in videos if v.split != "test"]
 
@@ -128,23 +151,11 @@ def load_training_set(
     reads 3D, for clips without (exit 5), and whatever `frame_features` raises.
     """
     videos = training_videos(project)
-    if len(videos) < 2:
-        raise UserError(
-            f"training needs at least 2 clips with poses, found {len(videos)}",
-            hint="la2ds extract-poses FOLDER; two clips align on raw poses without any training",
-            exit_code=ExitCode.UNUSABLE,
-        )
     poses, keys = {}, {}
     for video in videos:
         poses[video.id], recipe = project.read_pose(video.id)
         keys[video.id] = recipe.key
-    names = sorted({pose.skeleton for pose in poses.values()})
-    if len(names) > 1:
-        raise UserError(
-            f"the training clips mix the skeletons {', '.join(names)}",
-            hint="use one pose model, or one data set, per project",
-            exit_code=ExitCode.MISMATCH,
-        )
+    skeleton = training_skeleton([pose.skeleton for pose in poses.values()])
     if config.model.input == "joints3d":
         need_3d((video.name, poses[video.id]) for video in videos)
     clips = [
@@ -152,7 +163,26 @@ def load_training_set(
         for video, pose in poses.items()
     ]
     train, validation = _hold_out(clips, config.train.validation_share)
-    return TrainingSet(train, validation, get_skeleton(names[0]), clips_digest(keys))
+    return TrainingSet(train, validation, get_skeleton(skeleton), clips_digest(keys))
+
+
+def training_skeleton(skeletons: Sequence[str]) -> str:
+    """The skeleton of all training clips; UserError for fewer than 2 clips (exit 4), and for
+    several skeletons (exit 5). skeletons: of each clip."""
+    if len(skeletons) < 2:
+        raise UserError(
+            f"training needs at least 2 clips with poses, found {len(skeletons)}",
+            hint="la2ds extract-poses FOLDER; two clips align on raw poses without any training",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    names = sorted(set(skeletons))
+    if len(names) > 1:
+        raise UserError(
+            f"the training clips mix the skeletons {', '.join(names)}",
+            hint="use one pose model, or one data set, per project",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return names[0]
 
 
 def clips_digest(keys: Mapping[str, str]) -> str:

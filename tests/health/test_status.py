@@ -146,3 +146,22 @@ def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(proj
     result = CliRunner().invoke(app, ["status", "--project", str(project.root)])
     assert "nothing is left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
     assert "next:" not in result.stderr
+
+
+def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatch):
+    from la2ds_cli.poses import extract
+
+    names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
+    config = project.config(overrides=names).poses
+    for number in range(4):
+        video = Video(f"filmed-{number}", f"{number}.mp4", f"{number}" * 64, 30)
+        recipe = pose_recipes(project, config, video)[0]
+        project.write_pose(video.id, sequence(warped_phase(30, seed=number)), recipe)
+        project.add_videos([video])
+    calls = []
+    identify = extract.networks_of
+    monkeypatch.setattr(
+        extract, "networks_of", lambda *given: calls.append(given) or identify(*given)
+    )
+    assert _step(project, "poses", *names).current == 7
+    assert len(calls) == 1

@@ -4,8 +4,10 @@ logs/, and the batch goes on, as often as it is run."""
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -111,6 +113,47 @@ def test_a_listener_that_fails_is_noted_and_a_user_error_of_it_ends_the_run(
 
     with pytest.raises(UserError, match="disk full"):
         extract_poses(project, clips, CONFIG, OPTIONS, on_clip=full)
+
+
+@pytest.mark.parametrize("pause", [0.0, 1e9])
+def test_rows_that_wait_for_each_other_are_all_written_before_anybody_is_told(
+    clips: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pause: float
+):
+    monkeypatch.setattr(extract, "_ROWS_PAUSE", pause)
+    project = Project.create(tmp_path / "p")
+    writes, told = [], []
+    write = Project.add_videos
+    monkeypatch.setattr(
+        Project, "add_videos", lambda *given, **named: writes.append(1) or write(*given, **named)
+    )
+
+    def listener(result: ItemResult) -> None:
+        told.append(result.video)
+        assert result.video in {video.id for video in project.videos()}
+
+    results = extract_poses(project, clips, CONFIG, OPTIONS, on_clip=listener)
+    assert told == [result.video for result in results]
+    assert len(writes) == (len(clips) if pause == 0 else 2)  # the first at once, the rest at last
+
+
+def test_rows_that_wait_are_written_when_the_run_is_stopped(
+    clips: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(extract, "_ROWS_PAUSE", 1e9)
+    project, done = Project.create(tmp_path / "p"), []
+    outcomes = extract._outcomes
+
+    def stopped(*given: Any) -> Iterator[Any]:
+        for number, outcome in enumerate(outcomes(*given)):
+            if number == len(clips) - 1:
+                raise KeyboardInterrupt
+            done.append(outcome)
+            yield outcome
+
+    monkeypatch.setattr(extract, "_outcomes", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        extract_poses(project, clips, CONFIG, OPTIONS)
+    assert len(project.videos()) == len(done) == len(clips) - 1 >= 2
 
 
 def test_raw_video_cut_off_anywhere_is_read_as_far_as_it_goes(tmp_path: Path):

@@ -117,7 +117,8 @@ def _assert_same(found: Any, kept: Any, *, but: set[str] | None = None, at: str 
         for n, (one, other) in enumerate(zip(found, kept, strict=True)):
             _assert_same(one, other, at=f"{at}[{n}]")
     elif isinstance(kept, float):
-        assert found == pytest.approx(kept, rel=1e-3, abs=2e-6), at
+        # Least squares by scipy 1.14 and 1.17 differ by 1.5e-3.
+        assert found == pytest.approx(kept, rel=2e-3, abs=2e-6), at
     elif isinstance(kept, str) and at.startswith(".protocol."):
         assert isinstance(found, str), at
     else:

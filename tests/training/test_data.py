@@ -17,6 +17,7 @@ from la2ds_cli.training.data import (
     draw_batch,
     limit_frames,
     load_training_set,
+    some_training_videos,
     to_clip,
     training_videos,
 )
@@ -102,6 +103,23 @@ def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) ->
     assert not trained & held_out
     assert not {"clip10", "clip11"} & (trained | held_out)
     assert len(training_videos(project)) == 10
+
+
+@pytest.mark.parametrize("without_poses", [(), ("clip00",), ("clip04",)])
+def test_some_training_clips_are_evenly_spaced_and_have_poses(
+    tmp_path: Path, without_poses: tuple[str, ...]
+) -> None:
+    project = Project.create(tmp_path)
+    for n in range(12):
+        split = "test" if n >= 9 else "train"
+        add_sequence(project, f"clip{n:02}", sequence(warped_phase(30, n)), split)
+    for video in without_poses:
+        project.pose_path(video).unlink()
+    usable = [f"clip{n:02}" for n in range(9) if f"clip{n:02}" not in without_poses]
+    assert [video.id for video in some_training_videos(project, 9)] == usable
+    middle = usable[round((len(usable) - 1) / 2)]
+    some = [video.id for video in some_training_videos(project, 3)]
+    assert some == [usable[0], middle, usable[-1]]
 
 
 def test_too_few_clips_and_mixed_skeletons_are_refused(tmp_path: Path) -> None:

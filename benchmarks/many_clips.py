@@ -1,0 +1,190 @@
+"""Commands on a project of very many clips, beside the same on one of 100.
+
+    OMP_NUM_THREADS=1 python benchmarks/many_clips.py --work DIR [--clips 100000] [--rounds 3]
+        [--only COMMAND,...] [--keep]
+
+The poses are made here: performers of the demo at 10 frames per second, 20 to 40 frames, each clip
+with noise of its own, in files as extraction writes them. No videos stand behind them but one,
+rendered for `extract`. Both projects answer each command in turn, each in a process of its own.
+Figures: CPU seconds of the process and its children (least of the rounds) and the highest resident
+memory (of all rounds). 100,000 clips take 1.3 GB below --work, which are removed in the end unless
+--keep is given; a project that is there already is used as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+
+from la2ds_cli.core.artifact import _HEADER, SCHEMA, _canonical
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, row_of
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.demo.clips import performed, write_demo_clips
+from la2ds_cli.poses.extraction import networks_of, pose_recipe
+
+FEW = 100
+PERFORMERS = 64
+PER_SECOND = 10  # frames, of the 30 of the demo
+# The networks of the demo, which ship with la2ds, so that nothing is fetched.
+SETTINGS = {"preset": "default", "poses": {"detector": "full-frame", "pose": "hrnet-demo"}}
+
+
+def performers() -> list[PoseSequence]:
+    """PERFORMERS clips of true joints, thinned to PER_SECOND."""
+    poses = []
+    for index in range(PERFORMERS):
+        pose, _ = performed(index, PERFORMERS, seed=0)
+        every = slice(None, None, 30 // PER_SECOND)
+        length = len(pose.xy[every])
+        poses.append(
+            replace(
+                pose,
+                xy=pose.xy[every],
+                score=pose.score[every],
+                box=np.full((length, 4), np.nan),
+                frame=np.arange(length),
+                time=np.arange(length) / PER_SECOND,
+                fps=float(PER_SECOND),
+                world=None,
+            )
+        )
+    return poses
+
+
+def make_project(root: Path, clips: int) -> Project:
+    """A project of `clips` extracted clips; one that is there is opened."""
+    project = Project.create(root, SETTINGS)
+    if project.videos_path.exists():
+        return project
+    config = project.config().poses
+    networks = networks_of(config, config.subject)[0]
+    bases, rng = performers(), np.random.default_rng(0)
+    folder = project.pose_path("any").parent
+    folder.mkdir(parents=True, exist_ok=True)
+    videos = []
+    for number in range(clips):
+        base = bases[number % PERFORMERS]
+        xy = base.xy + rng.normal(0, 0.3, base.xy.shape)
+        info = {"frames": len(xy), "persons": 1, "detector": "full-frame", "pose": "hrnet-demo"}
+        arrays, facts = replace(base, xy=xy, info=info).to_arrays()
+        digest = f"{number:064x}"
+        recipe = pose_recipe(config, *networks, digest)
+        video = f"clip-{number:06d}-{digest[-8:]}"
+        # Not by artifact.write_arrays, which waits for the disk each time.
+        header = {"schema": SCHEMA, "key": recipe.key, "recipe": recipe.to_json(), "facts": facts}
+        (folder / f"{video}.safetensors").write_bytes(save(arrays, metadata=header_of(header)))
+        path = f"/videos/{number // 1000:03d}/clip-{number:06d}.mp4"
+        split = "test" if number % (clips // 20) == 0 else "train"
+        size = base.size
+        videos.append(Video(video, path, digest, len(xy), base.fps, *size, split=split))
+    rows = (list(row_of(video).values()) for video in videos)
+    project.videos_path.write_text(table_text(VIDEO_COLUMNS, rows), "utf-8")
+    return project
+
+
+def header_of(header: dict) -> dict[str, str]:
+    """The header of an artifact as its metadata."""
+    return {_HEADER: _canonical(header)}
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+def write_joints(path: Path, seed: int) -> None:
+    """A CSV file of joints, one row for each frame, for `la2ds import wide-csv`."""
+    pose = performers()[0]
+    names = get_skeleton(pose.skeleton).joints
+    xy = pose.xy + np.random.default_rng(seed).normal(0, 0.3, pose.xy.shape)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["frame", *(f"{name}_{axis}" for name in names for axis in "xy")])
+        writer.writerows([n, *row.reshape(-1).tolist()] for n, row in enumerate(xy))
+
+
+def run(arguments: list[str]) -> tuple[float, float]:
+    """CPU seconds and highest resident memory in MB of a command."""
+    program = "from la2ds_cli.main import main; main()"
+    process = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-c", program, *arguments],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status, usage = os.wait4(process, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit(f"la2ds {' '.join(arguments)} failed")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def arguments_of(name: str, work: Path, number: int) -> list[str]:
+    """The command `name` of a round; a new file for each where files are read."""
+    if name == "status":
+        return ["status"]
+    if name == "align":
+        return ["align", "clip-000003", "clip-000007", "--features", "pose"]
+    if name == "align-auto":
+        return ["align", "clip-000003", "clip-000007"]
+    if name == "extract":
+        folder = work / f"video-{number}"
+        if not folder.exists():
+            write_demo_clips(folder, 1, seed=number)
+        return ["extract-poses", *map(str, sorted(folder.glob("*.mp4")))]
+    if name == "import":
+        path = work / f"joints-{number}.csv"
+        write_joints(path, number)
+        return ["import", "wide-csv", str(path), "--skeleton", "coco17", "--fps", "10"]
+    if name == "retrieve":
+        return ["retrieve", "--query", "clip-000003@1", "--features", "pose"]
+    if name == "evaluate":
+        return ["evaluate"]
+    raise SystemExit(f"no command {name}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="status,align,align-auto,extract,import")
+    parser.add_argument("--keep", action="store_true")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    roots = {n: options.work / f"clips-{n}" for n in (FEW, options.clips)}
+    for clips, root in roots.items():
+        make_project(root, clips)
+    print(
+        f"| command | CPU s, {FEW} clips | CPU s, {options.clips:,} | ratio | difference, s | MB |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name in options.only.split(","):
+        figures: dict[int, list[tuple[float, float]]] = {n: [] for n in roots}
+        for number in range(options.rounds):
+            # Projects that were kept know the files of earlier calls.
+            arguments = arguments_of(name, options.work, int(time.time()) + number)
+            for clips, root in roots.items():
+                figures[clips].append(run([*arguments, "--project", str(root)]))
+        few, many = (min(cpu for cpu, _ in figures[n]) for n in roots)
+        memory = "→".join(f"{max(mb for _, mb in figures[n]):.0f}" for n in roots)
+        print(
+            f"| {name} | {few:.2f} | {many:.2f} | {many / few:.2f} | {many - few:.2f} | {memory} |",
+            flush=True,
+        )
+    if not options.keep:
+        for root in roots.values():
+            shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()
