@@ -9,9 +9,9 @@ DIR: a project with clips of one movement each (Penn Action), most of them one r
 * `repeated`: clips that end as they begin, performed 2 to 6 times, each time at another tempo (a
   factor of two between the slowest and the fastest), in an uneven rhythm and with noise on every
   joint: how often the count is right, and how far from a true border the borders lie, in % of a
-  repetition. Cut by the clip itself, with another clip of the project as example, and, for
-  comparison, where the example alone is found by subsequence DTW (`example_alone`). `pauses` adds
-  up to 1.5 seconds of rest between repetitions, `turned` an example that begins and ends half way;
+  repetition. Cut by the clip itself, and with another clip of the project as example. `pauses`
+  adds up to 1.5 seconds of rest between repetitions, `turned` an example that begins and ends half
+  way;
 * `joined`: clips whose number follows on another, put behind it where its first pose is near the
   last one of that. Many are the next repetition of the same performer, some are another video.
 """
@@ -24,18 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.alignment.aligned_repetitions import _movement, cut_clip
-from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.repetitions import (
-    MEMBER,
-    VELOCITY,
-    Repetition,
-    _Clip,
-    _Match,
-    _spans,
-    schedule,
-    subsequence,
-)
+from la2ds_cli.alignment.aligned_repetitions import cut_clip
+from la2ds_cli.alignment.repetitions import Repetition
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -96,29 +86,6 @@ def performed(
     return made_of(pose, xy + rng.normal(0, NOISE * torso(pose), xy.shape)), turn
 
 
-def example_alone(pose: PoseSequence, example: PoseSequence) -> list[Repetition]:
-    """The best places of the example in the clip, at seven tempos; nothing of the clip's own."""
-    clip = _Clip.of(_movement(pose), pose.time)
-    model = _Clip.of(_movement(example), example.time).pose
-    best: tuple[float, list[_Match]] = (0.0, [])
-    for factor in 2.0 ** np.arange(-1.5, 1.6, 0.5):
-        rows = np.linspace(0, len(model) - 1, max(round(len(model) * factor), 5))
-        if len(rows) > len(clip.pose):
-            continue
-        at = np.stack([np.interp(rows, np.arange(len(model)), x) for x in model.T], axis=1)
-        velocity = np.gradient(at, axis=0)
-        velocity *= VELOCITY * np.sqrt((at**2).sum() / (velocity**2).sum())
-        both = np.concatenate([at, velocity], axis=1)
-        total, begin = subsequence(squared_distance(both, clip.feature))
-        energy = float(((both - both.mean(axis=0)) ** 2).sum())
-        score = np.where(begin >= 0, 1 - total / energy, 0.0)
-        ends = schedule(score - MEMBER, begin)
-        explained = float(sum(score[e] * (e - begin[e]) for e in ends)) / len(clip.pose)
-        if explained > best[0]:
-            best = explained, [_Match(int(begin[e]), int(e), float(score[e])) for e in ends]
-    return _spans(clip, best[1], pose.time) if best[1] else []
-
-
 def off_border(found: list[Repetition], turn: FloatArray, border: float) -> list[float]:
     """How far the borders lie from a true one, share of a repetition."""
     rows = [min(row, len(turn) - 1) for each in found for row in (each.start, each.stop)]
@@ -139,7 +106,6 @@ def repeated(clips: list[PoseSequence], draws: int, seed: int) -> None:
             by = {
                 "itself": cut_clip(pose),
                 "itself and the example": cut_clip(pose, example),
-                "the example alone": example_alone(pose, example),
             }
             for name, found in by.items():
                 off = off_border(found, turn, border)

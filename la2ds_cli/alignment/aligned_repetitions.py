@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import align_pair
-from la2ds_cli.alignment.repetitions import Repetition, find_repetitions
+from la2ds_cli.alignment.repetitions import WHOLE, Repetition, find_repetitions
 from la2ds_cli.alignment.request import AlignRequest, PreparedPair, prepare_pair
 from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, rounded
 from la2ds_cli.alignment.result import csv_text as path_csv
@@ -25,7 +25,12 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
+from la2ds_cli.features.pose_features import (
+    both_movements,
+    centre_and_scale,
+    fill_gaps,
+    limb_extension,
+)
 from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
@@ -138,6 +143,7 @@ class RepetitionsResult:
             "seconds": rounded([each.seconds])[0],
             "tempo": rounded([self.usual_seconds / each.seconds])[0],
             "score": rounded([each.span.score])[0],
+            "cut_at": each.span.cut_at,
         }
         if each.part is None:
             return {**facts, "mean_cost": None, "mean_confidence": None, "speed_ratio": None}
@@ -210,7 +216,7 @@ def align_repetitions(
     part_a = pose_a.cut(span_a.start, span_a.stop)
     spans = cut_clip(pose_b, part_a)
     if not spans:
-        spans = [Repetition(0, len(pose_b), 1.0)]
+        spans = [Repetition(0, len(pose_b), 1.0, WHOLE)]
         progress.note(f"{b} does not repeat itself: it counts as one repetition")
     if repetition not in (BEST, ALL) and int(repetition) > len(spans):
         raise UserError(
@@ -249,7 +255,7 @@ def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Re
     example: a clip of one repetition that says at which moment of the movement to cut.
     """
     model = None if example is None else (_movement(example), example.time)
-    return find_repetitions(_movement(pose), pose.time, model)
+    return find_repetitions(_movement(pose), pose.time, model, limb_extension(pose))
 
 
 def hint_of_repetitions(result: AlignResult, names: tuple[str, str]) -> str:
@@ -298,7 +304,7 @@ def _repetition_of_a(
     pair: PreparedPair, number: int | None, progress: Progress
 ) -> tuple[Repetition, tuple[int, int]]:
     """The span of A to align, and as which of how many."""
-    spans = cut_clip(pair.poses[0]) or [Repetition(0, len(pair.poses[0]), 1.0)]
+    spans = cut_clip(pair.poses[0]) or [Repetition(0, len(pair.poses[0]), 1.0, WHOLE)]
     name = pair.names[0]
     if number is None:
         number = 1 + int(np.argmax([span.score for span in spans]))

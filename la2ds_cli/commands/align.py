@@ -125,6 +125,13 @@ def _show(console: Console, result: AlignResult) -> None:
         console.line(str(file))
 
 
+_POSES = {  # in words, by Repetition.cut_at
+    "extended": "arms and legs are extended most",
+    "rest": "B stays longest",
+    "example": "A begins",
+}
+
+
 def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
     from la2ds_cli.alignment.aligned_repetitions import count_of
 
@@ -132,6 +139,8 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
     which = f", repetition {number} of {of}" if of > 1 else ""
     console.line(f"A: {result.a.id}{which}")
     console.line(f"B: {result.b.id}, {count_of(len(result.repetitions))}")
+    if at := _POSES.get(result.repetitions[0].span.cut_at):
+        console.line(f"cut where {at}")
     console.line("   from s      to s   seconds  B/A time  distance  confidence")
     for each in result.repetitions:
         facts = f"{each.number:2} {each.start:7.2f} {each.end:9.2f} {each.seconds:9.2f}"

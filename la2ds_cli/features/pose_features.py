@@ -12,6 +12,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.spatial import facing_joints
 
 RANGE = (1, 99)  # percentiles, so that single wrong joints do not count
+EXTENDED = 90  # percentile of the length of a segment of a limb over the clip
 LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
 
 
@@ -143,6 +144,25 @@ def time_only(pose: PoseSequence) -> FloatArray:
     """(T, 1) float64: normalised time in [0, 1], the clock every method must beat."""
     span = pose.time[-1] - pose.time[0]
     return ((pose.time - pose.time[0]) / (span if span > 0 else 1.0))[:, None]
+
+
+def limb_extension(pose: PoseSequence) -> list[FloatArray]:
+    """For each kind of limb (arms, legs, fingers of one name) (T, n) how far its n limbs are
+    extended: the distance of their ends as a share of their length, about 1 where they are
+    straight and lie in the picture's plane. Hardly depends on where the camera stands.
+
+    The length is the sum of the usual longest segments (percentile EXTENDED), since a picture only
+    shortens them. Gaps are filled; a limb without any length is 0.
+    """
+    joints = fill_gaps(pose.xy)
+    kinds: dict[str, list[FloatArray]] = {}
+    for name, chain in get_skeleton(pose.skeleton).chains.items():
+        segments = np.linalg.norm(np.diff(joints[:, list(chain)], axis=1), axis=-1)
+        length = float(np.percentile(segments, EXTENDED, axis=0).sum())
+        reach = np.linalg.norm(joints[:, chain[-1]] - joints[:, chain[0]], axis=-1)
+        kind = name.removeprefix("left_").removeprefix("right_")
+        kinds.setdefault(kind, []).append(reach / length if length > 0 else 0 * reach)
+    return [np.stack(limbs, axis=1) for limbs in kinds.values()]
 
 
 def mirror(pose: PoseSequence) -> PoseSequence:

@@ -176,6 +176,8 @@ def test_what_is_written_for_all(project: Project) -> None:
     assert document["repetition"] == "all"
     assert document["count"] == 3
     assert document["best"] == result.best
+    # A begins as its repetitions do.
+    assert {entry["cut_at"] for entry in document["repetitions"]} <= {"extended", "example"}
     assert document["a"]["repetition"] == {"number": 1, "of": 1, "start": 0.0, "end": 44 / 25}
     assert document["files"] == [str(file) for file in result.files]
     for each, entry in zip(result.repetitions, document["repetitions"], strict=True):
@@ -186,6 +188,7 @@ def test_what_is_written_for_all(project: Project) -> None:
         assert entry["tempo"] == pytest.approx(
             document["usual_seconds"] / entry["seconds"], abs=1e-5
         )
+        assert entry["cut_at"] == each.span.cut_at
         found = entry["alignment"]
         assert found["confidence_is"].endswith("of the repetition's length")
         mine = [row for row in rows if row["repetition"] == str(each.number)]

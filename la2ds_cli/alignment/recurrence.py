@@ -1,0 +1,354 @@
+"""Where stretches of a signal come again: closed loops of every length, and their matches by DTW.
+
+Each length is looked at in a signal of its own. What changes more slowly than the length is taken
+away, so that another camera, another set or a step aside does no harm, and lengths of many rows are
+looked at in fewer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.features.resample import interpolate, time_grid
+
+RATE = 15.0  # frames per second at which repetitions are looked for
+MAX_FRAMES = 4000  # longer clips are looked at more coarsely: the table grows with the square
+SMOOTHING = 0.12  # seconds, standard deviation
+MAIN_PARTS = 16  # principal components of the signal, or those that hold VARIANCE of it
+VARIANCE = 0.99
+VELOCITY = 2.0  # root mean square of the velocity's features, in those of the pose's
+SHORTEST = 0.35  # seconds of a pattern
+FEWEST_FRAMES = 5  # of a pattern, at RATE
+LONGEST = 0.55  # of a pattern, share of the clip: two must fit, one of them faster
+STEP = 1.5  # from one length to the next; a pattern may be longer or shorter by half of it
+SLOWER = 0.5  # standard deviation of the mean that is taken away, in lengths
+ROWS = 40  # of a length, at most twice as many
+OPENNESS = 0.3  # of a pattern: squared distance of its ends, in twice its variance
+MOVING = 0.06  # variance within a pattern, share of that where the signal moves most
+MOST_MOVING = 90  # percentile of the variance around a row
+MEMBER = 0.3  # explained share of each repetition
+SHORT_ONES = 4  # patterns from one row on, the shortest first
+PATTERNS = 120  # of one length
+OVERLAP = 0.15  # share of a match that may be taken already
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A clip on an even grid of times (G,). pose (G, D): smoothed, about its mean; value (G, P):
+    its main parts; travelled (G,): length of its path up to each row, share of the whole."""
+
+    time: FloatArray
+    pose: FloatArray
+    value: FloatArray
+    travelled: FloatArray
+
+    @staticmethod
+    def of(value: FloatArray, time: FloatArray) -> Signal:
+        """Of features (T, D) at `time` (T,) seconds; T >= 2."""
+        from scipy.ndimage import gaussian_filter1d
+
+        seconds = max(float(time[-1] - time[0]), 1e-9)
+        rate = min(RATE, MAX_FRAMES / seconds)
+        # Smoothing before thinning: twice the frames, of which every second stays.
+        fine = time_grid(time, 2 * rate)
+        smooth = gaussian_filter1d(
+            interpolate(np.asarray(value, np.float64), time, fine),
+            SMOOTHING * (len(fine) - 1) / seconds,
+            axis=0,
+            mode="nearest",
+        )
+        step = max(round((len(fine) - 1) / seconds / rate), 1)
+        pose = smooth[::step] - smooth[::step].mean(axis=0)
+        left, size, _ = np.linalg.svd(pose, full_matrices=False)
+        share = np.cumsum(size**2) / max(float((size**2).sum()), 1e-300)
+        parts = min(int((share < VARIANCE).sum()) + 1, MAIN_PARTS)
+        main = (left * size)[:, :parts]
+        path = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(main, axis=0), axis=1))])
+        return Signal(fine[::step], pose, main, path / max(float(path[-1]), 1e-300))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of all parts together."""
+        return float(np.sqrt(self.value.var(axis=0).sum()))
+
+
+@dataclass(frozen=True)
+class Match:
+    """Rows first..last of a signal that a pattern explains, and the share of its movement."""
+
+    first: int
+    last: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A stretch of the signal that may be a repetition, and for some of the rows how well a match
+    that ends there is explained. amplitude: standard deviation of the movement within the stretch.
+    end, begin (g,): first and last row of each match, ascending ends; score (g,): explained
+    share."""
+
+    first: int
+    last: int
+    amplitude: float
+    end: IntArray
+    begin: IntArray
+    score: FloatArray
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A candidate with the best set of its matches. explained: share of the signal's path that it
+    explains outside itself; covered: share that its matches take; surest: highest explained share
+    of a match elsewhere."""
+
+    candidate: Candidate
+    matches: tuple[Match, ...]
+    explained: float
+    covered: float
+    surest: float
+
+    @property
+    def score(self) -> float:
+        """Mean of the matches'."""
+        return self.count / max(len(self.matches), 1)
+
+    @property
+    def count(self) -> float:
+        """How many repetitions it finds, one that it explains half counting half."""
+        return sum(match.score for match in self.matches)
+
+    @property
+    def rank(self) -> float:
+        """How much it explains, and how well: what patterns are compared by."""
+        return self.explained * self.score
+
+    @property
+    def length(self) -> float:
+        """Median rows of the matches."""
+        return float(np.median([match.last - match.first for match in self.matches] or [0]))
+
+    def as_long_as(self, other: Pattern, factor: float) -> bool:
+        """Whether the stretches are equally long, within a factor."""
+        mine, others = (each.candidate.last - each.candidate.first for each in (self, other))
+        return 1 / factor <= mine / others <= factor
+
+
+def candidates(signal: Signal) -> list[Candidate]:
+    """Closed loops of every length with the places where they come again."""
+    return [
+        one
+        for length in _lengths(signal)
+        for one in _of_length(signal, length, max(int(length / ROWS), 1))
+    ]
+
+
+def _lengths(signal: Signal) -> Iterator[float]:
+    """Rows of a pattern, each STEP times the one before."""
+    step = float(signal.time[1] - signal.time[0])
+    length = max(SHORTEST / step, FEWEST_FRAMES - 1) * math.sqrt(STEP)
+    while length < LONGEST * len(signal.time) * math.sqrt(STEP):
+        yield length
+        length *= STEP
+
+
+def _of_length(signal: Signal, length: float, thin: int) -> list[Candidate]:
+    """The candidates of `length` rows within the root of STEP, in every `thin`-th row."""
+    feature = _described(signal.value, length, thin)
+    squared = squared_distance(feature, feature)
+    length /= thin
+    around = _blurred((feature**2).sum(axis=1), length / 2)
+    least = MOVING * float(np.percentile(around, MOST_MOVING))
+    longest = min(length * math.sqrt(STEP), LONGEST * len(feature))
+    shortest = max(round(length / math.sqrt(STEP)), FEWEST_FRAMES - 1)
+    if least <= 1e-9 or longest < shortest:
+        return []
+    loops = closed_loops(
+        squared, feature, shortest, int(longest), OPENNESS, least, SHORT_ONES, PATTERNS
+    )
+    pose = feature[:, : feature.shape[1] // 2]
+    row = np.arange(len(feature))
+    found = []
+    for s, e in loops:
+        energy = float(feature[s : e + 1].var(axis=0).sum()) * (e + 1 - s)
+        total, begin = subsequence(np.ascontiguousarray(squared[s : e + 1]))
+        # Of a much smaller movement the difference alone would be small: it is a share of the
+        # smaller one of the two.
+        own = _variance(feature, begin, row) * (e + 1 - s)
+        score = np.where(begin >= 0, 1 - total / np.clip(own, 1e-9, energy), 0.0)
+        amplitude = float(np.sqrt(pose[s : e + 1].var(axis=0).sum()))
+        began = np.where(begin >= 0, begin * thin, -1)
+        found.append(Candidate(s * thin, e * thin, amplitude, row * thin, began, score))
+    return found
+
+
+def _described(value: FloatArray, length: float, thin: int) -> FloatArray:
+    """(g, 2P) every `thin`-th row of the signal without what changes more slowly than `length`
+    rows, and its velocity."""
+    pose = value - _blurred(value, SLOWER * length)
+    pose = (_blurred(pose, thin / 2) if thin > 1 else pose)[::thin]
+    velocity = np.gradient(pose, axis=0)
+    size, speed = float((pose**2).sum()), float((velocity**2).sum())
+    velocity *= VELOCITY * math.sqrt(size / speed) if speed > 0 else 0.0
+    return np.concatenate([pose, velocity], axis=1)
+
+
+def _blurred(value: FloatArray, deviation: float) -> FloatArray:
+    from scipy.ndimage import gaussian_filter1d
+
+    return gaussian_filter1d(value, deviation, axis=0, mode="nearest")
+
+
+def _variance(feature: FloatArray, begin: IntArray, end: IntArray) -> FloatArray:
+    """(g,) variance of the rows begin..end of feature (g, D), 0 where begin is -1."""
+    total = np.concatenate([np.zeros((1, feature.shape[1])), np.cumsum(feature, axis=0)])
+    square = np.concatenate([[0.0], np.cumsum((feature**2).sum(axis=1))])
+    first, stop = np.maximum(begin, 0), end + 1
+    count = stop - first
+    mean = (total[stop] - total[first]) / count[:, None]
+    variance = (square[stop] - square[first]) / count - (mean**2).sum(axis=1)
+    return np.where(begin >= 0, np.maximum(variance, 0), 0.0)
+
+
+def matched(candidate: Candidate, signal: Signal, free: BoolArray) -> Pattern:
+    """The best matches of a candidate within the rows that are free (G,)."""
+    taken = np.concatenate([[0], np.cumsum(~free)])
+    begin, end = np.maximum(candidate.begin, 0), candidate.end
+    busy = (taken[end] - taken[np.minimum(begin + 1, end)]) > OVERLAP * (end - begin)
+    gain = np.where((candidate.begin >= 0) & ~busy, candidate.score - MEMBER, -1.0)
+    thin = int(end[1]) if len(end) > 1 else 1
+    first = np.where(candidate.begin >= 0, candidate.begin // thin, -1)
+    matches = tuple(
+        Match(int(candidate.begin[k]), int(end[k]), min(float(candidate.score[k]), 1.0))
+        for k in schedule(gain, first)
+    )
+    explained, covered, surest = 0.0, 0.0, 0.0
+    for match in matches:
+        common = min(match.last, candidate.last) - max(match.first, candidate.first)
+        apart = 1 - max(common, 0) / (match.last - match.first)
+        share = float(signal.travelled[match.last] - signal.travelled[match.first])
+        covered += share
+        explained += match.score * apart * share
+        if apart > 0.5:
+            surest = max(surest, match.score)
+    return Pattern(candidate, matches, explained, covered, surest)
+
+
+@njit(cache=True)
+def closed_loops(squared, feature, shortest, longest, openness, least, each, room):
+    """Stretches that end in the pose in which they began: (n, 2) first and last row, n <= room.
+
+    squared: (T, T) squared distances of the frames of `feature` (T, D). A stretch is as long as
+    shortest..longest steps; the distance of its ends is lower than between their neighbours and,
+    squared, below `openness` times twice its own variance; and that variance is above `least`.
+    Of the stretches from one row on the shortest `each` are taken (longer ones are several of
+    them); where there are more than `room`, rows are left out evenly.
+    """
+    length, width = feature.shape
+    total = np.zeros((length + 1, width))
+    square = np.zeros(length + 1)
+    for t in range(length):
+        norm = 0.0
+        for d in range(width):
+            value = np.float64(feature[t, d])
+            total[t + 1, d] = total[t, d] + value
+            norm += value * value
+        square[t + 1] = square[t] + norm
+    stretches = []
+    starts = 0
+    for s in range(length):
+        count_here = 0
+        for e in range(s + shortest, min(s + longest + 1, length)):
+            apart = squared[s, e]
+            if apart > squared[s, e - 1] or (e + 1 < length and apart >= squared[s, e + 1]):
+                continue
+            if s > 0 and squared[s - 1, e] < apart:
+                continue
+            frames = e + 1 - s
+            mean = 0.0
+            for d in range(width):
+                difference = total[e + 1, d] - total[s, d]
+                mean += difference * difference
+            variance = (square[e + 1] - square[s] - mean / frames) / frames
+            if variance > least and apart < openness * 2 * variance:
+                stretches.append((s, e, starts))
+                count_here += 1
+                if count_here == each:
+                    break
+        starts += count_here > 0
+    step = max(1, math.ceil(len(stretches) / room))
+    chosen = np.empty((len(stretches), 2), np.int64)
+    count = 0
+    for s, e, number in stretches:
+        if number % step == 0 and count < room:
+            chosen[count, 0], chosen[count, 1] = s, e
+            count += 1
+    return chosen[:count]
+
+
+@njit(cache=True)
+def subsequence(cost):
+    """Where a pattern (N frames) lies in a clip (M frames): for each last frame (M,) the summed
+    cost of its best match, infinite where none ends, and the first frame of that, -1 for none.
+
+    cost: (N, M) squared distances. Steps (1, 1), (1, 2) and (2, 1), so that no part of a match is
+    more than twice as fast or as slow as the pattern; each frame of the pattern adds one cost, the
+    mean of two frames where it takes two.
+    """
+    rows, columns = cost.shape
+    before = np.full(columns, math.inf)  # row i - 2
+    above = cost[0].astype(np.float64)  # row i - 1
+    begin_before = np.full(columns, -1)
+    begin_above = np.arange(columns)
+    for i in range(1, rows):
+        row = np.full(columns, math.inf)
+        begin = np.full(columns, -1)
+        for j in range(1, columns):
+            here = cost[i, j]
+            best, first = above[j - 1] + here, begin_above[j - 1]
+            if j > 1:
+                slow = above[j - 2] + (cost[i, j - 1] + here) / 2
+                if slow < best:
+                    best, first = slow, begin_above[j - 2]
+            fast = before[j - 1] + cost[i - 1, j] + here
+            if fast < best:
+                best, first = fast, begin_before[j - 1]
+            row[j] = best
+            if best < math.inf:
+                begin[j] = first
+        before, above = above, row
+        begin_before, begin_above = begin_above, begin
+    return above, begin_above
+
+
+@njit(cache=True)
+def schedule(gain, first):
+    """Rows (n,) at which the matches of the best set end, in order: the set without overlap whose
+    summed gain is highest. gain: (M,), of the match that ends at each row, 0 or less = not to be
+    taken; first: (M,) the row at which it begins. Two matches may share the row between them."""
+    length = len(gain)
+    best = np.zeros(length)
+    taken = np.zeros(length, np.bool_)
+    for e in range(length):
+        best[e] = best[e - 1] if e else 0.0
+        if gain[e] > 0 and 0 <= first[e] < e and best[first[e]] + gain[e] > best[e]:
+            best[e] = best[first[e]] + gain[e]
+            taken[e] = True
+    ends = np.empty(length, np.int64)
+    count = 0
+    e = length - 1
+    while e > 0:
+        if taken[e]:
+            ends[count] = e
+            count += 1
+            e = first[e]
+        else:
+            e -= 1
+    return ends[:count][::-1].copy()
