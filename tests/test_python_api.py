@@ -89,7 +89,10 @@ def test_extract_reads_videos_and_remembers_the_networks(tmp_path: Path):
     )
     assert [item.status for item in done.items] == ["ok", "failed"]
     assert done.clips == [project.clip("anna").id]
-    assert project.poses("anna").xy.shape == (20, 17, 2)
+    pose = project.poses("anna")
+    assert pose.xy.shape == (20, 17, 2)
+    assert pose.trust is not None  # also of clips that were written without it
+    assert pose.trust.shape == (20, 17)
     assert list(done.to_frame().code) == ["", done.items[1].code]
     again = la2ds.extract(project, tmp_path / "anna.mp4")
     assert [item.status for item in again.items] == ["cached"]

@@ -42,6 +42,7 @@ _WEIGHT = {
     "exchanged": 6.0,  # fitted 3.6, at which a limb that rests meanwhile still passes
     "crossed": 3.0,
 }
+EVIDENCE = tuple(_WEIGHT)
 _LEAST_USUAL_SCORE = 0.5  # a clip whose joints score less is doubtful throughout
 _AROUND, _TREMBLING = 0.15, 0.2  # seconds to each side
 _TICK = 1 / 30  # seconds between the frames of a second difference, or one frame if that is longer

@@ -79,11 +79,14 @@ class Project:
         """The joints of a clip over its T frames.
 
         The value has `xy` (T, K, 2) float32 in pixels of the upright video, NaN where a joint is
-        not seen; `score` (T, K) float32 in [0, 1]; `time` (T,) float64 in seconds; `fps`; and
-        `skeleton`, the name of the set of K joints. Raises UserError as `clip` does, and (exit 4)
-        for a clip whose poses have not been extracted.
+        not seen; `score` (T, K) float32 in [0, 1]; `trust` (T, K) float32, the probability that a
+        joint lies where it seems to; `time` (T,) float64 in seconds; `fps`; and `skeleton`, the
+        name of the set of K joints. Raises UserError as `clip` does, and (exit 4) for a clip whose
+        poses have not been extracted.
         """
-        return self._stored.read_pose(self.clip(name).id)[0]
+        from la2ds_cli.poses.trust import with_trust
+
+        return with_trust(self._stored.read_pose(self.clip(name).id)[0])
 
     def to_frame(self) -> Any:
         """The clips as a pandas.DataFrame with the columns of videos.csv, one row for each clip.
