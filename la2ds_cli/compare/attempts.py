@@ -332,7 +332,7 @@ def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> l
 
 def _stated(attempt: CompareResult, sign: int) -> BoolArray:
     """(N, J) where the attempt is stated to differ to one side."""
-    reported = in_episodes(attempt.angles, attempt.aligned.alignment.position)
+    reported = in_episodes(attempt.angles)
     with np.errstate(invalid="ignore"):
         side = sign * attempt.angles.beyond > 0
     return reported & side & (not attempt.no_findings)

@@ -113,7 +113,7 @@ def _compared(project: Project, aligned: AlignResult, facing: BoolArray) -> Comp
         angles,
         tuple([] if reason else find_differences(angles, alignment, spans)),
         reason,
-        tuple(joint_table(angles, alignment.position, [*spans, entire] if entire else spans)),
+        tuple(joint_table(angles, [*spans, entire] if entire else spans)),
         tuple([*rows, inner] if inner else rows),
         tuple(find_unjudged(angles)),
         tuple(_notes(aligned, view, angles, facing)),

@@ -19,7 +19,7 @@ THIRDS = ("beginning", "middle", "end")
 WHOLE_MOVEMENT = "whole movement"
 LASTING = 0.1  # seconds: shorter episodes are errors of single frames
 _ALSO = 0.1  # of the unjudged time, from which on a clip is named as its cause
-LEAST_FRAMES = 3  # of both clips, for the same reason where a clip has few a second
+LEAST_FRAMES = 3  # of the reference, for the same reason where it has few a second
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def find_differences(
     other_time = matched_time(alignment.position, alignment.time_b)
     findings = []
     for j, joint in enumerate(angles.names):
-        for first, stop in _episodes(angles, alignment.position, j):
+        for first, stop in _episodes(angles, j):
             beyond = np.where(angles.judged[first:stop, j], angles.beyond[first:stop, j], 0.0)
             row = first + int(np.abs(beyond).argmax())
             reference, other = _whole_degrees(angles, row, j)
@@ -199,22 +199,20 @@ def by_joint(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     return groups
 
 
-def in_episodes(angles: Differences, position: FloatArray) -> BoolArray:
+def in_episodes(angles: Differences) -> BoolArray:
     """(N, J) whether a joint differs, at a row, by more than can be explained, and for long enough
-    to be reported. position: (N,) of the reference's frames in the other clip."""
+    to be reported."""
     reported = np.zeros(angles.beyond.shape, bool)
     for j in range(len(angles.names)):
-        for first, stop in _episodes(angles, position, j):
+        for first, stop in _episodes(angles, j):
             reported[first:stop, j] = angles.beyond[first:stop, j] != 0
     return reported & angles.judged
 
 
-def joint_table(
-    angles: Differences, position: FloatArray, spans: Sequence[Span]
-) -> list[JointSpan]:
+def joint_table(angles: Differences, spans: Sequence[Span]) -> list[JointSpan]:
     """Every joint in every span, the spans in order, in each the joint furthest beyond first."""
     rows = []
-    reported = in_episodes(angles, position)
+    reported = in_episodes(angles)
     for span in spans:
         of_span = [_joint_span(angles, reported, span, j) for j in range(len(angles.names))]
         rows += sorted(of_span, key=_order)
@@ -288,7 +286,7 @@ def _joint_span(angles: Differences, reported: BoolArray, span: Span, j: int) ->
     )
 
 
-def _episodes(angles: Differences, position: FloatArray, j: int) -> list[tuple[int, int]]:
+def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
     """First and stop rows of the episodes of one joint and one sign that last long enough."""
     episodes = []
     with np.errstate(invalid="ignore"):
@@ -297,20 +295,15 @@ def _episodes(angles: Differences, position: FloatArray, j: int) -> list[tuple[i
         episodes += [
             (first, stop)
             for first, stop in joined_runs(runs_of(beyond), angles.time)
-            if _lasts(angles.time, position, first, stop)
+            if _lasts(angles.time, first, stop)
         ]
     return episodes
 
 
-def _lasts(time: FloatArray, position: FloatArray, first: int, stop: int) -> bool:
-    """Whether rows first..stop are LASTING seconds and LEAST_FRAMES frames of both clips: one bad
-    frame of a clip that shows the movement in few is as long as many of the other's."""
-    frames = position[stop - 1] - position[first] + 1
-    return (
-        _duration(time, first, stop) >= LASTING - 1e-9
-        and stop - first >= LEAST_FRAMES
-        and bool(frames >= LEAST_FRAMES - 1e-9)
-    )
+def _lasts(time: FloatArray, first: int, stop: int) -> bool:
+    """Whether rows first..stop are LASTING seconds and LEAST_FRAMES frames. Those of the other clip
+    need no count: `beyond` holds for every frame of it around each moment."""
+    return stop - first >= LEAST_FRAMES and _duration(time, first, stop) >= LASTING - 1e-9
 
 
 def runs_of(mask: BoolArray) -> list[tuple[int, int]]:

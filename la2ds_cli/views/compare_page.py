@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.compare.findings import Finding, by_joint, in_episodes, runs_of
+from la2ds_cli.compare.findings import WHOLE_MOVEMENT, Finding, by_joint, in_episodes, runs_of
 from la2ds_cli.compare.result import (
     HOW_TO_READ,
     CompareResult,
@@ -339,10 +339,10 @@ def _map_rows(result: CompareResult) -> list[dict]:
     angles = result.angles
     edges = frame_edges(angles.time, result.aligned.pose_a.fps)
     place = 100 * (edges - edges[0]) / (edges[-1] - edges[0])
-    reported = in_episodes(angles, result.aligned.alignment.position) & (not result.no_findings)
+    reported = in_episodes(angles) & (not result.no_findings)
     difference = angles.difference
     rows = []
-    for row in (row for row in result.joints if row.span == "whole movement"):
+    for row in (row for row in result.joints if row.span == WHOLE_MOVEMENT):
         j = angles.names.index(row.joint)
         by = np.abs(np.nan_to_num(difference[:, j]))
         strength = np.where(by >= _STRONG, 3, np.where(by >= _MEDIUM, 2, 1))

@@ -184,8 +184,7 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
     at = [angles.names.index(joint) for joint in joints]
     difference = angles.difference[:, at].T
     strength = np.clip(np.abs(difference) / _FULL, 0, 1)
-    position = result.aligned.alignment.position
-    reported = in_episodes(angles, position)[:, at].T & (not result.no_findings)
+    reported = in_episodes(angles)[:, at].T & (not result.no_findings)
     strength = np.where(reported, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
     ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))
     cell = 1 - strength * (1 - ink)

@@ -226,6 +226,22 @@ def test_a_finding_agrees_with_its_own_numbers(tmp_path: Path) -> None:
     assert (largest.largest, largest.time) == (found.findings[0].difference, found.findings[0].time)
 
 
+@pytest.mark.parametrize("which", ["reference", "other"])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_bad_frames_of_a_clip_of_few_a_second_are_no_fault(
+    tmp_path: Path, which: str, frames: int
+) -> None:
+    """At ten frames a second each lasts as long as a fault must. Their trust is not at issue."""
+    slow = {"fps": 10.0, "noise": 0.5}
+    reference = performance(steady(31), **slow) if which == "reference" else performance(PHASE)
+    other = performance(steady(31), seed=4, **slow) if which == "other" else trainee()
+    bad = reference if which == "reference" else other
+    bad.xy[12 : 12 + frames, get_skeleton("coco17").index("right_ankle"), 0] += 90
+    certain = [replace(pose, trust=np.ones(pose.score.shape)) for pose in (reference, other)]
+    found = compared(tmp_path, *certain, labels=None)
+    assert "right_knee" not in {finding.joint for finding in found.findings}
+
+
 def unseen(pose: PoseSequence, joint: str, trust: float, rows: slice) -> PoseSequence:
     """A joint that can be trusted no more than so much for some frames."""
     known = np.ones(pose.score.shape)

@@ -221,16 +221,13 @@ def test_the_parts_that_no_clip_cuts_are_told_together() -> None:
     assert inner_tempo(found, apart, tempo(found, apart, {}), {}) is None
 
 
-def test_episodes_last_three_frames_of_both_clips() -> None:
-    """At 60 frames a second of the reference 0.1 s are six; the other clip shows the movement in
-    ten frames a second, and one bad one is not a fault."""
-    time = np.arange(60) / 60
+def test_episodes_last_three_frames_and_a_tenth_of_a_second() -> None:
     beyond = np.zeros((60, 1))
     beyond[20:28] = 15.0
     value = np.full((60, 1), 100.0)
     angles = Differences(
         names=("left_knee",),
-        time=time,
+        time=np.arange(60) / 60,
         reference=value,
         other=value + 23.0,
         floor=np.full((60, 1), 8.0),
@@ -239,12 +236,12 @@ def test_episodes_last_three_frames_of_both_clips() -> None:
         trust_reference=np.ones((60, 1)),
         trust_other=np.ones((60, 1)),
     )
-    assert in_episodes(angles, time * 60).sum() == 8
-    assert in_episodes(angles, time * 25).sum() == 8
-    assert in_episodes(angles, time * 10).sum() == 0
-    assert in_episodes(replace(angles, time=time * 6), time * 60).sum() == 8
-    short = np.where((np.arange(60) < 22)[:, None], beyond, 0.0)
-    assert in_episodes(replace(angles, beyond=short, time=time * 6), time * 60).sum() == 0
+    assert in_episodes(angles).sum() == 8
+    assert in_episodes(replace(angles, time=np.arange(60) / 120)).sum() == 0
+    slow = replace(angles, time=np.arange(60) / 10)
+    for frames, stated in ((3, 3), (2, 0)):
+        short = np.where((np.arange(60) < 20 + frames)[:, None], beyond, 0.0)
+        assert in_episodes(replace(slow, beyond=short)).sum() == stated
 
 
 def test_findings_are_ranked_by_what_is_unexplained_times_the_trust() -> None:
