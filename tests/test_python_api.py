@@ -115,6 +115,8 @@ def test_align_matches_moments_of_clips_of_other_length_and_rate(pair: la2ds.Pro
     assert np.median(np.abs(aligned.time_b - truth)[known]) < 0.05
     inside = (aligned.time_b_low <= truth) & (truth <= aligned.time_b_high)
     assert inside[known].mean() > 0.8
+    assert set(aligned.certainty) <= {"sure", "unsure", "no counterpart"}
+    assert np.nanmedian(aligned.within) < 0.4
     assert aligned.time_in_b(1.0) == pytest.approx(moment_of_ben(1.0), abs=0.1)
     assert aligned.time_in_b(aligned.time_a[7]) == aligned.time_b[7]
     assert np.isnan(aligned.time_in_b(-0.1))

@@ -8,7 +8,6 @@ confidence (confidence.py).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -32,7 +31,6 @@ from la2ds_cli.alignment.consensus import (
     Modalities,
     choose_references,
     consensus_position,
-    disagreement,
     path_through,
 )
 from la2ds_cli.alignment.distance import pair_distance
@@ -47,7 +45,6 @@ from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import is_monotone, smooth_match, speed_ratio
 from la2ds_cli.alignment.request import (
     AlignRequest,
-    ChosenKind,
     PreparedPair,
     prepare_pair,
 )
@@ -142,7 +139,7 @@ def match_by_pose(
     movement, mirrored = _movement(pair, references, cache)
     modalities = [(value,) for value in movement]
     rows = _rows(pair, movement, mirrored[1], settings)
-    match = _match(pair, modalities, list(references), settings, "pose", rows, cache)
+    match = _match(pair, modalities, list(references), settings, rows, cache)
     return replace(match, mirrored=mirrored[1])
 
 
@@ -170,7 +167,7 @@ def match_by_model(
     if references and settings.pool:
         modalities = list(zip(features, movement, strict=True))
     rows = _rows(pair, movement, mirrored[1], settings)
-    match = _match(pair, modalities, list(references), settings, "model", rows, cache)
+    match = _match(pair, modalities, list(references), settings, rows, cache)
     return replace(match, mirrored=mirrored[1])
 
 
@@ -319,7 +316,6 @@ def _match(
     modalities: Sequence[Modalities],
     references: Sequence[str],
     settings: AlignConfig,
-    kind: ChosenKind,
     rows: SharedRows,
     cache: AlignmentCache,
 ) -> Match:
@@ -333,9 +329,7 @@ def _match(
         paths_a = cache.paths_from_a(a, by_id, key, settings)
         return consensus.estimates(a, paths_a, b, consensus.pairwise_paths(b))
 
-    match = match_features(
-        features_a, features_b, rows, settings, kind, estimates if others else None
-    )
+    match = match_features(features_a, features_b, rows, settings, estimates if others else None)
     return replace(match, references=len(others))
 
 
@@ -344,27 +338,22 @@ def match_features(
     features_b: Modalities,
     rows: SharedRows,
     settings: AlignConfig,
-    kind: ChosenKind,
     estimates: Callable[[Modalities, Modalities], FloatArray] | None,
 ) -> Match:
-    """Match the `rows` of two clips. kind: what the first modality is. estimates: those through
-    reference clips for such rows of A and B (Consensus.estimates); None for a direct alignment."""
+    """Match the `rows` of two clips. estimates: those through reference clips for such rows of A
+    and B (Consensus.estimates); None for a direct alignment."""
     a, b = tuple(x[rows.a] for x in features_a), tuple(x[rows.b] for x in features_b)
-    spread = None
     if estimates is not None:
         positions = estimates(a, b)
         position = consensus_position(positions[0], positions, len(b[0]))
-        spread = disagreement(positions)
         path = path_through(position)
     else:
         path = align_features(settings.method, a[0], b[0], settings)
         position = smooth_match(path, len(a[0]))
-    skip = settings.skip_cost if settings.open_ends and settings.method == "dtw" else math.inf
-    sure = certainty(a[0], b[0], position, kind=kind, skip=skip, disagreement=spread)
     return Match(
         a=features_a[0],
         b=features_b[0],
         path=rows.path(path),
         position=rows.position(position),
-        certainty=sure.over(rows),
+        certainty=certainty(a[0], b[0], position).over(rows),
     )

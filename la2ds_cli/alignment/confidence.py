@@ -1,18 +1,18 @@
-"""How sure an alignment is of every frame of clip A: calibrated intervals and probabilities.
+"""How sure an alignment is of every frame of clip A: calibrated intervals, probabilities, words.
 
-The error of a matched moment is taken to be normal about it. Its standard deviation, in frames of
-B, is a factor times the root of the summed squares of
+The interval of a matched moment reaches as far as clip B looks like it. From the match it goes on
+to either side until RUN frames of B in a row are unlike the frame of A: their squared distance from
+it exceeds that of the match by more than FLAT units, where a unit is the mean squared distance of a
+frame to the nearest frame of the other clip. So it is short where the movement is fast, and as long
+as the rest where somebody stands still, and it may be longer on one side than on the other. It is
+then widened by STEP frames, since frames are whole, and by TIMING of B's length, since people who
+mark a moment disagree.
 
-* what the order of time leaves open: the spread about the match of all monotone paths, each
-  weighted by its cost (soft-DTW with the temperature GAMMA), which is wide where frames look alike;
-* what reference clips leave open: how far the estimates through them lie apart (consensus.py);
-* STEP frames, since frames are whole, and TIMING of B's length, since people pace differently.
-
-The factor is fitted so that the interval of NOMINAL covers the truth that often. There is one for
-consensus alignments, and for direct alignments one for each kind of feature: embeddings of two
-clips agree more smoothly than they agree truly. They were fitted to rendered performers and to Penn
-Action; how well they hold on others is in docs/results/confidence.md. They are meant for the method
-`dtw`; for others they are a rough guide.
+FLAT was fitted so that the interval of NOMINAL covers the moments that people set in golf swings,
+ski jumps, squats, push-ups and pull-ups. One number serves all features, and direct and consensus
+alignments; how often it holds for each is in docs/results/confidence.md. On either side of the
+match the error is taken to be normal. All this is meant for the method `dtw`; for others it is a
+rough guide.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ import numpy as np
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance, thinned
 from la2ds_cli.alignment.gaps import SharedRows
-from la2ds_cli.alignment.methods.soft_dtw import posterior
-from la2ds_cli.core.types import FloatArray
+from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray
 
 NOMINAL = 0.9
 NEAR = 0.05  # share of B's length on each side of the match within which it counts as right
-GAMMA = 3.0  # mean squared nearest-neighbour distances
-STEP = 0.3  # frames
-TIMING = 0.01  # share of B's length
+FLAT = 1.4  # mean squared nearest-neighbour distances
+RUN = 3  # frames; fewer that are unlike are noise of the joints, and end nothing
+SMOOTHED = 5  # frames of A
+STEP = 1.0  # frames
+TIMING = 0.005  # share of B's length
+SURE, UNSURE, MISSING = WORDS = ("sure", "unsure", "no counterpart")
 NORMAL = 1.6449  # standard deviations within which 90 % of a normal distribution lie
-CONSENSUS = 1.5 / NORMAL
-DIRECT = {"pose": 1.9 / NORMAL, "model": 3.4 / NORMAL, "base": 3.4 / NORMAL}
 
 
 @dataclass(frozen=True)
@@ -54,53 +55,101 @@ class Certainty:
         return Certainty(confidence, rows.position(self.low), rows.position(self.high))
 
 
-def certainty(
-    a: FloatArray,
-    b: FloatArray,
-    position: FloatArray,
-    *,
-    kind: str,
-    skip: float = math.inf,
-    disagreement: FloatArray | None = None,
-) -> Certainty:
-    """Certainty of the match `position` (N,), in frames of B, of clips with features (N, D) and
-    (M, D).
-
-    kind: `model`, `base` or `pose`, what the features are. skip: what a frame at an open end costs,
-    in mean squared nearest-neighbour distances; infinite = the ends are closed. disagreement: (N,)
-    spread of the estimates through reference clips in frames of B, None for a direct alignment.
-    """
-    factor = DIRECT[kind] if disagreement is None else CONSENSUS
-    spread = order_spread(a, b, position, skip) ** 2 + STEP**2 + (TIMING * len(b)) ** 2
-    if disagreement is not None:
-        spread = spread + np.nan_to_num(disagreement) ** 2
-    deviation = factor * np.sqrt(spread)
-    half = NORMAL * deviation
-    reach = max(NEAR * len(b), 1.0)
-    matched = ~np.isnan(position)
-    inside = [math.erf(reach / (math.sqrt(2) * d)) for d in deviation[matched]]
+def certainty(a: FloatArray, b: FloatArray, position: FloatArray) -> Certainty:
+    """Certainty of the match `position` (N,), in frames of B, NaN = no counterpart, of clips with
+    features (N, D) and (M, D)."""
+    low, high = interval(a, b, position)
     confidence = np.zeros(len(position), np.float32)
-    confidence[matched] = inside
-    low, high = (np.clip(position + side * half, 0, len(b) - 1) for side in (-1, 1))
+    reach = max(NEAR * len(b), 1.0)
+    for n in np.flatnonzero(~np.isnan(position)):
+        sides = position[n] - low[n], high[n] - position[n]
+        confidence[n] = sum(_share_within(reach, side) for side in sides) / 2
     return Certainty(confidence, low, high)
 
 
-def order_spread(
-    a: FloatArray, b: FloatArray, position: FloatArray, skip: float = math.inf
-) -> FloatArray:
-    """(N,) root of the mean squared distance, in frames of B, from `position` of where monotone
-    paths meet each frame of A, weighted by exp(-cost / temperature). NaN where position is."""
-    row, column = thinned(len(a)), thinned(len(b))
-    cost = squared_distance(a[row], b[column]).astype(np.float64)
-    unit = mean_nearest_squared(a, b)
-    # A frame of a thinned clip stands for several that would be left out.
-    step = max((len(a) - 1) / max(len(row) - 1, 1), (len(b) - 1) / max(len(column) - 1, 1), 1.0)
-    temperature = max(GAMMA * unit, 1e-12 + 1e-6 * float(cost.mean()))
-    mass = posterior(cost, temperature, skip * unit * step if unit else math.inf)
-    mass /= np.maximum(mass.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+def _share_within(reach: float, side: float) -> float:
+    """Share of a normal distribution, of which NOMINAL lie within `side`, that lies within
+    `reach`; 1 where there is no side."""
+    return math.erf(reach * NORMAL / side / math.sqrt(2)) if side > 0 else 1.0
+
+
+def interval(
+    a: FloatArray, b: FloatArray, position: FloatArray, flat: float = FLAT
+) -> tuple[FloatArray, FloatArray]:
+    """First and last place in B (M, D), in frames, where each frame of A (N, D) may lie that is
+    matched with `position` (N,): (N,) each, NaN where position is. flat: other than FLAT to fit it.
+
+    The ends are medians over SMOOTHED frames of A. Clips longer than MAX_FRAMES are thinned.
+    """
     known = np.flatnonzero(~np.isnan(position))
-    centre = np.interp(row, known, position[known])
-    mean = mass @ column
-    square = mass @ (column.astype(np.float64) ** 2) - 2 * centre * mean + centre**2
-    spread = np.interp(np.arange(len(a)), row, np.sqrt(np.maximum(square, 0)))
-    return np.where(np.isnan(position), np.nan, spread)
+    row, column = thinned(len(a)), thinned(len(b))
+    match = np.interp(row, known, position[known])
+    cost = squared_distance(a[row], b[column]).astype(np.float64)
+    place = np.interp(match, column, np.arange(len(column)))
+    frame, rows = np.floor(place).astype(np.int64), np.arange(len(row))
+    following = np.minimum(frame + 1, len(column) - 1)
+    share = place - frame
+    at_match = (1 - share) * cost[rows, frame] + share * cost[rows, following]
+    # What one clip leaves out at its ends says nothing of how near the rest is.
+    first, last = np.floor(np.min(match)).astype(int), np.ceil(np.max(match)).astype(int)
+    unit = mean_nearest_squared(a[known[0] : known[-1] + 1], b[first : last + 1])
+    limit = at_match + flat * max(unit, 1e-6 * float(cost.mean()))
+    ends = _alike(cost <= limit[:, None], np.rint(place).astype(np.int64))
+    widened = STEP + TIMING * len(b)
+    low, high = (
+        np.interp(np.arange(len(a)), row, column[_running_median(end)]) + side * widened
+        for end, side in zip(ends, (-1, 1), strict=True)
+    )
+    low, high = np.minimum(low, position - widened), np.maximum(high, position + widened)
+    return np.maximum(low, 0), np.minimum(high, len(b) - 1)
+
+
+def _alike(alike: BoolArray, middle: IntArray) -> tuple[IntArray, IntArray]:
+    """First and last column around `middle` (N,) of each row of alike (N, M) before RUN columns in
+    a row are False, as they are on both sides of the matrix."""
+    count = alike.shape[1]
+    padded = np.pad(alike, ((0, 0), (RUN - 1, RUN - 1)))
+    begins = np.arange(1 - RUN, count)  # of every run that touches the matrix
+    run = ~np.logical_or.reduce([padded[:, k : k + len(begins)] for k in range(RUN)])
+    before, after = begins + RUN - 1 < middle[:, None], begins > middle[:, None]
+    first = np.where(run & before, begins + RUN, 0).max(axis=1)
+    last = np.where(run & after, begins - 1, count - 1).min(axis=1)
+    return first, last
+
+
+def _running_median(value: IntArray) -> IntArray:
+    """(N,) median of the values (N,) over SMOOTHED rows, fewer at the ends."""
+    half = SMOOTHED // 2
+    padded = np.pad(value, half, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, SMOOTHED)
+    return np.median(windows, axis=1).astype(np.int64)
+
+
+# --- what is said to people -----------------------------------------------------------------------
+
+
+def certainty_words(alignment: Alignment) -> list[str]:
+    """One of WORDS for each frame of A: SURE where its confidence, the probability of being right
+    to NEAR of B's length, is NOMINAL or more; UNSURE where it is less; MISSING where there is no
+    counterpart."""
+    least = np.float32(NOMINAL)
+    return [
+        (SURE if value >= least else UNSURE) if matched else MISSING
+        for value, matched in zip(alignment.confidence, ~np.isnan(alignment.position), strict=True)
+    ]
+
+
+def seconds_within(alignment: Alignment) -> FloatArray:
+    """(N,) how many seconds the interval of each frame of A reaches to its longer side: the match
+    is right to within that in NOMINAL of all cases. NaN without a counterpart."""
+    low, middle, high = (
+        matched_time(place, alignment.time_b)
+        for place in (alignment.low, alignment.position, alignment.high)
+    )
+    return np.maximum(high - middle, middle - low)
+
+
+def within_text(seconds: float) -> str:
+    """`to within 0.1 s`: hundredths of a second below one second, tenths above."""
+    shown = max(round(seconds, 2 if seconds < 1 else 1), 0.01)
+    return f"to within {shown:g} s"

@@ -211,22 +211,6 @@ def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -
     return position
 
 
-def disagreement(estimates: FloatArray) -> FloatArray:
-    """(N,) half the range of the middle 90 % of the estimates (V, N), in frames; NaN estimates do
-    not count, and 0 where there is none."""
-    ordered = np.sort(estimates, axis=0)  # NaN last
-    last = np.maximum((~np.isnan(estimates)).sum(axis=0) - 1, 0)
-    frames = np.arange(estimates.shape[1])
-
-    def quantile(share: float) -> FloatArray:
-        low = np.floor(share * last).astype(np.int64)
-        high = np.minimum(low + 1, last)
-        part = share * last - low
-        return (1 - part) * ordered[low, frames] + part * ordered[high, frames]
-
-    return np.nan_to_num((quantile(0.95) - quantile(0.05)) / 2)
-
-
 def path_through(position: FloatArray) -> IntArray:
     """(P, 2) int64 path of whole frames nearest to `position` (N,), with the steps of DTW: none
     skips a frame of either clip between the first and the last matched one."""

@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty
+from la2ds_cli.alignment.confidence import (
+    MISSING,
+    NEAR,
+    NOMINAL,
+    WORDS,
+    Certainty,
+    certainty_words,
+    seconds_within,
+    within_text,
+)
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
@@ -21,7 +30,7 @@ from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, Pos
 
 SCHEMA_VERSION = 1
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
-INTERVAL_COLUMNS = ("time_b_low", "time_b_high")
+INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,28 @@ class AlignResult:
         return float(self.alignment.confidence[np.unique(self.alignment.path[:, 0])].mean())
 
     @property
+    def within(self) -> float:
+        """Median of `seconds_within` over the matched frames of A."""
+        return float(np.nanmedian(seconds_within(self.alignment)))
+
+    @property
+    def certainty(self) -> dict[str, int]:
+        """How many frames of A each of WORDS is said of."""
+        words = certainty_words(self.alignment)
+        return {word: words.count(word) for word in WORDS}
+
+    @property
+    def sureness(self) -> str:
+        """`40 frames sure, to within 0.1 s; 5 unsure, to within 0.4 s; 2 no counterpart`: of the
+        frames of A, the seconds as medians."""
+        words, within = np.array(certainty_words(self.alignment)), seconds_within(self.alignment)
+        parts = []
+        for word in [word for word, count in self.certainty.items() if count]:
+            exact = "" if word == MISSING else f", {within_text(np.median(within[words == word]))}"
+            parts.append(f"{self.certainty[word]} {word}{exact}")
+        return "; ".join(parts).replace(" ", " frames ", 1)
+
+    @property
     def overall_ratio(self) -> float:
         """Seconds of B per second of A between the first and the last pair; NaN for one frame of A
         and for paths that are not monotone."""
@@ -114,6 +145,8 @@ class AlignResult:
             "mean_confidence": self.mean_confidence,
             "confidence_is": f"probability of being right to {NEAR:.0%} of B's length",
             "interval": NOMINAL,
+            "within": rounded([self.within])[0],
+            "certainty": {word.replace(" ", "_"): count for word, count in self.certainty.items()},
             "speed_ratio": rounded([self.overall_ratio])[0],
             "path": {name: rounded(column) for name, column in path_columns(alignment).items()},
             "frames_a": {
@@ -123,6 +156,8 @@ class AlignResult:
                 "time_b": rounded(matched_time(alignment.position, alignment.time_b)),
                 "time_b_low": rounded(matched_time(alignment.low, alignment.time_b)),
                 "time_b_high": rounded(matched_time(alignment.high, alignment.time_b)),
+                "within": rounded(seconds_within(alignment)),
+                "certainty": certainty_words(alignment),
                 "confidence": rounded(alignment.confidence),
                 "speed_ratio": rounded(self.speed_ratio),
             },
@@ -148,13 +183,15 @@ def path_columns(alignment: Alignment) -> dict[str, np.ndarray]:
 
 
 def csv_text(alignment: Alignment) -> str:
-    """The path as CSV, one row a pair, COLUMNS and INTERVAL_COLUMNS: the seconds of B between which
-    the counterpart of the frame of A lies by 90 %, empty where unknown. Seconds to the
-    microsecond."""
+    """The path as CSV, one row a pair: COLUMNS, then INTERVAL_COLUMNS (the seconds of B between
+    which the counterpart of the frame of A lies by 90 %, and how far these are from the match,
+    empty where unknown), and `certainty`, one of WORDS. Seconds to the microsecond."""
     columns = path_columns(alignment)
     row_a = alignment.path[:, 0]
-    for name, bound in zip(INTERVAL_COLUMNS, (alignment.low, alignment.high), strict=True):
-        columns[name] = matched_time(bound, alignment.time_b)[row_a]
+    bounds = [matched_time(bound, alignment.time_b) for bound in (alignment.low, alignment.high)]
+    for name, value in zip(INTERVAL_COLUMNS, (*bounds, seconds_within(alignment)), strict=True):
+        columns[name] = value[row_a]
+    columns["certainty"] = np.array(certainty_words(alignment))[row_a]
     digits = {"time_a": 6, "time_b": 6, "cost": 6, "confidence": 4}
     digits |= dict.fromkeys(INTERVAL_COLUMNS, 6)
     shown = [

@@ -115,12 +115,11 @@ def _show(console: Console, result: AlignResult) -> None:
         console.line(
             f"consensus through {result.references} reference clips (align.reference_clips)"
         )
-    for letter, unmatched in (("A", ~alignment.matched_a), ("B", ~alignment.matched_b)):
-        if unmatched.any():
-            console.line(f"{unmatched.sum()} frames of {letter} have no counterpart")
+    if not alignment.matched_b.all():
+        console.line(f"{(~alignment.matched_b).sum()} frames of B have no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
-    console.line(f"mean confidence {result.mean_confidence:.2f}: of being right to 5 % of B")
+    console.line(f"A: {result.sureness} (in nine cases of ten)")
     for file in result.files:
         console.line(str(file))
 
@@ -141,14 +140,12 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
     console.line(f"B: {result.b.id}, {count_of(len(result.repetitions))}")
     if at := _POSES.get(result.repetitions[0].span.cut_at):
         console.line(f"cut where {at}")
-    console.line("   from s      to s   seconds  B/A time  distance  confidence")
+    console.line("   from s      to s   seconds  B/A time  distance  to within s")
     for each in result.repetitions:
         facts = f"{each.number:2} {each.start:7.2f} {each.end:9.2f} {each.seconds:9.2f}"
         if each.part is not None:
             cost = float(each.part.alignment.cost.mean())
-            facts += (
-                f" {each.part.overall_ratio:9.2f} {cost:9.2f} {each.part.mean_confidence:11.2f}"
-            )
+            facts += f" {each.part.overall_ratio:9.2f} {cost:9.2f} {each.part.within:12.2f}"
         console.line(facts + "  nearest" * (each.number == result.best))
     for file in result.files:
         console.line(str(file))

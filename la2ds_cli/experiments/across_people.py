@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.confidence import FLAT
 from la2ds_cli.alignment.consensus import AlignmentCache, choose_references
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
@@ -96,6 +97,10 @@ class _Bench:
             replace(parts[0], pair=np.concatenate([part.pair for part in parts]))
             for parts in zip(*self.draws.values(), strict=True)
         ]
+
+    def whole_pairs(self) -> list[tuple[int, int]]:
+        """Numbers of the clips of the first draw's pairs, in order of A."""
+        return sorted((a, b) for a, b in self.merged()[0].pair.tolist())
 
     def digest(self, kind: PairKind) -> str:
         """Of all pairs with their kinds."""
@@ -177,6 +182,14 @@ def _transfers(
     return {"events": events, "percent": percent, "warnings": bench.warnings}
 
 
+def event_pairs(
+    project: Project, config: Config, kind: PairKind
+) -> list[tuple[EvaluationClip, EvaluationClip]]:
+    """The whole clips of the first draw of `cached_transfers`, by A."""
+    bench = _Bench.of(project, config, kind)
+    return [(bench.clips[a], bench.clips[b]) for a, b in bench.whole_pairs()]
+
+
 def cached_coverage(
     project: Project,
     name: str,
@@ -210,7 +223,7 @@ def _coverage(
     project: Project, bench: _Bench, request: AlignRequest, kind: PairKind, progress: Progress
 ) -> dict[str, Any]:
     document: dict[str, Any] = {"events": [], "held": [], "width": [], "unmatched": []}
-    pairs = sorted(bench.merged()[0].pair.tolist())  # by A, which the cache is for
+    pairs = bench.whole_pairs()  # by A, which the cache is for
     progress.begin(f"coverage {request.features}", len(pairs))
     cache = AlignmentCache()
     for a, b in pairs:
@@ -247,6 +260,8 @@ def _recipe(
         settings["model"] = asdict(config.model)
     if "base" in features:
         inputs["base"] = base_key()
+    if step == "people-coverage":
+        settings["flat"] = FLAT
     return artifact.Recipe(step, VERSION, settings, inputs)
 
 

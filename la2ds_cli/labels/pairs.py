@@ -172,7 +172,6 @@ class PairAlignments:
             self.features.modalities[b],
             rows,
             self.settings,
-            self.features.kind,
             estimates if len(others) >= FEWEST_REFERENCES else None,
         )
         sure = match.certainty

@@ -26,6 +26,9 @@ from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core.types import FloatArray, IntArray, Phase
 from la2ds_cli.evaluation.phase_labels import phase_order
 
+REST = 2.0
+"""Frames of B that a phase may go on for, beyond what both clips show, for each frame that it does
+so in the labelled clip: B may take twice as long."""
 LEAST_WEIGHT = 0.01  # of a vote without confidence: it still counts where there are no others
 
 
@@ -174,8 +177,13 @@ def propagate_spans(spans: Sequence[Span], along: Correspondence) -> PropagatedS
         first = float(matched[0])
         cut = not span.starts or span.start < first
         start = _estimate(along, matched, max(span.start, first), cut)
+        unmatched = REST * max(first - span.start, 0.0)
+        start = replace(start, low=max(min(start.low, start.row - unmatched), 0.0))
         if span.end > matched[-1]:
             end = _estimate_behind(along, int(matched[-1]))
+            unmatched = REST * (span.end - end.source)
+            high = min(max(end.high, end.row + unmatched), float(along.length))
+            end = replace(end, high=high)
         else:
             end = _estimate(along, matched, span.end, not span.ends)
         propagated.append(PropagatedSpan(span.key, start, end))

@@ -1,5 +1,5 @@
 """The alignment figure: film strips joined by lines (paper Fig. 4), the distance matrix with the
-path, local speed ratio and confidence; everything in seconds."""
+path, local speed ratio and how sure it is; everything in seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import NEAR, NOMINAL
+from la2ds_cli.alignment.confidence import (
+    NOMINAL,
+    SURE,
+    UNSURE,
+    certainty_words,
+    seconds_within,
+)
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import features_name
@@ -79,7 +85,7 @@ def draw(project: Project, result: AlignResult) -> Figure:
     bottom, height = rows["matrix and curves"]
     middle = bottom + height / 2
     speed(figure, (middle + 0.14, height / 2 - 0.14), result, a, colours)
-    confidence(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
+    certainty(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
     legend(figure, colours)
     return figure
 
@@ -96,7 +102,7 @@ def _title(figure: Figure, result: AlignResult, a: DrawnClip, b: DrawnClip) -> N
 
 
 def summary(result: AlignResult) -> str:
-    """One line: how it was aligned, how sure it is, how the tempos compare."""
+    """One line: how it was aligned, how exact it is, how the tempos compare."""
     alignment = result.alignment
     by = features_name(alignment.features, result.run)
     missing = " (no trained model)" if result.reason else ""
@@ -105,7 +111,7 @@ def summary(result: AlignResult) -> str:
         parts.append("B compared as its mirror image")
     if result.references:
         parts.append(f"through {result.references} reference clips")
-    parts.append(f"mean confidence {result.mean_confidence:.2f}")
+    parts.append(result.sureness)
     ratio = result.overall_ratio
     if np.isfinite(ratio):
         parts.append(f"B takes {ratio:.2f} × the time of A")
@@ -354,17 +360,22 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
         axes.text(0.5, 0.75, f"no tempo: {reason}", fontsize=10, color=GREY, **middle)
 
 
-def confidence(
+def certainty(
     figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, colours: Colours
 ) -> None:
-    """Probability of being right to NEAR of B's length, for every frame of A."""
-    title = f"probability of being right to {NEAR:.0%} of B's length"
+    """How many seconds the interval of every frame of A reaches, and of which frames it is sure."""
+    title = f"right to within so many seconds, {NOMINAL:.0%} of the time"
     axes = _time_panel(figure, row, a, colours, title)
-    shown = np.where(alignment.matched_a, alignment.confidence, np.nan)
-    axes.fill_between(alignment.time_a, 0, shown, color=GREEN, alpha=0.45, linewidth=0)
-    axes.plot(alignment.time_a, shown, color=GREEN, linewidth=1.4)
-    axes.set_ylim(0, 1.02)
-    axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    within = seconds_within(alignment)
+    words = np.array(certainty_words(alignment))
+    for word, colour in ((SURE, GREEN), (UNSURE, ORANGE)):
+        one, frame = words == word, np.diff(a.edges)
+        style: dict[str, Any] = {"align": "edge", "color": colour, "alpha": 0.5, "label": word}
+        axes.bar(a.edges[:-1][one], within[one], frame[one], linewidth=0, **style)
+    axes.plot(alignment.time_a, within, color="#333333", linewidth=1.3)
+    axes.set_ylim(0, 1.1 * float(np.nanmax(within)) or 1)
+    axes.yaxis.set_major_formatter("{x:g} s")
+    axes.legend(loc="upper right", fontsize=8.5, ncols=2, framealpha=0.9)
     axes.set_xlabel("A, seconds", fontsize=10)
 
 

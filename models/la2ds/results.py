@@ -60,10 +60,12 @@ class Aligned:
     a, b: ids of the clips. time_a: (N,) float64, seconds of A's frames. time_b: (N,) float64, the
     seconds in B that match them, between two frames where the match lies there; NaN where B has no
     counterpart. time_b_low, time_b_high: (N,) float64, the interval that holds the true moment in
-    90 % of cases. confidence: (N,) float32, the probability that the match is right to within 5 %
-    of B's length, 0 where there is no counterpart. speed_ratio: (N,) float64, seconds of B for a
-    second of A; 2 means that B takes twice as long; NaN where unmatched. path: (P, 2) int64, pairs
-    of rows of A and B. cost: (P,) float32, the distance of the features of each pair.
+    90 % of cases. within: (N,) float64, seconds from the match to the farther of the two.
+    certainty: for each frame of A `sure`, `unsure` or `no counterpart`. confidence: (N,) float32,
+    the probability that the match is right to within 5 % of B's length, 0 where there is no
+    counterpart. speed_ratio: (N,) float64, seconds of B for a second of A; 2 means that B takes
+    twice as long; NaN where unmatched. path: (P, 2) int64, pairs of rows of A and B. cost: (P,)
+    float32, the distance of the features of each pair.
 
     features: `model`, `base` or `pose`. method: how they were aligned. mirrored: whether B was
     mirrored. references: the number of reference clips of the consensus, 0 for a direct alignment.
@@ -76,6 +78,8 @@ class Aligned:
     time_b: FloatArray
     time_b_low: FloatArray
     time_b_high: FloatArray
+    within: FloatArray
+    certainty: list[str]
     confidence: FloatArray
     speed_ratio: FloatArray
     path: IntArray
@@ -119,7 +123,8 @@ class Aligned:
         frame_a: the number of the frame in its video. The other columns are the arrays of this
         class that have N entries.
         """
-        names = ("time_a", "time_b", "time_b_low", "time_b_high", "confidence", "speed_ratio")
+        names = ("time_a", "time_b", "time_b_low", "time_b_high", "within", "certainty")
+        names += ("confidence", "speed_ratio")
         frames = {"frame_a": self._result.alignment.frame_a}
         return data_frame(frames | {name: getattr(self, name) for name in names})
 

@@ -120,6 +120,7 @@ def align(
     skeletons (exit 5).
     """
     from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.confidence import certainty_words, seconds_within
     from la2ds_cli.alignment.path import matched_time
     from la2ds_cli.alignment.request import AlignRequest
 
@@ -135,6 +136,8 @@ def align(
         time_b=matched_time(alignment.position, alignment.time_b),
         time_b_low=low,
         time_b_high=high,
+        within=seconds_within(alignment),
+        certainty=certainty_words(alignment),
         confidence=alignment.confidence,
         speed_ratio=result.speed_ratio,
         path=alignment.path,

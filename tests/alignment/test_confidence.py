@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import confidence, distance
+from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.confidence import NEAR, NOMINAL, Certainty, certainty, order_spread
+from la2ds_cli.alignment.confidence import (
+    NEAR,
+    NOMINAL,
+    Certainty,
+    certainty,
+    certainty_words,
+    seconds_within,
+    within_text,
+)
 from la2ds_cli.alignment.gaps import SharedRows
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
@@ -20,13 +27,14 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Alignment
 from la2ds_cli.demo.clips import performed
 
 CLOSED = AlignConfig()
 
 
-def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray, votes=None) -> Certainty:
-    return certainty(a, b, smooth_match(path, len(a)), kind="pose", disagreement=votes)
+def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray) -> Certainty:
+    return certainty(a, b, smooth_match(path, len(a)))
 
 
 def noisy_pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -59,69 +67,41 @@ def test_distinct_frames_are_surer_than_frames_that_look_alike() -> None:
     a, b = noisy_pair()
     found = sure(a, b, align_features("dtw", a, b, CLOSED))
     alike, distinct = slice(50, 90), np.r_[8:32, 108:132]
-    assert found.confidence[distinct].min() > found.confidence[alike].max()
-    assert np.median(found.confidence[distinct]) > 0.9
+    assert found.confidence[distinct].min() > 0.95 > 0.6 > found.confidence[alike].max()
     width = found.high - found.low
-    assert width[alike].min() > 2.5 * np.median(width[distinct])
+    assert width[distinct].max() < 6
+    assert width[alike].min() > 70  # B rests for 70 frames
 
 
-def test_the_interval_and_the_confidence_are_of_one_normal_distribution() -> None:
-    """Half the interval is 1.645 standard deviations; the confidence is the share within NEAR."""
+def test_the_numbers_of_the_interval_by_hand() -> None:
+    """Frame 6 of A, in the middle of five like it, is matched with frame 100 of 200. All of A and
+    195 frames of B are 0.1 from a frame of the other clip, three are 0.16 and two 0.2: a unit is
+    0.0103. The match costs 0.01, so what costs up to 0.01 + 1.4 units = 0.0244 is alike.
+
+    Before the match 20 frames are alike, then come the three at 0.16 (0.0256). After it 8 are
+    alike, two are not, 5 are again, and then the clip moves on. On either side the interval is
+    wider by a frame and 0.5 % of 200, which are 2. 5 % of B are 10 frames.
+    """
+    b = np.zeros(200)
+    b[:77], b[77:80], b[109:111], b[116:] = -9.9, -0.06, 0.3, 10.1
+    a = np.repeat([-10.0, 0.1, 10.0], [4, 5, 4])
+    position = np.interp(np.arange(13), [0, 3, 4, 6, 8, 9, 12], [0, 76, 98, 100, 102, 120, 199])
+    found = certainty(a[:, None], b[:, None], position)
+    assert (found.low[6], found.high[6]) == (80 - 2, 115 + 2)
+    assert (found.low[0], found.high[12]) == (0, 199)
+    quantile = NormalDist().inv_cdf((1 + NOMINAL) / 2)
+    shares = [2 * NormalDist(0, side / quantile).cdf(10) - 1 for side in (22, 17)]
+    assert found.confidence[6] == pytest.approx(np.mean(shares), abs=1e-4)
+
+
+def test_a_single_frame_of_a_that_is_off_does_not_shake_the_interval() -> None:
     a, b = noisy_pair()
     path = align_features("dtw", a, b, CLOSED)
-    found, position = sure(a, b, path), smooth_match(path, 140)
-    row = 20  # far from the ends of B, where the interval is cut off
-    deviation = (found.high[row] - position[row]) / 1.6449
-    assert position[row] - found.low[row] == pytest.approx(found.high[row] - position[row])
-    expected = math.erf(NEAR * 150 / deviation / math.sqrt(2))
-    assert found.confidence[row] == pytest.approx(expected, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("kind", "spread", "half"), [("pose", 0.0, 1.9), ("model", 0.0, 3.4), ("pose", 6.0, 1.5)]
-)
-def test_the_interval_holds_90_percent_and_the_confidence_is_of_5_percent_of_b(
-    monkeypatch: pytest.MonkeyPatch, kind: str, spread: float, half: float
-) -> None:
-    """40 frames against 200. The order of time leaves 8 frames open, the estimates 0 or 6, a
-    frame 0.3 and the pace 1 % of 200: of the root of the summed squares half an interval is 1.9,
-    3.4 or, with estimates, 1.5 times as long. 5 % of B are 10 frames."""
-    monkeypatch.setattr(confidence, "order_spread", lambda *_: np.full(40, 8.0))
-    sure = certainty(
-        np.zeros((40, 1)),
-        np.zeros((200, 1)),
-        np.linspace(2, 198, 40),
-        kind=kind,
-        disagreement=np.full(40, spread) if spread else None,
-    )
-    wide = half * math.sqrt(8**2 + spread**2 + 0.3**2 + 2**2)
-    middle = np.linspace(2, 198, 40)[20]
-    assert (sure.low[20], sure.high[20]) == (
-        pytest.approx(middle - wide),
-        pytest.approx(middle + wide),
-    )
-    assert (sure.low[0], sure.high[-1]) == (0, 199)
-    error = NormalDist(0, wide / NormalDist().inv_cdf(0.95))
-    assert error.cdf(wide) - error.cdf(-wide) == pytest.approx(NOMINAL)
-    assert sure.confidence[20] == pytest.approx(error.cdf(10) - error.cdf(-10), abs=1e-4)
-
-
-def test_the_spread_of_the_order_of_time_by_hand() -> None:
-    """Two frames against three: where nothing costs anything, the five paths from (0, 0) to (1, 2)
-    are equally likely. Five pass (0, 0), three (0, 1) and one (0, 2)."""
-    a, b = np.zeros((2, 1)), np.zeros((3, 1))
-    found = order_spread(a, b, np.array([0.0, 1.5]))
-    visits = np.array([5, 3, 1]) / 9
-    assert found[0] == pytest.approx(math.sqrt((visits * np.array([0, 1, 4])).sum()))
-
-
-def test_votes_that_differ_widen_the_interval() -> None:
-    a, b = noisy_pair()
-    path = align_features("dtw", a, b, CLOSED)
-    agreed = sure(a, b, path, votes=np.zeros(140))
-    split = sure(a, b, path, votes=np.where(np.arange(140) < 70, 10.0, 0.0))
-    assert (split.confidence[:70] < agreed.confidence[:70]).all()
-    np.testing.assert_array_equal(split.confidence[70:], agreed.confidence[70:])
+    shaken = a.copy()
+    shaken[70] += 1.0
+    steady, found = sure(a, b, path), sure(shaken, b, path)
+    assert abs(found.low[70] - steady.low[70]) < 5
+    assert abs(found.high[70] - steady.high[70]) < 5
 
 
 def test_identical_clips_are_certain() -> None:
@@ -153,8 +133,8 @@ def test_a_wrong_path_is_less_sure_than_the_right_one() -> None:
     right = align_features("dtw", a, b, CLOSED)
     wrong = np.column_stack([np.arange(140), np.clip(np.arange(140) + 25, 0, 149)])
     rows = slice(15, 30)  # the first frames lie near the start of the path, which is given
-    assert sure(a, b, wrong).confidence[rows].max() < 0.3
-    assert sure(a, b, right).confidence[rows].min() > 0.8
+    assert sure(a, b, wrong).confidence[rows].max() < 0.7
+    assert sure(a, b, right).confidence[rows].min() > 0.95
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 8), (8, 1)])
@@ -174,7 +154,7 @@ def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None
     thinned = sure(a, b, path).high
     apart = np.abs(whole - thinned)
     assert apart[:36].max() < 2
-    assert apart.max() < 12  # where frames look alike, of about 55
+    assert np.median(apart[45:95]) < 3  # where 70 frames look alike
 
 
 def test_paths_out_of_order_have_a_confidence_too() -> None:
@@ -189,6 +169,43 @@ def test_rows_of_a_clip_become_the_whole_clip() -> None:
     np.testing.assert_array_equal(found.confidence, [0.5, 0, 0, 1])
     np.testing.assert_array_equal(found.low, [1, np.nan, np.nan, 2])
     np.testing.assert_array_equal(found.high, [5, np.nan, np.nan, 5])  # nothing lies in a gap
+
+
+# --- what is said to people ------------------------------------------------------------------
+
+
+def stated(confidence: list[float], low: list[float], high: list[float]) -> Alignment:
+    """Frames of A matched with frames 2, 3, ... of B, at 10 frames per second; NaN bounds = no
+    counterpart."""
+    count = len(confidence)
+    position = np.where(np.isnan(low), np.nan, 2.0 + np.arange(count))
+    path = np.stack([np.arange(count), 2 + np.arange(count)], axis=1)[~np.isnan(position)]
+    bounds = np.array(low), np.array(high)
+    times, frames = np.arange(count) / 25, np.arange(count)
+    b = np.arange(20)
+    return Alignment(
+        *(path, position, np.zeros(len(path)), np.array(confidence), *bounds),
+        *(times, b / 10, frames, b, "pose", "dtw"),
+    )
+
+
+def test_a_moment_is_sure_from_a_probability_of_90_percent() -> None:
+    nan = np.nan
+    found = stated([0.9, 0.8999, 0.0, 1.0], [1.0, 1, nan, 4], [3.0, 5, nan, 5.5])
+    assert certainty_words(found) == ["sure", "unsure", "no counterpart", "sure"]
+
+
+def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:
+    found = stated([0.9, 0.5, 0.0], [1.0, 2.5, np.nan], [2.5, 7.0, np.nan])
+    np.testing.assert_allclose(seconds_within(found), [0.1, 0.4, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.1, "0.1"), (0.123, "0.12"), (0.001, "0.01"), (0.996, "1"), (1.26, "1.3"), (12.0, "12")],
+)
+def test_seconds_are_said_as_a_coach_says_them(seconds: float, text: str) -> None:
+    assert within_text(seconds) == f"to within {text} s"
 
 
 # --- does it hold? --------------------------------------------------------------------------
@@ -208,11 +225,16 @@ def rendered_project(root: Path, clips: int = 44, seed: int = 77) -> tuple[Proje
 
 
 def check_coverage(project: Project, phase: dict, kind: str, *overrides: str) -> None:
-    """Of all frames whose true counterpart is known, about NOMINAL lie in their intervals, and
-    frames of high confidence are right more often than those of low confidence."""
+    """At least NOMINAL of the true moments lie in their intervals, which are short where errors
+    are small, and no confidence promises too much.
+
+    More than NOMINAL do: people who do the same movement differ in how they do it, and disagree
+    when a moment of it is, for which the intervals allow. These performers do one movement and
+    their truth is exact (docs/results/confidence.md).
+    """
     config = project.config(overrides=overrides)
     names = sorted(name for name in phase if int(name[1:]) % 2)
-    inside, near, confidence = [], [], []
+    inside, near, confidence, width, error = [], [], [], [], []
     for a, b in zip(names, names[1:] + names[:1], strict=True):
         request = AlignRequest(config, features=kind)  # type: ignore[arg-type]
         found = find_alignment(project, a, b, request).alignment
@@ -221,11 +243,19 @@ def check_coverage(project: Project, phase: dict, kind: str, *overrides: str) ->
         inside.append(((truth >= found.low) & (truth <= found.high))[shown])
         near.append((np.abs(truth - found.position) <= NEAR * len(phase[b]))[shown])
         confidence.append(found.confidence[shown])
-    held, right, stated = (np.concatenate(x) for x in (inside, near, confidence))
-    assert NOMINAL - 0.07 < held.mean() < 0.99
-    low, high = np.percentile(stated, [33, 67])
-    assert right[stated <= low].mean() < right[stated >= high].mean()
-    assert stated.mean() == pytest.approx(right.mean(), abs=0.12)
+        width.append(((found.high - found.low) / len(phase[b]))[shown])
+        error.append((np.abs(truth - found.position) / len(phase[b]))[shown])
+    held, right, said, wide, off = (
+        np.concatenate(x) for x in (inside, near, confidence, width, error)
+    )
+    assert held.mean() > NOMINAL
+    by_width = np.array_split(off[np.argsort(wide)], 3)
+    assert by_width[2].mean() > 1.5 * by_width[0].mean()
+    assert np.median(wide) < 0.2  # of B's length
+    low, high = np.percentile(said, [33, 67])
+    assert right[said <= low].mean() < right[said >= high].mean()
+    assert right[said >= 0.9].mean() > 0.95
+    assert said.mean() < right.mean() + 0.02
 
 
 @pytest.mark.parametrize("routes", [0, 40])

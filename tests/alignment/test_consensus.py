@@ -10,7 +10,6 @@ from la2ds_cli.alignment.consensus import (
     Consensus,
     PairwisePath,
     consensus_position,
-    disagreement,
     estimates_through,
     evenly_spaced,
     pairwise_path,
@@ -123,16 +122,6 @@ def test_of_twelve_estimates_the_middle_six_are_averaged() -> None:
     estimates = np.array([50, 0, 10, 20, 90, 0, 40, 10, 20, 0, 90, 90.0])[:, None]
     # 0 0 0 [10 10 20 20 40 50] 90 90 90
     assert consensus_position(np.zeros(1), estimates, 100) == pytest.approx(150 / 6)
-
-
-def test_estimates_disagree_by_half_the_range_of_their_middle_90_percent() -> None:
-    """Of 0 to 20 the 5th and the 95th percentile are 1 and 19; of 0, 10 and 20 they are 1 and 19,
-    too, between the estimates."""
-    estimates = np.full((21, 4), NAN)
-    estimates[:, 0] = np.random.default_rng(0).permutation(21)
-    estimates[[2, 9, 15], 1] = 20, 0, 10
-    estimates[4, 2] = 7  # alone
-    np.testing.assert_allclose(disagreement(estimates), [9, 9, 0, 0])
 
 
 def test_agreement_stays_in_the_clip_and_in_order_and_leaves_out_what_the_path_leaves_out() -> None:

@@ -306,7 +306,7 @@ def test_one_phase_over_the_whole_clip_is_withheld(project: Project):
 
 def test_boundaries_of_low_confidence_are_withheld(project: Project):
     """The joints of one clip are noise, so nothing in it is the movement."""
-    assert LEAST_CONFIDENCE == 0.3
+    assert LEAST_CONFIDENCE == 0.2
     pose = sequence(clip_phase(4))
     noise = np.random.default_rng(0).normal(0, 300, pose.xy.shape)
     add_sequence(project, "noise", replace(pose, xy=noise))

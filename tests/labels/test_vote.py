@@ -107,6 +107,16 @@ def test_a_boundary_at_the_side_of_a_gap_keeps_its_own_confidence():
     assert (a.end.row, a.end.confidence) == (4, pytest.approx(0.5))
 
 
+def test_what_a_phase_goes_on_for_in_the_labelled_clip_it_may_go_on_for_twice_as_long():
+    """Of ten rows the first one and the last two have no counterpart: two frames before frame 5 of
+    B, and four behind frame 11, may belong to the phases at the ends. B has 20 frames."""
+    position = [NAN, 5, 6, 7, 8, 9, 10, 11, NAN, NAN]
+    spans = labelled_spans(np.arange(10), [A, B])
+    first, second = propagate_spans(spans, along(position, reach=0.5)).spans
+    assert (first.start.row, first.start.low) == (5, 3)
+    assert (second.end.row, second.end.high) == (12, 16)
+
+
 def test_nothing_matched_leaves_all_phases_outside():
     propagated = propagate_spans(labelled_spans(np.arange(10), [A, B]), along([NAN] * 10))
     assert propagated.spans == ()

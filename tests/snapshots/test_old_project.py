@@ -85,8 +85,13 @@ def test_the_same_frames_are_retrieved(chain: Chain):
 @pytest.mark.parametrize("name", ["phases", "boundaries", "frames"])
 def test_the_same_labels_are_carried(chain: Chain, name: str):
     rows = [_rows(root / f"results/transfer/{name}.csv") for root in (chain.project, OLD_PROJECT)]
-    width = len(rows[1][0])  # columns may have been added behind those of then
-    _assert_same([row[:width] for row in rows[0]], rows[1])
+    # Columns may have been added behind those of then.
+    same = [n for n, column in enumerate(rows[1][0]) if column not in REFITTED]
+    _assert_same(*([[row[n] for n in same] for row in table] for table in rows))
+
+
+REFITTED = {"confidence", "mean_confidence", "time_b_low", "time_b_high", "time_low", "time_high"}
+"""Keys and columns of intervals, which later releases draw in another way: they do not stay."""
 
 
 def _kept(name: str) -> Any:
@@ -110,7 +115,7 @@ def _assert_same(found: Any, kept: Any, *, but: set[str] | None = None, at: str 
     torch round otherwise; `found` may have more keys. The sentences of the protocol may be worded
     anew. but: keys of the whole document that are left out."""
     if isinstance(kept, dict):
-        for key in kept.keys() - (but or set()):
+        for key in kept.keys() - (but or set()) - REFITTED:
             _assert_same(found[key], kept[key], at=f"{at}.{key}")
     elif isinstance(kept, list):
         assert len(found) == len(kept), at

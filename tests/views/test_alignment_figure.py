@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.confidence import seconds_within
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import load_config
@@ -127,7 +128,7 @@ def test_summary_says_what_matters(project: Project) -> None:
     text = plot.summary(result)
     assert "dtw on raw poses (no trained model)" in text
     assert "B takes 1.19 × the time of A" in text
-    assert f"mean confidence {result.mean_confidence:.2f}" in text
+    assert "frames sure, to within 0." in text
     single, _ = aligned(project, "one", "ben")
     assert "B takes" not in plot.summary(single)
 
@@ -173,12 +174,12 @@ def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
     assert matrix[7, 3] == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_confidence_and_the_tempo_are_those_of_the_alignment(drawn) -> None:
+def test_how_exact_and_the_tempo_are_those_of_the_alignment(drawn) -> None:
     result, figure = drawn
     matched = result.alignment.matched_a
-    curve = np.asarray(panel(figure, "probability").lines[0].get_xydata())
+    curve = np.asarray(panel(figure, "right to within").lines[0].get_xydata())
     np.testing.assert_allclose(curve[:, 0], result.alignment.time_a)
-    np.testing.assert_allclose(curve[matched, 1], result.alignment.confidence[matched])
+    np.testing.assert_allclose(curve[matched, 1], seconds_within(result.alignment)[matched])
     assert np.isnan(curve[~matched, 1]).all()
     tempo = np.asarray(panel(figure, "tempo").lines[0].get_xydata())
     np.testing.assert_allclose(tempo[:, 1], np.clip(result.speed_ratio, 0.25, 4))
@@ -190,7 +191,7 @@ def test_what_has_no_counterpart_is_greyed_everywhere(drawn) -> None:
     spans = np.flatnonzero(np.diff(np.r_[True, found.matched_a, True])).reshape(-1, 2)
     assert len(spans) >= 1
     half = 0.5 / 20
-    for title in ("tempo", "probability"):
+    for title in ("tempo", "right to within"):
         greyed = [patch.get_extents() for patch in panel(figure, title).patches]
         axes = panel(figure, title)
         edges = [axes.transData.inverted().transform(box.get_points())[:, 0] for box in greyed]

@@ -46,41 +46,27 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     return cheapest_path(1 - posterior(cost, gamma))
 
 
-def posterior(cost: FloatArray, gamma: float, skip: float = math.inf) -> FloatArray:
+def posterior(cost: FloatArray, gamma: float) -> FloatArray:
     """(N, M) float64 probability that a path passes each cell, P(path) ~ exp(-cost / gamma).
 
     The expected alignment of Cuturi and Blondel (2017), soft-DTW, for paths from the first to
-    the last cell with steps (1, 1), (1, 0), (0, 1). gamma > 0, in the unit of cost. With a finite
-    `skip`, the cost of a frame left out, the first frames of one clip and the last ones of one clip
-    may stay without a pair.
+    the last cell with steps (1, 1), (1, 0), (0, 1). gamma > 0, in the unit of cost.
     """
     cost = np.ascontiguousarray(cost, np.float64)
-    forward = _forward(cost, gamma, skip)
-    backward = _forward(np.ascontiguousarray(cost[::-1, ::-1]), gamma, skip)[::-1, ::-1]
-    total = forward[-1, -1]
-    if math.isfinite(skip):
-        ends = np.concatenate(
-            [
-                forward[:, -1] + skip * np.arange(len(cost) - 1, -1, -1),
-                (forward[-1] + skip * np.arange(cost.shape[1] - 1, -1, -1))[:-1],
-            ]
-        )
-        least = ends.min()
-        total = least - gamma * np.log(np.exp((least - ends) / gamma).sum())
-    return np.exp(np.minimum(total - forward - backward + cost, 0) / gamma)
+    forward = _forward(cost, gamma)
+    backward = _forward(np.ascontiguousarray(cost[::-1, ::-1]), gamma)[::-1, ::-1]
+    return np.exp(np.minimum(forward[-1, -1] - forward - backward + cost, 0) / gamma)
 
 
 @njit(cache=True)
-def _forward(cost, gamma, skip):
-    """(N, M) soft minimum of the cost of all paths that begin where they may and end in a cell, the
-    cell and the frames left out before the first pair included."""
+def _forward(cost, gamma):
+    """(N, M) soft minimum of the cost of all paths from the first cell to a cell, itself
+    included."""
     rows, columns = cost.shape
     total = np.empty((rows, columns))
     for i in range(rows):
         for j in range(columns):
             begun = 0.0 if i == 0 and j == 0 else math.inf
-            if (i == 0) != (j == 0):
-                begun = skip * (i + j)
             diagonal = total[i - 1, j - 1] if i > 0 and j > 0 else math.inf
             up = total[i - 1, j] if i > 0 else math.inf
             left = total[i, j - 1] if j > 0 else math.inf

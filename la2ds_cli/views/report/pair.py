@@ -145,7 +145,7 @@ def pair_page(
         seconds_a=_seconds(float(alignment.time_a[last[0]] - alignment.time_a[first[0]])),
         seconds_b=_seconds(float(alignment.time_b[last[1]] - alignment.time_b[first[1]])),
         ratio=f"{result.overall_ratio:.2f}" if np.isfinite(result.overall_ratio) else None,
-        confidence=f"{result.mean_confidence:.2f}",
+        sureness=result.sureness,
         near=f"{NEAR:.0%}",
         nominal=f"{NOMINAL:.0%}",
         reason=result.reason,

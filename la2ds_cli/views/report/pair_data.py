@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import match_by_pose
+from la2ds_cli.alignment.confidence import certainty_words, seconds_within
 from la2ds_cli.alignment.distance import squared_distance
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
@@ -153,9 +154,10 @@ def _baseline(kind: str, position: FloatArray, result: AlignResult) -> Baseline:
 def pair_json(
     result: AlignResult, clips: tuple[PageClip, PageClip], beside: list[Baseline]
 ) -> dict[str, Any]:
-    """position, confidence, ratio: one for each frame of A, None = no counterpart. matrix: image
-    of the distances and the share of rows of B from the bottom; angles: degrees of B less A, a
-    list for each joint. low, high: interval of the positions."""
+    """position, confidence, certainty (a word), within (seconds), ratio: one for each frame of A,
+    None = no counterpart. matrix: image of the distances and the share of rows of B from the
+    bottom; angles: degrees of B less A, a list for each joint. low, high: interval of the
+    positions."""
     alignment = result.alignment
     names, degrees = angle_difference(
         result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
@@ -170,6 +172,8 @@ def pair_json(
         "low": rounded(alignment.low, 2),
         "high": rounded(alignment.high, 2),
         "confidence": rounded(np.where(matched, alignment.confidence, np.nan), 3),
+        "certainty": certainty_words(alignment),
+        "within": rounded(seconds_within(alignment), 2),
         "ratio": rounded(result.speed_ratio, 3),
         "monotone": is_monotone(alignment.path),
         "matrix": distance_image(result),

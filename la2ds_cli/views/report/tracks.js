@@ -1,4 +1,4 @@
-// What runs along the time of A: phases, tempo, confidence, differences of the joints.
+// What runs along the time of A: phases, tempo, how sure, differences of the joints.
 
 const TEMPO = [0.25, 0.5, 1, 2, 4];
 const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#00694d";
@@ -189,8 +189,8 @@ const trackList = [
       const shown = times.toFixed(2);
       return shown === "1.00" ? "equal" : `${shown}× ${r > 1 ? "slower" : "faster"}`;
     } },
-  { id: "confidence", label: "confidence", small: "0 to 1", high: 56, draw: drawConfidence,
-    value: (k) => (data.confidence[k] === null ? "–" : data.confidence[k].toFixed(2)) },
+  { id: "confidence", label: "how sure", small: "right to 5 % of B", high: 56, draw: drawConfidence,
+    value: (k) => (data.within[k] === null ? "–" : `${data.certainty[k]}, ±${data.within[k]} s`) },
   data.angles.names.length && { id: "angles", rows: data.angles.names,
     high: rowHigh * data.angles.names.length, draw: drawAngles },
   { id: "axis", label: "", high: 22, draw: drawAxis, grey: false, bare: true },

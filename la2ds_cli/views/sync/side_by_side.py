@@ -4,7 +4,7 @@ in it, and A and B beside each other with what is written around them."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -262,14 +262,21 @@ def tempo_label(ratio: float) -> str:
 class SideBySide:
     """Draws the frames of a synchronised video.
 
-    tempo: (N,) seconds of B per second of A, NaN = unknown. confidence: (N,) in [0, 1].
+    tempo: (N,) seconds of B per second of A, NaN = unknown. confidence: (N,) in [0, 1]. certainty:
+    what is written of it, for each of the N frames.
     """
 
     def __init__(
-        self, a: Side, b: Side, timeline: Timeline, tempo: FloatArray, confidence: FloatArray
+        self,
+        a: Side,
+        b: Side,
+        timeline: Timeline,
+        tempo: FloatArray,
+        confidence: FloatArray,
+        certainty: Sequence[str],
     ) -> None:
         self.a, self.b, self.timeline = a, b, timeline
-        self.tempo, self.confidence = tempo, confidence
+        self.tempo, self.confidence, self.certainty = tempo, confidence, certainty
         picture = max(a.panel.height, b.panel.height)
         self.font = max(round(picture / 27), 12)
         self.line = 2 * round(0.85 * self.font)  # of text
@@ -361,8 +368,7 @@ class SideBySide:
         left += [MIRRORED] if self.b.panel.mirrored else []
         self._write(image, " · ".join(filter(None, left)), (self.gap, middle), _INK)
         if matched:
-            sure = f"confidence {self.confidence[row]:.2f}"
-            self._write(image, sure, (self.width - self.gap, middle), _SURE, align=1)
+            self._write(image, self.certainty[row], (self.width - self.gap, middle), _SURE, align=1)
 
     @property
     def bar_left(self) -> int:

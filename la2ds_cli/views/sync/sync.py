@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import certainty_words, seconds_within, within_text
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import ClipOptions, Video
@@ -215,7 +216,12 @@ def _side_by_side(
         )
         for (video, pose, mirrored), source, size in zip(pairs, sources, sizes, strict=True)
     )
-    return SideBySide(a, b, timeline, result.speed_ratio, result.alignment.confidence)
+    alignment = result.alignment
+    said = [
+        f"{word}, {within_text(seconds)}"
+        for word, seconds in zip(certainty_words(alignment), seconds_within(alignment), strict=True)
+    ]
+    return SideBySide(a, b, timeline, result.speed_ratio, alignment.confidence, said)
 
 
 def _retimed(project: Project, result: AlignResult, appearance: Appearance) -> Panel:

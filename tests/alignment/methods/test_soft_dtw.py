@@ -71,30 +71,6 @@ def test_posterior_equals_the_sum_over_all_paths(rows: int, columns: int, gamma:
     np.testing.assert_allclose(posterior(cost, gamma), expected / total, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 4), (4, 1), (3, 4)])
-@pytest.mark.parametrize("skip", [0.0, 0.3, 2.0])
-def test_open_ends_add_the_paths_that_leave_frames_out(
-    rows: int, columns: int, skip: float
-) -> None:
-    cost = np.random.default_rng(rows * 10 + columns).uniform(size=(rows, columns))
-    expected, total, gamma = np.zeros((rows, columns)), 0.0, 0.4
-    last = (rows - 1, columns - 1)
-    begins = [(i, j) for i in range(rows) for j in range(columns) if i == 0 or j == 0]
-    for start in begins:
-        for end in [
-            (i, j) for i in range(rows) for j in range(columns) if i == last[0] or j == last[1]
-        ]:
-            if end[0] < start[0] or end[1] < start[1]:
-                continue
-            left_out = sum(start) + sum(last) - sum(end)
-            for path in every_path(*start, end[0] + 1, end[1] + 1):
-                cells = tuple(np.array(path).T)
-                weight = np.exp(-(cost[cells].sum() + skip * left_out) / gamma)
-                expected[cells] += weight
-                total += weight
-    np.testing.assert_allclose(posterior(cost, gamma, skip), expected / total, rtol=1e-9)
-
-
 def test_small_gamma_leaves_the_cheapest_path() -> None:
     cost = np.random.default_rng(1).uniform(size=(30, 25))
     certain = posterior(cost, 1e-4)

@@ -55,7 +55,8 @@ def make(timeline: Timeline, *, phases: bool = True, mirrored: bool = False) -> 
     ]
     tempo = np.array([NAN, NAN, 1, 1, 1.5, 2, 1, 0, NAN, 1])
     confidence = np.where(np.isnan(POSITION), 0, np.linspace(0.1, 1, 10))
-    return SideBySide(sides[0], sides[1], timeline, tempo, confidence)
+    certainty = [f"sure, to within {row} s" for row in range(10)]
+    return SideBySide(sides[0], sides[1], timeline, tempo, confidence, certainty)
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_each_side_shows_its_row(drawn: SideBySide, timeline: Timeline):
             assert np.array_equal(shown[:40], greyed(b)[:40])  # above the words
 
 
-def test_times_phases_tempo_and_confidence_are_those_of_the_frame(
+def test_times_phases_tempo_and_certainty_are_those_of_the_frame(
     drawn: SideBySide, words: list[tuple[str, tuple[float, float]]]
 ):
     frames = drawn.frames()
@@ -102,9 +103,9 @@ def test_times_phases_tempo_and_confidence_are_those_of_the_frame(
         next(frames)
         said.append([text for text, _ in words])
     assert said[0] == ["0.00 s", "down", "–", NO_COUNTERPART, ""]
-    assert said[3] == ["0.30 s", "down", "2.30 s", "down", "same tempo", "confidence 0.40"]
-    assert said[4] == ["0.40 s", "down", "2.40 s", "B 1.5× slower", "confidence 0.50"]
-    assert said[5] == ["0.50 s", "up", "2.60 s", "up", "B 2.0× slower", "confidence 0.60"]
+    assert said[3] == ["0.30 s", "down", "2.30 s", "down", "same tempo", "sure, to within 3 s"]
+    assert said[4] == ["0.40 s", "down", "2.40 s", "B 1.5× slower", "sure, to within 4 s"]
+    assert said[5] == ["0.50 s", "up", "2.60 s", "up", "B 2.0× slower", "sure, to within 5 s"]
     assert said[8] == ["0.80 s", "up", "–", NO_COUNTERPART, ""]
 
 
@@ -198,7 +199,9 @@ def test_names_leave_room_for_the_seconds(
 def test_a_small_picture_is_centred_beside_a_large_one(timeline: Timeline):
     large, small = make(timeline).a, make(timeline).b
     panel = make_panel(still_pose(12), None, (320, 240), 80, mirrored=False, skeleton=True)
-    both = SideBySide(large, replace(small, panel=panel), timeline, np.ones(10), np.ones(10))
+    both = SideBySide(
+        large, replace(small, panel=panel), timeline, np.ones(10), np.ones(10), ["sure"] * 10
+    )
     rows, columns = both.region(1)
     assert rows.stop - rows.start == 80
     assert rows.start - both.top == both.top + both.picture - rows.stop
