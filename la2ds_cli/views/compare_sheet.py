@@ -117,9 +117,12 @@ def _wrapped(figure: Figure, text: str, y: float, *, fontsize: float, color: str
 
 def _unjudged_lines(result: CompareResult) -> list[str]:
     """What is not judged, with its seconds; why, and when, is on the page and in JSON."""
+    seconds: dict[str, float] = {}
+    for row in result.unjudged:
+        seconds[row.joint] = seconds.get(row.joint, 0.0) + row.seconds
     named = [
-        f"{joint_name(row.joint) if row.joint else 'The whole body'} {row.seconds:.1f} s"
-        for row in result.unjudged
+        f"{joint_name(joint) if joint else 'The whole body'} {total:.1f} s"
+        for joint, total in seconds.items()
     ]
     return [f"Not judged: {', '.join(named)}."] if named else []
 

@@ -12,6 +12,7 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.findings import Unjudged
 from la2ds_cli.compare.result import CompareResult
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import compare_files
@@ -87,6 +88,16 @@ def test_the_page_is_a4_and_says_the_findings(project: Project, faulty: CompareR
     assert f"{first.difference:+.0f}°" in shown
     assert any(text.endswith("× as long") for text in shown)
     assert any(text == f"{faulty.examples.anomaly.score:.2f}" for text in shown)  # type: ignore[union-attr]
+
+
+def test_the_page_names_what_is_not_judged_once(project: Project, faulty: CompareResult) -> None:
+    rows = (
+        Unjudged("", "no counterpart in the other clip", 1.25, ((0.0, 1.2),)),
+        Unjudged("", "the alignment is not sure", 0.5, ((2.0, 2.5),)),
+        Unjudged("left_knee", "not seen well enough in the reference", 0.4, ((2.6, 3.0),)),
+    )
+    shown = texts(sheet.draw(project, replace(faulty, unjudged=rows)))
+    assert "Not judged: The whole body 1.8 s, Left knee 0.4 s." in shown
 
 
 def renamed(result: CompareResult) -> CompareResult:
