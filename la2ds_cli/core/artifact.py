@@ -304,8 +304,10 @@ def _parse_header(
 
 
 def _recipe_of(content: Any, path: Path | str) -> Recipe:
-    names = ("config", "inputs")
-    if not isinstance(content, dict) or not all(isinstance(content.get(n), dict) for n in names):
+    kinds = {"step": str, "version": int, "config": dict, "inputs": dict}
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(name), kind) for name, kind in kinds.items()
+    ):
         raise ArtifactError(f"{path} is damaged: its recipe is none")
     return Recipe.from_json(content)
 

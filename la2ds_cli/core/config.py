@@ -214,15 +214,20 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     if choices:
         if value not in choices or isinstance(value, bool) != isinstance(choices[0], bool):
             raise UserError(
-                f"{where}: '{value}' is not allowed",
+                f"{where}: '{_short(value)}' is not allowed",
                 hint=f"one of: {', '.join(map(str, choices))}",
             )
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
-        raise UserError(f"{where}: expected {hint.__name__}, got '{value}'")
+        raise UserError(f"{where}: expected {hint.__name__}, got '{_short(value)}'")
     return value
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _unknown(name: str, known: list[str], origin: str, kind: str) -> UserError:

@@ -53,3 +53,9 @@ class UserError(Exception):
         return UserError(
             f"{name}: {self.message}", hint=self.hint, exit_code=self.exit_code, code=self.code
         )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error of a library says, or its kind where it says nothing."""
+    said = str(error).strip().partition("\n")[0].strip()
+    return said or type(error).__name__

@@ -83,7 +83,7 @@ def trust(setting: object) -> None:
 
     It is kept in LA2DS_PLUGINS, where child processes find it.
     """
-    if isinstance(setting, str) and not _is_trusted(setting):
+    if isinstance(setting, str) and "\0" not in setting and not _is_trusted(setting):
         parts = [part for part in re.split("[:,]", setting) if "." in part]
         paths = [os.path.abspath(part) for part in parts if part.endswith(".py")]  # noqa: PTH100
         os.environ[_VARIABLE] = ",".join([*_listed(), *parts, *paths])

@@ -281,7 +281,7 @@ class Project:
         """Poses of a video id and their recipe; raises UserError (exit 4) if there are none."""
         path = self.pose_path(video)
         arrays, recipe, facts = self._read(path, f"no poses for {video}")
-        with _well_formed(path):
+        with well_formed(path):
             pose = PoseSequence.from_arrays(arrays, facts)
             if not len(pose):
                 raise ValueError("no frames")
@@ -295,7 +295,7 @@ class Project:
         """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
         path = self.embedding_path(run, video)
         arrays, recipe, facts = self._read(path, f"no embedding of {video} in run {run}")
-        with _well_formed(path):
+        with well_formed(path):
             return EmbeddingSequence.from_arrays(arrays, facts), recipe
 
     def write_embedding(
@@ -366,7 +366,7 @@ def _placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> 
 
 
 @contextmanager
-def _well_formed(path: Path) -> Iterator[None]:
+def well_formed(path: Path) -> Iterator[None]:
     """A readable file whose arrays or facts are not those of its kind is a UserError (exit 3)."""
     try:
         yield

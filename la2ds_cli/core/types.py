@@ -106,11 +106,15 @@ class PoseSequence:
                 f"PoseSequence.size: expected pixels of at least 0 and at most {MOST_PIXELS:,}, "
                 f"got {self.size}"
             )
+        if not np.isfinite(score).all():
+            raise ValueError("PoseSequence.score: expected finite numbers")
         if np.isinf(xy).any() or np.isinf(self.box).any():
             raise ValueError("PoseSequence.xy, box: expected pixels or NaN, got infinity")
         if self.world is not None:
             world = _set(self, "world", self.world, np.float32)
             _check_shape("PoseSequence", "world", world, (length, joints, 3))
+            if np.isinf(world).any():
+                raise ValueError("PoseSequence.world: expected metres or NaN, got infinity")
         if self.trust is not None:
             trust = _set(self, "trust", self.trust, np.float32)
             _check_shape("PoseSequence", "trust", trust, (length, joints))

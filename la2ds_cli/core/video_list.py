@@ -56,7 +56,7 @@ class VideoList:
         return rows
 
     def _find(self, name: str, videos: Sequence[Video]) -> Video | None:
-        if not name:
+        if not name or "\0" in name:  # which no path holds
             return None
         person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
         if person and not any(video.id == name or video.path == name for video in videos):

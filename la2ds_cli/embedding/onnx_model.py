@@ -22,7 +22,7 @@ from typing import Any
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray
@@ -81,7 +81,7 @@ class OnnxForward:
         try:
             value = self.session.run([OUTPUT], {name: arrays[name] for name in self.names})[0]
         except Exception as error:  # onnxruntime raises its own classes straight below Exception
-            raise _refused(self.path, f"its graph fails: {_first_line(error)}") from error
+            raise _refused(self.path, f"its graph fails: {first_line(error)}") from error
         if value.shape != (len(item), self.width):
             raise _refused(self.path, f"it answers {value.shape} for {len(item)} frames")
         return value
@@ -178,10 +178,13 @@ def _session(content: bytes, path: Path) -> Any:
         "session.model_external_initializers_file_folder_path", os.devnull
     )
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # By its fallback it would print on stdout, and try the same again.
+        return onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime raises its own classes straight below Exception
         raise UserError(
-            f"{path} is not a usable ONNX model: {_first_line(error)}",
+            f"{path} is not a usable ONNX model: {first_line(error)}",
             hint=_AGAIN,
             exit_code=ExitCode.UNREADABLE,
         ) from error
@@ -189,7 +192,10 @@ def _session(content: bytes, path: Path) -> Any:
 
 def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
     """The entry `la2ds`; every field that is read later is present and of the right type."""
-    text = session.get_modelmeta().custom_metadata_map.get(ENTRY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(ENTRY)
+    except UnicodeDecodeError as error:
+        raise _refused(path, "its metadata are damaged") from error
     if text is None:
         raise _refused(path, "la2ds did not export it")
     try:
@@ -220,10 +226,6 @@ def _refused(path: Path, reason: str) -> UserError:
     return UserError(
         f"cannot embed with {path}: {reason}", hint=_AGAIN, exit_code=ExitCode.MISMATCH
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 # --- the embedder of an exported run -------------------------------------------------------------

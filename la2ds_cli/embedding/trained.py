@@ -6,7 +6,7 @@ embedders of a trained and of an untrained network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
-from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder, FrameFeatureSource
 from la2ds_cli.features.body_joints import BODY, body_joints, joint_sources
@@ -131,13 +131,19 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
             exit_code=ExitCode.UNUSABLE,
         )
     weights, recipe, facts = checkpoint.load_weights(path)
+    if facts.get("skeleton") not in list(SKELETONS):
+        raise UserError(
+            f"{path} is damaged: it names no skeleton that is known here",
+            hint="train again with --overwrite, or restore the file",
+            exit_code=ExitCode.UNREADABLE,
+        )
     config = load_config(checkpoint.settings_of(recipe))
-    network = build_network(
-        config.model, config.heatmap, get_skeleton(facts["skeleton"]), config.train.seed
-    )
+    settings = config.model, config.heatmap, get_skeleton(facts["skeleton"]), config.train.seed
     try:
+        _check_shapes(build_network, settings, weights)
+        network = build_network(*settings)
         network.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise UserError(
             f"{path} does not fit the network its settings describe",
             hint="train again with --overwrite, or restore the file",
@@ -145,6 +151,25 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
         ) from error
     frames = recipe.inputs.get(checkpoint.FRAMES, "")
     return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames)
+
+
+def _check_shapes(
+    build: Callable[..., SequenceNetwork], settings: tuple[Any, ...], weights: Mapping[str, Any]
+) -> None:
+    """RuntimeError if the network of these settings has other weights than the file: its settings
+    might ask for more memory than there is. On torch's device without memory; an encoder that
+    cannot be built there is not checked."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            planned = build(*settings).state_dict()
+    except NotImplementedError:
+        return
+    if {name: value.shape for name, value in planned.items()} != {
+        name: value.shape for name, value in weights.items()
+    }:
+        raise RuntimeError("other weights")
 
 
 # --- embedders -----------------------------------------------------------------------------------

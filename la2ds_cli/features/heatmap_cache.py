@@ -18,13 +18,13 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config import stored_settings
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.crop import cell_size, clip_box, to_cells
 from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
@@ -199,14 +199,20 @@ def read_heatmaps(
 
     with _readable(project, video):
         arrays, _, facts = artifact.read_arrays(project.heatmap_path(video))
+        _check_facts(facts)
         first, last, _ = slice(start, stop).indices(facts["frames"])
-        shape = (-1, facts["channels"], facts["size"], facts["size"])
-        maps = np.empty((max(last - first, 0), *shape[1:]), dtype=np.float32)
+        shape = (facts["channels"], facts["size"], facts["size"])
         chunk = facts["chunk"]
-        for index in range(first // chunk, math.ceil(last / chunk) if last > first else 0):
-            begin, end = arrays["offset"][index : index + 2]
-            raw = zstandard.ZstdDecompressor().decompress(arrays["data"][begin:end].tobytes())
-            levels = np.frombuffer(raw, dtype=np.uint8).reshape(shape)
+        wanted = range(first // chunk, math.ceil(last / chunk) if last > first else 0)
+        parts = [arrays["data"][slice(*arrays["offset"][n : n + 2])].tobytes() for n in wanted]
+        for index, part in zip(wanted, parts, strict=True):  # before memory is taken for them
+            frames = min(chunk, facts["frames"] - index * chunk)
+            if zstandard.frame_content_size(part) != frames * math.prod(shape):
+                raise ValueError(f"its chunk {index} is not of {frames} frames")
+        maps = np.empty((max(last - first, 0), *shape), dtype=np.float32)
+        for index, content in zip(wanted, parts, strict=True):
+            raw = zstandard.ZstdDecompressor().decompress(content)
+            levels = np.frombuffer(raw, dtype=np.uint8).reshape(-1, *shape)
             low, high = max(first, index * chunk), min(last, (index + 1) * chunk)
             part = levels[low - index * chunk : high - index * chunk]
             np.divide(part, _LEVELS, out=maps[low - first : high - first], dtype=np.float32)
@@ -216,7 +222,18 @@ def read_heatmaps(
 def read_facts(project: Project, video: str) -> Mapping[str, Any]:
     """The facts of a clip's file (compress_heatmaps). Raises UserError as read_heatmaps does."""
     with _readable(project, video):
-        return artifact.read_header(project.heatmap_path(video))[1]
+        facts = artifact.read_header(project.heatmap_path(video))[1]
+        _check_facts(facts)
+        return facts
+
+
+def _check_facts(facts: Mapping[str, Any]) -> None:
+    """Raise ValueError for facts of a file that compress_heatmaps does not write."""
+    for name in ("frames", "chunk", "channels", "size"):
+        if type(facts.get(name)) is not int or not 0 < facts[name] <= MOST_FRAMES:
+            raise ValueError(f"its `{name}` is no number of at most {MOST_FRAMES:,}")
+    if facts.get("skeleton") not in list(SKELETONS):
+        raise ValueError("it names no skeleton that is known here")
 
 
 @contextmanager
@@ -232,7 +249,7 @@ def _readable(project: Project, video: str) -> Iterator[None]:
             hint="run la2ds cache-heatmaps",
             exit_code=ExitCode.UNUSABLE,
         ) from error
-    except (ArtifactError, zstandard.ZstdError) as error:
+    except (ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the cached heatmaps of {video} are damaged: {error}",
             hint="run la2ds cache-heatmaps --overwrite",

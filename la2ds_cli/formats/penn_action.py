@@ -9,9 +9,6 @@ annotator's estimate. Small coordinates are stored in small unsigned types. Coor
 
 from __future__ import annotations
 
-import math
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -28,6 +25,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.formats.checks import PoseFileError
+from la2ds_cli.formats.mat_file import read_mat
 from la2ds_cli.formats.phase_labels import Labels, check_phases, merge_phases, phases_of_labels
 from la2ds_cli.formats.plain_pickle import DAMAGE
 from la2ds_cli.poses.trust import with_trust
@@ -37,6 +35,7 @@ FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not
 HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but less certain than a visible one
 _UNSET = 2.0  # pixels: joints without visibility up to here on both axes were never annotated
 _MOST_FRAMES = 100_000  # of a clip; the longest of the data set has 663
+_MOST_BYTES = 64 << 20  # of a file, unpacked: 31 numbers of 8 bytes for each of those frames, twice
 _BOX_SLACK = 2  # frames by which the box count may differ
 _SPLITS = {1: "train", -1: "test"}
 
@@ -188,37 +187,15 @@ def _read_clips(
 
 def read_clip(path: Path) -> Clip:
     """Read one label file; raises ValueError that gives the problem."""
-    from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
-
-    # Errors of scipy on truncated or foreign files. The data set's files are compressed, so that
-    # zlib notices flipped bytes before scipy parses them.
-    unreadable = (
-        MatReadError,
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        NotImplementedError,
-        OSError,
-        TypeError,
-        ValueError,
-        struct.error,
-        zlib.error,
-    )
     try:
-        largest = max((math.prod(shape) for _, shape, _ in whosmat(path)), default=0)
-        if largest > 13 * _MOST_FRAMES:
-            raise ValueError(f"more than {_MOST_FRAMES:,} frames")
-        fields = loadmat(path)
-    except unreadable as error:
+        fields = read_mat(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise ValueError(f"not a MATLAB file that can be read ({error})") from error
     try:
         pose = _pose(fields)
         split = _SPLITS[int(np.ravel(fields["train"])[0])]
-        return Clip(path, pose, str(fields["action"][0]), split)
-    except (LookupError, TypeError) as error:
+        return Clip(path, pose, str(fields["action"]), split)
+    except (LookupError, OverflowError, TypeError) as error:
         raise ValueError(f"a field is missing or of the wrong kind ({error})") from error
 
 
@@ -229,8 +206,8 @@ def _pose(fields: Mapping[str, Any]) -> PoseSequence:
         raise ValueError(
             f"expected x, y, visibility (frames, 13), got {x.shape}, {y.shape}, {visible.shape}"
         )
-    if not len(x):
-        raise ValueError("no frames")
+    if not 0 < len(x) <= _MOST_FRAMES:
+        raise ValueError("no frames" if not len(x) else f"more than {_MOST_FRAMES:,} frames")
     xy = np.stack([x, y], axis=-1)
     if not np.isfinite(xy).all():
         raise ValueError("coordinates that are not finite")
@@ -250,7 +227,7 @@ def _pose(fields: Mapping[str, Any]) -> PoseSequence:
         fps=FPS,
         size=(width, height),
         skeleton="penn13",
-        info={"action": str(fields["action"][0]), "view": str(np.ravel(fields["pose"])[0])},
+        info={"action": str(fields["action"]), "view": str(fields["pose"])},
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.types import FloatArray
 
 
@@ -38,10 +38,17 @@ def open_session(name: str, device: DeviceName) -> Any:
     options.log_severity_level = 4  # failures come back as exceptions
     options.intra_op_num_threads = 1  # each call comes from a thread of its own
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(
+            str(path),
+            options,
+            providers=providers,
+            enable_fallback=int(len(providers) > 1),  # it prints on stdout, and is for CUDA alone
+        )
+        for known in (session.get_modelmeta, session.get_inputs, session.get_outputs):
+            known()  # raises for names that are no text
     except Exception as error:  # onnxruntime raises its own classes straight below Exception
         raise UserError(
-            f"{name} is not a usable ONNX model: {str(error).splitlines()[0]}",
+            f"{name} is not a usable ONNX model: {first_line(error)}",
             hint="export it again; la2ds needs the .onnx file with its weights",
             exit_code=ExitCode.UNREADABLE,
         ) from error

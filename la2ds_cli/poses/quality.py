@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import Project, well_formed
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
@@ -99,9 +99,11 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
 def clip_facts(project: Project, video: str) -> dict[str, Any]:
     """Facts of a clip's poses; measured here where none were stored, as with imported joints."""
     _, header = artifact.read_header(project.pose_path(video))
-    width, height = header["size"]
-    about = {"fps": header["fps"], "skeleton": header["skeleton"], "width": width, "height": height}
-    info = header["info"]
+    with well_formed(project.pose_path(video)):
+        width, height = header["size"]
+        names = ("fps", "skeleton")
+        about = {name: header[name] for name in names} | {"width": width, "height": height}
+        info = dict(header["info"])
     if not set(FACTS) <= set(info):
         pose, _ = project.read_pose(video)
         info = {"frames": len(pose), **assess(pose), **info}

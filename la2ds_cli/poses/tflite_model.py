@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.types import FloatArray
 
 _NOISE = (r"INFO: Created TensorFlow Lite", r"WARNING: All log messages before absl")
@@ -36,9 +37,8 @@ class TfliteModel:
         that it returns are not read. Raises UserError: exit 3 for a missing file or one that is no
         such network, exit 5 for other shapes.
         """
-        self._interpreter = _open(path)
-        (entry, *more) = self._interpreter.get_input_details()
-        returned = self._interpreter.get_output_details()
+        self._interpreter, given_details, returned = _open(path)
+        (entry, *more) = given_details
         side = _shape(entry)[1] if not size and len(_shape(entry)) == 4 else size
         given = (1, side, side, 3)
         self._index = _pick(outputs, [_shape(tensor) for tensor in returned])
@@ -72,7 +72,8 @@ def cpu_only(name: str, device: DeviceName) -> None:
         )
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
+    """The interpreter of a file, and what is known of its inputs, one at least, and outputs."""
     if not path.is_file():
         raise UserError(
             f"no such model file: {path}",
@@ -83,15 +84,55 @@ def _open(path: Path) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
+            check_structure(path.read_bytes())
             interpreter = Interpreter(model_path=str(path), num_threads=1)
             interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+            details = interpreter.get_input_details(), interpreter.get_output_details()
+            if not details[0]:
+                raise ValueError("it reads nothing")
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
-                f"{path} is not a usable TensorFlow Lite model: {str(error).splitlines()[0]}",
+                f"{path} is not a usable TensorFlow Lite model: {first_line(error)}",
                 hint="fetch it again; la2ds models ls names the files that la2ds knows",
                 exit_code=ExitCode.UNREADABLE,
             ) from error
-    return interpreter
+    return interpreter, *details
+
+
+def check_structure(content: bytes) -> None:
+    """Raise ValueError unless a file unpacks as a network whose parts name parts that are there.
+
+    The interpreter, which is C++, takes that for granted: by the offsets and numbers of a damaged
+    file it reads anywhere in memory, and may end the process.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    if content[4:8] != b"TFL3":
+        raise ValueError("it is no TensorFlow Lite file")
+    try:
+        model: Any = schema.ModelT.InitFromPackedBuf(content)
+        buffers, codes, graphs = model.buffers or [], model.operatorCodes or [], model.subgraphs
+        for graph in graphs:
+            tensors = len(graph.tensors)
+            inside = all(0 <= tensor.buffer < len(buffers) for tensor in graph.tensors)
+            for operator in graph.operators if graph.operators is not None else ():
+                inside &= 0 <= operator.opcodeIndex < len(codes)
+                inside &= _inside(operator.inputs, tensors) and _inside(operator.outputs, tensors)
+            if not inside or not (
+                _inside(graph.inputs, tensors) and _inside(graph.outputs, tensors)
+            ):
+                raise ValueError("it names parts that it does not have")
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError) as error:
+        raise ValueError("its parts do not lie where it says") from error
+    except struct.error as error:
+        raise ValueError("its parts do not lie where it says") from error
+    if not graphs:
+        raise ValueError("it holds no network")
+
+
+def _inside(numbers: Sequence[int] | None, count: int) -> bool:
+    """Whether all numbers of tensors are below `count`; -1 stands for none."""
+    return numbers is None or all(-1 <= number < count for number in numbers)
 
 
 def _pick(wanted: Sequence[Shape], present: Sequence[Shape]) -> list[int] | None:

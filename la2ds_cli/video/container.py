@@ -173,7 +173,9 @@ def stream_duration(container: Any, stream: Any) -> float:
     """Seconds of the video stream; 0 if only the length of all streams together is known."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
+    tag = re.fullmatch(
+        r"(\d{1,9}):(\d{1,9}):(\d{1,9}(?:\.\d*)?)", stream.metadata.get("DURATION", "")
+    )  # Matroska
     if tag:
         return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
     return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0

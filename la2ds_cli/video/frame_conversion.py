@@ -21,20 +21,23 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 # AVColorSpace -> the number of its matrix in swscale. Others are guessed from the size.
 _MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _BT709, _BT601 = 1, 5
+_MOST_ASPECT = 4  # of a pixel; anamorphic film has 2. What is stretched more is a damaged number
 
 
 class FrameConverter:
     """Turns the frames of one stream into images.
 
     The display matrix is that of the first frame, because PyAV keeps every frame alive whose side
-    data was read. aspect: width of a pixel divided by its height.
+    data was read. aspect: width of a pixel divided by its height; 1 where a file tells none that a
+    camera has.
     """
 
     def __init__(self, first: av.VideoFrame, aspect: Fraction | None) -> None:
         from av.video.reformatter import VideoReformatter
 
         self.matrix = display_matrix(first)
-        self.aspect = aspect or Fraction(1)
+        sane = bool(aspect) and 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT
+        self.aspect = aspect if aspect and sane else Fraction(1)
         self._reformatter: Any = VideoReformatter()
 
     def image(self, frame: av.VideoFrame) -> Image:

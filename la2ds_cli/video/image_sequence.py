@@ -116,8 +116,8 @@ def _header(path: Path) -> tuple[tuple[int, int], Matrix] | None:
             tags: Any = getattr(image, "tag_v2")  # noqa: B009 (a TIFF alone has them)
             # Some versions of Pillow give the size of a TIFF after turning it.
             return (tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]), matrix
-    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError):
-        return None  # Pillow does not know this image format
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError, MemoryError):
+        return None  # Pillow does not know this image format, or finds it damaged
 
 
 def read_animation(

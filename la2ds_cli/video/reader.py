@@ -16,10 +16,10 @@ from math import inf
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from la2ds_cli.core.clip import ClipOptions, Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
 from la2ds_cli.video.frame_conversion import FrameConverter, hdr_name
@@ -156,7 +156,7 @@ def _read_video(path: str | os.PathLike[str], start: float) -> _Stamped:
         for frame in decode(container, stream, path):
             converter = converter or FrameConverter(frame, stream.sample_aspect_ratio)
             time = clock.tick(None if frame.time is None else frame.time - offset)
-            yield time, converter.image(frame) if time >= start else None
+            yield time, _image(converter, frame, path) if time >= start else None
 
 
 def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
@@ -164,8 +164,8 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         first = next(decode(container, stream, path), None)
         if first is None:
             raise _empty(path)
-        aspect = stream.sample_aspect_ratio
-        height, width = FrameConverter(first, aspect).image(first).shape[:2]
+        converter = FrameConverter(first, stream.sample_aspect_ratio)
+        height, width = _image(converter, first, path).shape[:2]
         return VideoInfo(
             width=width,
             height=height,
@@ -176,8 +176,22 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             codec=stream.codec_context.name,
             hdr=hdr_name(first),
             bits=first.format.components[0].bits,
-            pixel_aspect=float(aspect or 1),
+            pixel_aspect=float(converter.aspect),
         )
+
+
+def _image(converter: FrameConverter, frame: Any, path: str | os.PathLike[str]) -> Image:
+    """The image of a frame. Raises UserError (V001) for pixels that cannot be converted."""
+    from av.error import FFmpegError
+
+    try:
+        return converter.image(frame)
+    except (FFmpegError, MemoryError, ValueError) as error:
+        raise unreadable(
+            f"the pictures of {os.fspath(path)} cannot be converted ({first_line(error)})",
+            "copy or export it again",
+            "V001",
+        ) from error
 
 
 def _probe_images(path: str | os.PathLike[str], options: ClipOptions) -> VideoInfo:

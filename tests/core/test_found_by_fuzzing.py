@@ -1,0 +1,210 @@
+"""What mutated files once did: ended with a traceback, or the process, or took all memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding.trained import load_network
+from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_facts, read_heatmaps
+from la2ds_cli.poses.onnx_session import open_session
+from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.tflite_model import TfliteModel, check_structure
+from la2ds_cli.poses.verdict import verdict
+from la2ds_cli.retrieval.index import read_index, update_pose_index
+from la2ds_cli.video.container import stream_duration
+from la2ds_cli.video.frame_conversion import FrameConverter
+from la2ds_cli.video.reader import probe
+from tests.drawn_clips import grey_steps, write_stamped
+from tests.fuzz.parsers import MAKERS
+from tests.tflite_models import write_constant_model
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+    """A file with other facts or another recipe."""
+    arrays, recipe, facts = artifact.read_arrays(path)
+    document = recipe.to_json()
+    change(facts, document)
+    artifact.write_arrays(path, arrays, artifact.Recipe(**document), facts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fps", None), ("size", None), ("size", [1]), ("size", 5), ("skeleton", None), ("info", None)],
+)
+def test_facts_of_poses_that_are_none_are_damaged(project: Project, name: str, value: Any):
+    def change(facts: dict[str, Any], recipe: dict[str, Any]) -> None:
+        if value is None:
+            del facts[name]
+        else:
+            facts[name] = value
+
+    rewrite(project.pose_path("clip-0"), change)
+    with pytest.raises(UserError) as caught:
+        clip_facts(project, "clip-0")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+def test_facts_of_another_kind_judge_nothing():
+    assert verdict({"truncated": True, "frames": [], "seconds": "x"}).code == ""
+    assert verdict({"ambiguous": True, "margin": None, "coverage": 0.1}).code == "V022"
+
+
+def test_scores_are_finite(project: Project):
+    pose, recipe = project.read_pose("clip-0")
+    arrays, facts = pose.to_arrays()
+    arrays["score"] = np.full_like(arrays["score"], np.nan)
+    artifact.write_arrays(project.pose_path("clip-0"), arrays, recipe, facts)
+    with pytest.raises(UserError, match=r"score: expected finite"):
+        project.read_pose("clip-0")
+
+
+@pytest.mark.parametrize("version", ["1e999", '"1"', "null", "[1]"])
+def test_a_recipe_of_an_odd_version_is_damaged(tmp_path: Path, version: str):
+    path = tmp_path / "recipe.json"
+    path.write_text(f'{{"step": "a", "version": {version}, "config": {{}}, "inputs": {{}}}}')
+    with pytest.raises(artifact.ArtifactError, match="recipe is none"):
+        artifact.read_recipe(path)
+
+
+def test_an_index_of_odd_clips_is_made_anew(project: Project):
+    update_pose_index(project, "penn13", Progress())
+    path = project.index_path("pose-penn13")
+    assert read_index(path) is not None
+    rewrite(path, lambda facts, recipe: facts["clips"].__setitem__(0, None))
+    assert read_index(path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("frames", 10**8), ("channels", []), ("size", 10**6), ("chunk", 0)]
+)
+def test_heatmaps_of_other_facts_are_damaged_before_memory_is_taken(
+    project: Project, name: str, value: Any
+):
+    cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
+    assert read_heatmaps(project, "clip-0").shape[0] == read_facts(project, "clip-0")["frames"]
+    rewrite(project.heatmap_path("clip-0"), lambda facts, recipe: facts.update({name: value}))
+    with pytest.raises(UserError, match="damaged") as caught:
+        read_heatmaps(project, "clip-0")
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda facts, recipe: facts.pop("skeleton"), ExitCode.UNREADABLE),
+        (lambda facts, recipe: facts.update(skeleton=["coco17"]), ExitCode.UNREADABLE),
+        # 16,384 wide: some 600 GB, which are not asked for
+        (lambda facts, recipe: recipe["config"].update({"model.width": 16384}), ExitCode.MISMATCH),
+    ],
+)
+def test_weights_whose_header_says_something_else(tmp_path: Path, change: Any, code: ExitCode):
+    parser = MAKERS["weights"](tmp_path)
+    path = tmp_path / "project" / "checkpoints" / "default" / "best.safetensors"
+    project = Project.open(tmp_path / "project")
+    load_network(project, "default")
+    rewrite(path, change)
+    with pytest.raises(UserError) as caught:
+        load_network(project, "default")
+    assert caught.value.exit_code == code
+    path.write_bytes(parser.seed)
+    load_network(project, "default")
+
+
+def test_a_tensorflow_lite_file_whose_parts_are_not_there_is_not_run(tmp_path: Path):
+    good = write_constant_model(tmp_path / "a.tflite", (1, 8, 8, 3), [np.ones((1, 4), np.float32)])
+    check_structure(good.read_bytes())
+    model: Any = schema.ModelT.InitFromPackedBuf(good.read_bytes())
+    for change in (
+        lambda: setattr(model.subgraphs[0].tensors[1], "buffer", 99),
+        lambda: setattr(model.subgraphs[0], "outputs", [7]),
+        lambda: setattr(model, "subgraphs", []),
+        lambda: setattr(model, "subgraphs", None),
+    ):
+        change()
+        import flatbuffers
+
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        good.write_bytes(bytes(builder.Output()))
+        with pytest.raises(UserError, match="not a usable TensorFlow Lite model") as caught:
+            TfliteModel(good, 8, [(1, 4)])
+        assert caught.value.exit_code == ExitCode.UNREADABLE
+    good.write_bytes(good.read_bytes()[:100])
+    with pytest.raises(UserError, match="not a usable TensorFlow Lite model"):
+        TfliteModel(good, 8, [(1, 4)])
+
+
+def test_a_damaged_onnx_network_prints_nothing_on_stdout(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    parser = MAKERS["onnx pose network"](tmp_path)
+    path = tmp_path / "a.onnx"
+    for cut in range(1, len(parser.seed), 97):
+        path.write_bytes(parser.seed[:cut] + b"\xff" * 8 + parser.seed[cut + 8 :])
+        with suppress(UserError):
+            open_session(str(path), "cpu")
+    assert capfd.readouterr().out == ""
+
+
+def test_an_error_without_words_has_its_kind():
+    assert first_line(RuntimeError()) == "RuntimeError"
+    assert first_line(RuntimeError("\n a \nb")) == "a"
+
+
+def test_a_label_of_a_name_that_no_file_has_is_left_out(project: Project):
+    project.phases_path.write_bytes(b"video,start,end,phase\nclip\x00,0,5,a\nclip-1,0,5,b\n")
+    assert list(project.phases()) == ["clip-1"]
+
+
+def test_a_setting_with_the_character_0_names_no_plugin():
+    load_config({}, overrides=['align.method="a.b\0"'])
+    assert "\0" not in os.environ.get("LA2DS_PLUGINS", "")
+
+
+def test_pixels_of_an_aspect_that_no_camera_has_are_square(tmp_path: Path):
+    import av
+
+    path = tmp_path / "a.mp4"
+    write_stamped(path, grey_steps(3), [0, 0.1, 0.2])
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    for aspect, width in ((Fraction(2), 192), (Fraction(10**6), 96), (Fraction(1, 10**6), 96)):
+        assert FrameConverter(frame, aspect).image(frame).shape == (64, width, 3)
+
+
+def test_pictures_that_cannot_be_converted_are_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(self: FrameConverter, frame: Any) -> None:
+        raise ValueError("no such format")
+
+    write_stamped(tmp_path / "a.mp4", grey_steps(3), [0, 0.1, 0.2])
+    monkeypatch.setattr(FrameConverter, "image", fail)
+    with pytest.raises(UserError, match=r"cannot be converted \(no such format\)") as caught:
+        probe(tmp_path / "a.mp4")
+    assert caught.value.code == "V001"
+
+
+@pytest.mark.parametrize(
+    ("tag", "seconds"),
+    [("00:01:02.500000000", 62.5), ("00:00:00.2400000.24", 0.0), ("1:2", 0.0), ("9" * 400, 0.0)],
+)
+def test_the_length_in_a_matroska_file_is_a_time_or_none(tag: str, seconds: float):
+    stream = SimpleNamespace(duration=None, time_base=None, metadata={"DURATION": tag})
+    container = SimpleNamespace(streams=[stream, stream], duration=None)
+    assert stream_duration(container, stream) == seconds

@@ -1,0 +1,516 @@
+"""Every parser of la2ds that reads files of others, each with a small good file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from PIL import Image
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.project import Project
+from la2ds_cli.formats import load_exporter, load_importer
+from la2ds_cli.formats.file_clip import ImportOptions
+from tests.formats import data_set_samples as sets
+from tests.formats import file_samples as samples
+from tests.formats.pose_samples import sample
+from tests.fuzz.harness import Mutate, Parser, of_bytes, of_json, of_safetensors
+from tests.movement import add_sequence, sequence, warped_phase
+
+OPTIONS = ImportOptions(fps=25, size=(640, 480))
+
+
+def project_in(folder: Path) -> Project:
+    """Two clips with poses and labels."""
+    project = Project.create(folder / "project")
+    for number, length in enumerate((12, 15)):
+        add_sequence(project, f"clip-{number}", sequence(warped_phase(length, seed=number)))
+    project.phases_path.write_text("video,start,end,phase\nclip-0,0,5,down\nclip-1,2,9,up\n")
+    return project
+
+
+# --- pose files of other tools, imported to the end ----------------------------------------------
+
+
+def _imported(
+    name: str, file: str, mutate: Mutate, write: Callable[[Path], object], **told: Any
+) -> Any:
+    def maker(folder: Path) -> Parser:
+        good = folder / "good" / file
+        good.parent.mkdir()
+        write(good)
+        project = Project.create(folder / "project")
+
+        def parse(path: Path) -> None:
+            options = told or {"options": OPTIONS}
+            _foreseen(project, load_importer(name)(project, path, **options))
+
+        return Parser(file, good.read_bytes(), parse, mutate)
+
+    return maker
+
+
+def _foreseen(project: Project, results: list[Any]) -> None:
+    """Raise what a batch made a row of because nobody foresaw it."""
+    for result in results:
+        if result.code == "X001":
+            log = next((project.root / "logs").glob("error-*.txt"))
+            text = log.read_text()
+            log.unlink()
+            raise AssertionError(text)
+        assert "\n" not in result.message
+
+
+def _in_folder(
+    name: str, inner: str, mutate: Mutate, write: Callable[[Path], object], **told: Any
+) -> Any:
+    """An importer of a folder; the file `inner` is the one that is mutated."""
+
+    def maker(folder: Path) -> Parser:
+        root = folder / "root"
+        write(root)
+        target = root / inner
+        seed = target.read_bytes()
+        project = Project.create(folder / "project")
+
+        def parse(path: Path) -> None:
+            shutil.copyfile(path, target)
+            options = told or {"options": OPTIONS}
+            _foreseen(project, load_importer(name)(project, root, **options))
+
+        return Parser("input", seed, parse, mutate)
+
+    return maker
+
+
+def _exported(name: str, file: str, mutate: Mutate = of_bytes) -> Any:
+    def write(path: Path) -> None:
+        load_exporter(name)[0](sample(frames=6), "a", path)
+
+    return _imported(name, file, mutate, write)
+
+
+def _json(document: Callable[[], Any]) -> Callable[[Path], object]:
+    return lambda path: path.write_text(json.dumps(document()))
+
+
+def _mat(path: Path) -> None:
+    from scipy.io import savemat
+
+    t, k = np.mgrid[:4, :13].astype(np.float64)
+    fields = {"action": "golf_swing", "pose": "left", "x": 100 + 10 * k + t, "y": 50 + 5 * k}
+    fields |= {"visibility": np.ones((4, 13), np.uint8), "train": 1, "nframes": 4}
+    fields |= {"bbox": np.tile([91.0, 41, 241, 131], (4, 1))}
+    fields |= {"dimensions": np.array([360, 480, 4], np.uint16)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, fields)
+
+
+def _penn(folder: Path) -> Parser:
+    good = folder / "root" / "labels" / "0001.mat"
+    _mat(good)
+    project = Project.create(folder / "project")
+    seed = good.read_bytes()
+
+    def parse(path: Path) -> None:
+        shutil.copyfile(path, good)
+        _foreseen(project, load_importer("penn-action")(project, folder / "root", None))
+
+    return Parser("0001.mat", seed, parse, of_bytes)
+
+
+def _wholebody() -> dict[str, Any]:
+    joints = {str(k): {"x": 10.0 * k, "y": 5.0 * k, "z": 1.0} for k in range(133)}
+    flat = {str(k): {"x": 10.0 + k, "y": 20.0} for k in range(133)}
+    return {
+        f"s{t}": {"image_path": f"v/f_{t}.jpg", "keypoints_3d": joints, "keypoints_2d": flat}
+        for t in range(2)
+    }
+
+
+def _carl_labels(folder: Path) -> Parser:
+    from la2ds_cli.formats.penn_action import read_labels
+
+    good = folder / "golf_swing" / "0001.npy"
+    good.parent.mkdir()
+    np.save(good, np.array([0, 0, 1, 1, 2, 2]))
+    seed = good.read_bytes()
+
+    def parse(path: Path) -> None:
+        shutil.copyfile(path, good)
+        read_labels(good, "golf_swing", 6)
+
+    return Parser("0001.npy", seed, parse, of_bytes)
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def _film(file: str, codec: str, pixels: str = "yuv420p") -> Any:
+    def maker(folder: Path) -> Parser:
+        from la2ds_cli.video.reader import probe, read_frames
+
+        path = folder / f"good-{file}"
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream(codec, rate=Fraction(25))
+            stream.width, stream.height, stream.pix_fmt = 32, 24, pixels
+            for t in range(6):
+                image = np.full((24, 32, 3), 30 * t, np.uint8)
+                image[t : t + 8, t : t + 8] = 200
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+        def parse(path: Path) -> None:
+            probe(path)
+            for _ in read_frames(path):
+                pass
+
+        return Parser(file, path.read_bytes(), parse, of_bytes)
+
+    return maker
+
+
+def _picture(suffix: str) -> Any:
+    def maker(folder: Path) -> Parser:
+        from la2ds_cli.core.clip import ClipOptions
+        from la2ds_cli.video.reader import probe, read_frames
+
+        image = np.zeros((24, 32, 3), np.uint8)
+        image[4:12, 4:20] = 200
+        images = folder / "images"
+        images.mkdir()
+        for number in range(2):
+            cv2.imwrite(str(images / f"{number}{suffix}"), image)
+        options = ClipOptions(fps=10)
+
+        def parse(path: Path) -> None:
+            shutil.copyfile(path, images / f"1{suffix}")
+            probe(images, options)
+            for _ in read_frames(images, options):
+                pass
+
+        return Parser(f"1{suffix}", (images / f"0{suffix}").read_bytes(), parse, of_bytes)
+
+    return maker
+
+
+def _animation(folder: Path) -> Parser:
+    from la2ds_cli.video.reader import probe, read_frames
+
+    images = [Image.fromarray(np.full((24, 32, 3), 60 * t, np.uint8)) for t in range(3)]
+    path = folder / "good.webp"
+    images[0].save(path, save_all=True, append_images=images[1:], duration=40)
+
+    def parse(path: Path) -> None:
+        probe(path)
+        for _ in read_frames(path):
+            pass
+
+    return Parser("a.webp", path.read_bytes(), parse, of_bytes)
+
+
+# --- networks ------------------------------------------------------------------------------------
+
+
+def _tflite(folder: Path) -> Parser:
+    from la2ds_cli.poses.tflite_model import TfliteModel
+    from tests.tflite_models import write_constant_model
+
+    good = write_constant_model(folder / "good.tflite", (1, 8, 8, 3), [np.ones((1, 4), np.float32)])
+
+    def parse(path: Path) -> None:
+        TfliteModel(path, 8, [(1, 4)])
+
+    return Parser("a.tflite", good.read_bytes(), parse, of_bytes)
+
+
+def _onnx_pose(folder: Path) -> Parser:
+    from la2ds_cli.core.config_sections import PosesConfig
+    from la2ds_cli.poses.backends import onnx
+    from tests.poses.onnx_models import write_pose
+
+    good = write_pose(folder / "good.onnx")
+
+    def parse(path: Path) -> None:
+        onnx.build(str(path), "cpu", PosesConfig())
+
+    return Parser("a.onnx", good.read_bytes(), parse, of_bytes)
+
+
+def _onnx_model(folder: Path) -> Parser:
+    from la2ds_cli.embedding.onnx_model import exported_path, open_model
+    from tests.exported_models import exported_project
+
+    project = exported_project(folder / "exported")
+    content = exported_path(project, "swing").read_bytes()
+    return Parser("a.onnx", content, open_model, of_bytes)
+
+
+def _resume(folder: Path) -> Parser:
+    import torch
+
+    from la2ds_cli.training.checkpoint import load_resume
+
+    state = {"network": {"a": torch.zeros(3)}, "optimiser": {}, "state": {"step": 1}}
+    torch.save(state, folder / "good.pt")
+    return Parser("resume.pt", (folder / "good.pt").read_bytes(), load_resume, of_bytes)
+
+
+# --- files of a project --------------------------------------------------------------------------
+
+
+def _replacing(
+    file: str, mutate: Mutate, read: Callable[[Project], object], write: Callable[[Project], object]
+) -> Any:
+    """A file of a project, read as the project reads it."""
+
+    def maker(folder: Path) -> Parser:
+        project = project_in(folder)
+        write(project)
+        target = project.root / file
+        seed = target.read_bytes()
+
+        def parse(path: Path) -> None:
+            shutil.copyfile(path, target)
+            read(Project(project.root, {}))
+
+        return Parser(target.name, seed, parse, mutate)
+
+    return maker
+
+
+def _use_poses(project: Project) -> None:
+    """What status and the exporters do with poses, too."""
+    from la2ds_cli.poses.quality import clip_facts
+    from la2ds_cli.poses.verdict import verdict
+
+    verdict(clip_facts(project, "clip-0"))
+    pose, _ = project.read_pose("clip-0")
+    load_exporter("coco-json")[0](pose, "clip-0", project.root / "a.json")
+
+
+def _write_embedding(project: Project) -> None:
+    from la2ds_cli.core.types import EmbeddingSequence
+
+    value = EmbeddingSequence(np.ones((12, 4)), np.arange(12), np.arange(12) / 20, "model")
+    recipe = artifact.Recipe("embed", 1, {}, {"poses": "a"})
+    project.write_embedding("default", "clip-0", value, recipe)
+
+
+def _write_heatmaps(project: Project) -> None:
+    from la2ds_cli.features.heatmap_cache import cache_heatmaps
+
+    cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
+
+
+def _read_heatmaps(project: Project) -> None:
+    from la2ds_cli.features.heatmap_cache import read_heatmaps
+
+    read_heatmaps(project, "clip-0")
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _small_weights(project: Project) -> None:
+    from la2ds_cli.core.skeleton import get_skeleton
+    from la2ds_cli.training.checkpoint import save_weights, training_recipe
+    from la2ds_cli.training.network import build_network
+
+    config = load_config(
+        {"model": {"input": "joints", "width": 8, "heads": 2, "temporal_layers": 1}}
+    )
+    skeleton = get_skeleton("penn13")
+    network = build_network(config.model, config.heatmap, skeleton, 0)
+    facts = {"skeleton": "penn13", "step": 4, "videos": [], "spread": 0.5}
+    recipe = training_recipe(config, "digest")
+    save_weights(_made(project.run_dir("default") / "best.safetensors"), network, recipe, facts)
+
+
+def _read_weights(project: Project) -> None:
+    from la2ds_cli.embedding.trained import load_network
+
+    load_network(project, "default")
+
+
+def _write_index(project: Project) -> None:
+    from la2ds_cli.core.progress import Progress
+    from la2ds_cli.retrieval.index import update_pose_index
+
+    update_pose_index(project, "penn13", Progress())
+
+
+def _read_index(project: Project) -> None:
+    from la2ds_cli.retrieval.index import read_index
+
+    read_index(project.index_path("pose-penn13"))
+
+
+def _documents(project: Project) -> None:
+    for name in ("recipe.json",):
+        path = project.run_dir("default") / name
+        artifact.read_document(path)
+        artifact.read_recipe(path)
+
+
+def _write_recipe(project: Project) -> None:
+    recipe = artifact.Recipe("train", 1, {"model": {"width": 8}}, {"data": "a"})
+    artifact.write_json(project.run_dir("default") / "recipe.json", recipe.to_json())
+
+
+def _subjects(project: Project) -> None:
+    from la2ds_cli.poses.subjects import ClipSubjects
+
+    subjects = ClipSubjects.read(project)
+    for video in project.videos():
+        subjects.of(video)
+
+
+def _write_subjects(project: Project) -> None:
+    from la2ds_cli.poses.subjects import ClipSubjects
+
+    ClipSubjects.read(project).add({"clip-0": "2", "clip-1": "largest"})
+
+
+def _write_settings(project: Project) -> None:
+    (project.root / "project.toml").write_text(
+        'preset = "default"\n[train]\nfps = 20\nsteps = 10\n[align]\nmethod = "dtw"\nband = 0.1\n'
+        '[poses]\nsubject = "auto"\nbridge = 0.25\n[model]\nwidth = 192\npooling = "mean"\n'
+    )
+
+
+def _read_settings(project: Project) -> None:
+    opened = Project.open(project.root)
+    opened.config()
+    opened.config(overrides=["train.fps=10"])
+
+
+def _rows(project: Project) -> None:
+    for video in project.videos():
+        project.source(video)
+        project.pose_path(video.id)
+        assert project.find(video.id) == video or video.id != project.videos()[0].id
+
+
+def _labels(project: Project) -> None:
+    project.phases(propagated=True)
+    project.phase_table().text()
+
+
+def _manifest(folder: Path) -> Parser:
+    from la2ds_cli.poses.sources import read_manifest
+
+    rows = ["path,start,end,rotate,mirror,slowmo,fps,subject,group,split"]
+    rows += ["a.mp4,1,2.5,90,true,8,,largest,anna,train", "b.mp4,,,,,,,,,"]
+    return Parser("list.csv", ("\n".join(rows) + "\n").encode(), read_manifest, of_bytes)
+
+
+def _settings_typed(folder: Path) -> Parser:
+    def parse(path: Path) -> None:
+        load_config({}, overrides=[path.read_bytes().decode("utf-8", "surrogateescape")])
+
+    return Parser("typed", b"train.fps=20.5", parse, of_bytes)
+
+
+def _unread(project: Project) -> None:
+    """The file is there."""
+
+
+MAKERS: dict[str, Callable[[Path], Parser]] = {
+    "mp4": _film("a.mp4", "libx264"),
+    "mov": _film("a.mov", "mpeg4"),
+    "avi": _film("a.avi", "mjpeg", "yuvj420p"),
+    "mkv": _film("a.mkv", "libx264"),
+    "webm": _film("a.webm", "libvpx"),
+    "mpegts": _film("a.ts", "mpeg2video"),
+    "gif": _film("a.gif", "gif", "rgb8"),
+    "flv": _film("a.flv", "flv1"),
+    "wmv": _film("a.wmv", "wmv2"),
+    "png": _picture(".png"),
+    "jpg": _picture(".jpg"),
+    "tif": _picture(".tif"),
+    "webp": _animation,
+    "coco": _imported("coco-json", "a.json", of_json, _json(samples.coco_document)),
+    "coco results": _imported("coco-json", "a.json", of_json, _json(samples.coco_results)),
+    "mmpose": _imported("mmpose-json", "a.json", of_json, _json(samples.mmpose_frames)),
+    "ultralytics": _imported(
+        "ultralytics",
+        "a.json",
+        of_json,
+        _json(lambda: [[samples.ultralytics_person(samples.joints(t))] for t in range(3)]),
+    ),
+    "ultralytics text": _in_folder(
+        "ultralytics", "walk_3.txt", of_bytes, lambda root: samples.write_labels(root)
+    ),
+    "openpose": _in_folder(
+        "openpose-json",
+        "clip_000000000002_keypoints.json",
+        of_json,
+        lambda root: samples.write_openpose(root, frames=4),
+    ),
+    "h3wb": _imported("h3wb", "a.json", of_json, _json(_wholebody)),
+    "wide csv": _exported("wide_csv", "a.csv"),
+    "dlc csv": _exported("dlc_csv", "a.csv"),
+    "trc": _exported("trc", "a.trc"),
+    "penn action": _penn,
+    "carl labels": _carl_labels,
+    "casa": _imported(
+        "casa-npy",
+        "a_train.npy",
+        of_bytes,
+        lambda path: sets.write_records(path, {"a": sets.record(frames=4)}),
+        options=OPTIONS,
+        split="train",
+    ),
+    "h2o": _in_folder(
+        "h2o",
+        "subject1/h1/1/cam4/hand_pose/000003.txt",
+        of_bytes,
+        lambda root: sets.write_h2o(root, frames=4),
+        progress=None,
+    ),
+    "ikea": _in_folder(
+        "ikea-asm",
+        "Kallax_Shelf_Drawer/0001_a/dev3/predictions/pose2d/keypoint_rcnn_ft/"
+        "scan_video_000000000002_keypoints.json",
+        of_json,
+        lambda root: sets.write_ikea(root, "Kallax_Shelf_Drawer/0001_a", frames=4),
+        progress=None,
+    ),
+    "tflite": _tflite,
+    "onnx pose network": _onnx_pose,
+    "onnx alignment network": _onnx_model,
+    "resume state": _resume,
+    "project.toml": _replacing("project.toml", of_bytes, _read_settings, _write_settings),
+    "a setting": _settings_typed,
+    "videos.csv": _replacing("videos.csv", of_bytes, _rows, _unread),
+    "phases.csv": _replacing("phases.csv", of_bytes, _labels, _unread),
+    "subjects.csv": _replacing("subjects.csv", of_bytes, _subjects, _write_subjects),
+    "manifest": _manifest,
+    "recipe": _replacing("checkpoints/default/recipe.json", of_json, _documents, _write_recipe),
+    "poses": _replacing("poses/clip-0.safetensors", of_safetensors, _use_poses, _unread),
+    "embedding": _replacing(
+        "embeddings/default/clip-0.safetensors",
+        of_safetensors,
+        lambda project: project.read_embedding("default", "clip-0"),
+        _write_embedding,
+    ),
+    "heatmaps": _replacing(
+        "heatmaps/clip-0.safetensors", of_safetensors, _read_heatmaps, _write_heatmaps
+    ),
+    "weights": _replacing(
+        "checkpoints/default/best.safetensors", of_safetensors, _read_weights, _small_weights
+    ),
+    "index": _replacing("index/pose-penn13.safetensors", of_safetensors, _read_index, _write_index),
+}
