@@ -11,7 +11,7 @@ quarter of a torso from where it is; joints of the limbs count.
 
 --fit prints the weights that a logistic regression finds on this data instead: those of
 la2ds_cli/poses/trust.py come from --seed 77 --clips 48 and the training part of Penn Action, up to
-the two whose comments say that they were raised.
+those whose comments say that they were raised.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def estimated(folder: Path, work: Path, config: PosesConfig) -> Iterator[Joints]
     for result in extract_poses(project, [str(folder)], config):
         if not result.usable or "#" in result.video:
             continue
-        pose, _ = project.read_pose(result.video)
+        pose = replace(project.read_pose(result.video)[0], trust=None)  # by the code of today
         truth = as_skeleton(pose, "coco17")
         xy = np.load(Path(result.path).with_suffix(".npy"))[pose.frame]
         truth = replace(truth, xy=xy, score=np.ones(xy.shape[:2]), trust=None)

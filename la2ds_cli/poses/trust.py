@@ -55,7 +55,8 @@ _LONG = 0.25  # log of the length over the usual one; what perspective and estim
 _LIMB = {"elbow": (0.5, 0.75), "wrist": (0.42, 0.65), "knee": (0.75, 1.0), "ankle": (0.7, 1.0)}
 _LEG = 0.9  # of the torso; thighs and shins are shorter than that
 _FIT, _APART = 0.5, 0.25  # of an exchange: share of the distance, and torso lengths between sides
-_SWAP = 3.0  # seconds
+_SWAP, _END = 2.0, 0.7  # seconds
+_OPEN = 0.8  # evidence at which right and wrong are about as likely
 
 
 def trust_of(pose: PoseSequence) -> FloatArray:
@@ -217,40 +218,58 @@ def _too_long(joints: FloatArray, doubt: FloatArray, skeleton: Skeleton) -> Floa
 
 
 def _exchanged(joints: FloatArray, pose: PoseSequence, skeleton: Skeleton) -> FloatArray:
-    """(T, K) 1 where a limb carries the other side's name, as far as that can be told.
+    """(T, K) 1 where a limb, the shoulders or the hips carry the other side's name, as far as that
+    can be told.
 
     The names change where left and right are well apart and the joints of a frame lie nearer to
     those of the other side before. Two changes that undo each other within _SWAP seconds, the
     nearest first, have the wrong names between them. A change that is never undone leaves open
-    which side of it is wrong: it counts for the moment.
+    which side of it is wrong: it counts for the moment, or up to the end of the shot if that is
+    within _END seconds.
     """
     wrong = np.zeros(joints.shape[:2])
-    first, _ = _shots(pose)
+    first, last = _shots(pose)
     for chain in skeleton.chains.values():
-        own = list(chain[1:3])
-        other = [skeleton.flip[k] for k in own]
-        if other <= own or len(pose) < 2:
-            continue
-        limb = joints[:, [own, other]]  # (T, side, joint, xy)
-        same = _mean_distance(limb[1:], limb[:-1])
-        crossed = _mean_distance(limb[1:, ::-1], limb[:-1])
-        apart = np.linalg.norm(limb[:, 0] - limb[:, 1], axis=-1).max(axis=1) > _APART
-        changes = (crossed < _FIT * same) & apart[1:] & apart[:-1] & (first[1:] == first[:-1])
-        at = list(zip(np.flatnonzero(changes) + 1, pose.time[1:][changes], strict=True))
-        rows = np.zeros(len(pose))
-        while len(at) > 1:
-            lasts = [later[1] - now[1] for now, later in itertools.pairwise(at)]
-            i = int(np.argmin(lasts))
-            if lasts[i] > _SWAP or first[at[i][0]] != first[at[i + 1][0]]:
-                break
-            rows[at[i][0] : at[i + 1][0]] = 1.0
-            del at[i : i + 2]
-        for _, time in at:
-            near = np.abs(pose.time - time) <= _AROUND
-            rows[near] = np.maximum(rows[near], 0.5)
-        for joints_of in (chain, [skeleton.flip[k] for k in chain]):
-            wrong[:, list(joints_of[1:])] = rows[:, None]
+        for own, named in (([chain[0]], [chain[0]]), (list(chain[1:3]), list(chain[1:]))):
+            other = [skeleton.flip[k] for k in own]
+            if other <= own or len(pose) < 2:
+                continue
+            limb = joints[:, [own, other]]  # (T, side, joint, xy)
+            same = _mean_distance(limb[1:], limb[:-1])
+            crossed = _mean_distance(limb[1:, ::-1], limb[:-1])
+            apart = np.linalg.norm(limb[:, 0] - limb[:, 1], axis=-1).max(axis=1) > _APART
+            changes = (crossed < _FIT * same) & apart[1:] & apart[:-1] & (first[1:] == first[:-1])
+            rows = _between_changes(np.flatnonzero(changes) + 1, pose.time, first, last)
+            wrong[:, named] = wrong[:, [skeleton.flip[k] for k in named]] = rows[:, None]
     return wrong
+
+
+def _between_changes(
+    changes: np.ndarray, time: FloatArray, first: np.ndarray, last: np.ndarray
+) -> FloatArray:
+    """(T,) 1 between two changes that undo each other, _OPEN around one that is not undone and up
+    to a near end of its shot; changes: rows at which the names have changed."""
+    rows = np.zeros(len(time))
+    left = [int(row) for row in changes]
+    while len(left) > 1:
+        lasts = [
+            time[b] - time[a] if first[a] == first[b] else np.inf
+            for a, b in itertools.pairwise(left)
+        ]
+        i = int(np.argmin(lasts))
+        if lasts[i] > _SWAP:
+            break
+        rows[left[i] : left[i + 1]] = 1.0
+        del left[i : i + 2]
+    for row in left:
+        low, high = time[row] - _AROUND, time[row] + _AROUND
+        if time[row] - time[first[row]] <= _END:
+            low = time[first[row]]
+        if time[last[row]] - time[row] <= _END:
+            high = time[last[row]]
+        open_ = (time >= low) & (time <= high) & (first == first[row])
+        rows[open_] = np.maximum(rows[open_], _OPEN)
+    return rows
 
 
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:
