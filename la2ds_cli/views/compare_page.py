@@ -115,8 +115,7 @@ def _summary(result: CompareResult, joints: int) -> str:
     ]
     if unjudged:
         lines.append(f"{unjudged} {plural('joint', unjudged)} could not be judged all the time")
-    mean = result.aligned.mean_confidence
-    return f"{', '.join(lines)}. Mean confidence of the alignment {mean:.2f}."
+    return f"{', '.join(lines)}. Moments of the reference: {result.aligned.sureness}."
 
 
 def plural(noun: str, count: int) -> str:
