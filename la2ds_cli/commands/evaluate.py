@@ -57,6 +57,7 @@ def evaluate(
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
     """
+    from la2ds_cli.alignment.repetition_counts import note_on_repetitions
     from la2ds_cli.core.console import Console
     from la2ds_cli.evaluation import evaluate as step
     from la2ds_cli.evaluation.table import evaluation_table
@@ -75,6 +76,8 @@ def evaluate(
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result, explain=explain))
         stem = step.result_name(result["runs"], protocol)
+        if repeated := note_on_repetitions(opened):
+            console.note(repeated)
         console.note(f"in full: {opened.results_dir('evaluate') / stem}.json")
 
 

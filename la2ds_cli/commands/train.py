@@ -87,6 +87,7 @@ def train(
     from contextlib import nullcontext
 
     from la2ds_cli.alignment.agreement import FEWEST_CLIPS
+    from la2ds_cli.alignment.repetition_counts import note_on_repetitions
     from la2ds_cli.core.console import Console, seconds
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ReportedElsewhere
@@ -139,6 +140,8 @@ def train(
                 f"no verdict on the run: that takes {FEWEST_CLIPS} clips of a body, and a network "
                 "that reads joints in the image"
             )
+        if repeated := note_on_repetitions(opened):
+            console.note(repeated)
         console.next(f"la2ds evaluate --project {project} --run {run}")
 
 
