@@ -48,8 +48,9 @@ class FrameChunk:
 class ClipFrames:
     """Chunks of the frames that `read` yields, decoded by a thread of its own.
 
-    size: (W, H) of the frames. stop: ends the reading when it is set. The borders of the chunks
-    depend on the size alone.
+    size: (W, H) of the frames. declared: their number as the file says, 0 = unknown: a clip that
+    will not stay in memory is not begun to be kept. stop: ends the reading when it is set. The
+    borders of the chunks depend on the size alone.
     """
 
     def __init__(
@@ -58,13 +59,15 @@ class ClipFrames:
         size: tuple[int, int],
         memory_bytes: int = _MEMORY_BYTES,
         stop: Event | None = None,
+        declared: int = 0,
     ) -> None:
         self._read = read
         self._frame_bytes = max(3 * size[0] * size[1], 1)
         self._chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // self._frame_bytes))
         self._memory_bytes = memory_bytes
         self._stop = stop or Event()
-        self._in_memory: list[FrameChunk] | None = []  # None = the clip is too large
+        self._fits = declared * self._frame_bytes <= memory_bytes
+        self._in_memory: list[FrameChunk] | None = None  # None = the clip is too large
         self._complete = False
 
     def chunks(self) -> Iterator[FrameChunk]:
@@ -81,7 +84,7 @@ class ClipFrames:
         if self._complete and self._in_memory is not None:
             yield from self._in_memory
             return
-        self._in_memory, count = [], 0
+        self._in_memory, count = [] if self._fits else None, 0
         frames = read_ahead(self._read(), self._chunk)
         for number in itertools.count():
             part = list(itertools.islice(frames, self._chunk))
@@ -91,8 +94,8 @@ class ClipFrames:
             count += len(part)
             if self._in_memory is not None and count * self._frame_bytes <= self._memory_bytes:
                 self._in_memory.append(chunk)
-            else:
-                self._in_memory = None
+            elif self._in_memory is not None:
+                self._in_memory, self._fits = None, False
             yield chunk
         self._complete = True
 

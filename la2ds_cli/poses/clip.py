@@ -107,7 +107,12 @@ def pose_clip(
     nobody found, V026 fewer people than the subject's rank.
     """
     progress = progress or Progress()
-    frames = ClipFrames(lambda: read_frames(task.path, task.options), task.size, stop=task.stop)
+    frames = ClipFrames(
+        lambda: read_frames(task.path, task.options),
+        task.size,
+        stop=task.stop,
+        declared=task.video.frames_declared,
+    )
     detections = detect_people(
         frames,
         detector,

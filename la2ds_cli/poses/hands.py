@@ -70,7 +70,12 @@ def pose_hands(
     Raises UserError (exit 4): V002 for a clip that is too short, V020 where no such hand is seen.
     """
     progress = progress or Progress()
-    frames = ClipFrames(lambda: read_frames(task.path, task.options), task.size, stop=task.stop)
+    frames = ClipFrames(
+        lambda: read_frames(task.path, task.options),
+        task.size,
+        stop=task.stop,
+        declared=task.video.frames_declared,
+    )
     cuts, times, sources = CutDetector(), [], []
     tracker = HandTracker()
     seen: list[list[TrackedHand]] = []

@@ -50,6 +50,17 @@ def test_a_short_clip_is_decoded_once_and_a_long_one_again() -> None:
     assert (short.decoded, long.decoded) == (1, 2)
 
 
+@pytest.mark.parametrize("declared", [0, 30, 40, 41, 10**9])
+def test_what_the_file_says_of_its_length_decides_only_what_is_kept(declared: int) -> None:
+    film = Film()
+    clip = ClipFrames(film, SIZE, memory_bytes=40 * 600, declared=declared)
+    assert read(clip) == read(clip) == read(ClipFrames(Film(), SIZE))
+    assert film.decoded == (2 if declared > 40 else 1)
+    chunks = ClipFrames(Film(), SIZE, memory_bytes=39 * 600, declared=declared)
+    kept = [chunks._in_memory is not None for _ in chunks.chunks()]
+    assert kept == [declared < 40, declared < 40, False]
+
+
 def test_large_frames_come_in_small_chunks() -> None:
     assert ClipFrames(Film(), (7680, 4320))._chunk == 1
 
