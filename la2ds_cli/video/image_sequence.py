@@ -18,6 +18,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.video.media_files import MOST_PIXELS, image_files, unreadable
 from la2ds_cli.video.orientation import EXIF_MATRICES, IDENTITY, Image, Matrix, orient, swaps_sides
 
+_MOST_WEBP = 16_384  # pixels of a side of a frame of WebP; its canvas may declare more
 _EXIF_ORIENTATION = 0x0112
 _TIFF = (b"II*\0", b"MM\0*")
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
@@ -133,7 +134,7 @@ def read_animation(
             try:
                 animation.seek(index)
                 animation.load()  # reads the delay
-            except (EOFError, OSError):
+            except (EOFError, MemoryError, OSError):
                 return
             yield time, np.array(animation.convert("RGB")) if time >= start else None
             time += _delay(animation) / 1000
@@ -151,7 +152,7 @@ def animation_facts(path: str | os.PathLike[str]) -> tuple[tuple[int, int], int,
             try:
                 animation.seek(index)
                 animation.load()
-            except (EOFError, OSError):
+            except (EOFError, MemoryError, OSError):
                 break
             seconds += _delay(animation) / 1000
             count += 1
@@ -170,6 +171,8 @@ def _animation(path: str | os.PathLike[str]) -> Any:
         animation = PillowImage.open(path)
         if math.prod(animation.size) > MOST_PIXELS:
             raise ValueError(f"it has more than {MOST_PIXELS:,} pixels")
+        if max(animation.size) > _MOST_WEBP:
+            raise ValueError(f"it is {animation.size[0]}x{animation.size[1]} pixels")
         return animation
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         name = os.fspath(path)
