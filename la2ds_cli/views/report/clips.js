@@ -162,3 +162,6 @@ function sized(canvas, width, height) {
   context.font = '12px system-ui, "DejaVu Sans", sans-serif';
   return context;
 }
+
+/** A colour of the page, light or dark, by its name in page.css. */
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -16,10 +16,10 @@ const plot = {
 };
 
 /** A's frames against seconds of B as a line with a dark rim, broken without a counterpart. */
-function trace(context, positions, colour, width, dash = []) {
+function trace(context, positions, hue, width, dash = []) {
   context.lineJoin = "round";
   for (const rim of [true, false]) {
-    context.strokeStyle = rim ? `rgba(0, 0, 0, ${dash.length ? 0.35 : 0.7})` : colour;
+    context.strokeStyle = rim ? `rgba(0, 0, 0, ${dash.length ? 0.35 : 0.7})` : hue;
     context.lineWidth = width + (rim ? 1.6 : 0);
     context.setLineDash(rim ? [] : dash);
     context.beginPath();
@@ -36,8 +36,8 @@ function trace(context, positions, colour, width, dash = []) {
   context.setLineDash([]);
 }
 
-function dots(context, positions, colour) {
-  context.fillStyle = colour;
+function dots(context, positions, hue) {
+  context.fillStyle = hue;
   positions.forEach((position, k) => {
     const time = secondsB(position);
     if (time !== null) context.fillRect(plot.x(A.time[k]) - 1.5, plot.y(time) - 1.5, 3, 3);
@@ -58,7 +58,7 @@ function bounds(context) {
 function axes(context, width, height) {
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
   const step = (span, room) => steps.find((s) => (s / span) * room > 44) || 7200;
-  context.fillStyle = "#545d66";
+  context.fillStyle = colour("soft");
   context.textAlign = "center";
   context.textBaseline = "top";
   const below = matrix.top + matrix.high + matrix.band + 3;
@@ -92,8 +92,8 @@ function rings(context) {
   context.lineWidth = 2.4;
   for (const [name, low] of first(A)) {
     if (!inB.has(name) || low <= A.start || inB.get(name) <= B.start) continue;
-    for (const [colour, radius] of [["#000", 7.5], ["#fff", 6]]) {
-      context.strokeStyle = colour;
+    for (const [hue, radius] of [["#000", 7.5], ["#fff", 6]]) {
+      context.strokeStyle = hue;
       context.beginPath();
       context.arc(plot.x(low), plot.y(inB.get(name)), radius, 0, 2 * Math.PI);
       context.stroke();
@@ -148,8 +148,8 @@ function markMatrix(row) {
   context.clearRect(0, 0, ...matrix.size);
   const time = secondsB(data.position[row]);
   const x = plot.x(A.time[row]);
-  for (const [colour, width] of [["rgba(0,0,0,0.8)", 3], ["#fff", 1.2]]) {
-    context.strokeStyle = colour;
+  for (const [hue, width] of [["rgba(0,0,0,0.8)", 3], ["#fff", 1.2]]) {
+    context.strokeStyle = hue;
     context.lineWidth = width;
     context.beginPath();
     context.moveTo(x, matrix.top);
@@ -179,7 +179,7 @@ function layBand(side, clip, unmatched) {
   const still = document.createElement("canvas");
   const context = sized(still, width, 22);
   const x = (time) => ((time - clip.start) / (clip.end - clip.start)) * width;
-  context.fillStyle = "#c9d3da";
+  context.fillStyle = colour("bar");
   context.fillRect(0, 0, width, 22);
   bar(context, clip.phases, x, 22);
   context.fillStyle = hatch(context);

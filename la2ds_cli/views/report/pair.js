@@ -50,6 +50,8 @@ function seek(row, { clock = null } = {}) {
     `A ${seconds(A.time[at])}, ${other === null ? "no counterpart in B" : `B ${seconds(B.time[other])}`}`);
   document.body.dataset.row = String(at);
   document.body.dataset.rowB = other === null ? "" : String(other);
+  const phase = A.phases.findIndex(([low, high]) => low <= A.time[at] && A.time[at] < high);
+  control("phase").selectedIndex = phase;
   markTracks(at);
   markMatrix(at);
 }
@@ -161,6 +163,19 @@ function connect() {
     dragged(canvas, (event) => rowAt(A, timeIn(A, shareOf(event, canvas))));
   }
   control("play").addEventListener("click", () => play(!state.playing));
+  control("back").addEventListener("click", () => { play(false); seek(state.row - 1); });
+  control("forward").addEventListener("click", () => { play(false); seek(state.row + 1); });
+  control("phase-choice").hidden = !A.phases.length;
+  A.phases.forEach(([low, , name], k) => {
+    const option = document.createElement("option");
+    option.value = String(k);
+    option.textContent = `${name}, ${seconds(Math.max(low, 0))}`;
+    control("phase").append(option);
+  });
+  control("phase").addEventListener("change", (event) => {
+    play(false);
+    seek(rowAt(A, A.phases[Number(event.target.value)][0]));
+  });
   control("rate").addEventListener("change", (event) => setRate(Number(event.target.value)));
   control("scrub").max = String(A.count - 1);
   control("scrub").addEventListener("input", (event) => { play(false); seek(Number(event.target.value)); });
@@ -185,6 +200,9 @@ buildTracks();
 connect();
 lay();
 window.addEventListener("resize", () => { if (window.innerWidth !== laid) lay(); });
+for (const change of ["(prefers-color-scheme: dark)", "print"]) {
+  window.matchMedia(change).addEventListener("change", lay); // what is drawn follows the colours
+}
 createImageBitmap(new Blob([bytes(data.matrix)], { type: "image/png" })).then((image) => {
   matrix.image = image;
   layMatrix();

@@ -1,7 +1,10 @@
 // The two players: a picture with the joints in it, greyed where the other clip has no such moment.
 
 const INK = { left: "#ff8c00", right: "#22a7f0", "": "#ececec" };
-const STAGE_HIGH = 460; // page pixels
+const STAGE_HIGH = [180, 900]; // page pixels, the least and the most
+const STAGE_SHARE = { wide: 0.6, narrow: 0.42, phone: 0.3 }; // of the window's height
+const PHONE = 600; // page pixels, the widest, as in pair.css
+const BESIDE_FROM = 981; // page pixels from which the panels lie beside the players, as in pair.css
 
 class Stage {
   constructor(side, clip) {
@@ -108,11 +111,22 @@ class Stage {
 
 const stages = { a: new Stage("a", A), b: new Stage("b", B) };
 
-/** Both pictures of one height, as large as the columns allow. */
+/** Both pictures of one height and without a margin, as large as the card and the window allow. */
 function layStages() {
-  const room = document.getElementById("player-a").clientWidth;
-  const height = Math.floor(Math.min(STAGE_HIGH, room / A.aspect, room / B.aspect));
+  const box = document.querySelector(".players");
+  const gap = parseFloat(getComputedStyle(box).columnGap);
+  const wide = window.innerWidth;
+  const share = STAGE_SHARE[wide >= BESIDE_FROM ? "wide" : wide > PHONE ? "narrow" : "phone"];
+  const most = clamp(window.innerHeight * share, ...STAGE_HIGH);
+  const height = Math.floor(Math.min(most, (box.clientWidth - gap) / (A.aspect + B.aspect)));
+  const least = Math.min(180, Math.floor((box.clientWidth - gap) / 2)); // room for the words below
+  const columns = [];
   for (const stage of Object.values(stages)) {
-    stage.resize(Math.round(height * stage.clip.aspect), height);
+    const width = Math.round(height * stage.clip.aspect);
+    columns.push(`${Math.max(width, least)}px`);
+    stage.resize(width, height);
   }
+  const needed = columns.reduce((sum, column) => sum + parseInt(column, 10), gap);
+  box.style.gridTemplateColumns = needed <= box.clientWidth ? columns.join(" ")
+    : "minmax(0, 1fr) minmax(0, 1fr)";
 }

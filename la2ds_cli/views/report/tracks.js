@@ -1,7 +1,7 @@
 // What runs along the time of A: phases, tempo, how sure, differences of the joints.
 
 const TEMPO = [0.25, 0.5, 1, 2, 4];
-const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#00694d";
+const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#009e73";
 // As in la2ds compare: more bent is orange, straighter blue.
 const BELOW = [179, 88, 6], ABOVE = [33, 102, 172], EVEN = [247, 247, 247];
 
@@ -17,9 +17,9 @@ function hatch(context) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d");
-  pen.fillStyle = "#dcdfe1";
+  pen.fillStyle = colour("hatch");
   pen.fillRect(0, 0, 8, 8);
-  pen.strokeStyle = "#a9afb4";
+  pen.strokeStyle = colour("hatched");
   pen.lineWidth = 1.5;
   for (const shift of [-8, 0, 8]) {
     pen.beginPath(); pen.moveTo(shift, 8); pen.lineTo(shift + 8, 0); pen.stroke();
@@ -35,8 +35,8 @@ function diverging(degrees, limit) {
   return `rgb(${mixed.join(",")})`;
 }
 
-const dark = (colour) => {
-  const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+const dark = (hex) => {
+  const [r, g, b] = [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
   return 0.299 * r + 0.587 * g + 0.114 * b < 140;
 };
 
@@ -84,7 +84,7 @@ const tempoY = (ratio, height) => height / 2 - (Math.log2(clamp(ratio, 0.25, 4))
 
 function drawTempo(context, x, width, height) {
   const y = (ratio) => tempoY(ratio, height);
-  context.strokeStyle = "#dfe3e6";
+  context.strokeStyle = colour("grid");
   for (const tick of TEMPO) {
     context.lineWidth = 1;
     context.beginPath(); context.moveTo(0, y(tick)); context.lineTo(width, y(tick)); context.stroke();
@@ -98,13 +98,13 @@ function drawTempo(context, x, width, height) {
     context.fillRect(left, Math.min(y(ratio), y(1)), wide, Math.abs(y(ratio) - y(1)));
   }
   context.globalAlpha = 1;
-  context.strokeStyle = "#1c2126";
+  context.strokeStyle = colour("ink");
   context.lineWidth = 1;
   context.beginPath(); context.moveTo(0, y(1)); context.lineTo(width, y(1)); context.stroke();
   context.lineWidth = 1.6;
   curve(context, x, y, data.ratio);
   if (data.ratio.every((v) => v === null)) {
-    context.fillStyle = "#545d66";
+    context.fillStyle = colour("soft");
     context.textBaseline = "middle";
     context.textAlign = "center";
     context.fillText(A.count > 1 ? "no tempo: pairs run back and forth in time"
@@ -114,13 +114,13 @@ function drawTempo(context, x, width, height) {
 
 /** What the lines mean, above everything else of the track. */
 function nameTempo(context, width, height) {
-  context.fillStyle = "#454d55";
+  context.fillStyle = colour("ink");
   context.textBaseline = "middle";
   context.textAlign = "left";
   for (const tick of [0.25, 0.5, 2, 4]) {
     const times = tick < 1 ? 1 / tick : tick;
     const text = `${times === 4 ? "≥ " : ""}${times}× ${tick < 1 ? "faster" : "slower"}`;
-    context.strokeStyle = "rgba(255, 255, 255, 0.85)"; // readable on the curve, too
+    context.strokeStyle = colour("track"); // readable on the curve, too
     context.lineWidth = 3;
     context.strokeText(text, 4, tempoY(tick, height));
     context.fillText(text, 4, tempoY(tick, height));
@@ -129,7 +129,7 @@ function nameTempo(context, width, height) {
 
 function drawConfidence(context, x, width, height) {
   const y = (value) => height - 2 - value * (height - 4);
-  context.strokeStyle = "#dfe3e6";
+  context.strokeStyle = colour("grid");
   for (const tick of [0, 0.5, 1]) {
     context.beginPath(); context.moveTo(0, y(tick)); context.lineTo(width, y(tick)); context.stroke();
   }
@@ -161,7 +161,7 @@ function drawAxis(context, x, width) {
   const span = A.end - A.start;
   const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800]
     .find((s) => (s / span) * width > 62) || 3600;
-  context.fillStyle = "#545d66";
+  context.fillStyle = colour("soft");
   context.textBaseline = "top";
   for (let k = Math.ceil(A.start / step - 1e-6); k * step <= A.end; k += 1) {
     const at = x(k * step), text = `${+(k * step).toFixed(2)} s`;
@@ -216,6 +216,7 @@ function buildTracks() {
     track.canvas = element("canvas");
     track.canvas.id = `track-${track.id}`;
     track.canvas.setAttribute("role", "img");
+    if (!track.bare) track.canvas.tabIndex = 0; // the arrow keys move along it
     const of = track.rows ? "difference of joint angles, B less A" : [track.label, track.small].join(" ");
     track.canvas.setAttribute("aria-label", track.bare ? "seconds of A" : `${of}, along the time of A`);
     track.value_ = value;
@@ -236,7 +237,7 @@ function layTracks() {
     const context = sized(track.canvas, tracks.width, track.high);
     const x = across(tracks.width);
     if (!track.bare) {
-      context.fillStyle = track.grey === false ? "#eceeef" : "#fafafa";
+      context.fillStyle = track.grey === false ? colour("bar") : colour("track");
       context.fillRect(0, 0, tracks.width, track.high);
       if (track.rows) { context.fillStyle = hatch(context); context.fillRect(0, 0, tracks.width, track.high); }
     }
@@ -283,10 +284,10 @@ function buildLegends() {
     grey.fillRect(0, 0, 24, 12);
   }
   const legend = document.getElementById("phase-legend");
-  for (const [name, colour] of Object.entries(data.colours)) {
+  for (const [name, hue] of Object.entries(data.colours)) {
     const item = element("li");
     const swatch = element("span", "swatch");
-    swatch.style.background = colour;
+    swatch.style.background = hue;
     item.append(swatch, name);
     legend.append(item);
   }

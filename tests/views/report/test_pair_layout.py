@@ -1,0 +1,98 @@
+"""The page of a pair on screens of several widths, in the dark, on paper and by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from la2ds_cli.views.report.pair import PairReport
+from tests.views.report.conftest import Opened
+
+Open = Callable[..., Opened]
+CANVASES = ("stage-a", "stage-b", "band-a", "band-b", "matrix", "track-tempo", "track-angles")
+
+
+@pytest.mark.parametrize("width", [360, 390, 1000, 1440, 2560])
+def test_pictures_fill_their_place_and_nothing_is_wider_than_the_window(
+    pair: PairReport, open_page: Open, width: int
+) -> None:
+    page = open_page(pair.file, width=width).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for side in "ab":
+        picture = page.locator(f"#stage-{side}").bounding_box()
+        place = page.locator(f"#player-{side} .stage").bounding_box()
+        assert picture["width"] >= 0.8 * place["width"]
+        assert picture["height"] >= 0.99 * place["height"]
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1440])
+def test_the_pictures_stay_in_sight_while_the_curves_are_used(
+    pair: PairReport, open_page: Open, width: int
+) -> None:
+    opened = open_page(pair.file, width=width)
+    opened.page.locator("#track-angles").scroll_into_view_if_needed()
+    opened.click("track-confidence", 0.5)
+    assert opened.row() in (17, 18)
+    box = opened.page.locator("#stage-a").bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= 900
+
+
+def test_buttons_step_one_frame_and_a_phase_is_one_choice_away(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file, width=390)
+    opened.page.click("#forward")
+    opened.page.click("#forward")
+    assert opened.row() == 2
+    opened.page.click("#back")
+    assert opened.row() == 1
+    assert opened.page.locator("#phase option").all_text_contents() == [
+        "down, 0.00 s",
+        "up, 0.57 s",
+    ]
+    opened.page.select_option("#phase", index=1)
+    assert opened.row() == 12
+    opened.seek(3)
+    assert opened.page.evaluate("document.getElementById('phase').selectedIndex") == 0
+
+
+def test_the_matrix_and_the_curves_show_the_focus_and_take_arrow_keys(
+    pair: PairReport, open_page: Open
+) -> None:
+    opened = open_page(pair.file)
+    for name in ("matrix", "track-tempo", "track-angles"):
+        opened.page.locator(f"#{name}").focus()
+        row = opened.row()
+        opened.page.keyboard.press("ArrowRight")
+        assert opened.row() == row + 1
+        style = f"getComputedStyle(document.getElementById('{name}'))"
+        assert opened.page.evaluate(f"{style}.outlineStyle") == "solid", name
+
+
+def test_in_the_dark_the_page_and_what_it_draws_are_dark(pair: PairReport, open_page: Open) -> None:
+    opened = open_page(pair.file)
+    light = opened.pixel("track-tempo", 0.999, 0.99)
+    opened.page.emulate_media(color_scheme="dark")
+    opened.wait_for("getComputedStyle(document.body).backgroundColor === 'rgb(20, 24, 27)'")
+    opened.page.wait_for_timeout(200)
+    assert max(opened.pixel("track-tempo", 0.999, 0.99)) < 80 < min(light)
+    opened.harmless()
+
+
+def test_on_paper_nothing_runs_off_or_covers_anything(pair: PairReport, open_page: Open) -> None:
+    page = open_page(pair.file, width=1440).page
+    page.evaluate("window.lay = () => {}")  # printers lay the page out without its script
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 703, "height": 1000})  # A4 less its margins
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 703
+    boxes = {name: page.locator(f"#{name}").bounding_box() for name in CANVASES}
+    assert all(box["x"] + box["width"] <= 703 for box in boxes.values())
+    flow = [page.locator(f"#{name}").bounding_box() for name in ("players-card", "matrix-card")]
+    flow.append(page.locator("#timeline-card").bounding_box())
+    for above, below in pairwise(flow):
+        assert above["y"] + above["height"] <= below["y"]
+    assert not page.locator("#play").is_visible()
