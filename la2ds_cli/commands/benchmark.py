@@ -81,7 +81,7 @@ def benchmark(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train and score methods with one budget, beside baselines.
+    """Train and score methods with one budget.
 
     Tables 1 to 3 of the paper, event transfer and the cost of training, as Markdown, CSV, LaTeX,
     HTML and JSON. A finished run is reused and an interrupted one is resumed, so the same command

@@ -208,7 +208,7 @@ def casa_npy(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Records of CASA that hold joints, and their labels as phases.
+    """Joints of CASA, and its labels as phases.
 
     Creates the project if there is none. The file is pickled; it is read by a reader that takes
     numbers, text and numpy arrays only and runs nothing. Records of SMPL and MANO parameters, such

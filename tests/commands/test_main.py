@@ -172,3 +172,13 @@ def test_a_closed_pipe_is_no_error():
         )
     assert done.returncode == ExitCode.OK, done.stderr
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("group", [[], ["import"], ["models"], ["datasets"]])
+def test_no_description_of_a_command_is_cut_on_a_terminal_of_80_columns(
+    group: list[str], monkeypatch
+):
+    result = RUNNER.invoke(app, [*group, "--help"], terminal_width=78)  # Click leaves two free
+    assert result.exit_code == 0
+    commands = result.output.split("Commands:")[1]
+    assert [line for line in commands.splitlines() if line.rstrip().endswith("...")] == []
