@@ -51,16 +51,22 @@ OPTIONS = {
     "la2ds embed": {"--device", "--engine", "--model", "--overwrite", "--run"} | COMMON,
     "la2ds export-model": {"--out", "--run"} | COMMON,
     "la2ds align": {
+        "--force",
+        "--gaps",
+        "--tempo",
+        "--anchor",
         *("--device", "--features", "--method", "--out", "--repetition", "--repetition-of-a"),
         "--run",
     }
     | COMMON,
     "la2ds compare": {
+        "--force",
         *("--attempts", "--by-date", "--device", "--examples", "--features", "--method"),
         *("--out", "--privacy", "--run"),
     }
     | COMMON,
     "la2ds sync": {
+        "--force",
         *("--device", "--edit-list", "--features", "--height", "--method", "--out"),
         *("--privacy", "--retimed", "--run", "--skeleton"),
     }
@@ -79,7 +85,8 @@ OPTIONS = {
         *("--overwrite", "--run", "--to", "--votes", "--write"),
     }
     | COMMON,
-    "la2ds report": {"--device", "--features", "--method", "--out", "--privacy", "--run"} | COMMON,
+    "la2ds report": {"--force", "--device", "--features", "--method", "--out", "--privacy", "--run"}
+    | COMMON,
     "la2ds evaluate": {"--device", "--explain", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}

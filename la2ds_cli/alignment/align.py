@@ -1,18 +1,22 @@
 """Step: which frame of one clip shows the same moment as which frame of another.
 
 Read it from the top: both clips are prepared (request.py), their features computed, spans that only
-one of them shows set aside (gaps.py), what is left aligned by a method (methods/) or, by several
-paths through reference clips, by consensus (consensus.py), and every frame of A given its
-confidence (confidence.py).
+one of them shows set aside (gaps.py), what is left matched (match.py) by a method (methods/) or,
+by several paths through reference clips, by consensus (consensus.py), and every frame of A given
+its confidence (confidence.py). Where several kinds of features could be used, all of them match the
+pair, and the best is kept (candidates.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from la2ds_cli.alignment.candidates import Candidate, best, kinds_to_weigh, reason
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
@@ -23,15 +27,12 @@ from la2ds_cli.alignment.clip_features import (
     velocity_rate,
     views_of_b,
 )
-from la2ds_cli.alignment.confidence import certainty
 from la2ds_cli.alignment.consensus import (
     MOST_CANDIDATES,
     AlignmentCache,
     Consensus,
     Modalities,
     choose_references,
-    consensus_position,
-    path_through,
 )
 from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.gaps import (
@@ -41,14 +42,17 @@ from la2ds_cli.alignment.gaps import (
     frames_of_like_tempo,
     shared_rows,
 )
-from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.alignment.path import is_monotone, smooth_match, speed_ratio
+from la2ds_cli.alignment.match import match_features
+from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.request import (
     AlignRequest,
+    ChosenKind,
     PreparedPair,
     prepare_pair,
 )
 from la2ds_cli.alignment.result import AlignResult, Match
+from la2ds_cli.alignment.same_movement import check_same_movement, doubt, same_movement
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -59,6 +63,7 @@ from la2ds_cli.embedding.embed import ensure_embeddings
 from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.spatial import known_in_3d
 
 
@@ -76,13 +81,40 @@ def find_alignment(
     and the nearer of the two is taken. cache: for several clips that are aligned to `a` by the same
     request; it saves time and changes nothing else.
 
-    Raises UserError (exit 2) for an unknown method, (exit 4) for a clip without joints or a run
-    without weights, (exit 5) for clips whose skeletons share none, and what extracting poses
-    raises.
+    Raises UserError (exit 2) for an unknown method and anchors that are impossible, (exit 4) for a
+    clip without joints or a run without weights, (exit 5) for clips whose skeletons share none,
+    (exit 10) with `same_only` for clips that clearly show different movements, and what extracting
+    poses raises.
     """
     progress = progress or Progress()
     pair = prepare_pair(project, a, b, request, progress)
-    return align_pair(project, pair, request, progress, cache)
+    result = align_pair(project, pair, request, progress, cache)
+    if request.same_only:
+        check_same_movement(result.same_movement, pair.names)
+    for note in (doubt(result.same_movement, pair.names), hint_of_slow_motion(result, pair.names)):
+        if note:
+            progress.note(note)
+    return result
+
+
+SLOW_MOTION = 2.5  # times as long; people who do a movement at ease take up to twice as long
+
+
+def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
+    """A sentence where one clip seems to be slow motion beside the other and nothing says so; empty
+    where it does not. names: of A and B."""
+    ratio = result.overall_ratio
+    if math.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
+        return ""
+    slow = 1 if ratio > 1 else 0
+    times = max(ratio, 1 / ratio)
+    if ClipOptions.from_text((result.a, result.b)[slow].options).slowmo != 1:
+        return ""
+    return (
+        f"{names[slow]} takes {times:.1f} times as long as {names[1 - slow]}: if it was filmed in "
+        f"slow motion, la2ds extract-poses {names[slow]} --slowmo {times:.2g} --overwrite gives "
+        "its true times"
+    )
 
 
 def align_pair(
@@ -95,11 +127,12 @@ def align_pair(
     """Align two prepared clips, or parts of them; see find_alignment."""
     progress = progress or Progress()
     request = replace(request, run=pair.choice.run(request.run))
-    settings = request.settings
-    if pair.choice.kind != "pose":
-        match = match_by_model(project, pair, request, progress, cache)
-    else:
-        match = match_by_pose(project, pair, settings, cache)
+    candidates = _match_candidates(project, pair, request, progress, cache)
+    chosen = best(candidates)
+    why = reason(chosen, candidates)
+    if why:
+        progress.note(why)
+    match = chosen.match
     if match.mirrored:
         progress.note(f"{pair.names[1]} fits better mirrored (left and right swapped)")
     pose_a, pose_b = pair.poses
@@ -114,16 +147,98 @@ def align_pair(
         time_b=pose_b.time,
         frame_a=pose_a.frame,
         frame_b=pose_b.frame,
-        features=pair.choice.kind,
-        method=settings.method,
+        features=chosen.features,
+        method=request.settings.method,
         mirrored=match.mirrored,
     )
     tempo = np.full(len(pose_a), np.nan)
     if is_monotone(match.path):
         tempo = speed_ratio(match.position, pose_a.time, pose_b.time)
     return AlignResult(
-        *pair.clips, *pair.poses, alignment, match, tempo, request.run, pair.choice.reason, settings
+        *pair.clips,
+        *pair.poses,
+        alignment,
+        match,
+        tempo,
+        chosen.run or request.run,
+        why or pair.choice.reason,
+        request.settings,
+        candidates=tuple(one.to_json(chosen) for one in candidates),
+        same_movement=same_movement(*pair.paced, mirrored=match.mirrored),
+        anchors=request.anchors,
     )
+
+
+def _match_candidates(
+    project: Project,
+    pair: PreparedPair,
+    request: AlignRequest,
+    progress: Progress,
+    cache: AlignmentCache | None,
+) -> list[Candidate]:
+    """The pair matched by each kind of features that is weighed; what they share is computed once.
+
+    Whether B is mirrored, and which spans only one clip shows, is decided by the movement of the
+    joints; embeddings are as filmed, since networks trained on flipped copies do not mind. A run's
+    embeddings are in one distance with those of the base model (`align.base`) and the movement
+    (`align.movement`), which with `pool` has paths of its own through the references, too. cache:
+    of other alignments to A.
+
+    Raises UserError (exit 5) for embeddings of different weights.
+    """
+    settings = request.settings
+    cache = _cache_for(cache, pair)
+    references = _reference_clips(project, pair, settings, cache)
+    movement, mirrored = _movement(pair, references, cache)
+    rows = _rows(pair, movement, mirrored[1], settings)
+    anchors = anchored_frames(request.anchors, pair)
+    if any(i not in rows.a or j not in rows.b for i, j in anchors):
+        rows = all_rows(rows.length_a, rows.length_b)
+    candidates = []
+    for kind in kinds_to_weigh(pair, request, len(references)):
+        run = {"model": request.run, "base": BASE_RUN}.get(kind, "")
+        modalities: list[Modalities] = [(value,) for value in movement]
+        if run:
+            own = replace(request, run=run)
+            features = _in_one_distance(project, pair, own, references, mirrored, progress, cache)
+            modalities = [(value,) for value in features]
+            if references and settings.pool:
+                modalities = list(zip(features, movement, strict=True))
+        match = _match(pair, modalities, list(references), settings, kind, rows, cache, anchors)
+        left_out = len(rows.a) < rows.length_a or len(rows.b) < rows.length_b
+        candidates.append(Candidate(kind, run, replace(match, mirrored=mirrored[1]), left_out))
+    return candidates
+
+
+def anchored_frames(
+    anchors: Sequence[tuple[float, float]], pair: PreparedPair
+) -> list[tuple[int, int]]:
+    """The frames of A and of B nearest to the seconds that must meet, in order.
+
+    Raises UserError (exit 2) for seconds outside a clip, and for anchors that run backwards.
+    """
+    frames = []
+    for seconds in sorted(anchors):
+        both = zip(seconds, pair.poses, pair.names, strict=True)
+        frames.append(tuple(_frame_at(at, pose, name) for at, pose, name in both))
+    for before, after in itertools.pairwise(frames):
+        if not (before[0] < after[0] and before[1] < after[1]):
+            raise UserError(
+                "the anchors contradict each other: a later moment of A must meet a later one of B",
+                hint="leave one of them out",
+            )
+    return [(int(i), int(j)) for i, j in frames]
+
+
+def _frame_at(seconds: float, pose: PoseSequence, name: str) -> int:
+    period = frame_period(pose.time, pose.fps)
+    if not pose.time[0] - period <= seconds <= pose.time[-1] + period:
+        raise UserError(
+            f"the anchor at {seconds:g} s lies outside {name}, which shows {pose.time[0]:.2f} to "
+            f"{pose.time[-1]:.2f} s",
+            hint="--anchor A=B takes seconds of A and of B, such as --anchor 1.20=0.85",
+        )
+    return int(np.abs(pose.time - seconds).argmin())
 
 
 def match_by_pose(
@@ -139,35 +254,7 @@ def match_by_pose(
     movement, mirrored = _movement(pair, references, cache)
     modalities = [(value,) for value in movement]
     rows = _rows(pair, movement, mirrored[1], settings)
-    match = _match(pair, modalities, list(references), settings, rows, cache)
-    return replace(match, mirrored=mirrored[1])
-
-
-def match_by_model(
-    project: Project,
-    pair: PreparedPair,
-    request: AlignRequest,
-    progress: Progress,
-    cache: AlignmentCache | None = None,
-) -> Match:
-    """Match two clips by the embeddings of a run, computed first where they are missing, in one
-    distance with those of the base model (`align.base`) and the movement of the joints
-    (`align.movement`), which with `pool` has paths of its own through the references, too. Whether
-    B is mirrored is decided by the movement; the embeddings are as filmed, since networks trained
-    on flipped copies do not mind. cache: of other alignments to A.
-
-    Raises UserError (exit 5) for embeddings of different weights.
-    """
-    settings = request.settings
-    cache = _cache_for(cache, pair)
-    references = _reference_clips(project, pair, settings, cache)
-    movement, mirrored = _movement(pair, references, cache)
-    features = _in_one_distance(project, pair, request, references, mirrored, progress, cache)
-    modalities: list[Modalities] = [(value,) for value in features]
-    if references and settings.pool:
-        modalities = list(zip(features, movement, strict=True))
-    rows = _rows(pair, movement, mirrored[1], settings)
-    match = _match(pair, modalities, list(references), settings, rows, cache)
+    match = _match(pair, modalities, list(references), settings, "pose", rows, cache)
     return replace(match, mirrored=mirrored[1])
 
 
@@ -254,7 +341,7 @@ def _in_one_distance(
     others = request.device, list(references), progress, cache
     embeddings = _embedded(project, pair, request.run, *others)
     base = _embedded(project, pair, BASE_RUN, *others) if distance.base else None
-    poses = [*pair.poses, *references.values()]
+    poses = [*pair.paced, *references.values()]
 
     def joined(n: int) -> FloatArray:
         pose = mirror(poses[n]) if mirrored[n] else poses[n]
@@ -262,10 +349,17 @@ def _in_one_distance(
 
     shared = {0: pair.ids[0]} | dict(enumerate(references, start=2))  # all but B
     for n, video in shared.items():
-        if (video, mirrored[n]) not in cache.joined:
-            cache.joined[video, mirrored[n]] = joined(n)
-    features = {n: cache.joined[video, mirrored[n]] for n, video in shared.items()}
+        key = request.run, video, mirrored[n]
+        if key not in cache.joined:
+            cache.joined[key] = joined(n)
+    features = {n: cache.joined[request.run, video, mirrored[n]] for n, video in shared.items()}
     return [features[n] if n in features else joined(n) for n in range(len(poses))]
+
+
+def looks_mirrored(a: PoseSequence, b: PoseSequence) -> bool:
+    """Whether clip B moves clearly more like clip A as its mirror image."""
+    fps = velocity_rate([a, b])
+    return nearest_view(pose_feature(a, fps, "A"), views_of_b(b, fps, "B"), CLEARLY_NEARER) == 1
 
 
 def _movement(
@@ -273,9 +367,9 @@ def _movement(
 ) -> tuple[list[FloatArray], list[bool]]:
     """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
     A, and which are mirrored; for B the mirror image must be clearly nearer."""
-    fps = velocity_rate(pair.poses)
-    a = pose_feature(pair.poses[0], fps, pair.names[0])
-    views = views_of_b(pair.poses[1], fps, pair.names[1])
+    fps = velocity_rate(pair.paced)
+    a = pose_feature(pair.paced[0], fps, pair.names[0])
+    views = views_of_b(pair.paced[1], fps, pair.names[1])
     mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
     features = [a, views[mirrored[1]]]
     for video, pose in references.items():
@@ -292,8 +386,8 @@ def _movement(
 def _rows(
     pair: PreparedPair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
 ) -> SharedRows:
-    a = joint_features(pair.poses[0], movement[0], mirrored=False)
-    b = joint_features(pair.poses[1], movement[1], mirrored=mirrored)
+    a = joint_features(pair.paced[0], movement[0], mirrored=False)
+    b = joint_features(pair.paced[1], movement[1], mirrored=mirrored)
     return rows_to_align(a, b, settings)
 
 
@@ -316,44 +410,26 @@ def _match(
     modalities: Sequence[Modalities],
     references: Sequence[str],
     settings: AlignConfig,
+    features: ChosenKind,
     rows: SharedRows,
     cache: AlignmentCache,
+    anchors: Sequence[tuple[int, int]] = (),
 ) -> Match:
-    """modalities: of A, of B and of the reference clips, whose ids are `references`."""
+    """modalities: of A, of B and of the reference clips, whose ids are `references`; the first one
+    is of `features`."""
     features_a, features_b, *others = modalities
+    consensus = Consensus(others, settings)
 
     def estimates(a: Modalities, b: Modalities) -> FloatArray:
-        consensus = Consensus(others, settings)
-        key = (velocity_rate(pair.poses), rows.a.tobytes())
-        by_id = dict(zip(references, others, strict=True))
-        paths_a = cache.paths_from_a(a, by_id, key, settings)
+        if anchors:  # of a part of A, which is not cached
+            paths_a = consensus.pairwise_paths(a)
+        else:
+            key = (features, velocity_rate(pair.paced), rows.a.tobytes())
+            by_id = dict(zip(references, others, strict=True))
+            paths_a = cache.paths_from_a(a, by_id, key, settings)
         return consensus.estimates(a, paths_a, b, consensus.pairwise_paths(b))
 
-    match = match_features(features_a, features_b, rows, settings, estimates if others else None)
-    return replace(match, references=len(others))
-
-
-def match_features(
-    features_a: Modalities,
-    features_b: Modalities,
-    rows: SharedRows,
-    settings: AlignConfig,
-    estimates: Callable[[Modalities, Modalities], FloatArray] | None,
-) -> Match:
-    """Match the `rows` of two clips. estimates: those through reference clips for such rows of A
-    and B (Consensus.estimates); None for a direct alignment."""
-    a, b = tuple(x[rows.a] for x in features_a), tuple(x[rows.b] for x in features_b)
-    if estimates is not None:
-        positions = estimates(a, b)
-        position = consensus_position(positions[0], positions, len(b[0]))
-        path = path_through(position)
-    else:
-        path = align_features(settings.method, a[0], b[0], settings)
-        position = smooth_match(path, len(a[0]))
-    return Match(
-        a=features_a[0],
-        b=features_b[0],
-        path=rows.path(path),
-        position=rows.position(position),
-        certainty=certainty(a[0], b[0], position).over(rows),
+    match = match_features(
+        features_a, features_b, rows, settings, estimates if others else None, anchors
     )
+    return replace(match, references=len(others))

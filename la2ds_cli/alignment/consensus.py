@@ -93,7 +93,7 @@ class AlignmentCache:
     usable: id -> whether the clip may be a reference for A. poses, embeddings: of those that were
     one; embeddings, by run and id, also of A. movements: of the references, as filmed or mirrored,
     whichever is nearer to A, and whether it is mirrored, by id and frames per second. joined:
-    embeddings of A and of the references with what is beside them, by id and whether it is
+    embeddings of A and of the references with what is beside them, by run, id and whether it is
     mirrored. paths: from A to the references, by modality, id, and whatever else they depend on.
     form: how joints are read, as the pair being aligned has them in common; what is kept of joints
     is of it.
@@ -105,7 +105,7 @@ class AlignmentCache:
     poses: dict[str, PoseSequence] = field(default_factory=dict)
     embeddings: dict[str, dict[str, EmbeddingSequence]] = field(default_factory=dict)
     movements: dict[tuple[str, float | None], tuple[FloatArray, bool]] = field(default_factory=dict)
-    joined: dict[tuple[str, bool], FloatArray] = field(default_factory=dict)
+    joined: dict[tuple[str, str, bool], FloatArray] = field(default_factory=dict)
     paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
 
     def for_clip(self, a: str, *, part: bool, form: Hashable = None) -> AlignmentCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,12 +17,28 @@ from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import MOST_FPS, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.spatial import in_3d, known_in_3d
 
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
+MOST_TEMPO = 100.0
+
+
+def parsed_anchor(text: str) -> tuple[float, float]:
+    """Seconds of A and of B out of "A=B". Raises UserError (exit 2) for anything else."""
+    parts = text.split("=")
+    try:
+        a, b = (float(part) for part in parts)
+    except ValueError:
+        a = b = math.nan
+    if not (math.isfinite(a) and math.isfinite(b)):
+        raise UserError(
+            f"an anchor is two times in seconds, got '{text}'",
+            hint="--anchor 1.20=0.85 says that 1.20 s of A is 0.85 s of B",
+        )
+    return a, b
 
 
 def features_name(features: str, run: str) -> str:
@@ -34,8 +51,11 @@ class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
     features: `auto` uses the model of `run` where it has one, and otherwise the base model or raw
-    poses, by a label-free check. method:
-    overrides config.align.method. device: where networks run, for poses and embeddings.
+    poses, by a label-free check; where reference clips allow it, it is checked for each pair, too
+    (candidates.py). method, gaps: override config.align. tempo: how many times as long B takes for
+    the same movement, None = as filmed. anchors: seconds of A and of B that must meet. same_only:
+    refuse clips that clearly show different movements. device: where networks run, for poses and
+    embeddings.
     """
 
     config: Config
@@ -43,14 +63,25 @@ class AlignRequest:
     features: FeatureKind = "auto"
     method: str | None = None
     device: DeviceName = "auto"
+    gaps: bool | None = None
+    tempo: float | None = None
+    anchors: tuple[tuple[float, float], ...] = ()
+    same_only: bool = False
 
     def __post_init__(self) -> None:
         trust(self.method)
+        if self.tempo is not None and not 0 < self.tempo <= MOST_TEMPO:
+            raise UserError(
+                f"the tempo must be above 0 and at most {MOST_TEMPO:g}, got {self.tempo:g}",
+                hint="--tempo 4 says that B shows in four seconds what A shows in one",
+            )
 
     @property
     def settings(self) -> AlignConfig:
-        """Settings of the alignment, with the method asked for."""
-        return replace(self.config.align, method=self.method or self.config.align.method)
+        """Settings of the alignment, with the method and the gaps asked for."""
+        own = self.config.align
+        gaps = own.gaps if self.gaps is None else self.gaps
+        return replace(own, method=self.method or own.method, gaps=gaps)
 
 
 @dataclass(frozen=True)
@@ -72,13 +103,22 @@ class FeatureChoice:
 class PreparedPair:
     """Two clips with what is needed to align them. clips: rows of videos.csv. names: of the clips
     as the user gave them, for messages. part: the poses are parts of the clips, which are then
-    embedded on their own, without the rest."""
+    embedded on their own, without the rest. tempo: of the request, 1 = as filmed."""
 
     clips: tuple[Video, Video]
     poses: tuple[PoseSequence, PoseSequence]
     names: tuple[str, str]
     choice: FeatureChoice
     part: bool = False
+    tempo: float = 1.0
+
+    @property
+    def paced(self) -> tuple[PoseSequence, PoseSequence]:
+        """The poses as they are compared: B at its tempo."""
+        a, b = self.poses
+        if self.tempo == 1:
+            return a, b
+        return a, replace(b, time=b.time / self.tempo, fps=min(b.fps * self.tempo, MOST_FPS))
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -114,7 +154,9 @@ def prepare_pair(
             progress.note(f"{flat} has no joints in 3D: aligned by the joints in the image")
     if choice.reason:
         progress.note(choice.reason)
-    return PreparedPair((clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice)
+    return PreparedPair(
+        (clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice, tempo=request.tempo or 1.0
+    )
 
 
 def _clip(project: Project, video_id: str) -> Video:

@@ -5,6 +5,7 @@ Nothing here writes a file; la2ds_cli/views/alignment_files.py does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from la2ds_cli.alignment.confidence import (
     within_text,
 )
 from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.alignment.same_movement import Sameness
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
@@ -37,7 +39,8 @@ INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 class Match:
     """Where in clip B each frame of clip A lies. a (N, D), b (M, D): features as they were
     compared. path: (P, 2) whole frames. position: (N,) frames of B, NaN = no counterpart.
-    certainty: of every frame of A. references: number of reference clips that were used."""
+    certainty: of every frame of A. references: number of reference clips that were used. cycle: how
+    far apart the direct path and those through the references are, in % of B, NaN without them."""
 
     a: FloatArray
     b: FloatArray
@@ -46,6 +49,7 @@ class Match:
     certainty: Certainty
     mirrored: bool = False
     references: int = 0
+    cycle: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,9 @@ class AlignResult:
     joints. match: with the features as they were compared. speed_ratio: (N,) seconds of B per
     second of A, NaN where unmatched and for paths that are not monotone. reason: why raw poses
     were used, empty when they were asked for or a model was used. settings: of the alignment.
-    files: written, in order."""
+    files: written, in order. candidates: by what features the pair was matched, the preferred ones
+    first, as JSON (Candidate.to_json). same_movement: whether both show the same, None = it cannot
+    be told. anchors: seconds of A and B that were made to meet."""
 
     a: Video
     b: Video
@@ -67,6 +73,9 @@ class AlignResult:
     reason: str
     settings: AlignConfig
     files: tuple[Path, ...] = ()
+    candidates: tuple[dict[str, Any], ...] = ()
+    same_movement: Sameness | None = None
+    anchors: tuple[tuple[float, float], ...] = ()
 
     @property
     def references(self) -> int:
@@ -148,6 +157,9 @@ class AlignResult:
             "within": rounded([self.within])[0],
             "certainty": {word.replace(" ", "_"): count for word, count in self.certainty.items()},
             "speed_ratio": rounded([self.overall_ratio])[0],
+            "candidates": list(self.candidates),
+            "same_movement": self.same_movement and self.same_movement.to_json(),
+            "anchors": [list(anchor) for anchor in self.anchors],
             "path": {name: rounded(column) for name, column in path_columns(alignment).items()},
             "frames_a": {
                 "index": list(range(len(alignment.time_a))),

@@ -11,6 +11,7 @@ from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
     FeaturesOption,
+    ForceOption,
     JsonOption,
     MethodOption,
     ProjectOption,
@@ -32,6 +33,20 @@ def align(
     run: RunOption = "default",
     features: FeaturesOption = "auto",
     method: MethodOption = None,
+    gaps: Annotated[
+        bool | None,
+        typer.Option("--gaps/--no-gaps", help="Leave out what only one clip shows, or nothing."),
+    ] = None,
+    tempo: Annotated[
+        float | None,
+        typer.Option(
+            "--tempo", metavar="TIMES", help="B takes so many times as long, as in slow motion."
+        ),
+    ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option("--anchor", metavar="A=B", help="Seconds of A and of B that must meet."),
+    ] = None,
     out: Annotated[
         list[Path] | None,
         typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .csv or .json."),
@@ -52,6 +67,7 @@ def align(
             help="With --repetition: use A's N-th instead of its most typical.",
         ),
     ] = None,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -62,6 +78,9 @@ def align(
     project is created if there is none. Without --out, a picture and a JSON file are written to
     results/align.
 
+    Clips that clearly show different movements are refused. --anchor, which may be repeated,
+    corrects a wrong match: --anchor 1.2=0.85 says that 1.2 s of A is 0.85 s of B.
+
     --repetition cuts a clip of several repetitions; with `all` the picture shows them on the
     timeline of B, and each alignment has its own picture, ab-1.png, ab-2.png.
 
@@ -71,7 +90,7 @@ def align(
     """
     from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
-    from la2ds_cli.alignment.request import AlignRequest
+    from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.views import alignment_files
@@ -81,10 +100,24 @@ def align(
             "--repetition-of-a goes with --repetition", hint="add --repetition best or all"
         )
 
+    if repetition is not None and anchor:
+        raise UserError(
+            "--anchor does not go with --repetition", hint="align the two clips without it"
+        )
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)
         progress = console.progress
-        request = AlignRequest(opened.config(), run, features, method, device)
+        request = AlignRequest(
+            opened.config(),
+            run,
+            features,
+            method,
+            device,
+            gaps=gaps,
+            tempo=tempo,
+            anchors=tuple(parsed_anchor(text) for text in anchor or []),
+            same_only=not force,
+        )
         targets = alignment_files.alignment_targets(opened, out or [])
         if repetition is not None:
             repetitions = align_repetitions(

@@ -11,6 +11,7 @@ from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
     FeaturesOption,
+    ForceOption,
     JsonOption,
     MethodOption,
     ProjectOption,
@@ -66,6 +67,7 @@ def compare(
         list[Path] | None,
         typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .html, .csv or .json."),
     ] = None,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -104,7 +106,8 @@ def compare(
         raise UserError("--examples goes with one clip OTHER", hint="leave out one of the two")
 
     def request(opened: Project) -> AlignRequest:
-        return AlignRequest(opened.config(), run, features, method, device)
+        config = opened.config()
+        return AlignRequest(config, run, features, method, device, same_only=not force)
 
     with Console(as_json=as_json, quiet=quiet) as console:
         if attempts:

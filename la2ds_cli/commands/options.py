@@ -47,6 +47,10 @@ MethodOption = Annotated[
     str | None,
     typer.Option("--method", metavar="NAME", help="dtw, soft_dtw, nearest or linear."),
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Go on with clips that clearly do not show the same movement."),
+]
 RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="Name of the training run.")]
 SeedsOption = Annotated[
     str, typer.Option("--seeds", metavar="N,N,...", help="A run of every row for each seed.")

@@ -11,6 +11,7 @@ from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
     FeaturesOption,
+    ForceOption,
     JsonOption,
     MethodOption,
     ProjectOption,
@@ -45,6 +46,7 @@ def report(
         bool,
         typer.Option("--privacy", help="Skeletons only: no picture of the videos in the page."),
     ] = False,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -87,7 +89,7 @@ def report(
             return
         opened = open_for_clips(project, (a, b), console)
         checked_outputs(opened, [out] if out else [], *PAGE)
-        request = AlignRequest(opened.config(), run, features, method, device)
+        request = AlignRequest(opened.config(), run, features, method, device, same_only=not force)
         result = find_alignment(opened, a, b, request, console.progress)
         pair = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
         console.document("report", pair.to_json())

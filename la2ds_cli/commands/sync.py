@@ -11,6 +11,7 @@ from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
     FeaturesOption,
+    ForceOption,
     JsonOption,
     MethodOption,
     ProjectOption,
@@ -58,6 +59,7 @@ def sync(
         bool,
         typer.Option("--privacy", help="Show the joints on a plain background, without pictures."),
     ] = False,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -82,7 +84,7 @@ def sync(
         targets = Targets(out, retimed, edit_list)
         appearance = Appearance(height, skeleton, privacy)
         check_targets(targets, appearance)
-        request = AlignRequest(opened.config(), run, features, method, device)
+        request = AlignRequest(opened.config(), run, features, method, device, same_only=not force)
         aligned = find_alignment(opened, a, b, request, console.progress)
         result = write_sync(
             opened,

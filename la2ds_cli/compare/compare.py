@@ -55,7 +55,8 @@ def compare(
 
         def align(name: str) -> AlignResult:
             # Notes on every single example would bury the result.
-            return _align(project, reference, name, request, Progress(), cache)[0]
+            any_clip = replace(request, same_only=False)
+            return _align(project, reference, name, any_clip, Progress(), cache)[0]
 
         measured = _examples(project, result, examples, align, progress)
         result = replace(result, examples=measured)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from la2ds_cli.alignment.align import match_features, rows_to_align
+from la2ds_cli.alignment.align import rows_to_align
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
     JointFeatures,
@@ -28,6 +28,7 @@ from la2ds_cli.alignment.consensus import (
     PairwisePath,
     choose_references,
 )
+from la2ds_cli.alignment.match import match_features
 from la2ds_cli.alignment.request import AlignRequest, ChosenKind, wants_3d
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName

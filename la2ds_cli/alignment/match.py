@@ -1,0 +1,117 @@
+"""Where in B each frame of A lies, from the features of both: directly or by consensus.
+
+With anchors, moments that a person says must meet, the parts between them are located one by one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from la2ds_cli.alignment.confidence import certainty
+from la2ds_cli.alignment.consensus import (
+    Modalities,
+    consensus_position,
+    path_through,
+)
+from la2ds_cli.alignment.gaps import SharedRows
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.alignment.result import Match
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray, IntArray
+
+Estimates = Callable[[Modalities, Modalities], FloatArray]
+
+
+def match_features(
+    features_a: Modalities,
+    features_b: Modalities,
+    rows: SharedRows,
+    settings: AlignConfig,
+    estimates: Estimates | None,
+    anchors: Sequence[tuple[int, int]] = (),
+) -> Match:
+    """Match the `rows` of two clips. estimates: those through reference clips for such rows of A
+    and B (Consensus.estimates); None for a direct alignment. anchors: frames of A and of B, among
+    the rows, that must meet, in order."""
+    a, b = tuple(x[rows.a] for x in features_a), tuple(x[rows.b] for x in features_b)
+    if anchors:
+        among = [(int(np.searchsorted(rows.a, i)), int(np.searchsorted(rows.b, j)))
+                 for i, j in anchors]  # fmt: skip
+        located = _locate_between(a, b, settings, estimates, among)
+    else:
+        located = _locate(a, b, settings, estimates)
+    position = located.position
+    return Match(
+        a=features_a[0],
+        b=features_b[0],
+        path=rows.path(located.path),
+        position=rows.position(position),
+        certainty=certainty(a[0], b[0], position).over(rows),
+        cycle=located.cycle,
+    )
+
+
+@dataclass(frozen=True)
+class _Located:
+    """Where in B each frame of A lies. path (P, 2), position (N,), cycle: see Match."""
+
+    path: IntArray
+    position: FloatArray
+    cycle: float = math.nan
+
+
+def _locate(
+    a: Modalities, b: Modalities, settings: AlignConfig, estimates: Estimates | None
+) -> _Located:
+    """By consensus of the estimates, or by the path of the first modality where there are none."""
+    if estimates is None:
+        path = align_features(settings.method, a[0], b[0], settings)
+        return _Located(path, smooth_match(path, len(a[0])))
+    positions = estimates(a, b)
+    position = consensus_position(positions[0], positions, len(b[0]))
+    apart = np.abs(positions[1:] - position)
+    cycle = 100 * float(np.nanmean(apart)) / len(b[0]) if not np.isnan(apart).all() else math.nan
+    return _Located(path_through(position), position, cycle)
+
+
+SHORTEST_PART = 8  # frames; shorter ones between two anchors are aligned without reference clips
+
+
+def _locate_between(
+    a: Modalities,
+    b: Modalities,
+    settings: AlignConfig,
+    estimates: Estimates | None,
+    anchors: Sequence[tuple[int, int]],
+) -> _Located:
+    """The parts between the anchors, each located by itself; the ends of the clips stay as open as
+    the settings have them."""
+    last = len(a[0]) - 1, len(b[0]) - 1
+    position = np.full(len(a[0]), np.nan)
+    outer = anchors[0][0] > 0, anchors[-1][0] < last[0]
+    bounds = [(0, 0)] * outer[0] + list(anchors) + [last] * outer[1]
+    for n, ((i, j), (i_end, j_end)) in enumerate(itertools.pairwise(bounds)):
+        part_a = tuple(x[i : i_end + 1] for x in a)
+        part_b = tuple(x[j : j_end + 1] for x in b)
+        at_end = (outer[0] and n == 0) or (outer[1] and n == len(bounds) - 2)
+        own = settings if at_end else replace(settings, open_ends=False)
+        enough = min(len(part_a[0]), len(part_b[0])) >= SHORTEST_PART
+        part = _locate(part_a, part_b, own, estimates if enough else None)
+        position[i : i_end + 1] = part.position + j
+    for i, j in anchors:
+        position[i] = j
+    known = np.flatnonzero(~np.isnan(position))
+    frames = np.arange(known[0], known[-1] + 1)
+    # An end of a part that an anchor closes; and no part runs past its anchors.
+    rows, columns = np.array(anchors).T
+    before = np.concatenate([[0], columns])[np.searchsorted(rows, frames, side="right")]
+    after = np.concatenate([columns, [last[1]]])[np.searchsorted(rows, frames, side="left")]
+    between = np.clip(np.interp(frames, known, position[known]), before, after)
+    position[frames] = np.maximum.accumulate(between)
+    return _Located(path_through(position), position)

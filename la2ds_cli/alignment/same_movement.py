@@ -1,0 +1,170 @@
+"""Whether two clips show the same movement, by their joints alone.
+
+Time warping aligns anything with anything. What tells a pair that shows one movement from a pair
+that does not is weighed here: how near the two come to each other, against how near strangers come
+to them; whether the same joints move; and whether one has to stand still for the other. The
+strangers are rendered performers of random movements (scripts/write_strangers.py). The weights are
+a logistic regression on pairs of Penn Action and of clips whose events people set
+(benchmarks/same_movement.py); docs/results/real-footage.md says how often it is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.alignment.distance import squared_distance, thinned
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.body_joints import body_joints, is_body
+from la2ds_cli.features.pose_features import mirror, raw_pose, value_range
+from la2ds_cli.features.tempo import paced_movement
+
+STRANGERS = Path(__file__).parent / "strangers.safetensors"
+MOST_FRAMES = 48  # of a clip; what movement it is shows in few
+FEWEST_FRAMES = 8
+NEAREST = 8  # strangers; those that are nothing like a clip say little about it
+LEAST_COST = 1e-6  # of two clips that are the same to the last digit
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is weighed. movement, posture: log of the mean squared distance along the path of the
+    two clips, against that of the nearest strangers to one of them, whichever have less: of their
+    movement, and of their joints about the hips. joints: cosine of how far each joint moves in the
+    one and in the other, in [0, 1]. standing: share of the path's steps in which one clip stands
+    still."""
+
+    movement: float
+    posture: float
+    joints: float
+    standing: float
+
+
+WEIGHTS = Evidence(movement=-4.2, posture=-0.87, joints=6.0, standing=-2.5)
+INTERCEPT = -4.0
+REFUSED = 0.15  # probabilities: below the first the clips are refused,
+DOUBTED = 0.4  # below the second it is said that they may not show the same
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """probability: that two clips show the same movement, where as many pairs do as do not."""
+
+    probability: float
+    evidence: Evidence
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        evidence = {name: round(value, 4) for name, value in asdict(self.evidence).items()}
+        return {"probability": round(self.probability, 4), "evidence": evidence}
+
+
+def doubt(sameness: Sameness | None, names: tuple[str, str]) -> str:
+    """A sentence where it is doubtful that two clips show the same movement, with the evidence;
+    empty where it is not, or cannot be told. names: of both clips."""
+    if sameness is None or sameness.probability >= DOUBTED:
+        return ""
+    found = sameness.evidence
+    verb = "do not" if sameness.probability < REFUSED else "may not"
+    return (
+        f"{names[0]} and {names[1]} {verb} show the same movement (probability "
+        f"{sameness.probability:.2f}): their distance is {math.exp(found.movement):.2g} times that "
+        f"of clips of other movements, their joints move alike to {100 * found.joints:.0f} %, and "
+        f"one stands still for the other on {100 * found.standing:.0f} % of the way"
+    )
+
+
+def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> None:
+    """Raises UserError (exit 10) for two clips that clearly show different movements."""
+    if sameness is not None and sameness.probability < REFUSED:
+        raise UserError(
+            doubt(sameness, names),
+            hint="--force aligns them all the same",
+            exit_code=ExitCode.OTHER_MOVEMENT,
+        )
+
+
+def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Sameness | None:
+    """How sure it is that two clips show the same movement; mirrored: B is compared as its mirror
+    image. None where it cannot be told: for other skeletons than those of a body, for clips of
+    fewer than FEWEST_FRAMES frames or in which no joint is seen."""
+    found = evidence(a, b, mirrored=mirrored)
+    if found is None:
+        return None
+    weighed = INTERCEPT + sum(
+        getattr(WEIGHTS, each.name) * getattr(found, each.name) for each in fields(Evidence)
+    )
+    return Sameness(1 / (1 + math.exp(-weighed)), found)
+
+
+def evidence(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Evidence | None:
+    """What `same_movement` weighs; None as there."""
+    if not (is_body(a.skeleton) and is_body(b.skeleton)) or min(len(a), len(b)) < FEWEST_FRAMES:
+        return None
+    if np.isnan(a.xy).all() or np.isnan(b.xy).all():
+        return None
+    clips = [Described.of(a), Described.of(mirror(b) if mirrored else b)]
+    movement, standing = _cost(clips[0].movement, clips[1].movement)
+    posture, _ = _cost(clips[0].posture, clips[1].posture)
+    others = np.array([clip.against_strangers() for clip in clips]).min(axis=0)
+    lengths = [float(np.linalg.norm(clip.ranges)) for clip in clips]
+    alike = float(clips[0].ranges @ clips[1].ranges) / max(lengths[0] * lengths[1], LEAST_COST)
+    return Evidence(movement - float(others[0]), posture - float(others[1]), alike, standing)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A clip as it is weighed: movement (T, D) and posture (T, E) at MOST_FRAMES frames at most,
+    and ranges (E,), how far each coordinate of its joints about the hips goes."""
+
+    movement: FloatArray
+    posture: FloatArray
+    ranges: FloatArray
+
+    @classmethod
+    def of(cls, pose: PoseSequence) -> Described:
+        """The joints of a body in the image."""
+        body = replace(body_joints(pose), spatial=False)
+        posture = raw_pose(body)
+        rows = thinned(len(posture), MOST_FRAMES)
+        movement = paced_movement(body)
+        single = np.float32
+        return cls(
+            movement[rows].astype(single), posture[rows].astype(single), value_range(posture)
+        )
+
+    def against_strangers(self) -> tuple[float, float]:
+        """Mean over the NEAREST strangers of the log of the distance to them, by movement and by
+        posture."""
+        strangers = _strangers()
+        movement = [_cost(self.movement, one)[0] for one, _ in strangers]
+        posture = [_cost(self.posture, one)[0] for _, one in strangers]
+        return float(np.sort(movement)[:NEAREST].mean()), float(np.sort(posture)[:NEAREST].mean())
+
+
+def _cost(a: FloatArray, b: FloatArray) -> tuple[float, float]:
+    """Log of the mean squared distance along the path of a (N, D) and b (M, D) from end to end, and
+    the share of its steps in which one of the two stands still."""
+    path = align_features("dtw", a, b, AlignConfig(open_ends=False))
+    mean = float(squared_distance(a, b)[path[:, 0], path[:, 1]].mean())
+    still = float((np.diff(path, axis=0) == 0).any(axis=1).mean()) if len(path) > 1 else 0.0
+    return math.log(max(mean, LEAST_COST)), still
+
+
+@cache
+def _strangers() -> list[tuple[FloatArray, FloatArray]]:
+    """Movement and posture of each."""
+    from safetensors.numpy import load_file
+
+    stored = load_file(STRANGERS)
+    movement, posture = (stored[name].astype(np.float32) for name in ("movement", "posture"))
+    bounds = np.cumsum(stored["frames"])[:-1]
+    return list(zip(np.split(movement, bounds), np.split(posture, bounds), strict=True))

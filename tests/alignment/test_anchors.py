@@ -1,0 +1,107 @@
+"""Moments that a person says must meet do meet, and the rest of the alignment follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.gaps import all_rows
+from la2ds_cli.alignment.match import match_features
+from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from tests.movement import add_sequence, sequence, warped_phase
+
+PHASE_A, PHASE_B = warped_phase(40, 1), warped_phase(66, 2)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Project:
+    """The movement by two performers, at 20 and at 30 frames per second."""
+    project = Project.create(tmp_path)
+    add_sequence(project, "a", sequence(PHASE_A, fps=20.0))
+    add_sequence(project, "b", sequence(PHASE_B, fps=30.0, scale=45.0))
+    return project
+
+
+def aligned(project: Project, *anchors: tuple[float, float], **request):
+    asked = AlignRequest(project.config(), features="pose", anchors=anchors, **request)
+    return find_alignment(project, "a", "b", asked)
+
+
+@pytest.mark.parametrize("references", [0, 6])
+def test_the_moments_of_an_anchor_meet(pair: Project, references: int) -> None:
+    for n in range(references):
+        add_sequence(pair, f"other{n}", sequence(warped_phase(50 + n, 10 + n)))
+    result = aligned(pair, (0.5, 1.2), (1.5, 1.6))
+    position = result.alignment.position
+    assert result.references == references
+    assert (position[10], position[30]) == (36, 48)
+    assert np.all(np.diff(position[~np.isnan(position)]) >= 0)
+    assert result.to_json()["anchors"] == [[0.5, 1.2], [1.5, 1.6]]
+    free = aligned(pair).alignment.position
+    assert abs(free[10] - 36) > 5  # or the anchor would have changed nothing
+
+
+def test_a_true_anchor_leaves_a_right_alignment_as_it_is(pair: Project) -> None:
+    truth = np.interp(PHASE_A, PHASE_B, np.arange(66))
+    position = aligned(pair, (1.0, truth[20] / 30)).alignment.position
+    assert np.abs(position - truth).mean() < 1.5
+
+
+def test_an_anchor_at_the_first_and_the_last_frame_closes_open_ends(pair: Project) -> None:
+    position = aligned(pair, (0.0, 0.0), (39 / 20, 65 / 30)).alignment.position
+    assert (position[0], position[-1]) == (0, 65)
+    assert not np.isnan(position).any()
+
+
+def test_between_two_anchors_nothing_passes_them() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(30, 3)), rng.normal(size=(50, 3))
+    settings = AlignConfig(open_ends=True)
+    match = match_features((a,), (b,), all_rows(30, 50), settings, None, [(10, 20), (12, 40)])
+    inside = match.position[10:13]
+    assert (inside[0], inside[2]) == (20, 40)
+    assert 20 <= inside[1] <= 40
+    assert np.nanmax(match.position[:10]) <= 20
+    assert np.nanmin(match.position[13:]) >= 40
+
+
+@pytest.mark.parametrize(
+    ("anchors", "message"),
+    [
+        ([(5.0, 1.0)], "the anchor at 5 s lies outside a, which shows 0.00 to 1.95 s"),
+        ([(1.0, -1.0)], "the anchor at -1 s lies outside b"),
+        ([(0.5, 1.5), (1.0, 1.0)], "the anchors contradict each other"),
+        ([(0.5, 1.0), (0.5, 1.5)], "the anchors contradict each other"),
+    ],
+)
+def test_impossible_anchors_are_refused(pair: Project, anchors, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        aligned(pair, *anchors)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("text", ["1.0", "1=2=3", "a=b", "nan=1", "1=inf", ""])
+def test_an_anchor_is_two_times(text: str) -> None:
+    with pytest.raises(UserError, match="an anchor is two times in seconds"):
+        parsed_anchor(text)
+
+
+def test_the_tempo_that_is_given_is_compared_at(pair: Project) -> None:
+    """B as slow motion of eight times: with its tempo given it is compared as if filmed so."""
+    slow = sequence(PHASE_B, fps=30.0, scale=45.0)
+    slow = replace(slow, time=8 * slow.time)
+    add_sequence(pair, "b", slow)
+    result = aligned(pair, tempo=8.0)
+    truth = np.interp(PHASE_A, PHASE_B, slow.time)
+    found = np.array(result.to_json()["frames_a"]["time_b"], float)
+    assert np.nanmean(np.abs(found - truth)) < 0.03 * slow.time[-1]
+    with pytest.raises(UserError, match="the tempo must be above 0"):
+        AlignRequest(load_config(), tempo=0.0)
