@@ -10,7 +10,6 @@ pair, and the best is kept (candidates.py).
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -104,7 +103,7 @@ def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
     """A sentence where one clip seems to be slow motion beside the other and nothing says so; empty
     where it does not. names: of A and B."""
     ratio = result.overall_ratio
-    if math.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
+    if not ratio > 0 or 1 / SLOW_MOTION < ratio < SLOW_MOTION:  # NaN and 0: a single frame
         return ""
     slow = 1 if ratio > 1 else 0
     times = max(ratio, 1 / ratio)

@@ -1,4 +1,4 @@
-"""Moments that a person says must meet do meet, and the rest of the alignment follows."""
+"""What a person can say about a pair: moments that must meet, and the tempo; and what is asked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.align import find_alignment, hint_of_slow_motion
 from la2ds_cli.alignment.gaps import all_rows
 from la2ds_cli.alignment.match import match_features
 from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
@@ -105,3 +105,20 @@ def test_the_tempo_that_is_given_is_compared_at(pair: Project) -> None:
     assert np.nanmean(np.abs(found - truth)) < 0.03 * slow.time[-1]
     with pytest.raises(UserError, match="the tempo must be above 0"):
         AlignRequest(load_config(), tempo=0.0)
+
+
+def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    fast, slow = warped_phase(40, 1), warped_phase(240, 2)
+    add_sequence(project, "fast", sequence(fast, fps=25.0))
+    add_sequence(project, "slow", sequence(slow, fps=25.0, scale=45.0))
+    for a, b in (("fast", "slow"), ("slow", "fast")):
+        found = find_alignment(project, a, b, AlignRequest(project.config(), features="pose"))
+        assert hint_of_slow_motion(found, (a, b)) == (
+            "slow takes 6.1 times as long as fast: if it was filmed in slow motion, la2ds "
+            "extract-poses slow --slowmo 6.1 --overwrite gives its true times"
+        )
+    told = replace(found, a=replace(found.a, options="slowmo=6"))
+    assert hint_of_slow_motion(told, ("slow", "fast")) == ""
+    same = find_alignment(project, "fast", "fast", AlignRequest(project.config(), features="pose"))
+    assert hint_of_slow_motion(same, ("fast", "fast")) == ""
