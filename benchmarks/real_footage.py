@@ -86,10 +86,9 @@ def main() -> None:
             both = moments(project, a, b, starts, features)
             table[kind, features] += both
             table["all", features] += both
-    print(
-        "| pairs | features | matched (lost) | median, % | held by the interval | within 5 % | sure |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    titles = "pairs", "features", "matched (lost)", "median, %", "held by the interval"
+    print(f"| {' | '.join([*titles, 'within 5 %', 'sure'])} |")
+    print(f"|{'---|' * (len(titles) + 2)}")
     for (kind, features), found in sorted(table.items()):
         errors = np.array([moment.percent for moment in found])
         known = ~np.isnan(errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import pytest
 from la2ds_cli.alignment.align import find_alignment, hint_of_slow_motion
 from la2ds_cli.alignment.gaps import all_rows
 from la2ds_cli.alignment.match import match_features
-from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
+from la2ds_cli.alignment.request import AlignRequest, parsed_anchor, prepare_pair
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -108,17 +110,21 @@ def test_the_tempo_that_is_given_is_compared_at(pair: Project) -> None:
 
 
 def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> None:
+    """Six times as slow, however long it rests at its start."""
     project = Project.create(tmp_path)
-    fast, slow = warped_phase(40, 1), warped_phase(240, 2)
+    fast = np.concatenate([np.zeros(200), warped_phase(40, 1)])
     add_sequence(project, "fast", sequence(fast, fps=25.0))
-    add_sequence(project, "slow", sequence(slow, fps=25.0, scale=45.0))
+    add_sequence(project, "slow", sequence(warped_phase(240, 1), fps=25.0, scale=45.0))
+    request = AlignRequest(project.config(), features="pose")
     for a, b in (("fast", "slow"), ("slow", "fast")):
-        found = find_alignment(project, a, b, AlignRequest(project.config(), features="pose"))
-        assert hint_of_slow_motion(found, (a, b)) == (
-            "slow takes 6.1 times as long as fast: if it was filmed in slow motion, la2ds "
-            "extract-poses slow --slowmo 6.1 --overwrite gives its true times"
-        )
-    told = replace(found, a=replace(found.a, options="slowmo=6"))
-    assert hint_of_slow_motion(told, ("slow", "fast")) == ""
-    same = find_alignment(project, "fast", "fast", AlignRequest(project.config(), features="pose"))
-    assert hint_of_slow_motion(same, ("fast", "fast")) == ""
+        pair = prepare_pair(project, a, b, request, Progress())
+        hint = hint_of_slow_motion(pair)
+        start, times, rest = re.split(r"(\d+\.\d) times", hint)
+        assert float(times) == pytest.approx(6.0, rel=0.1)
+        assert start == "slow moves "
+        assert rest.startswith(" slower than fast: if it was filmed in slow motion, la2ds")
+        assert hint_of_slow_motion(replace(pair, tempo=6.0)) == ""
+    told = replace(pair, clips=(replace(pair.clips[0], options="slowmo=6"), pair.clips[1]))
+    assert hint_of_slow_motion(told) == ""
+    same = prepare_pair(project, "fast", "fast", request, Progress())
+    assert hint_of_slow_motion(same) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,8 @@ def test_new_poses_and_another_version_are_counted_again(project: Project, monke
     counted: list[int] = []
     monkeypatch.setattr(step, "cut_clip", lambda pose: counted.append(len(pose)) or [])
     pose, recipe = project.read_pose("three")
-    recipe.inputs["labels"] = "another digest"
-    project.write_pose("three", pose.cut(0, 60), recipe)
+    changed = replace(recipe, inputs={"labels": "another digest"})
+    project.write_pose("three", pose.cut(0, 60), changed)
     assert step.repetition_counts(project, ["one", "three"]) == {"one": 0, "three": 0}
     assert counted == [60]
     monkeypatch.setattr(step, "VERSION", step.VERSION + 1)

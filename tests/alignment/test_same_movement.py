@@ -111,7 +111,9 @@ def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:
     assert "--force" in caught.value.hint
     forced = find_alignment(project, "squat", "kick", replace(strict, same_only=False))
     assert forced.to_json()["same_movement"]["probability"] < REFUSED
-    assert find_alignment(project, "squat", "again", strict).same_movement.probability > 0.9
+    found = find_alignment(project, "squat", "again", strict).same_movement
+    assert found is not None
+    assert found.probability > 0.9
 
 
 def test_the_strangers_are_small_and_in_the_package() -> None:

@@ -232,9 +232,9 @@ def test_bad_frames_of_a_clip_of_few_a_second_are_no_fault(
     tmp_path: Path, which: str, frames: int
 ) -> None:
     """At ten frames a second each lasts as long as a fault must. Their trust is not at issue."""
-    slow = {"fps": 10.0, "noise": 0.5}
-    reference = performance(steady(31), **slow) if which == "reference" else performance(PHASE)
-    other = performance(steady(31), seed=4, **slow) if which == "other" else trainee()
+    slow = performance(steady(31), seed=4 if which == "other" else 0, fps=10.0, noise=0.5)
+    reference = slow if which == "reference" else performance(PHASE)
+    other = slow if which == "other" else trainee()
     bad = reference if which == "reference" else other
     bad.xy[12 : 12 + frames, get_skeleton("coco17").index("right_ankle"), 0] += 90
     certain = [replace(pose, trust=np.ones(pose.score.shape)) for pose in (reference, other)]
