@@ -34,13 +34,17 @@ LOWEST_RATE = 2.0  # frames per second
 def peak_speed(pose: PoseSequence) -> float:
     """How fast the clip moves where it is fast, in units of its own movement per second
     (`both_movements`); 0 for a clip of one frame. Gaps are interpolated."""
-    from scipy.ndimage import gaussian_filter1d
-
     if len(pose) < 2:
         return 0.0
-    smooth = gaussian_filter1d(movement_without_velocity(pose), SMOOTHING, axis=0, mode="nearest")
-    step: FloatArray = np.linalg.norm(np.gradient(smooth, axis=0), axis=1)
+    step: FloatArray = np.linalg.norm(np.gradient(smooth_movement(pose), axis=0), axis=1)
     return float(np.percentile(step, FAST)) / frame_period(pose.time, pose.fps)
+
+
+def smooth_movement(pose: PoseSequence) -> FloatArray:
+    """(T, 4K) `both_movements`, whose jitter is smoothed over SMOOTHING frames."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return gaussian_filter1d(movement_without_velocity(pose), SMOOTHING, axis=0, mode="nearest")
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
