@@ -1,14 +1,17 @@
 """Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names.
 
-    la2ds demo --out la2ds-demo
+    la2ds demo la2ds-demo
     python scripts/make_gallery.py la2ds-demo
 
-Needs chromium and the package playwright for the screenshots of pages.
+With `--footage VIDEOS`, a folder with golf/swing1.mp4, golf/swing3.mp4 and golf/phases.csv,
+also the picture of real footage, which shows skeletons and none of its pixels. Needs chromium and
+the package playwright for the screenshots of pages.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -123,9 +126,23 @@ def moving(video: Path, name: str, rate: int = 10, width: int = 640) -> None:
     print(GALLERY / f"{name}.webp", size, len(small))
 
 
+def real_swings(golf: Path, project: Path) -> Image.Image:
+    """Two filmed golf swings compared, as skeletons."""
+    swings = [str(golf / name) for name in ("swing1.mp4", "swing3.mp4")]
+    out = project.with_suffix(".png")
+    project.mkdir()
+    run(project, ("init", str(project)), out)
+    for swing in swings:
+        run(project, ("extract-poses", swing), out)
+    shutil.copy(golf / "phases.csv", project / "phases.csv")
+    run(project, ("compare", *swings, "--privacy", "--out", str(out)), out)
+    return Image.open(out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="pictures of docs/gallery.md")
     parser.add_argument("project", type=Path, help="made by la2ds demo")
+    parser.add_argument("--footage", type=Path, help="folder of videos with golf/ in it")
     parser.add_argument("--only", nargs="*", default=None, help="names of pictures")
     options = parser.parse_args()
 
@@ -150,6 +167,8 @@ def main() -> None:
                 out = Path(folder) / name
                 run(options.project, ("sync", A, B, "--out", "{out}.mp4", *more), out)
                 moving(out.with_suffix(".mp4"), name)
+        if options.footage is not None and wanted("real-golf"):
+            keep(real_swings(options.footage / "golf", Path(folder) / "real"), "real-golf")
         if wanted("repetitions"):  # last: its film is a clip of the project from then on
             film = Path(folder) / "repeated.mp4"
             repeated(film)

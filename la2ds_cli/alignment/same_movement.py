@@ -24,7 +24,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import body_joints, is_body
-from la2ds_cli.features.pose_features import mirror, raw_pose, value_range
+from la2ds_cli.features.pose_features import LEAST_MOVEMENT, mirror, raw_pose, value_range
 from la2ds_cli.features.tempo import paced_movement
 
 STRANGERS = Path(__file__).parent / "strangers.safetensors"
@@ -95,7 +95,7 @@ def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> No
 def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Sameness | None:
     """How sure it is that two clips show the same movement; mirrored: B is compared as its mirror
     image. None where it cannot be told: for other skeletons than those of a body, for clips of
-    fewer than FEWEST_FRAMES frames or in which no joint is seen."""
+    fewer than FEWEST_FRAMES frames, and for those in which no joint is seen or none moves."""
     found = evidence(a, b, mirrored=mirrored)
     if found is None:
         return None
@@ -112,11 +112,13 @@ def evidence(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Evidence | 
     if np.isnan(a.xy).all() or np.isnan(b.xy).all():
         return None
     clips = [Described.of(a), Described.of(mirror(b) if mirrored else b)]
+    lengths = [float(np.linalg.norm(clip.ranges)) for clip in clips]
+    if min(lengths) < LEAST_MOVEMENT:
+        return None
     movement, standing = _cost(clips[0].movement, clips[1].movement)
     posture, _ = _cost(clips[0].posture, clips[1].posture)
     others = np.array([clip.against_strangers() for clip in clips]).min(axis=0)
-    lengths = [float(np.linalg.norm(clip.ranges)) for clip in clips]
-    alike = float(clips[0].ranges @ clips[1].ranges) / max(lengths[0] * lengths[1], LEAST_COST)
+    alike = float(clips[0].ranges @ clips[1].ranges) / (lengths[0] * lengths[1])
     return Evidence(movement - float(others[0]), posture - float(others[1]), alike, standing)
 
 

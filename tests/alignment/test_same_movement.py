@@ -82,6 +82,7 @@ def test_what_cannot_be_told_is_not() -> None:
     unseen = replace(pose, xy=np.full_like(pose.xy, np.nan))
     assert same_movement(pose, pose.cut(0, 7), mirrored=False) is None
     assert same_movement(unseen, pose, mirrored=False) is None
+    assert same_movement(pose, sequence(np.zeros(40)), mirrored=False) is None
     check_same_movement(None, NAMES)
     assert doubt(None, NAMES) == ""
 
