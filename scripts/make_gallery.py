@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from la2ds_cli.core.project import Project
 from la2ds_cli.demo import clips
 from la2ds_cli.demo.movement import movement, random_style
 from la2ds_cli.demo.performer import forward_kinematics, random_body
@@ -130,8 +131,7 @@ def real_swings(golf: Path, project: Path) -> Image.Image:
     """Two filmed golf swings compared, as skeletons."""
     swings = [str(golf / name) for name in ("swing1.mp4", "swing3.mp4")]
     out = project.with_suffix(".png")
-    project.mkdir()
-    run(project, ("init", str(project)), out)
+    Project.create(project)
     for swing in swings:
         run(project, ("extract-poses", swing), out)
     shutil.copy(golf / "phases.csv", project / "phases.csv")
