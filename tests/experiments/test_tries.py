@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,7 @@ def project(tmp_path: Path) -> Project:
         add_sequence(made, f"clip{n}", sequence(warped_phase(length, seed=n)), split)
         rows += [f"clip{n},0,{length // 2},begin", f"clip{n},{length // 2},{length},end"]
     made.add_videos(
-        video.__class__(**{**vars(video), "group": f"player{n // 2}"})
-        for n, video in enumerate(made.videos())
+        replace(video, group=f"player{n // 2}") for n, video in enumerate(made.videos())
     )
     write_text(made.phases_path, "\n".join(rows) + "\n")
     return Project.open(made.root)

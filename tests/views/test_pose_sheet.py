@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import read_frames
@@ -119,7 +119,7 @@ def test_names_in_any_script(project: Project, tmp_path: Path, name: str) -> Non
     walker(project)
     (video,) = project.videos()
     source = project.source(video).rename(tmp_path / name)
-    project.add_videos([Video(**{**vars(video), "path": str(source)})])
+    project.add_videos([replace(video, path=str(source))])
     (path,) = overlay_sheet(project, ["a"], tmp_path / "s.png", columns=1)
     title = column(pixels(path))[:23]
     assert inks(title, sheets._INK) > 150
@@ -130,7 +130,7 @@ def test_the_second_person_is_named(project: Project, tmp_path: Path) -> None:
     (video,) = project.videos()
     titles = []
     for person in (1, 2):
-        project.add_videos([Video(**{**vars(video), "person": person})])
+        project.add_videos([replace(video, person=person)])
         (path,) = overlay_sheet(project, ["a"], tmp_path / "s.png", columns=1)
         titles.append(inks(column(pixels(path))[:23], sheets._INK))
     assert titles[1] > titles[0] + 50
