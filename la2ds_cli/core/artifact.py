@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 
 try:
     import fcntl
@@ -299,7 +299,9 @@ def _parse_header(
     ):
         raise ArtifactError(f"{path} is damaged: its facts are none")
     if header.get("schema") != SCHEMA:
-        raise ArtifactError(f"{path} has schema {header.get('schema')}, expected {SCHEMA}")
+        raise ArtifactError(
+            f"{path} has schema {str(header.get('schema'))[:40]}, expected {SCHEMA}"
+        )
     return _recipe_of(header.get("recipe"), path), facts
 
 
@@ -350,7 +352,7 @@ def _unreadable(path: Path | str, error: Exception) -> Exception:
     if isinstance(error, RecursionError):
         return ArtifactError(f"{path} is damaged: its header is nested too deeply")
     if isinstance(error, SafetensorError | LookupError | AttributeError | TypeError | ValueError):
-        return ArtifactError(f"{path} is damaged: {error}")
+        return ArtifactError(f"{path} is damaged: {first_line(error)}")
     return error
 
 

@@ -219,7 +219,10 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
             )
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:  # more than 308 digits
+            raise UserError(f"{where}: '{_short(value)}' is too large") from None
     if type(value) is not hint:
         raise UserError(f"{where}: expected {hint.__name__}, got '{_short(value)}'")
     return value

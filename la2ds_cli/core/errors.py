@@ -57,6 +57,7 @@ class UserError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error of a library says, or its kind where it says nothing."""
+    """The first line of what an error of a library says, 300 characters at most, or its kind where
+    it says nothing."""
     said = str(error).strip().partition("\n")[0].strip()
-    return said or type(error).__name__
+    return said[:300] or type(error).__name__

@@ -31,7 +31,7 @@ from la2ds_cli.core.clip import (
 )
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.csv_tables import read_table, table_text
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.video_list import VideoList
@@ -373,7 +373,7 @@ def well_formed(path: Path) -> Iterator[None]:
     except KeyError as error:
         raise _damaged(f"{path} is damaged: it has no {error}") from error
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
-        raise _damaged(f"{path} is damaged: {error}") from error
+        raise _damaged(f"{path} is damaged: {first_line(error)}") from error
 
 
 def _damaged(problem: str) -> UserError:

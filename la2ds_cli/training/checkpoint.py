@@ -128,6 +128,8 @@ def load_resume(path: Path) -> dict[str, Any] | None:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError):
         return None
+    except AssertionError:  # of torch, about an entry of another kind
+        return None
     except (RuntimeError, TypeError, ValueError, pickle.UnpicklingError):
         return None
 

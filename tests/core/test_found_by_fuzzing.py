@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ai_edge_litert import schema_py_generated as schema
 
 from la2ds_cli.core import artifact
@@ -26,6 +28,7 @@ from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.tflite_model import TfliteModel, check_structure
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.retrieval.index import read_index, update_pose_index
+from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.container import stream_duration
 from la2ds_cli.video.frame_conversion import FrameConverter
 from la2ds_cli.video.reader import probe
@@ -220,3 +223,37 @@ def test_an_animation_larger_than_its_frames_can_be_is_not_decoded(tmp_path: Pat
     with pytest.raises(UserError, match="it is 100001x24 pixels") as caught:
         probe(tmp_path / "a.webp")
     assert caught.value.code == "V001"
+
+
+def test_a_number_too_large_for_a_setting_is_said_so():
+    with pytest.raises(UserError, match=r"fps: '9+\.\.\.' is too large"):
+        load_config({"train": {"fps": int("9" * 400)}})
+
+
+def test_a_resume_state_of_odd_entries_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def odd(*rest: Any, **named: Any) -> None:
+        raise AssertionError("saved_id must be a tuple, got int")
+
+    (tmp_path / "resume.pt").write_bytes(b"x")
+    monkeypatch.setattr(torch, "load", odd)
+    assert load_resume(tmp_path / "resume.pt") is None
+
+
+@pytest.mark.parametrize("schema", [[1] * 3000, "x" * 3000])
+def test_what_is_said_of_a_damaged_header_is_short(project: Project, schema: Any):
+    path = project.pose_path("clip-0")
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    for place in ("dtype", "schema"):
+        changed = json.loads(json.dumps(header))
+        if place == "dtype":
+            changed["xy"]["dtype"] = schema
+        else:
+            inner = json.loads(changed["__metadata__"]["la2ds"])
+            changed["__metadata__"]["la2ds"] = json.dumps({**inner, "schema": schema})
+        text = json.dumps(changed).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+        with pytest.raises(UserError) as caught:
+            project.read_pose("clip-0")
+        assert len(caught.value.message) < 600
