@@ -137,7 +137,7 @@ def write_markers(pose: PoseSequence, path: Path, xyz: FloatArray, units: str) -
         "",
     ]
     for t in range(length):
-        cells = [str(pose.frame[t] + 1), repr(float(pose.time[t]))]
+        cells = [str(int(pose.frame[t]) + 1), repr(float(pose.time[t]))]
         for joint in xyz[t]:
             known = np.isfinite(joint).all()
             cells += [f"{value:.4f}" for value in joint] if known else ["nan"] * 3

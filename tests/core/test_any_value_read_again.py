@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import ClipOptions, Video, check_id, video_id
-from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config import ADDED, Config, load_config
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS, PhaseRow, PhaseTable, read_phase_table
@@ -277,6 +277,14 @@ SETTINGS = [
 ]
 
 
+def read_stored(config: Config) -> dict[str, Any]:
+    """The settings in the config.toml of a run; what is not there had the value of ADDED."""
+    stored = tomllib.loads(tomli_w.dumps(config.to_stored()))
+    for (section, key), value in ADDED.items():
+        stored[section].setdefault(key, value)
+    return stored
+
+
 def values_of(hint: Any) -> st.SearchStrategy[Any]:
     choices = get_args(hint)
     if choices:
@@ -309,8 +317,7 @@ def test_settings(chosen: list[tuple[tuple[str, str], Any]]):
             return
         config = Project.open(Path(folder)).config()
         assert config == load_config(given_settings)
-        stored = tomllib.loads(tomli_w.dumps(config.to_stored()))
-        assert load_config(stored) == config
+        assert load_config(read_stored(config)) == config
         numbers = [v for part in config.to_dict().values() if isinstance(part, dict)
                    for v in part.values() if isinstance(v, float)]  # fmt: skip
         assert np.isfinite(numbers).all()
@@ -325,7 +332,7 @@ def test_whatever_is_typed_as_a_setting(setting: tuple[str, str, Any], text: str
         assert refused.exit_code == ExitCode.USAGE
         return
     config = load_config({}, overrides=[override])
-    assert load_config(tomllib.loads(tomli_w.dumps(config.to_stored()))) == config
+    assert load_config(read_stored(config)) == config
 
 
 LINES = st.sampled_from(
