@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,7 +66,7 @@ from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.spatial import known_in_3d
-from la2ds_cli.features.tempo import smooth_movement
+from la2ds_cli.features.tempo import travel
 
 
 def find_alignment(
@@ -127,12 +128,9 @@ def moving_ratio(result: AlignResult) -> float:
     how far the joints go in them, since rests last as long as they last. NaN where nothing moves,
     or where pairs run back and forth in time."""
     ratio = result.speed_ratio
-    moves = np.zeros(len(ratio))
-    if len(ratio) > 1:
-        moves = np.linalg.norm(np.gradient(smooth_movement(result.pose_a), axis=0), axis=1)
     known = np.flatnonzero(ratio > 0)  # False for NaN
     order = known[np.argsort(ratio[known])]
-    passed = np.cumsum(moves[order])
+    passed = np.cumsum(travel(result.pose_a)[order])
     if not len(passed) or passed[-1] == 0:
         return math.nan
     return float(ratio[order][np.searchsorted(passed, passed[-1] / 2)])
@@ -208,13 +206,11 @@ def _match_candidates(
     Raises UserError (exit 5) for embeddings of different weights.
     """
     settings = request.settings
-    cache = _cache_for(cache, pair)
-    references = _reference_clips(project, pair, settings, cache)
-    movement, mirrored = _movement(pair, references, cache)
-    rows = _rows(pair, movement, mirrored[1], settings)
+    cache, references, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
     anchors = anchored_frames(request.anchors, pair)
     if any(i not in rows.a or j not in rows.b for i, j in anchors):
         rows = all_rows(rows.length_a, rows.length_b)
+    left_out = len(rows.a) < rows.length_a or len(rows.b) < rows.length_b
     candidates = []
     for kind in kinds_to_weigh(pair, request, len(references)):
         run = {"model": request.run, "base": BASE_RUN}.get(kind, "")
@@ -226,7 +222,6 @@ def _match_candidates(
             if references and settings.pool:
                 modalities = list(zip(features, movement, strict=True))
         match = _match(pair, modalities, list(references), settings, kind, rows, cache, anchors)
-        left_out = len(rows.a) < rows.length_a or len(rows.b) < rows.length_b
         candidates.append(Candidate(kind, run, replace(match, mirrored=mirrored[1]), left_out))
     return candidates
 
@@ -270,13 +265,31 @@ def match_by_pose(
 ) -> Match:
     """Match two clips by the movement of their joints; B as filmed, or mirrored where that is
     nearer. cache: of other alignments to clip A."""
+    cache, references, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
+    modalities = [(value,) for value in movement]
+    match = _match(pair, modalities, list(references), settings, "pose", rows, cache)
+    return replace(match, mirrored=mirrored[1])
+
+
+class _ByJoints(NamedTuple):
+    """What the joints say of a pair, whatever it is matched by. movement, mirrored: see _movement.
+    rows: that both clips show."""
+
+    cache: AlignmentCache
+    references: dict[str, PoseSequence]
+    movement: list[FloatArray]
+    mirrored: list[bool]
+    rows: SharedRows
+
+
+def _by_joints(
+    project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache | None
+) -> _ByJoints:
     cache = _cache_for(cache, pair)
     references = _reference_clips(project, pair, settings, cache)
     movement, mirrored = _movement(pair, references, cache)
-    modalities = [(value,) for value in movement]
     rows = _rows(pair, movement, mirrored[1], settings)
-    match = _match(pair, modalities, list(references), settings, "pose", rows, cache)
-    return replace(match, mirrored=mirrored[1])
+    return _ByJoints(cache, references, movement, mirrored, rows)
 
 
 def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:

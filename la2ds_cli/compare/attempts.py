@@ -24,7 +24,14 @@ from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import compare_aligned
 from la2ds_cli.compare.differences import LEAST
 from la2ds_cli.compare.findings import Span, in_episodes, joined_runs, runs_of, span_at
-from la2ds_cli.compare.result import CompareResult, direction, durations, joint_name
+from la2ds_cli.compare.result import (
+    CompareResult,
+    direction,
+    durations,
+    joint_name,
+    plain,
+    plain_number,
+)
 from la2ds_cli.compare.tempo import LEAST_CHANGE, Tempo
 from la2ds_cli.compare.trend import CHANCE, LEAST_ATTEMPTS, Trend, trends
 from la2ds_cli.core.clip import Video
@@ -116,9 +123,9 @@ class AttemptsResult:
                     "number": number,
                     "video": attempt.aligned.b.id,
                     "path": attempt.aligned.b.path,
-                    "mean_confidence": _number(attempt.aligned.mean_confidence),
+                    "mean_confidence": plain_number(attempt.aligned.mean_confidence),
                     "mirrored": attempt.aligned.alignment.mirrored,
-                    "turn": _number(attempt.view.turn),
+                    "turn": plain_number(attempt.view.turn),
                     "findings": len(attempt.findings),
                     "no_findings": attempt.no_findings,
                     "notes": list(attempt.notes),
@@ -132,15 +139,12 @@ class AttemptsResult:
                     "kind": series.kind,
                     "joint": series.joint,
                     "span": series.span,
-                    "start": _number(series.start),
-                    "end": _number(series.end),
+                    "start": plain_number(series.start),
+                    "end": plain_number(series.end),
                     "stated": series.stated,
-                    "median": _number(series.usual),
+                    "median": plain_number(series.usual),
                     "values": rounded(series.value, 4),
-                    "trend": {
-                        key: _number(value) if isinstance(value, float) else value
-                        for key, value in asdict(series.trend).items()
-                    },
+                    "trend": plain(asdict(series.trend)),
                     "sentence": series_sentence(series, len(self.attempts)),
                 }
                 for series in self.series
@@ -150,7 +154,7 @@ class AttemptsResult:
                 "time": rounded(self.bands.time),
                 "joints": {
                     name: {
-                        "spread": _number(float(self.bands.spread[j])),
+                        "spread": plain_number(float(self.bands.spread[j])),
                         "reference": rounded(self.bands.reference[:, j], 2),
                         "median": rounded(self.bands.median[:, j], 2),
                         "low": rounded(self.bands.low[:, j], 2),
@@ -163,10 +167,6 @@ class AttemptsResult:
             "tempo": {name: rounded(value, 4) for name, value in self.tempo.items()},
             "files": [str(file) for file in self.files],
         }
-
-
-def _number(value: float) -> float | None:
-    return round(value, 4) if np.isfinite(value) else None
 
 
 def compare_attempts(

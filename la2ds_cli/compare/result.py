@@ -95,19 +95,17 @@ class CompareResult:
             },
             "notes": list(self.notes),
             "view": {
-                "reference": _number(self.view.reference),
-                "other": _number(self.view.other),
-                "turn": _number(self.view.turn),
+                "reference": plain_number(self.view.reference),
+                "other": plain_number(self.view.other),
+                "turn": plain_number(self.view.turn),
                 "side_known": self.view.side_known,
             },
             "spans": [asdict(span) for span in self.spans],
-            "findings": [{**_plain(asdict(f)), "sentence": sentence(f)} for f in self.findings],
+            "findings": [{**plain(asdict(f)), "sentence": sentence(f)} for f in self.findings],
             "no_findings": self.no_findings,
-            "joints": [_plain(asdict(row)) for row in self.joints],
-            "tempo": [{**_plain(asdict(t)), "sentence": tempo_sentence(t)} for t in self.tempo],
-            "unjudged": [
-                {**_plain(asdict(u)), "sentence": unjudged_line(u)} for u in self.unjudged
-            ],
+            "joints": [plain(asdict(row)) for row in self.joints],
+            "tempo": [{**plain(asdict(t)), "sentence": tempo_sentence(t)} for t in self.tempo],
+            "unjudged": [{**plain(asdict(u)), "sentence": unjudged_line(u)} for u in self.unjudged],
             "examples": None if self.examples is None else _examples_json(self.examples),
             "frames": {
                 "index": list(range(len(angles.time))),
@@ -145,14 +143,14 @@ def _examples_json(examples: Examples) -> dict[str, Any]:
         return {**start, "score": None}
     return {
         **start,
-        "score": _number(anomaly.score),
+        "score": plain_number(anomaly.score),
         "example_scores": dict(zip(examples.used, rounded(anomaly.examples, 3), strict=True)),
-        "share_below": _number(anomaly.share_below),
+        "share_below": plain_number(anomaly.share_below),
         "driver": anomaly.driver,
         "row": anomaly.row,
         "features": {
             name: {
-                "score": _number(float(anomaly.by_feature[j])),
+                "score": plain_number(float(anomaly.by_feature[j])),
                 "unusual": rounded(anomaly.unusual[:, j], 2),
             }
             for j, name in enumerate(anomaly.features)
@@ -160,11 +158,13 @@ def _examples_json(examples: Examples) -> dict[str, Any]:
     }
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: _number(v) if isinstance(v, float) else v for k, v in values.items()}
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """For JSON: its floats as plain_number has them."""
+    return {k: plain_number(v) if isinstance(v, float) else v for k, v in values.items()}
 
 
-def _number(value: float) -> float | None:
+def plain_number(value: float) -> float | None:
+    """To four decimals for JSON, None where it is NaN or infinite."""
     return round(value, 4) if np.isfinite(value) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,3 +94,8 @@ def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:
     return UserError(
         f"{path} line {line} cannot be read: {problem}", hint=hint, exit_code=ExitCode.MISMATCH
     )
+
+
+def number_cell(value: float, digits: int) -> str:
+    """A number with so many decimals, an empty cell where it is NaN or infinite."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else ""

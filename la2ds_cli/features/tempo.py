@@ -36,15 +36,18 @@ def peak_speed(pose: PoseSequence) -> float:
     (`both_movements`); 0 for a clip of one frame. Gaps are interpolated."""
     if len(pose) < 2:
         return 0.0
-    step: FloatArray = np.linalg.norm(np.gradient(smooth_movement(pose), axis=0), axis=1)
-    return float(np.percentile(step, FAST)) / frame_period(pose.time, pose.fps)
+    return float(np.percentile(travel(pose), FAST)) / frame_period(pose.time, pose.fps)
 
 
-def smooth_movement(pose: PoseSequence) -> FloatArray:
-    """(T, 4K) `both_movements`, whose jitter is smoothed over SMOOTHING frames."""
+def travel(pose: PoseSequence) -> FloatArray:
+    """(T,) how far the clip moves per frame, in units of its own movement (`both_movements`), whose
+    jitter is smoothed over SMOOTHING frames; 0 for a clip of one frame."""
     from scipy.ndimage import gaussian_filter1d
 
-    return gaussian_filter1d(movement_without_velocity(pose), SMOOTHING, axis=0, mode="nearest")
+    if len(pose) < 2:
+        return np.zeros(len(pose))
+    smooth = gaussian_filter1d(movement_without_velocity(pose), SMOOTHING, axis=0, mode="nearest")
+    return np.linalg.norm(np.gradient(smooth, axis=0), axis=1)
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from la2ds_cli.compare.result import HOW_TO_READ, joint_name
 from la2ds_cli.compare.trend import CHANCE, LEAST_ATTEMPTS
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -33,7 +33,9 @@ from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.compare_page import (
     STYLES,
     Cell,
+    Place,
     TableRow,
+    curve,
     data_url,
     degrees,
     plural,
@@ -47,7 +49,6 @@ COLUMNS = (
     *("attempt", "video", "kind", "joint", "part", "start", "end", "value"),
     *("slope", "p", "p_adjusted", "verdict"),
 )
-Place = Callable[[float], float]  # of a value in a chart
 _CARDS = 8  # series with a chart; all are in the table
 _MOST_PICTURES = 12  # attempts, evenly spread, in a strip
 _HIGH = 200  # pixels of a picture
@@ -100,20 +101,16 @@ def csv_text(result: AttemptsResult) -> str:
                     series.kind,
                     series.joint,
                     series.span,
-                    _number(series.start),
-                    _number(series.end),
-                    _number(float(value)),
-                    _number(trend.slope),
-                    _number(trend.p, 6),
-                    _number(trend.adjusted, 6),
+                    number_cell(series.start, 4),
+                    number_cell(series.end, 4),
+                    number_cell(float(value), 4),
+                    number_cell(trend.slope, 4),
+                    number_cell(trend.p, 6),
+                    number_cell(trend.adjusted, 6),
                     trend.verdict,
                 )
             )
     return table_text(COLUMNS, rows)
-
-
-def _number(value: float, digits: int = 4) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else ""
 
 
 # --- the page ----------------------------------------------------------------------------------
@@ -297,8 +294,8 @@ def _band_charts(result: AttemptsResult) -> list[dict]:
                 "top": _TOP + 8,
                 "bottom": bottom,
                 "areas": _areas(time, bands.low[:, j], bands.high[:, j], x, y),
-                "reference": _curve(time, bands.reference[:, j], x, y),
-                "median": _curve(time, bands.median[:, j], x, y),
+                "reference": curve(time, bands.reference[:, j], x, y),
+                "median": curve(time, bands.median[:, j], x, y),
                 "ticks": [(f"{y(a):.1f}", f"{a:.0f}°") for a in (low, (low + high) / 2, high)],
                 "borders": [f"{x(time[span.first]):.1f}" for span in result.spans[1:]],
                 "parts": [
@@ -309,17 +306,6 @@ def _band_charts(result: AttemptsResult) -> list[dict]:
             }
         )
     return charts
-
-
-def _curve(time: FloatArray, value: FloatArray, x: Place, y: Place) -> str:
-    pieces, pen = [], "M"
-    for second, of in zip(time.tolist(), value.tolist(), strict=True):
-        if math.isnan(of):
-            pen = "M"
-            continue
-        pieces.append(f"{pen}{x(second):.1f} {y(of):.1f}")
-        pen = "L"
-    return "".join(pieces)
 
 
 def _areas(time: FloatArray, low: FloatArray, high: FloatArray, x: Place, y: Place) -> list[str]:

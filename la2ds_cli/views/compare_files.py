@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from la2ds_cli.compare.findings import span_at
 from la2ds_cli.compare.result import CompareResult
-from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import compare_page, compare_sheet, figure
@@ -64,23 +63,19 @@ def csv_text(result: CompareResult) -> str:
                 (
                     n,
                     int(alignment.frame_a[n]),
-                    _number(alignment.time_a[n], 6),
-                    _number(other_time[n], 6),
+                    number_cell(alignment.time_a[n], 6),
+                    number_cell(other_time[n], 6),
                     span_at(result.spans, n),
                     joint,
-                    _number(angles.reference[n, j]),
-                    _number(angles.other[n, j]),
-                    _number(difference[n, j]),
-                    _number(angles.floor[n, j]),
-                    _number(angles.beyond[n, j]),
-                    _number(trust[n, j], 3),
-                    _number(alignment.confidence[n], 4),
+                    number_cell(angles.reference[n, j], 2),
+                    number_cell(angles.other[n, j], 2),
+                    number_cell(difference[n, j], 2),
+                    number_cell(angles.floor[n, j], 2),
+                    number_cell(angles.beyond[n, j], 2),
+                    number_cell(trust[n, j], 3),
+                    number_cell(alignment.confidence[n], 4),
                     int(judged[n, j]),
-                    _number(anomaly.unusual[n, j]) if anomaly else "",
+                    number_cell(anomaly.unusual[n, j], 2) if anomaly else "",
                 )
             )
     return table_text(COLUMNS, rows)
-
-
-def _number(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,7 @@ from la2ds_cli.views.film_strip import pictures
 from la2ds_cli.views.page import base64_text, render_page
 
 STYLES = ("views/compare_page.css",)
+Place = Callable[[float], float]  # of a value in a chart
 _CARDS = 6  # joints with players; all findings are in the table
 _HEIGHT = 360  # pixels of a picture
 _FRAMES = 9  # of a player
@@ -279,6 +280,18 @@ def _chart_x(time: FloatArray, second: float) -> float:
     return _LEFT + (_CHART[0] - _LEFT - 6) * (second - first) / max(last - first, 1e-9)
 
 
+def curve(time: FloatArray, value: FloatArray, x: Place, y: Place) -> str:
+    """The path of value (T,) over time (T,) in an SVG, interrupted where it is NaN."""
+    pieces, pen = [], "M"
+    for second, of in zip(time.tolist(), value.tolist(), strict=True):
+        if math.isnan(of):
+            pen = "M"
+            continue
+        pieces.append(f"{pen}{x(second):.1f} {y(of):.1f}")
+        pen = "L"
+    return "".join(pieces)
+
+
 def _chart(result: CompareResult, j: int, group: Sequence[Finding]) -> dict:
     """The angle of a joint in both clips over the reference's time."""
     angles, time = result.angles, result.angles.time
@@ -291,14 +304,7 @@ def _chart(result: CompareResult, j: int, group: Sequence[Finding]) -> dict:
         return bottom - (bottom - _TOP) * (angle - low) / (high - low)
 
     def line(value: FloatArray) -> str:
-        runs, pen = [], "M"
-        for second, angle in zip(time.tolist(), value.tolist(), strict=True):
-            if math.isnan(angle):
-                pen = "M"
-                continue
-            runs.append(f"{pen}{_chart_x(time, second):.1f} {y(angle):.1f}")
-            pen = "L"
-        return "".join(runs)
+        return curve(time, value, lambda second: _chart_x(time, second), y)
 
     unjudged = runs_of(~angles.judged[:, j])
     edges = frame_edges(time, result.aligned.pose_a.fps)
