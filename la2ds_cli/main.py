@@ -35,6 +35,7 @@ from la2ds_cli.commands import (
     retrieve,
     robustness,
     status,
+    studio,
     sync,
     train,
     transfer_labels,
@@ -155,6 +156,7 @@ app.command("retrieve")(retrieve.retrieve)
 app.command("plot-embeddings")(plot_embeddings.plot_embeddings)
 app.command("transfer-labels")(transfer_labels.transfer_labels)
 app.command("report")(report.report)
+app.command("studio")(studio.studio)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(robustness.app, name="robustness")
 app.command("benchmark")(benchmark.benchmark)

@@ -18,6 +18,7 @@ HEAVY |= {"timm", "torch"}
 ROOMS = [
     *("core", "video", "poses", "formats", "features", "training", "embedding", "alignment"),
     *("retrieval", "compare", "evaluation", "labels", "health", "views", "experiments", "demo"),
+    "studio",
     *("commands", "main"),
 ]
 # Folders of plugins and kernels: arrays and settings in, arrays out; they know no project.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import sys
 import time
 import warnings
@@ -47,8 +48,20 @@ def _rich(*, stderr: bool) -> RichConsole:
     return RichConsole(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
+def _for_programs() -> bool:
+    return os.environ.get("LA2DS_PROGRESS") == "json"
+
+
+def _event(**event: Any) -> None:
+    sys.stderr.write(json.dumps(event) + "\n")
+    sys.stderr.flush()
+
+
 def error(problem: UserError) -> None:
     """Print a user error on stderr: its message, then its hint."""
+    if _for_programs():
+        _event(error=problem.message, hint=problem.hint, code=problem.code)
+        return
     console = _rich(stderr=True)
     code = f" ({problem.code})" if problem.code else ""
     console.print("error:", style="bold red", end=" ")
@@ -60,6 +73,9 @@ def error(problem: UserError) -> None:
 
 def warn(text: str) -> None:
     """Print one line on stderr, even with --quiet."""
+    if _for_programs():
+        _event(note=text)
+        return
     _rich(stderr=True).print(printable(text))
 
 
@@ -199,8 +215,8 @@ def seconds(value: float) -> str:
 
 
 def _stderr_progress() -> Progress:
-    import os
-
+    if _for_programs():
+        return EventProgress()
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return BarProgress()
     return LineProgress()
@@ -241,6 +257,38 @@ class LineProgress(Progress):
 
     def note(self, text: str) -> None:
         self._write(text)
+
+
+class EventProgress(Progress):
+    """For programs that run la2ds, with LA2DS_PROGRESS=json: a line of JSON for each event.
+
+    Its keys: `task` begins ("" = ended); `share` of it that is done, 0 to 1 or null where its
+    length is unknown, at most ten times a second; `note`, `error`, `hint`, `code` as on a terminal.
+    """
+
+    APART = 0.1  # seconds
+
+    def __init__(self, tell: Callable[..., None] = _event) -> None:
+        self._tell = tell
+        self._total: float | None = None
+        self._done = self._told = 0.0
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        self._total, self._done = total, 0.0
+        self._tell(task=label, share=0.0 if total else None)
+
+    def advance(self, amount: float = 1) -> None:
+        self._done += amount
+        now = time.monotonic()
+        if self._total and now - self._told >= self.APART:
+            self._told = now
+            self._tell(share=min(self._done / self._total, 1.0))
+
+    def end(self) -> None:
+        self._tell(task="", share=None)
+
+    def note(self, text: str) -> None:
+        self._tell(note=text)
 
 
 class BarProgress(Progress):

@@ -104,6 +104,21 @@ class Project:
             yield
 
     @contextmanager
+    def studio_lock(self) -> Iterator[None]:
+        """One studio at a time; commands go on beside it. Raises UserError (exit 5) as `lock`."""
+        try:
+            with self._locked_by("studio.lock", 0):
+                yield
+        except UserError as error:
+            if error.message != self._locked().message:
+                raise
+            raise UserError(
+                f"a studio of {self.root} is open already",
+                hint="use its page, or end it where la2ds studio was started",
+                exit_code=ExitCode.MISMATCH,
+            ) from error
+
+    @contextmanager
     def _locked_by(self, name: str, wait: float) -> Iterator[None]:
         from filelock import FileLock, Timeout
 

@@ -43,12 +43,20 @@ def render_page(
         f"style-src '{_digest(style)}'; "
         f"script-src '{_digest(script) if script else 'none'}'"
     )
-    return (
-        _environment()
-        .get_template(template)
-        .render(title=title, policy=policy, style=Markup(style), script=Markup(script), **context)
-        .encode("utf-8", "replace")
+    text = template_text(
+        template,
+        title=title,
+        policy=policy,
+        style=Markup(style),
+        script=Markup(script),
+        **context,
     )
+    return text.encode("utf-8", "replace")
+
+
+def template_text(template: str, **context: Any) -> str:
+    """A template with what it names; template: its path in this package. Text is escaped."""
+    return _environment().get_template(template).render(**context)
 
 
 def package_text(name: str) -> str:

@@ -1,0 +1,104 @@
+"""Who may ask the studio anything: the browser that was given its link, and nobody else.
+
+A page of another site can make a browser send requests to this machine, or make its own name
+resolve to it. So every request needs the cookie that the first link sets, and the host that the
+studio was opened under; what changes something must come from one of its own pages.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE = frozenset({"GET", "HEAD"})
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def new_token() -> str:
+    """256 random bits, as text for an address."""
+    return secrets.token_urlsafe(32)
+
+
+class Guard:
+    """ASGI middleware that answers 403 to whoever has no business here.
+
+    hosts: what the Host header may say, with the port. token: of the first link; with it `/`
+    answers with the cookie and sends the browser on, so that the token stays in no history.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str], token: str) -> None:
+        self.app = app
+        self.hosts = hosts
+        self.token = token
+        # Cookies are shared by all ports of a host: two studios must not take each other's.
+        port = next(iter(hosts)).rpartition(":")[2]
+        self.cookie = f"la2ds-studio-{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return  # no web sockets here
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope["method"], headers)
+        if refusal is None and scope["path"] == "/" and self._has_token(scope):
+            await self._welcome()(scope, receive, send)
+            return
+        if refusal is None and not self._has_cookie(headers):
+            refusal = "open the studio by the link that la2ds studio has printed"
+        if refusal is not None:
+            await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    answered[name] = value
+                answered.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, guarded)
+
+    def _refusal(self, method: str, headers: Headers) -> str | None:
+        """Why a request is none of this studio's own pages, None where it may be."""
+        if headers.get("host", "") not in self.hosts:
+            return "this address is not that of the studio"
+        if method in SAFE:
+            return None
+        if headers.get("origin", "") not in {f"http://{host}" for host in self.hosts}:
+            return "changes come from the studio's own pages alone"
+        return None
+
+    def _has_token(self, scope: Scope) -> bool:
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        return hmac.compare_digest(given.encode(), self.token.encode())
+
+    def _has_cookie(self, headers: Headers) -> bool:
+        try:
+            given = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return False
+        value = given.value if given else ""
+        return hmac.compare_digest(value.encode(), self.token.encode())
+
+    def _welcome(self) -> Response:
+        answer = RedirectResponse("/", 303, HEADERS | {"cache-control": "no-store"})
+        answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
+        return answer

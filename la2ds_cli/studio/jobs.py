@@ -1,0 +1,182 @@
+"""Long work of the studio: one child process for each piece, one at a time, with its progress.
+
+A job is a command of la2ds as on the command line, with the same locks; it tells its progress as
+`console.EventProgress` does. It can be cancelled as by Ctrl-C: what was computed stays, and the
+same job goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+
+from la2ds_cli.core.errors import ExitCode
+
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
+KEPT = 50  # ended jobs
+NOTES = 200  # lines of one job
+PATIENCE = 15.0  # seconds between asking a job to stop and ending its process
+LONGEST_LINE = 1 << 20  # bytes of one event
+# -P: nothing is imported from the folder that the studio was started in.
+COMMAND = (sys.executable, "-P", "-c", "from la2ds_cli.main import main; main()")
+
+
+@dataclass
+class Job:
+    """A piece of work. title: what it does, in words. arguments: of the command `la2ds`. share: of
+    the present task, 0 to 1, None where its length is unknown. result: its JSON document."""
+
+    number: int
+    title: str
+    arguments: tuple[str, ...]
+    state: State = "waiting"
+    task: str = ""
+    share: float | None = None
+    notes: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    error: str = ""
+    result: dict[str, Any] | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    process: asyncio.subprocess.Process | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "title": self.title,
+            "state": self.state,
+            "task": self.task,
+            "share": self.share,
+            "notes": self.notes[-20:],
+            "error": self.error,
+            "result": self.result if self.state in ENDED else None,
+        }
+
+
+class Jobs:
+    """The queue. Use it inside one event loop; `run` works until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, Job] = {}
+        self._numbers = count(1)
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._listeners: set[asyncio.Queue[Job]] = set()
+
+    def add(self, title: str, arguments: Sequence[str]) -> Job:
+        """Put a command of la2ds in the queue."""
+        job = Job(next(self._numbers), title, tuple(arguments))
+        self.jobs[job.number] = job
+        for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
+            del self.jobs[old]
+        self._queue.put_nowait(job)
+        self._changed(job)
+        return job
+
+    async def run(self) -> None:
+        """Do one job after another; ends the running one when cancelled."""
+        while True:
+            job = await self._queue.get()
+            if job.state != "waiting":
+                continue  # cancelled before its turn
+            try:
+                await self._do(job)
+            finally:
+                if job.state not in ENDED:
+                    job.state = "cancelled"
+                self._end(job)
+
+    async def cancel(self, job: Job) -> None:
+        """Stop a job; it keeps what it has written, and is over when this returns."""
+        if job.state == "waiting":
+            job.state = "cancelled"
+            self._end(job)
+        elif job.state == "running" and job.process is not None:
+            job.state = "cancelled"
+            await _stopped(job.process)
+            await job.ended.wait()
+
+    async def events(self) -> AsyncIterator[Job]:
+        """Each job as it changes, those that are there first; ends with its reader."""
+        queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._listeners.add(queue)
+        try:
+            for job in list(self.jobs.values()):
+                yield job
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.discard(queue)
+
+    def _changed(self, job: Job) -> None:
+        for queue in self._listeners:
+            queue.put_nowait(job)
+
+    def _end(self, job: Job) -> None:
+        job.task, job.share, job.process = "", None, None
+        job.ended.set()
+        self._changed(job)
+
+    async def _do(self, job: Job) -> None:
+        job.state = "running"
+        self._changed(job)
+        process = await asyncio.create_subprocess_exec(
+            *(*COMMAND, *job.arguments, "--json"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"LA2DS_PROGRESS": "json"},
+            limit=LONGEST_LINE,
+        )
+        job.process = process
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            document, _ = await asyncio.gather(
+                process.stdout.read(), self._listen(job, process.stderr)
+            )
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                await _stopped(process)
+        with suppress(ValueError):  # it failed before its document
+            job.result = json.loads(document)
+        if job.state == "running":
+            job.state = "done" if code in (ExitCode.OK, ExitCode.PARTIAL) else "failed"
+            if job.state == "failed" and not job.error:
+                job.error = f"la2ds ended with {code}: {' '.join(job.said[-3:])}"
+
+    async def _listen(self, job: Job, stream: asyncio.StreamReader) -> None:
+        async for line in stream:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            if not isinstance(event, dict):  # of a library, or a traceback
+                job.said = [*job.said, line.decode("utf-8", "replace").rstrip()][-NOTES:]
+                continue
+            job.task = str(event.get("task", job.task))
+            job.share = event.get("share", job.share)
+            if "error" in event:
+                job.error = ". ".join(filter(None, (event["error"], event.get("hint", ""))))
+            if "note" in event:
+                job.notes = [*job.notes, str(event["note"])][-NOTES:]
+            self._changed(job)
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    """As Ctrl-C does; by force where that takes too long."""
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(process.wait(), PATIENCE)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

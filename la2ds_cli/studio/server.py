@@ -1,0 +1,158 @@
+"""The studio's server: its pages put together, and the process that serves them until it is told to
+stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from la2ds_cli.core.console import to_plain
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio import clips
+from la2ds_cli.studio.guard import Guard, new_token
+from la2ds_cli.studio.jobs import Jobs
+from la2ds_cli.studio.pages import page
+
+STATIC = Path(__file__).parent / "static"
+LOCAL = ("127.0.0.1", "localhost")
+
+
+@dataclass
+class Studio:
+    """What the pages share, as request.app.state.studio."""
+
+    project: Project
+    jobs: Jobs
+
+
+def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starlette:
+    """The studio of a project as an ASGI application. hosts, token: see Guard."""
+    studio = Studio(project, Jobs())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        work = asyncio.create_task(studio.jobs.run())
+        try:
+            yield
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+
+    app = Starlette(
+        routes=[
+            *clips.ROUTES,
+            Route("/jobs", _jobs),
+            Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
+            Route("/events", _events),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            # The code that the report's pages hold, and the look they share.
+            Mount("/views", StaticFiles(directory=STATIC.parents[1] / "views")),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts, token=token)],
+        exception_handlers={UserError: _user_error, 404: _not_found},
+        lifespan=lifespan,
+    )
+    app.state.studio = studio
+    return app
+
+
+async def _jobs(request: Request) -> Response:
+    return JSONResponse([job.to_json() for job in request.app.state.studio.jobs.jobs.values()])
+
+
+async def _cancel(request: Request) -> Response:
+    jobs = request.app.state.studio.jobs
+    job = jobs.jobs.get(request.path_params["number"])
+    if job is None:
+        raise UserError("this work is over")
+    await jobs.cancel(job)
+    return JSONResponse(job.to_json())
+
+
+async def _events(request: Request) -> Response:
+    """Server-sent events: each job as it changes."""
+
+    async def stream() -> AsyncIterator[str]:
+        async for job in request.app.state.studio.jobs.events():
+            yield f"data: {json.dumps(to_plain(job.to_json()))}\n\n"
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+async def _user_error(request: Request, error: Exception) -> Response:
+    """What a person can mend: as JSON for a script, as a page for who follows a link."""
+    assert isinstance(error, UserError)
+    status = 409 if error.exit_code == ExitCode.MISMATCH else 400
+    if "text/html" in request.headers.get("accept", ""):
+        content = page("message.html", "Not possible", message=error.message, hint=error.hint)
+        return HTMLResponse(content, status)
+    said = {"error": error.message, "hint": error.hint, "code": error.code}
+    return JSONResponse(said, status)
+
+
+async def _not_found(_: Request, error: Exception) -> Response:
+    content = page("message.html", "Not found", message="There is no such page.", hint="")
+    return HTMLResponse(content, 404)
+
+
+def serve(
+    project: Project,
+    *,
+    host: str = LOCAL[0],
+    port: int = 0,
+    browser: bool = True,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve the studio of a project until SIGTERM or SIGINT.
+
+    port: 0 = any that is free. announce: is told the link, once the studio can be opened. Raises
+    UserError (exit 5) where the project has a studio already, (exit 6) for an address that cannot
+    be used.
+    """
+    with project.studio_lock(), _listening(host, port) as listening:
+        port = listening.getsockname()[1]
+        token = new_token()
+        names = LOCAL if host in LOCAL else (host,)
+        app = studio_app(project, hosts=frozenset(f"{n}:{port}" for n in names), token=token)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,  # streams of events would hold it open for ever
+        )
+        link = f"http://{host}:{port}/?token={token}"
+        announce(link)
+        if browser:
+            webbrowser.open(link)
+        for number in (signal.SIGINT, signal.SIGTERM):  # raised again by uvicorn when it has ended
+            signal.signal(number, lambda *_: None)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=64)
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"the studio cannot listen at {host}:{port}: {error}",
+            hint="choose another --port, or leave it out for any that is free",
+            exit_code=ExitCode.ENVIRONMENT,
+        ) from error

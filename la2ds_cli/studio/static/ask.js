@@ -1,0 +1,36 @@
+// Questions to the studio's server: JSON in, JSON out, and errors with what to do.
+
+/** What the server could not do; `hint` says what helps, "" where nothing is known. */
+export class Refused extends Error {
+  constructor(message, hint = "") {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+async function answered(response) {
+  const kind = response.headers.get("content-type") || "";
+  const body = kind.startsWith("application/json") ? await response.json() : await response.text();
+  if (response.ok) return body;
+  if (typeof body === "object") throw new Refused(body.error, body.hint);
+  throw new Refused(response.status === 403 ? body.trim() : "the studio has met a fault; its terminal says more");
+}
+
+async function asked(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Refused("the studio does not answer", "start it again: la2ds studio");
+  }
+  return answered(response);
+}
+
+export const get = (path) => asked(path, {});
+
+export const post = (path, content = {}) => asked(path, {
+  method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content),
+});
+
+/** Send a file as it is. */
+export const send = (path, file) => asked(path, { method: "PUT", body: file });

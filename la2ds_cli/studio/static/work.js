@@ -1,0 +1,41 @@
+// The work that is going on, in the bar of every page; other scripts listen to it by `onWork`.
+
+import { post } from "./ask.js";
+
+const line = document.getElementById("work");
+const listeners = new Set();
+const jobs = new Map(); // number -> job
+
+/** Call `listener` with each job as it changes. */
+export function onWork(listener) {
+  listeners.add(listener);
+  for (const job of jobs.values()) listener(job);
+}
+
+const running = () => [...jobs.values()].filter((job) => job.state === "running" || job.state === "waiting");
+
+function show() {
+  const open = running();
+  line.hidden = open.length === 0;
+  if (line.hidden) return;
+  const job = open[0];
+  const bar = document.createElement("progress");
+  bar.setAttribute("aria-label", job.title);
+  if (job.share !== null) bar.value = job.share;
+  const words = document.createElement("span");
+  const more = open.length > 1 ? `, ${open.length - 1} more waiting` : "";
+  words.textContent = `${job.title}${job.task ? `: ${job.task}` : ""}${more}`;
+  const stop = document.createElement("button");
+  stop.type = "button";
+  stop.textContent = "Cancel";
+  stop.addEventListener("click", () => post(`/jobs/${job.number}/cancel`));
+  line.replaceChildren(words, bar, stop);
+}
+
+const events = new EventSource("/events");
+events.addEventListener("message", (event) => {
+  const job = JSON.parse(event.data);
+  jobs.set(job.number, job);
+  show();
+  for (const listener of listeners) listener(job);
+});
