@@ -21,7 +21,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from la2ds_cli.core.console import to_plain
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio import clips
@@ -91,7 +90,7 @@ async def _events(request: Request) -> Response:
 
     async def stream() -> AsyncIterator[str]:
         async for job in request.app.state.studio.jobs.events():
-            yield f"data: {json.dumps(to_plain(job.to_json()))}\n\n"
+            yield f"data: {json.dumps(job.to_json())}\n\n"
 
     return StreamingResponse(stream(), media_type="text/event-stream")
 
