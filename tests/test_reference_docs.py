@@ -87,6 +87,7 @@ OPTIONS = {
     | COMMON,
     "la2ds report": {"--force", "--device", "--features", "--method", "--out", "--privacy", "--run"}
     | COMMON,
+    "la2ds studio": {"--browser", "--host", "--i-know", "--port", "--project"},
     "la2ds evaluate": {"--device", "--explain", "--protocol", "--run", "--runs"} | COMMON,
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}

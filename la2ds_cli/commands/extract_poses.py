@@ -140,6 +140,7 @@ def extract_poses(
         def on_clip(result: ItemResult) -> None:
             if result.status != "cached":  # the networks worked
                 keep()
+            console.item(result)
             if draw is not None:
                 draw(result)
 

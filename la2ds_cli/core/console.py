@@ -186,6 +186,11 @@ class Console:
             safe = (UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in lines)
             sys.stdout.write("\n".join(safe) + "\n")
 
+    def item(self, result: ItemResult) -> None:
+        """An item of a batch that is done while others are not: told to programs alone."""
+        if _for_programs():
+            _event(item=to_plain(result))
+
     def next(self, command: str) -> None:
         """Suggest the command that usually comes next."""
         if not self.as_json:
@@ -263,7 +268,8 @@ class EventProgress(Progress):
     """For programs that run la2ds, with LA2DS_PROGRESS=json: a line of JSON for each event.
 
     Its keys: `task` begins ("" = ended); `share` of it that is done, 0 to 1 or null where its
-    length is unknown, at most ten times a second; `note`, `error`, `hint`, `code` as on a terminal.
+    length is unknown, at most ten times a second; `item` of a batch that is done, as in `--json`;
+    `note`, `error`, `hint`, `code` as on a terminal.
     """
 
     APART = 0.1  # seconds

@@ -54,7 +54,9 @@ class Guard:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
-            return  # no web sockets here
+            else:  # no web sockets here
+                await send({"type": "websocket.close"})
+            return
         headers = Headers(scope=scope)
         refusal = self._refusal(scope["method"], headers)
         if refusal is None and scope["path"] == "/" and self._has_token(scope):

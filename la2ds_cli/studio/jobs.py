@@ -12,13 +12,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
-from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.errors import ExitCode, UserError
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
@@ -32,18 +32,23 @@ COMMAND = (sys.executable, "-P", "-c", "from la2ds_cli.main import main; main()"
 
 @dataclass
 class Job:
-    """A piece of work. title: what it does, in words. arguments: of the command `la2ds`. share: of
-    the present task, 0 to 1, None where its length is unknown. result: its JSON document."""
+    """A piece of work. title: what it does, in words. arguments: of the command `la2ds`. about:
+    what its page wants to know again. then: what to do in a thread when the command has succeeded;
+    its UserError is that of the job. share: of the present task, 0 to 1, None where its length is
+    unknown. items: of a batch that are done, as in `--json`. result: its JSON document."""
 
     number: int
     title: str
     arguments: tuple[str, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    then: Callable[[Job], None] | None = None
     state: State = "waiting"
     task: str = ""
     share: float | None = None
     notes: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     error: str = ""
+    items: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     process: asyncio.subprocess.Process | None = None
@@ -52,11 +57,13 @@ class Job:
         return {
             "number": self.number,
             "title": self.title,
+            "about": dict(self.about),
             "state": self.state,
             "task": self.task,
             "share": self.share,
             "notes": self.notes[-20:],
             "error": self.error,
+            "items": self.items,
             "result": self.result if self.state in ENDED else None,
         }
 
@@ -70,9 +77,16 @@ class Jobs:
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._listeners: set[asyncio.Queue[Job]] = set()
 
-    def add(self, title: str, arguments: Sequence[str]) -> Job:
-        """Put a command of la2ds in the queue."""
-        job = Job(next(self._numbers), title, tuple(arguments))
+    def add(
+        self,
+        title: str,
+        arguments: Sequence[str],
+        *,
+        about: Mapping[str, Any] | None = None,
+        then: Callable[[Job], None] | None = None,
+    ) -> Job:
+        """Put a command of la2ds in the queue; about, then: see Job."""
+        job = Job(next(self._numbers), title, tuple(arguments), about or {}, then)
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
             del self.jobs[old]
@@ -88,6 +102,9 @@ class Jobs:
                 continue  # cancelled before its turn
             try:
                 await self._do(job)
+            except (OSError, ValueError) as error:  # no process, or a line that has no end
+                job.state = "failed"
+                job.error = f"the command could not be followed: {error}"
             finally:
                 if job.state not in ENDED:
                     job.state = "cancelled"
@@ -98,9 +115,10 @@ class Jobs:
         if job.state == "waiting":
             job.state = "cancelled"
             self._end(job)
-        elif job.state == "running" and job.process is not None:
+        elif job.state == "running":
             job.state = "cancelled"
-            await _stopped(job.process)
+            if job.process is not None:
+                await _stopped(job.process)
             await job.ended.wait()
 
     async def events(self) -> AsyncIterator[Job]:
@@ -134,8 +152,11 @@ class Jobs:
             stderr=asyncio.subprocess.PIPE,
             env=os.environ | {"LA2DS_PROGRESS": "json"},
             limit=LONGEST_LINE,
+            process_group=0,  # Ctrl-C in the terminal is the studio's, which stops its child once
         )
         job.process = process
+        if job.state != "running":  # cancelled while it was being started
+            await _stopped(process)
         assert process.stdout is not None
         assert process.stderr is not None
         try:
@@ -148,10 +169,18 @@ class Jobs:
                 await _stopped(process)
         with suppress(ValueError):  # it failed before its document
             job.result = json.loads(document)
-        if job.state == "running":
-            job.state = "done" if code in (ExitCode.OK, ExitCode.PARTIAL) else "failed"
-            if job.state == "failed" and not job.error:
-                job.error = f"la2ds ended with {code}: {' '.join(job.said[-3:])}"
+        if job.state != "running":
+            return
+        if code not in (ExitCode.OK, ExitCode.PARTIAL):
+            job.state = "failed"
+            job.error = job.error or _why(job, code)
+            return
+        try:
+            if job.then is not None:
+                await asyncio.to_thread(job.then, job)
+            job.state = "done"
+        except UserError as error:
+            job.state, job.error = "failed", ". ".join(filter(None, (error.message, error.hint)))
 
     async def _listen(self, job: Job, stream: asyncio.StreamReader) -> None:
         async for line in stream:
@@ -166,9 +195,21 @@ class Jobs:
             job.share = event.get("share", job.share)
             if "error" in event:
                 job.error = ". ".join(filter(None, (event["error"], event.get("hint", ""))))
+            if isinstance(event.get("item"), dict):
+                job.items.append(event["item"])
             if "note" in event:
                 job.notes = [*job.notes, str(event["note"])][-NOTES:]
             self._changed(job)
+
+
+def _why(job: Job, code: int) -> str:
+    """Why a command failed that did not say so itself: its first item of no use, or what it wrote
+    last."""
+    items = (job.result or {}).get("items") or []
+    for item in items:
+        if item.get("message"):
+            return ". ".join(filter(None, (item["message"], item.get("hint", ""))))
+    return f"la2ds ended with {code}: {' '.join(job.said[-3:])}"
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:

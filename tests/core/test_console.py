@@ -223,3 +223,54 @@ def test_a_fault_shows_its_traceback_without_control_characters(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("Traceback")
     assert lines[-1] == r"RuntimeError: a\x1b[2J.mp4"
+
+
+def test_events_for_programs_tell_each_task_and_a_share_at_most_ten_times_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    told: list[dict[str, object]] = []
+    clock = Clock()
+    monkeypatch.setattr(console.time, "monotonic", clock)
+    progress = console.EventProgress(lambda **event: told.append(event))
+    clock.now = 100.0
+    progress.begin("clips", 8)
+    for _ in range(8):
+        progress.advance()
+        clock.now += 0.06
+    progress.note("a note")
+    progress.end()
+    assert told == [
+        {"task": "clips", "share": 0.0},
+        *({"share": share} for share in (0.125, 0.375, 0.625, 0.875)),
+        {"note": "a note"},
+        {"task": "", "share": None},
+    ]
+
+
+def test_events_of_a_task_of_unknown_length_have_no_share():
+    told: list[dict[str, object]] = []
+    progress = console.EventProgress(lambda **event: told.append(event))
+    progress.begin("clips")
+    progress.advance(3)
+    assert told == [{"task": "clips", "share": None}]
+
+
+def test_programs_read_events_and_people_do_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LA2DS_PROGRESS", "json")
+    with console.Console(as_json=True) as told:
+        assert isinstance(told.progress, console.EventProgress)
+        told.note("a note")
+        told.item(ItemResult("a.mp4", "a-1", "ok", 20))
+        console.warn("a warning")
+        console.error(UserError("no such file", hint="look", code="V006"))
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert events[0] == {"note": "a note"}
+    assert events[1]["item"]["video"] == "a-1"
+    assert {"note": "a warning"} in events
+    assert {"error": "no such file", "hint": "look", "code": "V006"} in events
+    monkeypatch.delenv("LA2DS_PROGRESS")
+    with console.Console() as told:
+        told.item(ItemResult("a.mp4", "a-1", "ok", 20))
+    assert capsys.readouterr() == ("", "")

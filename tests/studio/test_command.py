@@ -1,0 +1,105 @@
+"""`la2ds studio` as a process: its line, its end, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+import pytest
+
+from la2ds_cli.core.errors import ExitCode
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `la2ds studio` with some arguments."""
+    started: list[subprocess.Popen[str]] = []
+    path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        command = "from la2ds_cli.main import main; main()"
+        process = subprocess.Popen(
+            [sys.executable, "-c", command, "studio", "--no-browser", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def link_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    match = re.fullmatch(r"studio at (http://\S+/\?token=\S+)\n", line)
+    assert match, line
+    return match[1]
+
+
+def test_it_says_one_line_serves_one_project_and_ends_when_told_to(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+):
+    folder = tmp_path / "project"
+    process = start("--project", str(folder))
+    link = link_of(process)
+    assert re.match(r"http://127\.0\.0\.1:\d+/", link)
+
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    with opener.open(link, timeout=20) as answer:
+        assert answer.url == link.partition("?")[0]
+        assert "la2ds studio" in answer.read().decode()
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(link.partition("?")[0], timeout=20)
+
+    second = start("--project", str(folder))
+    out, error = second.communicate(timeout=60)
+    assert second.returncode == ExitCode.MISMATCH == 5
+    assert out == ""
+    assert "is open already" in error
+    assert "hint: use its page" in error
+
+    process.send_signal(signal.SIGTERM)
+    out, error = process.communicate(timeout=20)
+    assert (process.returncode, out, error) == (0, "", "")
+
+
+def test_a_port_that_is_taken_is_refused(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+):
+    first = start("--project", str(tmp_path / "a"))
+    port = link_of(first).partition("?")[0].rstrip("/").rpartition(":")[2]
+    second = start("--project", str(tmp_path / "b"), "--port", port)
+    _, error = second.communicate(timeout=60)
+    assert second.returncode == ExitCode.ENVIRONMENT
+    assert f"cannot listen at 127.0.0.1:{port}" in error
+    assert "hint: choose another --port" in error
+
+
+def test_beyond_this_machine_only_with_a_yes(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+):
+    process = start("--project", str(tmp_path / "project"), "--host", "0.0.0.0")
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.USAGE
+    assert out == ""
+    assert "can see and change the project from another machine" in error
+    assert "hint: add --i-know" in error
+    assert not (tmp_path / "project").exists()

@@ -1,0 +1,119 @@
+"""Who may ask the studio anything, and what its answers allow a page to load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio.guard import new_token
+from tests.studio.conftest import HOST, ORIGIN, TOKEN
+
+
+@pytest.fixture
+def client(stranger: Callable[[Project], TestClient], project: Project) -> TestClient:
+    return stranger(project)
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs", "/events", "/static/studio.css", "/nowhere"])
+def test_who_has_no_cookie_is_told_nothing(client: TestClient, path: str):
+    answer = client.get(path)
+    assert answer.status_code == 403
+    assert "link that la2ds studio has printed" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "ä", "%00"])
+def test_a_wrong_token_gives_no_cookie(client: TestClient, token: str):
+    answer = client.get("/", params={"token": token})
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_the_link_gives_a_cookie_that_scripts_and_other_sites_cannot_use(client: TestClient):
+    answer = client.get("/", params={"token": TOKEN})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/"  # the token stays in no history
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert client.get("/").status_code == 200
+
+
+def test_the_token_opens_the_first_page_alone(client: TestClient):
+    assert client.get("/jobs", params={"token": TOKEN}).status_code == 403
+
+
+@pytest.mark.parametrize("cookie", ["wrong", TOKEN[:-1], "", 'a="', "é"])
+def test_a_wrong_cookie_is_none(client: TestClient, cookie: str):
+    name = f"la2ds-studio-{HOST.rpartition(':')[2]}"
+    header = f"{name}={cookie}".encode()
+    assert client.get("/", headers={"cookie": header}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["attacker.example:8123", "attacker.example", "127.0.0.1", "127.0.0.1:80", "[::1]:8123", ""],
+)
+def test_another_name_for_this_machine_is_refused_even_with_the_cookie(page: TestClient, host: str):
+    """DNS rebinding: a site makes its own name lead here, and its page asks under that name."""
+    assert page.get("/jobs", headers={"host": host}).status_code == 403
+    assert page.get("/", params={"token": TOKEN}, headers={"host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    "origin", ["http://attacker.example", f"https://{HOST}", "http://127.0.0.1:9999", "null", ""]
+)
+def test_a_page_of_another_site_changes_nothing(page: TestClient, method: str, origin: str):
+    answer = page.request(method, "/jobs/1/cancel", headers={"origin": origin})
+    assert answer.status_code == 403
+    assert "own pages" in answer.text
+
+
+def test_a_change_without_any_origin_is_refused(page: TestClient):
+    del page.headers["origin"]
+    assert page.post("/jobs/1/cancel").status_code == 403
+
+
+def test_the_own_page_may_change_things(page: TestClient):
+    answer = page.post("/jobs/1/cancel", headers=ORIGIN)
+    assert answer.status_code == 400  # there is no such work
+    assert answer.json()["error"] == "this work is over"
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs", "/static/studio.css", "/nowhere"])
+def test_no_answer_lets_a_page_run_or_load_what_is_not_of_the_studio(page: TestClient, path: str):
+    headers = page.get(path).headers
+    policy = dict(
+        part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static//etc/passwd"]
+)
+def test_static_files_are_those_of_their_folder(page: TestClient, path: str):
+    assert page.get(path).status_code == 404
+
+
+def test_web_sockets_are_not_answered(page: TestClient):
+    with pytest.raises(WebSocketDisconnect), page.websocket_connect("/events"):
+        pass
+
+
+def test_tokens_are_long_and_differ():
+    tokens = {new_token() for _ in range(20)}
+    assert len(tokens) == 20
+    assert min(map(len, tokens)) >= 43

@@ -1,0 +1,269 @@
+"""The queue of work, with small programs in place of la2ds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.studio import jobs
+from la2ds_cli.studio.jobs import Job, Jobs
+
+# What a job runs here: `arguments` is the text of a program, to which `--json` is added. `tell`
+# writes an event as EventProgress does.
+HEAD = """
+import json, os, signal, sys, time
+def tell(**event):
+    print(json.dumps(event), file=sys.stderr, flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = f"import sys\nexec({HEAD!r} + sys.argv[1])"
+    monkeypatch.setattr(jobs, "COMMAND", (sys.executable, "-c", runner))
+
+
+def worked(with_jobs: Callable[[Jobs], Awaitable[Any]]) -> Any:
+    """Let a queue work while `with_jobs` uses it."""
+
+    async def run() -> Any:
+        queue = Jobs()
+        work = asyncio.create_task(queue.run())
+        try:
+            return await asyncio.wait_for(with_jobs(queue), 30)
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def done(text: str, **more: Any) -> Job:
+    """A job of this program when it is over."""
+
+    async def one(queue: Jobs) -> Job:
+        job = queue.add("work", [text], **more)
+        await job.ended.wait()
+        return job
+
+    return worked(one)
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def test_a_job_is_done_with_its_document_its_notes_and_its_items():
+    job = done(
+        "tell(task='clips', share=0); tell(note='a note'); tell(item={'path': 'a.mp4'});"
+        "print('not an event', file=sys.stderr); print('{\"command\": \"x\"}')"
+    )
+    assert job.state == "done"
+    assert job.result == {"command": "x"}
+    assert job.notes == ["a note"]
+    assert job.items == [{"path": "a.mp4"}]
+    assert (job.task, job.share, job.process, job.error) == ("", None, None, "")
+    assert job.said == ["not an event"]
+
+
+def test_the_command_is_asked_for_json_and_for_events():
+    job = done("print(json.dumps([sys.argv[-1], os.environ['LA2DS_PROGRESS']]))")
+    assert job.result == ["--json", "json"]
+
+
+def test_progress_reaches_who_listens_while_the_job_runs():
+    async def listened(queue: Jobs) -> list[Any]:
+        heard: list[Any] = []
+        job = queue.add("work", ["tell(task='clips', share=0.0); tell(share=0.5); time.sleep(0.2)"])
+
+        async def listen() -> None:
+            async for changed in queue.events():
+                heard.append((changed.state, changed.task, changed.share))
+
+        listener = asyncio.create_task(listen())
+        await job.ended.wait()
+        await reached(lambda: heard[-1][0] == "done")
+        listener.cancel()
+        return heard
+
+    heard = worked(listened)
+    assert heard[0][0] in ("waiting", "running")
+    assert ("running", "clips", 0.5) in heard
+    assert heard[-1] == ("done", "", None)
+
+
+def test_who_comes_late_hears_of_the_jobs_that_there_are():
+    async def late(queue: Jobs) -> Job:
+        job = queue.add("work", ["pass"])
+        await job.ended.wait()
+        return await anext(queue.events())
+
+    assert worked(late).state == "done"
+
+
+def test_a_failed_job_says_why_and_what_helps():
+    job = done("tell(error='no such file: x', hint='check its name', code='V006'); sys.exit(3)")
+    assert job.state == "failed"
+    assert job.error == "no such file: x. check its name"
+
+
+def test_a_batch_of_no_use_says_what_was_wrong_with_its_first_item():
+    item = {"path": "x.mp4", "status": "skipped", "message": "no person found", "hint": "film on"}
+    job = done(f"print(json.dumps({{'items': [{item!r}]}})); sys.exit(4)")
+    assert job.error == "no person found. film on"
+
+
+def test_a_fault_says_what_the_command_wrote_last():
+    job = done("raise RuntimeError('a fault of la2ds')")
+    assert job.state == "failed"
+    assert "la2ds ended with 1" in job.error
+    assert "RuntimeError: a fault of la2ds" in job.error
+
+
+def test_a_batch_that_is_usable_in_part_is_done():
+    assert done("sys.exit(8)").state == "done"
+
+
+def test_jobs_run_one_after_another(tmp_path: Path):
+    mark = tmp_path / "busy"
+
+    async def three(queue: Jobs) -> list[Job]:
+        text = (
+            f"p = {str(mark)!r}; open(p, 'x').close(); time.sleep(0.1); os.unlink(p);"
+            "print(json.dumps({}))"
+        )
+        added = [queue.add(f"work {n}", [text]) for n in range(3)]
+        for job in added:
+            await job.ended.wait()
+        return added
+
+    assert [job.state for job in worked(three)] == ["done"] * 3
+
+
+def test_a_job_that_waits_is_cancelled_without_a_process(tmp_path: Path):
+    trace = tmp_path / "trace"
+
+    async def two(queue: Jobs) -> tuple[Job, Job]:
+        first = queue.add("first", ["time.sleep(0.3)"])
+        second = queue.add("second", [f"open({str(trace)!r}, 'w')"])
+        await reached(lambda: first.state == "running")
+        await queue.cancel(second)
+        assert second.state == "cancelled"
+        await first.ended.wait()
+        third = queue.add("third", ["pass"])
+        await third.ended.wait()
+        return first, third
+
+    first, third = worked(two)
+    assert (first.state, third.state) == ("done", "done")
+    assert not trace.exists()
+
+
+def test_a_running_job_is_stopped_as_by_ctrl_c(tmp_path: Path):
+    trace = tmp_path / "trace"
+    text = (
+        f"tell(task='clips', share=0)\ntry:\n    time.sleep(60)\n"
+        f"except KeyboardInterrupt:\n    open({str(trace)!r}, 'w').close()\n    sys.exit(130)\n"
+    )
+
+    async def stopped(queue: Jobs) -> Job:
+        job = queue.add("work", [text])
+        await reached(lambda: job.task == "clips")
+        await queue.cancel(job)
+        return job
+
+    job = worked(stopped)
+    assert job.state == "cancelled"
+    assert job.error == ""
+    assert trace.exists()
+
+
+def test_a_job_cancelled_while_it_starts_ends_too():
+    async def stopped(queue: Jobs) -> Job:
+        job = queue.add("work", ["time.sleep(60)"])
+        await reached(lambda: job.state == "running")
+        await queue.cancel(job)
+        return job
+
+    assert worked(stopped).state == "cancelled"
+
+
+def test_a_job_that_does_not_listen_is_ended_by_force(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "PATIENCE", 0.2)
+    text = "signal.signal(signal.SIGINT, signal.SIG_IGN); tell(task='deaf'); time.sleep(60)"
+
+    async def stopped(queue: Jobs) -> Job:
+        job = queue.add("work", [text])
+        await reached(lambda: job.task == "deaf")
+        await queue.cancel(job)
+        return job
+
+    assert worked(stopped).state == "cancelled"
+
+
+def test_the_child_ends_with_the_studio():
+    pid = 0
+
+    async def left(queue: Jobs) -> Job:
+        nonlocal pid
+        job = queue.add("work", ["tell(task=str(os.getpid())); time.sleep(60)"])
+        await reached(lambda: job.task.isdecimal())
+        pid = int(job.task)
+        return job
+
+    job = worked(left)
+    assert job.state == "cancelled"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_what_is_to_follow_runs_after_a_success_alone():
+    followed: list[str] = []
+
+    def then(job: Job) -> None:
+        followed.append(job.state)
+
+    assert done("pass", then=then).state == "done"
+    assert done("sys.exit(3)", then=then).state == "failed"
+    assert followed == ["running"]
+
+
+def test_what_follows_may_fail():
+    def then(_: Job) -> None:
+        raise UserError("the project is locked", hint="wait")
+
+    job = done("pass", then=then)
+    assert (job.state, job.error) == ("failed", "the project is locked. wait")
+
+
+def test_a_line_without_an_end_fails_its_job_and_not_the_queue(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "LONGEST_LINE", 1000)
+
+    async def two(queue: Jobs) -> tuple[Job, Job]:
+        first = queue.add("first", ["sys.stderr.write('x' * 5000); time.sleep(60)"])
+        second = queue.add("second", ["pass"])
+        await second.ended.wait()
+        return first, second
+
+    first, second = worked(two)
+    assert (first.state, second.state) == ("failed", "done")
+
+
+def test_the_oldest_of_many_ended_jobs_are_forgotten(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "KEPT", 2)
+
+    async def four(queue: Jobs) -> list[int]:
+        for n in range(4):
+            job = queue.add(f"work {n}", ["pass"])
+            await job.ended.wait()
+        return list(queue.jobs)
+
+    assert worked(four) == [2, 3, 4]
