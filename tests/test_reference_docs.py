@@ -67,6 +67,7 @@ OPTIONS = {
     | COMMON,
     "la2ds sync": {
         "--force",
+        "--anchor",
         *("--device", "--edit-list", "--features", "--height", "--method", "--out"),
         *("--privacy", "--retimed", "--run", "--skeleton"),
     }
@@ -85,7 +86,10 @@ OPTIONS = {
         *("--overwrite", "--run", "--to", "--votes", "--write"),
     }
     | COMMON,
-    "la2ds report": {"--force", "--device", "--features", "--method", "--out", "--privacy", "--run"}
+    "la2ds report": {
+        *("--anchor", "--force", "--device", "--features", "--method", "--out", "--privacy"),
+        "--run",
+    }
     | COMMON,
     "la2ds studio": {"--browser", "--host", "--i-know", "--port", "--project"},
     "la2ds evaluate": {"--device", "--explain", "--protocol", "--run", "--runs"} | COMMON,

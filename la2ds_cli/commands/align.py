@@ -9,6 +9,7 @@ import typer
 
 from la2ds_cli.commands.options import (
     HERE,
+    AnchorOption,
     DeviceOption,
     FeaturesOption,
     ForceOption,
@@ -43,10 +44,7 @@ def align(
             "--tempo", metavar="TIMES", help="B takes so many times as long, as in slow motion."
         ),
     ] = None,
-    anchor: Annotated[
-        list[str] | None,
-        typer.Option("--anchor", metavar="A=B", help="Seconds of A and of B that must meet."),
-    ] = None,
+    anchor: AnchorOption = None,
     out: Annotated[
         list[Path] | None,
         typer.Option("--out", metavar="FILE", help="Write .png, .svg, .pdf, .csv or .json."),

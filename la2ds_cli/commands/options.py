@@ -51,6 +51,10 @@ ForceOption = Annotated[
     bool,
     typer.Option("--force", help="Go on with clips that clearly do not show the same movement."),
 ]
+AnchorOption = Annotated[
+    list[str] | None,
+    typer.Option("--anchor", metavar="A=B", help="Seconds of A and of B that must meet."),
+]
 RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="Name of the training run.")]
 SeedsOption = Annotated[
     str, typer.Option("--seeds", metavar="N,N,...", help="A run of every row for each seed.")

@@ -9,6 +9,7 @@ import typer
 
 from la2ds_cli.commands.options import (
     HERE,
+    AnchorOption,
     DeviceOption,
     FeaturesOption,
     ForceOption,
@@ -38,6 +39,7 @@ def report(
     run: RunOption = "default",
     features: FeaturesOption = "auto",
     method: MethodOption = None,
+    anchor: AnchorOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE.html", help="Where to write the page."),
@@ -64,7 +66,7 @@ def report(
       la2ds report --project swings
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.request import AlignRequest
+    from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.report.pair import PAGE, write_pair
@@ -89,7 +91,15 @@ def report(
             return
         opened = open_for_clips(project, (a, b), console)
         checked_outputs(opened, [out] if out else [], *PAGE)
-        request = AlignRequest(opened.config(), run, features, method, device, same_only=not force)
+        request = AlignRequest(
+            opened.config(),
+            run,
+            features,
+            method,
+            device,
+            anchors=tuple(parsed_anchor(text) for text in anchor or []),
+            same_only=not force,
+        )
         result = find_alignment(opened, a, b, request, console.progress)
         pair = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
         console.document("report", pair.to_json())

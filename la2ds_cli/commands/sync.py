@@ -9,6 +9,7 @@ import typer
 
 from la2ds_cli.commands.options import (
     HERE,
+    AnchorOption,
     DeviceOption,
     FeaturesOption,
     ForceOption,
@@ -32,6 +33,7 @@ def sync(
     run: RunOption = "default",
     features: FeaturesOption = "auto",
     method: MethodOption = None,
+    anchor: AnchorOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="Video of both, side by side: .mp4."),
@@ -75,7 +77,7 @@ def sync(
       la2ds sync anna ben --project swings --retimed ben-as-anna.mp4 --edit-list cuts.csv
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.request import AlignRequest
+    from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
     from la2ds_cli.core.console import Console
     from la2ds_cli.views.sync.sync import Appearance, Targets, check_targets, write_sync
 
@@ -84,7 +86,15 @@ def sync(
         targets = Targets(out, retimed, edit_list)
         appearance = Appearance(height, skeleton, privacy)
         check_targets(targets, appearance)
-        request = AlignRequest(opened.config(), run, features, method, device, same_only=not force)
+        request = AlignRequest(
+            opened.config(),
+            run,
+            features,
+            method,
+            device,
+            anchors=tuple(parsed_anchor(text) for text in anchor or []),
+            same_only=not force,
+        )
         aligned = find_alignment(opened, a, b, request, console.progress)
         result = write_sync(
             opened,

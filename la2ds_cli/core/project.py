@@ -1,7 +1,8 @@
 """The project directory: the only module that knows its paths, its video list and its labels.
 
-project.toml · videos.csv · phases.csv · subjects.csv · poses/ · heatmaps/ · features/ ·
-checkpoints/<run>/ · embeddings/<run>/ · index/ · results/{align,retrieve,evaluate,...}/ · logs/
+project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · poses/ · heatmaps/ ·
+features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
+results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
 
@@ -179,6 +180,10 @@ class Project:
         """Features of the video frames of a clip."""
         return self._artifact(video, "features")
 
+    def film_dir(self, video: str | None = None) -> Path:
+        """Folder of the pictures of a clip, which the studio shows; None: of all clips."""
+        return self._folder("film", *([] if video is None else [self._artifact(video).stem]))
+
     def run_dir(self, run: str) -> Path:
         """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
@@ -209,6 +214,11 @@ class Project:
     @property
     def phases_path(self) -> Path:
         return self.root / "phases.csv"
+
+    @property
+    def anchors_path(self) -> Path:
+        """Moments of two clips that a person has said are the same; see studio/anchors.py."""
+        return self.root / "anchors.csv"
 
     @property
     def subjects_path(self) -> Path:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from starlette.requests import Request
+
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.views.page import template_text
 
 # Name in the navigation, address. A page marks its own by `here`.
-NAVIGATION = (("Clips", "/"),)
+NAVIGATION = (("Clips", "/"), ("Pair", "/pair"))
+_MOST = 1 << 20  # bytes of a question
 
 
 def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
@@ -21,3 +26,19 @@ def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
         here=here,
         **context,
     )
+
+
+async def posted(request: Request) -> dict[str, Any]:
+    """The JSON object that a script has sent. Raises UserError (exit 2) for anything else."""
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > _MOST:
+            raise UserError("the question is too long")
+    try:
+        question = json.loads(content)
+    except (ValueError, RecursionError):
+        question = None
+    if not isinstance(question, dict):
+        raise UserError("the studio's pages ask in JSON", hint="load the page again")
+    return question

@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio import clips
+from la2ds_cli.studio import clips, film, pair
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.pages import page
@@ -38,11 +38,13 @@ class Studio:
 
     project: Project
     jobs: Jobs
+    films: film.Films
+    pairs: pair.HeldPairs
 
 
 def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starlette:
     """The studio of a project as an ASGI application. hosts, token: see Guard."""
-    studio = Studio(project, Jobs())
+    studio = Studio(project, Jobs(), film.Films(project), pair.HeldPairs(project))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -57,6 +59,8 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
     app = Starlette(
         routes=[
             *clips.ROUTES,
+            *film.ROUTES,
+            *pair.ROUTES,
             Route("/jobs", _jobs),
             Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
             Route("/events", _events),

@@ -47,7 +47,7 @@ def test_the_policy_names_the_digests_of_what_is_in_the_page() -> None:
         PLOT,
         EVIL,
         styles=["views/report/page.css"],
-        scripts=["views/report/clips.js"],
+        scripts=["views/report/film.js"],
         count=EVIL,
         summary="",
         data={},

@@ -1,115 +1,9 @@
 "use strict";
-// The data of the page, unpacked, and the pictures of both clips, decoded only when they are due.
+// The data of a pair, unpacked.
 
 const parsed = (id) => JSON.parse(document.getElementById(id).textContent);
 const data = parsed("data");
-const UNIT = 4096, UNSEEN = -32768; // clip_data.py
-const KEPT = 96, AHEAD = 12; // decoded pictures kept, and decoded before they are due
-
-function bytes(base64) {
-  const raw = atob(base64);
-  const out = new Uint8Array(raw.length);
-  for (let k = 0; k < raw.length; k += 1) out[k] = raw.charCodeAt(k);
-  return out;
-}
-
-function integers(base64) {
-  const view = new DataView(bytes(base64).buffer);
-  const out = new Int16Array(view.byteLength / 2);
-  for (let k = 0; k < out.length; k += 1) out[k] = view.getInt16(2 * k, true);
-  return out;
-}
-
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
-/** Index of the last value that is not above `wanted`, 0 where all are; values increase. */
-function lastUpTo(values, wanted) {
-  let low = 0, high = values.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle] <= wanted) low = middle + 1; else high = middle;
-  }
-  return Math.max(low - 1, 0);
-}
-
-class Film {
-  /** film: rows of the clip and base64 pictures; null where the page holds none. */
-  constructor(film) {
-    this.rows = film ? film.rows : [];
-    this.pictures = film ? film.pictures : [];
-    this.ready = new Map(); // index -> ImageBitmap, in order of use
-    this.pending = new Set();
-    this.waiting = new Map(); // index -> what to do when it is there
-    this.broken = new Set();
-  }
-
-  get empty() { return this.pictures.length === 0; }
-
-  /** Index of the picture for a row: its own, or the nearest. */
-  at(row) {
-    const before = lastUpTo(this.rows, row), after = before + 1;
-    const nearer = after < this.rows.length && this.rows[after] - row < row - this.rows[before];
-    return nearer ? after : before;
-  }
-
-  /** The picture, or null while it is decoded; `done` is called when it is there. */
-  get(index, done) {
-    const found = this.ready.get(index);
-    if (found) {
-      this.ready.delete(index);
-      this.ready.set(index, found);
-      return found;
-    }
-    this.decode(index, done);
-    return null;
-  }
-
-  /** Decode what follows, so that it is there in time. */
-  ahead(index) {
-    const end = Math.min(index + AHEAD, this.pictures.length - 1);
-    for (let k = index + 1; k <= end; k += 1) if (!this.ready.has(k)) this.decode(k);
-  }
-
-  /** done: called when the picture is there, also where it was asked for before. */
-  decode(index, done = null) {
-    if (this.broken.has(index)) return;
-    if (done) this.waiting.set(index, done);
-    if (this.pending.has(index)) return;
-    this.pending.add(index);
-    createImageBitmap(new Blob([bytes(this.pictures[index])], { type: "image/webp" })).then(
-      (bitmap) => {
-        this.ready.set(index, bitmap);
-        while (this.ready.size > KEPT) {
-          const [oldest, old] = this.ready.entries().next().value;
-          this.ready.delete(oldest);
-          old.close();
-        }
-      },
-      () => this.broken.add(index),
-    ).finally(() => {
-      const then = this.waiting.get(index);
-      this.pending.delete(index);
-      this.waiting.delete(index);
-      if (then) then();
-    });
-  }
-}
-
-function unpacked(side) {
-  const clip = data[side];
-  clip.joints = integers(clip.joints);
-  clip.state = bytes(clip.state);
-  clip.film = new Film(parsed(`film-${side}`));
-  clip.count = clip.time.length;
-  clip.start = clip.edges[0];
-  clip.end = clip.edges[clip.count];
-  return clip;
-}
-
-const A = unpacked("a"), B = unpacked("b");
-
-/** Row of the frame that is shown at a time of the clip. */
-const rowAt = (clip, time) => clamp(lastUpTo(clip.edges, time), 0, clip.count - 1);
+const [A, B] = ["a", "b"].map((side) => unpacked(data[side], new Film(parsed(`film-${side}`))));
 
 /** Seconds of B at a position between its frames; null without a counterpart. */
 function secondsB(position) {
@@ -124,44 +18,16 @@ const counterpart = (row) => {
   return position === null ? null : clamp(Math.round(position), 0, B.count - 1);
 };
 
-/** Runs [first row, last row] of the frames of A for which `test` holds. */
-function runs(count, test) {
-  const found = [];
-  for (let k = 0; k < count; k += 1) {
-    if (!test(k)) continue;
-    if (found.length && found[found.length - 1][1] === k - 1) found[found.length - 1][1] = k;
-    else found.push([k, k]);
-  }
-  return found;
-}
-
 /** Spans in seconds of A's frames without a counterpart, and of what lies outside of B's match. */
-const unmatchedA = runs(A.count, (k) => data.position[k] === null)
-  .map(([first, last]) => [A.edges[first], A.edges[last + 1]]);
-const unmatchedB = (() => {
+let unmatchedA, unmatchedB;
+
+/** What follows from the positions, which may change. */
+function findUnmatched() {
+  unmatchedA = runs(A.count, (k) => data.position[k] === null)
+    .map(([first, last]) => [A.edges[first], A.edges[last + 1]]);
   const known = data.position.filter((p) => p !== null);
-  if (!known.length) return [[B.start, B.end]];
+  if (!known.length) { unmatchedB = [[B.start, B.end]]; return; }
   const first = Math.floor(Math.min(...known)), last = Math.ceil(Math.max(...known));
-  return [[B.start, B.edges[first]], [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
-})();
-
-const phaseAt = (clip, time) => {
-  const found = clip.phases.find(([low, high]) => low <= time && time < high);
-  return found ? found[2] : "";
-};
-
-/** A canvas of `width` by `height` page pixels, sharp on this screen; its context is cleared. */
-function sized(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.max(Math.round(width * ratio), 1);
-  canvas.height = Math.max(Math.round(height * ratio), 1);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.font = '12px system-ui, "DejaVu Sans", sans-serif';
-  return context;
+  unmatchedB = [[B.start, B.edges[first]], [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
 }
-
-/** A colour of the page, light or dark, by its name in page.css. */
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+findUnmatched();

@@ -101,6 +101,22 @@ function rings(context) {
   }
 }
 
+/** A diamond where a person has said that two moments are the same. */
+function anchorMarks(context) {
+  for (const { seconds: at } of data.anchors || []) {
+    if (!at) continue;
+    const x = plot.x(at[0]), y = plot.y(at[1]);
+    context.beginPath();
+    for (const [dx, dy] of [[0, -8], [8, 0], [0, 8], [-8, 0]]) context.lineTo(x + dx, y + dy);
+    context.closePath();
+    context.fillStyle = "#fff";
+    context.strokeStyle = "#000";
+    context.lineWidth = 2;
+    context.fill();
+    context.stroke();
+  }
+}
+
 function layMatrix() {
   const width = matrix.box.clientWidth;
   const side = Math.min(width, 560);
@@ -131,6 +147,7 @@ function layMatrix() {
   }
   if (data.monotone) trace(context, data.position, PATH, 2.6); else dots(context, data.position, PATH);
   rings(context);
+  anchorMarks(context);
   context.restore();
   for (const [low, high, name] of A.phases) {
     context.fillStyle = data.colours[name];

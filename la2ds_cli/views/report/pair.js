@@ -1,12 +1,44 @@
-// One clock, A's: everything on the page follows the row of A that is shown.
+// One clock, that of the clip that leads, A at first: everything on the page follows it.
 
-const RATES = [0.25, 0.5, 0.75, 1];
-const state = { row: -1, playing: false, rate: 1, clock: A.time[0], last: 0 };
+const RATES = [0.125, 0.25, 0.5, 0.75, 1, 1.5, 2];
+const STAGE_HIGH = [180, 900]; // page pixels, the least and the most
+const STAGE_SHARE = { wide: 0.6, narrow: 0.42, phone: 0.3 }; // of the window's height
+const PHONE = 600; // page pixels, the widest, as in pair.css
+const BESIDE_FROM = 981; // page pixels from which the panels lie beside the players, as in pair.css
+// row: of A, that is shown. rowB: that of B. matched: whether both show the same moment. leader: whose frames the clock counts. free: a row of B
+// that is shown whatever fits A, null where the alignment says it.
+const state = { row: -1, rowB: -1, matched: true, leader: "a", free: null, playing: false, rate: 1, clock: A.time[0], last: 0 };
 const control = (id) => document.getElementById(id);
 const seconds = (value) => `${value.toFixed(2)} s`;
 
+const stages = { a: new Stage("a", A, data.skeleton), b: new Stage("b", B, data.skeleton) };
+
+/** Both pictures of one height and without a margin, as large as the card and the window allow. */
+function layStages() {
+  const box = document.querySelector(".players");
+  const gap = parseFloat(getComputedStyle(box).columnGap);
+  const wide = window.innerWidth;
+  const share = STAGE_SHARE[wide >= BESIDE_FROM ? "wide" : wide > PHONE ? "narrow" : "phone"];
+  const most = clamp(window.innerHeight * share, ...STAGE_HIGH);
+  const height = Math.floor(Math.min(most, (box.clientWidth - gap) / (stages.a.aspect + stages.b.aspect)));
+  const least = Math.min(180, Math.floor((box.clientWidth - gap) / 2)); // room for the words below
+  const columns = [];
+  for (const stage of Object.values(stages)) {
+    const width = Math.round(height * stage.aspect);
+    columns.push(`${Math.max(width, least)}px`);
+    stage.resize(width, height);
+  }
+  const needed = columns.reduce((sum, column) => sum + parseInt(column, 10), gap);
+  box.style.gridTemplateColumns = needed <= box.clientWidth ? columns.join(" ")
+    : "minmax(0, 1fr) minmax(0, 1fr)";
+}
+
 function shown() {
-  return { skeleton: control("show-skeleton").checked, film: control("show-film").checked };
+  const whole = control("show-whole");
+  return {
+    skeleton: control("show-skeleton").checked, film: control("show-film").checked,
+    whole: Boolean(whole && whole.checked),
+  };
 }
 
 /** Words under a player: when, which frame, which phase. */
@@ -29,36 +61,76 @@ function nearestMatched(row) {
   return null;
 }
 
+/** Show a row of A and what fits it. */
 function seek(row, { clock = null } = {}) {
   const at = clamp(row, 0, A.count - 1);
-  state.row = at;
-  state.clock = clock === null ? A.time[at] : clock;
   const other = counterpart(at);
   const near = other === null ? nearestMatched(at) : at;
-  const rowB = near === null ? 0 : counterpart(near);
+  present({ row: at, matched: true },
+    { row: near === null ? 0 : counterpart(near), matched: other !== null }, clock);
+}
+
+/** Show a row of B and what fits it. */
+function seekB(row, { clock = null } = {}) {
+  const at = clamp(row, 0, B.count - 1);
+  const time = B.time[at];
+  const near = rowForB(time);
+  const matched = near !== null && !unmatchedB.some(([low, high]) => low <= time && time < high);
+  present({ row: near === null ? 0 : near, matched }, { row: at, matched: true }, clock);
+}
+
+/** Show a row of the clip that leads. */
+const go = (row, clock = {}) => (state.leader === "a" ? seek(row, clock) : seekB(row, clock));
+
+const leading = () => (state.leader === "a" ? { clip: A, row: state.row } : { clip: B, row: state.rowB });
+
+const listeners = []; // are called with each moment that is shown
+
+/** Show a row of each clip, and where it lies on everything else. matched: whether the other clip
+ * shows that moment. clock: seconds of the clip that leads, null: when its row begins. */
+function present(a, b, clock = null) {
+  if (state.free !== null) b = { row: state.free, matched: true };
+  state.row = a.row;
+  state.rowB = b.row;
+  state.matched = a.matched && b.matched;
+  state.clock = clock === null ? leading().clip.time[leading().row] : clock;
   const options = shown();
-  stages.a.show(at, true, options);
-  stages.b.show(rowB, other !== null, options);
-  control("moment-a").textContent = moment(A, at, true);
-  control("moment-b").textContent = other === null
-    ? "no counterpart: B shows no such moment" : moment(B, rowB, true);
-  markBand("a", at);
-  markBand("b", other);
+  stages.a.show(a.row, a.matched, options);
+  stages.b.show(b.row, b.matched, options);
+  control("moment-a").textContent = a.matched ? moment(A, a.row, true)
+    : "no counterpart: A shows no such moment";
+  control("moment-b").textContent = b.matched ? moment(B, b.row, true)
+    : "no counterpart: B shows no such moment";
+  markBand("a", a.matched ? a.row : null);
+  markBand("b", b.matched ? b.row : null);
+  const first = leading();
   const scrub = control("scrub");
-  scrub.value = String(at);
-  scrub.setAttribute("aria-valuetext",
-    `A ${seconds(A.time[at])}, ${other === null ? "no counterpart in B" : `B ${seconds(B.time[other])}`}`);
-  document.body.dataset.row = String(at);
-  document.body.dataset.rowB = other === null ? "" : String(other);
-  const phase = A.phases.findIndex(([low, high]) => low <= A.time[at] && A.time[at] < high);
+  scrub.max = String(first.clip.count - 1);
+  scrub.value = String(first.row);
+  scrub.setAttribute("aria-label", `Frame of ${state.leader.toUpperCase()}`);
+  scrub.setAttribute("aria-valuetext", [["A", A, a, "B"], ["B", B, b, "A"]].map(([name, clip, { row, matched }]) =>
+    (matched ? `${name} ${seconds(clip.time[row])}` : `no counterpart in ${name}`)).join(", "));
+  document.body.dataset.row = String(a.row);
+  document.body.dataset.rowB = b.matched ? String(b.row) : "";
+  const phase = A.phases.findIndex(([low, high]) => low <= A.time[a.row] && A.time[a.row] < high);
   control("phase").selectedIndex = phase;
-  markTracks(at);
-  markMatrix(at);
+  control("lead").value = state.leader;
+  markTracks(a.row);
+  markMatrix(a.row);
+  for (const listener of listeners) listener();
+}
+
+/** Let the clip of a side lead from the moment that is shown. */
+function lead(side) {
+  const row = side === "a" ? state.row : state.rowB;
+  state.leader = side;
+  go(row);
 }
 
 function play(on) {
   state.playing = on;
-  if (on && state.row === A.count - 1) seek(0);
+  const { clip, row } = leading();
+  if (on && row === clip.count - 1) go(0);
   state.last = 0;
   control("play").textContent = on ? "Pause" : "Play";
   control("play").setAttribute("aria-pressed", String(on));
@@ -70,11 +142,12 @@ function tick(now) {
   const passed = state.last ? Math.min((now - state.last) / 1000, 0.25) : 0;
   state.last = now;
   const clock = state.clock + passed * state.rate;
-  if (clock >= A.end) {
-    if (control("loop").checked && A.count > 1) seek(0); else { seek(A.count - 1); play(false); return; }
+  const { clip, row: before } = leading();
+  if (clock >= clip.end) {
+    if (control("loop").checked && clip.count > 1) go(0); else { go(clip.count - 1); play(false); return; }
   } else {
-    const row = lastUpTo(A.time, clock);
-    if (row !== state.row) seek(row, { clock }); else state.clock = clock;
+    const row = lastUpTo(clip.time, clock);
+    if (row !== before) go(row, { clock }); else state.clock = clock;
   }
   requestAnimationFrame(tick);
 }
@@ -92,18 +165,22 @@ function toggle(id) {
   const box = control(id);
   if (box.disabled || box.closest("[hidden]")) return;
   box.checked = !box.checked;
-  seek(state.row);
+  again();
 }
+
+/** What is shown, anew: another option holds. */
+const again = () => go(leading().row);
 
 /** What a key does; false for keys that are none of ours. */
 function act(event) {
   const step = event.shiftKey ? 10 : 1;
   const actions = {
     " ": () => play(!state.playing),
-    ArrowLeft: () => seek(state.row - step),
-    ArrowRight: () => seek(state.row + step),
-    Home: () => seek(0),
-    End: () => seek(A.count - 1),
+    ArrowLeft: () => go(leading().row - step),
+    ArrowRight: () => go(leading().row + step),
+    Home: () => go(0),
+    End: () => go(leading().clip.count - 1),
+    l: () => lead(state.leader === "a" ? "b" : "a"),
     "-": () => faster(-1),
     "+": () => faster(1),
     "=": () => faster(1),
@@ -163,8 +240,8 @@ function connect() {
     dragged(canvas, (event) => rowAt(A, timeIn(A, shareOf(event, canvas))));
   }
   control("play").addEventListener("click", () => play(!state.playing));
-  control("back").addEventListener("click", () => { play(false); seek(state.row - 1); });
-  control("forward").addEventListener("click", () => { play(false); seek(state.row + 1); });
+  control("back").addEventListener("click", () => { play(false); go(leading().row - 1); });
+  control("forward").addEventListener("click", () => { play(false); go(leading().row + 1); });
   control("phase-choice").hidden = !A.phases.length;
   A.phases.forEach(([low, , name], k) => {
     const option = document.createElement("option");
@@ -177,10 +254,10 @@ function connect() {
     seek(rowAt(A, A.phases[Number(event.target.value)][0]));
   });
   control("rate").addEventListener("change", (event) => setRate(Number(event.target.value)));
-  control("scrub").max = String(A.count - 1);
-  control("scrub").addEventListener("input", (event) => { play(false); seek(Number(event.target.value)); });
+  control("lead").addEventListener("change", (event) => lead(event.target.value));
+  control("scrub").addEventListener("input", (event) => { play(false); go(Number(event.target.value)); });
   for (const id of ["show-skeleton", "show-film"]) {
-    control(id).addEventListener("change", () => seek(state.row));
+    control(id).addEventListener("change", again);
   }
   for (const id of ["film-choice", "film-key"]) control(id).hidden = A.film.empty && B.film.empty;
 }
@@ -193,7 +270,7 @@ function lay() {
   layMatrix();
   layBand("a", A, unmatchedA);
   layBand("b", B, unmatchedB);
-  seek(Math.max(state.row, 0));
+  go(Math.max(leading().row, 0));
 }
 
 buildTracks();

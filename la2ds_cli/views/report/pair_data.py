@@ -154,20 +154,33 @@ def _baseline(kind: str, position: FloatArray, result: AlignResult) -> Baseline:
 def pair_json(
     result: AlignResult, clips: tuple[PageClip, PageClip], beside: list[Baseline]
 ) -> dict[str, Any]:
+    """Both clips, what match_json gives, and matrix: image of the distances and the share of rows
+    of B from the bottom."""
+    return {
+        "a": clips[0].to_json(),
+        "b": clips[1].to_json(),
+        "skeleton": skeleton_json(get_skeleton(result.pose_a.skeleton)),
+        "mirrored": result.alignment.mirrored,
+        **match_json(result),
+        "matrix": distance_image(result),
+        "baselines": [
+            {"kind": b.kind, "name": NAMES[b.kind], "position": rounded(b.position, 2)}
+            for b in beside
+        ],
+        "colours": phase_colours(phase.name for clip in clips for phase in clip.phases),
+    }
+
+
+def match_json(result: AlignResult) -> dict[str, Any]:
     """position, confidence, certainty (a word), within (seconds), ratio: one for each frame of A,
-    None = no counterpart. matrix: image of the distances and the share of rows of B from the
-    bottom; angles: degrees of B less A, a list for each joint. low, high: interval of the
-    positions."""
+    None = no counterpart. low, high: interval of the positions. angles: degrees of B less A, a list
+    for each joint."""
     alignment = result.alignment
     names, degrees = angle_difference(
         result.pose_a, result.pose_b, alignment.position, mirrored=alignment.mirrored
     )
     matched = ~np.isnan(alignment.position)
     return {
-        "a": clips[0].to_json(),
-        "b": clips[1].to_json(),
-        "skeleton": skeleton_json(get_skeleton(result.pose_a.skeleton)),
-        "mirrored": alignment.mirrored,
         "position": rounded(alignment.position, 3),
         "low": rounded(alignment.low, 2),
         "high": rounded(alignment.high, 2),
@@ -176,17 +189,11 @@ def pair_json(
         "within": rounded(seconds_within(alignment), 2),
         "ratio": rounded(result.speed_ratio, 3),
         "monotone": is_monotone(alignment.path),
-        "matrix": distance_image(result),
         "angles": {
             "names": [name.replace("_", " ") for name in names],
             "limit": scale_limit(degrees),
             "degrees": [rounded(column, 1) for column in degrees.T],
         },
-        "baselines": [
-            {"kind": b.kind, "name": NAMES[b.kind], "position": rounded(b.position, 2)}
-            for b in beside
-        ],
-        "colours": phase_colours(phase.name for clip in clips for phase in clip.phases),
     }
 
 

@@ -1,19 +1,85 @@
-// The two players: a picture with the joints in it, greyed where the other clip has no such moment.
+// A player: a picture with the joints in it, greyed where the other clip has no such moment.
 
 const INK = { left: "#ff8c00", right: "#22a7f0", "": "#ececec" };
-const STAGE_HIGH = [180, 900]; // page pixels, the least and the most
-const STAGE_SHARE = { wide: 0.6, narrow: 0.42, phone: 0.3 }; // of the window's height
-const PHONE = 600; // page pixels, the widest, as in pair.css
-const BESIDE_FROM = 981; // page pixels from which the panels lie beside the players, as in pair.css
+
+/** The joints of a row of a clip. place: how they lie on the canvas, see Stage.place. ink: a colour
+ * for all of them, else that of their sides. */
+function drawSkeleton(context, { limbs, sides }, clip, row, place, thick, ink = null) {
+  const count = sides.length, first = row * count;
+  const x = (k) => clip.joints[2 * (first + k)] * place.scale + place.x;
+  const y = (k) => clip.joints[2 * (first + k) + 1] * place.scale + place.y;
+  const state = (k) => clip.state[first + k];
+  context.lineCap = "round";
+  for (const dark of [true, false]) {
+    for (const [i, j] of limbs) {
+      if (!state(i) || !state(j)) continue;
+      const sure = state(i) === 2 && state(j) === 2;
+      const both = [...new Set([sides[i], sides[j]])].filter((s) => s);
+      context.strokeStyle = dark ? "rgba(0,0,0,0.55)" : ink || INK[both.length === 1 ? both[0] : ""];
+      context.lineWidth = (sure ? thick : thick / 2) + (dark ? 2 : 0);
+      context.beginPath();
+      context.moveTo(x(i), y(i));
+      context.lineTo(x(j), y(j));
+      context.stroke();
+    }
+  }
+  for (let k = 0; k < count; k += 1) {
+    if (!state(k)) continue;
+    context.beginPath();
+    context.arc(x(k), y(k), thick * (count > 30 ? 0.7 : 1.1), 0, 2 * Math.PI);
+    context.fillStyle = context.strokeStyle = ink || INK[sides[k]];
+    context.lineWidth = 1.5;
+    if (state(k) === 2) context.fill(); else context.stroke(); // hollow: interpolated or not trusted
+  }
+}
 
 class Stage {
-  constructor(side, clip) {
+  /** side: a or b, of the canvas. skeleton: limbs and sides of the joints. */
+  constructor(side, clip, skeleton) {
     this.clip = clip;
     this.side = side;
+    this.joints = skeleton;
     this.canvas = document.getElementById(`stage-${side}`);
     this.row = 0;
     this.matched = true;
     this.options = { skeleton: true, film: true };
+    this.over = []; // functions that draw above it: (stage, row)
+  }
+
+  /** Whether the whole picture is shown, where it is known: else what follows the body. */
+  get whole() { return Boolean(this.options.whole && this.clip.window && this.clip.size[0]); }
+
+  /** Width over height of what is shown. */
+  get aspect() { return this.whole ? this.clip.size[0] / this.clip.size[1] : this.clip.aspect; }
+
+  /** What is shown of the picture of a row, x, y, x, y in its pixels, whose centres are whole. */
+  view(row) {
+    const [wide, high] = this.clip.size;
+    return this.whole ? [-0.5, -0.5, wide - 0.5, high - 0.5] : this.clip.window[row];
+  }
+
+  /** Where the joints of a row lie: canvas = joint * scale + x or y. */
+  place(row) {
+    if (!this.whole) return { scale: this.height / UNIT, x: 0, y: 0 };
+    const [left, top, , bottom] = this.clip.window[row];
+    const [x, y, , low] = this.view(row);
+    const pixel = this.height / (low - y);
+    return { scale: ((bottom - top) / UNIT) * pixel, x: (left - x) * pixel, y: (top - y) * pixel };
+  }
+
+  /** The picture of a row; of a clip with windows it is the whole one, as filmed. */
+  paint(picture, row) {
+    const { context, width, height, clip } = this;
+    if (!clip.window) { context.drawImage(picture, 0, 0, width, height); return; }
+    const [x0, y0, x1, y1] = this.view(row);
+    const [wide, high] = clip.size;
+    const left = clip.flipped ? wide - 1 - x1 : x0;
+    const sx = picture.width / wide, sy = picture.height / high;
+    context.save();
+    if (clip.flipped) { context.translate(width, 0); context.scale(-1, 1); }
+    context.drawImage(picture, (left + 0.5) * sx, (y0 + 0.5) * sy, (x1 - x0) * sx, (y1 - y0) * sy,
+      0, 0, width, height);
+    context.restore();
   }
 
   resize(width, height) {
@@ -48,49 +114,21 @@ class Stage {
       row = film.rows[index];
       context.fillStyle = "#20262b";
       context.fillRect(0, 0, width, height);
-      if (picture) context.drawImage(picture, 0, 0, width, height);
+      if (picture) this.paint(picture, row);
     } else {
       context.fillStyle = "#20262b";
       context.fillRect(0, 0, width, height);
     }
     // The joints are those of the picture, so that they lie on the body.
     this.canvas.dataset.picture = String(row);
-    if (this.options.skeleton || !filmed) this.skeleton(row);
+    if (this.options.skeleton || !filmed) {
+      const thick = Math.max(height / 130, 1.8);
+      drawSkeleton(context, this.joints, this.clip, row, this.place(row), thick);
+    }
+    for (const drawing of this.over) drawing(this, row);
     if (!this.matched) this.grey();
     this.canvas.setAttribute("aria-label", `Clip ${this.side.toUpperCase()}, frame ${
       this.clip.frame[this.row]}${this.matched ? "" : ", no counterpart"}`);
-  }
-
-  skeleton(row) {
-    const { context, height, clip } = this;
-    const { limbs, sides } = data.skeleton;
-    const scale = height / UNIT, count = sides.length, first = row * count;
-    const x = (k) => (clip.joints[2 * (first + k)]) * scale;
-    const y = (k) => (clip.joints[2 * (first + k) + 1]) * scale;
-    const state = (k) => clip.state[first + k];
-    const thick = Math.max(height / 130, 1.8);
-    context.lineCap = "round";
-    for (const dark of [true, false]) {
-      for (const [i, j] of limbs) {
-        if (!state(i) || !state(j)) continue;
-        const sure = state(i) === 2 && state(j) === 2;
-        const both = [...new Set([sides[i], sides[j]])].filter((s) => s);
-        context.strokeStyle = dark ? "rgba(0,0,0,0.55)" : INK[both.length === 1 ? both[0] : ""];
-        context.lineWidth = (sure ? thick : thick / 2) + (dark ? 2 : 0);
-        context.beginPath();
-        context.moveTo(x(i), y(i));
-        context.lineTo(x(j), y(j));
-        context.stroke();
-      }
-    }
-    for (let k = 0; k < count; k += 1) {
-      if (!state(k)) continue;
-      context.beginPath();
-      context.arc(x(k), y(k), thick * (count > 30 ? 0.7 : 1.1), 0, 2 * Math.PI);
-      context.fillStyle = context.strokeStyle = INK[sides[k]];
-      context.lineWidth = 1.5;
-      if (state(k) === 2) context.fill(); else context.stroke(); // hollow: interpolated or not trusted
-    }
   }
 
   grey() {
@@ -107,26 +145,4 @@ class Stage {
     context.textBaseline = "middle";
     context.fillText(text, width / 2, height / 2);
   }
-}
-
-const stages = { a: new Stage("a", A), b: new Stage("b", B) };
-
-/** Both pictures of one height and without a margin, as large as the card and the window allow. */
-function layStages() {
-  const box = document.querySelector(".players");
-  const gap = parseFloat(getComputedStyle(box).columnGap);
-  const wide = window.innerWidth;
-  const share = STAGE_SHARE[wide >= BESIDE_FROM ? "wide" : wide > PHONE ? "narrow" : "phone"];
-  const most = clamp(window.innerHeight * share, ...STAGE_HIGH);
-  const height = Math.floor(Math.min(most, (box.clientWidth - gap) / (A.aspect + B.aspect)));
-  const least = Math.min(180, Math.floor((box.clientWidth - gap) / 2)); // room for the words below
-  const columns = [];
-  for (const stage of Object.values(stages)) {
-    const width = Math.round(height * stage.clip.aspect);
-    columns.push(`${Math.max(width, least)}px`);
-    stage.resize(width, height);
-  }
-  const needed = columns.reduce((sum, column) => sum + parseInt(column, 10), gap);
-  box.style.gridTemplateColumns = needed <= box.clientWidth ? columns.join(" ")
-    : "minmax(0, 1fr) minmax(0, 1fr)";
 }

@@ -97,9 +97,9 @@ def test_keys(pair: PairReport, open_page: Open) -> None:
     assert opened.page.input_value("#rate") == "0.75"
     for _ in range(5):
         keyboard.press("-")
-    assert opened.page.input_value("#rate") == "0.25"
+    assert opened.page.input_value("#rate") == "0.125"
     keyboard.press("+")
-    assert opened.page.input_value("#rate") == "0.5"
+    assert opened.page.input_value("#rate") == "0.25"
     keyboard.press("s")
     assert not opened.page.is_checked("#show-skeleton")
     keyboard.press("f")

@@ -1,0 +1,448 @@
+"""Two clips in step: their players locked along the alignment, and the moments that a person says
+are the same."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from la2ds_cli.alignment.align import align_pair, anchored_frames, hint_of_slow_motion
+from la2ds_cli.alignment.confidence import NEAR
+from la2ds_cli.alignment.consensus import AlignmentCache
+from la2ds_cli.alignment.request import (
+    AlignRequest,
+    FeatureChoice,
+    PreparedPair,
+    features_name,
+    prepare_pair,
+)
+from la2ds_cli.alignment.result import AlignResult, rounded
+from la2ds_cli.alignment.same_movement import doubt
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.joint_angles import angle_triples
+from la2ds_cli.features.pose_features import body_frame, mirror
+from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
+from la2ds_cli.studio.film import Films
+from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.views.report.frame_images import windows
+from la2ds_cli.views.report.pair_data import (
+    Baseline,
+    baselines,
+    match_json,
+    page_clip,
+    pair_json,
+)
+
+HELD = 6  # pairs in memory, with their features and those of the reference clips
+
+
+class _Notes(Progress):
+    """Keeps what is said for people."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+@dataclass
+class HeldPair:
+    """Two clips prepared, with all that an alignment of them needs again.
+
+    plain: their alignment without anchors, which says what they are compared by. undo: the anchors
+    before each change that a person made, the last one at the end.
+    """
+
+    project: Project
+    request: AlignRequest
+    pair: PreparedPair
+    cache: AlignmentCache
+    plain: AlignResult
+    beside: list[Baseline]
+    notes: list[str]
+    undo: list[list[Anchor]] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def prepared(cls, project: Project, a: str, b: str) -> HeldPair:
+        """Raises what find_alignment raises."""
+        said, cache = _Notes(), AlignmentCache()
+        request = AlignRequest(project.config())
+        pair = prepare_pair(project, a, b, request, said)
+        pair = replace(pair, names=(pair.clips[0].name, pair.clips[1].name))
+        plain = align_pair(project, pair, request, said, cache)
+        hints = doubt(plain.same_movement, pair.names), hint_of_slow_motion(plain, pair.names)
+        said.notes += [hint for hint in hints if hint]
+        beside = baselines(project, plain)
+        return cls(project, request, pair, cache, plain, beside, said.notes)
+
+    @property
+    def anchors(self) -> list[Anchor]:
+        return anchors_of(self.project, *self.pair.ids)
+
+    def seconds(self, anchors: Sequence[Anchor]) -> tuple[tuple[float, float], ...]:
+        """Of the anchors whose frames both clips have."""
+        found = (anchor.seconds(*self.pair.poses) for anchor in anchors)
+        return tuple(pair for pair in found if pair is not None)
+
+    def aligned(self, anchors: Sequence[Anchor]) -> AlignResult:
+        """With anchors the clips are compared by what was chosen without: a wrong match is no
+        evidence for other features. Raises UserError (exit 2) for anchors that run backwards."""
+        seconds = self.seconds(anchors)
+        if not seconds:
+            return self.plain
+        kind = self.plain.alignment.features
+        request = replace(self.request, features=kind, anchors=seconds)
+        pair = replace(self.pair, choice=FeatureChoice(kind, ""))
+        return align_pair(self.project, pair, request, cache=self.cache)
+
+    def change(self, anchors: Sequence[Anchor]) -> AlignResult:
+        """Let these be the anchors, where the clips can be aligned by them."""
+        result = self.aligned(anchors)
+        self.undo.append(self.anchors)
+        write_anchors(self.project, *self.pair.ids, anchors)
+        return result
+
+    def take_back(self) -> AlignResult:
+        """Undo the last change; raises UserError (exit 2) where there is none."""
+        if not self.undo:
+            raise UserError("there is nothing to take back")
+        anchors = self.undo[-1]
+        result = self.aligned(anchors)
+        write_anchors(self.project, *self.pair.ids, anchors)
+        self.undo.pop()
+        return result
+
+    def changed(self, result: AlignResult) -> dict[str, Any]:
+        """What a page shows of an alignment of the pair, beyond the clips themselves."""
+        poses = self.pair.poses
+        return match_json(result) | {
+            "sureness": f"{result.sureness}; sure means right to {NEAR:.0%} of B’s length",
+            "anchors": [
+                {
+                    "frames": [anchor.frame_a, anchor.frame_b],
+                    "seconds": anchor.seconds(*poses),
+                    "set": anchor.at,
+                }
+                for anchor in self.anchors
+            ],
+            "undo": len(self.undo),
+            "overall": rounded([result.overall_ratio])[0],
+        }
+
+
+class HeldPairs:
+    """The pairs that were looked at last, ready to be aligned again."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._held: OrderedDict[tuple[str, str], tuple[object, HeldPair]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, a: str, b: str) -> HeldPair:
+        """The pair, prepared where it is not, or where its clips or the settings have changed."""
+        stamp = self._stamp(a, b)
+        with self._lock:  # one at a time: preparing takes all of the machine
+            known = self._held.get((a, b))
+            if known is None or known[0] != stamp:
+                held = HeldPair.prepared(self.project, a, b)
+                if known is not None:
+                    held.undo = known[1].undo
+                self._held[a, b] = self._stamp(a, b), held
+            self._held.move_to_end((a, b))
+            while len(self._held) > HELD:
+                self._held.popitem(last=False)
+            return self._held[a, b][1]
+
+    def _stamp(self, a: str, b: str) -> object:
+        paths = [self.project.pose_path(a), self.project.pose_path(b), self.project.videos_path]
+        times = [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
+        return times, str(self.project.settings)
+
+
+# --- the page ---------------------------------------------------------------------------------
+
+
+class _Asked(NamedTuple):
+    a: Video
+    b: Video
+
+
+def _asked(project: Project, a: str, b: str) -> _Asked:
+    """The two clips of a question. Raises UserError (exit 2) where they are none, (exit 4) where
+    one has no joints."""
+    clips = []
+    for name in (a, b):
+        clip = project.video_list().find(name) if name else None
+        if clip is None:
+            raise UserError("choose two clips of the project", hint="go back to the list of pairs")
+        if not project.pose_path(clip.id).exists():
+            raise UserError(
+                f"the joints of {clip.name} are not there yet",
+                hint="extract them on the page of the clips",
+                exit_code=ExitCode.UNUSABLE,
+            )
+        clips.append(clip)
+    if clips[0].id == clips[1].id:
+        raise UserError("a pair is two clips, not one twice", hint="choose another clip for B")
+    return _Asked(*clips)
+
+
+def _show(request: Request) -> Response:
+    """The page of a pair; without two clips, the one where they are chosen."""
+    project: Project = request.app.state.studio.project
+    posed = project.posed()
+    clips = [video for video in project.videos() if video.id in posed]
+    a, b = (request.query_params.get(side, "") for side in "ab")
+    if not (a and b):
+        return HTMLResponse(page("pair_choice.html", "Pair", here="/pair", clips=clips, a=a, b=b))
+    asked = _asked(project, a, b)
+    return HTMLResponse(
+        page(
+            "pair.html",
+            f"{asked.a.name} and {asked.b.name}",
+            here="/pair",
+            clips=clips,
+            a=asked.a,
+            b=asked.b,
+            name_a=asked.a.name,
+            name_b=asked.b.name,
+            mirrored=False,
+            curves=[
+                {"name": "the alignment", "colour": "#ffa41b", "dash": ""},
+                {"name": "raw poses", "colour": "#ffb3e6", "dash": "6 4"},
+                {"name": "constant speed", "colour": "#ffffff", "dash": "2 3"},
+            ],
+            nominal="90%",
+            both_have_phases=True,
+        )
+    )
+
+
+def _data(request: Request) -> Response:
+    """All that the page of a pair shows."""
+    studio = request.app.state.studio
+    asked = _asked(studio.project, *(request.query_params.get(side, "") for side in "ab"))
+    held = studio.pairs.get(asked.a.id, asked.b.id)
+    with held.lock:
+        return JSONResponse(pair_data(held, studio.films))
+
+
+def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
+    """pair_json of the alignment as it is with its anchors, and what the studio shows beyond a
+    report.
+
+    Of each clip: pictures, see Films.facts; window: (T, 4) what is shown of each frame, in pixels;
+    size: of the picture; flipped: whether it is shown mirrored; body: length of the torso, in
+    pixels. Of the skeleton: angles, the joints before, at and after each; root, those that say
+    where the body is.
+    """
+    try:
+        result, problem = held.aligned(held.anchors), ""
+    except UserError as error:  # set in another version of the clips
+        result, problem = held.plain, f"{error.message}; {error.hint}"
+    project, plain = held.project, held.plain
+    mirrored = result.alignment.mirrored
+    poses = (result.pose_a, mirror(result.pose_b) if mirrored else result.pose_b)
+    phases = project.phases(propagated=True)
+    clips = tuple(
+        page_clip(project, letter, video, pose, phases.get(video.id, []))
+        for letter, video, pose in zip("AB", held.pair.clips, poses, strict=True)
+    )
+    data = pair_json(result, (clips[0], clips[1]), held.beside) | held.changed(result)
+    for side, clip, flipped in (("a", clips[0], False), ("b", clips[1], mirrored)):
+        film = films.facts(clip.video, clip.pose.frame)
+        data[side] |= _picture(clip.pose, film, flipped=flipped)
+    skeleton = get_skeleton(result.pose_a.skeleton)
+    triples = angle_triples(skeleton)
+    data["skeleton"]["angles"] = [list(triple) for triple in triples.values()]
+    data["skeleton"]["root"] = list(skeleton.root)
+    chosen = plain.alignment.features
+    return data | {
+        "notes": [*held.notes, *([problem] if problem else [])],
+        "features": features_name(chosen, plain.run),
+        "method": plain.alignment.method,
+        "references": plain.references,
+        "reason": plain.reason,
+        "candidates": [
+            one | {"name": features_name(one["features"], one["run"] or "")}
+            for one in plain.candidates
+        ],
+    }
+
+
+def _picture(pose: PoseSequence, film: dict[str, Any] | None, *, flipped: bool) -> dict[str, Any]:
+    return {
+        "pictures": film
+        if all(pose.size)
+        else None,  # else the joints have no place in the picture
+        "window": [rounded(row, 2) for row in windows(pose)],
+        "size": list(pose.size),
+        "flipped": flipped,
+        "body": float(body_frame(pose)[1]),
+    }
+
+
+# --- anchors ----------------------------------------------------------------------------------
+
+
+async def _set_anchor(request: Request) -> Response:
+    """These frames are the same moment; one that had one of them moves."""
+    return await _changed(request, _with)
+
+
+async def _remove_anchor(request: Request) -> Response:
+    return await _changed(request, _without)
+
+
+async def _undo(request: Request) -> Response:
+    return await _changed(request, None)
+
+
+def _with(held: HeldPair, frames: tuple[int, int]) -> list[Anchor]:
+    new = Anchor.now(*frames)
+    if new.seconds(*held.pair.poses) is None:
+        raise UserError("there is no such frame", hint="load the page again: a clip has changed")
+    others = [
+        anchor
+        for anchor in held.anchors
+        if anchor.frame_a != new.frame_a and anchor.frame_b != new.frame_b
+    ]
+    anchors = sorted([*others, new], key=lambda anchor: anchor.frame_a)
+    anchored_frames(held.seconds(anchors), held.pair)  # raises for those that run backwards
+    return anchors
+
+
+def _without(held: HeldPair, frames: tuple[int, int]) -> list[Anchor]:
+    return [one for one in held.anchors if (one.frame_a, one.frame_b) != frames]
+
+
+async def _changed(request: Request, change: Any) -> Response:
+    """The alignment after a change of its anchors. change: (pair, frames) -> anchors, None: the
+    last change is taken back."""
+    studio = request.app.state.studio
+    content = await posted(request)
+    asked = _asked(studio.project, str(content.get("a", "")), str(content.get("b", "")))
+    frames = tuple(content.get("frames", ()))
+    if change and not (len(frames) == 2 and all(type(one) is int and one >= 0 for one in frames)):
+        raise UserError("an anchor is a frame of A and one of B")
+
+    def work() -> dict[str, Any]:
+        held = studio.pairs.get(asked.a.id, asked.b.id)
+        with held.lock:
+            done = held.change(change(held, frames)) if change else held.take_back()
+            return held.changed(done)
+
+    return JSONResponse(await run_in_threadpool(work))
+
+
+# --- exports ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Export:
+    """A command that writes a file about a pair. name: for people. suffix: of the file."""
+
+    command: str
+    name: str
+    suffix: str
+    options: tuple[str, ...] = ()
+
+
+EXPORTS = {
+    "video": _Export("sync", "video side by side", ".mp4", ("--height", "720")),
+    "picture": _Export("align", "picture", ".png"),
+    "table": _Export("align", "table of frames", ".csv"),
+    "page": _Export("report", "offline page", ".html"),
+}
+
+
+def _export_path(project: Project, asked: _Asked, kind: str) -> Path:
+    export = EXPORTS.get(kind)
+    if export is None:
+        raise UserError(f"there is no export of the kind {kind[:40]!a}")
+    return project.results_dir("studio") / f"{asked.a.id}--{asked.b.id}{export.suffix}"
+
+
+def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
+    """The command that writes what the page shows, anchors and all."""
+    export, project = EXPORTS[kind], held.project
+    # Told rather than asked again: what the page shows is exported, also where it is doubtful.
+    options = [*export.options, "--force", f"--project={project.root}"]
+    if anchors := held.seconds(held.anchors):
+        options.append(f"--features={held.plain.alignment.features}")
+        options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
+    options.append(f"--out={_export_path(project, asked, kind)}")
+    for clip in asked:
+        if clip.id.startswith("-"):
+            raise UserError(f"{clip.id} cannot be named to a command", hint="import it anew")
+    return [export.command, asked.a.id, asked.b.id, *options]
+
+
+async def _export(request: Request) -> Response:
+    """Put the command that writes a file about the pair in the queue."""
+    studio = request.app.state.studio
+    content = await posted(request)
+    asked = _asked(studio.project, str(content.get("a", "")), str(content.get("b", "")))
+    kind = str(content.get("kind", ""))
+    _export_path(studio.project, asked, kind)
+
+    def arguments() -> list[str]:
+        held = studio.pairs.get(asked.a.id, asked.b.id)
+        with held.lock:
+            return export_arguments(held, asked, kind)
+
+    title = f"{EXPORTS[kind].name} of {asked.a.name} and {asked.b.name}"
+    job = studio.jobs.add(title, await run_in_threadpool(arguments))
+    return JSONResponse({"number": job.number})
+
+
+def _exports(request: Request) -> Response:
+    """What has been exported of a pair: kind, bytes and when, as seconds since 1970."""
+    project: Project = request.app.state.studio.project
+    asked = _asked(project, *(request.query_params.get(side, "") for side in "ab"))
+    found = []
+    for kind, export in EXPORTS.items():
+        path = _export_path(project, asked, kind)
+        if path.is_file():
+            status = path.stat()
+            facts = {"kind": kind, "name": export.name, "file": path.name}
+            found.append(facts | {"bytes": status.st_size, "time": status.st_mtime})
+    return JSONResponse(found)
+
+
+def _exported(request: Request) -> Response:
+    project: Project = request.app.state.studio.project
+    asked = _asked(project, *(request.query_params.get(side, "") for side in "ab"))
+    path = _export_path(project, asked, request.path_params["kind"])
+    if not path.is_file():
+        raise UserError("this has not been exported yet", hint="export it on the page of the pair")
+    return FileResponse(path, filename=path.name)
+
+
+ROUTES = [
+    Route("/pair", _show),
+    Route("/pair/data", _data),
+    Route("/pair/anchor", _set_anchor, methods=["POST"]),
+    Route("/pair/anchor/remove", _remove_anchor, methods=["POST"]),
+    Route("/pair/undo", _undo, methods=["POST"]),
+    Route("/pair/export", _export, methods=["POST"]),
+    Route("/pair/exports", _exports),
+    Route("/pair/exported/{kind}", _exported),
+]

@@ -1,0 +1,54 @@
+// Pictures of a clip from the server, in chunks (studio/film.py). A page loads the report's film.js
+// before it.
+
+const CHUNKS = 12; // kept, of some 16 pictures each
+const BITMAPS = 40; // decoded pictures kept: those of 720p take 4 MB each
+
+export class ServedFilm extends Film {
+  /** facts: address of a chunk, less its number; count of pictures; chunk: pictures in each. */
+  constructor(facts) {
+    super(null);
+    this.rows = Array.from({ length: facts ? facts.count : 0 }, (_, k) => k);
+    this.pictures = this.rows;
+    this.kept = BITMAPS;
+    this.facts = facts;
+    this.chunks = new Map(); // number -> promise of its pictures, in order of use
+  }
+
+  async blob(index) {
+    const number = Math.floor(index / this.facts.chunk);
+    if ((number + 1) * this.facts.chunk < this.rows.length) this.chunk(number + 1); // in time
+    const picture = (await this.chunk(number))[index % this.facts.chunk];
+    if (!picture.size) throw new Error("the video no longer holds this frame");
+    return picture;
+  }
+
+  chunk(number) {
+    const asked = this.chunks.get(number) || this.fetched(number);
+    this.chunks.delete(number);
+    this.chunks.set(number, asked);
+    while (this.chunks.size > CHUNKS) this.chunks.delete(this.chunks.keys().next().value);
+    return asked;
+  }
+
+  fetched(number) {
+    const asked = fetch(`${this.facts.address}/${number}`).then(async (answer) => {
+      if (!answer.ok) throw new Error(await answer.text());
+      return unpackedChunk(await answer.arrayBuffer());
+    });
+    asked.catch(() => this.chunks.delete(number)); // asked again when it is due again
+    return asked;
+  }
+}
+
+/** The pictures of a chunk: how many, the bytes of each, and these one after the other. */
+export function unpackedChunk(content) {
+  const view = new DataView(content);
+  const count = view.getUint32(0, true);
+  let at = 4 * (count + 1);
+  return Array.from({ length: count }, (_, k) => {
+    const size = view.getUint32(4 * (k + 1), true);
+    at += size;
+    return new Blob([content.slice(at - size, at)], { type: "image/jpeg" });
+  });
+}

@@ -1,0 +1,403 @@
+// The page of a pair: what the report's page shows, with film from the server, and the moments that
+// a person says are the same. The report's scripts hold what both show; they are loaded when the
+// clips are aligned.
+
+import { get, post } from "./ask.js";
+import { ServedFilm } from "./film.js";
+import { onWork } from "./work.js";
+
+const at = (id) => document.getElementById(id);
+const work = at("pair-work");
+const pair = { a: work.dataset.a, b: work.dataset.b };
+const query = new URLSearchParams(pair);
+const OVER = "#ff4fd8"; // the joints of B over A
+const MOST_UNSURE = 12;
+
+const made = (kind, text = "", name = "") => {
+  const element = document.createElement(kind);
+  element.textContent = text;
+  if (name) element.className = name;
+  return element;
+};
+
+function button(text, action, label = "") {
+  const element = made("button", text);
+  element.type = "button";
+  if (label) element.setAttribute("aria-label", label);
+  element.addEventListener("click", action);
+  return element;
+}
+
+function trouble(error) {
+  const line = at("problem");
+  line.hidden = !error;
+  if (error) line.textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
+}
+
+/** Do what may be refused; says why where it is. */
+async function tried(action) {
+  try {
+    trouble(null);
+    return await action();
+  } catch (error) {
+    trouble(error);
+    return null;
+  }
+}
+
+// --- what is loaded ------------------------------------------------------------------------------
+
+function embed(id, content) {
+  const element = made("script", JSON.stringify(content));
+  element.type = "application/json";
+  element.id = id;
+  document.body.append(element);
+}
+
+const loaded = (name) => new Promise((resolve, reject) => {
+  const script = made("script");
+  script.src = `/views/report/${name}`;
+  script.addEventListener("load", resolve);
+  script.addEventListener("error", () => reject(new Error(`${name} cannot be loaded`)));
+  document.body.append(script);
+});
+
+async function open() {
+  const content = await get(`/pair/data?${query}`);
+  embed("data", content);
+  embed("film-a", null);
+  embed("film-b", null);
+  at("waiting").hidden = true;
+  work.hidden = false;
+  for (const name of ["clips.js", "tracks.js", "matrix.js", "pair.js"]) await loaded(name);
+  for (const clip of [A, B]) clip.film = new ServedFilm(clip.pictures);
+  for (const id of ["film-choice", "film-key"]) at(id).hidden = A.film.empty && B.film.empty;
+  stages.a.over.push(overlay, drawAngles);
+  stages.b.over.push(drawAngles);
+  at("free").max = String(B.count - 1);
+  connectPair();
+  tell();
+  lay();
+}
+
+/** The alignment has changed: everything follows. */
+function follow(found) {
+  const { limit } = data.angles; // the scale stays
+  Object.assign(data, found);
+  data.angles.limit = limit;
+  findUnmatched();
+  lay();
+  tell();
+}
+
+// --- B is moved alone ------------------------------------------------------------------------------
+
+const correcting = () => state.free !== null;
+
+function correct(on) {
+  if (on) {
+    play(false);
+    if (state.leader === "b") lead("a");
+    state.free = state.rowB;
+  } else state.free = null;
+  at("correct").hidden = on;
+  at("correcting").hidden = !on;
+  again();
+  at(on ? "free" : "correct").focus();
+}
+
+function moveFree(row) {
+  state.free = clamp(row, 0, B.count - 1);
+  again();
+}
+
+async function change(path, content = {}) {
+  const begun = performance.now();
+  const found = await tried(() => post(path, { ...pair, ...content }));
+  if (!found) return false;
+  follow(found);
+  document.body.dataset.followed = String(Math.round(performance.now() - begun));
+  return true;
+}
+
+async function same() {
+  const frames = [A.frame[state.row], B.frame[state.free]];
+  if (await change("/pair/anchor", { frames })) correct(false);
+}
+
+// --- what is said ----------------------------------------------------------------------------------
+
+const short = (value) => value.toFixed(2);
+
+function tell() {
+  const times = data.overall === null ? "" : `, B takes ${short(data.overall)} times as long as A`;
+  at("said").textContent = `Of A, ${data.sureness}${times}.`;
+  at("undo").hidden = !data.undo;
+  tellAnchors();
+  tellUnsure();
+  tellHow();
+}
+
+function tellAnchors() {
+  at("no-anchors").hidden = data.anchors.length > 0;
+  at("anchors").replaceChildren(...data.anchors.map(({ frames, seconds: both }) => {
+    const item = made("li");
+    const words = both ? `A ${short(both[0])} s is B ${short(both[1])} s`
+      : `A frame ${frames[0]} is B frame ${frames[1]}: not in the clip any more`;
+    item.append(
+      both ? button(words, () => { play(false); seek(rowAt(A, both[0])); }) : made("span", words),
+      button("Remove", () => change("/pair/anchor/remove", { frames }), `Remove: ${words}`),
+    );
+    return item;
+  }));
+}
+
+/** Runs of A's frames of which the alignment is unsure, the least sure first, without those that a
+ * person has looked at. */
+function unsure() {
+  const anchored = new Set(data.anchors.map(({ frames }) => A.frame.indexOf(frames[0])));
+  return runs(A.count, (k) => data.certainty[k] === "unsure")
+    .map(([first, last]) => {
+      let worst = first;
+      for (let k = first; k <= last; k += 1) if (data.confidence[k] < data.confidence[worst]) worst = k;
+      return { first, last, worst };
+    })
+    .filter(({ first, last }) => ![...anchored].some((row) => first <= row && row <= last))
+    .sort((x, y) => data.confidence[x.worst] - data.confidence[y.worst])
+    .slice(0, MOST_UNSURE);
+}
+
+function tellUnsure() {
+  const found = unsure();
+  at("no-unsure").hidden = found.length > 0;
+  at("unsure").replaceChildren(...found.map(({ first, last, worst }) => {
+    const item = made("li");
+    const sure = Math.round(100 * data.confidence[worst]);
+    const span = first === last ? `${short(A.time[first])} s` : `${short(A.time[first])} to ${short(A.time[last])} s`;
+    item.append(button(`${span}: ${sure} % sure, ±${data.within[worst]} s`, () => { play(false); seek(worst); }));
+    return item;
+  }));
+}
+
+let visited = -1;
+function nextUnsure() {
+  const found = unsure();
+  if (!found.length) return;
+  visited = (visited + 1) % found.length;
+  play(false);
+  seek(found[visited].worst);
+}
+
+function tellHow() {
+  const through = data.references ? `, through ${data.references} other clips` : "";
+  at("how").textContent = `Aligned by ${data.method} on ${data.features}${through}${
+    data.mirrored ? "; B is shown mirrored" : ""}.${data.reason ? ` ${data.reason}.` : ""}`;
+  const several = data.candidates.length > 1;
+  at("candidates").hidden = at("candidates-note").hidden = !several;
+  at("candidates").tBodies[0].replaceChildren(...data.candidates.map((one) => {
+    const row = made("tr");
+    row.append(made("td", one.name),
+      made("td", one.cycle_percent === null ? "–" : `${one.cycle_percent.toFixed(1)} %`, "number"),
+      made("td", one.chosen ? "✓ chosen" : ""));
+    return row;
+  }));
+  at("notes").replaceChildren(...data.notes.map((note) => {
+    const item = made("li");
+    item.append(made("span", note, "warning"));
+    return item;
+  }));
+  const quoted = (text) => (/^[\w.:/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  const anchors = data.anchors.filter((one) => one.seconds)
+    .map(({ seconds: [a, b] }) => ` --anchor ${a.toFixed(4)}=${b.toFixed(4)}`).join("");
+  const kind = anchors ? ` --features ${data.candidates.find((one) => one.chosen).features}` : "";
+  at("command").textContent = `la2ds align ${quoted(pair.a)} ${quoted(pair.b)}${kind}${anchors}`;
+}
+
+// --- what is drawn on the pictures -----------------------------------------------------------------
+
+/** Where the body of a row is, in the units of its joints; null where it is not seen. */
+function root(clip, row) {
+  const first = row * data.skeleton.sides.length;
+  const seen = data.skeleton.root.map((k) => first + k).filter((k) => clip.state[k]);
+  if (!seen.length) return null;
+  const mean = (shift) => seen.reduce((sum, k) => sum + clip.joints[2 * k + shift], 0) / seen.length;
+  return { x: mean(0), y: mean(1) };
+}
+
+/** B over A: as large as A, its body where A's is. */
+function overlay(stage, row) {
+  const kind = at("overlay").value;
+  const rowB = state.rowB;
+  if (!kind || !state.matched) return;
+  const [rootA, rootB] = [root(A, row), root(B, rowB)];
+  if (!rootA || !rootB) return;
+  const { context } = stage;
+  const place = stage.place(row);
+  const high = ([, top, , bottom]) => bottom - top;
+  const size = A.body / B.body; // pixels of A for one of B
+  const unit = (place.scale * UNIT) / high(A.window[row]); // of the canvas, for a pixel of A
+  const scale = (size * unit * high(B.window[rowB])) / UNIT;
+  const centre = { x: rootA.x * place.scale + place.x, y: rootA.y * place.scale + place.y };
+  const over = { scale, x: centre.x - rootB.x * scale, y: centre.y - rootB.y * scale };
+  if (kind === "film" && !B.film.empty) {
+    const picture = B.film.get(rowB, () => { if (state.rowB === rowB) stage.draw(); });
+    if (!picture) return;
+    const [wide, tall] = B.size;
+    const pixel = size * unit;
+    // The window's corner lies at 0 of the joints.
+    const left = over.x - (B.window[rowB][0] + 0.5) * pixel, top = over.y - (B.window[rowB][1] + 0.5) * pixel;
+    context.save();
+    context.globalAlpha = 0.45;
+    if (B.flipped) { context.translate(2 * left + wide * pixel, 0); context.scale(-1, 1); }
+    context.drawImage(picture, left, top, wide * pixel, tall * pixel);
+    context.restore();
+  }
+  drawSkeleton(context, data.skeleton, B, rowB, over, Math.max(stage.height / 170, 1.4), OVER);
+}
+
+/** The angles of the body, in degrees as the camera sees them, beside their joints. */
+function drawAngles(stage, row) {
+  if (!at("show-angles").checked) return;
+  const { context, clip } = stage;
+  const first = row * data.skeleton.sides.length;
+  const place = stage.place(row);
+  const point = (k) => [clip.joints[2 * (first + k)] * place.scale + place.x, clip.joints[2 * (first + k) + 1] * place.scale + place.y];
+  context.font = `600 ${clamp(stage.height / 28, 11, 18)}px system-ui, "DejaVu Sans", sans-serif`;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.lineWidth = 3;
+  for (const triple of data.skeleton.angles) {
+    if (triple.some((k) => clip.state[first + k] !== 2)) continue;
+    const [before, joint, after] = triple.map(point);
+    const turn = (p) => Math.atan2(p[1] - joint[1], p[0] - joint[0]);
+    const between = Math.abs(turn(before) - turn(after));
+    const degrees = Math.round((Math.min(between, 2 * Math.PI - between) * 180) / Math.PI);
+    context.strokeStyle = "rgba(0, 0, 0, 0.8)";
+    context.fillStyle = "#fff";
+    context.strokeText(`${degrees}°`, joint[0] + 8, joint[1]);
+    context.fillText(`${degrees}°`, joint[0] + 8, joint[1]);
+  }
+}
+
+// --- exports ---------------------------------------------------------------------------------------
+
+const asked = new Map(); // number of the job -> its button
+
+async function exportAs(kind, pressed) {
+  pressed.disabled = true;
+  const job = await tried(() => post("/pair/export", { ...pair, kind }));
+  if (job) asked.set(job.number, pressed); else pressed.disabled = false;
+}
+
+const ENDED = ["done", "failed", "cancelled"];
+
+function jobChanged(job) {
+  const pressed = asked.get(job.number);
+  if (!pressed || !ENDED.includes(job.state)) return;
+  asked.delete(job.number);
+  pressed.disabled = false;
+  if (job.state === "failed") trouble(new Error(job.error));
+  listExports();
+}
+
+async function listExports() {
+  const found = await tried(() => get(`/pair/exports?${query}`));
+  at("exported").replaceChildren(...(found || []).map(({ kind, file, bytes: size, time }) => {
+    const item = made("li");
+    const link = made("a", file);
+    link.href = `/pair/exported/${kind}?${query}`;
+    link.download = file;
+    const megabytes = size / 1e6;
+    const large = megabytes >= 0.1 ? `${megabytes.toFixed(1)} MB` : `${Math.ceil(size / 1e3)} kB`;
+    item.append(link, made("span", ` ${large}, ${new Date(1000 * time).toLocaleString()}`, "soft"));
+    return item;
+  }));
+}
+
+// --- buttons and keys --------------------------------------------------------------------------------
+
+const KEYS = {
+  c: () => correct(!correcting()),
+  u: () => { if (data.undo) change("/pair/undo"); },
+  n: nextUnsure,
+  g: () => at("show-angles").click(),
+  w: () => at("show-whole").click(),
+  o: () => {
+    const choice = at("overlay");
+    choice.selectedIndex = (choice.selectedIndex + 1) % choice.options.length;
+    again();
+  },
+};
+
+/** What a key does while B is moved alone; false for the others. */
+function actAlone(event) {
+  const step = event.shiftKey ? 10 : 1;
+  const actions = {
+    ArrowLeft: () => moveFree(state.free - step),
+    ArrowRight: () => moveFree(state.free + step),
+    Enter: same,
+    Escape: () => correct(false),
+  };
+  if (event.key === "Enter" && event.target.tagName === "BUTTON") return false; // its own
+  const action = actions[event.key];
+  if (action) action();
+  return Boolean(action);
+}
+
+function key(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === "SELECT") return;
+  let done = correcting() && actAlone(event);
+  const action = KEYS[event.key.toLowerCase()];
+  if (!done && action) { action(); done = true; }
+  if (!done) return; // for the players
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+function connectPair() {
+  document.addEventListener("keydown", key, true);
+  at("correct").addEventListener("click", () => correct(true));
+  at("cancel").addEventListener("click", () => correct(false));
+  at("same").addEventListener("click", same);
+  at("undo").addEventListener("click", () => change("/pair/undo"));
+  at("free").addEventListener("input", (event) => moveFree(Number(event.target.value)));
+  at("free-back").addEventListener("click", () => moveFree(state.free - 1));
+  at("free-forward").addEventListener("click", () => moveFree(state.free + 1));
+  listeners.push(() => { if (correcting()) at("free").value = String(state.free); });
+  const band = at("band-b");
+  for (const kind of ["pointerdown", "pointermove"]) {
+    band.addEventListener(kind, (event) => { // while B is alone, its bar moves it
+      if (!correcting() || !(event.buttons & 1)) return;
+      event.stopImmediatePropagation();
+      band.setPointerCapture(event.pointerId);
+      moveFree(rowAt(B, timeIn(B, shareOf(event, band))));
+    }, true);
+  }
+  at("show-whole").addEventListener("change", lay);
+  at("show-angles").addEventListener("change", again);
+  at("overlay").addEventListener("change", again);
+  for (const pressed of at("exports").querySelectorAll("button")) {
+    pressed.addEventListener("click", () => exportAs(pressed.dataset.kind, pressed));
+  }
+  onWork(jobChanged);
+  listExports();
+}
+
+function connectChoice() {
+  const [a, b] = [at("choose-a"), at("choose-b")];
+  at("swap").addEventListener("click", () => {
+    location.search = new URLSearchParams({ a: pair.b, b: pair.a });
+  });
+  for (const choice of [a, b]) {
+    choice.addEventListener("change", () => {
+      at("choose").hidden = a.value === b.value || (a.value === pair.a && b.value === pair.b);
+    });
+  }
+}
+
+connectChoice();
+open().catch((error) => {
+  at("waiting").hidden = true;
+  trouble(error);
+  throw error;
+});

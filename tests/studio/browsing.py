@@ -1,0 +1,102 @@
+"""A studio that a browser can open, and one that is asked as its pages ask."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.testclient import TestClient
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio.server import studio_app
+
+TOKEN = "a-token-of-the-tests"
+
+
+@contextlib.contextmanager
+def asked(project: Project) -> Iterator[TestClient]:
+    """A client with the cookie and the origin of the studio's own pages."""
+    host = "127.0.0.1:8123"
+    app = studio_app(project, hosts=frozenset({host}), token=TOKEN)
+    with TestClient(app, base_url=f"http://{host}") as client:
+        client.get("/", params={"token": TOKEN}, follow_redirects=False)
+        client.headers["origin"] = f"http://{host}"
+        yield client
+
+
+@contextlib.contextmanager
+def served(project: Project) -> Iterator[str]:
+    """The address of a studio, without the slash at its end; TOKEN opens it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        app = studio_app(project, hosts=frozenset({host}), token=TOKEN)
+        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield f"http://{host}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@dataclass
+class Seen:
+    """A page of the studio in the browser. errors: exceptions, and messages of its console."""
+
+    page: Any
+    address: str
+    errors: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        self.page.goto(f"{self.address}{path}")
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression holds; the page's policy forbids Playwright's own way."""
+        for _ in range(1200):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        said = self.page.inner_text("body")[:600]
+        raise AssertionError(f"never: {condition}\n{said}\n{self.errors}")
+
+    def grey(self, canvas: str) -> float:
+        """How bright a canvas is near its upper left corner, 0 to 255."""
+        return self.page.evaluate(
+            "id => { const c = document.getElementById(id), at = (v) => Math.floor(0.06 * v);"
+            " const pen = c.getContext('2d');"
+            " const [r, g, b] = pen.getImageData(at(c.width), at(c.height), 1, 1).data;"
+            " return (r + g + b) / 3; }",
+            canvas,
+        )
+
+
+@contextlib.contextmanager
+def browsed(browser: Any, project: Project, width: int = 1200) -> Iterator[Seen]:
+    """A page that has come to the studio by its link."""
+    with served(project) as address:
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        seen = Seen(context.new_page(), address)
+        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        seen.page.on(
+            "console",
+            lambda said: (
+                seen.errors.append(said.text)
+                if said.type in ("error", "warning") and "willReadFrequently" not in said.text
+                else None
+            ),
+        )
+        seen.go(f"/?token={TOKEN}")
+        try:
+            yield seen
+        finally:
+            context.close()

@@ -1,0 +1,164 @@
+"""The pictures of a clip that the studio's players show: those of its frames, and bounded."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio import film
+from la2ds_cli.studio.film import Films
+from la2ds_cli.video.reader import write_video
+from tests.movement import sequence, warped_phase
+from tests.studio.browsing import asked
+from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video
+
+COUNT = 37
+
+
+def pictures(content: bytes) -> list[Image.Image | None]:
+    count = struct.unpack_from("<I", content)[0]
+    sizes = struct.unpack_from(f"<{count}I", content, 4)
+    at = 4 * (count + 1)
+    found: list[Image.Image | None] = []
+    for size in sizes:
+        found.append(Image.open(io.BytesIO(content[at : at + size])) if size else None)
+        at += size
+    assert at == len(content)
+    return found
+
+
+def frame_of(picture: Image.Image | None) -> int | None:
+    """Which frame a picture of shaded_video is."""
+    if picture is None:
+        return None
+    return round((float(np.asarray(picture.convert("L")).mean()) - FIRST) / SHADE)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path / "project")
+    path = shaded_video(tmp_path / "a.mp4", COUNT)
+    add_filmed(project, path, sequence(warped_phase(COUNT, 1)))
+    return project
+
+
+def facts(films: Films, name: str = "a") -> dict:
+    video = films.project.find(name)
+    assert video is not None
+    found = films.facts(video, films.project.read_pose(video.id)[0].frame)
+    assert found is not None
+    return found
+
+
+def all_frames(films: Films, name: str = "a") -> list[int | None]:
+    said = facts(films, name)
+    key = said["address"].rsplit("/", 1)[1]
+    chunks = -(-said["count"] // said["chunk"])
+    return [frame_of(p) for n in range(chunks) for p in pictures(films.chunk(name, key, n))]
+
+
+def test_each_row_has_the_picture_of_its_frame(clip: Project) -> None:
+    films = Films(clip)
+    assert all_frames(films) == list(range(COUNT))
+    size = pictures(films.chunk("a", facts(films)["address"].rsplit("/", 1)[1], 0))[0]
+    assert size is not None
+    assert size.size == (320, 240)
+
+
+def test_a_far_chunk_can_be_asked_for_first_and_swept_ones_are_made_again(
+    clip: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(film, "CHUNK", 2)
+    monkeypatch.setattr(film, "AHEAD", 1)  # the thread waits between the questions
+    films = Films(clip)
+    key = facts(films)["address"].rsplit("/", 1)[1]
+    assert [frame_of(p) for p in pictures(films.chunk("a", key, 9))] == [18, 19]
+    clip.film_dir("a").joinpath(key, "1.film").unlink()
+    assert [frame_of(p) for p in pictures(films.chunk("a", key, 1))] == [2, 3]
+    assert [frame_of(p) for p in pictures(films.chunk("a", key, 18))] == [36]
+
+
+def test_options_of_the_clip_hold(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    half = np.zeros((90, 160, 3), np.uint8)
+    half[:, 80:] = 255
+    path = tmp_path / "a.mp4"
+    write_video(path, (half for _ in range(8)), 20.0)
+    name = add_filmed(project, path, sequence(warped_phase(8, 1)))
+    row = project.find(name)
+    assert row is not None
+    project.add_videos([replace(row, options="mirror=true")])
+    films = Films(project)
+    shown = pictures(films.chunk("a", facts(films)["address"].rsplit("/", 1)[1], 0))[0]
+    assert shown is not None
+    bright = np.asarray(shown.convert("L"))
+    assert bright[:, :70].mean() > 240
+    assert bright[:, 90:].mean() < 15
+
+
+def test_frames_that_the_file_no_longer_holds_are_empty(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    add_filmed(project, shaded_video(tmp_path / "a.mp4", 20), sequence(warped_phase(24, 1)))
+    assert all_frames(Films(project)) == [*range(20), None, None, None, None]
+
+
+def test_another_cut_of_a_clip_has_another_address_and_the_old_pictures_go(clip: Project) -> None:
+    films = Films(clip)
+    old = facts(films)["address"].rsplit("/", 1)[1]
+    films.chunk("a", old, 0)
+    pose, recipe = clip.read_pose("a")
+    part = slice(5, 30)
+    clip.write_pose(
+        "a",
+        replace(
+            pose,
+            **{name: getattr(pose, name)[part] for name in ("xy", "score", "box", "frame", "time")},
+        ),
+        recipe,
+    )
+    assert all_frames(films) == list(range(5, 30))
+    assert [path.name for path in clip.film_dir("a").iterdir()] != [old]
+    with pytest.raises(UserError, match="no such picture"):
+        films.chunk("a", old, 0)
+
+
+def test_the_folder_is_bounded(clip: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(film, "CHUNK", 4)
+    monkeypatch.setattr(film, "AHEAD", 0)
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in clip.film_dir().rglob("*.film"))
+
+    all_frames(Films(clip))
+    whole = size()
+    key = facts(Films(clip))["address"].rsplit("/", 1)[1]
+    (clip.film_dir("a") / key / "9.film").unlink()
+    small = Films(clip, budget=whole // 2)
+    assert all_frames(small) == list(range(COUNT))  # whatever is swept meanwhile
+    assert size() < 0.75 * whole
+
+
+def test_the_route_gives_the_chunk_and_nothing_else(clip: Project) -> None:
+    with asked(clip) as client:
+        address = facts(client.app.state.studio.films)["address"]  # type: ignore[attr-defined]
+        answer = client.get(f"{address}/1")
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert [frame_of(p) for p in pictures(answer.content)] == list(range(16, 32))
+        for wrong in (f"{address}/99", "/film/a/other/0", "/film/b/x/0", "/film/..%2f..%2fa/x/0"):
+            assert client.get(wrong).status_code == 404, wrong
+
+
+def test_a_clip_without_its_video_has_no_film(clip: Project) -> None:
+    video = clip.find("a")
+    assert video is not None
+    clip.source(video).unlink()
+    assert Films(clip).facts(video, clip.read_pose("a")[0].frame) is None

@@ -1,0 +1,184 @@
+"""What the page of a pair asks: the alignment, the anchors that a person sets, and files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
+from la2ds_cli.studio.pair import HeldPair, _asked, export_arguments
+from tests.studio.browsing import asked
+from tests.views.report.conftest import two_filmed
+
+PAIR = {"a": "a", "b": "b"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return two_filmed(tmp_path)  # 36 frames at 20 per second, 30 at 25
+
+
+def set_anchor(client: TestClient, frame_a: int, frame_b: int) -> Any:
+    return client.post("/pair/anchor", json=PAIR | {"frames": [frame_a, frame_b]})
+
+
+def test_the_page_shows_what_a_command_finds(project: Project) -> None:
+    with asked(project) as client:
+        data = client.get("/pair/data", params=PAIR).json()
+        assert client.get("/pair", params=PAIR).status_code == 200
+    result = find_alignment(project, "a", "b", AlignRequest(project.config()))
+    assert data["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
+    assert [len(data[side]["time"]) for side in "ab"] == [36, 30]
+    assert [len(data[side]["window"]) for side in "ab"] == [36, 30]
+    assert [data[side]["pictures"]["count"] for side in "ab"] == [36, 30]
+    assert data["anchors"] == []
+    assert data["undo"] == 0
+
+
+def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Project) -> None:
+    with asked(project) as client:
+        plain = client.get("/pair/data", params=PAIR).json()
+        wrong = int(plain["position"][18]) + 4
+        found = set_anchor(client, 18, wrong).json()
+    assert found["position"][18] == wrong
+    assert found["position"] != plain["position"]
+    assert found["anchors"][0]["frames"] == [18, wrong]
+    assert found["anchors"][0]["seconds"] == pytest.approx([18 / 20, wrong / 25])
+    by_option = AlignRequest(project.config(), features="pose", anchors=((18 / 20, wrong / 25),))
+    result = find_alignment(project, "a", "b", by_option)
+    assert found["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
+
+
+def test_anchors_stay_in_the_project_and_hold_for_either_order(project: Project) -> None:
+    with asked(project) as client:
+        set_anchor(client, 18, 15)
+    with asked(project) as client:  # another day
+        found = client.get("/pair/data", params=PAIR).json()
+        assert [one["frames"] for one in found["anchors"]] == [[18, 15]]
+        assert found["position"][18] == 15
+        other = client.get("/pair/data", params={"a": "b", "b": "a"}).json()
+    assert [one["frames"] for one in other["anchors"]] == [[15, 18]]
+    assert other["position"][15] == 18
+
+
+def test_anchors_are_moved_removed_and_taken_back(project: Project) -> None:
+    with asked(project) as client:
+        set_anchor(client, 10, 8)
+        set_anchor(client, 20, 16)
+        moved = set_anchor(client, 20, 18).json()
+        assert [one["frames"] for one in moved["anchors"]] == [[10, 8], [20, 18]]
+        gone = client.post("/pair/anchor/remove", json=PAIR | {"frames": [10, 8]}).json()
+        assert [one["frames"] for one in gone["anchors"]] == [[20, 18]]
+        steps = []
+        for left in (3, 2, 1, 0):
+            back = client.post("/pair/undo", json=PAIR).json()
+            assert back["undo"] == left
+            steps.append([one["frames"] for one in back["anchors"]])
+        assert steps == [[[10, 8], [20, 18]], [[10, 8], [20, 16]], [[10, 8]], []]
+        plain = client.get("/pair/data", params=PAIR).json()
+        assert back["position"] == plain["position"]
+        assert client.post("/pair/undo", json=PAIR).status_code == 400
+
+
+def test_what_runs_backwards_or_lies_outside_is_refused_and_nothing_is_kept(
+    project: Project,
+) -> None:
+    with asked(project) as client:
+        set_anchor(client, 10, 8)
+        before = project.anchors_path.read_bytes()
+        answer = set_anchor(client, 20, 4)
+        assert answer.status_code == 400
+        assert "contradict" in answer.json()["error"]
+        for frames in ([20, 400], [-1, 3], [1], ["x", 2], [True, 2]):
+            answer = client.post("/pair/anchor", json=PAIR | {"frames": frames})
+            assert answer.status_code == 400, frames
+        assert project.anchors_path.read_bytes() == before
+
+
+def test_anchors_of_other_pairs_and_lost_frames_stay(project: Project) -> None:
+    write_anchors(project, "x", "y", [Anchor(1, 2, "then")])
+    write_anchors(project, "a", "b", [Anchor(500, 600, "then")])  # of an earlier, longer cut
+    with asked(project) as client:
+        found = client.get("/pair/data", params=PAIR).json()
+        assert found["anchors"][0]["seconds"] is None
+        set_anchor(client, 10, 8)
+    assert anchors_of(project, "x", "y") == [Anchor(1, 2, "then")]
+    assert [one.frame_a for one in anchors_of(project, "a", "b")] == [10, 500]
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ({"a": "a", "b": "a"}, "not one twice"),
+        ({"a": "a", "b": "nobody"}, "choose two clips"),
+        ({"a": "a", "b": ""}, "choose two clips"),
+    ],
+)
+def test_a_pair_is_two_clips_with_joints(project: Project, pair: dict, said: str) -> None:
+    with asked(project) as client:
+        answer = client.get("/pair/data", params=pair)
+        assert answer.status_code == 400
+        assert said in answer.json()["error"]
+    project.pose_path("b").unlink()
+    with asked(project) as client:
+        answer = client.get("/pair/data", params=PAIR)
+        assert "joints of b.mp4 are not there" in answer.json()["error"]
+
+
+def test_the_clips_are_chosen_from_those_with_joints(project: Project) -> None:
+    project.pose_path("b").unlink()
+    with asked(project) as client:
+        assert "needs two clips" in client.get("/pair").text
+
+
+def test_a_clip_that_changed_is_prepared_again(project: Project) -> None:
+    with asked(project) as client:
+        client.get("/pair/data", params=PAIR)
+        pose, recipe = project.read_pose("b")
+        time.sleep(0.02)
+        project.write_pose("b", pose, recipe)
+        held = client.app.state.studio.pairs  # type: ignore[attr-defined]
+        before = held.get("a", "b")
+        assert held.get("a", "b") is before
+        time.sleep(0.02)
+        project.write_pose("b", pose, recipe)
+        assert held.get("a", "b") is not before
+
+
+def test_exports_are_commands_with_the_anchors(project: Project) -> None:
+    held = HeldPair.prepared(project, "a", "b")
+    pair = _asked(project, "a", "b")
+    assert not any("--anchor" in one for one in export_arguments(held, pair, "video"))
+    held.change([Anchor.now(18, 15)])
+    command = export_arguments(held, pair, "video")
+    assert command[:3] == ["sync", "a", "b"]
+    assert "--anchor=0.9=0.6" in command
+    assert "--features=pose" in command
+    assert command[-1] == f"--out={project.root}/results/studio/a--b.mp4"
+
+
+def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
+    with asked(project) as client:
+        assert client.get("/pair/exported/table", params=PAIR).status_code == 400
+        set_anchor(client, 18, 15)
+        number = client.post("/pair/export", json=PAIR | {"kind": "table"}).json()["number"]
+        for _ in range(1200):
+            job = next(j for j in client.get("/jobs").json() if j["number"] == number)
+            if job["state"] not in ("waiting", "running"):
+                break
+            time.sleep(0.1)
+        assert job["state"] == "done", job
+        listed = client.get("/pair/exports", params=PAIR).json()
+        assert [one["kind"] for one in listed] == ["table"]
+        table = client.get("/pair/exported/table", params=PAIR)
+        assert "attachment" in table.headers["content-disposition"]
+        rows = [line.split(",") for line in table.text.splitlines()]
+        assert ["18", "15"] in [row[:2] for row in rows]
+        assert client.post("/pair/export", json=PAIR | {"kind": "../x"}).status_code == 400

@@ -1,0 +1,189 @@
+"""The page of a pair in a real browser: exact frames, and a match that a person corrects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio.anchors import anchors_of
+from tests.movement import sequence, warped_phase
+from tests.studio.browsing import Seen, browsed
+from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video, two_filmed
+
+READY = "document.body.dataset.ready === 'true' && !document.getElementById('pair-work').hidden"
+
+
+def open_pair(seen: Seen) -> None:
+    seen.go("/pair?a=a&b=b")
+    seen.wait_for(READY)
+    seen.page.uncheck("#show-skeleton")
+
+
+def frame(seen: Seen, side: str) -> int:
+    """Which frame the picture of a side is, by its shade."""
+    seen.wait_for(
+        f"Number(document.getElementById('stage-{side}').dataset.picture || NaN)"
+        f" === (state.{'row' if side == 'a' else 'rowB'})"
+    )
+    return round((seen.grey(f"stage-{side}") - FIRST) / SHADE)
+
+
+def scrub(seen: Seen, bar: str, value: int) -> None:
+    seen.page.evaluate(
+        "([id, value]) => { const bar = document.getElementById(id); bar.value = value;"
+        " bar.dispatchEvent(new Event('input', { bubbles: true })); }",
+        [bar, value],
+    )
+
+
+@pytest.mark.parametrize("rates", [(30.0, 60.0), (240.0, 30.0)])
+def test_the_frames_shown_are_those_of_the_alignment(
+    browser: Any, tmp_path: Path, rates: tuple[float, float]
+) -> None:
+    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+    for name, length, seed, fps in zip("ab", (36, 30), (1, 2), rates, strict=True):
+        path = shaded_video(tmp_path / f"{name}.mp4", length, fps)
+        add_filmed(project, path, sequence(warped_phase(length, seed), fps=fps))
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        position = seen.page.evaluate("data.position")
+        for row in (0, 7, 20, 35):
+            scrub(seen, "scrub", row)
+            assert frame(seen, "a") == row
+            assert frame(seen, "b") == pytest.approx(position[row], abs=0.5)
+        seen.page.select_option("#lead", "b")
+        for row in (3, 29):
+            scrub(seen, "scrub", row)
+            assert frame(seen, "b") == row
+            nearest = min(range(36), key=lambda k: abs(position[k] - row))
+            assert frame(seen, "a") == nearest
+        assert seen.errors == []
+
+
+def test_playing_at_double_speed_keeps_both_in_step(browser: Any, tmp_path: Path) -> None:
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        open_pair(seen)
+        seen.page.select_option("#rate", "2")
+        seen.page.click("#play")
+        seen.wait_for("state.row === 35")
+        assert frame(seen, "a") == 35
+        assert frame(seen, "b") == 29
+        seen.page.select_option("#rate", "0.125")
+        assert seen.page.evaluate("state.rate") == 0.125
+        assert seen.errors == []
+
+
+def test_a_wrong_match_is_corrected_listed_and_taken_back(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        page = seen.page
+        before = page.evaluate("data.position")
+        scrub(seen, "scrub", 18)
+        right = round(before[18]) + 3
+        page.click("#correct")
+        scrub(seen, "free", right)
+        assert frame(seen, "a") == 18  # B moves alone
+        assert frame(seen, "b") == right
+        page.click("#same")
+        seen.wait_for("data.anchors.length === 1 && state.free === null")
+        after = page.evaluate("data.position")
+        assert after[18] == right
+        assert after[17] <= right <= after[19]
+        assert frame(seen, "b") == right
+        assert "A 0.90 s is B" in page.inner_text("#anchors")
+        assert anchors_of(project, "a", "b")[0].frame_b == right
+        page.click("#undo")
+        seen.wait_for("data.anchors.length === 0")
+        assert page.evaluate("data.position") == before
+        assert seen.errors == []
+
+
+def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        press = seen.page.keyboard.press
+        for key in ("Shift+ArrowRight", "c", "ArrowRight", "ArrowRight", "ArrowLeft", "Escape"):
+            press(key)
+        assert seen.page.evaluate("[state.row, state.free]") == [10, None]
+        assert not project.anchors_path.exists()
+        press("c")
+        shown = seen.page.evaluate("state.rowB")
+        press("ArrowRight")
+        press("Enter")
+        seen.wait_for("data.anchors.length === 1 && state.free === null")
+        assert seen.page.evaluate("[state.row, state.rowB]") == [10, shown + 1]
+        press("u")
+        seen.wait_for("data.anchors.length === 0")
+        for key in ("g", "w", "o", "o", "l"):
+            press(key)
+        assert seen.page.is_checked("#show-angles")
+        assert seen.page.input_value("#overlay") == "film"
+        assert seen.page.evaluate("state.leader") == "b"
+        assert seen.errors == []
+
+
+def test_an_anchor_that_runs_backwards_is_refused_in_words(browser: Any, tmp_path: Path) -> None:
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        open_pair(seen)
+        for row, other in ((10, 12), (20, 5)):
+            scrub(seen, "scrub", row)
+            seen.page.click("#correct")
+            scrub(seen, "free", other)
+            seen.page.click("#same")
+            seen.wait_for("state.free === null || !document.getElementById('problem').hidden")
+        assert "contradict" in seen.page.inner_text("#problem")
+        assert seen.page.evaluate("data.anchors.length") == 1
+
+
+def test_b_over_a_stands_where_a_does(browser: Any, tmp_path: Path) -> None:
+    """B is A filmed at twice the distance, so as large as A only when it is normalised."""
+    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+    for name, scale in (("a", 60.0), ("b", 30.0)):
+        add_filmed(
+            project,
+            shaded_video(tmp_path / f"{name}.mp4", 24),
+            sequence(warped_phase(24, 1), scale=scale),
+        )
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        scrub(seen, "scrub", 12)
+        seen.page.select_option("#overlay", "joints")
+        frame(seen, "a")
+        pink = seen.page.evaluate(
+            "() => { const c = document.getElementById('stage-a'), w = c.width;"
+            " const d = c.getContext('2d').getImageData(0, 0, w, c.height).data; const rows = [];"
+            " for (let k = 0; k < d.length; k += 4)"
+            " if (d[k] > 200 && d[k + 1] < 130 && d[k + 2] > 150) rows.push(Math.floor(k / 4 / w));"
+            " return [Math.min(...rows), Math.max(...rows), c.height]; }"
+        )
+        place = seen.page.evaluate(
+            "() => { const s = stages.a, p = s.place(12), n = data.skeleton.sides.length;"
+            " const y = [...Array(n).keys()].map((k) => A.joints[2 * (12 * n + k) + 1]);"
+            " const r = s.canvas.height / s.height;"
+            " return [Math.min(...y), Math.max(...y)].map((v) => (v * p.scale + p.y) * r); }"
+        )
+        assert pink[0] == pytest.approx(place[0], abs=8)
+        assert pink[1] == pytest.approx(place[1], abs=8)
+        seen.page.select_option("#overlay", "film")
+        scrub(seen, "scrub", 20)  # both players wait for the same picture of B
+        assert frame(seen, "a") is not None
+        assert frame(seen, "b") == 20
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: int) -> None:
+    with browsed(browser, two_filmed(tmp_path), width) as seen:
+        open_pair(seen)
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        seen.page.click("#correct")
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        small = seen.page.evaluate(
+            "[...document.querySelectorAll('button, select')]"
+            ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
+        )
+        assert small == []
