@@ -21,6 +21,8 @@ ORIGIN = "origin"  # optional: PERSON or PROPAGATED; empty, or without the colum
 PERSON, PROPAGATED = "person", "carried"
 ORIGIN_CLIPS = "origin_clips"  # of propagated rows: ids of the labelled clips, a space between two
 ORIGIN_TIME = "origin_time"  # of propagated rows: when they were written, UTC, ISO 8601
+CHECKED = "checked"  # of propagated rows: which of START, END a person has looked at, or moved
+START, END = "start", "end"
 _HINT = "columns: video,start,end,phase (frame numbers, end exclusive)"
 
 
@@ -31,6 +33,13 @@ class PhaseRow:
     video: str
     phase: Phase
     other: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def checked(self) -> frozenset[str]:
+        """START, END: those that a person vouches for."""
+        if not self.phase.propagated:
+            return frozenset({START, END})
+        return frozenset(self.other.get(CHECKED, "").split()) & {START, END}
 
 
 @dataclass(frozen=True)
@@ -159,9 +168,9 @@ def _start(phase: Phase | None) -> int:
     return phase.start if phase else 0
 
 
-def write_phase_table(path: Path, table: PhaseTable, backups: Path) -> Path | None:
+def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Path | None:
     """Write the table, after the file as it was is copied into the folder `backups` as
-    `before-N.csv`; the copy. None where there was no file, or where nothing changes.
+    `before-N.csv`; the copy. None where there was no file or no folder, or where nothing changes.
 
     Raises UserError (exit 7) if either cannot be written.
     """
@@ -169,7 +178,7 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path) -> Path | No
     old = path.read_bytes() if path.exists() else None
     if old == content:
         return None
-    copy = None if old is None else _back_up(old, backups)
+    copy = None if old is None or backups is None else _back_up(old, backups)
     artifact.write_bytes(path, content)
     return copy
 

@@ -367,10 +367,11 @@ class Project:
         5) that names an unreadable row."""
         return read_phase_table(self.phases_path)
 
-    def write_phase_table(self, table: PhaseTable) -> Path | None:
+    def write_phase_table(self, table: PhaseTable, *, backup: bool = True) -> Path | None:
         """Write phases.csv. Where it changes, the file as it was is copied into results/phases
-        first; the path of that copy."""
-        return write_phase_table(self.phases_path, table, self.results_dir("phases"))
+        first; the path of that copy, None without `backup`."""
+        folder = self.results_dir("phases") if backup else None
+        return write_phase_table(self.phases_path, table, folder)
 
 
 def _placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> list[str]:

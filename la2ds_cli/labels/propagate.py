@@ -292,21 +292,21 @@ def merge_into_project(
 ) -> MergeResult:
     """Write the propagated rows of clips that are not `withheld` into phases.csv.
 
-    Labels by a person stay, and those that were propagated before stay unless `overwrite`; a copy
-    of the file as it was is kept. Raises UserError (exit 5) if another command holds the project,
-    or phases.csv cannot be read.
+    Labels of a clip in which a person has set or checked one stay, and those that were propagated
+    before stay unless `overwrite`; a copy of the file as it was is kept. Raises UserError (exit 5)
+    if another command holds the project, or phases.csv cannot be read.
     """
     with project.lock():
         old = project.phase_table()
         labelled = project.phases(propagated=True)
-        by_hand = project.phases()
         fit = [clip for clip in propagated if clip not in withheld]
+        ids = project.video_list().find_each({row.video for row in old.rows})
+        names = {name: video.id if video else name for name, video in ids.items()}
+        by_hand = {names[row.video] for row in old.rows if row.checked}
         unchanged = [
             clip for clip in fit if clip in by_hand or (clip in labelled and not overwrite)
         ]
         written = [clip for clip in fit if clip not in unchanged]
-        ids = project.video_list().find_each({row.video for row in old.rows})
-        names = {name: video.id if video else name for name, video in ids.items()}
         rows = [row for row in old.rows if names[row.video] not in written]
         rows += [row for clip in written for row in propagated[clip]]
         new = replace(old, rows=tuple(rows)) if written else old

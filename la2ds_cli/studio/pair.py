@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.alignment.consensus import AlignmentCache
 from la2ds_cli.alignment.request import (
     AlignRequest,
+    ChosenKind,
     FeatureChoice,
     PreparedPair,
     features_name,
@@ -107,7 +108,7 @@ class HeldPair:
         seconds = self.seconds(anchors)
         if not seconds:
             return self.plain
-        kind = self.plain.alignment.features
+        kind = cast(ChosenKind, self.plain.alignment.features)
         request = replace(self.request, features=kind, anchors=seconds)
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
         return align_pair(self.project, pair, request, cache=self.cache)

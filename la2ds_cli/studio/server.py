@@ -23,9 +23,10 @@ from starlette.staticfiles import StaticFiles
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio import clips, film, pair
+from la2ds_cli.studio import clips, film, pair, phases
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.jobs import Jobs
+from la2ds_cli.studio.labels import Labels
 from la2ds_cli.studio.pages import page
 
 STATIC = Path(__file__).parent / "static"
@@ -40,11 +41,12 @@ class Studio:
     jobs: Jobs
     films: film.Films
     pairs: pair.HeldPairs
+    labels: Labels
 
 
 def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starlette:
     """The studio of a project as an ASGI application. hosts, token: see Guard."""
-    studio = Studio(project, Jobs(), film.Films(project), pair.HeldPairs(project))
+    studio = Studio(project, Jobs(), film.Films(project), pair.HeldPairs(project), Labels(project))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -61,6 +63,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             *clips.ROUTES,
             *film.ROUTES,
             *pair.ROUTES,
+            *phases.ROUTES,
             Route("/jobs", _jobs),
             Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
             Route("/events", _events),

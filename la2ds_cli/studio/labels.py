@@ -1,0 +1,215 @@
+"""Labels of phases as a person sets, moves and accepts them, one clip at a time.
+
+They are rows of phases.csv. A row that was carried from other clips becomes a person's when both of
+its ends have been checked, moved or set; until then the end that was is marked in the row. What
+becomes of each row is a line of results/phases/history.csv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import MOST_FRAMES, Video
+from la2ds_cli.core.csv_tables import read_rows, table_text
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import (
+    CHECKED,
+    END,
+    ORIGIN,
+    ORIGIN_CLIPS,
+    ORIGIN_TIME,
+    PERSON,
+    START,
+    PhaseRow,
+    PhaseTable,
+    phase_changes,
+)
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+
+WAIT = 2.0  # seconds for another command that writes labels
+HISTORY = ("time", "video", "change", "phase", "before", "after", "how")
+WAYS = ("label", "move", "remove", "accept", "undo")
+_LONGEST = 80  # letters of a phase's name
+_SHOWN = 40  # lines of a clip's history
+
+
+@dataclass(frozen=True)
+class Label:
+    """A phase as a page has it. checked: START, END, those that a person vouches for."""
+
+    start: int
+    end: int
+    name: str
+    checked: frozenset[str]
+
+    @classmethod
+    def from_json(cls, given: Any) -> Label:
+        """Raises UserError (exit 2) for what is none."""
+        try:
+            start, end, name = given["start"], given["end"], given["phase"]
+            checked = frozenset(given["checked"]) & {START, END}
+        except (KeyError, TypeError) as error:
+            raise UserError("a label has a start, an end, a phase and what is checked") from error
+        if not (type(start) is type(end) is int and 0 <= start < end <= MOST_FRAMES):
+            raise UserError("a label begins before it ends, at frames of the clip")
+        if not (isinstance(name, str) and name.strip() == name != "" and name.isprintable()):
+            raise UserError("a phase has a name")
+        if len(name) > _LONGEST:
+            raise UserError(f"the name of a phase has at most {_LONGEST} letters")
+        return cls(start, end, name, checked)
+
+
+def row_json(row: PhaseRow) -> dict[str, Any]:
+    """A row for a page: with who set it and where it comes from."""
+    return {
+        "start": row.phase.start,
+        "end": row.phase.end,
+        "phase": row.phase.name,
+        "carried": row.phase.propagated,
+        "checked": sorted(row.checked),
+        "clips": row.other.get(ORIGIN_CLIPS, ""),
+        "time": row.other.get(ORIGIN_TIME, ""),
+    }
+
+
+def rows_by_clip(project: Project, table: PhaseTable) -> dict[str, list[PhaseRow]]:
+    """Rows of the clips of the project by id, in time order."""
+    ids = project.video_list().find_each({row.video for row in table.rows})
+    rows: dict[str, list[PhaseRow]] = {}
+    for row in table.rows:
+        if (video := ids[row.video]) is not None:
+            rows.setdefault(video.id, []).append(row)
+    return {clip: sorted(of, key=lambda row: row.phase.start) for clip, of in rows.items()}
+
+
+def version(rows: Sequence[PhaseRow]) -> str:
+    """What changes whenever the labels of a clip do."""
+    said = [(row.phase, sorted(row.other.items())) for row in rows]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
+@dataclass
+class Labels:
+    """The labels of a project, changed by a person at a page. One copy of phases.csv as it was is
+    made before the first change; the history has the others."""
+
+    project: Project
+    _copied: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    def save(
+        self, video: Video, labels: Sequence[Label], known: str, how: str, ends: tuple[int, int]
+    ) -> list[PhaseRow]:
+        """Let these be the labels of a clip; its rows as they are then, in time order.
+
+        known: version of the rows that the page had. how: one of WAYS. ends: frames at
+        which the clip begins and ends; borders there need no check. Raises UserError (exit 2) for
+        labels that overlap, (exit 5) where the clip has other labels meanwhile, or another command
+        holds the project.
+        """
+        labels = sorted(labels, key=lambda label: label.start)
+        for before, after in pairwise(labels):
+            if before.end > after.start:
+                raise UserError(f"{before.name} and {after.name} overlap")
+        if how not in WAYS:
+            raise UserError("labels are set, moved, removed or accepted")
+        with self._lock, self.project.lock(wait=WAIT):
+            old = self.project.phase_table()
+            own = rows_by_clip(self.project, old).get(video.id, [])
+            if version(own) != known:
+                raise UserError(
+                    f"the labels of {video.name} have changed meanwhile",
+                    hint="load the page again",
+                    exit_code=ExitCode.MISMATCH,
+                )
+            name = own[0].video if own else video.id
+            new = [_row(name, label, own, ends) for label in labels]
+            place = old.rows.index(own[0]) if own else len(old.rows)
+            left = [row for row in old.rows if row not in own]
+            at = sum(row not in own for row in old.rows[:place])
+            table = replace(old, rows=(*left[:at], *new, *left[at:]))
+            self.project.write_phase_table(table, backup=not self._copied)
+            self._copied = True
+            self._tell(video, PhaseTable(tuple(own)), PhaseTable(tuple(new)), how)
+        return new
+
+    def history(self, video: Video) -> list[dict[str, str]]:
+        """The last changes of a clip's labels, the latest first, by HISTORY."""
+        if not self._history.exists():
+            return []
+        rows = read_rows(self._history, dict, f"columns: {','.join(HISTORY)}")
+        return [row for row in rows if row.get("video") == video.id][: -_SHOWN - 1 : -1]
+
+    @property
+    def _history(self) -> Path:
+        return self.project.results_dir("phases") / "history.csv"
+
+    def _tell(self, video: Video, old: PhaseTable, new: PhaseTable, how: str) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        lines = [
+            (now, video.id, change.kind, (change.after or change.before or Phase(0, 1, "")).name,
+             *map(_span, (change.before, change.after)), how)
+            for change in phase_changes(old, new, lambda _: video.id)
+        ]  # fmt: skip
+        if not lines:
+            return
+        text = table_text(HISTORY, lines)
+        if self._history.exists():
+            text = self._history.read_text("utf-8") + text.split("\n", 1)[1]
+        artifact.write_text(self._history, text)
+
+
+def _span(phase: Phase | None) -> str:
+    """`12-40`, with a star where it is carried; empty for none."""
+    return f"{phase.start}-{phase.end}{'*' * phase.propagated}" if phase else ""
+
+
+def _row(name: str, label: Label, own: Sequence[PhaseRow], ends: tuple[int, int]) -> PhaseRow:
+    """The row of a label: with all that the row has which it was, that of its phase which it shares
+    most frames with."""
+
+    def shared(row: PhaseRow) -> int:
+        return min(row.phase.end, label.end) - max(row.phase.start, label.start)
+
+    same = [row for row in own if row.phase.name == label.name and shared(row) > 0]
+    if not same:
+        return PhaseRow(name, Phase(label.start, label.end, label.name))
+    was = max(same, key=shared)
+    other = {key: text for key, text in was.other.items() if key != CHECKED}
+    if not was.phase.propagated:
+        return PhaseRow(name, Phase(label.start, label.end, label.name), other)
+    checked = set(label.checked)
+    checked |= {START} if label.start <= ends[0] else set()
+    checked |= {END} if label.end >= ends[1] else set()
+    carried = not {START, END} <= checked
+    if carried:
+        other |= {CHECKED: " ".join(sorted(checked, reverse=True))} if checked else {}
+    else:
+        other[ORIGIN] = PERSON
+    return PhaseRow(name, Phase(label.start, label.end, label.name, propagated=carried), other)
+
+
+def boundary_confidence(project: Project) -> dict[tuple[str, int], dict[str, float]]:
+    """Of the borders that transfer-labels found last, by clip and frame: confidence, time_low and
+    time_high, in seconds; empty where its table is not there or cannot be read."""
+    path = project.results_dir("transfer") / "boundaries.csv"
+    if not path.exists():
+        return {}
+    names = ("confidence", "time_low", "time_high")
+
+    def parse(cells: dict[str, str]) -> tuple[tuple[str, int], dict[str, float]]:
+        return (cells["video"], int(cells["frame"])), {name: float(cells[name]) for name in names}
+
+    with suppress(UserError):  # the queue can do without
+        return dict(read_rows(path, parse, "run la2ds transfer-labels again"))
+    return {}

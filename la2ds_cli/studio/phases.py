@@ -1,0 +1,191 @@
+"""Phases: labelled while a clip plays, carried to the other clips, and reviewed there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from la2ds_cli.alignment.result import rounded
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import END, START, PhaseRow
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.studio.labels import Label, boundary_confidence, row_json, rows_by_clip, version
+from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.views.figure import PHASE_COLOURS
+from la2ds_cli.views.report.frame_images import windows
+from la2ds_cli.views.report.pair_data import page_clip, skeleton_json
+
+_MOST = 1_000  # labels of a clip that a page may send
+
+
+def _clip(project: Project, name: str) -> Video:
+    clip = project.video_list().find(name) if name else None
+    if clip is None:
+        raise UserError("choose a clip of the project")
+    if not project.pose_path(clip.id).exists():
+        raise UserError(
+            f"the joints of {clip.name} are not there yet",
+            hint="extract them on the page of the clips",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return clip
+
+
+def _show(request: Request) -> Response:
+    """The page; of the first clip where none is named."""
+    project: Project = request.app.state.studio.project
+    posed = project.posed()
+    clips = [video for video in project.videos() if video.id in posed]
+    name = request.query_params.get("clip", "")
+    clip = _clip(project, name) if name else (clips[0] if clips else None)
+    return HTMLResponse(page("phases.html", "Phases", here="/phases", clip=clip))
+
+
+def _data(request: Request) -> Response:
+    """A clip with its joints, its film and its labels."""
+    studio = request.app.state.studio
+    project: Project = studio.project
+    clip = _clip(project, request.query_params.get("clip", ""))
+    pose = project.read_pose(clip.id)[0]
+    shown = page_clip(project, "A", clip, pose, [])
+    film = studio.films.facts(clip, pose.frame)
+    rows = rows_by_clip(project, project.phase_table()).get(clip.id, [])
+    content = {
+        "id": clip.id,
+        "clip": shown.to_json()
+        | {
+            "pictures": film if all(pose.size) else None,
+            "window": [rounded(row, 2) for row in windows(pose)],
+            "size": list(pose.size),
+            "flipped": False,
+        },
+        "skeleton": skeleton_json(get_skeleton(pose.skeleton)),
+        "ends": _ends(pose),
+    }
+    return JSONResponse(content | _labels(studio, clip, rows))
+
+
+def _ends(pose: PoseSequence) -> tuple[int, int]:
+    """Frames at which a clip begins and ends."""
+    return int(pose.frame[0]), int(pose.frame[-1]) + 1
+
+
+def _labels(studio: Any, clip: Video, rows: list[PhaseRow]) -> dict[str, Any]:
+    return {
+        "rows": [row_json(row) for row in rows],
+        "version": version(rows),
+        "history": studio.labels.history(clip),
+    }
+
+
+async def _save(request: Request) -> Response:
+    """These are the labels of a clip."""
+    studio = request.app.state.studio
+    given = await posted(request)
+    rows = given.get("rows")
+    if not isinstance(rows, list) or len(rows) > _MOST:
+        raise UserError("the labels of a clip are a list")
+    labels = [Label.from_json(row) for row in rows]
+
+    def work() -> dict[str, Any]:
+        clip = _clip(studio.project, str(given.get("clip", "")))
+        ends = _ends(studio.project.read_pose(clip.id)[0])
+        known, how = str(given.get("version", "")), str(given.get("how", ""))
+        return _labels(studio, clip, studio.labels.save(clip, labels, known, how, ends))
+
+    return JSONResponse(await run_in_threadpool(work))
+
+
+def _overview(request: Request) -> Response:
+    """clips: who labelled each; names: of the phases, as they appear; palette: their colours,
+    one after the other; queue: see review_queue."""
+    project: Project = request.app.state.studio.project
+    posed = project.posed()
+    table = project.phase_table()
+    rows = rows_by_clip(project, table)
+    listed = [video for video in project.videos() if video.id in posed]
+    clips = []
+    for video in listed:
+        own = rows.get(video.id, [])
+        facts = {"id": video.id, "name": video.name, "phases": len(own)}
+        clips.append(facts | {"carried": sum(row.phase.propagated for row in own)})
+    names = list(dict.fromkeys(row.phase.name for row in table.rows))
+    return JSONResponse(
+        {
+            "clips": clips,
+            "names": names,
+            "palette": PHASE_COLOURS,
+            "queue": review_queue(project, listed, rows),
+        }
+    )
+
+
+def review_queue(
+    project: Project, clips: list[Video], rows: dict[str, list[PhaseRow]]
+) -> list[dict[str, Any]]:
+    """The borders of carried labels that nobody has checked, the least sure first.
+
+    clip, name: of the clip; frame: at which `after` begins, or `before` ends where nothing follows
+    at once; confidence: 0 to 1, None where it is not known, which comes first; low, high: seconds.
+    """
+    confidence = boundary_confidence(project)
+    queue = []
+    for video in clips:
+        borders: dict[int, list[str]] = {}
+        carried = [row for row in rows.get(video.id, []) if row.phase.propagated]
+        ends = _ends(project.read_pose(video.id)[0]) if carried else (0, 0)
+        for row in carried:
+            for side, frame in ((START, row.phase.start), (END, row.phase.end)):
+                inside = ends[0] < frame < ends[1]
+                if inside and side not in row.checked:
+                    names = borders.setdefault(frame, ["", ""])
+                    names[side == START] = row.phase.name
+        for frame, (before, after) in borders.items():
+            known = confidence.get((video.id, frame), {})
+            queue.append(
+                {
+                    "clip": video.id,
+                    "name": video.name,
+                    "frame": frame,
+                    "before": before,
+                    "after": after,
+                    "confidence": known.get("confidence"),
+                    "low": known.get("time_low"),
+                    "high": known.get("time_high"),
+                }
+            )
+    return sorted(queue, key=lambda one: -1 if one["confidence"] is None else one["confidence"])
+
+
+async def _carry(request: Request) -> Response:
+    """Carry the labels of the clips that a person has labelled to all the others."""
+    studio = request.app.state.studio
+    project: Project = studio.project
+    rows = await run_in_threadpool(lambda: rows_by_clip(project, project.phase_table()))
+    done = [clip for clip, own in rows.items() if not any(row.phase.propagated for row in own)]
+    if not done:
+        raise UserError(
+            "no clip is labelled by a person yet", hint="label one, or accept what was carried"
+        )
+    if any("," in clip or clip.startswith("-") for clip in done):
+        raise UserError("a clip has a name that no command can be told", hint="import it anew")
+    options = [f"--from={','.join(done)}", "--to=all", "--write", "--overwrite"]
+    arguments = ["transfer-labels", *options, f"--project={project.root}"]
+    job = studio.jobs.add("carrying the phases to the other clips", arguments)
+    return JSONResponse({"number": job.number, "from": len(done)})
+
+
+ROUTES = [
+    Route("/phases", _show),
+    Route("/phases/data", _data),
+    Route("/phases/overview", _overview),
+    Route("/phases/save", _save, methods=["POST"]),
+    Route("/phases/carry", _carry, methods=["POST"]),
+]

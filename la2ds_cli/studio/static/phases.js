@@ -1,0 +1,518 @@
+// The page of the phases: a key says that a phase begins at the frame that is shown, borders are
+// dragged, and what was carried from other clips is accepted or moved, the least sure first.
+
+import { get, post } from "./ask.js";
+import { ServedFilm } from "./film.js";
+import { edited } from "./labels.js";
+import { onWork } from "./work.js";
+
+const at = (id) => document.getElementById(id);
+const RATES = [0.125, 0.25, 0.5, 0.75, 1, 1.5, 2];
+const GRIP = 14; // page pixels around a border in which it is taken hold of
+const LINE_HIGH = 56;
+const SAVE_AFTER = 250; // milliseconds without another change
+const AGAIN_AFTER = 2000; // where another command is writing
+const MOST_REVIEWED = 12;
+const ENDED = ["done", "failed", "cancelled"];
+
+let clip = null, stage = null, ends = [0, 0];
+let labels = []; // in time order, see labels.js
+let version = "", history = [], undo = [];
+let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
+let reviewed = null; // the border of the queue that is looked at
+const state = { id: at("phases").dataset.clip, row: 0, playing: false, rate: 1, clock: 0, last: 0 };
+const saving = { due: 0, how: "", changes: 0, busy: null, stuck: false };
+
+const made = (kind, text = "", name = "") => {
+  const element = document.createElement(kind);
+  element.textContent = text;
+  if (name) element.className = name;
+  return element;
+};
+
+function button(text, action) {
+  const element = made("button", text);
+  element.type = "button";
+  element.addEventListener("click", action);
+  return element;
+}
+
+function trouble(error) {
+  const line = at("problem");
+  line.hidden = !error;
+  if (error) line.textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
+}
+
+// --- times and frames ------------------------------------------------------------------------------
+
+const frameOf = (row) => clip.frame[row];
+const rowOf = (frame) => lastUpTo(clip.frame, frame);
+const timeOf = (frame) => (frame >= ends[1] ? clip.end : clip.edges[rowOf(frame)]);
+const here = () => frameOf(state.row);
+const hue = (name) => overview.palette[Math.max(overview.names.indexOf(name), 0) % overview.palette.length];
+
+// --- loading ---------------------------------------------------------------------------------------
+
+async function open(id, frame = null) {
+  await saved();
+  const found = await get(`/phases/data?${new URLSearchParams({ clip: id })}`);
+  play(false);
+  state.id = found.id;
+  clip = unpacked(found.clip, new ServedFilm(found.clip.pictures));
+  ends = found.ends;
+  stage = new Stage("a", clip, found.skeleton);
+  undo = [];
+  Object.assign(saving, { stuck: false, changes: 0 });
+  take(found);
+  at("clip-name").textContent = clip.name;
+  const address = `/phases?${new URLSearchParams({ clip: id })}`;
+  if (location.pathname + location.search !== address) window.history.replaceState(null, "", address);
+  lay();
+  go(frame === null ? 0 : rowOf(frame));
+  tell();
+  document.body.dataset.clip = state.id;
+}
+
+/** What the server knows of the labels. */
+function take(found) {
+  ({ rows: labels, version, history } = found);
+}
+
+async function look() {
+  overview = { ...await get("/phases/overview"), added: overview.added || [] };
+  for (const name of overview.added) if (!overview.names.includes(name)) overview.names.push(name);
+  tell();
+}
+
+// --- changing labels -------------------------------------------------------------------------------
+
+/** The labels become others; they are saved soon. */
+function change(next, how) {
+  if (JSON.stringify(next) === JSON.stringify(labels)) return false;
+  undo.push(labels);
+  labels = next;
+  keep(how);
+  return true;
+}
+
+function keep(how) {
+  saving.how = how;
+  saving.changes += 1;
+  tell();
+  clearTimeout(saving.due);
+  saving.due = setTimeout(save, SAVE_AFTER);
+  at("saved").textContent = "not saved yet";
+}
+
+const label = (name) => change(edited.begin(labels, name, here(), ends), "label");
+const remove = () => change(edited.remove(labels, here()), "remove");
+
+function takeBack() {
+  if (!undo.length) return;
+  labels = undo.pop();
+  keep("undo");
+}
+
+/** Send what has changed; one question at a time, again where another command is writing. */
+async function save() {
+  clearTimeout(saving.due);
+  if (saving.busy || saving.stuck || !saving.changes) return saving.busy;
+  saving.busy = sendAll();
+  await saving.busy;
+  return null;
+}
+
+async function sendAll() {
+  const sent = saving.changes;
+  let wait = 0;
+  try {
+    const found = await post("/phases/save", { clip: state.id, rows: labels, version, how: saving.how });
+    trouble(null);
+    saving.changes -= sent;
+    if (saving.changes) ({ version, history } = found); else take(found);
+    tell();
+    at("saved").textContent = saving.changes ? "not saved yet" : "saved";
+    if (!saving.changes) look();
+  } catch (error) {
+    saving.stuck = /changed meanwhile/.test(error.message);
+    if (!/another la2ds command/.test(error.message)) trouble(error);
+    at("saved").textContent = saving.stuck ? "not saved" : "not saved yet: another command is writing labels";
+    wait = AGAIN_AFTER;
+  }
+  saving.busy = null;
+  if (saving.changes && !saving.stuck) saving.due = setTimeout(save, wait);
+}
+
+/** A promise of nothing left to save, or of no way to. */
+async function saved() {
+  for (let tries = 0; saving.changes && !saving.stuck && tries < 3; tries += 1) await save();
+  if (saving.changes && !saving.stuck) {
+    throw new Error("the labels of this clip are not saved yet: try again in a while");
+  }
+}
+
+// --- review ----------------------------------------------------------------------------------------
+
+const isReviewed = (one) => Boolean(reviewed) && reviewed.clip === one.clip && reviewed.frame === one.frame;
+
+async function review(one) {
+  reviewed = one;
+  try {
+    if (one.clip !== state.id) await open(one.clip, one.frame);
+  } catch (error) { trouble(error); return; }
+  play(false);
+  go(rowOf(one.frame));
+  tell();
+}
+
+function next() {
+  const where = overview.queue.findIndex(isReviewed);
+  const one = overview.queue[(where + 1) % Math.max(overview.queue.length, 1)];
+  if (one) review(one);
+}
+
+/** The border that is looked at belongs to the frame that is shown. */
+function accept() {
+  const border = reviewed && reviewed.clip === state.id ? reviewed.frame
+    : edited.borders(labels).includes(here()) ? here() : null;
+  if (border === null) return;
+  const frame = here();
+  change(edited.move(labels, border, frame), border === frame ? "accept" : "move");
+  const where = Math.max(overview.queue.findIndex(isReviewed), 0);
+  overview.queue = overview.queue.filter((one) => !(one.clip === state.id && one.frame === border));
+  reviewed = null;
+  const following = overview.queue[where] || overview.queue[0];
+  if (following) review(following); else tell();
+}
+
+function acceptAll() {
+  change(labels.map((one) => ({ ...one, checked: ["end", "start"] })), "accept");
+  overview.queue = overview.queue.filter((one) => one.clip !== state.id);
+  reviewed = null;
+  tell();
+}
+
+let carrying = 0;
+async function carry() {
+  trouble(null);
+  at("carry").disabled = true;
+  at("carried").textContent = "";
+  try {
+    await saved();
+    carrying = (await post("/phases/carry")).number;
+  } catch (error) {
+    trouble(error);
+    at("carry").disabled = false;
+  }
+}
+
+async function jobChanged(job) {
+  if (job.number !== carrying || !ENDED.includes(job.state)) return;
+  carrying = 0;
+  at("carry").disabled = false;
+  if (job.state === "failed") trouble(new Error(job.error));
+  const merged = job.result && job.result.merged;
+  if (merged) {
+    const several = (count) => (count === 1 ? "1 clip" : `${count} clips`);
+    at("carried").textContent = `labelled ${several(merged.written.length)}${
+      merged.withheld.length ? `, withheld from ${several(merged.withheld.length)} that it does not fit` : ""}`;
+  }
+  await look();
+  if (!saving.changes) {
+    const row = state.row;
+    await open(state.id);
+    go(row);
+  }
+}
+
+// --- what is said ----------------------------------------------------------------------------------
+
+function tell() {
+  tellNames();
+  tellReview();
+  tellClips();
+  tellRows();
+  at("undo").disabled = !undo.length;
+  if (clip) { drawLine(); tellMoment(); }
+}
+
+function tellNames() {
+  at("names").replaceChildren(...overview.names.slice(0, 9).map((name, k) => {
+    const key = button("", () => label(name));
+    const swatch = made("span", "", "swatch");
+    swatch.style.background = hue(name);
+    key.append(made("kbd", String(k + 1)), swatch, name);
+    return key;
+  }));
+}
+
+function tellReview() {
+  const { queue } = overview;
+  at("no-review").hidden = queue.length > 0;
+  at("review-help").hidden = queue.length === 0;
+  at("review-heading").textContent = queue.length ? `To review: ${queue.length}` : "To review";
+  at("review").replaceChildren(...queue.slice(0, MOST_REVIEWED).map((one) => {
+    const item = made("li");
+    const sure = one.confidence === null ? "" : `, ${Math.round(100 * one.confidence)} % sure`;
+    const border = button(`${one.name}: ${one.before || "…"} → ${one.after || "…"}${sure}`, () => review(one));
+    if (isReviewed(one)) border.setAttribute("aria-current", "true");
+    item.append(border);
+    return item;
+  }));
+  at("accept").hidden = !reviewed || reviewed.clip !== state.id;
+  at("accept-all").hidden = !labels.some((one) => one.carried);
+}
+
+function tellClips() {
+  at("clips").replaceChildren(...overview.clips.map(({ id, name, phases, carried }) => {
+    const item = made("li"), link = made("a");
+    link.href = `/phases?${new URLSearchParams({ clip: id })}`;
+    if (id === state.id) link.setAttribute("aria-current", "page");
+    const said = !phases ? "no labels" : carried ? `${phases} phases, ${carried} carried` : `${phases} phases by you`;
+    link.append(made("span", name), made("span", said, "soft"));
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      reviewed = null;
+      open(id).catch(trouble);
+    });
+    item.append(link);
+    return item;
+  }));
+}
+
+function tellRows() {
+  const time = (frame) => (clip ? `${Math.max(timeOf(frame), 0).toFixed(2)} s` : "");
+  at("rows").tBodies[0].replaceChildren(...labels.map((one) => {
+    const row = made("tr");
+    const by = one.carried ? "carried" : "you";
+    const from = one.clips ? ` from ${one.clips.split(" ").length === 1 ? one.clips : `${one.clips.split(" ").length} clips`}` : "";
+    row.append(made("td", one.phase), made("td", time(one.start), "number"), made("td", time(one.end), "number"),
+      made("td", one.carried || !from ? `${by}${from}` : `you, once carried${from}`));
+    return row;
+  }));
+  at("history").replaceChildren(...history.map((line) => made("li",
+    `${new Date(line.time).toLocaleString()}: ${line.phase} ${line.change}, ${line.before || "–"} → ${line.after || "–"} (${line.how})`)));
+}
+
+function tellMoment() {
+  const found = labels.find((one) => one.start <= here() && here() < one.end);
+  at("moment").textContent = [`${clip.time[state.row].toFixed(2)} s`, `frame ${here()}`, found ? found.phase : "no phase"].join(" · ");
+}
+
+// --- what is drawn ---------------------------------------------------------------------------------
+
+const line = { x: (time) => ((time - clip.start) / (clip.end - clip.start)) * line.wide };
+
+function lay() {
+  const box = at("stage-a").parentElement;
+  const high = Math.floor(clamp(Math.min(window.innerHeight * 0.5, box.clientWidth / stage.aspect), 120, 900));
+  stage.resize(Math.round(high * stage.aspect), high);
+  line.wide = at("line").parentElement.clientWidth - 28;
+  line.context = sized(at("line"), line.wide, LINE_HIGH);
+  drawLine();
+}
+
+function drawLine() {
+  const { context, wide } = line;
+  if (!context) return;
+  context.fillStyle = colour("bar");
+  context.fillRect(0, 0, wide, LINE_HIGH);
+  context.textBaseline = "middle";
+  context.textAlign = "center";
+  for (const one of labels) {
+    const left = line.x(timeOf(one.start)), width = line.x(timeOf(one.end)) - left;
+    context.fillStyle = hue(one.phase);
+    context.globalAlpha = one.carried ? 0.6 : 1;
+    context.fillRect(left, 0, Math.max(width - 1, 1), LINE_HIGH);
+    context.globalAlpha = 1;
+    if (context.measureText(one.phase).width + 8 >= width) continue;
+    context.lineWidth = 3;
+    context.strokeStyle = "rgba(0, 0, 0, 0.65)";
+    context.fillStyle = "#fff";
+    context.strokeText(one.phase, left + width / 2, LINE_HIGH / 2);
+    context.fillText(one.phase, left + width / 2, LINE_HIGH / 2);
+  }
+  const open_ = edited.unchecked(labels, ends);
+  for (const frame of edited.borders(labels)) {
+    if (frame <= ends[0] || frame >= ends[1]) continue;
+    const x = clamp(line.x(timeOf(frame)), 1, wide - 1);
+    context.fillStyle = colour("ink");
+    context.fillRect(x - 1, 0, 2, LINE_HIGH);
+    context.beginPath();
+    context.arc(clamp(x, 6, wide - 6), LINE_HIGH - 9, 5, 0, 2 * Math.PI);
+    context.fillStyle = open_.includes(frame) ? "#fff" : "#000";
+    context.strokeStyle = open_.includes(frame) ? "#000" : "#fff";
+    context.lineWidth = 2;
+    context.fill();
+    context.stroke();
+  }
+  const x = clamp(line.x(clip.time[state.row]), 2, wide - 2);
+  context.fillStyle = "#fff";
+  context.fillRect(x - 3, 0, 6, LINE_HIGH);
+  context.fillStyle = "#d00000";
+  context.fillRect(x - 1.5, 0, 3, LINE_HIGH);
+}
+
+// --- the clock -------------------------------------------------------------------------------------
+
+function go(row, clock = null) {
+  state.row = clamp(row, 0, clip.count - 1);
+  state.clock = clock === null ? clip.time[state.row] : clock;
+  stage.show(state.row, true, { skeleton: at("show-skeleton").checked, film: true });
+  document.body.dataset.row = String(state.row);
+  drawLine();
+  tellMoment();
+}
+
+function play(on) {
+  state.playing = on;
+  if (on && state.row === clip.count - 1) go(0);
+  state.last = 0;
+  at("play").textContent = on ? "Pause" : "Play";
+  at("play").setAttribute("aria-pressed", String(on));
+  if (on) requestAnimationFrame(tick);
+}
+
+function tick(now) {
+  if (!state.playing) return;
+  const passed = state.last ? Math.min((now - state.last) / 1000, 0.25) : 0;
+  state.last = now;
+  const clock = state.clock + passed * state.rate;
+  if (clock >= clip.end) { go(clip.count - 1); play(false); return; }
+  const row = lastUpTo(clip.time, clock);
+  if (row !== state.row) go(row, clock); else state.clock = clock;
+  requestAnimationFrame(tick);
+}
+
+function setRate(rate) {
+  state.rate = rate;
+  at("rate").value = String(rate);
+}
+
+const faster = (step) => setRate(RATES[clamp(RATES.indexOf(state.rate) + step, 0, RATES.length - 1)]);
+
+// --- keys, buttons, the line ------------------------------------------------------------------------
+
+function step(count) { play(false); go(state.row + count); }
+
+function toBorder(side) {
+  const frames = edited.borders(labels).filter((frame) => (side < 0 ? frame < here() : frame > here()));
+  if (frames.length) { play(false); go(rowOf(side < 0 ? Math.max(...frames) : Math.min(...frames))); }
+}
+
+/** The border at the frame that is shown, or the last before it, moves by a frame, and what is shown
+ * with it. */
+function nudge(side) {
+  const frames = edited.borders(labels).filter((frame) => frame <= here() && frame > ends[0]);
+  if (!frames.length) return;
+  const border = Math.max(...frames);
+  const target = frameOf(clamp(rowOf(border) + side, 0, clip.count - 1));
+  play(false);
+  if (isReviewed({ clip: state.id, frame: border })) { go(rowOf(target)); return; } // until it is accepted
+  if (change(edited.move(labels, border, target), "move")) go(rowOf(target));
+}
+
+const KEYS = {
+  " ": () => play(!state.playing),
+  Enter: accept,
+  Home: () => { play(false); go(0); },
+  End: () => { play(false); go(clip.count - 1); },
+  "[": () => toBorder(-1), "]": () => toBorder(1),
+  ",": () => nudge(-1), ".": () => nudge(1),
+  "-": () => faster(-1), "+": () => faster(1), "=": () => faster(1),
+  Delete: remove, Backspace: remove,
+  0: () => change(edited.none(labels, here()), "remove"),
+  n: next, u: takeBack,
+  s: () => at("show-skeleton").click(),
+};
+
+function key(event) {
+  const on = event.target;
+  if (!clip || on.tagName === "SELECT" || on.type === "text") return;
+  if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) { takeBack(); event.preventDefault(); return; }
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if ((event.key === " " || event.key === "Enter") && (on.tagName === "BUTTON" || on.tagName === "A" || on.tagName === "SUMMARY")) return;
+  const number = "123456789".indexOf(event.key);
+  if (number >= 0) {
+    if (overview.names[number]) label(overview.names[number]);
+    return;
+  }
+  if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+    step((event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 10 : 1));
+  } else {
+    const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
+    action();
+  }
+  event.preventDefault();
+}
+
+/** The line: a border that is near is dragged, else it is where to go. */
+function connectLine() {
+  const canvas = at("line");
+  const place = (event) => clamp(event.clientX - canvas.getBoundingClientRect().left, 0, line.wide);
+  const rowAtPlace = (x) => rowAt(clip, clip.start + (x / line.wide) * (clip.end - clip.start));
+  let held = null, before = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    play(false);
+    const x = place(event);
+    const near = edited.borders(labels).filter((frame) => frame > ends[0] && frame < ends[1])
+      .map((frame) => [Math.abs(line.x(timeOf(frame)) - x), frame]).sort((a, b) => a[0] - b[0])[0];
+    held = near && near[0] <= GRIP ? near[1] : null;
+    before = labels;
+    go(held === null ? rowAtPlace(x) : rowOf(held));
+    event.preventDefault();
+    canvas.focus();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!(event.buttons & 1)) return;
+    const row = rowAtPlace(place(event));
+    if (held !== null && frameOf(row) !== held) {
+      labels = edited.move(labels, held, frameOf(row));
+      if (edited.borders(labels).includes(frameOf(row))) held = frameOf(row);
+    }
+    go(row);
+  });
+  canvas.addEventListener("pointerup", () => {
+    if (held === null || before === labels) return;
+    const moved = labels;
+    labels = before;
+    change(moved, "move");
+    held = null;
+  });
+}
+
+function connect() {
+  document.addEventListener("keydown", key);
+  connectLine();
+  at("play").addEventListener("click", () => play(!state.playing));
+  at("back").addEventListener("click", () => step(-1));
+  at("forward").addEventListener("click", () => step(1));
+  at("rate").addEventListener("change", (event) => setRate(Number(event.target.value)));
+  at("show-skeleton").addEventListener("change", () => go(state.row));
+  at("undo").addEventListener("click", takeBack);
+  at("accept").addEventListener("click", accept);
+  at("accept-all").addEventListener("click", acceptAll);
+  at("carry").addEventListener("click", carry);
+  at("new-name").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = at("name").value.trim();
+    if (!name || overview.names.includes(name)) return;
+    overview.added = [...(overview.added || []), name];
+    overview.names.push(name);
+    at("name").value = "";
+    at("name").blur(); // the keys are those of the labels again
+    tell();
+  });
+  window.addEventListener("resize", () => { lay(); go(state.row); });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawLine);
+  window.addEventListener("beforeunload", (event) => {
+    if (saving.changes) { save(); event.preventDefault(); }
+  });
+  onWork(jobChanged);
+}
+
+connect();
+open(state.id).then(look).then(() => { document.body.dataset.ready = "true"; }, trouble);

@@ -1,0 +1,213 @@
+"""What the page of the phases asks: labels are saved with who set them, and reviewed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.phase_table import CHECKED, PhaseRow
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.labels.propagate import merge_into_project
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.studio.browsing import asked
+
+HERE = Path(__file__).parent
+CARRIED = {"origin": "carried", "origin_clips": "a", "origin_time": "2026-01-01T00:00:00+00:00"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+    for name, length, fps in (("a", 40, 20.0), ("b", 30, 25.0), ("c", 36, 20.0)):
+        add_sequence(project, name, sequence(warped_phase(length, length), fps=fps))
+    return project
+
+
+def rows_of(client: TestClient, clip: str) -> dict[str, Any]:
+    return client.get("/phases/data", params={"clip": clip}).json()
+
+
+def label(start: int, end: int, phase: str, *checked: str) -> dict[str, Any]:
+    return {"start": start, "end": end, "phase": phase, "checked": list(checked)}
+
+
+def save(client: TestClient, clip: str, *rows: dict[str, Any], how: str = "label") -> Any:
+    known = rows_of(client, clip)["version"]
+    content = {"clip": clip, "rows": rows, "version": known, "how": how}
+    return client.post("/phases/save", json=content)
+
+
+def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> None:
+    rows = [
+        PhaseRow(clip, Phase(start, end, name, propagated=True), CARRIED)
+        for start, end, name in spans
+    ]
+    merge_into_project(project, {clip: rows}, {}, overwrite=True)
+
+
+def test_units_of_the_script() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node: the units of the script are not run")
+    tests = sorted(map(str, HERE.glob("*.test.mjs")))
+    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_labels_are_rows_of_a_person_with_their_history(project: Project) -> None:
+    with asked(project) as client:
+        answer = save(client, "a", label(20, 40, "up", "start"), label(0, 20, "down"))
+        assert [row["phase"] for row in answer.json()["rows"]] == ["down", "up"]
+        moved = save(client, "a", label(0, 22, "down"), label(22, 40, "up"), how="move").json()
+    assert project.phases()["a"] == [Phase(0, 22, "down"), Phase(22, 40, "up")]
+    columns = ("phase", "before", "after", "how")
+    assert [tuple(line[name] for name in columns) for line in moved["history"]] == [
+        ("up", "20-40", "22-40", "move"),
+        ("down", "0-20", "0-22", "move"),
+        ("up", "", "20-40", "label"),
+        ("down", "", "0-20", "label"),
+    ]  # fmt: skip
+
+
+def test_other_clips_other_columns_and_their_order_stay(project: Project) -> None:
+    text = (
+        "video,start,end,phase,mine\nb,0,5,x,one\na,0,9,down,two\nc,1,2,y,three\na,9,20,up,four\n"
+    )
+    write_text(project.phases_path, text)
+    with asked(project) as client:
+        save(client, "a", label(0, 10, "down"), label(10, 20, "up"), how="move")
+    assert project.phases_path.read_text().splitlines() == [
+        "video,start,end,phase,mine",
+        "b,0,5,x,one",
+        "a,0,10,down,two",
+        "a,10,20,up,four",
+        "c,1,2,y,three",
+    ]
+    assert (project.results_dir("phases") / "before-1.csv").read_text() == text
+
+
+def test_one_copy_is_made_before_the_first_change_not_one_a_key(project: Project) -> None:
+    write_text(project.phases_path, "video,start,end,phase\na,0,9,down\n")
+    with asked(project) as client:
+        for end in (10, 11, 12):
+            save(client, "a", label(0, end, "down"), how="move")
+    assert len(list(project.results_dir("phases").glob("before-*.csv"))) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [label(0, 10, "down"), label(9, 20, "up")],
+        [label(10, 10, "down")],
+        [label(-1, 10, "down")],
+        [label(0, 10, "")],
+        [label(0, 10, "x" * 81)],
+        [{"start": 0}],
+        ["down"],
+        "down",
+    ],
+)
+def test_what_are_no_labels_is_refused(project: Project, wrong: Any) -> None:
+    with asked(project) as client:
+        known = rows_of(client, "a")["version"]
+        content = {"clip": "a", "rows": wrong, "version": known, "how": "label"}
+        assert client.post("/phases/save", json=content).status_code == 400
+    assert not project.phases_path.exists()
+
+
+def test_labels_that_changed_meanwhile_are_not_replaced(project: Project) -> None:
+    with asked(project) as client:
+        known = rows_of(client, "a")["version"]
+        write_text(project.phases_path, "video,start,end,phase\na,0,9,down\n")
+        content = {"clip": "a", "rows": [label(0, 3, "x")], "version": known, "how": "label"}
+        answer = client.post("/phases/save", json=content)
+    assert answer.status_code == 409
+    assert "changed meanwhile" in answer.json()["error"]
+    assert project.phases()["a"] == [Phase(0, 9, "down")]
+
+
+def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: Project) -> None:
+    carried_to(project, "b", (0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
+    with asked(project) as client:
+        queue = client.get("/phases/overview").json()["queue"]
+        assert [(one["frame"], one["before"], one["after"]) for one in queue] == [
+            (8, "down", "up"),
+            (20, "up", "rest"),
+        ]
+        one = save(
+            client, "b",
+            label(0, 9, "down", "end"), label(9, 20, "up", "start"), label(20, 30, "rest"),
+            how="move",
+        ).json()  # fmt: skip
+        assert [row["carried"] for row in one["rows"]] == [False, True, True]
+        assert one["rows"][0]["clips"] == "a"  # where it came from stays
+        queue = client.get("/phases/overview").json()["queue"]
+        assert [one["frame"] for one in queue] == [20]
+        assert project.phases()["b"] == [Phase(0, 9, "down")]
+        # What was checked stays, whatever is carried anew.
+        carried_to(project, "b", (0, 15, "down"), (15, 30, "up"))
+        assert project.phases(propagated=True)["b"][0] == Phase(0, 9, "down")
+        both = save(
+            client, "b",
+            label(0, 9, "down", "end"), label(9, 20, "up", "end", "start"),
+            label(20, 30, "rest", "start"), how="accept",
+        ).json()  # fmt: skip
+        assert not any(row["carried"] for row in both["rows"])
+        assert client.get("/phases/overview").json()["queue"] == []
+    assert [phase.name for phase in project.phases()["b"]] == ["down", "up", "rest"]
+    assert "accept" in (project.results_dir("phases") / "history.csv").read_text()
+
+
+def test_a_border_that_a_person_has_checked_keeps_a_clip_from_being_carried_to_again(
+    project: Project,
+) -> None:
+    """Also where no row is a person's yet."""
+    carried_to(project, "b", (2, 8, "down"), (8, 20, "up"))
+    with asked(project) as client:
+        save(client, "b", label(2, 8, "down", "end"), label(8, 20, "up", "start"), how="accept")
+    assert "b" not in project.phases()
+    assert any(row.other.get(CHECKED) for row in project.phase_table().rows)
+    carried_to(project, "b", (1, 5, "down"))
+    assert [p.start for p in project.phases(propagated=True)["b"]] == [2, 8]
+
+
+def test_the_least_sure_border_comes_first(project: Project) -> None:
+    carried_to(project, "b", (0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
+    write_text(
+        project.results_dir("transfer") / "boundaries.csv",
+        "video,frame,confidence,time_low,time_high\nb,8,0.9,0.3,0.4\nb,20,0.2,0.7,0.9\n",
+    )
+    with asked(project) as client:
+        queue = client.get("/phases/overview").json()["queue"]
+    assert [(one["frame"], one["confidence"]) for one in queue] == [(20, 0.2), (8, 0.9)]
+
+
+def test_nothing_to_carry_is_said(project: Project) -> None:
+    carried_to(project, "b", (0, 8, "down"), (8, 30, "up"))
+    with asked(project) as client:
+        answer = client.post("/phases/carry", json={})
+        assert answer.status_code == 400
+        assert "labelled by a person" in answer.json()["error"]
+
+
+def test_phases_are_carried_to_all_clips(project: Project) -> None:
+    with asked(project) as client:
+        save(client, "a", label(0, 20, "down"), label(20, 40, "up"))
+        save(client, "c", label(0, 17, "down"), label(17, 36, "up"))
+        number = client.post("/phases/carry", json={}).json()["number"]
+        for _ in range(1200):
+            job = next(j for j in client.get("/jobs").json() if j["number"] == number)
+            if job["state"] not in ("waiting", "running"):
+                break
+            time.sleep(0.1)
+        assert job["state"] == "done", job
+    assert project.phases()["c"] == [Phase(0, 17, "down"), Phase(17, 36, "up")]
+    assert all(phase.propagated for phase in project.phases(propagated=True)["b"])

@@ -1,0 +1,170 @@
+"""The page of the phases in a real browser: labels by keys, dragged borders, and the review."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.phase_table import PhaseRow
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.labels.propagate import merge_into_project
+from tests.studio.browsing import Seen, browsed
+from tests.views.report.conftest import FIRST, SHADE, two_filmed
+
+SAVED = "document.getElementById('saved').textContent === 'saved'"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = two_filmed(tmp_path)  # 36 frames at 20 per second, 30 at 25
+    write_text(
+        project.phases_path, "video,start,end,phase\nb,0,10,down\nb,10,20,up\nb,20,30,rest\n"
+    )
+    return project
+
+
+def open_phases(seen: Seen, clip: str = "a") -> None:
+    seen.go(f"/phases?clip={clip}")
+    seen.wait_for("document.body.dataset.ready === 'true'")
+
+
+def spans(project: Project, clip: str = "a") -> list[tuple[int, int, str]]:
+    return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]
+
+
+def press(seen: Seen, *keys: str) -> None:
+    for key in keys:
+        seen.page.keyboard.press(key)
+
+
+def test_keys_label_the_frame_that_is_shown(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        press(seen, "1", "Shift+ArrowRight", "ArrowRight", "2", "Shift+ArrowRight", "3")
+        seen.wait_for("document.getElementById('stage-a').dataset.picture === '21'")
+        assert round((seen.grey("stage-a") - FIRST) / SHADE) == 21
+        seen.wait_for(SAVED)
+        assert spans(project) == [(0, 11, "down"), (11, 21, "up"), (21, 36, "rest")]
+        press(seen, ".", ".", ",")  # the border moves with what is shown
+        seen.wait_for(f"document.body.dataset.row === '22' && {SAVED}")
+        assert spans(project)[1:] == [(11, 22, "up"), (22, 36, "rest")]
+        press(seen, "u", "u", "u", "u")
+        seen.wait_for(SAVED)
+        assert spans(project) == [(0, 11, "down"), (11, 36, "up")]
+        press(seen, "End", "0")
+        seen.wait_for(SAVED)
+        assert spans(project) == [(0, 11, "down"), (11, 35, "up")]
+        assert seen.errors == []
+
+
+def test_labels_while_it_plays(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        press(seen, "-", "-", "-", "-", "1", " ")  # an eighth of the speed: 14 s
+        seen.wait_for("Number(document.body.dataset.row) >= 3")
+        press(seen, "2")
+        seen.wait_for("Number(document.body.dataset.row) >= 6")
+        press(seen, "3", " ")
+        seen.wait_for(SAVED)
+        (_, first, _), (_, second, _), (_, last, _) = spans(project)
+        assert [name for _, _, name in spans(project)] == ["down", "up", "rest"]
+        assert 3 <= first < second < last == 36
+        assert seen.errors == []
+
+
+def test_thirty_events_a_minute_by_keyboard(browser: Any, project: Project) -> None:
+    """Each event: find the frame, label it; all of it saved."""
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        begun = time.monotonic()
+        for number in range(17):
+            press(seen, str(1 + number % 3), "ArrowRight", "ArrowRight")
+        seen.wait_for(SAVED)
+        minutes = (time.monotonic() - begun) / 60
+    assert len(spans(project)) == 17
+    assert 17 / minutes >= 30
+
+
+def test_a_border_is_dragged(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen, "b")
+        box = seen.page.locator("#line").bounding_box()
+        x = lambda frame: box["x"] + (frame + 0.01) / 30 * box["width"]  # noqa: E731
+        y = box["y"] + 20
+        seen.page.mouse.move(x(10), y)
+        seen.page.mouse.down()
+        for frame in (11, 12, 13, 14):
+            seen.page.mouse.move(x(frame), y)
+        assert seen.page.evaluate("document.body.dataset.row") == "14"  # seen while it is dragged
+        seen.page.mouse.up()
+        seen.wait_for(SAVED)
+        assert spans(project, "b") == [(0, 14, "down"), (14, 20, "up"), (20, 30, "rest")]
+        press(seen, "u")
+        seen.wait_for(SAVED)
+        assert spans(project, "b")[0] == (0, 10, "down")
+
+
+def test_a_name_of_ones_own(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        seen.page.fill("#name", "jump 1 <b>")
+        seen.page.press("#name", "Enter")
+        press(seen, "4")
+        seen.wait_for(SAVED)
+        assert spans(project) == [(0, 36, "jump 1 <b>")]
+        assert "jump 1 <b>" in seen.page.inner_text("#names")
+        assert seen.errors == []
+
+
+def test_the_review_goes_from_the_least_sure_on(browser: Any, project: Project) -> None:
+    origin = {"origin": "carried", "origin_clips": "b", "origin_time": "2026-01-01T00:00:00+00:00"}
+    rows = [
+        PhaseRow("a", Phase(start, end, name, propagated=True), origin)
+        for start, end, name in ((0, 12, "down"), (12, 24, "up"), (24, 36, "rest"))
+    ]
+    merge_into_project(project, {"a": rows}, {}, overwrite=False)
+    write_text(
+        project.results_dir("transfer") / "boundaries.csv",
+        "video,frame,confidence,time_low,time_high\na,12,0.9,0.5,0.7\na,24,0.3,1,1.4\n",
+    )
+    with browsed(browser, project) as seen:
+        open_phases(seen, "b")
+        assert "30 % sure" in seen.page.inner_text("#review li:first-child")
+        press(seen, "n")
+        seen.wait_for("document.body.dataset.clip === 'a' && document.body.dataset.row === '24'")
+        press(seen, "ArrowRight", "ArrowRight", "Enter")  # moved
+        seen.wait_for("document.body.dataset.row === '12'")
+        press(seen, "Enter")  # accepted
+        seen.wait_for(SAVED)
+        seen.wait_for("document.getElementById('review').children.length === 0")
+        assert "you, once carried from b" in seen.page.inner_text("#rows")
+        assert seen.errors == []
+    assert spans(project) == [(0, 12, "down"), (12, 26, "up"), (26, 36, "rest")]
+
+
+def test_another_command_that_writes_is_waited_for(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        with project.lock():
+            press(seen, "1")
+            seen.wait_for("/another command/.test(document.getElementById('saved').textContent)")
+            assert spans(project) == []
+        seen.wait_for(SAVED)
+    assert spans(project) == [(0, 36, "down")]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_is_wider_than_the_window(browser: Any, project: Project, width: int) -> None:
+    with browsed(browser, project, width) as seen:
+        open_phases(seen)
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        small = seen.page.evaluate(
+            "[...document.querySelectorAll('button, select, .clip-list a')]"
+            ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
+        )
+        assert small == []
