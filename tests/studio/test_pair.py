@@ -14,6 +14,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
 from la2ds_cli.studio.pair import HeldPair, _asked, export_arguments
+from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked
 from tests.views.report.conftest import two_filmed
 
@@ -182,3 +183,23 @@ def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
         rows = [line.split(",") for line in table.text.splitlines()]
         assert ["18", "15"] in [row[:2] for row in rows]
         assert client.post("/pair/export", json=PAIR | {"kind": "../x"}).status_code == 400
+
+
+def test_the_alignment_follows_an_anchor_at_once(tmp_path: Path) -> None:
+    """Within 300 ms of one processor, with twelve other clips that have a say."""
+    project = Project.create(tmp_path / "project")
+    for number in range(14):
+        length = 70 + 3 * number
+        pose = sequence(warped_phase(length, number), fps=20.0 + number % 3)
+        add_sequence(project, f"clip{number:02}", pose)
+    pair = {"a": "clip00", "b": "clip05"}
+    with asked(project) as client:
+        data = client.get("/pair/data", params=pair).json()
+        assert data["references"] == 12
+        took = []
+        for row in (20, 35, 50):
+            frames = [row, int(data["position"][row]) + 1]
+            begun = time.process_time()
+            assert client.post("/pair/anchor", json=pair | {"frames": frames}).status_code == 200
+            took.append(time.process_time() - begun)
+    assert min(took) <= 0.3
