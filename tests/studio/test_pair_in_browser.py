@@ -9,7 +9,8 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import anchors_of
-from tests.movement import sequence, warped_phase
+from la2ds_cli.video.reader import probe
+from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video, two_filmed
 
@@ -187,3 +188,49 @@ def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: i
             ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
         )
         assert small == []
+
+
+def test_an_export_is_a_click_and_then_a_link(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_pair(seen)
+        seen.page.click("#exports button[data-kind=video]")
+        seen.wait_for("document.querySelector('#exported a') !== null")
+        assert not seen.page.is_disabled("#exports button[data-kind=video]")
+        with seen.page.expect_download() as download:
+            seen.page.click("#exported a")
+        saved = tmp_path / "side.mp4"
+        download.value.save_as(saved)
+        assert download.value.suggested_filename == "a--b.mp4"
+        assert seen.errors == []
+    assert probe(saved).frames_declared >= 30
+
+
+def test_clips_without_their_videos_are_shown_by_their_joints(browser: Any, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    for name, length in (("a", 36), ("b", 30)):
+        add_sequence(project, name, sequence(warped_phase(length, length)))
+    with browsed(browser, project) as seen:
+        seen.go("/pair?a=a&b=b")
+        seen.wait_for(READY)
+        scrub(seen, "scrub", 12)
+        assert seen.page.evaluate("stages.a.canvas.dataset.picture") == "12"
+        assert drawn(seen, "a") > 50
+        assert seen.page.is_hidden("#film-choice")
+        seen.page.select_option("#overlay", "film")  # joints all the same
+        seen.page.check("#show-whole")
+        seen.go("/phases?clip=a")
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        assert drawn(seen, "a") > 50
+        assert seen.errors == []
+
+
+def drawn(seen: Seen, side: str) -> int:
+    """Pixels of a stage that have the colour of a limb."""
+    return seen.page.evaluate(
+        "side => { const c = document.getElementById(`stage-${side}`);"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        " for (let k = 0; k < d.length; k += 4) if (Math.abs(d[k] - d[k + 2]) > 120) n += 1;"
+        " return n; }",
+        side,
+    )
