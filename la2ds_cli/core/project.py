@@ -278,11 +278,26 @@ class Project:
                     exit_code=ExitCode.MISMATCH,
                 ) from error
         listed = _placed(old_ids, rows.keys() - set(old_ids), order or [v.id for v in added])
-        kept = [rows[name] for name in listed if name not in removed]
-        cells = (list(row_of(video).values()) for video in kept)
+        self._write_videos([rows[name] for name in listed if name not in removed])
+
+    def mark_video(self, video: str, *, split: str, group: str) -> None:
+        """Set the split and the group of a clip; empty takes them away. Raises UserError (exit 5)
+        for an id that is not listed, and for what could not be read again."""
+        marked = {row.id: row for row in self.videos()}
+        if video not in marked:
+            raise UserError(f"the project has no clip {video}", exit_code=ExitCode.MISMATCH)
+        new = replace(marked[video], split=split, group=group)
+        try:
+            check_row(new)
+        except ValueError as error:
+            raise UserError(f"{video}: {error}", exit_code=ExitCode.MISMATCH) from error
+        self._write_videos(list((marked | {video: new}).values()))
+
+    def _write_videos(self, rows: list[Video]) -> None:
+        cells = (list(row_of(video).values()) for video in rows)
         artifact.write_text(self.videos_path, table_text(VIDEO_COLUMNS, cells))
         if (state := _state(self.videos_path)) is not None:
-            self._listed = state, VideoList(self.root, kept)
+            self._listed = state, VideoList(self.root, rows)
 
     def find(self, name: str) -> Video | None:
         """The video of that id, id prefix, path, file name or stem; None if there is none.
@@ -301,6 +316,15 @@ class Project:
         return artifact.files_in(self._folder("poses"))
 
     # --- artifacts of one video ----------------------------------------------------------
+
+    def files_of(self, video: str) -> list[Path]:
+        """The files that hold what was computed of a clip: poses, heatmaps, features, and its
+        embedding of each run."""
+        name = self.pose_path(video).name
+        runs = self._folder("embeddings")
+        folders = [self._folder(kind) for kind in ("poses", "heatmaps", "features")]
+        folders += sorted(path for path in runs.glob("*") if path.is_dir())
+        return [path for folder in folders if (path := folder / name).is_file()]
 
     def read_pose(self, video: str) -> tuple[PoseSequence, artifact.Recipe]:
         """Poses of a video id and their recipe; raises UserError (exit 4) if there are none."""

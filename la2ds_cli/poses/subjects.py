@@ -250,6 +250,34 @@ def describe(track: Track, size: tuple[int, int], length: int) -> dict[str, Json
     }
 
 
+def ranks(people: Sequence[Mapping[str, Json]], subject: str) -> list[int]:
+    """The number by which `subject` takes each person that `describe` tells of, in their order.
+
+    people: the candidates of a clip whose subject was chosen by `subject`, a policy or a rank. The
+    chosen person comes first, the others follow in the automatic order. Another named rule than
+    auto orders them all, so that the automatic order is found from what is told of them.
+    """
+    count = len(people)
+    if chosen := _rank(subject):
+        others = [rank for rank in range(1, count + 1) if rank != min(chosen, count)]
+        return [chosen, *others]
+    if subject == "auto":
+        return list(range(1, count + 1))
+    score = [
+        _Facts(
+            share=float(person["share"]),
+            side=float(person["side"]),
+            closeness=float(person["centrality"]),
+            motion=float(person["motion"]),
+            confidence=float(person["mean_score"]),
+            first=int(person["first"]),
+        ).score
+        for person in people
+    ]
+    order = sorted(range(count), key=lambda i: -score[i])
+    return [order.index(i) + 1 for i in range(count)]
+
+
 def follow_cuts(
     index: int, tracks: Sequence[Track], *, least: int, cuts: Sequence[int] | None = None
 ) -> tuple[Track, int]:

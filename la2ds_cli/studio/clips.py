@@ -1,18 +1,331 @@
-"""The clips of the project: what there is, and how good it is."""
+"""The page of the clips: what there is, how good it is and why, and pictures to judge it by. What
+changes them is in clip_changes.py.
+"""
 
 from __future__ import annotations
 
+import io
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from glob import escape
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from la2ds_cli.alignment.aligned_repetitions import cut_clip
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.subjects import HANDS, ClipSubjects, ranks
+from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.studio.pages import page
+from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
+from la2ds_cli.video.reader import Image, probe, read_frames, video_file
+from la2ds_cli.views.pose_drawing import resize
+from la2ds_cli.views.report.overview import thumbnail
+
+VIDEOS = "videos"  # the folder of the project that dropped files are copied into
+THUMBNAIL = 216  # pixels of height, shown at half of it or more
+STRIP = 16  # pictures of a whole file
+STRIP_HEIGHT = 540  # pixels at most
+STRIPS_KEPT = 8
+FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}  # the address has the version
 
 
 def show(request: Request) -> Response:
-    """The page of the clips."""
-    videos = request.app.state.studio.project.videos()
-    return HTMLResponse(page("clips.html", "Clips", here="/", clips=videos))
+    """The page of the clips; its script asks for them."""
+    return HTMLResponse(page("clips.html", "Clips", here="/"))
 
 
-ROUTES = [Route("/", show)]
+def list_clips(request: Request) -> Response:
+    """All clips, and the copied files that have no joints yet."""
+    studio = request.app.state.studio
+    project: Project = studio.project
+    config = project.config()
+    subjects = ClipSubjects.read(project)
+    videos = project.videos()
+    said = _said_of_files([job.result for job in studio.jobs.jobs.values() if job.result])
+    return JSONResponse(
+        {
+            "project": project.root.name,
+            "clips": [
+                about(project, video, subjects.of(video) or config.poses.subject)
+                for video in videos
+            ],
+            "files": [
+                {"name": path.name, "said": said.get(str(path), "")}
+                for path in unused_files(project, videos)
+            ],
+        }
+    )
+
+
+def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
+    """What the page says of a clip. subject: the policy or rank by which it was chosen."""
+    options = ClipOptions.from_text(video.options)
+    said: dict[str, Any] = {
+        "id": video.id,
+        "name": video.name,
+        "file": Path(video.path).name,
+        "copied": is_copied(project, video),
+        "split": video.split,
+        "group": video.group,
+        "options": options.to_json(),
+        "subject": subject,
+        "there": video_file(project, video) is not None,
+        "frames": video.frames,
+        "fps": video.fps,
+        "seconds": video.frames / video.fps if video.fps else 0.0,
+        "version": "",
+        "verdict": None,
+        "problem": "",
+    }
+    try:
+        recipe, _ = artifact.read_header(project.pose_path(video.id))
+        facts = clip_facts(project, video.id)
+    except (FileNotFoundError, artifact.ArtifactError, UserError) as error:
+        said["problem"] = str(error) or "its joints are missing"
+        return said
+    judged = verdict(facts)
+    return said | {
+        "version": recipe.key[:12],
+        "verdict": {
+            "status": judged.status,
+            "all": [
+                {"code": weakness.code, "message": weakness.message, "hint": weakness.hint}
+                for weakness in judged.all
+            ],
+        },
+    }
+
+
+def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Path of a file that gave no joints -> why, as the newest piece of work said."""
+    said = {}
+    for result in results:
+        for item in result.get("items") or []:
+            if item.get("status") in ("failed", "skipped"):
+                said[item["path"]] = ". ".join(filter(None, (item["message"], item["hint"])))
+    return said
+
+
+def is_copied(project: Project, video: Video) -> bool:
+    """Whether the file of a clip is the project's own copy."""
+    return project.source(video).parent == project.root / VIDEOS
+
+
+def unused_files(project: Project, videos: list[Video]) -> list[Path]:
+    """Videos in the project's folder that are no clip."""
+    folder = project.root / VIDEOS
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    used = {project.source(video) for video in videos}
+    names = natural_order(path.name for path in folder.iterdir() if is_video_file(path))
+    return [folder / name for name in names if folder / name not in used]
+
+
+def clip_of(request: Request) -> Video:
+    """The clip that an address names; UserError where there is none."""
+    listed = request.app.state.studio.project.videos()
+    name = request.path_params["id"]
+    found = [video for video in listed if video.id == name]
+    if not found:
+        raise UserError(f"the project has no clip {name}", hint="load the page again")
+    return found[0]
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+def picture(request: Request) -> Response:
+    """The thumbnail of a clip, made once for each version of its poses."""
+    project: Project = request.app.state.studio.project
+    video = clip_of(request)
+    recipe, _ = artifact.read_header(project.pose_path(video.id))
+    folder = project.results_dir("studio/thumbnails")
+    path = folder / f"{video.id}.{recipe.key[:12]}.webp"
+    if not path.is_file():
+        pose, _ = project.read_pose(video.id)
+        content = thumbnail(video_file(project, video), pose, THUMBNAIL, joints=True)
+        for old in folder.glob(f"{escape(video.id)}.*.webp"):
+            old.unlink(missing_ok=True)
+        artifact.write_bytes(path, content)
+    return Response(path.read_bytes(), media_type="image/webp", headers=FOR_EVER)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Pictures of a whole file as its clip turns it: JPEGs, the seconds of the file that each
+    shows, and (W, H) of the frames; seconds: of the file."""
+
+    pictures: list[bytes]
+    times: list[float]
+    size: tuple[int, int]
+    seconds: float
+
+
+class Strips:
+    """The strips of the clips that were looked at last; one is made at a time."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._strips: OrderedDict[tuple[Any, ...], Strip] = OrderedDict()
+
+    def of(self, path: Path, options: ClipOptions) -> Strip:
+        """The strip of a file, turned as `options` say; UserError if it cannot be read."""
+        whole = replace(options, start=0.0, end=math.inf, slowmo=1.0)
+        state = path.stat()
+        key = (path, state.st_mtime_ns, state.st_size, whole)
+        with self._lock:
+            if key not in self._strips:
+                self._strips[key] = _strip(path, whole)
+            self._strips.move_to_end(key)
+            while len(self._strips) > STRIPS_KEPT:
+                self._strips.popitem(last=False)
+            return self._strips[key]
+
+
+def _strip(path: Path, options: ClipOptions) -> Strip:
+    """Every frame is decoded, and one in so many kept: twice as many apart whenever they are too
+    many, so that a file of unknown length gives STRIP to twice as many pictures."""
+    info = probe(path, options)
+    scale = min(1.0, STRIP_HEIGHT / info.height)
+    step = max(1, math.ceil(info.frames_declared / STRIP))
+    kept: list[tuple[float, Image]] = []
+    time = 0.0
+    for frame in read_frames(path, options):
+        time = frame.time
+        if frame.index % step == 0:
+            kept.append((time, resize(frame.image, scale)))
+        if len(kept) > 2 * STRIP:
+            kept, step = kept[::2], 2 * step
+    pictures = [_jpeg(image) for _, image in kept]
+    return Strip(pictures, [t for t, _ in kept], (info.width, info.height), time + 1 / info.fps)
+
+
+def _jpeg(image: Image) -> bytes:
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def _strip_of(request: Request, video: Video) -> Strip | None:
+    """The strip of a clip; None where there is no file with pictures."""
+    studio = request.app.state.studio
+    path = studio.project.source(video)
+    if not (is_video_file(path) or is_image_folder(path)):
+        return None
+    return studio.strips.of(path, ClipOptions.from_text(video.options))
+
+
+def strip_picture(request: Request) -> Response:
+    """A picture of the strip of a clip."""
+    strip = _strip_of(request, clip_of(request))
+    number = request.path_params["number"]
+    if strip is None or number >= len(strip.pictures):
+        raise UserError("there is no such picture")
+    return Response(strip.pictures[number], media_type="image/jpeg", headers=FOR_EVER)
+
+
+# --- one clip -----------------------------------------------------------------------------------
+
+
+def detail(request: Request) -> Response:
+    """What is shown of one clip alone: its pictures over the whole file, and who is in each."""
+    project: Project = request.app.state.studio.project
+    video = clip_of(request)
+    subject = ClipSubjects.read(project).of(video) or project.config().poses.subject
+    said = about(project, video, subject)
+    strip = _strip_of(request, video)
+    try:
+        pose, _ = project.read_pose(video.id)
+    except UserError:
+        pose = None
+    pictures: list[dict[str, Any]] = [{"time": time} for time in (strip.times if strip else [])]
+    if pose is not None and subject not in HANDS:
+        slowmo = ClipOptions.from_text(video.options).slowmo
+        for shown in pictures:
+            shown["people"] = people(pose, shown["time"] / slowmo, subject)
+    return JSONResponse(
+        said
+        | {
+            "pictures": pictures,
+            "size": strip.size if strip else (video.width, video.height),
+            "file_seconds": strip.seconds if strip else 0.0,
+        }
+    )
+
+
+def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]]:
+    """Who is in the picture at a moment of the clip: `rank`, by which `--subject` takes the person,
+    `box` xyxy in pixels, and `followed`, whether the joints are those of this person.
+
+    Of the person who is followed the box is that of the nearest frame, of others their mean box.
+    Nobody outside the clip's part of its file.
+    """
+    half = 0.5 / pose.fps
+    if not pose.time[0] - half <= time <= pose.time[-1] + half:
+        return []
+    row = int(np.abs(pose.time - time).argmin())
+    told = list(pose.info.get("candidates") or [])
+    followed = int(pose.info.get("person", 1)) - 1
+    shown = []
+    for number, (person, rank) in enumerate(zip(told, ranks(told, subject), strict=True)):
+        is_followed = number == followed
+        box = pose.box[row] if is_followed else np.asarray(person["box"], np.float64)
+        there = is_followed or person["first"] <= row <= person["last"]
+        if there and np.isfinite(box).all():
+            sides = [round(float(side), 1) for side in box]
+            shown.append({"rank": rank, "box": sides, "followed": is_followed})
+    return shown
+
+
+def repetitions(request: Request) -> Response:
+    """The repetitions of a clip, in seconds of its file."""
+    project: Project = request.app.state.studio.project
+    video = clip_of(request)
+    return JSONResponse(spans_of_repetitions(project, video))
+
+
+def spans_of_repetitions(project: Project, video: Video) -> list[dict[str, float]]:
+    """`start` and `end` of each repetition in seconds of the file, as `--time-range` takes them, to
+    the millisecond. Raises UserError (exit 4) for a clip that does not repeat itself."""
+    pose, _ = project.read_pose(video.id)
+    slowmo = ClipOptions.from_text(video.options).slowmo
+    found = cut_clip(pose)
+    if len(found) < 2:
+        raise UserError(
+            f"{video.name} does not repeat a movement",
+            hint="cut it by dragging the ends of its strip",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    ends = np.append(pose.time, pose.time[-1] + 1 / pose.fps)  # a frame lasts until the next
+    return [
+        {
+            "start": math.floor(1000 * float(ends[one.start]) * slowmo) / 1000,
+            "end": math.floor(1000 * float(ends[one.stop]) * slowmo) / 1000,
+        }
+        for one in found
+    ]
+
+
+ROUTES = [
+    Route("/", show),
+    Route("/clips", list_clips),
+    Route("/clips/{id}", detail),
+    Route("/clips/{id}/picture", picture),
+    Route("/clips/{id}/strip/{number:int}", strip_picture),
+    Route("/clips/{id}/repetitions", repetitions),
+]

@@ -10,7 +10,7 @@ import signal
 import socket
 import webbrowser
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio import clips, film, pair, phases
+from la2ds_cli.studio import clip_changes, clips, film, pair, phases
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.labels import Labels
@@ -42,6 +42,8 @@ class Studio:
     films: film.Films
     pairs: pair.HeldPairs
     labels: Labels
+    strips: clips.Strips = field(default_factory=clips.Strips)
+    bin: clip_changes.Bin = field(default_factory=clip_changes.Bin)
 
 
 def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starlette:
@@ -50,6 +52,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        studio.bin.empty(project)  # of a studio that was killed
         work = asyncio.create_task(studio.jobs.run())
         try:
             yield
@@ -57,9 +60,11 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
+            studio.bin.empty(project)
 
     app = Starlette(
         routes=[
+            *clip_changes.ROUTES,
             *clips.ROUTES,
             *film.ROUTES,
             *pair.ROUTES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,9 +17,16 @@ TOKEN = "a-token-of-the-tests"
 ORIGIN = {"origin": f"http://{HOST}"}
 
 
+DRAWN = "tests.poses.grey_people"
+SETTINGS = {"poses": {"detector": DRAWN, "pose": DRAWN}}
+ROOT = Path(__file__).parents[2]
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose joints are those of drawn people, in the studio's child processes as well."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "models")]))
+    return Project.create(tmp_path / "project", SETTINGS)
 
 
 @pytest.fixture

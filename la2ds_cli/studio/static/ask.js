@@ -34,3 +34,5 @@ export const post = (path, content = {}) => asked(path, {
 
 /** Send a file as it is. */
 export const send = (path, file) => asked(path, { method: "PUT", body: file });
+
+export const remove = (path) => asked(path, { method: "DELETE" });

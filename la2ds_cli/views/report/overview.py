@@ -242,32 +242,39 @@ def _row(project: Project, video: Video, phases: list[Phase], *, privacy: bool) 
         return ClipRow(video, None, None, "", phases, error.message)
     source = None if privacy else video_file(project, video)
     judged = joints_verdict(clip_facts(project, video.id))
-    return ClipRow(video, pose, judged, base64_text(_thumbnail(source, pose)), phases)
+    return ClipRow(video, pose, judged, base64_text(thumbnail(source, pose)), phases)
 
 
-def _thumbnail(source: VideoFile | None, pose: PoseSequence) -> bytes:
-    """The middle of the clip, or of its first seconds; the joints where the file fails."""
+def thumbnail(
+    source: VideoFile | None, pose: PoseSequence, height: int = _HEIGHT, *, joints: bool = False
+) -> bytes:
+    """A WebP picture of the middle of the clip, or of its first seconds; the joints where there is
+    no file or it fails. joints: drawn over the picture as well."""
     from PIL import Image as Pillow
 
     latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
     row = min(len(pose) // 2, latest, len(pose) - 1)
-    image = _drawn(pose, row)
+    image = None
     if source is not None:
         with suppress(UserError):  # a file that has been damaged since
-            image = pictures(source, pose, [row], _HEIGHT)[0]
+            image = pictures(source, pose, [row], height)[0]
+    if image is None or joints:
+        image = _drawn(pose, row, height, image)
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, "WEBP", quality=70)
     return buffer.getvalue()
 
 
-def _drawn(pose: PoseSequence, row: int) -> Image:
-    """The joints as the page of a pair draws them, on its dark ground."""
+def _drawn(pose: PoseSequence, row: int, height: int, image: Image | None) -> Image:
+    """The joints as the page of a pair draws them, over a picture or on its dark ground."""
     box = view_boxes(pose)[row]
-    scale = _HEIGHT / float(box[3] - box[1])
-    image = np.empty((_HEIGHT, max(round(scale * float(box[2] - box[0])), 1), 3), np.uint8)
-    image[:] = _GROUND
+    scale = height / float(box[3] - box[1])
+    if image is None:
+        image = np.empty((height, max(round(scale * float(box[2] - box[0])), 1), 3), np.uint8)
+        image[:] = _GROUND
     alone = replace(with_trust(pose), box=np.full_like(pose.box, np.nan), info={})
-    return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=2)
+    thick = max(2, round(height / 90))
+    return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=thick)
 
 
 # --- evaluations ------------------------------------------------------------------------------

@@ -1,0 +1,338 @@
+// The page of the clips: files come in, joints are found, and each clip can be looked at and changed.
+
+import { get, post, remove, send } from "./ask.js";
+import { Trim, seconds } from "./trim.js";
+import { onWork } from "./work.js";
+
+const at = (id) => document.getElementById(id);
+const OPEN = new Set(["waiting", "running"]);
+const uploads = []; // files that are being copied: { name, state, said }
+let known = { clips: [], files: [] };
+let jobs = new Map(); // number -> job
+let shown = null; // id of the clip that is open
+
+function made(kind, text = "", name = "") {
+  const element = document.createElement(kind);
+  element.textContent = text;
+  if (name) element.className = name;
+  return element;
+}
+
+function button(text, action, name = "") {
+  const element = made("button", text, name);
+  element.type = "button";
+  element.addEventListener("click", action);
+  return element;
+}
+
+function trouble(error) {
+  at("problem").hidden = !error;
+  if (error) at("problem").textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
+}
+
+async function tried(action) {
+  try {
+    trouble(null);
+    return await action();
+  } catch (error) {
+    at("detail").close();
+    trouble(error);
+    return null;
+  }
+}
+
+function toast(text, undo = null) {
+  const line = at("toast");
+  line.replaceChildren(made("span", text));
+  if (undo) line.append(button("Undo", async () => { line.hidden = true; await tried(undo); await load(); }));
+  line.hidden = false;
+}
+
+// --- files that come in --------------------------------------------------------------------------
+
+/** All files of a dropped entry, those of its folders as well. */
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader(), files = [];
+  for (;;) { // a reader gives its entries in portions
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return files;
+    for (const inner of some) if (!inner.name.startsWith(".")) files.push(...await filesOf(inner));
+  }
+}
+
+async function take(files) {
+  trouble(null);
+  const list = files.map((file) => ({ file, name: file.name, state: "waits to be copied", said: "" }));
+  uploads.push(...list);
+  const names = [];
+  for (const one of list) {
+    one.state = "is being copied";
+    comings();
+    try {
+      names.push((await send(`/clips/files/${encodeURIComponent(one.name)}`, one.file)).name);
+      uploads.splice(uploads.indexOf(one), 1);
+    } catch (error) {
+      one.state = "";
+      one.said = error.hint ? `${error.message}: ${error.hint}` : error.message;
+    }
+  }
+  comings();
+  if (names.length) await tried(() => post("/clips/extract", { names: [...new Set(names)] }));
+  await load();
+}
+
+at("choose").addEventListener("click", () => at("files").click());
+at("files").addEventListener("change", (event) => { take([...event.target.files]); event.target.value = ""; });
+at("refer").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (await tried(() => post("/clips/refer", { path: at("path").value }))) at("path").value = "";
+});
+for (const kind of ["dragenter", "dragover"]) document.addEventListener(kind, (event) => {
+  if (![...event.dataTransfer.types].includes("Files")) return;
+  event.preventDefault();
+  at("drop").classList.add("over");
+});
+document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) at("drop").classList.remove("over"); });
+document.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  at("drop").classList.remove("over");
+  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+  const files = await tried(async () => (await Promise.all(entries.map(filesOf))).flat());
+  if (files?.length) await take(files);
+});
+
+/** The job that has a copied file in work, if any. */
+const jobOf = (name) => [...jobs.values()].find((job) => OPEN.has(job.state) && job.about.files?.includes(name));
+
+function comings() {
+  const rows = uploads.map((one) => {
+    const row = made("li");
+    row.append(made("strong", one.name), made("span", one.said || one.state, one.said ? "warning" : "soft"));
+    if (one.said) row.append(button("Dismiss", () => { uploads.splice(uploads.indexOf(one), 1); comings(); }));
+    return row;
+  });
+  for (const file of known.files) {
+    const row = made("li"), job = jobOf(file.name);
+    row.append(made("strong", file.name));
+    if (job) {
+      const bar = made("progress");
+      bar.setAttribute("aria-label", `joints of ${file.name}`);
+      if (job.state === "running" && job.about.files.length === 1 && job.share !== null) bar.value = job.share;
+      row.append(bar, made("span", job.state === "running" ? "copied; its joints are being found" : "copied; waits", "soft"));
+    } else {
+      row.append(made("span", file.said || "copied; it has no joints yet", file.said ? "warning" : "soft"));
+      row.append(button("Find its joints", () => tried(() => post("/clips/extract", { names: [file.name] }))));
+      row.append(button("Delete the file", async () => {
+        if (!window.confirm(`Delete the copy of ${file.name} for good?`)) return;
+        await tried(() => remove(`/clips/files/${encodeURIComponent(file.name)}`));
+        await load();
+      }));
+    }
+    rows.push(row);
+  }
+  at("coming").replaceChildren(...rows);
+}
+
+// --- the grid ------------------------------------------------------------------------------------
+
+const VERDICTS = { ok: "good to use", degraded: "look at it" };
+
+function judged(clip) {
+  if (clip.problem) return made("span", clip.problem, "warning");
+  const first = clip.verdict.all[0];
+  const word = made("span", VERDICTS[clip.verdict.status], clip.verdict.status === "ok" ? "good" : "warning");
+  if (first) word.textContent += `: ${first.message}`;
+  return word;
+}
+
+function card(clip) {
+  const item = made("li", "", "clip"), open = button("", () => look(clip.id));
+  item.dataset.id = clip.id;
+  const picture = made("img", "", "picture");
+  picture.alt = "";
+  picture.loading = "lazy";
+  if (clip.version) picture.src = `/clips/${encodeURIComponent(clip.id)}/picture?v=${clip.version}`;
+  const words = made("span", "", "words");
+  words.append(made("span", clip.name, "name"), made("span", `${seconds(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
+  words.append(judged(clip));
+  const marks = [clip.split, clip.group].filter(Boolean).join(" · ");
+  if (marks) words.append(made("span", marks, "soft"));
+  open.append(picture, words);
+  item.append(open);
+  return item;
+}
+
+async function load() {
+  const next = await tried(() => get("/clips"));
+  if (!next) return;
+  known = next;
+  at("clips").replaceChildren(...known.clips.map(card));
+  at("none").hidden = known.clips.length + known.files.length > 0;
+  comings();
+  document.body.dataset.ready = "true";
+}
+
+let due = 0;
+const soon = () => { window.clearTimeout(due); due = window.setTimeout(load, 150); };
+const items = new Map(); // job -> clips that it has told of
+
+onWork((job) => {
+  const before = jobs.get(job.number);
+  jobs.set(job.number, job);
+  if (job.state === "failed" && before && OPEN.has(before.state)) trouble(new Error(`${job.title}: ${job.error}`));
+  if (before?.state !== job.state || items.get(job.number) !== job.items.length) soon();
+  items.set(job.number, job.items.length);
+  comings();
+});
+
+// --- one clip alone ------------------------------------------------------------------------------
+
+async function look(id) {
+  const clip = await tried(() => get(`/clips/${encodeURIComponent(id)}`));
+  if (!clip) return;
+  shown = id;
+  const address = `/clips/${encodeURIComponent(id)}`;
+  const dialog = at("detail"), head = made("div", "", "head"), name = made("h2", clip.name);
+  name.id = "detail-name";
+  head.append(name, button("Close", () => dialog.close()));
+  const parts = [head];
+  const picture = (number) => `${address}/strip/${number}?v=${clip.version}`;
+  if (clip.pictures.length) parts.push(...looks(clip, address, picture));
+  parts.push(verdicts(clip), marks(clip, address), goes(clip, address));
+  dialog.replaceChildren(...parts);
+  if (!dialog.open) dialog.showModal();
+}
+
+const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: found anew`); } };
+
+function looks(clip, address, picture) {
+  const stage = made("div", "", "stage"), image = made("img");
+  image.alt = `${clip.name}, one frame`;
+  stage.append(image);
+  let turn = clip.options.rotate || 0, mirror = Boolean(clip.options.mirror);
+  const show = (number) => {
+    image.src = picture(number);
+    trim.at(clip.pictures[number].time);
+    stage.querySelectorAll("button").forEach((one) => one.remove());
+    for (const person of clip.pictures[number].people || []) {
+      const box = button("", () => person.followed || tried(() => post(`${address}/read`, person)).then(changed));
+      const [x1, y1, x2, y2] = person.box, [w, h] = clip.size;
+      Object.assign(box.style, {
+        left: `${100 * x1 / w}%`, top: `${100 * y1 / h}%`, width: `${100 * (x2 - x1) / w}%`, height: `${100 * (y2 - y1) / h}%`,
+      });
+      box.setAttribute("aria-pressed", String(person.followed));
+      box.setAttribute("aria-label", person.followed ? "This person is followed" : `Follow this person instead (number ${person.rank})`);
+      box.title = box.getAttribute("aria-label");
+      stage.append(box);
+    }
+  };
+  const trim = new Trim(clip, picture, show);
+  const slow = made("input");
+  Object.assign(slow, { type: "number", min: "0.01", step: "any", value: String(clip.options.slowmo || 1) });
+  const slowLabel = made("label", "slowed down, times");
+  slowLabel.append(slow);
+  const mirrored = made("input");
+  mirrored.type = "checkbox";
+  mirrored.checked = mirror;
+  const mirrorLabel = made("label");
+  mirrorLabel.append(mirrored, document.createTextNode("mirrored (selfie)"));
+  const turned = made("span", "", "soft");
+  const preview = () => {
+    // The picture is turned as the file was read: show what would change.
+    const more = (turn - (clip.options.rotate || 0) + 360) % 360;
+    const flip = mirrored.checked !== mirror;
+    const sign = mirror ? -1 : 1; // of a mirrored picture, turns go the other way round
+    image.style.transform = `${flip ? "scaleX(-1) " : ""}rotate(${sign * more}deg)`;
+    turned.textContent = turn ? `turned by ${turn}°` : "not turned";
+    stage.querySelectorAll("button").forEach((one) => { one.hidden = more !== 0 || flip; });
+  };
+  const line = made("div", "", "line");
+  const by = (degrees) => () => { turn = (turn + degrees + 360) % 360; preview(); };
+  line.append(button("⟲ Turn left", by(270)), button("⟳ Turn right", by(90)), turned, mirrorLabel, slowLabel);
+  mirrored.addEventListener("change", preview);
+  const apply = made("div", "", "line");
+  apply.append(button("Read it like this", () => tried(() => post(`${address}/read`, {
+    options: { ...trim.range(), rotate: turn, mirror: mirrored.checked, slowmo: Number(slow.value) },
+  })).then(changed), "main"), made("span", "Its joints are found anew; marks and phases stay.", "soft"));
+  const repeats = made("div", "", "line");
+  repeats.append(button("Find repetitions", async () => {
+    try {
+      const spans = await get(`${address}/repetitions`);
+      trim.parts(spans);
+      repeats.replaceChildren(made("span", `${spans.length} repetitions, green in the strip`), button(
+        `Make ${spans.length} clips of them`, () => tried(() => post(`${address}/split`)).then(changed),
+      ));
+    } catch (error) {
+      repeats.replaceChildren(made("span", `${error.message}: ${error.hint}`, "soft"));
+    }
+  }));
+  const people = Math.max(...clip.pictures.map((one) => (one.people || []).length));
+  const who = made("p", people > 1 ? "Click on the person to follow; green is who is followed now." : "Green is who is followed.", "soft");
+  show(Math.max(0, clip.pictures.findIndex((one) => (one.people || []).length === people)));
+  preview();
+  return [stage, who, trim.element, trim.words, line, apply, repeats];
+}
+
+function verdicts(clip) {
+  const part = made("section");
+  part.append(made("h2", "How good it is"));
+  if (clip.problem) part.append(made("p", clip.problem, "warning"));
+  else if (!clip.verdict.all.length) part.append(made("p", "Good to use: nothing speaks against its joints.", "good"));
+  else {
+    const list = made("ul", "", "verdicts");
+    for (const one of clip.verdict.all) {
+      const row = made("li");
+      row.append(made("span", one.message, "warning"), document.createTextNode(` ${one.hint} (${one.code})`));
+      list.append(row);
+    }
+    part.append(list);
+  }
+  return part;
+}
+
+function marks(clip, address) {
+  const line = made("div", "", "line"), split = made("select"), group = made("input");
+  for (const [value, text] of [["", "training and test"], ["train", "training"], ["test", "test"]]) {
+    const option = made("option", text);
+    option.value = value;
+    split.append(option);
+  }
+  split.value = clip.split;
+  group.type = "text";
+  group.value = clip.group;
+  const store = async () => {
+    await tried(() => post(`${address}/mark`, { split: split.value, group: group.value }));
+    await load();
+  };
+  split.addEventListener("change", store);
+  group.addEventListener("change", store);
+  const first = made("label", "used for"), second = made("label", "group, such as the performer");
+  first.append(split);
+  second.append(group);
+  line.append(first, second);
+  return line;
+}
+
+function goes(clip, address) {
+  const line = made("div", "", "line");
+  const go = (file) => async () => {
+    const gone = await tried(() => post(`${address}/delete`, { file }));
+    if (!gone) return;
+    at("detail").close();
+    toast(`${clip.name} is gone${file ? ", and so is its copy" : ""}`, () => post(`/clips/deleted/${gone.number}`));
+    await load();
+  };
+  if (clip.copied) line.append(button("Delete with its copy", go(true)));
+  line.append(button("Take out of the project", go(false)), made(
+    "span", `${clip.copied ? "" : `The file ${clip.file} stays where it is. `}It can be brought back until the studio ends.`, "soft",
+  ));
+  return line;
+}
+
+at("detail").addEventListener("close", () => {
+  const open = [...document.querySelectorAll(".clip")].find((one) => one.dataset.id === shown);
+  open?.querySelector("button").focus();
+});
+
+load();

@@ -1,0 +1,103 @@
+// The strip of a file with two handles: which of its seconds a clip takes.
+
+export const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
+
+/** Where a handle may go: in the file, and at least `least` seconds from the other. */
+export function bounded(which, value, range, total, least = 0.1) {
+  const low = which === "start" ? 0 : range.start + least;
+  const high = which === "start" ? range.end - least : total;
+  return Math.min(Math.max(value, low), Math.max(high, low));
+}
+
+export class Trim {
+  /** clip: as the server tells of it; picture(number): the address of a picture; show(number). */
+  constructor(clip, picture, show) {
+    this.total = clip.file_seconds;
+    this.ends = { start: clip.options.start || 0, end: Math.min(clip.options.end ?? this.total, this.total) };
+    this.element = document.createElement("div");
+    this.element.className = "strip";
+    this.words = document.createElement("p");
+    clip.pictures.forEach((one, number) => {
+      const image = document.createElement("img");
+      image.src = picture(number);
+      image.alt = "";
+      image.draggable = false;
+      image.title = seconds(one.time);
+      image.addEventListener("click", () => show(number));
+      this.element.append(image);
+    });
+    this.before = this.mark("out");
+    this.after = this.mark("out");
+    this.now = this.mark("at");
+    this.handles = { start: this.handle("start", "Start"), end: this.handle("end", "End") };
+    this.element.tabIndex = 0;
+    this.element.setAttribute("role", "group");
+    this.element.setAttribute("aria-label", "The file; left and right arrows show its pictures");
+    let number = 0;
+    this.element.addEventListener("keydown", (event) => {
+      if (event.target !== this.element || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+      number = Math.min(Math.max(number + (event.key === "ArrowLeft" ? -1 : 1), 0), clip.pictures.length - 1);
+      show(number);
+    });
+    this.draw();
+  }
+
+  mark(name) {
+    const element = document.createElement("span");
+    element.className = name;
+    this.element.append(element);
+    return element;
+  }
+
+  handle(which, label) {
+    const element = this.mark("handle");
+    element.tabIndex = 0;
+    element.setAttribute("role", "slider");
+    element.setAttribute("aria-label", `${label} of the clip`);
+    element.setAttribute("aria-valuemin", "0");
+    element.setAttribute("aria-valuemax", this.total.toFixed(2));
+    const move = (value) => { this.ends[which] = bounded(which, value, this.ends, this.total); this.draw(); };
+    element.addEventListener("pointerdown", (event) => { element.setPointerCapture(event.pointerId); event.preventDefault(); element.focus(); });
+    element.addEventListener("pointermove", (event) => {
+      if (!element.hasPointerCapture(event.pointerId)) return;
+      const box = this.element.getBoundingClientRect();
+      move(this.total * (event.clientX - box.left) / box.width);
+    });
+    element.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05, ArrowUp: 0.05, PageDown: -1, PageUp: 1, Home: -1e9, End: 1e9 }[event.key];
+      if (step === undefined) return;
+      event.preventDefault();
+      move(this.ends[which] + step * (event.shiftKey ? 10 : 1));
+    });
+    return element;
+  }
+
+  draw() {
+    const share = (value) => `${100 * value / this.total}%`;
+    const { start, end } = this.ends;
+    Object.assign(this.before.style, { left: "0", width: share(start) });
+    Object.assign(this.after.style, { left: share(end), width: share(this.total - end) });
+    for (const which of ["start", "end"]) {
+      this.handles[which].style.left = share(this.ends[which]);
+      this.handles[which].setAttribute("aria-valuenow", this.ends[which].toFixed(2));
+      this.handles[which].setAttribute("aria-valuetext", seconds(this.ends[which]));
+    }
+    this.words.textContent = `From ${seconds(start)} to ${seconds(end)} of ${seconds(this.total)}; drag the two ends.`;
+  }
+
+  /** Mark where the shown picture is. */
+  at(time) { this.now.style.left = `${100 * time / this.total}%`; }
+
+  /** Show spans of seconds. */
+  parts(spans) {
+    for (const { start, end } of spans) {
+      Object.assign(this.mark("part").style, { left: `${100 * start / this.total}%`, width: `${100 * (end - start) / this.total}%` });
+    }
+  }
+
+  /** What differs from the whole file, to the millisecond. */
+  range() {
+    const round = (value) => Math.round(1000 * value) / 1000, { start, end } = this.ends;
+    return { ...(start > 0 ? { start: round(start) } : {}), ...(end < this.total ? { end: round(end) } : {}) };
+  }
+}

@@ -1,0 +1,402 @@
+"""The routes of the page of clips: what they say, take in and change, on drawn people."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.poses.sources import load_source
+from la2ds_cli.studio import clip_changes
+from la2ds_cli.studio.clip_changes import clean_name
+from la2ds_cli.studio.clips import people
+from tests.poses.grey_people import film
+from tests.studio.conftest import HOST, SETTINGS
+
+ONE = [{200: (40 + 2 * t, 40, 80 + 2 * t, 130)} for t in range(24)]
+# The larger moves; the smaller stands still and is the second.
+TWO = [{200: (20 + 3 * t, 30, 70 + 3 * t, 140), 100: (180, 60, 210, 130)} for t in range(24)]
+
+
+def video(folder: Path, name: str, scenes: list[Any]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    film(folder / name, scenes)
+    return folder / name
+
+
+def send(page: TestClient, path: Path, name: str = "") -> str:
+    answer = page.put(f"/clips/files/{name or path.name}", content=path.read_bytes())
+    assert answer.status_code == 200, answer.text
+    return answer.json()["name"]
+
+
+def finished(page: TestClient, started: Any) -> dict[str, Any]:
+    """The job that an answer has begun, when it is over."""
+    assert started.status_code == 200, started.text
+    number = started.json()["number"]
+    for _ in range(600):
+        (job,) = [job for job in page.get("/jobs").json() if job["number"] == number]
+        if job["state"] not in ("waiting", "running"):
+            return job
+        time.sleep(0.1)
+    raise AssertionError(f"never over: {job}")
+
+
+def extracted(page: TestClient, *names: str) -> dict[str, Any]:
+    return finished(page, page.post("/clips/extract", json={"names": names}))
+
+
+def clips(page: TestClient) -> list[dict[str, Any]]:
+    return page.get("/clips").json()["clips"]
+
+
+# --- files that come in -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        ("anna.mp4", "anna.mp4"),
+        ("Anna 1.MOV", "Anna 1.mov"),
+        ("../../etc/passwd.mp4", "passwd.mp4"),
+        ("C:\\films\\ben.mp4", "ben.mp4"),
+        ("..mp4", "clip.mp4"),
+        (".hidden.mp4", "hidden.mp4"),
+        ("a\nb\x00c<d>.mp4", "a-b-c-d.mp4"),
+        ("-rf.mp4", "rf.mp4"),
+        ("...mp4", "clip.mp4"),
+        ("é" * 200 + ".mp4", "é" * 50 + ".mp4"),
+        ("notes.txt", None),
+        ("video", None),
+        ("", None),
+    ],
+)
+def test_names_of_files_are_cleaned(name: str, clean: str | None):
+    if clean is None:
+        with pytest.raises(UserError, match="not a video"):
+            clean_name(name)
+    else:
+        assert clean_name(name) == clean
+        assert clean_name(clean) == clean
+
+
+def test_a_file_is_copied_and_a_second_of_the_same_name_gets_another(
+    page: TestClient, project: Project, tmp_path: Path
+):
+    one = video(tmp_path, "one.mp4", ONE)
+    two = video(tmp_path, "two.mp4", TWO)
+    assert send(page, one, "clip.mp4") == "clip.mp4"
+    assert send(page, one, "clip.mp4") == "clip.mp4"  # it is there already
+    assert send(page, two, "clip.mp4") == "clip-2.mp4"
+    folder = project.root / "videos"
+    assert (folder / "clip.mp4").read_bytes() == one.read_bytes()
+    assert (folder / "clip-2.mp4").read_bytes() == two.read_bytes()
+    assert sorted(path.name for path in folder.iterdir()) == ["clip-2.mp4", "clip.mp4"]
+    listed = page.get("/clips").json()
+    assert {file["name"] for file in listed["files"]} == {"clip.mp4", "clip-2.mp4"}
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fx.mp4", "%2e%2e/x.mp4", "/etc/x.mp4"])
+def test_no_name_leads_out_of_the_folder(page: TestClient, project: Project, name: str):
+    page.put(f"/clips/files/{name}", content=b"data")
+    assert {path.name for path in project.root.parent.iterdir()} == {"project"}
+    assert [path.name for path in (project.root / "videos").iterdir()] == ["x.mp4"]
+
+
+def test_a_file_that_is_too_large_leaves_nothing(
+    page: TestClient, project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(clip_changes, "MOST_BYTES", 1000)
+    declared = page.put("/clips/files/a.mp4", content=b"x" * 1001)
+    streamed = page.put("/clips/files/a.mp4", content=(b"x" * 400 for _ in range(3)))
+    for answer in (declared, streamed):
+        assert answer.status_code == 400
+        assert "more than" in answer.json()["error"]
+    assert page.put("/clips/files/a.mp4", content=b"").json()["error"] == "a.mp4 is empty"
+    assert not list((project.root / "videos").glob("*"))
+
+
+def test_files_are_not_copied_through_a_link(page: TestClient, project: Project, tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (project.root / "videos").symlink_to(tmp_path / "elsewhere")
+    answer = page.put("/clips/files/a.mp4", content=b"data")
+    assert answer.status_code == 409
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("names", [["../x.mp4"], ["missing.mp4"], ["/etc/passwd"], [], "x", None])
+def test_joints_are_found_in_files_of_the_folder_alone(page: TestClient, names: Any):
+    answer = page.post("/clips/extract", json={"names": names})
+    assert answer.status_code == 400
+    assert page.get("/jobs").json() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b"7"])
+def test_what_is_no_json_object_is_refused(page: TestClient, body: bytes):
+    assert page.post("/clips/extract", content=body).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["", "films", "/no/such/folder", "http://x/a.mp4", "/dev/video0"])
+def test_only_a_path_that_exists_can_be_named(page: TestClient, path: str):
+    answer = page.post("/clips/refer", json={"path": path})
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert page.get("/jobs").json() == []
+
+
+# --- from files to clips ----------------------------------------------------------------------
+
+
+def test_a_copied_file_becomes_a_clip(page: TestClient, tmp_path: Path):
+    name = send(page, video(tmp_path, "anna.mp4", ONE))
+    job = extracted(page, name)
+    assert job["state"] == "done", job
+    assert job["about"] == {"files": ["anna.mp4"]}
+    assert [item["status"] for item in job["items"]] == ["ok"]
+    (clip,) = clips(page)
+    assert (clip["name"], clip["frames"], clip["copied"]) == ("anna.mp4", 24, True)
+    assert clip["verdict"]["status"] in ("ok", "degraded")
+    assert clip["seconds"] == pytest.approx(24 / 25)
+    assert page.get("/clips").json()["files"] == []
+    picture = page.get(f"/clips/{clip['id']}/picture")
+    assert picture.headers["content-type"] == "image/webp"
+    assert picture.content[:4] == b"RIFF"
+    assert "immutable" in picture.headers["cache-control"]
+
+
+def test_a_folder_is_referenced_where_it_is(page: TestClient, project: Project, tmp_path: Path):
+    folder = video(tmp_path / "films", "ben.mp4", ONE).parent
+    job = finished(page, page.post("/clips/refer", json={"path": f"'{folder}'"}))
+    assert job["state"] == "done", job
+    (clip,) = clips(page)
+    assert not clip["copied"]
+    assert project.source(project.videos()[0]) == folder / "ben.mp4"
+    assert not (project.root / "videos").exists()
+
+
+def test_a_file_without_a_person_says_why_and_can_be_deleted(page: TestClient, tmp_path: Path):
+    name = send(page, video(tmp_path, "empty.mp4", [{}] * 24))
+    job = extracted(page, name)
+    assert job["state"] == "failed"
+    assert "no person found" in job["error"]
+    (file,) = page.get("/clips").json()["files"]
+    assert "no person found" in file["said"]
+    assert page.delete("/clips/files/empty.mp4").status_code == 200
+    assert page.get("/clips").json()["files"] == []
+    assert page.delete("/clips/files/empty.mp4").status_code == 400
+
+
+# --- one clip ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a copied clip of two people."""
+    project = Project.create(tmp_path_factory.mktemp("two") / "project", SETTINGS)
+    path = video(project.root / "videos", "two.mp4", TWO)
+    extract_poses(project, [str(path)], project.config().poses)
+    return project.root
+
+
+@pytest.fixture
+def two(page: TestClient, project: Project, two_people: Path) -> dict[str, Any]:
+    """That clip, in the project of the page."""
+    shutil.copytree(two_people, project.root, dirs_exist_ok=True)
+    (clip,) = clips(page)
+    return clip
+
+
+def test_the_other_person_is_followed_after_a_click(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    shown = page.get(f"/clips/{two['id']}").json()
+    assert shown["size"] == [240, 160]
+    assert 12 <= len(shown["pictures"]) <= 32
+    assert shown["file_seconds"] == pytest.approx(24 / 25, abs=0.01)
+    first = page.get(f"/clips/{two['id']}/strip/0")
+    assert first.content[:2] == b"\xff\xd8"
+    followed, other = shown["pictures"][5]["people"]
+    assert (followed["rank"], followed["followed"]) == (1, True)
+    assert (other["rank"], other["followed"]) == (2, False)
+    assert other["box"] == pytest.approx([180, 60, 210, 130], abs=4)
+
+    job = finished(page, page.post(f"/clips/{two['id']}/read", json=other))
+    assert job["state"] == "done", job
+    (clip,) = clips(page)
+    assert (clip["id"], clip["subject"]) == (two["id"], "2")
+    assert clip["version"] != two["version"]
+    assert project.read_pose(clip["id"])[0].xy[..., 0].min() > 170
+
+    again = page.get(f"/clips/{two['id']}").json()["pictures"][5]["people"]
+    back = next(person for person in again if not person["followed"])
+    assert back["rank"] == 1
+    finished(page, page.post(f"/clips/{two['id']}/read", json=back))
+    assert project.read_pose(clip["id"])[0].xy[..., 0].min() < 100
+
+
+def test_a_person_who_was_not_meant_is_said_to_be_followed(page: TestClient, two: dict[str, Any]):
+    wrong = {"rank": 2, "box": [0, 0, 20, 20]}
+    job = finished(page, page.post(f"/clips/{two['id']}/read", json=wrong))
+    assert job["state"] == "failed"
+    assert "another person was followed" in job["error"]
+
+
+def test_a_clip_is_trimmed_turned_and_slowed_with_its_marks_and_phases(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    page.post(f"/clips/{two['id']}/mark", json={"split": "train", "group": "anna"})
+    project.phases_path.write_text(f"video,start,end,phase\n{two['id']},6,10,up\nother,1,2,up\n")
+    options = {"start": 0.2, "end": 0.72, "rotate": 180, "mirror": True, "slowmo": 2}
+    job = finished(page, page.post(f"/clips/{two['id']}/read", json={"options": options}))
+    assert job["state"] == "done", job
+    (clip,) = clips(page)
+    assert clip["id"] != two["id"]
+    assert clip["options"] == options
+    assert (clip["frames"], clip["fps"]) == (13, 50)
+    assert (clip["split"], clip["group"]) == ("train", "anna")
+    assert not project.pose_path(two["id"]).exists()
+    assert f"\n{clip['id']},6,10,up\nother,1,2,up\n" in project.phases_path.read_text()
+    shown = page.get(f"/clips/{clip['id']}").json()
+    assert shown["file_seconds"] == pytest.approx(0.96, abs=0.01)  # of the whole file
+    seen = [bool(picture["people"]) for picture in shown["pictures"]]
+    assert not seen[0]
+    assert seen[len(seen) // 2]
+
+    job = finished(page, page.post(f"/clips/{clip['id']}/read", json={"options": {}}))
+    assert job["state"] == "done", job
+    (clip,) = clips(page)
+    assert (clip["options"], clip["frames"], clip["split"]) == ({}, 24, "train")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"start": 2, "end": 1}, "later than the start"),
+        ({"rotate": 45}, "multiple of 90"),
+        ({"slowmo": -1}, "above 0"),
+        ({"start": "x"}, "not said in numbers"),
+    ],
+)
+def test_wrong_ways_to_read_are_refused_in_words(
+    page: TestClient, two: dict[str, Any], options: dict[str, Any], said: str
+):
+    answer = page.post(f"/clips/{two['id']}/read", json={"options": options})
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_a_part_without_frames_leaves_the_clip_as_it_was(page: TestClient, two: dict[str, Any]):
+    options = {"start": 50, "end": 60}
+    job = finished(page, page.post(f"/clips/{two['id']}/read", json={"options": options}))
+    assert job["state"] == "failed"
+    assert "there is no frame" in job["error"]
+    assert clips(page) == [two]
+
+
+def test_repetitions_become_clips(page: TestClient, project: Project, tmp_path: Path):
+    scenes = []
+    for t in range(72):  # three times down and up again, in 24 frames each
+        low = round(30 * (1 - abs(1 - (t % 24) / 12)))
+        scenes.append({200: (100, 20 + low, 140, 140)})
+    extracted(page, send(page, video(tmp_path, "squats.mp4", scenes)))
+    (clip,) = clips(page)
+    spans = page.get(f"/clips/{clip['id']}/repetitions").json()
+    assert len(spans) == 3
+    job = finished(page, page.post(f"/clips/{clip['id']}/split"))
+    assert job["state"] == "done", job
+    parts = clips(page)
+    assert len(parts) == 3
+    for part, span in zip(parts, spans, strict=True):
+        assert part["options"].get("start", 0) == pytest.approx(span["start"])
+    frames = [project.read_pose(part["id"])[0].frame for part in parts]
+    assert all(a[-1] < b[0] for a, b in pairwise(frames))
+
+
+def test_a_clip_that_does_not_repeat_is_not_split(page: TestClient, two: dict[str, Any]):
+    answer = page.get(f"/clips/{two['id']}/repetitions")
+    assert answer.status_code == 400
+    assert "does not repeat" in answer.json()["error"]
+
+
+def test_marks_are_set_and_taken_away(page: TestClient, two: dict[str, Any]):
+    at = f"/clips/{two['id']}/mark"
+    page.post(at, json={"split": "test", "group": " anna, 2nd "})
+    (clip,) = clips(page)
+    assert (clip["split"], clip["group"]) == ("test", "anna, 2nd")
+    page.post(at, json={"split": "", "group": ""})
+    (clip,) = clips(page)
+    assert (clip["split"], clip["group"]) == ("", "")
+    assert page.post(at, json={"split": "other"}).status_code == 400
+
+
+def test_another_command_that_writes_is_waited_for_and_then_named(
+    page: TestClient, project: Project, two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(clip_changes, "WAIT", 0.2)
+    with project.lock():
+        answer = page.post(f"/clips/{two['id']}/mark", json={"split": "test", "group": ""})
+    assert answer.status_code == 409
+    assert "another la2ds command is writing" in answer.json()["error"]
+
+
+def test_a_clip_goes_and_comes_back(page: TestClient, project: Project, two: dict[str, Any]):
+    copied = project.root / "videos" / "two.mp4"
+    number = page.post(f"/clips/{two['id']}/delete", json={"file": True}).json()["number"]
+    assert clips(page) == []
+    assert not copied.exists()
+    assert not project.pose_path(two["id"]).exists()
+    assert page.post(f"/clips/deleted/{number}").status_code == 200
+    assert clips(page) == [two]
+    assert copied.exists()
+    assert page.post(f"/clips/deleted/{number}").status_code == 400
+    page.post(f"/clips/{two['id']}/delete", json={})
+    assert copied.exists()  # it was not asked for
+
+
+def test_the_file_of_a_referenced_clip_stays(page: TestClient, tmp_path: Path):
+    path = video(tmp_path / "films", "ben.mp4", ONE)
+    finished(page, page.post("/clips/refer", json={"path": str(path)}))
+    (clip,) = clips(page)
+    page.post(f"/clips/{clip['id']}/delete", json={"file": True})
+    assert clips(page) == []
+    assert path.exists()
+
+
+def test_what_went_is_gone_when_the_studio_ends(stranger: Any, project: Project, two_people: Path):
+    client = stranger(project)
+    client.get("/", params={"token": "a-token-of-the-tests"})
+    client.headers.update({"origin": f"http://{HOST}"})
+    shutil.copytree(two_people, project.root, dirs_exist_ok=True)
+    (clip,) = clips(client)
+    client.post(f"/clips/{clip['id']}/delete", json={"file": True})
+    kept = project.results_dir("studio/deleted")
+    assert [path.name for path in kept.rglob("*.mp4")] == ["two.mp4"]
+    client.__exit__(None, None, None)
+    assert not kept.exists()
+
+
+def test_a_name_is_text(page: TestClient, project: Project, tmp_path: Path):
+    """What a name holds reaches the page as JSON alone, whose script shows it as text."""
+    path = video(tmp_path, "<img src=x onerror=alert(1)>.mp4", ONE)
+    source = load_source(str(path), ClipOptions(), max_duration=60)
+    project.add_videos([source.row(project, 1, 24)])
+    assert "<img" not in page.get("/").text
+    (clip,) = clips(page)
+    assert clip["name"].startswith("<img")
+    assert clip["problem"]
+
+
+def test_nobody_is_in_a_picture_outside_the_clip(two: dict[str, Any], project: Project):
+    pose: PoseSequence = project.read_pose(two["id"])[0]
+    assert people(pose, float(pose.time[-1]) + 1, "auto") == []
+    assert len(people(pose, 0.0, "auto")) == 2
