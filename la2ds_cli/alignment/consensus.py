@@ -168,6 +168,8 @@ def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> Pairwise
 def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> FloatArray:
     """Positions (n,) among the thinned frames `column`, of the thinned frames `row`, as positions
     among all frames of every frame up to row[-1]. NaN between a matched and an unmatched one."""
+    if len(row) > row[-1] and len(column) > column[-1]:
+        return position  # neither is thinned
     among_all = np.interp(position, np.arange(len(column)), column.astype(float))
     among_all[np.isnan(position)] = np.nan
     return np.interp(np.arange(row[-1] + 1), row, among_all)

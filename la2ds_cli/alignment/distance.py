@@ -16,6 +16,8 @@ def thinned(length: int, most: int | None = None) -> IntArray:
     """Rows (n,) int64 of a clip for a table of warping costs: at most `most`, and MAX_FRAMES,
     evenly spaced ones, the first and the last among them."""
     rows = min(length, MAX_FRAMES, length if most is None else most)
+    if rows == length:
+        return np.arange(length)
     return np.rint(np.linspace(0, length - 1, rows)).astype(np.int64)
 
 

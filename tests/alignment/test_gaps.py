@@ -11,6 +11,7 @@ import pytest
 
 from la2ds_cli.alignment import distance
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.distance import mean_nearest_squared
 from la2ds_cli.alignment.gaps import (
     SharedRows,
     _left_out,
@@ -19,7 +20,6 @@ from la2ds_cli.alignment.gaps import (
     shared_rows,
 )
 from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.alignment.methods.dtw import _unmatched_cost
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
@@ -225,7 +225,7 @@ def test_without_gaps_it_is_time_warping_with_open_ends() -> None:
     a, b = walk[8:] + 0.1 * random.normal(size=(52, 4)), walk[:48]
     config = AlignConfig(open_ends=True, skip_cost=1.5)
     cost = ((a[:, None] - b[None]) ** 2).sum(axis=-1)
-    found = path_with_gaps(cost, 1.5 * _unmatched_cost(a, b), math.inf)
+    found = path_with_gaps(cost, 1.5 * mean_nearest_squared(a, b), math.inf)
     np.testing.assert_array_equal(found, align_features("dtw", a, b, config))
 
 

@@ -17,12 +17,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from la2ds_cli.alignment.distance import (
-    BLOCK_ROWS,
-    as_features,
-    check_finite,
-    mean_nearest_squared,
-)
+from la2ds_cli.alignment.distance import BLOCK_ROWS, as_features, check_finite
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 
@@ -38,19 +33,11 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     config.open_ends: frames at the start of one clip and at the end of one clip may stay without
     a pair, each costing config.skip_cost mean squared nearest-neighbour distances.
     """
-    with _one_blas_thread().limit(limits=1, user_api="blas"):
-        skip = math.inf
+    with _one_blas_thread().limit(limits=1):
+        table = _Warping(a, b, *band_limits(len(a), len(b), config.band))
         if config.open_ends:
-            skip = config.skip_cost * _unmatched_cost(a, b)
-        return _Warping(a, b, skip, *band_limits(len(a), len(b), config.band)).path()
-
-
-def _unmatched_cost(a: FloatArray, b: FloatArray) -> float:
-    """Mean squared nearest-neighbour distance. Copies have none: were leaving out free, one pair
-    would be a path as good as any, so a share of the variance is the least. Infinite (nothing may
-    be left out) where no frame differs from another."""
-    spread = float(a.var(axis=0).sum() + b.var(axis=0).sum()) / 2
-    return max(mean_nearest_squared(a, b), LEAST_COST * spread) or math.inf
+            table.skip = config.skip_cost * table.unmatched_cost()
+        return table.path()
 
 
 @cache
@@ -58,7 +45,7 @@ def _one_blas_thread() -> Any:
     # Products of one block are too small for two threads: waiting at barriers costs more.
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas")
 
 
 def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -94,17 +81,41 @@ def band_limits(rows: int, columns: int, band: float) -> tuple[IntArray, IntArra
 
 
 class _Warping:
-    """One run of the recurrence over blocks of BLOCK_ROWS rows."""
+    """One run of the recurrence over blocks of BLOCK_ROWS rows. skip: cost of an unmatched frame,
+    infinite = none may be unmatched."""
 
-    def __init__(
-        self, a: FloatArray, b: FloatArray, skip: float, low: IntArray, high: IntArray
-    ) -> None:
+    def __init__(self, a: FloatArray, b: FloatArray, low: IntArray, high: IntArray) -> None:
         self.a, self.b, self.square_a, self.square_b = centred(a, b)
-        self.skip, self.low, self.high = skip, low, high
+        self.skip, self.low, self.high = math.inf, low, high
         self.starts = range(0, len(a), BLOCK_ROWS)
         self.store = int((high - low + 1).sum()) <= DIRECTION_BYTES
         self.directions: list[np.ndarray] = []
         self.above: list[np.ndarray] = []
+        self._whole: np.ndarray | None = None  # products of a table that is one block
+
+    def unmatched_cost(self) -> float:
+        """Mean squared nearest-neighbour distance, as `distance.mean_nearest_squared`. Copies have
+        none: were leaving out free, one pair would be a path as good as any, so a share of the
+        variance is the least. Infinite (nothing may be left out) where no frame differs from
+        another."""
+        row, column = np.full(len(self.a), math.inf), np.full(len(self.b), math.inf)
+        for first in self.starts:
+            part = slice(first, first + BLOCK_ROWS)
+            products = self._products(first, 0, len(self.b))
+            _nearest(products, self.square_a[part], self.square_b, row[part], column)
+        # The frames are those of A about their own mean.
+        mean_b = self.b.mean(axis=0, dtype=np.float64)
+        spread = float(self.square_a.mean() + self.square_b.mean() - mean_b @ mean_b) / 2
+        return max(float(row.mean() + column.mean()) / 2, LEAST_COST * spread) or math.inf
+
+    def _products(self, first: int, left: int, right: int) -> np.ndarray:
+        """Products of the rows of the block from `first` on with columns left..right of B."""
+        rows = self.a[first : first + BLOCK_ROWS]
+        if len(self.starts) > 1 or right - left < len(self.b):
+            return rows @ self.b[left:right].T
+        if self._whole is None:
+            self._whole = rows @ self.b.T
+        return self._whole
 
     def path(self) -> IntArray:
         end_a, end_b = self._forward()
@@ -145,7 +156,7 @@ class _Warping:
         if left:  # no path enters here from outside the table
             skip, corner = math.inf, above[left - 1]
             above[:left] = math.inf
-        gram = self.a[part] @ self.b[left:right].T
+        gram = self._products(first, left, right)
         direction = np.empty(gram.shape, np.uint8)
         _advance(
             gram,
@@ -183,6 +194,17 @@ def _centre(a, b, a_centred, b_centred, square_a, square_b):
                 out[i, d] = value
                 total += value * value
             square[i] = total
+
+
+@njit(cache=True)
+def _nearest(gram, square_a, square_b, row, column):
+    """Lower row (R,) and column (M,) to the least squared distances of a block's frames of A, and
+    of B's frames to them; gram (R, M), square_a (R,), square_b (M,)."""
+    for i in range(len(gram)):
+        for j in range(len(square_b)):
+            squared = max(square_a[i] + square_b[j] - 2 * gram[i, j], 0.0)
+            row[i] = min(row[i], squared)
+            column[j] = min(column[j], squared)
 
 
 @njit(cache=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -82,6 +83,23 @@ def test_open_ends_find_the_cheapest_of_all_starts_and_ends(
     assert_valid(np.array(found), found[0], found[-1])
     assert found[0] in starts
     assert found[-1] in ends
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(40, 70), (600, 90)])
+def test_an_unmatched_frame_costs_the_mean_squared_distance_of_nearest_frames(
+    rows: int, columns: int
+) -> None:
+    """In one block of rows and in several; of copies a share of the variance, of held frames
+    nothing may be left out."""
+    a, b = smooth_walk(rows, seed=1), smooth_walk(columns, seed=2)
+
+    def cost(a: np.ndarray, b: np.ndarray) -> float:
+        return dtw._Warping(a, b, *dtw.band_limits(len(a), len(b), 0)).unmatched_cost()
+
+    assert cost(a, b) == pytest.approx(mean_nearest_squared(a, b), rel=1e-9)
+    spread = a.var(axis=0).sum()
+    assert cost(a + 7, a + 7) == pytest.approx(dtw.LEAST_COST * spread, rel=1e-9)
+    assert cost(np.ones((5, 3)), np.ones((9, 3))) == math.inf
 
 
 def test_hand_case_one_frame_held() -> None:
