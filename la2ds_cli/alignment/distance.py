@@ -77,8 +77,8 @@ def squared_distance(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def pair_distance(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
     """(P,) float64 Euclidean distance of every pair of path (P, 2), from plain differences."""
-    difference = np.asarray(a, np.float64)[path[:, 0]] - np.asarray(b, np.float64)[path[:, 1]]
-    return np.sqrt((difference**2).sum(axis=1))
+    difference = np.subtract(a[path[:, 0]], b[path[:, 1]], dtype=np.float64)
+    return np.sqrt(square_norm(difference))
 
 
 def nearest(a: FloatArray, b: FloatArray) -> tuple[IntArray, FloatArray]:

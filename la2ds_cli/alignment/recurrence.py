@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.core.compiled import compiled
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.features.resample import interpolate, time_grid
 
@@ -241,7 +241,7 @@ def matched(candidate: Candidate, signal: Signal, free: BoolArray) -> Pattern:
     return Pattern(candidate, matches, explained, covered, surest)
 
 
-@njit(cache=True)
+@compiled()
 def closed_loops(squared, feature, shortest, longest, openness, least, each, room):
     """Stretches that end in the pose in which they began: (n, 2) first and last row, n <= room.
 
@@ -293,7 +293,7 @@ def closed_loops(squared, feature, shortest, longest, openness, least, each, roo
     return chosen[:count]
 
 
-@njit(cache=True)
+@compiled()
 def subsequence(cost):
     """Where a pattern (N frames) lies in a clip (M frames): for each last frame (M,) the summed
     cost of its best match, infinite where none ends, and the first frame of that, -1 for none.
@@ -328,7 +328,7 @@ def subsequence(cost):
     return above, begin_above
 
 
-@njit(cache=True)
+@compiled()
 def schedule(gain, first):
     """Rows (n,) at which the matches of the best set end, in order: the set without overlap whose
     summed gain is highest. gain: (M,), of the match that ends at each row, 0 or less = not to be

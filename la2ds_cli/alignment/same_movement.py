@@ -11,6 +11,7 @@ a logistic regression on pairs of Penn Action and of clips whose events people s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import squared_distance, thinned
-from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.distance import pair_distance, thinned
+from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -115,8 +116,8 @@ def evidence(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Evidence | 
     lengths = [float(np.linalg.norm(clip.ranges)) for clip in clips]
     if min(lengths) < LEAST_MOVEMENT:
         return None
-    movement, standing = _cost(clips[0].movement, clips[1].movement)
-    posture, _ = _cost(clips[0].posture, clips[1].posture)
+    ((movement, standing),) = _costs(clips[0].movement, [clips[1].movement])
+    ((posture, _),) = _costs(clips[0].posture, [clips[1].posture])
     others = np.array([clip.against_strangers() for clip in clips]).min(axis=0)
     alike = float(clips[0].ranges @ clips[1].ranges) / (lengths[0] * lengths[1])
     return Evidence(movement - float(others[0]), posture - float(others[1]), alike, standing)
@@ -146,19 +147,22 @@ class Described:
     def against_strangers(self) -> tuple[float, float]:
         """Mean over the NEAREST strangers of the log of the distance to them, by movement and by
         posture."""
-        strangers = _strangers()
-        movement = [_cost(self.movement, one)[0] for one, _ in strangers]
-        posture = [_cost(self.posture, one)[0] for _, one in strangers]
-        return float(np.sort(movement)[:NEAREST].mean()), float(np.sort(posture)[:NEAREST].mean())
+        movements, postures = zip(*_strangers(), strict=True)
+        pairs = (self.movement, movements), (self.posture, postures)
+        costs = [[cost for cost, _ in _costs(own, others)] for own, others in pairs]
+        movement, posture = (float(np.sort(cost)[:NEAREST].mean()) for cost in costs)
+        return movement, posture
 
 
-def _cost(a: FloatArray, b: FloatArray) -> tuple[float, float]:
-    """Log of the mean squared distance along the path of a (N, D) and b (M, D) from end to end, and
-    the share of its steps in which one of the two stands still."""
-    path = align_features("dtw", a, b, AlignConfig(open_ends=False))
-    mean = float(squared_distance(a, b)[path[:, 0], path[:, 1]].mean())
-    still = float((np.diff(path, axis=0) == 0).any(axis=1).mean()) if len(path) > 1 else 0.0
-    return math.log(max(mean, LEAST_COST)), still
+def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, float]]:
+    """For each clip (M, D) the log of the mean squared distance along its path with a (N, D) from
+    end to end, and the share of the path's steps in which one of the two stands still."""
+    costs = []
+    for b, path in zip(clips, align_each(a, clips, AlignConfig(open_ends=False)), strict=True):
+        mean = float((pair_distance(a, b, path) ** 2).mean())
+        still = float((np.diff(path, axis=0) == 0).any(axis=1).mean()) if len(path) > 1 else 0.0
+        costs.append((math.log(max(mean, LEAST_COST)), still))
+    return costs
 
 
 @cache

@@ -89,7 +89,7 @@ def align(
       la2ds align squat.mp4 five_squats.mp4 --repetition all
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
+    from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
     from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
@@ -120,6 +120,8 @@ def align(
         )
         targets = alignment_files.alignment_targets(opened, out or [])
         if repetition is not None:
+            from la2ds_cli.alignment.aligned_repetitions import align_repetitions
+
             repetitions = align_repetitions(
                 opened, a, b, request, repetition, repetition_of_a, progress
             )
@@ -128,7 +130,7 @@ def align(
             _show_repetitions(console, repetitions)
             return
         result = find_alignment(opened, a, b, request, progress)
-        hint = hint_of_repetitions(result, (a, b))
+        hint = hint_of_repetitions(opened, (result.a.id, result.b.id), (a, b))
         if hint:
             progress.note(hint)
         result = alignment_files.write_alignment(opened, result, targets, progress)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import distance
+from la2ds_cli.alignment import distance, gaps
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.distance import mean_nearest_squared
 from la2ds_cli.alignment.gaps import (
@@ -199,6 +199,20 @@ def test_it_is_the_cheapest_of_all_paths(seed: int) -> None:
     skip, opening = random.uniform(0.05, 0.6), random.uniform(0, 0.6)
     found = [(int(i), int(j)) for i, j in path_with_gaps(cost, skip, opening)]
     assert price(found, cost, skip, opening) == pytest.approx(cheapest(cost, skip, opening))
+
+
+@pytest.mark.parametrize("opening", [0.0, 2.0, math.inf])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (23, 40), (40, 23), (30, 30)])
+def test_numpy_and_the_kernel_find_the_same_path(shape, opening: float, monkeypatch) -> None:
+    """Also among paths that cost the same, of which whole numbers give many."""
+    for seed, whole in itertools.product(range(4), (False, True)):
+        random = np.random.default_rng(seed)
+        cost = random.integers(0, 4, shape) * 1.0 if whole else random.exponential(2.0, shape)
+        paths = []
+        for pays in (False, True):
+            monkeypatch.setattr(gaps, "compiling_pays", lambda seconds, pays=pays: pays)
+            paths.append(path_with_gaps(cost, 1.0, opening).tolist())
+        assert paths[0] == paths[1]
 
 
 def test_a_foreign_span_is_left_out_of_either_clip() -> None:

@@ -216,7 +216,7 @@ def test_a_fault_shows_its_traceback_without_control_characters(
     def broken(**_: object) -> None:
         raise RuntimeError("a\x1b[2J.mp4")
 
-    monkeypatch.setattr(main, "app", broken)
+    monkeypatch.setattr(main, "_app_for", lambda arguments: broken)
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == ExitCode.BUG

@@ -19,6 +19,13 @@ CLOSED = AlignConfig()
 OPEN = AlignConfig(open_ends=True, skip_cost=1.0)
 
 
+@pytest.fixture(autouse=True, params=["by kernels", "together"])
+def engine(request, monkeypatch) -> str:
+    """Everything holds of both ways to fill the table."""
+    monkeypatch.setattr(dtw, "compiling_pays", lambda seconds: request.param == "by kernels")
+    return request.param
+
+
 def random_pair(rows: int, columns: int, seed: int, width: int = 3) -> tuple:
     random = np.random.default_rng(seed)
     return random.normal(size=(rows, width)), random.normal(size=(columns, width))
@@ -262,3 +269,20 @@ def test_cost_equals_dtaidistance(window: int | None) -> None:
     assert path_cost(squared_distance(a, b), dtw.align(a, b, config)) == pytest.approx(
         oracle**2, rel=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    "config", [CLOSED, OPEN, AlignConfig(band=0.2), AlignConfig(band=0.1, open_ends=True)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clips_together_have_the_paths_of_each_alone(config, dtype, monkeypatch) -> None:
+    a = smooth_walk(60, 1).astype(dtype)
+    lengths = (1, 45, 60, 90, 7, 61)
+    clips = [smooth_walk(length, 20 + length).astype(dtype) for length in lengths]
+    clips += [a.copy(), np.repeat(a, 2, axis=0), np.ones((30, 8), dtype)]
+    alone = [dtw._by_kernels(a, clip, config).tolist() for clip in clips]
+    assert [path.tolist() for path in dtw.align_each(a, clips, config)] == alone
+    monkeypatch.setattr(dtw, "TABLE_CELLS", 4000)  # in several parts
+    assert [path.tolist() for path in dtw.align_each(a, clips, config)] == alone
+    assert [path.tolist() for path in dtw.align_each(a, clips[4:5], config)] == alone[4:5]
+    assert dtw.align_each(a, [], config) == []
