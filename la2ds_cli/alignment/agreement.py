@@ -22,7 +22,7 @@ from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     MOST_CANDIDATES,
     PairwisePath,
-    consensus_position,
+    consensus_of_most,
     estimates_through,
     evenly_spaced,
     pairwise_path,
@@ -102,9 +102,7 @@ def _consensus(paths: Paths, a: int, b: int, clips: int, length: int) -> FloatAr
     other clips together; NaN where most of them leave it out."""
     others = [n for n in range(clips) if n not in (a, b)]
     through = estimates_through([paths[a, n] for n in others], [paths[b, n] for n in others])
-    estimates = np.array([paths[a, b].forward, *through])
-    rare = np.isnan(estimates).mean(axis=0) > 0.5
-    return consensus_position(np.where(rare, np.nan, 0.0), estimates, length)
+    return consensus_of_most(np.array([paths[a, b].forward, *through]), length)
 
 
 def _trim(length: int, rng: np.random.Generator) -> slice:

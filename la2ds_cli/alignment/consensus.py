@@ -200,15 +200,22 @@ def estimates_through(
     """
     cost = [path_a.cost + path_b.cost for path_a, path_b in zip(paths_a, paths_b, strict=True)]
     near = np.argsort(cost, kind="stable")[: (len(cost) + 1) // 2]
-    return [_compose(paths_a[n].forward, paths_b[n].backward) for n in near]
+    return [compose(paths_a[n].forward, paths_b[n].backward) for n in near]
 
 
-def _compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
+def compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
     """(N,) positions `forward` in a reference mapped by `backward` (M,); NaN outside what that
     matches."""
     known = np.flatnonzero(~np.isnan(backward))
     inside = (forward >= known[0]) & (forward <= known[-1])  # False for NaN
     return np.where(inside, np.interp(forward, known, backward[known]), np.nan)
+
+
+def consensus_of_most(estimates: FloatArray, length: int) -> FloatArray:
+    """`consensus_position` of estimates (V, N) none of which counts more than another: NaN where
+    most of them are."""
+    rare = np.isnan(estimates).mean(axis=0) > 0.5
+    return consensus_position(np.where(rare, np.nan, 0.0), estimates, length)
 
 
 def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -> FloatArray:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,15 @@ def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Samene
     """How sure it is that two clips show the same movement; mirrored: B is compared as its mirror
     image. None where it cannot be told: for other skeletons than those of a body, for clips of
     fewer than FEWEST_FRAMES frames, and for those in which no joint is seen or none moves."""
-    found = evidence(a, b, mirrored=mirrored)
-    if found is None:
+    return sameness(*_described(a, b, mirrored=mirrored))
+
+
+def sameness(a: Described | None, b: Described | None) -> Sameness | None:
+    """`same_movement` of two clips that are described already, as for many pairs; None where one
+    cannot be."""
+    if a is None or b is None:
         return None
+    found = _between(a, b)
     weighed = INTERCEPT + sum(
         getattr(WEIGHTS, each.name) * getattr(found, each.name) for each in fields(Evidence)
     )
@@ -108,18 +114,32 @@ def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Samene
 
 def evidence(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Evidence | None:
     """What `same_movement` weighs; None as there."""
-    if not (is_body(a.skeleton) and is_body(b.skeleton)) or min(len(a), len(b)) < FEWEST_FRAMES:
+    described = _described(a, b, mirrored=mirrored)
+    if described[0] is None or described[1] is None:
         return None
-    if np.isnan(a.xy).all() or np.isnan(b.xy).all():
+    return _between(described[0], described[1])
+
+
+def _described(
+    a: PoseSequence, b: PoseSequence, *, mirrored: bool
+) -> tuple[Described | None, Described | None]:
+    return describe(a), describe(mirror(b) if mirrored else b)
+
+
+def describe(pose: PoseSequence) -> Described | None:
+    """A clip as it is weighed; None where it cannot be told what movement it shows (see
+    `same_movement`)."""
+    if not is_body(pose.skeleton) or len(pose) < FEWEST_FRAMES or np.isnan(pose.xy).all():
         return None
-    clips = [Described.of(a), Described.of(mirror(b) if mirrored else b)]
-    lengths = [float(np.linalg.norm(clip.ranges)) for clip in clips]
-    if min(lengths) < LEAST_MOVEMENT:
-        return None
-    ((movement, standing),) = _costs(clips[0].movement, [clips[1].movement])
-    ((posture, _),) = _costs(clips[0].posture, [clips[1].posture])
-    others = np.array([clip.against_strangers() for clip in clips]).min(axis=0)
-    alike = float(clips[0].ranges @ clips[1].ranges) / (lengths[0] * lengths[1])
+    described = Described.of(pose)
+    return described if described.size >= LEAST_MOVEMENT else None
+
+
+def _between(a: Described, b: Described) -> Evidence:
+    ((movement, standing),) = _costs(a.movement, [b.movement])
+    ((posture, _),) = _costs(a.posture, [b.posture])
+    others = np.minimum(a.against_strangers, b.against_strangers)
+    alike = float(a.ranges @ b.ranges) / (a.size * b.size)
     return Evidence(movement - float(others[0]), posture - float(others[1]), alike, standing)
 
 
@@ -144,6 +164,12 @@ class Described:
             movement[rows].astype(single), posture[rows].astype(single), value_range(posture)
         )
 
+    @property
+    def size(self) -> float:
+        """How far all coordinates of its joints go together, torso lengths."""
+        return float(np.linalg.norm(self.ranges))
+
+    @cached_property
     def against_strangers(self) -> tuple[float, float]:
         """Mean over the NEAREST strangers of the log of the distance to them, by movement and by
         posture."""

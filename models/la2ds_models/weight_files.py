@@ -12,7 +12,6 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -94,11 +93,6 @@ class WeightsNotStored(WeightError):
 
 def zoo() -> dict[str, WeightFile]:
     """All entries of zoo.toml by name."""
-    return dict(_read_zoo())
-
-
-@cache  # it is long, and asked for often
-def _read_zoo() -> dict[str, WeightFile]:
     text = (resources.files("la2ds_models") / "zoo.toml").read_text("utf-8")
     entries = {}
     for name, entry in tomllib.loads(text).items():
