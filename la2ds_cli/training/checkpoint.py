@@ -125,19 +125,15 @@ def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, A
 
 def load_resume(path: Path) -> dict[str, Any] | None:
     """The state that Records.save wrote; None if the file is missing or damaged."""
-    import pickle
-
     import torch
+
+    from la2ds_models.weight_files import DAMAGE
 
     if not path.exists():
         return None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError):
-        return None
-    except AssertionError:  # of torch, about an entry of another kind
-        return None
-    except (RuntimeError, TypeError, ValueError, pickle.UnpicklingError):
+    except DAMAGE:
         return None
 
 

@@ -9,12 +9,16 @@ LA2DS_OFFLINE=1 forbids the network. The transfer itself is la2ds_models.downloa
 import hashlib
 import os
 import re
+import struct
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Literal
+
+from safetensors import SafetensorError
 
 from la2ds_models.wheel_source import NoWheel, from_wheel, installed
 
@@ -24,6 +28,23 @@ if TYPE_CHECKING:
     from la2ds_models.download import Patience, Progress
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # no folder, no drive, no "..", not hidden
+# What torch and safetensors raise for files of weights that are damaged, or none.
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    UnpicklingError,
+    ValueError,
+    struct.error,  # of torch's unpickler, where a file ends too early
+)
 
 
 @dataclass(frozen=True)
