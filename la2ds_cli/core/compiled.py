@@ -15,8 +15,14 @@ LOADING = 0.3  # seconds of CPU: importing numba and loading its kernels from it
 _done_without = 0.0  # seconds of this process
 
 
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """As numba.njit(cache=True, **options), but importing this imports no numba."""
+def compiled(
+    uncompiled: Callable[..., float] | None = None, **options: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """As numba.njit(cache=True, **options), but importing this imports no numba.
+
+    uncompiled: seconds that the function itself takes for its arguments. It is called as it is
+    while that is little (compiling_pays).
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         kernel: Callable[..., Any] | None = None
@@ -24,6 +30,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
         @wraps(function)
         def call(*arguments: Any) -> Any:
             nonlocal kernel
+            if uncompiled is not None and not compiling_pays(uncompiled(*arguments)):
+                return function(*arguments)
             if kernel is None:
                 from numba import njit
 

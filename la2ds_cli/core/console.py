@@ -47,6 +47,16 @@ def _rich(*, stderr: bool) -> RichConsole:
     return RichConsole(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
+def _print(text: str, *, stderr: bool, style: str | None = None) -> None:
+    """One line as it is. Only a style needs rich, which takes 20 ms to import and print."""
+    if style is not None:
+        _rich(stderr=stderr).print(text, style=style)
+        return
+    stream = sys.stderr if stderr else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
 def error(problem: UserError) -> None:
     """Print a user error on stderr: its message, then its hint."""
     console = _rich(stderr=True)
@@ -60,7 +70,7 @@ def error(problem: UserError) -> None:
 
 def warn(text: str) -> None:
     """Print one line on stderr, even with --quiet."""
-    _rich(stderr=True).print(printable(text))
+    _print(printable(text), stderr=True)
 
 
 def traceback(text: str) -> None:
@@ -125,7 +135,7 @@ class Console:
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of the result on stdout, unless --json."""
         if not self.as_json:
-            _rich(stderr=False).print(printable(text), style=style)
+            _print(printable(text), stderr=False, style=style)
 
     def rendered(self, content: RenderableType) -> None:
         """A rich renderable on stdout, unless --json; 110 columns wide in a pipe."""
@@ -285,5 +295,7 @@ class BarProgress(Progress):
 
     def note(self, text: str) -> None:
         # The bar's own console prints above the bar; rich clears and redraws it.
-        shown = self._bar.console if self._bar is not None else _rich(stderr=True)
-        shown.print(printable(text))
+        if self._bar is None:
+            warn(text)
+        else:
+            self._bar.console.print(printable(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core import artifact
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from la2ds_models.sequence_network import SequenceNetwork
-    from la2ds_models.weight_files import WeightFile
 
 WEIGHTS = "base"  # of zoo.toml
 FIRST_LAYER = "frame.joints.0.weight"  # (width, features of all joints)
@@ -31,17 +30,9 @@ UNKNOWN_JOINTS = 0.1  # by this the first random weights of joints are scaled th
 
 def base_path() -> Path:
     """The file of the weights, which is in every installed package."""
-    from la2ds_models.weight_files import bundled_path
+    from la2ds_models.weight_files import bundled_path, zoo
 
-    return bundled_path(_entry())
-
-
-@cache
-def _entry() -> WeightFile:
-    """Of zoo.toml, which is long."""
-    from la2ds_models.weight_files import zoo
-
-    return zoo()[WEIGHTS]
+    return bundled_path(zoo()[WEIGHTS])
 
 
 @lru_cache(maxsize=1)
@@ -50,9 +41,11 @@ def base_key() -> str:
 
     Raises UserError (exit 3) if the file is missing or is not the one that zoo.toml lists.
     """
+    from la2ds_models.weight_files import zoo
+
     path = base_path()
     digest = artifact.file_digest(path) if path.exists() else ""
-    if digest != _entry().sha256:
+    if digest != zoo()[WEIGHTS].sha256:
         raise UserError(
             f"the weights of the base model, {path}, are {'damaged' if digest else 'missing'}",
             hint="install la2ds again; --features pose needs no model",

@@ -13,6 +13,7 @@ import struct
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from pickle import UnpicklingError
@@ -114,6 +115,11 @@ class WeightsNotStored(WeightError):
 
 def zoo() -> dict[str, WeightFile]:
     """All entries of zoo.toml by name."""
+    return dict(_read_zoo())
+
+
+@cache  # it is long, and asked for often
+def _read_zoo() -> dict[str, WeightFile]:
     text = (resources.files("la2ds_models") / "zoo.toml").read_text("utf-8")
     entries = {}
     for name, entry in tomllib.loads(text).items():

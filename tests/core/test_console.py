@@ -129,6 +129,15 @@ def test_json_keeps_stdout_to_the_document(capsys: pytest.CaptureFixture[str]):
     assert "la2ds train" not in captured.err
 
 
+def test_plain_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]):
+    out = console.Console()
+    for text in (":cat: [bold]a[/bold]", "x" * 300, ""):
+        out.line(text)
+        out.note(text)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == f":cat: [bold]a[/bold]\n{'x' * 300}\n\n"
+
+
 def test_quiet_silences_notes_but_not_results(capsys: pytest.CaptureFixture[str]):
     with console.Console(quiet=True) as out:
         out.progress.begin("poses", 2)
