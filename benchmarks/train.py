@@ -52,7 +52,7 @@ class Ours:
     def __init__(self, data: TrainingSet, config: Config, bf16: bool, device: torch.device) -> None:
         self.data, self.config, self.bf16, self.device = data, config, bf16, device
         self.network = build_network(config.model, config.heatmap, data.skeleton, 0).to(device)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=RATE)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=RATE, fused=True)
 
     def draw(self, step: int) -> PairBatch:
         return draw_batch(self.data.train, self.data.skeleton, self.config, step, self.device)
@@ -145,10 +145,10 @@ class _Timed:
         self.original = getattr(owner, name)
 
     def __enter__(self) -> None:
-        def timed(*arguments: Any) -> Any:
+        def timed(*arguments: Any, **named: Any) -> Any:
             begun = time.process_time()
             try:
-                return self.original(*arguments)
+                return self.original(*arguments, **named)
             finally:
                 self.seconds += time.process_time() - begun
 

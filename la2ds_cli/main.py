@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import io
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -167,6 +169,18 @@ app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 
 
+def _app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The app, with one command alone where the arguments name one: Typer inspects every option of
+    every command before it runs one, which takes as long as importing numpy."""
+    called = next((word for word in arguments if not word.startswith("-")), "")
+    named = [command for command in app.registered_commands if command.name == called]
+    if not named:
+        return app
+    alone = copy.copy(app)
+    alone.registered_commands, alone.registered_groups = named, []
+    return alone
+
+
 def main() -> None:
     """Entry point of the console script."""
     # OpenMP threads spin while they wait for each other. Where other programs want the cores, too,
@@ -176,7 +190,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="la2ds")
+        _app_for(sys.argv[1:])(prog_name="la2ds")
     except Exception:  # a fault of la2ds: its traceback, in which names are harmless
         console.traceback(traceback.format_exc())
         sys.exit(ExitCode.BUG)

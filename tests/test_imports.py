@@ -208,3 +208,38 @@ def test_help_loads_no_array_library(arguments: list[str]):
     )
     assert done.returncode == 0, done.stderr
     assert "la2ds" in done.stdout
+
+
+def _loaded_by(arguments: list[str]) -> set[str]:
+    """Which of HEAVY a command loads that ends well."""
+    script = (
+        "import sys\n"
+        "from la2ds_cli.main import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as stop:\n"
+        "    assert stop.code in (0, None), stop.code\n"
+        f"sys.stderr.write('loaded ' + ' '.join({HEAVY!r} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.rpartition("loaded ")[2].split())
+
+
+def test_align_on_ready_poses_loads_nothing_that_trains_or_draws(tmp_path: Path):
+    """With a run, whose network embeds the clips that are not embedded yet."""
+    pytest.importorskip("torch", reason="training a run needs torch")
+    from la2ds_cli.training.train import train
+    from tests import small_runs
+
+    project = small_runs.clips(tmp_path / "project", count=6)
+    train(project, config=project.config(overrides=small_runs.JOINTS), device="cpu")
+    arguments = ["align", "clip0", "clip1", "--project", str(project.root), "--features", "model"]
+    arguments += ["--out", str(tmp_path / "path.json")]
+    assert _loaded_by(arguments) == set()
+    assert project.embedding_path("default", "clip0").exists()
+    assert _loaded_by(arguments) == set()
+    assert _loaded_by([*arguments, "--out", str(tmp_path / "path.png")]) >= {"matplotlib"}

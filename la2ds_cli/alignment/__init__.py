@@ -3,7 +3,8 @@
 `align.py` is the step and reads from top to bottom; `request.py` holds its options and the prepared
 pair, `result.py` what it returns. Below them: distances between frames, alignment methods, path
 arithmetic, gaps, consensus through reference clips and confidence. `aligned_repetitions.py` cuts a
-clip that repeats itself (`repetitions.py`) and aligns its repetitions one at a time.
+clip that repeats itself (`repetitions.py`) and aligns its repetitions one at a time. `timeline.py`
+puts many clips on one timeline, by a prototype of their movement (`prototype.py`).
 
 Imports core, poses, features, training (which clips train) and embedding. A result knows no writer:
 views/alignment_files.py writes it.

@@ -22,10 +22,11 @@ from la2ds_cli.alignment.consensus import (
     FEWEST_REFERENCES,
     MOST_CANDIDATES,
     PairwisePath,
-    consensus_position,
+    consensus_of_most,
     estimates_through,
     evenly_spaced,
     pairwise_path,
+    pairwise_paths,
 )
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import stored_settings
@@ -35,7 +36,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import checkpoint_path, load_embedder
+from la2ds_cli.embedding.trained import checkpoint_path, light_embedder
 from la2ds_cli.features.body_joints import joint_sources
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.training.base_weights import base_key
@@ -90,8 +91,7 @@ def _paths(values: Sequence[FloatArray], config: AlignConfig) -> Paths:
     """The path from every clip to every other, by their features."""
     paths: Paths = {}
     for a in range(len(values)):
-        for b in range(a + 1, len(values)):
-            path = pairwise_path(values[a], values[b], config)
+        for b, path in enumerate(pairwise_paths(values[a], values[a + 1 :], config), a + 1):
             paths[a, b] = path
             paths[b, a] = PairwisePath(path.backward, path.forward, path.cost)
     return paths
@@ -102,9 +102,7 @@ def _consensus(paths: Paths, a: int, b: int, clips: int, length: int) -> FloatAr
     other clips together; NaN where most of them leave it out."""
     others = [n for n in range(clips) if n not in (a, b)]
     through = estimates_through([paths[a, n] for n in others], [paths[b, n] for n in others])
-    estimates = np.array([paths[a, b].forward, *through])
-    rare = np.isnan(estimates).mean(axis=0) > 0.5
-    return consensus_position(np.where(rare, np.nan, 0.0), estimates, length)
+    return consensus_of_most(np.array([paths[a, b].forward, *through]), length)
 
 
 def _trim(length: int, rng: np.random.Generator) -> slice:
@@ -160,7 +158,7 @@ def check_base(
     poses = _poses(project, videos)
     if len(poses) < FEWEST_CLIPS:
         return None
-    rate, embed = velocity_rate(poses), load_embedder(project, BASE_RUN, device)
+    rate, embed = velocity_rate(poses), light_embedder(project, BASE_RUN, device)
     distance = OneDistance.of(embed.spread, config)
 
     def base(pose: PoseSequence) -> FloatArray:  # as `align` uses it
@@ -256,7 +254,7 @@ def check_run(
     beside = check_base(project, device, progress)
     if beside is None:
         return None
-    embed = load_embedder(project, run, device)
+    embed = light_embedder(project, run, device)
     if embed.config.model.input in ("rgb", "joints3d"):
         return None
     poses = _poses(project, _checked_videos(project))
@@ -264,7 +262,7 @@ def check_run(
         progress.note(f"comparing run {run} with both on {len(poses)} clips")
     config = replace(project.config().align, method="dtw")
     distance = OneDistance.of_run(project, run, poses[0], config)
-    embed_base = load_embedder(project, BASE_RUN, device) if distance.base else None
+    embed_base = light_embedder(project, BASE_RUN, device) if distance.base else None
 
     def joined(pose: PoseSequence) -> FloatArray:  # as `align` uses it
         base = embed_base([pose])[0] if embed_base else None

@@ -9,9 +9,10 @@ pair, and the best is kept (candidates.py).
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from la2ds_cli.alignment.clip_features import (
     OneDistance,
     joint_features,
     nearest_view,
+    nearest_views,
     pose_feature,
     velocity_rate,
     views_of_b,
@@ -47,7 +49,6 @@ from la2ds_cli.alignment.match import match_features
 from la2ds_cli.alignment.path import is_monotone, speed_ratio
 from la2ds_cli.alignment.request import (
     AlignRequest,
-    ChosenKind,
     PreparedPair,
     prepare_pair,
 )
@@ -61,12 +62,12 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.embedding.embed import ensure_embeddings
-from la2ds_cli.embedding.trained import load_embedder
+from la2ds_cli.embedding.trained import light_embedder
 from la2ds_cli.features.body_joints import as_skeleton, holds
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.spatial import known_in_3d
-from la2ds_cli.features.tempo import travel
+from la2ds_cli.features.tempo import paced_movement, travel
 
 
 def find_alignment(
@@ -206,22 +207,30 @@ def _match_candidates(
     Raises UserError (exit 5) for embeddings of different weights.
     """
     settings = request.settings
-    cache, references, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
+    cache, references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
     anchors = anchored_frames(request.anchors, pair)
     if any(i not in rows.a or j not in rows.b for i, j in anchors):
         rows = all_rows(rows.length_a, rows.length_b)
     left_out = len(rows.a) < rows.length_a or len(rows.b) < rows.length_b
+    poses = [*pair.paced, *references.values()]
+
+    @functools.cache
+    def moving(n: int) -> FloatArray:
+        return paced_movement(mirror(poses[n]) if mirrored[n] else poses[n])
+
     candidates = []
     for kind in kinds_to_weigh(pair, request, len(references)):
         run = {"model": request.run, "base": BASE_RUN}.get(kind, "")
         modalities: list[Modalities] = [(value,) for value in movement]
         if run:
             own = replace(request, run=run)
-            features = _in_one_distance(project, pair, own, references, mirrored, progress, cache)
+            which = list(references), mirrored, moving
+            features = _in_one_distance(project, pair, own, *which, progress, cache)
             modalities = [(value,) for value in features]
             if references and settings.pool:
                 modalities = list(zip(features, movement, strict=True))
-        match = _match(pair, modalities, list(references), settings, kind, rows, cache, anchors)
+        key = kind, rate, rows.a.tobytes()
+        match = _match(modalities, list(references), settings, rows, cache, key, anchors)
         candidates.append(Candidate(kind, run, replace(match, mirrored=mirrored[1]), left_out))
     return candidates
 
@@ -265,18 +274,20 @@ def match_by_pose(
 ) -> Match:
     """Match two clips by the movement of their joints; B as filmed, or mirrored where that is
     nearer. cache: of other alignments to clip A."""
-    cache, references, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
+    cache, references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
     modalities = [(value,) for value in movement]
-    match = _match(pair, modalities, list(references), settings, "pose", rows, cache)
+    key = "pose", rate, rows.a.tobytes()
+    match = _match(modalities, list(references), settings, rows, cache, key)
     return replace(match, mirrored=mirrored[1])
 
 
 class _ByJoints(NamedTuple):
-    """What the joints say of a pair, whatever it is matched by. movement, mirrored: see _movement.
-    rows: that both clips show."""
+    """What the joints say of a pair, whatever it is matched by. rate: `velocity_rate`. movement,
+    mirrored: see _movement. rows: that both clips show."""
 
     cache: AlignmentCache
     references: dict[str, PoseSequence]
+    rate: float | None
     movement: list[FloatArray]
     mirrored: list[bool]
     rows: SharedRows
@@ -287,9 +298,10 @@ def _by_joints(
 ) -> _ByJoints:
     cache = _cache_for(cache, pair)
     references = _reference_clips(project, pair, settings, cache)
-    movement, mirrored = _movement(pair, references, cache)
+    rate = velocity_rate(pair.paced, pair.tempos)
+    movement, mirrored = _movement(pair, references, rate, cache)
     rows = _rows(pair, movement, mirrored[1], settings)
-    return _ByJoints(cache, references, movement, mirrored, rows)
+    return _ByJoints(cache, references, rate, movement, mirrored, rows)
 
 
 def _cache_for(cache: AlignmentCache | None, pair: PreparedPair) -> AlignmentCache:
@@ -356,7 +368,7 @@ def _embedded(
         )
     values = [embedding.value for embedding in embeddings]
     if pair.part:
-        values[:2] = load_embedder(project, run, device)(pair.poses)
+        values[:2] = light_embedder(project, run, device)(pair.poses)
     return values
 
 
@@ -364,22 +376,22 @@ def _in_one_distance(
     project: Project,
     pair: PreparedPair,
     request: AlignRequest,
-    references: Mapping[str, PoseSequence],
+    references: Sequence[str],
     mirrored: Sequence[bool],
+    moving: Callable[[int], FloatArray],
     progress: Progress,
     cache: AlignmentCache,
 ) -> list[FloatArray]:
     """Features (T, E) of A, of B and of the references: their embeddings and what is beside these
-    in one distance, the joints as filmed or mirrored."""
+    in one distance. moving: the `paced_movement` of the n-th of them, as filmed or mirrored."""
     distance = OneDistance.of_run(project, request.run, pair.poses[0], request.settings)
-    others = request.device, list(references), progress, cache
+    others = request.device, references, progress, cache
     embeddings = _embedded(project, pair, request.run, *others)
     base = _embedded(project, pair, BASE_RUN, *others) if distance.base else None
-    poses = [*pair.paced, *references.values()]
 
     def joined(n: int) -> FloatArray:
-        pose = mirror(poses[n]) if mirrored[n] else poses[n]
-        return distance.features(pose, embeddings[n], None if base is None else base[n])
+        beside = None if base is None else base[n]
+        return distance.joined(moving(n) if distance.movement else None, embeddings[n], beside)
 
     shared = {0: pair.ids[0]} | dict(enumerate(references, start=2))  # all but B
     for n, video in shared.items():
@@ -387,7 +399,7 @@ def _in_one_distance(
         if key not in cache.joined:
             cache.joined[key] = joined(n)
     features = {n: cache.joined[request.run, video, mirrored[n]] for n, video in shared.items()}
-    return [features[n] if n in features else joined(n) for n in range(len(poses))]
+    return [features[n] if n in features else joined(n) for n in range(len(embeddings))]
 
 
 def looks_mirrored(a: PoseSequence, b: PoseSequence) -> bool:
@@ -397,21 +409,27 @@ def looks_mirrored(a: PoseSequence, b: PoseSequence) -> bool:
 
 
 def _movement(
-    pair: PreparedPair, references: Mapping[str, PoseSequence], cache: AlignmentCache
+    pair: PreparedPair,
+    references: Mapping[str, PoseSequence],
+    rate: float | None,
+    cache: AlignmentCache,
 ) -> tuple[list[FloatArray], list[bool]]:
     """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
     A, and which are mirrored; for B the mirror image must be clearly nearer."""
-    fps = velocity_rate(pair.paced)
-    a = pose_feature(pair.paced[0], fps, pair.names[0])
-    views = views_of_b(pair.paced[1], fps, pair.names[1])
+    a = pose_feature(pair.paced[0], rate, pair.names[0])
+    views = views_of_b(pair.paced[1], rate, pair.names[1])
     mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
     features = [a, views[mirrored[1]]]
-    for video, pose in references.items():
-        if (video, fps) not in cache.movements:
-            views = views_of_b(pose, fps, "another clip")
-            nearest = nearest_view(a, views)
-            cache.movements[video, fps] = views[nearest], nearest == 1
-        movement, flipped = cache.movements[video, fps]
+    new = {
+        video: views_of_b(pose, rate, "another clip")
+        for video, pose in references.items()
+        if (video, rate) not in cache.movements
+    }
+    nearest = nearest_views(a, list(new.values()))
+    for (video, views), chosen in zip(new.items(), nearest, strict=True):
+        cache.movements[video, rate] = views[chosen], chosen == 1
+    for video in references:
+        movement, flipped = cache.movements[video, rate]
         features.append(movement)
         mirrored.append(flipped)
     return features, mirrored
@@ -420,8 +438,13 @@ def _movement(
 def _rows(
     pair: PreparedPair, movement: Sequence[FloatArray], mirrored: bool, settings: AlignConfig
 ) -> SharedRows:
-    a = joint_features(pair.paced[0], movement[0], mirrored=False)
-    b = joint_features(pair.paced[1], movement[1], mirrored=mirrored)
+    flipped = False, mirrored
+    a, b = (
+        joint_features(pose, moving, mirrored=flip, tempo=tempo)
+        for pose, moving, flip, tempo in zip(
+            pair.paced, movement[:2], flipped, pair.tempos, strict=True
+        )
+    )
     return rows_to_align(a, b, settings)
 
 
@@ -440,17 +463,16 @@ def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> 
 
 
 def _match(
-    pair: PreparedPair,
     modalities: Sequence[Modalities],
     references: Sequence[str],
     settings: AlignConfig,
-    features: ChosenKind,
     rows: SharedRows,
     cache: AlignmentCache,
+    key: Hashable,
     anchors: Sequence[tuple[int, int]] = (),
 ) -> Match:
-    """modalities: of A, of B and of the reference clips, whose ids are `references`; the first one
-    is of `features`."""
+    """modalities: of A, of B and of the reference clips, whose ids are `references`. key: all that
+    the paths from A to the references depend on beside these."""
     features_a, features_b, *others = modalities
     consensus = Consensus(others, settings)
 
@@ -458,7 +480,6 @@ def _match(
         if anchors:  # of a part of A, which is not cached
             paths_a = consensus.pairwise_paths(a)
         else:
-            key = (features, velocity_rate(pair.paced), rows.a.tobytes())
             by_id = dict(zip(references, others, strict=True))
             paths_a = cache.paths_from_a(a, by_id, key, settings)
         return consensus.estimates(a, paths_a, b, consensus.pairwise_paths(b))

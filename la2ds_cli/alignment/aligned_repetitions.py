@@ -258,23 +258,6 @@ def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Re
     return find_repetitions(_movement(pose), pose.time, model, limb_extension(pose))
 
 
-def hint_of_repetitions(result: AlignResult, names: tuple[str, str]) -> str:
-    """A sentence where one clip seems to hold several repetitions and the other does not, else an
-    empty string. names: of the clips, as the user gave them."""
-    several = [max(len(cut_clip(pose)), 1) for pose in (result.pose_a, result.pose_b)]
-    if several[0] == 1 < several[1]:
-        return (
-            f"{names[1]} seems to hold {several[1]} repetitions: --repetition all aligns each of "
-            "them"
-        )
-    if several[1] == 1 < several[0]:
-        return (
-            f"{names[0]} seems to hold {several[0]} repetitions: name {names[1]} first, and "
-            "--repetition all aligns each of them"
-        )
-    return ""
-
-
 def _movement(pose: PoseSequence) -> FloatArray:
     """(T, 4K) movement of the joints, of every shot for itself: a camera that stands elsewhere is
     no movement."""

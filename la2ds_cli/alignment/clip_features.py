@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import run_spread
 from la2ds_cli.features.body_joints import is_body
-from la2ds_cli.features.pose_features import mirror, movement, raw_pose
+from la2ds_cli.features.pose_features import mirror, mirrored_movement, movement, raw_pose
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.features.tempo import DIFFERENT, paced_movement, peak_speed, tempo_range
+from la2ds_cli.features.tempo import DIFFERENT, paced_movement, peak_speed, speed_range, tempo_range
 
 # Symmetric movements are as near to their mirror image by chance, and a mirrored B is shown
 # flipped: its mirror image must be nearer than this share of the distance as filmed.
@@ -37,10 +38,14 @@ class JointFeatures:
     tempo: float
 
 
-def joint_features(pose: PoseSequence, movement: FloatArray, *, mirrored: bool) -> JointFeatures:
-    """Features of the joints of a clip whose `movement`, as filmed or mirrored, is known."""
+def joint_features(
+    pose: PoseSequence, movement: FloatArray, *, mirrored: bool, tempo: float | None = None
+) -> JointFeatures:
+    """Features of the joints of a clip whose `movement`, as filmed or mirrored, is known; tempo:
+    its `peak_speed` where that is known, too."""
     raw = raw_pose(mirror(pose) if mirrored else pose)
-    return JointFeatures(movement, raw, common_rate([pose]), peak_speed(pose))
+    tempo = peak_speed(pose) if tempo is None else tempo
+    return JointFeatures(movement, raw, common_rate([pose]), tempo)
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,12 @@ class OneDistance:
         of its spread, plus `self.base` times that of the embedding `base` of the base model in
         units of its own, plus `self.movement` times that of the `paced_movement` of `pose`; the
         embedding itself where nothing is beside it. Raises ValueError where `base` is missing."""
+        return self.joined(paced_movement(pose) if self.movement else None, embedding, base)
+
+    def joined(
+        self, moving: FloatArray | None, embedding: FloatArray, base: FloatArray | None = None
+    ) -> FloatArray:
+        """`features` of a clip whose `paced_movement` is known."""
         if not (self.movement or self.base):
             return embedding
         parts = [embedding / self.spread]
@@ -94,7 +105,9 @@ class OneDistance:
                 raise ValueError("the base model's embedding is part of this distance")
             parts.append(math.sqrt(self.base) / self.base_spread * base)
         if self.movement:
-            parts.append(math.sqrt(self.movement) / MOVEMENT_SPREAD * paced_movement(pose))
+            if moving is None:
+                raise ValueError("the movement is part of this distance")
+            parts.append(math.sqrt(self.movement) / MOVEMENT_SPREAD * moving)
         return np.concatenate(parts, axis=1).astype(np.float32)
 
 
@@ -104,10 +117,14 @@ def common_rate(poses: list[PoseSequence]) -> float:
     return min(rates, default=poses[0].fps)
 
 
-def velocity_rate(poses: Sequence[PoseSequence]) -> float | None:
+def velocity_rate(
+    poses: Sequence[PoseSequence], tempos: Sequence[float] | None = None
+) -> float | None:
     """At how many frames per second velocities of the clips are compared: their `common_rate`; None
-    where one is slow motion beside another, so that each has to be taken at its own pace."""
-    return None if tempo_range(poses) > DIFFERENT else common_rate(list(poses))
+    where one is slow motion beside another, so that each has to be taken at its own pace. tempos:
+    their `peak_speed`, where that is known."""
+    apart = tempo_range(poses) if tempos is None else speed_range(tempos)
+    return None if apart > DIFFERENT else common_rate(list(poses))
 
 
 def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray:
@@ -133,17 +150,35 @@ def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray
 
 def views_of_b(b: PoseSequence, fps: float | None, name: str) -> tuple[FloatArray, FloatArray]:
     """Pose features of a clip and of its mirror image: a left-hander may serve like that."""
-    return pose_feature(b, fps, name), pose_feature(mirror(b), fps, name)
+    filmed = pose_feature(b, fps, name)
+    if b.spatial:
+        return filmed, pose_feature(mirror(b), fps, name)
+    return filmed, mirrored_movement(filmed, get_skeleton(b.skeleton))
 
 
 def nearest_view(a: FloatArray, views: Sequence[FloatArray], margin: float = 1.0) -> int:
     """Index of the view of B with the lowest mean distance to A along the DTW path; the first one
-    where no other is below `margin` times its distance.
+    where no other is below `margin` times its distance."""
+    return nearest_views(a, [views], margin)[0]
+
+
+def nearest_views(
+    a: FloatArray, views: Sequence[Sequence[FloatArray]], margin: float = 1.0
+) -> list[int]:
+    """`nearest_view` of several clips.
 
     The ends are closed for this: with open ends the mean would favour the view that leaves out
     more frames.
     """
     closed = AlignConfig(method="dtw", open_ends=False)
-    means = [pair_distance(a, b, align_features("dtw", a, b, closed)).mean() for b in views]
-    best = int(np.argmin(means))
-    return best if means[best] < margin * means[0] else 0
+    every = [view for of_clip in views for view in of_clip]
+    paths = align_each(a, every, closed)
+    mean = iter(
+        pair_distance(a, view, path).mean() for view, path in zip(every, paths, strict=True)
+    )
+    chosen = []
+    for of_clip in views:
+        means = [next(mean) for _ in of_clip]
+        best = int(np.argmin(means))
+        chosen.append(best if means[best] < margin * means[0] else 0)
+    return chosen

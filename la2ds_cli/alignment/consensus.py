@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from la2ds_cli.alignment.distance import pair_distance, thinned
-from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.alignment.path import invert, smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray, PoseSequence
@@ -52,7 +52,7 @@ class Consensus:
     def pairwise_paths(self, clip: Modalities) -> list[list[PairwisePath]]:
         """For each modality the paths from the clip to all references."""
         return [
-            [pairwise_path(feature, reference[n], self.config) for reference in self.references]
+            pairwise_paths(feature, [reference[n] for reference in self.references], self.config)
             for n, feature in enumerate(clip)
         ]
 
@@ -132,10 +132,9 @@ class AlignmentCache:
     ) -> list[list[PairwisePath]]:
         """Consensus.pairwise_paths of A; key: which rows of A, at which rate of the features."""
         for n, feature in enumerate(a):
-            for video, reference in references.items():
-                if (n, video, key) not in self.paths:
-                    path = pairwise_path(feature, reference[n], config)
-                    self.paths[n, video, key] = path
+            new = [video for video in references if (n, video, key) not in self.paths]
+            paths = pairwise_paths(feature, [references[video][n] for video in new], config)
+            self.paths |= {(n, video, key): path for video, path in zip(new, paths, strict=True)}
         return [[self.paths[n, video, key] for video in references] for n in range(len(a))]
 
 
@@ -157,17 +156,35 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
 
 def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> PairwisePath:
     """The path from a (N, D) to b (M, D) by DTW; clips longer than MAX_FRAMES are thinned."""
-    row, column = thinned(len(a)), thinned(len(b))
-    path = align_features("dtw", a[row], b[column], config)
-    cost = float(np.mean(pair_distance(a[row], b[column], path).astype(np.float64) ** 2))
-    forward = _at_all_frames(smooth_match(path, len(row)), row, column)
-    backward = _at_all_frames(smooth_match(invert(path), len(column)), column, row)
-    return PairwisePath(forward, backward, cost)
+    return pairwise_paths(a, [b], config)[0]
+
+
+def pairwise_paths(
+    a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig
+) -> list[PairwisePath]:
+    """`pairwise_path` from a (N, D) to each of the clips."""
+    row, columns = thinned(len(a)), [thinned(len(clip)) for clip in clips]
+    a, clips = (
+        a[row],
+        [
+            clip if len(clip) == len(column) else clip[column]
+            for clip, column in zip(clips, columns, strict=True)
+        ],
+    )
+    found = []
+    for b, column, path in zip(clips, columns, align_each(a, clips, config), strict=True):
+        cost = float(np.mean(pair_distance(a, b, path) ** 2))
+        forward = _at_all_frames(smooth_match(path, len(row)), row, column)
+        backward = _at_all_frames(smooth_match(invert(path), len(column)), column, row)
+        found.append(PairwisePath(forward, backward, cost))
+    return found
 
 
 def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> FloatArray:
     """Positions (n,) among the thinned frames `column`, of the thinned frames `row`, as positions
     among all frames of every frame up to row[-1]. NaN between a matched and an unmatched one."""
+    if len(row) > row[-1] and len(column) > column[-1]:
+        return position  # neither is thinned
     among_all = np.interp(position, np.arange(len(column)), column.astype(float))
     among_all[np.isnan(position)] = np.nan
     return np.interp(np.arange(row[-1] + 1), row, among_all)
@@ -183,15 +200,22 @@ def estimates_through(
     """
     cost = [path_a.cost + path_b.cost for path_a, path_b in zip(paths_a, paths_b, strict=True)]
     near = np.argsort(cost, kind="stable")[: (len(cost) + 1) // 2]
-    return [_compose(paths_a[n].forward, paths_b[n].backward) for n in near]
+    return [compose(paths_a[n].forward, paths_b[n].backward) for n in near]
 
 
-def _compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
+def compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
     """(N,) positions `forward` in a reference mapped by `backward` (M,); NaN outside what that
     matches."""
     known = np.flatnonzero(~np.isnan(backward))
     inside = (forward >= known[0]) & (forward <= known[-1])  # False for NaN
     return np.where(inside, np.interp(forward, known, backward[known]), np.nan)
+
+
+def consensus_of_most(estimates: FloatArray, length: int) -> FloatArray:
+    """`consensus_position` of estimates (V, N) none of which counts more than another: NaN where
+    most of them are."""
+    rare = np.isnan(estimates).mean(axis=0) > 0.5
+    return consensus_position(np.where(rare, np.nan, 0.0), estimates, length)
 
 
 def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -> FloatArray:

@@ -16,6 +16,8 @@ def thinned(length: int, most: int | None = None) -> IntArray:
     """Rows (n,) int64 of a clip for a table of warping costs: at most `most`, and MAX_FRAMES,
     evenly spaced ones, the first and the last among them."""
     rows = min(length, MAX_FRAMES, length if most is None else most)
+    if rows == length:
+        return np.arange(length)
     return np.rint(np.linspace(0, length - 1, rows)).astype(np.int64)
 
 
@@ -75,8 +77,8 @@ def squared_distance(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def pair_distance(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
     """(P,) float64 Euclidean distance of every pair of path (P, 2), from plain differences."""
-    difference = np.asarray(a, np.float64)[path[:, 0]] - np.asarray(b, np.float64)[path[:, 1]]
-    return np.sqrt((difference**2).sum(axis=1))
+    difference = np.subtract(a[path[:, 0]], b[path[:, 1]], dtype=np.float64)
+    return np.sqrt(square_norm(difference))
 
 
 def nearest(a: FloatArray, b: FloatArray) -> tuple[IntArray, FloatArray]:

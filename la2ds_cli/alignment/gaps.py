@@ -14,10 +14,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from la2ds_cli.alignment.distance import squared_distance, thinned
 from la2ds_cli.alignment.methods.dtw import LEAST_COST
+from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 from la2ds_cli.features.tempo import DIFFERENT, LEAST_FRAMES
 
@@ -31,6 +31,8 @@ MOVING = 0.5  # least spread of the frames of a gap, in the same unit
 STILL = 0.5
 """Seconds of the other clip per second of a piece beside a gap, below which that goes, too."""
 
+# Seconds that numpy takes: for a diagonal of the table, and for a cell.
+_DIAGONAL, _CELL = 40e-6, 40e-9
 _PAIR, _ONLY_A, _ONLY_B, _START = 0, 1, 2, 3
 _BOTH, _A, _B = 0, 1, 2  # which clips advance into a pair
 
@@ -172,12 +174,77 @@ def path_with_gaps(cost: FloatArray, skip: float, opening: float) -> IntArray:
     is time warping with open ends.
     """
     cost = np.ascontiguousarray(cost, np.float64)
-    tables = [np.empty(cost.shape, np.uint8) for _ in range(4)]
-    end = _fill(cost, float(skip), float(opening), *tables)
+    if compiling_pays(_DIAGONAL * sum(cost.shape) + _CELL * cost.size):
+        tables = [np.empty(cost.shape, np.uint8) for _ in range(4)]
+        end = _fill(cost, float(skip), float(opening), *tables)
+    else:
+        end, tables = _filled_by_diagonals(cost, float(skip), float(opening))
     return _walk_back(*end, *tables)
 
 
-@njit(cache=True)
+def _filled_by_diagonals(
+    cost: FloatArray, skip: float, opening: float
+) -> tuple[tuple[int, int], list[np.ndarray]]:
+    """What `_fill` returns and its tables, by numpy: no cell of a diagonal depends on another."""
+    rows, columns = cost.shape
+    count = rows + columns - 1
+    # Cell (i, j) is [i + j + 2, i + 1] of each state's table of diagonals, with a border around.
+    states = np.full((3, count + 2, rows + 1), math.inf)
+    tables = [np.zeros((count, rows), np.uint8) for _ in range(4)]
+    pair_from, pair_step, a_from, b_from = tables
+    _by_cell(states[_PAIR, 2:, 1:], columns)[:] = cost
+    for n in range(count):
+        low, high = max(0, n - columns + 1), min(rows - 1, n) + 1
+        here = slice(low, high)
+        corner, above = states[:, n, here], states[:, n + 1, here]
+        left = states[:, n + 1, low + 1 : high + 1]
+        pair, only_a, only_b = states[:, n + 2, low + 1 : high + 1]
+        best = np.full(high - low, math.inf)
+        if low == 0:
+            best[0] = skip * n
+        if high == n + 1:
+            best[-1] = skip * n
+        state, step = pair_from[n, here], pair_step[n, here]
+        state[:], step[:] = _START, _BOTH
+        came = [(corner[s], s, _BOTH) for s in range(3)]
+        for value, source, moved in (*came, (above[_PAIR], _PAIR, _A), (left[_PAIR], _PAIR, _B)):
+            less = value < best
+            state[less], step[less] = source, moved
+            np.minimum(best, value, out=best)
+        pair += best
+
+        source = a_from[n, here]
+        opened = above[_PAIR] + opening
+        np.copyto(source, _ONLY_A)
+        source[opened < above[_ONLY_A]] = _PAIR
+        np.minimum(above[_ONLY_A], opened, out=only_a)
+        only_a += skip
+
+        source = b_from[n, here]
+        np.copyto(source, _ONLY_B)
+        np.copyto(only_b, left[_ONLY_B])
+        for s in (_PAIR, _ONLY_A):
+            opened = left[s] + opening
+            source[opened < only_b] = s
+            np.minimum(only_b, opened, out=only_b)
+        only_b += skip
+    ending = _by_cell(states[_PAIR, 2:, 1:], columns)
+    last = np.full(cost.shape, math.inf)
+    column, row = np.arange(columns), np.arange(rows)
+    last[-1] = ending[-1] + skip * (columns - 1 - column)
+    last[:, -1] = ending[:, -1] + skip * (rows - 1 - row)
+    i, j = np.unravel_index(int(last.argmin()), cost.shape)
+    return (int(i), int(j)), [_by_cell(table, columns) for table in tables]
+
+
+def _by_cell(diagonals: np.ndarray, columns: int) -> np.ndarray:
+    """A view (N, M) of a table of diagonals (N + M - 1, N), where cell (i, j) is [i + j, i]."""
+    along, down = diagonals.strides
+    shape = (diagonals.shape[1], columns)
+    return np.lib.stride_tricks.as_strided(diagonals, shape, (along + down, along))
+
+
+@compiled()
 def _fill(cost, skip, opening, pair_from, pair_step, a_from, b_from):
     """Fill the tables (N, M) uint8 of where each state's best path came from; returns the pair in
     which the best path of all ends."""
@@ -218,15 +285,11 @@ def _fill(cost, skip, opening, pair_from, pair_step, a_from, b_from):
     return end_i, end_j
 
 
-@njit(cache=True)
 def _walk_back(i, j, pair_from, pair_step, a_from, b_from):
-    rows, columns = pair_from.shape
-    path = np.empty((rows + columns, 2), np.int64)
-    length, state = 0, _PAIR
+    path, state = [], _PAIR
     while state != _START:
         if state == _PAIR:
-            path[length, 0], path[length, 1] = i, j
-            length += 1
+            path.append((i, j))
             state, step = pair_from[i, j], pair_step[i, j]
             if step != _B:
                 i -= 1
@@ -238,4 +301,4 @@ def _walk_back(i, j, pair_from, pair_step, a_from, b_from):
         else:
             state = b_from[i, j]
             j -= 1
-    return path[:length][::-1].copy()
+    return np.array(path[::-1], np.int64)

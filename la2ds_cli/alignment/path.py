@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import FloatArray, IntArray
 
 SMOOTHING = 1.0  # frames of A, standard deviation
+BY_NUMPY = 3e-5  # seconds that numpy takes to smooth a path
 _KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / SMOOTHING) ** 2)
 
 
@@ -61,17 +63,55 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
     has no pair. A path that is not monotone is not smoothed: its jumps mean something.
     """
     position = mean_match(path, length)
-    matched = ~np.isnan(position)
-    steps = position[matched]
-    reach = min(len(_KERNEL) // 2, len(steps) - 1)
-    if reach < 1 or not is_monotone(path):
-        return position
-    kernel = _KERNEL[len(_KERNEL) // 2 - reach : len(_KERNEL) // 2 + reach + 1]
-    straight = np.linspace(steps[0], steps[-1], len(steps))
-    extended = np.pad(steps - straight, reach, mode="reflect", reflect_type="odd")
-    smooth = straight + np.convolve(extended, kernel / kernel.sum(), mode="valid")
-    position[matched] = np.clip(smooth, steps[0], steps[-1])
+    if is_monotone(path):
+        smooth = _smooth if compiling_pays(BY_NUMPY) else _smooth_by_numpy
+        smooth(position, _KERNEL)
     return position
+
+
+def _smooth_by_numpy(position: FloatArray, kernel: FloatArray) -> None:
+    """As `_smooth`, in its order, so that both round alike."""
+    rows = np.flatnonzero(~np.isnan(position))
+    last, middle = len(rows) - 1, len(kernel) // 2
+    reach = min(middle, last)
+    if reach < 1:
+        return
+    steps = position[rows]
+    straight = steps[0] + np.arange(len(rows)) * ((steps[last] - steps[0]) / last)
+    bent = steps - straight
+    before, after = 2 * bent[0] - bent[reach:0:-1], 2 * bent[last] - bent[-2 : -2 - reach : -1]
+    bent = np.concatenate([before, bent, after])
+    weight = kernel[middle - reach : middle + reach + 1]
+    weight = weight / weight.sum()
+    total = bent[: len(rows)] * weight[0]
+    for k in range(1, len(weight)):
+        total += bent[k : k + len(rows)] * weight[k]
+    position[rows] = np.clip(straight + total, steps[0], steps[last])
+
+
+@compiled()
+def _smooth(position: np.ndarray, kernel: np.ndarray) -> None:
+    """Smooth the positions (N,) that are not NaN, in place, about the straight line between the
+    first and the last; beyond the ends the deviations from it go on as if turned around."""
+    rows = np.flatnonzero(~np.isnan(position))
+    last = len(rows) - 1
+    middle = len(kernel) // 2
+    reach = min(middle, last)
+    if reach < 1:
+        return
+    steps = position[rows]
+    slope = (steps[last] - steps[0]) / last
+    bent = np.empty(len(rows) + 2 * reach)
+    for n in range(len(rows)):
+        bent[reach + n] = steps[n] - (steps[0] + n * slope)
+    for n in range(1, reach + 1):
+        bent[reach - n] = 2 * bent[reach] - bent[reach + n]
+        bent[reach + last + n] = 2 * bent[reach + last] - bent[reach + last - n]
+    weight = kernel[middle - reach : middle + reach + 1]
+    weight = weight / weight.sum()
+    for n in range(len(rows)):
+        smooth = steps[0] + n * slope + (bent[n : n + 2 * reach + 1] * weight).sum()
+        position[rows[n]] = min(max(smooth, steps[0]), steps[last])
 
 
 def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:

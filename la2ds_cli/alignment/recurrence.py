@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
-from la2ds_cli.features.resample import interpolate, time_grid
+from la2ds_cli.features.resample import interpolate, smoothed, time_grid
 
 RATE = 15.0  # frames per second at which repetitions are looked for
 MAX_FRAMES = 4000  # longer clips are looked at more coarsely: the table grows with the square
@@ -36,6 +36,9 @@ MOST_MOVING = 90  # percentile of the variance around a row
 MEMBER = 0.3  # explained share of each repetition
 SHORT_ONES = 4  # patterns from one row on, the shortest first
 PATTERNS = 120  # of one length
+# Seconds of what is not compiled: a stretch that is looked at, a feature of a row, a row of numpy,
+# a cell of it, and a row under a Gaussian.
+LOOP, SUM, ROW, CELL, BLUR = 1.5e-6, 4e-7, 2e-5, 2e-8, 1e-5
 OVERLAP = 0.15  # share of a match that may be taken already
 
 
@@ -52,17 +55,13 @@ class Signal:
     @staticmethod
     def of(value: FloatArray, time: FloatArray) -> Signal:
         """Of features (T, D) at `time` (T,) seconds; T >= 2."""
-        from scipy.ndimage import gaussian_filter1d
-
         seconds = max(float(time[-1] - time[0]), 1e-9)
         rate = min(RATE, MAX_FRAMES / seconds)
         # Smoothing before thinning: twice the frames, of which every second stays.
         fine = time_grid(time, 2 * rate)
-        smooth = gaussian_filter1d(
+        smooth = _blurred(
             interpolate(np.asarray(value, np.float64), time, fine),
             SMOOTHING * (len(fine) - 1) / seconds,
-            axis=0,
-            mode="nearest",
         )
         step = max(round((len(fine) - 1) / seconds / rate), 1)
         pose = smooth[::step] - smooth[::step].mean(axis=0)
@@ -201,6 +200,9 @@ def _described(value: FloatArray, length: float, thin: int) -> FloatArray:
 
 
 def _blurred(value: FloatArray, deviation: float) -> FloatArray:
+    """Under a Gaussian of `deviation` rows."""
+    if not compiling_pays(4 * deviation * (BLUR + CELL * value.size)):
+        return smoothed(value, deviation)
     from scipy.ndimage import gaussian_filter1d
 
     return gaussian_filter1d(value, deviation, axis=0, mode="nearest")
@@ -241,7 +243,11 @@ def matched(candidate: Candidate, signal: Signal, free: BoolArray) -> Pattern:
     return Pattern(candidate, matches, explained, covered, surest)
 
 
-@njit(cache=True)
+@compiled(
+    lambda squared, feature, shortest, longest, *_: (
+        len(squared) * (LOOP * (longest - shortest + 1) + SUM * feature.shape[1])
+    )
+)
 def closed_loops(squared, feature, shortest, longest, openness, least, each, room):
     """Stretches that end in the pose in which they began: (n, 2) first and last row, n <= room.
 
@@ -293,8 +299,7 @@ def closed_loops(squared, feature, shortest, longest, openness, least, each, roo
     return chosen[:count]
 
 
-@njit(cache=True)
-def subsequence(cost):
+def subsequence(cost: FloatArray) -> tuple[FloatArray, IntArray]:
     """Where a pattern (N frames) lies in a clip (M frames): for each last frame (M,) the summed
     cost of its best match, infinite where none ends, and the first frame of that, -1 for none.
 
@@ -302,6 +307,33 @@ def subsequence(cost):
     more than twice as fast or as slow as the pattern; each frame of the pattern adds one cost, the
     mean of two frames where it takes two.
     """
+    if compiling_pays(ROW * len(cost) + CELL * cost.size):
+        return _subsequence(cost)
+    return _subsequence_by_numpy(cost)
+
+
+def _subsequence_by_numpy(cost: FloatArray) -> tuple[FloatArray, IntArray]:
+    """As `_subsequence`, row by row."""
+    rows, columns = cost.shape
+    before, begin_before = np.full(columns, math.inf), np.full(columns, -1)
+    above, begin_above = cost[0].astype(np.float64), np.arange(columns)
+    for i in range(1, rows):
+        here = cost[i]
+        best, first = above[:-1] + here[1:], begin_above[:-1].copy()
+        slow = above[:-2] + (here[1:-1] + here[2:]) / 2
+        less = slow < best[1:]
+        best[1:][less], first[1:][less] = slow[less], begin_above[:-2][less]
+        fast = before[:-1] + cost[i - 1, 1:] + here[1:]
+        less = fast < best
+        best[less], first[less] = fast[less], begin_before[:-1][less]
+        before, begin_before = above, begin_above
+        above = np.concatenate([[math.inf], best])
+        begin_above = np.concatenate([[-1], np.where(best < math.inf, first, -1)])
+    return above, begin_above
+
+
+@compiled()
+def _subsequence(cost):
     rows, columns = cost.shape
     before = np.full(columns, math.inf)  # row i - 2
     above = cost[0].astype(np.float64)  # row i - 1
@@ -328,7 +360,7 @@ def subsequence(cost):
     return above, begin_above
 
 
-@njit(cache=True)
+@compiled(lambda gain, first: LOOP * len(gain))
 def schedule(gain, first):
     """Rows (n,) at which the matches of the best set end, in order: the set without overlap whose
     summed gain is highest. gain: (M,), of the match that ends at each row, 0 or less = not to be

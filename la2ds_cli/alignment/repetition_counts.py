@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from la2ds_cli.alignment.aligned_repetitions import cut_clip
@@ -36,7 +37,8 @@ def repetition_counts(project: Project, clips: Iterable[str]) -> dict[str, int]:
         except (UserError, OSError, artifact.ArtifactError):
             continue
     if changed:
-        artifact.write_json(path, {"version": VERSION, "clips": known})
+        with suppress(UserError):  # where nothing can be written, they are counted every time
+            artifact.write_json(path, {"version": VERSION, "clips": known})
     return counts
 
 
@@ -71,3 +73,21 @@ def note_on_repetitions(project: Project, clips: Iterable[str] | None = None) ->
         f"{held}: la2ds align {name} {name} --repetition all lists them, extract-poses with "
         "--time-range keeps one"
     )
+
+
+def hint_of_repetitions(project: Project, clips: tuple[str, str], names: tuple[str, str]) -> str:
+    """A sentence where one of two clips (ids) seems to hold several repetitions and the other does
+    not, else an empty string. names: of the clips, as the user gave them."""
+    counts = repetition_counts(project, dict.fromkeys(clips))
+    several = [max(counts.get(clip, 1), 1) for clip in clips]
+    if several[0] == 1 < several[1]:
+        return (
+            f"{names[1]} seems to hold {several[1]} repetitions: --repetition all aligns each of "
+            "them"
+        )
+    if several[1] == 1 < several[0]:
+        return (
+            f"{names[0]} seems to hold {several[0]} repetitions: name {names[1]} first, and "
+            "--repetition all aligns each of them"
+        )
+    return ""

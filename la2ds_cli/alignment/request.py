@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from la2ds_cli.alignment.methods import get_method
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.config_sections import AlignConfig, PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import trust
@@ -20,6 +21,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import MOST_FPS, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.spatial import in_3d, known_in_3d
+from la2ds_cli.features.tempo import peak_speed
 
 ChosenKind = Literal["model", "base", "pose"]
 FeatureKind = Literal["auto", "model", "base", "pose"]
@@ -120,6 +122,12 @@ class PreparedPair:
             return a, b
         return a, replace(b, time=b.time / self.tempo, fps=min(b.fps * self.tempo, MOST_FPS))
 
+    @cached_property
+    def tempos(self) -> tuple[float, float]:
+        """The `peak_speed` of the poses as they are compared."""
+        a, b = self.paced
+        return peak_speed(a), peak_speed(b)
+
     @property
     def ids(self) -> tuple[str, str]:
         """Ids of both clips."""
@@ -133,7 +141,6 @@ def prepare_pair(
 
     a, b: video files, or names of clips of the project. Raises as find_alignment does.
     """
-    from la2ds_cli.poses.extract import ensure_pose
     from la2ds_cli.poses.verdict import note_weakness
 
     get_method(request.settings.method)
@@ -141,7 +148,7 @@ def prepare_pair(
     if choice.warning:
         progress.note(choice.warning)
     poses_config, device = request.config.poses, request.device
-    ids = [ensure_pose(project, name, poses_config, device, progress) for name in (a, b)]
+    ids = [_with_poses(project, name, poses_config, device, progress) for name in (a, b)]
     clips = [_clip(project, video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]
     for name, pose in zip((a, b), poses, strict=True):
@@ -157,6 +164,20 @@ def prepare_pair(
     return PreparedPair(
         (clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice, tempo=request.tempo or 1.0
     )
+
+
+def _with_poses(
+    project: Project, name: str, config: PosesConfig, device: DeviceName, progress: Progress
+) -> str:
+    """Id of a clip whose poses are current, extracted first where they are not."""
+    from la2ds_cli.poses.current import current_clip
+
+    current = current_clip(project, name, config)
+    if current is not None:
+        return current
+    from la2ds_cli.poses.extract import ensure_pose
+
+    return ensure_pose(project, name, config, device, progress)
 
 
 def _clip(project: Project, video_id: str) -> Video:

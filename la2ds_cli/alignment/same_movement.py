@@ -11,15 +11,16 @@ a logistic regression on pairs of Penn Action and of clips whose events people s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import squared_distance, thinned
-from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.distance import pair_distance, thinned
+from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -96,9 +97,15 @@ def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Samene
     """How sure it is that two clips show the same movement; mirrored: B is compared as its mirror
     image. None where it cannot be told: for other skeletons than those of a body, for clips of
     fewer than FEWEST_FRAMES frames, and for those in which no joint is seen or none moves."""
-    found = evidence(a, b, mirrored=mirrored)
-    if found is None:
+    return sameness(*_described(a, b, mirrored=mirrored))
+
+
+def sameness(a: Described | None, b: Described | None) -> Sameness | None:
+    """`same_movement` of two clips that are described already, as for many pairs; None where one
+    cannot be."""
+    if a is None or b is None:
         return None
+    found = _between(a, b)
     weighed = INTERCEPT + sum(
         getattr(WEIGHTS, each.name) * getattr(found, each.name) for each in fields(Evidence)
     )
@@ -107,18 +114,32 @@ def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Samene
 
 def evidence(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Evidence | None:
     """What `same_movement` weighs; None as there."""
-    if not (is_body(a.skeleton) and is_body(b.skeleton)) or min(len(a), len(b)) < FEWEST_FRAMES:
+    described = _described(a, b, mirrored=mirrored)
+    if described[0] is None or described[1] is None:
         return None
-    if np.isnan(a.xy).all() or np.isnan(b.xy).all():
+    return _between(described[0], described[1])
+
+
+def _described(
+    a: PoseSequence, b: PoseSequence, *, mirrored: bool
+) -> tuple[Described | None, Described | None]:
+    return describe(a), describe(mirror(b) if mirrored else b)
+
+
+def describe(pose: PoseSequence) -> Described | None:
+    """A clip as it is weighed; None where it cannot be told what movement it shows (see
+    `same_movement`)."""
+    if not is_body(pose.skeleton) or len(pose) < FEWEST_FRAMES or np.isnan(pose.xy).all():
         return None
-    clips = [Described.of(a), Described.of(mirror(b) if mirrored else b)]
-    lengths = [float(np.linalg.norm(clip.ranges)) for clip in clips]
-    if min(lengths) < LEAST_MOVEMENT:
-        return None
-    movement, standing = _cost(clips[0].movement, clips[1].movement)
-    posture, _ = _cost(clips[0].posture, clips[1].posture)
-    others = np.array([clip.against_strangers() for clip in clips]).min(axis=0)
-    alike = float(clips[0].ranges @ clips[1].ranges) / (lengths[0] * lengths[1])
+    described = Described.of(pose)
+    return described if described.size >= LEAST_MOVEMENT else None
+
+
+def _between(a: Described, b: Described) -> Evidence:
+    ((movement, standing),) = _costs(a.movement, [b.movement])
+    ((posture, _),) = _costs(a.posture, [b.posture])
+    others = np.minimum(a.against_strangers, b.against_strangers)
+    alike = float(a.ranges @ b.ranges) / (a.size * b.size)
     return Evidence(movement - float(others[0]), posture - float(others[1]), alike, standing)
 
 
@@ -143,22 +164,31 @@ class Described:
             movement[rows].astype(single), posture[rows].astype(single), value_range(posture)
         )
 
+    @property
+    def size(self) -> float:
+        """How far all coordinates of its joints go together, torso lengths."""
+        return float(np.linalg.norm(self.ranges))
+
+    @cached_property
     def against_strangers(self) -> tuple[float, float]:
         """Mean over the NEAREST strangers of the log of the distance to them, by movement and by
         posture."""
-        strangers = _strangers()
-        movement = [_cost(self.movement, one)[0] for one, _ in strangers]
-        posture = [_cost(self.posture, one)[0] for _, one in strangers]
-        return float(np.sort(movement)[:NEAREST].mean()), float(np.sort(posture)[:NEAREST].mean())
+        movements, postures = zip(*_strangers(), strict=True)
+        pairs = (self.movement, movements), (self.posture, postures)
+        costs = [[cost for cost, _ in _costs(own, others)] for own, others in pairs]
+        movement, posture = (float(np.sort(cost)[:NEAREST].mean()) for cost in costs)
+        return movement, posture
 
 
-def _cost(a: FloatArray, b: FloatArray) -> tuple[float, float]:
-    """Log of the mean squared distance along the path of a (N, D) and b (M, D) from end to end, and
-    the share of its steps in which one of the two stands still."""
-    path = align_features("dtw", a, b, AlignConfig(open_ends=False))
-    mean = float(squared_distance(a, b)[path[:, 0], path[:, 1]].mean())
-    still = float((np.diff(path, axis=0) == 0).any(axis=1).mean()) if len(path) > 1 else 0.0
-    return math.log(max(mean, LEAST_COST)), still
+def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, float]]:
+    """For each clip (M, D) the log of the mean squared distance along its path with a (N, D) from
+    end to end, and the share of the path's steps in which one of the two stands still."""
+    costs = []
+    for b, path in zip(clips, align_each(a, clips, AlignConfig(open_ends=False)), strict=True):
+        mean = float((pair_distance(a, b, path) ** 2).mean())
+        still = float((np.diff(path, axis=0) == 0).any(axis=1).mean()) if len(path) > 1 else 0.0
+        costs.append((math.log(max(mean, LEAST_COST)), still))
+    return costs
 
 
 @cache

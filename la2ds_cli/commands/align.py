@@ -25,11 +25,17 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
     from la2ds_cli.alignment.result import AlignResult
     from la2ds_cli.core.console import Console
+    from la2ds_cli.core.project import Project
 
 
 def align(
-    a: Annotated[str, typer.Argument(metavar="A", help="A video file, or a clip of the project.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The clip to align with it.")],
+    a: Annotated[
+        str | None, typer.Argument(metavar="A", help="A video file, or a clip of the project.")
+    ] = None,
+    b: Annotated[str | None, typer.Argument(metavar="B", help="The clip to align with it.")] = None,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="MORE", help="With --all: further clips.")
+    ] = None,
     project: ProjectOption = HERE,
     run: RunOption = "default",
     features: FeaturesOption = "auto",
@@ -65,6 +71,22 @@ def align(
             help="With --repetition: use A's N-th instead of its most typical.",
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Put the clips named, or all there are, on one timeline."),
+    ] = False,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="CLIP",
+            help="With --all: whose clock it is, else the most typical.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="NAME", help="With --all: the clips of one group."),
+    ] = None,
     force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -85,14 +107,40 @@ def align(
     \b
       la2ds align anna.mp4 ben.mp4 --project swings --out ab.png --out ab.csv
       la2ds align squat.mp4 five_squats.mp4 --repetition all
+      la2ds align --all --project swings --out mean.png --out table.csv
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
+    from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
     from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
+    from la2ds_cli.commands.align_all import AllOptions, run_all
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.views import alignment_files
 
+    def request_for(opened: Project) -> AlignRequest:
+        return AlignRequest(
+            opened.config(),
+            run,
+            features,
+            method,
+            device,
+            gaps=gaps,
+            tempo=tempo,
+            anchors=tuple(parsed_anchor(text) for text in anchor or []),
+            same_only=not force,
+        )
+
+    options = AllOptions(reference, group)
+    if everything:
+        if repetition is not None or repetition_of_a is not None:
+            raise UserError("--repetition does not go with --all", hint="leave out one of the two")
+        with Console(as_json=as_json, quiet=quiet) as console:
+            clips = [*filter(None, (a, b)), *(more or [])]
+            run_all(console, project, clips, options, request_for, out or [])
+        return
+    options.refuse()
+    if a is None or b is None or more:
+        raise UserError("align takes two clips", hint="la2ds align A B; --all takes any number")
     if repetition is None and repetition_of_a is not None:
         raise UserError(
             "--repetition-of-a goes with --repetition", hint="add --repetition best or all"
@@ -105,19 +153,11 @@ def align(
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)
         progress = console.progress
-        request = AlignRequest(
-            opened.config(),
-            run,
-            features,
-            method,
-            device,
-            gaps=gaps,
-            tempo=tempo,
-            anchors=tuple(parsed_anchor(text) for text in anchor or []),
-            same_only=not force,
-        )
+        request = request_for(opened)
         targets = alignment_files.alignment_targets(opened, out or [])
         if repetition is not None:
+            from la2ds_cli.alignment.aligned_repetitions import align_repetitions
+
             repetitions = align_repetitions(
                 opened, a, b, request, repetition, repetition_of_a, progress
             )
@@ -126,7 +166,7 @@ def align(
             _show_repetitions(console, repetitions)
             return
         result = find_alignment(opened, a, b, request, progress)
-        hint = hint_of_repetitions(result, (a, b))
+        hint = hint_of_repetitions(opened, (result.a.id, result.b.id), (a, b))
         if hint:
             progress.note(hint)
         result = alignment_files.write_alignment(opened, result, targets, progress)

@@ -65,7 +65,7 @@ def evaluate(
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_project(project)
         names = _names(run or [], runs)
-        result = step.evaluate(
+        evaluated = step.evaluate_all(
             opened,
             runs=names,
             protocol=protocol,
@@ -73,10 +73,11 @@ def evaluate(
             device=device,
             progress=console.progress,
         )
+        result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result, explain=explain))
         stem = step.result_name(result["runs"], protocol)
-        if repeated := note_on_repetitions(opened):
+        if repeated := note_on_repetitions(opened, [clip.id for clip in evaluated.inputs.clips]):
             console.note(repeated)
         console.note(f"in full: {opened.results_dir('evaluate') / stem}.json")
 

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from importlib import resources
 from typing import Any, get_args, get_type_hints
 
@@ -107,6 +108,7 @@ def read_preset(name: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+@cache
 def _preset_config(name: str) -> Config:
     """A preset applied to the one that it names as `preset`, or to the defaults."""
     settings = read_preset(name)
@@ -195,8 +197,13 @@ def _renamed(settings: Mapping[str, Any], origin: str) -> dict[str, Any]:
     return current
 
 
+@cache
+def _hints(section: type) -> dict[str, Any]:
+    return get_type_hints(section)
+
+
 def _apply_section(section: Any, values: Mapping[str, Any], origin: str) -> Any:
-    hints = get_type_hints(type(section))
+    hints = _hints(type(section))
     checked = {}
     for key, value in values.items():
         if key not in hints:

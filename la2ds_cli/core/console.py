@@ -57,6 +57,16 @@ def _event(**event: Any) -> None:
     sys.stderr.flush()
 
 
+def _print(text: str, *, stderr: bool, style: str | None = None) -> None:
+    """One line as it is. Only a style needs rich, which takes 20 ms to import and print."""
+    if style is not None:
+        _rich(stderr=stderr).print(text, style=style)
+        return
+    stream = sys.stderr if stderr else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
 def error(problem: UserError) -> None:
     """Print a user error on stderr: its message, then its hint."""
     if _for_programs():
@@ -76,7 +86,7 @@ def warn(text: str) -> None:
     if _for_programs():
         _event(note=text)
         return
-    _rich(stderr=True).print(printable(text))
+    _print(printable(text), stderr=True)
 
 
 def traceback(text: str) -> None:
@@ -141,7 +151,7 @@ class Console:
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of the result on stdout, unless --json."""
         if not self.as_json:
-            _rich(stderr=False).print(printable(text), style=style)
+            _print(printable(text), stderr=False, style=style)
 
     def rendered(self, content: RenderableType) -> None:
         """A rich renderable on stdout, unless --json; 110 columns wide in a pipe."""
@@ -339,5 +349,7 @@ class BarProgress(Progress):
 
     def note(self, text: str) -> None:
         # The bar's own console prints above the bar; rich clears and redraws it.
-        shown = self._bar.console if self._bar is not None else _rich(stderr=True)
-        shown.print(printable(text))
+        if self._bar is None:
+            warn(text)
+        else:
+            self._bar.console.print(printable(text))

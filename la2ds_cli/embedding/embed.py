@@ -6,6 +6,7 @@ A clip is embedded alone, so its embedding never depends on what else is in the 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,12 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource
-from la2ds_cli.embedding.trained import load_embedder
+from la2ds_cli.embedding.trained import (
+    checkpoint_path,
+    light_embedder,
+    load_embedder,
+    run_frames,
+)
 
 EngineName = Literal["torch", "onnx"]
 
@@ -99,13 +105,38 @@ def ensure_embeddings(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> list[EmbeddingSequence]:
-    """The embeddings of project videos, computed first if they are missing or stale."""
-    missing = [v for v in videos if not project.embedding_path(run, v).exists()]
-    if progress is not None and missing:
+    """The embeddings of project videos, computed first if they are missing or stale; the network
+    is only loaded where one is."""
+    found = _current_embeddings(project, run, videos)
+    missing = [video for video in videos if video not in found]
+    if not missing:
+        return [found[video] for video in videos]
+    if progress is not None:
         clips = ", ".join(missing) if len(missing) <= 2 else f"{len(missing)} clips"
         progress.note(f"embedding {clips}")
-    embedder = load_embedder(project, run, device)
-    return [_embed_one(project, run, video, embedder, False)[1] for video in videos]
+    embedder = light_embedder(project, run, device)
+    found |= {video: _embed_one(project, run, video, embedder, False)[1] for video in missing}
+    return [found[video] for video in videos]
+
+
+def _current_embeddings(
+    project: Project, run: str, videos: Sequence[str]
+) -> dict[str, EmbeddingSequence]:
+    """The stored embeddings that are those of the run's weights and of the clips' poses, by clip;
+    without what cannot be read, which computing them anew says more of."""
+    found: dict[str, EmbeddingSequence] = {}
+    try:
+        key, frames = artifact.file_digest(checkpoint_path(project, run)), run_frames(project, run)
+    except (OSError, artifact.ArtifactError):
+        return found
+    for video in videos:
+        with suppress(UserError, OSError, artifact.ArtifactError):
+            pose_key = artifact.read_header(project.pose_path(video))[0].key
+            expected = embedding_recipe(key, pose_key, video, frames)
+            embedding, recipe = project.read_embedding(run, video)
+            if recipe.key == expected.key:
+                found[video] = embedding
+    return found
 
 
 def _embed_one(

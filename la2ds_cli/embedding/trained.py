@@ -20,8 +20,9 @@ from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder, FrameFeatureSource
+from la2ds_cli.embedding.numpy_network import numpy_forward
 from la2ds_cli.features.body_joints import BODY, body_joints, joint_sources
-from la2ds_cli.features.frame_features import frame_feature_reader
+from la2ds_cli.features.network_input import joint_width
 
 if TYPE_CHECKING:
     import torch
@@ -121,15 +122,7 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
     from la2ds_cli.training import checkpoint
     from la2ds_cli.training.network import build_network
 
-    path = checkpoint_path(project, run)
-    if not path.exists():
-        runs = trained_runs(project)
-        others = f"trained runs: {', '.join(runs)}; " if runs else ""
-        raise UserError(
-            f"run '{run}' has no trained model",
-            hint=f"{others}la2ds train --run {run} trains it",
-            exit_code=ExitCode.UNUSABLE,
-        )
+    path = _existing(project, run)
     weights, recipe, facts = checkpoint.load_weights(path)
     if facts.get("skeleton") not in list(SKELETONS):
         raise UserError(
@@ -151,6 +144,20 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
         ) from error
     frames = recipe.inputs.get(checkpoint.FRAMES, "")
     return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames)
+
+
+def _existing(project: Project, run: str) -> Path:
+    """The weights of a run; UserError (exit 4) if it has none."""
+    path = checkpoint_path(project, run)
+    if not path.exists():
+        runs = trained_runs(project)
+        others = f"trained runs: {', '.join(runs)}; " if runs else ""
+        raise UserError(
+            f"run '{run}' has no trained model",
+            hint=f"{others}la2ds train --run {run} trains it",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return path
 
 
 def _check_shapes(
@@ -205,6 +212,8 @@ def load_embedder(
 ) -> Embedder:
     """The trained embedder of a run, by torch. Raises UserError as load_network does, and as
     base_embedder for BASE_RUN."""
+    from la2ds_cli.features.frame_features import frame_feature_reader
+
     if run == BASE_RUN:
         return base_embedder(device=device)
     trained = load_network(project, run)
@@ -217,6 +226,43 @@ def load_embedder(
         frame_feature_reader(project, trained.config, trained.frames, device),
         spread_of(trained.facts),
     )
+
+
+def light_embedder(
+    project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
+) -> Embedder:
+    """As load_embedder, for a command that embeds a few clips: without torch where the network can
+    do without it (numpy_network), and it computes on the CPU then."""
+    light = None
+    if device != "cuda":
+        light = _light_base() if run == BASE_RUN else _light(project, run)
+    return light or load_embedder(project, run, device)
+
+
+def _light(project: Project, run: str) -> Embedder | None:
+    """None also where load_embedder has to say what is wrong with the weights."""
+    from la2ds_cli.training import checkpoint
+
+    path = _existing(project, run)
+    weights, recipe, facts = checkpoint.read_weights(path)
+    if facts.get("skeleton") not in list(SKELETONS):
+        return None
+    config, skeleton = load_config(checkpoint.settings_of(recipe)), get_skeleton(facts["skeleton"])
+    forward = numpy_forward(config.model, joint_width(skeleton, config.model), weights)
+    if forward is None:
+        return None
+    key = artifact.file_digest(path)
+    return Embedder(forward, config, skeleton.name, key, spread=spread_of(facts))
+
+
+def _light_base() -> Embedder | None:
+    from la2ds_cli.training.base_weights import base_key, read_base
+
+    weights, config, facts = read_base()
+    forward = numpy_forward(config.model, joint_width(get_skeleton(BODY), config.model), weights)
+    if forward is None:
+        return None
+    return BaseEmbedder(forward, config, BODY, base_key(), spread=spread_of(facts))
 
 
 class BaseEmbedder(Embedder):
@@ -253,6 +299,10 @@ def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
 
     recipe, _ = artifact.read_header(checkpoint_path(project, run))
     config = load_config(checkpoint.settings_of(recipe))
+    if config.model.input != "rgb":
+        return None
+    from la2ds_cli.features.frame_features import frame_feature_reader
+
     return frame_feature_reader(project, config, recipe.inputs.get(checkpoint.FRAMES, ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,12 +15,16 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.spatial import in_3d
 
+MOST_CLIPS = 500
+"""Clips that are scored, and clips that are fitted on, at most; of more, so many are drawn. Every
+figure is made of pairs of them: memory and time grow with their square."""
+
 
 @dataclass(frozen=True)
 class Selection:
     """test: poses of the clips that are scored, by video id, sorted by id. fit: poses of the clips
     that have another split, in the order of videos.csv. split: `all` when no clip is marked test;
-    then `fit` is empty."""
+    then `fit` is empty. At most MOST_CLIPS each."""
 
     test: dict[str, PoseSequence]
     fit: dict[str, PoseSequence]
@@ -27,7 +32,8 @@ class Selection:
 
 
 def select_clips(project: Project, config: Config, warnings: list[str]) -> Selection:
-    """The clips of split `test`, or all of them, and those that training uses.
+    """The clips of split `test`, or all of them, and those that training uses. Of more than
+    MOST_CLIPS of either kind so many are drawn, and a warning says so.
 
     UserError: fewer than two test clips (exit 4); clips of different skeletons, or a source that
     is in both splits (exit 5).
@@ -42,8 +48,11 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     test = [v for v in videos if v.split == "test"]
     fit = training_videos(project) if test else []
     check_disjoint(project, fit, test)
-    scored = _long_enough(project, sorted(test or videos, key=lambda v: v.id), config, warnings)
+    kind = "test clips" if test else "clips"
+    test_or_all = draw_clips(project, test or videos, config.evaluate.seed, kind, warnings)
+    scored = _long_enough(project, sorted(test_or_all, key=lambda v: v.id), config, warnings)
     _check(scored)
+    fit = draw_clips(project, fit, config.evaluate.seed, "training clips", warnings)
     fitted = _long_enough(project, fit, config, warnings)
     _check_skeletons(scored | fitted)
     if config.align.joints == "3d":
@@ -57,6 +66,27 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
             "in this project has seen them"
         )
     return Selection(scored, fitted, "test" if test else "all")
+
+
+def draw_clips(
+    project: Project, videos: Sequence[Video], seed: int, kind: str, warnings: list[str]
+) -> Sequence[Video]:
+    """The clips, or MOST_CLIPS of them in the same order: first those that phases.csv labels, then
+    others, both in the order of a digest of the seed and their id, so that a clip more changes at
+    most one of those that are drawn."""
+    if len(videos) <= MOST_CLIPS:
+        return videos
+    labelled = {video for video, phases in project.phases().items() if phases}
+
+    def order(video: Video) -> tuple[bool, str]:
+        digest = hashlib.sha256(f"{seed} {video.id}".encode()).hexdigest()
+        return video.id not in labelled, digest
+
+    drawn = {video.id for video in sorted(videos, key=order)[:MOST_CLIPS]}
+    warnings.append(
+        f"{MOST_CLIPS} of {len(videos)} {kind} were drawn (evaluate.seed), labelled ones first"
+    )
+    return [video for video in videos if video.id in drawn]
 
 
 def check_disjoint(project: Project, fit: Sequence[Video], test: Sequence[Video]) -> None:
@@ -90,12 +120,11 @@ def _long_enough(
     project: Project, videos: Sequence[Video], config: Config, warnings: list[str]
 ) -> dict[str, PoseSequence]:
     poses = {v.id: project.read_pose(v.id)[0] for v in videos}
-    short = [v for v, pose in poses.items() if len(pose) < config.poses.min_frames]
-    if short:
-        warnings.append(
-            f"clips of fewer than {config.poses.min_frames} frames, left out: {len(short)}"
-        )
-    return {v: pose for v, pose in poses.items() if v not in short}
+    long = {v: pose for v, pose in poses.items() if len(pose) >= config.poses.min_frames}
+    if len(long) < len(poses):
+        short = len(poses) - len(long)
+        warnings.append(f"clips of fewer than {config.poses.min_frames} frames, left out: {short}")
+    return long
 
 
 def _check(poses: Mapping[str, PoseSequence]) -> None:

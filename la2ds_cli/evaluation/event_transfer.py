@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core.config import EvaluateConfig
-from la2ds_cli.core.types import FloatArray, IntArray
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import Aligner, ViewFunction
 from la2ds_cli.evaluation.measure import (
@@ -63,8 +63,7 @@ def transfer_events(
     errors = []
     for draw in draws:
         needed = [int(c) for c in np.unique(draw.pair)]
-        trimmed = [clips[c].pose.cut(draw.cuts[c].start, draw.cuts[c].stop) for c in needed]
-        by_clip = zip(needed, views(trimmed), strict=True)
+        by_clip = zip(needed, views(draw.trimmed(clips, needed)), strict=True)
         prepared = {c: aligner.prepare(clip) for c, clip in by_clip}
         for a, b in draw.pair.tolist():
             names = shared_events(clips[a], draw.cuts[a], clips[b], draw.cuts[b])
@@ -189,6 +188,17 @@ class Draw:
     number: int
     cuts: tuple[Cut, ...]
     pair: IntArray
+    _trimmed: dict[int, PoseSequence] = field(default_factory=dict, repr=False, compare=False)
+
+    def trimmed(
+        self, clips: Sequence[EvaluationClip], numbers: Sequence[int]
+    ) -> list[PoseSequence]:
+        """The trimmed clips of these numbers: the same objects each time, so that what several
+        feature sets compute of a clip is computed once."""
+        for c in numbers:
+            if c not in self._trimmed:
+                self._trimmed[c] = clips[c].pose.cut(self.cuts[c].start, self.cuts[c].stop)
+        return [self._trimmed[c] for c in numbers]
 
 
 def trim(length: int, max_trim: float, video: str, seed: int) -> Cut:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from la2ds_cli.alignment.clip_features import OneDistance, nearest_view
 from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from la2ds_cli.embedding.embedder import Embedder
 
 
+T = TypeVar("T")
 Views = tuple[FloatArray, ...]
 """Features (T, D) of one clip. `Direct` takes them as several ways to see the clip (mirrored): A by
 the first, B by any. `ByConsensus` takes them as modalities that are used together."""
@@ -142,6 +143,32 @@ class FeatureSet:
     run: str = ""
 
 
+class OncePerClip(Generic[T]):
+    """A function of clips that keeps what it has computed of each, by object: sets, variants, draws
+    and metrics of one evaluation ask for the same clips again."""
+
+    def __init__(self, compute: Callable[[Sequence[PoseSequence]], list[T]]) -> None:
+        self._compute = compute
+        self._known: dict[
+            int, tuple[PoseSequence, T]
+        ] = {}  # the clip, so that its id stays its own
+
+    def __call__(self, poses: Sequence[PoseSequence]) -> list[T]:
+        new = [pose for pose in poses if id(pose) not in self._known]
+        for pose, value in zip(new, self._compute(new) if new else (), strict=True):
+            self._known[id(pose)] = pose, value
+        return [self._known[id(pose)][1] for pose in poses]
+
+
+class EmbedsOnce(OncePerClip[FloatArray]):
+    """An embedder of which each clip is asked once. config, spread, frame_features: its own."""
+
+    def __init__(self, embed: Embedder) -> None:
+        super().__init__(embed)
+        self.config, self.spread = embed.config, embed.spread
+        self.frame_features = embed.frame_features
+
+
 def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
     """Views of a feature that is computed clip by clip."""
     return lambda poses: [(feature(pose),) for pose in poses]
@@ -166,13 +193,14 @@ def raw_variants(
     """Raw pose plain, with velocity, with mirror, as movement and as movement at its own pace, each
     with closed and with open ends; and, where there are reference clips, movement of both kinds
     through them, the first as `align` does without a model."""
-    views = {
+    functions = {
         "plain": single_view(pose_features.raw_pose),
         "velocity": single_view(pose_features.raw_pose_velocity),
         "mirror": with_mirror,
         "movement": single_view(pose_features.movement),
         "paced": single_view(paced_movement),
     }
+    views = {name: OncePerClip(function) for name, function in functions.items()}
     variants = [
         Variant(
             f"{name}, {ends} ends",
@@ -236,11 +264,11 @@ def baseline_sets(
 def embedder_set(
     name: str,
     description: str,
-    embed: Embedder,
+    embed: Embedder | EmbedsOnce,
     align: AlignConfig,
     references: Sequence[PoseSequence] = (),
     run: str = "",
-    base: Embedder | None = None,
+    base: Embedder | EmbedsOnce | None = None,
 ) -> FeatureSet:
     """The set of a network, aligned as the project's settings say, through `references` too.
     base: the embedder of the base model, which may stand beside the network in one distance."""
@@ -250,11 +278,12 @@ def embedder_set(
     distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
 
     def views(poses: Sequence[PoseSequence]) -> list[Views]:
-        poses = in_3d(poses) if spatial else poses
+        embedded = embed(poses)
         beside = base(poses) if base is not None and distance.base else [None] * len(poses)
+        poses = in_3d(poses) if spatial else poses
         features = [
             distance.features(pose, value, other)
-            for pose, value, other in zip(poses, embed(poses), beside, strict=True)
+            for pose, value, other in zip(poses, embedded, beside, strict=True)
         ]
         if not pooled:
             return [(feature,) for feature in features]
@@ -320,6 +349,14 @@ class FeatureRequest:
     def wants(self, *names: str) -> bool:
         return self.names is None or not set(names).isdisjoint(self.names)
 
+    @cached_property
+    def base(self) -> EmbedsOnce:
+        """The base model, by itself and beside the networks of all runs. UserError for a skeleton
+        that it does not read."""
+        from la2ds_cli.embedding.trained import base_embedder
+
+        return EmbedsOnce(base_embedder(self.skeleton, self.device))
+
 
 def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     """The wanted sets in the order of FEATURE_NAMES, `model` once for each run.
@@ -348,14 +385,14 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     project, runs, align = request.project, request.runs, request.config.align
     embedders = {}
     if not request.optional or has_model(project, runs[0]):
-        embedders = {run: load_embedder(project, run, request.device) for run in runs}
+        embedders = {run: EmbedsOnce(load_embedder(project, run, request.device)) for run in runs}
         warnings += _differences(project, runs)
     else:
         trained = trained_runs(project)
         hint = f"; --run NAME takes another: {', '.join(trained)}" if trained else ""
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
     references = request.references
-    base = _beside(request)
+    base = request.base if request.config.align.base and is_body(request.skeleton) else None
     sets = [
         embedder_set("model", f"the network of run {run}", embedder, align, references, run, base)
         for run, embedder in embedders.items()
@@ -365,22 +402,11 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     return sets
 
 
-def _beside(request: FeatureRequest) -> Embedder | None:
-    """The embedder of the base model where it stands beside the networks of runs."""
-    from la2ds_cli.embedding.trained import base_embedder
-
-    if not request.config.align.base or not is_body(request.skeleton):
-        return None
-    return base_embedder(request.skeleton, request.device)
-
-
 def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     """The base model's set; none, with a warning, for a skeleton that it does not read, unless the
     set was asked for by name."""
-    from la2ds_cli.embedding.trained import base_embedder
-
     try:
-        base = base_embedder(request.skeleton, request.device)
+        base = request.base
     except UserError as error:
         if request.names is not None:
             raise
@@ -390,7 +416,7 @@ def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     return [embedder_set("base", description, base, request.config.align, request.references)]
 
 
-def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> FeatureSet:
+def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
     """The network of the first run, or of the settings where there is none, with random weights."""
     from la2ds_cli.embedding.trained import untrained_embedder
 
@@ -411,7 +437,8 @@ def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> Feature
     )
     align = replace(config.align, pool=False)  # the joints' movement would do the work
     description = f"{network} with random weights"
-    return embedder_set("untrained", description, untrained, align, request.references)
+    embed = EmbedsOnce(untrained)
+    return embedder_set("untrained", description, embed, align, request.references)
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -101,12 +102,24 @@ def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntA
     return model.fit(x, y).predict(test)
 
 
+KERNEL_FRAMES = 8192  # of training; the kernel of more frames than these, 512 MB, is not held whole
+_BLOCK = 2**24  # float64 cells of a kernel held at once when predicting (128 MB)
+
+
 def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     """scikit-learn's SVC with its defaults: RBF kernel, C = 1, gamma = 1 / (D var), one against
     one."""
+    from sklearn.metrics.pairwise import rbf_kernel
     from sklearn.svm import SVC
 
-    return SVC(C=1.0, gamma="scale", cache_size=500).fit(x, y).predict(test)
+    if len(x) > KERNEL_FRAMES:
+        return SVC(C=1.0, gamma="scale", cache_size=500).fit(x, y).predict(test)
+    # The kernel from matrix products is the same to rounding, and three to six times as fast.
+    kernel = partial(rbf_kernel, gamma=1 / (x.shape[1] * x.var()))
+    model = SVC(C=1.0, kernel=kernel).fit(x, y)  # pyright: ignore[reportArgumentType]
+    rows = max(1, _BLOCK // len(x))
+    parts = [model.predict(test[start : start + rows]) for start in range(0, len(test), rows)]
+    return np.concatenate(parts)
 
 
 def score_confusion(

@@ -23,7 +23,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
@@ -271,9 +271,9 @@ def load_network(weights: str, identity: str) -> Conv4c:
     path = Path(weights) if weights.lower().endswith(_FILES) else fetch_weights(weights)
     try:
         return load_resnet(path)
-    except (ValueError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
+    except (ValueError, OSError, UnpicklingError) as error:
         raise UserError(
-            f"{path} does not hold the weights of a ResNet-50: {str(error).splitlines()[0]}",
+            f"{path} does not hold the weights of a ResNet-50: {first_line(error)}",
             hint="name a file of torchvision's resnet50 with --set model.rgb_weights=FILE",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error

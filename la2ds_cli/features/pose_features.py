@@ -140,6 +140,12 @@ def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray
     return np.concatenate([position, weight * velocity], axis=1)
 
 
+def mirrored_movement(value: FloatArray, skeleton: Skeleton) -> FloatArray:
+    """What `movement` (T, 8K) of a clip in the image is of its mirror image (`mirror`)."""
+    blocks = value.reshape(len(value), 4, len(skeleton.joints), 2)
+    return (blocks[:, :, list(skeleton.flip)] * np.array([-1.0, 1.0])).reshape(value.shape)
+
+
 def time_only(pose: PoseSequence) -> FloatArray:
     """(T, 1) float64: normalised time in [0, 1], the clock every method must beat."""
     span = pose.time[-1] - pose.time[0]

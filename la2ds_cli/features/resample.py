@@ -62,6 +62,23 @@ def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArr
     return np.where(weight == 0, low, np.where(weight == 1, high, mixed)).astype(value.dtype)
 
 
+def smoothed(value: FloatArray, deviation: float) -> FloatArray:
+    """value (T, ...) under a Gaussian of `deviation` frames > 0 along the first axis, the ends
+    held, float64. For few frames: as scipy.ndimage.gaussian_filter1d, whose import takes longer
+    than hundreds of clips."""
+    reach = int(4 * deviation + 0.5)
+    weight = np.exp(-0.5 * (np.arange(reach + 1) / deviation) ** 2)
+    weight /= weight[0] + 2 * weight[1:].sum()
+    rows = np.clip(np.arange(-reach, len(value) + reach), 0, len(value) - 1)
+    held = np.asarray(value, np.float64)[rows]
+    length = len(value)
+    total = weight[0] * held[reach : reach + length]
+    for n in range(reach, 0, -1):
+        before, after = held[reach - n :][:length], held[reach + n :][:length]
+        total += weight[n] * (before + after)
+    return total
+
+
 def resample_pose(pose: PoseSequence, at: FloatArray) -> PoseSequence:
     """The sequence sampled at seconds `at` (G,); `frame` is the nearest source frame."""
     right = np.clip(np.searchsorted(pose.time, at), 1, max(len(pose.time) - 1, 1))

@@ -23,7 +23,13 @@ from la2ds_cli.features.pose_features import (
     value_range,
     with_velocity,
 )
-from la2ds_cli.features.resample import frame_period, interpolate, resample_pose, time_grid
+from la2ds_cli.features.resample import (
+    frame_period,
+    interpolate,
+    resample_pose,
+    smoothed,
+    time_grid,
+)
 
 SMOOTHING = 1.5  # frames, standard deviation: estimated joints jitter, which is no movement
 FAST = 95  # percentile of the speeds that is the clip's tempo; rests say nothing about it
@@ -42,11 +48,9 @@ def peak_speed(pose: PoseSequence) -> float:
 def travel(pose: PoseSequence) -> FloatArray:
     """(T,) how far the clip moves per frame, in units of its own movement (`both_movements`), whose
     jitter is smoothed over SMOOTHING frames; 0 for a clip of one frame."""
-    from scipy.ndimage import gaussian_filter1d
-
     if len(pose) < 2:
         return np.zeros(len(pose))
-    smooth = gaussian_filter1d(movement_without_velocity(pose), SMOOTHING, axis=0, mode="nearest")
+    smooth = smoothed(movement_without_velocity(pose), SMOOTHING)
     return np.linalg.norm(np.gradient(smooth, axis=0), axis=1)
 
 
@@ -68,10 +72,15 @@ def tempo_range(poses: Sequence[PoseSequence]) -> float:
     """How many times as fast as the slow ones the fast ones of the clips move: the 90th over the
     10th percentile of `peak_speed`, of two clips the one over the other. Clips that do not move say
     nothing; 1 where fewer than two do."""
-    speeds = [speed for speed in map(peak_speed, poses) if speed > 0]
-    if len(speeds) < 2:
+    return speed_range([peak_speed(pose) for pose in poses])
+
+
+def speed_range(speeds: Sequence[float]) -> float:
+    """`tempo_range` of clips of these peak speeds."""
+    moving = [speed for speed in speeds if speed > 0]
+    if len(moving) < 2:
         return 1.0
-    low, high = np.percentile(speeds, [10, 90], method="nearest")
+    low, high = np.percentile(moving, [10, 90], method="nearest")
     return float(high / low)
 
 
@@ -89,12 +98,10 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     Joints are smoothed over a frame. The movement in the image counts less the farther the body
     travels over it beyond TRAVEL, since then it is mostly the camera's. Gaps are interpolated.
     """
-    from scipy.ndimage import gaussian_filter1d
-
     rate = 1 / frame_period(pose.time, pose.fps)
     grid = time_grid(pose.time, min(rate, HIGHEST_RATE))
     sampled = pose if len(grid) == len(pose) else resample_pose(pose, grid)
-    smooth = partial(gaussian_filter1d, sigma=JITTER, axis=0, mode="nearest")
+    smooth = partial(smoothed, deviation=JITTER)
     joints, about_root, torso = joints_for_features(sampled, smooth)
     skeleton = get_skeleton(pose.skeleton)
     root = (joints / torso)[:, list(skeleton.root)].mean(axis=1)

@@ -104,7 +104,7 @@ class _Poses:
 
 def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _Poses:
     """One look at each file: a project may have very many."""
-    from la2ds_cli.poses.extract import PoseRecipes
+    from la2ds_cli.poses.current import PoseRecipes
 
     poses, recipes, there = _Poses(), PoseRecipes(project, config.poses), project.posed()
     for video in videos:

@@ -10,30 +10,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
-from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.extraction import (
-    STEP,
-    ClipOutcome,
-    Extraction,
-    failure,
-    networks_of,
-    pose_recipe,
-    stored_options,
-)
+from la2ds_cli.poses.current import is_current
+from la2ds_cli.poses.extraction import ClipOutcome, Extraction, failure, stored_options
 from la2ds_cli.poses.quality import FACTS, clip_facts
 from la2ds_cli.poses.sources import (
     ClipSource,
     Entry,
     collect_entries,
-    content_digest,
     load_single,
     load_source,
 )
@@ -364,7 +355,7 @@ def ensure_pose(
     run = Extraction(project, config, device, SharedProgress(progress or Progress()))
     video = project.find(path_or_id)
     if video is not None:
-        if _is_current(project, config, video, path_or_id):
+        if is_current(project, config, video, path_or_id):
             return video.id
         name, options = str(project.source(video)), ClipOptions.from_text(video.options)
     else:
@@ -385,52 +376,3 @@ def ensure_pose(
                 run.progress.end()
         run.add_rows([(source, int(facts["info"].get("persons", 1)))])
     return video.id if video is not None and video.person > 1 else source.id()
-
-
-def _is_current(project: Project, config: PosesConfig, video: Video, name: str) -> bool:
-    """Whether the poses of a clip were imported, or made with these settings from the content that
-    the file `name` has, where the user named a file."""
-    try:
-        recipe, _ = artifact.read_header(project.pose_path(video.id))
-    except (FileNotFoundError, ArtifactError):
-        return False
-    if recipe.step != STEP:
-        return True
-    if Path(name).exists() and content_digest(project.source(video)) != video.sha256:
-        return False
-    return recipe.key in {current.key for current in pose_recipes(project, config, video)}
-
-
-def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
-    """Recipes of which current poses of a clip have one: `auto` may mean several networks.
-
-    UserError as `extract_poses` for the detector and the pose network.
-    """
-    return PoseRecipes(project, config).of(video)
-
-
-class PoseRecipes:
-    """`pose_recipes` of many clips: subjects.csv and the files of the networks are read once."""
-
-    def __init__(self, project: Project, config: PosesConfig) -> None:
-        self._config = config
-        self._subjects = ClipSubjects.read(project)
-        self._made_by: dict[str, list[tuple[str, str]] | UserError] = {}
-
-    def of(self, video: Video) -> list[Recipe]:
-        """The recipes of a clip; UserError as `pose_recipes`."""
-        subject = self._subjects.of(video)
-        networks = self._networks(subject or self._config.subject)
-        person = {"options": video.options, "subject": subject, "person": video.person}
-        return [pose_recipe(self._config, *each, video.sha256, **person) for each in networks]
-
-    def _networks(self, subject: str) -> list[tuple[str, str]]:
-        if subject not in self._made_by:
-            try:
-                self._made_by[subject] = networks_of(self._config, subject)
-            except UserError as error:
-                self._made_by[subject] = error
-        networks = self._made_by[subject]
-        if isinstance(networks, UserError):
-            raise networks
-        return networks

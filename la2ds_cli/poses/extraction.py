@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -27,7 +26,6 @@ from la2ds_cli.poses.backends import (
     AUTO,
     BATCH_SIZE,
     PoseBackend,
-    backend_identities,
     backend_identity,
     backend_name,
     resolve_backend,
@@ -35,6 +33,7 @@ from la2ds_cli.poses.backends import (
 from la2ds_cli.poses.blazehand import BlazeHand
 from la2ds_cli.poses.chunks import Partial, Stopped
 from la2ds_cli.poses.clip import ClipTask, pose_clip
+from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
 from la2ds_cli.poses.detectors import (
     Detector,
     detector_identities,
@@ -48,49 +47,10 @@ from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
 
-STEP = "poses"
-VERSION = 2  # raised when the same settings give other joints
-_SETTINGS = (
-    *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
-    *("bridge", "smooth"),
-)
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
 _ALL = 1 << 20  # crops; the batches are formed below the backend
 RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
-
-
-def pose_recipe(
-    config: PosesConfig,
-    pose: str,
-    detector: str,
-    digest: str,
-    *,
-    options: str = "",
-    subject: str = "",
-    person: int = 1,
-) -> Recipe:
-    """What poses depend on. pose, detector: identities; options: ClipOptions.to_text;
-    subject: of this clip alone, empty = that of the settings."""
-    used = {
-        "detector": detector,
-        "pose": pose,
-        **{name: getattr(config, name) for name in _SETTINGS},
-        "subject": subject or config.subject,
-    }
-    used |= {"smooth_seconds": config.smooth_seconds} if config.smooth != "none" else {}
-    used |= {"options": options} if options else {}
-    used |= {"person": person} if person > 1 else {}
-    return Recipe(STEP, VERSION, used, {"video": digest})
-
-
-def networks_of(config: PosesConfig, subject: str) -> list[tuple[str, str]]:
-    """Identities of the pose networks and detectors whose poses of a subject are current; `auto`
-    may mean several."""
-    if subject in HANDS:
-        return [(hands.identity(), hands.identity())]
-    identities = backend_identities(config.pose), detector_identities(config.detector)
-    return list(itertools.product(*identities))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ the time unseen. Without clear evidence nothing is changed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,7 @@ _LEAST = 3  # frames of a person that say where they are heading
 _POSITION, _DRIFT = 0.06, 0.4  # tolerance in body heights, at once and per squared second unseen
 _TALL = 0.12  # tolerance in log height
 _POSTURE, _FORGET = 2.0, 0.5  # weight of the posture; seconds in which it loses 63 % of it
+_PIECE = 4096  # frames that are worked on at once
 _EVIDENCE = 2.0  # difference in cost from which a switch is believed
 
 
@@ -71,10 +72,9 @@ def correct_identities(
         return list(tracks), 0
     sigmas = joint_sigmas(skeleton)
     grid = PeopleGrid.of(tracks)
-    slots = PeopleGrid.of(tracks)
     owner = np.arange(len(tracks))  # which person the rows of a slot belong to by now
     corrected = 0
-    for encounter in _encounters(slots, sigmas, fps):
+    for encounter in _encounters(grid, sigmas, fps):
         a, b = (int(owner[slot]) for slot in (encounter.a, encounter.b))
         if encounter.jump or _is_switched(grid, encounter, (a, b), sigmas, fps):
             grid.switch(a, b, encounter.at)
@@ -85,10 +85,9 @@ def correct_identities(
 
 def _encounters(slots: PeopleGrid, sigmas: FloatArray, fps: float) -> list[_Encounter]:
     """All encounters in which people may have been switched, in the order of time."""
-    expected = _Extrapolation(slots)
     encounters = []
     for a, b in itertools.combinations(range(len(slots.present)), 2):
-        step, gain = _gains(slots, expected, a, b, sigmas)
+        step, gain = _gains(slots, a, b, sigmas)
         alike = []
         for first, last in _alike_spans(slots, a, b, sigmas, fps):
             inside = np.flatnonzero((step >= first - 1) & (step <= last))
@@ -101,18 +100,7 @@ def _encounters(slots: PeopleGrid, sigmas: FloatArray, fps: float) -> list[_Enco
     return sorted(encounters, key=lambda m: (m.last, m.a, m.b))
 
 
-class _Extrapolation:
-    """Box (n, T, 4) and joints (n, T, K, 2) expected at the frame after each; steps are the
-    median of the last three, so that one jump does not throw the next frame off."""
-
-    def __init__(self, slots: PeopleGrid) -> None:
-        self.box = slots.box + step_median(slots.box, slots.present)
-        self.xy = slots.xy + step_median(slots.xy, slots.present)
-
-
-def _gains(
-    slots: PeopleGrid, expected: _Extrapolation, a: int, b: int, sigmas: FloatArray
-) -> tuple[IntArray, FloatArray]:
+def _gains(slots: PeopleGrid, a: int, b: int, sigmas: FloatArray) -> tuple[IntArray, FloatArray]:
     """Frames t (m,) at which two people are near each other, and how much better they go on at
     t + 1 when switched: gain (m,) in IoU + OKS of the two, in [-4, 4]."""
     both = slots.present[a] & slots.present[b]
@@ -120,12 +108,23 @@ def _gains(
     apart = np.linalg.norm(boxes.centre(slots.box[a]) - boxes.centre(slots.box[b]), axis=1)
     t = np.flatnonzero(both[:-1] & both[1:] & (apart < _NEAR * size)[:-1])
 
-    def alike(before: int, after: int) -> FloatArray:
-        ahead = expected.xy[before, t], slots.joint_score[before, t], expected.box[before, t]
-        seen = slots.pose(after, t + 1)
-        return boxes.iou(ahead[2], seen[2]) + np.nan_to_num(pose_oks(ahead, seen, sigmas))
+    def gain(t: IntArray) -> FloatArray:
+        ahead = {person: slots.expected(person, t) for person in (a, b)}
 
-    return t, alike(a, b) + alike(b, a) - alike(a, a) - alike(b, b)
+        def alike(before: int, after: int) -> FloatArray:
+            seen = slots.pose(after, t + 1)
+            overlap = boxes.iou(ahead[before][2], seen[2])
+            return overlap + np.nan_to_num(pose_oks(ahead[before], seen, sigmas))
+
+        return alike(a, b) + alike(b, a) - alike(a, a) - alike(b, b)
+
+    return t, _in_pieces(gain, t)
+
+
+def _in_pieces(function: Callable[[IntArray], FloatArray], t: IntArray) -> FloatArray:
+    """function(t) (m,), so that many frames take no more memory than few."""
+    parts = [function(t[start : start + _PIECE]) for start in range(0, len(t), _PIECE)]
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _alike_spans(
@@ -140,7 +139,7 @@ def _alike_spans(
     alike = both & (overlap >= _ALIKE_IOU)
     near = np.flatnonzero(both & (overlap > 0.1))
     if len(near):
-        pose = pose_oks(slots.pose(a, near), slots.pose(b, near), sigmas)
+        pose = _in_pieces(lambda t: pose_oks(slots.pose(a, t), slots.pose(b, t), sigmas), near)
         alike[near] |= np.nan_to_num(pose) >= _ALIKE_OKS
     lost = np.where(slots.present[a], boxes.area(known), boxes.area(box))
     alike |= one & (common > _HIDDEN * np.maximum(lost, 1e-6))
@@ -218,7 +217,8 @@ class PeopleGrid:
     """n posed people over the frames start, start + 1, ... (T of them).
 
     present: (n, T) bool. box: (n, T, 4). score: (n, T). xy: (n, T, K, 2). joint_score: (n, T, K).
-    world: (n, T, K or 0, 3). Rows of who is not present are 0.
+    world: (n, T, K or 0, 3). Joints are float32, as networks give them, or three people in a film
+    of hours would take gigabytes. Rows of who is not present are 0.
     """
 
     start: int
@@ -239,9 +239,9 @@ class PeopleGrid:
             np.zeros(shape, bool),
             np.zeros((*shape, 4)),
             np.zeros(shape),
-            np.zeros((*shape, joints, 2)),
-            np.zeros((*shape, joints)),
-            np.zeros((*shape, tracks[0].world.shape[1], 3)),
+            np.zeros((*shape, joints, 2), np.float32),
+            np.zeros((*shape, joints), np.float32),
+            np.zeros((*shape, tracks[0].world.shape[1], 3), np.float32),
         )
         for n, track in enumerate(tracks):
             at = track.frame - start
@@ -277,8 +277,27 @@ class PeopleGrid:
         return t + 1 + np.flatnonzero(self.present[person, t + 1 : t + 1 + window])
 
     def pose(self, person: int, t: IntArray | int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Joints, their scores and the box of a person at frames t (similarity.pose_oks)."""
-        return self.xy[person, t], self.joint_score[person, t], self.box[person, t]
+        """Joints, their scores and the box of a person at frames t (tracks.pose_oks), float64."""
+        joints = self.xy[person, t], self.joint_score[person, t]
+        return *(array.astype(np.float64) for array in joints), self.box[person, t]
+
+    def expected(self, person: int, t: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The pose expected at the frames after t (m,): with the median of the last three steps, so
+        that one jump does not throw the next frame off. A step from or to a frame without the
+        person counts as none."""
+        xy, score, box = self.pose(person, t)
+        return xy + self._step(self.xy, person, t), score, box + self._step(self.box, person, t)
+
+    def _step(self, value: FloatArray, person: int, t: IntArray) -> FloatArray:
+        """Median of the steps of value (n, T, ...) into the frames t (m,) and the two before."""
+        steps = []
+        for back in range(3):
+            late, early = t - back, t - back - 1
+            known = (early >= 0) & self.present[person, late] & self.present[person, early]
+            step = value[person, late].astype(np.float64) - value[person, early]
+            steps.append(step * known.reshape(-1, *[1] * (step.ndim - 1)))
+        one, two, three = steps
+        return np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
 
     def interpolated(self, person: int, most: float) -> FloatArray:
         """Boxes (T, 4): interpolated in the gaps of a person and held at the ends, an empty box
@@ -290,17 +309,6 @@ class PeopleGrid:
         away = np.minimum(np.abs(at[after] - frame), np.abs(at[np.maximum(after - 1, 0)] - frame))
         box[away > most] = 0
         return box
-
-
-def step_median(value: FloatArray, present: BoolArray) -> FloatArray:
-    """Change of value (n, T, ...) per frame: median of the steps into the frame and the two
-    before it, a step from or to a frame without the person counting as none."""
-    step = np.zeros_like(value)
-    known = present[:, 1:] & present[:, :-1]
-    step[:, 1:] = np.diff(value, axis=1) * known.reshape(*known.shape, *[1] * (value.ndim - 2))
-    one, two = np.zeros_like(step), np.zeros_like(step)
-    one[:, 1:], two[:, 2:] = step[:, :-1], step[:, :-2]
-    return np.maximum(np.minimum(step, one), np.minimum(np.maximum(step, one), two))
 
 
 _SAME_OKS = 0.9  # OKS from which two poses are the same

@@ -32,7 +32,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import, reason
 from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
@@ -259,9 +259,9 @@ def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
     path = source.weights
     try:
         tensors, meta = read_checkpoint(path)
-    except (ValueError, UnpicklingError, RuntimeError, EOFError) as error:
+    except (ValueError, UnpicklingError) as error:
         raise UserError(
-            f"{path} is no checkpoint of weights alone: {str(error).splitlines()[0]}",
+            f"{path} is no checkpoint of weights alone: {first_line(error)}",
             hint="a checkpoint of your own training also holds program state; tools/misc/"
             f"publish_model.py of {source.package} keeps the weights",
             exit_code=ExitCode.ENVIRONMENT,
@@ -270,7 +270,8 @@ def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
     try:
         missing, unknown = network.load_state_dict(state, strict=False)
     except RuntimeError as error:  # shapes
-        raise _other_network(path, source, str(error).splitlines()[1].strip()) from error
+        what = str(error).partition("\n")[2] or str(error)  # below a heading
+        raise _other_network(path, source, first_line(RuntimeError(what))) from error
     if missing:
         raise _other_network(path, source, f"{len(missing)} missing, first {missing[0]}")
     if unknown:

@@ -164,8 +164,9 @@ def estimate_people(
         again=bool(followers),
     )
     names = ("person", "row", "box", "xy", "score")
-    person, row, box, xy, score = (np.concatenate([r[name] for r in results]) for name in names)
-    world = np.concatenate([r.get("world", _no_world(len(r["row"]))) for r in results])
+    world = np.concatenate([r.pop("world", _no_world(len(r["row"]))) for r in results])
+    # Each is let go of as soon as it is joined.
+    person, row, box, xy, score = (np.concatenate([r.pop(name) for r in results]) for name in names)
     tracks = []
     for number in range(len(people)):
         of = person == number

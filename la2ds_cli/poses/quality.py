@@ -7,6 +7,7 @@ resolution.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.posture import turned_probability
-from la2ds_cli.poses.trust import doubts
+from la2ds_cli.poses.trust import doubts, undone_changes
 
 FACTS = (
     "coverage",
@@ -44,6 +45,7 @@ _FIT = 0.5  # a swap brings left and right to half the distance from the frame b
 _APART = 0.25  # torso lengths between left and right, below which a swap cannot be told
 _SWAP = 1.0  # seconds
 _LEAP = 0.5  # body lengths that the middle of the box moves from one frame to the next
+_PIECE = 4096  # frames that are worked on at once
 _BORDER = 0.01  # of the picture's longer side: this near to the border is at it
 
 
@@ -197,14 +199,23 @@ def _jitter(
         return None
     period = float(np.median(np.diff(pose.time)))
     step = max(1, round(1 / (_FASTEST * period)))
-    per_joint = [[] for _ in range(seen.shape[1])]
-    for phase in range(step):
-        rows = np.arange(phase, len(pose), step)
-        for k, values in enumerate(per_joint):
-            values.append(_third_differences(pose, seen[:, k], shot, rows, k))
-    noise = [_median(np.abs(np.concatenate(values)).ravel()) for values in per_joint]
+    noise = []
+    for k in range(seen.shape[1]):
+        values = [
+            _third_differences(pose, seen[:, k], shot, rows, k)
+            for phase in range(step)
+            for rows in _overlapping(np.arange(phase, len(pose), step))
+        ]
+        noise.append(_median(np.abs(np.concatenate(values)).ravel()))
     known = [value for value in noise if value is not None]
     return float(np.median(known)) / _GAUSS / torso if known else None
+
+
+def _overlapping(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows in pieces, so that a long clip takes no more memory than its joints; every
+    four-tuple of neighbours lies in one of them."""
+    for start in range(0, max(len(rows) - 3, 1), _PIECE):
+        yield rows[start : start + _PIECE + 3]
 
 
 def _third_differences(
@@ -247,7 +258,7 @@ def _swaps(
         apart = np.linalg.norm(xy[:, 0] - xy[:, 1], axis=-1) > _APART * torso
         near = (np.diff(time) <= _NEIGHBOUR) & (np.diff(shot[rows]) == 0)
         changes = near & apart[1:] & apart[:-1] & (crossed < _FIT * same)
-        for start, stop in _brackets(np.flatnonzero(changes) + 1, time):
+        for start, stop in undone_changes(np.flatnonzero(changes) + 1, time, _SWAP)[0]:
             swapped[rows[start:stop]] = True
     return int(swapped.sum())
 
@@ -256,19 +267,6 @@ def _pairs(skeleton: Skeleton) -> list[list[int]]:
     """Left and right joint of each pair that belongs to limbs, without repetition."""
     limbs = sorted({k for chain in skeleton.chains.values() for k in chain})
     return [[k, skeleton.flip[k]] for k in limbs if k < skeleton.flip[k]]
-
-
-def _brackets(changes: np.ndarray, time: FloatArray) -> list[tuple[int, int]]:
-    """Pairs of changes that undo each other, the nearest in time first."""
-    left, pairs = [int(row) for row in changes], []
-    while len(left) > 1:
-        lasts = np.diff(time[left])
-        i = int(lasts.argmin())
-        if lasts[i] > _SWAP:
-            break
-        pairs.append((left[i], left[i + 1]))
-        del left[i : i + 2]
-    return pairs
 
 
 def _jumps(box: FloatArray, time: FloatArray, shot: np.ndarray) -> int:

@@ -7,6 +7,8 @@ A frame here is a row of the clip, 0..T-1, in decoding order.
 from __future__ import annotations
 
 import math
+from array import array
+from bisect import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,10 +29,10 @@ class _OpenTrack:
     """A track under construction: its detections and where its box is going."""
 
     def __init__(self) -> None:
-        self.frame: list[int] = []
-        self.row: list[tuple[float, ...]] = []
+        self.frame = array("q")
+        self.row = array("d")  # five numbers of each detection
         self.ids: set[int] = set()
-        self._state: list[tuple[float, ...]] = []
+        self._state = array("d")  # four numbers of each
         self._velocity = (0.0, 0.0, 0.0, 0.0)
 
     def append(self, t: int, row: tuple[float, ...], max_gap: int) -> None:
@@ -41,16 +43,16 @@ class _OpenTrack:
             start = len(self.frame) - 1
             while start > 0 and t - self.frame[start] < max_gap / _BASELINE:
                 start -= 1
-            pairs = zip(state, self._state[start], strict=True)
+            pairs = zip(state, self._state[4 * start : 4 * start + 4], strict=True)
             span = t - self.frame[start]
             self._velocity = tuple((new - old) / span for new, old in pairs)  # type: ignore[assignment]
         self.frame.append(t)
-        self.row.append(row)
-        self._state.append(state)
+        self.row.extend(row)
+        self._state.extend(state)
 
     def predict(self, t: int, max_gap: int) -> tuple[float, float, float, float]:
         """Box at frame t: constant velocity, damped over max_gap frames."""
-        x, y, width, height = self._state[-1]
+        x, y, width, height = self._state[-4:]
         ahead = max_gap * (1 - math.exp(-(t - self.frame[-1]) / max_gap))
         vx, vy, *growth = self._velocity
         x, y = x + vx * ahead, y + vy * ahead
@@ -210,7 +212,7 @@ def _seen_together(detections: Sequence[FloatArray]) -> dict[int, set[int]]:
 
 
 def _pack(track: _OpenTrack) -> Track:
-    rows = np.array(track.row, np.float64)
+    rows = np.array(track.row).reshape(-1, 5)
     return make_track(np.array(track.frame), rows[:, :4], rows[:, 4])
 
 
@@ -274,6 +276,7 @@ def link_tracks(
     who were seen together fit equally well, neither is.
     """
     linked: list[Track] = []
+    cuts = sorted(cuts)
     for track in sorted(tracks, key=lambda track: track.frame[0]):
         i = _predecessor(linked, track, size, max_gap, cuts)
         if i is None:
@@ -286,14 +289,14 @@ def link_tracks(
 def _predecessor(
     linked: list[Track], track: Track, size: tuple[int, int], max_gap: int, cuts: Sequence[int]
 ) -> int | None:
-    """Index of the track that `track` continues."""
+    """Index of the track that `track` continues. cuts: in order."""
     first = int(track.frame[0])
     fits = []
     for i, old in enumerate(linked):
         last = int(old.frame[-1])
         if last >= first:
             continue
-        if any(last < cut <= first for cut in cuts):
+        if bisect(cuts, last) < bisect(cuts, first):  # there is a cut between them
             unmoved = first - last <= max_gap and boxes.iou(old.box[-1], track.box[0]) >= _UNMOVED
             fit = (0, 0.0) if unmoved else None
         else:

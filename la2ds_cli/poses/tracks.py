@@ -90,6 +90,7 @@ SEEN = 0.2  # joints scored below this are guesses and are not compared
 _INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
 _PART_AREA = 0.2  # of the larger box: what is smaller is somebody farther away
 _BESIDE = 0.2  # share of common frames from which two tracks are two people
+_PIECE = 4096  # frames that are compared at once
 _SAME_POSE = 0.5  # mean OKS from which two tracks are one person
 
 
@@ -139,8 +140,15 @@ def pose_oks(
 def track_oks(a: Track, b: Track, sigmas: FloatArray | float) -> tuple[IntArray, FloatArray]:
     """The frames (n,) that two tracks with joints share, and their OKS (n,) there."""
     frame, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
-    pose = [(t.xy[at], t.joint_score[at], t.box[at]) for t, at in ((a, i), (b, j))]
-    return frame, pose_oks(pose[0], pose[1], sigmas)
+    alike = np.zeros(len(frame))
+    for start in range(0, len(frame), _PIECE):
+        part = slice(start, start + _PIECE)
+        pose = [
+            (t.xy[at[part]].astype(np.float64), t.joint_score[at[part]], t.box[at[part]])
+            for t, at in ((a, i), (b, j))
+        ]
+        alike[part] = pose_oks(pose[0], pose[1], sigmas)
+    return frame, alike
 
 
 def same_person(a: Track, b: Track) -> bool:

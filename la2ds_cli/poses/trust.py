@@ -17,15 +17,16 @@ other performers and views (docs/results/real-footage.md).
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 
 WRONG = 0.25  # torso lengths; a joint further from where it is counts as wrong
 LEAST_TRUST = 2 / 3  # nothing is judged by a joint that is less than twice as likely right as wrong
@@ -56,23 +57,34 @@ _LIMB = {"elbow": (0.5, 0.75), "wrist": (0.42, 0.65), "knee": (0.75, 1.0), "ankl
 _LEG = 0.9  # of the torso; thighs and shins are shorter than that
 _FIT, _APART = 0.5, 0.25  # of an exchange: share of the distance, and torso lengths between sides
 _SWAP, _END = 2.0, 0.7  # seconds
+_PIECE = 4096  # frames that are worked on at once
+_SLACK = 1e-9  # seconds
 _OPEN = 0.8  # evidence at which right and wrong are about as likely
 
 
 def trust_of(pose: PoseSequence) -> FloatArray:
     """(T, K) float32 in [0, 1]: the trust that the sequence carries, or else computed from its
-    joints; 0 where a joint is not seen. A clip of 300 frames takes a few milliseconds."""
+    joints; 0 where a joint is not seen. A clip of 300 frames takes a few milliseconds, and a long
+    one is worked on in pieces, so that of an hour no more is held than the joints."""
     if pose.trust is not None:
         return pose.trust
-    against = evidence(pose)
+    clip = _Clip(pose)
+    trust = np.zeros(pose.score.shape, np.float32)
+    for rows in clip.pieces():
+        trust[rows] = _trust(clip, rows)
+    return trust
+
+
+def _trust(clip: _Clip, rows: slice) -> FloatArray:
+    against = clip.evidence(rows)
     odds = _USUAL + sum(weight * against[name] for name, weight in _WEIGHT.items())
     trust = 1 / (1 + np.exp(odds))
-    skeleton = get_skeleton(pose.skeleton)
+    skeleton = clip.skeleton
     inner = set(_before(skeleton)) | {chain[0] for chain in skeleton.chains.values()}
     for a, b in skeleton.limbs:  # a finger is no better known than the wrist
         if a in inner and b not in inner:
             trust[:, b] = np.minimum(trust[:, b], trust[:, a])
-    return np.where(_finite(pose), trust, 0).astype(np.float32)
+    return np.where(np.isfinite(clip.pose.xy[rows]).all(axis=-1), trust, 0)
 
 
 def with_trust(pose: PoseSequence) -> PoseSequence:
@@ -90,21 +102,138 @@ def trusted(pose: PoseSequence) -> BoolArray:
 
 def evidence(pose: PoseSequence) -> dict[str, FloatArray]:
     """Name of the evidence -> (T, K) float64, 0 where it does not speak against the joint."""
-    skeleton = get_skeleton(pose.skeleton)
-    doubt = _doubt(pose, skeleton)
-    around = _mean_around(doubt, pose, _AROUND)
-    joints = _in_torsos(pose)
-    leaps = _leaps(joints, pose)
-    trembling = _mean_around(leaps, pose, _TREMBLING)
-    return {
-        "hidden": around,
-        "hidden_outwards": _of_next(around, skeleton),
-        "leaps": leaps,
-        "trembles": np.log1p(trembling / _STILL),
-        "long": _of_limb(_too_long(joints, doubt, skeleton), skeleton),
-        "exchanged": _exchanged(joints, pose, skeleton),
-        "crossed": _crossed(joints, skeleton),
-    }
+    return _Clip(pose).evidence(slice(0, len(pose)))
+
+
+class _Clip:
+    """What is known of a clip as a whole, from which the evidence of a piece of it follows."""
+
+    def __init__(self, pose: PoseSequence) -> None:
+        self.pose = pose
+        self.skeleton = get_skeleton(pose.skeleton)
+        self.first, self.last = _shots(pose)
+        self.torso = torso_length(pose)
+        period = float(np.median(np.diff(pose.time))) if len(pose) > 1 else _TICK
+        self.reach = max(1, round(_TICK / period))
+        self._around = round(_TREMBLING / period) + self.reach
+        self._score, self._flags = _usual_score(pose, self.skeleton)
+        self._lengths = {k: self._usual_limb(k) for k in _before(self.skeleton)}
+        self._exchanges = list(self._exchanged())
+
+    def pieces(self) -> Iterator[slice]:
+        """Rows of the clip in pieces that are large beside what is looked at around them."""
+        size = max(_PIECE, 4 * self._around)
+        for start in range(0, len(self.pose), size):
+            yield slice(start, min(start + size, len(self.pose)))
+
+    def evidence(self, rows: slice) -> dict[str, FloatArray]:
+        """As the function, of these rows (n, K)."""
+        if rows.stop == rows.start:
+            return {name: np.zeros(self.pose.score[rows].shape) for name in EVIDENCE}
+        time = self.pose.time
+        low = np.searchsorted(time, time[rows.start] - _TREMBLING - _SLACK) - self.reach
+        high = np.searchsorted(time, time[rows.stop - 1] + _TREMBLING + _SLACK, "right")
+        wide = slice(max(int(low), 0), min(int(high) + self.reach, len(time)))
+        inside = slice(rows.start - wide.start, rows.stop - wide.start)
+        doubt, joints = self.doubt(wide), self.joints(wide)
+        around = self._mean_around(doubt, wide, _AROUND)[inside]
+        leaps = _leaps(joints, self._before_after(wide))
+        trembling = self._mean_around(leaps, wide, _TREMBLING)[inside]
+        joints, doubt = joints[inside], doubt[inside]
+        exchanged = np.zeros(doubt.shape)
+        for named, wrong in self._exchanges:
+            exchanged[:, named] = wrong[rows, None]
+        return {
+            "hidden": around,
+            "hidden_outwards": _of_next(around, self.skeleton),
+            "leaps": leaps[inside],
+            "trembles": np.log1p(trembling / _STILL),
+            "long": _of_limb(_too_long(joints, self._lengths, self.skeleton), self.skeleton),
+            "exchanged": exchanged,
+            "crossed": _crossed(joints, self.skeleton),
+        }
+
+    def joints(self, rows: slice, of: Sequence[int] | slice = slice(None)) -> FloatArray:
+        """(n, K, 2) joints in torso lengths, NaN = not seen; all NaN where no torso is ever seen.
+        of: which joints."""
+        xy = self.pose.xy[rows][:, of].astype(np.float64)
+        return xy / self.torso if self.torso > 0 else np.full_like(xy, np.nan)
+
+    def doubt(self, rows: slice, of: Sequence[int] | slice = slice(None)) -> FloatArray:
+        """(n, K) in [0, 1]: by what share the score falls short of what is usual in the clip, since
+        scores of two networks mean different things; 1 where a joint is interpolated or not seen.
+        Half of it where the scores are flags of labels: people guess hidden joints well."""
+        seen = np.isfinite(self.pose.xy[rows][:, of]).all(axis=-1)
+        score = np.where(seen, self.pose.score[rows][:, of], 0).astype(np.float64)
+        doubt = np.clip(1 - score / max(self._score, _LEAST_USUAL_SCORE), 0, 1)
+        return doubt / 2 if self._flags else doubt
+
+    def _mean_around(self, value: FloatArray, rows: slice, seconds: float) -> FloatArray:
+        """Mean of value (n, K) over `seconds` to each side within the shot, as far as `rows` go."""
+        time = self.pose.time[rows]
+        total = np.concatenate([np.zeros((1, value.shape[1])), np.cumsum(value, axis=0)])
+        low = np.searchsorted(time, time - seconds - _SLACK)
+        low = np.maximum(low, self.first[rows] - rows.start)
+        high = np.searchsorted(time, time + seconds + _SLACK, "right")
+        high = np.minimum(high, self.last[rows] + 1 - rows.start)
+        return (total[high] - total[low]) / (high - low)[:, None]
+
+    def _before_after(self, rows: slice) -> tuple[IntArray, IntArray]:
+        """(n,) rows, counted from the first of these, of a moment before and after each."""
+        row = np.arange(rows.start, rows.stop)
+        before = np.maximum(row - self.reach, self.first[rows])
+        after = np.minimum(row + self.reach, self.last[rows])
+        start, stop = rows.start, rows.stop
+        return before.clip(min=start) - start, after.clip(max=stop - 1) - start
+
+    def _usual_limb(self, k: int) -> float | None:
+        """Torso lengths from the joint before to joint k that are usual on both sides; None where
+        they are never seen."""
+        everywhere, flip, before = slice(0, len(self.pose)), self.skeleton.flip, _before
+        sides = [k, flip[k]]
+        ahead = before(self.skeleton)[k]
+        length = np.linalg.norm(
+            self.joints(everywhere, sides) - self.joints(everywhere, [ahead, flip[ahead]]), axis=-1
+        )
+        known = np.isfinite(length)
+        sure = length[known & (self.doubt(everywhere, sides) < 0.3)]
+        sample = sure if len(sure) > 5 else length[known]
+        if not len(sample):
+            return None
+        bounds = _LIMB.get(self.skeleton.joints[k].split("_")[-1], (0.0, np.inf))
+        return float(np.clip(np.percentile(sample, 75), *bounds))
+
+    def _exchanged(self) -> Iterator[tuple[list[int], FloatArray]]:
+        """Joints of a limb, the shoulders or the hips, and (T,) 1 where they carry the other side's
+        name, as far as that can be told.
+
+        The names change where left and right are well apart and the joints of a frame lie nearer to
+        those of the other side before. Two changes that undo each other within _SWAP seconds, the
+        nearest first, have the wrong names between them. A change that is never undone leaves open
+        which side of it is wrong: it counts for the moment, or up to the end of the shot if that is
+        within _END seconds.
+        """
+        flip = self.skeleton.flip
+        for chain in self.skeleton.chains.values():
+            for own, named in (([chain[0]], [chain[0]]), (list(chain[1:3]), list(chain[1:]))):
+                other = [flip[k] for k in own]
+                if other <= own or len(self.pose) < 2:
+                    continue
+                parts = [self._name_changes(own, other, rows) for rows in self.pieces()]
+                changes = np.concatenate(parts)
+                wrong = _between_changes(changes, self.pose.time, self.first, self.last)
+                yield [*named, *(flip[k] for k in named)], wrong
+
+    def _name_changes(self, own: list[int], other: list[int], rows: slice) -> IntArray:
+        """Those of `rows` at which two sides have exchanged their names since the row before."""
+        wide = slice(max(rows.start - 1, 0), rows.stop)
+        limb = np.stack([self.joints(wide, own), self.joints(wide, other)], axis=1)
+        same = _mean_distance(limb[1:], limb[:-1])  # limb (n, side, joint, xy)
+        crossed = _mean_distance(limb[1:, ::-1], limb[:-1])
+        apart = np.linalg.norm(limb[:, 0] - limb[:, 1], axis=-1).max(axis=1) > _APART
+        changes = (crossed < _FIT * same) & apart[1:] & apart[:-1]
+        changes &= self.first[wide][1:] == self.first[wide][:-1]
+        return np.flatnonzero(changes) + wide.start + 1
 
 
 def _finite(pose: PoseSequence) -> BoolArray:
@@ -121,7 +250,7 @@ def _chain_joints(skeleton: Skeleton) -> list[int]:
     return sorted({k for chain in skeleton.chains.values() for k in chain})
 
 
-def _shots(pose: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+def _shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
     """(T,) first and last row of the shot that a row belongs to."""
     length = len(pose)
     cuts = sorted({int(cut) for cut in pose.info.get("cut_rows") or [] if 0 < int(cut) < length})
@@ -130,25 +259,21 @@ def _shots(pose: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
     return edges[shot], edges[shot + 1] - 1
 
 
-def _mean_around(value: FloatArray, pose: PoseSequence, seconds: float) -> FloatArray:
-    """Mean of value (T, K) over `seconds` to each side within the shot."""
-    first, last = _shots(pose)
-    total = np.concatenate([np.zeros((1, value.shape[1])), np.cumsum(value, axis=0)])
-    slack = 1e-9
-    low = np.maximum(np.searchsorted(pose.time, pose.time - seconds - slack), first)
-    high = np.minimum(np.searchsorted(pose.time, pose.time + seconds + slack, "right"), last + 1)
-    return (total[high] - total[low]) / (high - low)[:, None]
-
-
-def _doubt(pose: PoseSequence, skeleton: Skeleton) -> FloatArray:
-    """(T, K) in [0, 1]: by what share the score falls short of what is usual in the clip, since
-    scores of two networks mean different things; 1 where a joint is interpolated or not seen.
-    Half of it where the scores are flags of labels: people guess hidden joints well."""
-    score = np.where(_finite(pose), pose.score, 0).astype(np.float64)
-    limbs = score[:, _chain_joints(skeleton)]
-    usual = float(np.median(limbs[limbs > 0])) if (limbs > 0).any() else 1.0
-    doubt = np.clip(1 - score / max(usual, _LEAST_USUAL_SCORE), 0, 1)
-    return doubt / 2 if np.isin(score, _FLAGS).all() else doubt
+def _usual_score(pose: PoseSequence, skeleton: Skeleton) -> tuple[float, bool]:
+    """The median score of the joints of limbs that are seen, 1 where none is; and whether all
+    scores are flags of labels."""
+    limbs, flags = [], True
+    joints = _chain_joints(skeleton)
+    for start in range(0, len(pose), _PIECE):
+        rows = slice(start, start + _PIECE)
+        score = np.where(np.isfinite(pose.xy[rows]).all(axis=-1), pose.score[rows], 0)
+        flags = flags and bool(np.isin(score, _FLAGS).all())
+        limbs.append(score[:, joints][score[:, joints] > 0])
+    known = np.concatenate(limbs) if limbs else np.zeros(0)
+    if not len(known):
+        return 1.0, flags
+    middle = [(len(known) - 1) // 2, len(known) // 2]
+    return float(np.partition(known, middle)[middle].mean(dtype=float)), flags
 
 
 def torso_length(pose: PoseSequence) -> float:
@@ -165,111 +290,98 @@ def torso_length(pose: PoseSequence) -> float:
 
 
 def _usual_length(xy: FloatArray, pairs: np.ndarray) -> float:
-    joints = np.asarray(xy, np.float64)
-    length = np.linalg.norm(joints[:, pairs[:, 0]] - joints[:, pairs[:, 1]], axis=-1)
+    ends = (xy[:, pairs[:, side]].astype(np.float64) for side in (0, 1))
+    length = np.linalg.norm(np.subtract(*ends), axis=-1)
     known = length[np.isfinite(length)]
     return float(np.percentile(known, 80)) if len(known) else 0.0
 
 
-def _in_torsos(pose: PoseSequence) -> FloatArray:
-    """(T, K, 2) joints in torso lengths, NaN = not seen; all NaN where no torso is ever seen."""
-    xy = np.asarray(pose.xy, np.float64)
-    torso = torso_length(pose)
-    return xy / torso if torso > 0 else np.full_like(xy, np.nan)
-
-
-def _leaps(joints: FloatArray, pose: PoseSequence) -> FloatArray:
-    """(T, K) torso lengths by which a joint lies off the middle between a moment before and after,
-    less what most joints do, as when the camera shakes; 0 at the ends of a shot and beside gaps."""
-    if len(pose) < 2:
-        return np.zeros(joints.shape[:2])
-    reach = max(1, round(_TICK / float(np.median(np.diff(pose.time)))))
-    first, last = _shots(pose)
-    row = np.arange(len(pose))
-    before = joints[np.maximum(row - reach, first)]
-    after = joints[np.minimum(row + reach, last)]
-    off = (before + after) / 2 - joints
+def _leaps(joints: FloatArray, around: tuple[IntArray, IntArray]) -> FloatArray:
+    """(n, K) torso lengths by which a joint lies off the middle between a moment before and after,
+    less what most joints do, as when the camera shakes; 0 at the ends of a shot and beside gaps.
+    around: the rows (n,) of those moments."""
+    before, after = around
+    off = (joints[before] + joints[after]) / 2 - joints
     seen = np.isfinite(off).any(axis=(1, 2))
-    shaken = np.zeros((len(pose), 1, 2))  # with all joints: by the camera
+    shaken = np.zeros((len(joints), 1, 2))  # with all joints: by the camera
     shaken[seen, 0] = np.nanmedian(off[seen], axis=1)
     return np.nan_to_num(np.minimum(np.linalg.norm(off - shaken, axis=-1), _MOST))
 
 
-def _too_long(joints: FloatArray, doubt: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """(T, K) log of the length from the joint before over the usual length of both sides, less
+def _too_long(
+    joints: FloatArray, usual: Mapping[int, float | None], skeleton: Skeleton
+) -> FloatArray:
+    """(n, K) log of the length from the joint before over the usual length of both sides, less
     that by which all limbs are longer now and _LONG; never negative."""
-    excess = np.full(doubt.shape, np.nan)
+    excess = np.full(joints.shape[:2], np.nan)
     for k, before in _before(skeleton).items():
-        sides = [k, skeleton.flip[k]]
-        ahead = [before, skeleton.flip[before]]
-        length = np.linalg.norm(joints[:, sides] - joints[:, ahead], axis=-1)
-        known = length[np.isfinite(length)]
-        sure = length[np.isfinite(length) & (doubt[:, sides] < 0.3)]
-        sample = sure if len(sure) > 5 else known
-        if not len(sample):
-            continue
-        bounds = _LIMB.get(skeleton.joints[k].split("_")[-1], (0.0, np.inf))
-        usual = float(np.clip(np.percentile(sample, 75), *bounds))
-        excess[:, k] = np.log(np.maximum(length[:, 0], 1e-6) / max(usual, 1e-6))
+        if (expected := usual[k]) is not None:
+            length = _apart(joints, k, before)
+            excess[:, k] = np.log(np.maximum(length, 1e-6) / max(expected, 1e-6))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # frames without any limb
         grown = np.nan_to_num(np.nanmedian(excess, axis=1).clip(min=0))
     return np.nan_to_num((excess - grown[:, None] - _LONG).clip(0, 1.5))
 
 
-def _exchanged(joints: FloatArray, pose: PoseSequence, skeleton: Skeleton) -> FloatArray:
-    """(T, K) 1 where a limb, the shoulders or the hips carry the other side's name, as far as that
-    can be told.
-
-    The names change where left and right are well apart and the joints of a frame lie nearer to
-    those of the other side before. Two changes that undo each other within _SWAP seconds, the
-    nearest first, have the wrong names between them. A change that is never undone leaves open
-    which side of it is wrong: it counts for the moment, or up to the end of the shot if that is
-    within _END seconds.
-    """
-    wrong = np.zeros(joints.shape[:2])
-    first, last = _shots(pose)
-    for chain in skeleton.chains.values():
-        for own, named in (([chain[0]], [chain[0]]), (list(chain[1:3]), list(chain[1:]))):
-            other = [skeleton.flip[k] for k in own]
-            if other <= own or len(pose) < 2:
-                continue
-            limb = joints[:, [own, other]]  # (T, side, joint, xy)
-            same = _mean_distance(limb[1:], limb[:-1])
-            crossed = _mean_distance(limb[1:, ::-1], limb[:-1])
-            apart = np.linalg.norm(limb[:, 0] - limb[:, 1], axis=-1).max(axis=1) > _APART
-            changes = (crossed < _FIT * same) & apart[1:] & apart[:-1] & (first[1:] == first[:-1])
-            rows = _between_changes(np.flatnonzero(changes) + 1, pose.time, first, last)
-            wrong[:, named] = wrong[:, [skeleton.flip[k] for k in named]] = rows[:, None]
-    return wrong
-
-
 def _between_changes(
-    changes: np.ndarray, time: FloatArray, first: np.ndarray, last: np.ndarray
+    changes: IntArray, time: FloatArray, first: IntArray, last: IntArray
 ) -> FloatArray:
     """(T,) 1 between two changes that undo each other, _OPEN around one that is not undone and up
     to a near end of its shot; changes: rows at which the names have changed."""
     rows = np.zeros(len(time))
-    left = [int(row) for row in changes]
-    while len(left) > 1:
-        lasts = [
-            time[b] - time[a] if first[a] == first[b] else np.inf
-            for a, b in itertools.pairwise(left)
-        ]
-        i = int(np.argmin(lasts))
-        if lasts[i] > _SWAP:
-            break
-        rows[left[i] : left[i + 1]] = 1.0
-        del left[i : i + 2]
+    undone, left = undone_changes(changes, time, _SWAP, first)
+    for start, stop in undone:
+        rows[start:stop] = 1.0
     for row in left:
         low, high = time[row] - _AROUND, time[row] + _AROUND
         if time[row] - time[first[row]] <= _END:
             low = time[first[row]]
         if time[last[row]] - time[row] <= _END:
             high = time[last[row]]
-        open_ = (time >= low) & (time <= high) & (first == first[row])
-        rows[open_] = np.maximum(rows[open_], _OPEN)
+        start = max(int(np.searchsorted(time, low)), int(first[row]))
+        stop = min(int(np.searchsorted(time, high, "right")), int(last[row]) + 1)
+        rows[start:stop] = np.maximum(rows[start:stop], _OPEN)
     return rows
+
+
+def undone_changes(
+    changes: IntArray, time: FloatArray, most: float, shot: IntArray | None = None
+) -> tuple[list[tuple[int, int]], list[int]]:
+    """Pairs of changes that undo each other, those nearest in time first, and the changes that are
+    left: rows of a clip.
+
+    Of two changes that follow each other the nearest are taken out until none are within `most`
+    seconds in one shot (shot (T,): equal within one).
+    """
+    after = {int(a): int(b) for a, b in itertools.pairwise(changes)}
+    before = {b: a for a, b in after.items()}
+    near: list[tuple[float, int, int]] = []
+
+    def neighbours(a: int, b: int) -> None:
+        if time[b] - time[a] <= most and (shot is None or shot[a] == shot[b]):
+            heapq.heappush(near, (float(time[b] - time[a]), a, b))
+
+    for a, b in after.items():
+        neighbours(a, b)
+    gone: set[int] = set()
+    pairs = []
+    while near:
+        _, a, b = heapq.heappop(near)
+        if a in gone or b in gone:
+            continue
+        pairs.append((a, b))
+        gone |= {a, b}
+        left, right = before.pop(a, None), after.pop(b, None)
+        del after[a], before[b]
+        if left is not None:
+            after.pop(left)
+        if right is not None:
+            before.pop(right)
+        if left is not None and right is not None:
+            after[left], before[right] = right, left
+            neighbours(left, right)
+    return pairs, [int(row) for row in changes if int(row) not in gone]
 
 
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:

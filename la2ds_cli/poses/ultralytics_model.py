@@ -20,7 +20,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from threading import Lock
 from typing import Any
 
@@ -28,7 +27,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.threads import Instances
@@ -248,7 +247,7 @@ def build_network(tasks: Any, checkpoint: Checkpoint, path: Path) -> Any:
         network.load_state_dict(checkpoint.tensor)
     except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise UserError(
-            f"{path} does not fit the installed ultralytics: {str(error).splitlines()[0][:120]}",
+            f"{path} does not fit the installed ultralytics: {first_line(error)[:120]}",
             hint=f"{INSTALL} gives the version that la2ds is tested with",
             exit_code=ExitCode.MISMATCH,
         ) from error
@@ -335,6 +334,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _load(path: Path) -> Any:
     import torch
 
+    from la2ds_models.weight_files import DAMAGE
+
     try:
         with _LOADING, _no_safe_globals():
             named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -347,8 +348,8 @@ def _load(path: Path) -> Any:
                 )
             torch.serialization.add_safe_globals([(_Inert, name) for name in named])
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, UnpicklingError) as error:
-        raise _unfit(path, str(error).splitlines()[0] if str(error) else "it is empty") from error
+    except DAMAGE as error:
+        raise _unfit(path, first_line(error)) from error
 
 
 @contextmanager

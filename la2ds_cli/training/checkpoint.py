@@ -26,6 +26,7 @@ from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from la2ds_cli.training.validate import Validation
@@ -93,13 +94,19 @@ def save_weights(
     artifact.write_arrays(path, arrays, recipe, facts)
 
 
-def load_weights(path: Path) -> tuple[dict[str, Any], Recipe, dict[str, Any]]:
-    """Tensors by name, recipe and facts of a checkpoint.
+def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], Recipe, dict[str, Any]]:
+    """Tensors by name, recipe and facts of a checkpoint. Raises UserError as read_weights does."""
+    import torch
+
+    arrays, recipe, facts = read_weights(path)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, recipe, facts
+
+
+def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
+    """Arrays by name, recipe and facts of a checkpoint.
 
     Raises UserError if the file is damaged (exit 3) or is no checkpoint of la2ds (exit 5).
     """
-    import torch
-
     try:
         arrays, recipe, facts = artifact.read_arrays(path)
     except artifact.ArtifactError as error:
@@ -113,24 +120,20 @@ def load_weights(path: Path) -> tuple[dict[str, Any], Recipe, dict[str, Any]]:
             f"{path} is not a checkpoint but the output of step '{recipe.step}'",
             exit_code=ExitCode.MISMATCH,
         )
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}, recipe, facts
+    return arrays, recipe, facts
 
 
 def load_resume(path: Path) -> dict[str, Any] | None:
     """The state that Records.save wrote; None if the file is missing or damaged."""
-    import pickle
-
     import torch
+
+    from la2ds_models.weight_files import DAMAGE
 
     if not path.exists():
         return None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError):
-        return None
-    except AssertionError:  # of torch, about an entry of another kind
-        return None
-    except (RuntimeError, TypeError, ValueError, pickle.UnpicklingError):
+    except DAMAGE:
         return None
 
 

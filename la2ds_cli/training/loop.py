@@ -76,7 +76,7 @@ def run_loop(
     train, processes = config.train, options.processes
     # Adam with L2 decay, as CASA and the paper use it
     optimiser = torch.optim.Adam(
-        network.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
+        network.parameters(), train.learning_rate, weight_decay=train.weight_decay, fused=True
     )
     videos = sorted({clip.video for clip in (*data.train, *data.validation)})
     records = Records(run_dir, recipe, data.skeleton.name, videos, network, optimiser)

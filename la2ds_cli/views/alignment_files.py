@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.alignment.aligned_repetitions import ALL, RepetitionsResult
 from la2ds_cli.alignment.result import AlignResult, csv_text
 from la2ds_cli.core import artifact
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.views import alignment_figure, figure, repetitions_figure
+from la2ds_cli.views import figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
 
 SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
 
@@ -40,8 +41,14 @@ def write_alignment(
         name = f"{result.a.id}--{result.b.id}"
         targets = [project.results_dir("align") / f"{name}{kind}" for kind in (".png", ".json")]
     result = replace(result, files=tuple(targets))
+
+    def drawn() -> Figure:
+        from la2ds_cli.views import alignment_figure
+
+        return alignment_figure.draw(project, result)
+
     contents = {".csv": lambda: csv_text(result.alignment), ".json": result.to_json}
-    draw = figure.drawn_once(lambda: alignment_figure.draw(project, result), progress)
+    draw = figure.drawn_once(drawn, progress)
     figure.write_outputs(targets, contents, draw)
     return result
 
@@ -54,6 +61,9 @@ def write_repetitions(
     With `all` the figure shows the repetitions on B's timeline, and beside it each alignment has a
     figure of its own, with its number at the end of the name.
     """
+    from la2ds_cli.alignment.aligned_repetitions import ALL
+    from la2ds_cli.views import repetitions_figure
+
     if not targets:
         chosen = "repetitions" if result.wanted == ALL else f"repetition-{result.chosen[0].number}"
         name = f"{result.a.id}--{result.b.id}-{chosen}"
@@ -84,6 +94,8 @@ def write_repetitions(
 
 def _figures(project: Project, result: RepetitionsResult, progress: Progress) -> dict[int, Figure]:
     """The figure of each alignment asked for, by the number of its repetition."""
+    from la2ds_cli.views import alignment_figure
+
     figures = {}
     progress.begin("drawing", len(result.chosen))
     for each in result.chosen:

@@ -19,7 +19,7 @@ from la2ds_models.vivit import (
     FlatMap,
     SpatialTransformer,
     TemporalPosition,
-    rotary_angles,
+    rotary_code,
 )
 
 
@@ -219,8 +219,8 @@ class AlignmentNetwork(SequenceNetwork):
         if self.position.kind != "rotary":
             return None
         return (
-            rotary_angles(query.shape[1], self.head_width, query.device),
-            rotary_angles(key.shape[1], self.head_width, key.device),
+            rotary_code(query.shape[1], self.head_width, query.device),
+            rotary_code(key.shape[1], self.head_width, key.device),
         )
 
 

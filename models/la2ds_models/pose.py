@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file
 from timm.models.hrnet import HighResolutionNetFeatures, cfg_cls
 from torch import Tensor, nn
+
+from la2ds_models.weight_files import DAMAGE
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -153,13 +156,19 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, A
 
     Reads safetensors and torch files, bare or under ``state_dict`` or ``model``. Nothing in the
     file is executed: ``pickle.UnpicklingError`` for one that asks for it, ValueError for a file
-    that holds no tensors by name.
+    that is damaged or holds no tensors by name.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
-        return load_file(path), {}
-    with torch.serialization.safe_globals(_harmless_globals()):
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path), {}
+        with torch.serialization.safe_globals(_harmless_globals()):
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, UnpicklingError):
+        raise
+    except DAMAGE as error:
+        said = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path.name} is damaged: {said or type(error).__name__}") from error
     meta: Any = {}
     for key in ("state_dict", "model"):  # of OpenMMLab, and of other training codes
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):

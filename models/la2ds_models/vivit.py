@@ -18,17 +18,19 @@ PLAIN_ON_CPU, PLAIN_ELSEWHERE = 256, 16  # tokens up to which `mix` takes plain 
 ROTARY_BASE = 100.0  # clips are tens to hundreds of frames, far shorter than texts
 
 
-def rotary_angles(length: int, head_width: int, device: torch.device) -> Tensor:
-    """Angles (T, head_width / 2) of the rotary position code (Su et al. 2021)."""
+def rotary_code(length: int, head_width: int, device: torch.device) -> Tensor:
+    """Cosines and sines (2, T, head_width / 2) of the angles of the rotary position code (Su et al.
+    2021)."""
     pair = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
     frequency = ROTARY_BASE ** (-pair / head_width)
-    return torch.arange(length, device=device, dtype=torch.float32)[:, None] * frequency
+    angle = torch.arange(length, device=device, dtype=torch.float32)[:, None] * frequency
+    return torch.stack([angle.cos(), angle.sin()])
 
 
-def rotate(x: Tensor, angle: Tensor) -> Tensor:
-    """Rotate the feature pairs of x (..., T, head_width) by angle (T, head_width / 2)."""
+def rotate(x: Tensor, code: Tensor) -> Tensor:
+    """Rotate the feature pairs of x (..., T, head_width) by the angles of a rotary_code."""
     first, second = x.float().chunk(2, dim=-1)
-    cos, sin = angle.cos(), angle.sin()
+    cos, sin = code
     rotated = torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
     return rotated.to(x.dtype)
 
@@ -125,6 +127,8 @@ class PatchEmbedding(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         frames, channels, height, width = maps.shape
         side = self.patch
+        if torch.is_autocast_enabled(maps.device.type):  # the product is, and half is moved
+            maps = maps.to(torch.get_autocast_dtype(maps.device.type))
         cut = maps.view(frames, channels, height // side, side, width // side, side)
         cut = cut.permute(0, 2, 4, 1, 3, 5).reshape(
             frames, (height // side) * (width // side), channels * side * side

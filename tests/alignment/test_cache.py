@@ -92,14 +92,14 @@ def test_work_on_a_and_the_references_is_done_once(
     project: Project, tuned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from_a: list[int] = []
-    original = consensus.pairwise_path
+    original = consensus.pairwise_paths
 
-    def pairwise_path(a, *others):
+    def pairwise_paths(a, clips, *others):
         if len(a) == LENGTHS[0]:
-            from_a.append(1)
-        return original(a, *others)
+            from_a.extend([1] * len(clips))
+        return original(a, clips, *others)
 
-    monkeypatch.setattr(consensus, "pairwise_path", pairwise_path)
+    monkeypatch.setattr(consensus, "pairwise_paths", pairwise_paths)
     read: list[str] = []
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])

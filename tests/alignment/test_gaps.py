@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import distance
+from la2ds_cli.alignment import distance, gaps
 from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.distance import mean_nearest_squared
 from la2ds_cli.alignment.gaps import (
     SharedRows,
     _left_out,
@@ -19,7 +20,6 @@ from la2ds_cli.alignment.gaps import (
     shared_rows,
 )
 from la2ds_cli.alignment.methods import align_features
-from la2ds_cli.alignment.methods.dtw import _unmatched_cost
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
@@ -201,6 +201,20 @@ def test_it_is_the_cheapest_of_all_paths(seed: int) -> None:
     assert price(found, cost, skip, opening) == pytest.approx(cheapest(cost, skip, opening))
 
 
+@pytest.mark.parametrize("opening", [0.0, 2.0, math.inf])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (23, 40), (40, 23), (30, 30)])
+def test_numpy_and_the_kernel_find_the_same_path(shape, opening: float, monkeypatch) -> None:
+    """Also among paths that cost the same, of which whole numbers give many."""
+    for seed, whole in itertools.product(range(4), (False, True)):
+        random = np.random.default_rng(seed)
+        cost = random.integers(0, 4, shape) * 1.0 if whole else random.exponential(2.0, shape)
+        paths = []
+        for pays in (False, True):
+            monkeypatch.setattr(gaps, "compiling_pays", lambda seconds, pays=pays: pays)
+            paths.append(path_with_gaps(cost, 1.0, opening).tolist())
+        assert paths[0] == paths[1]
+
+
 def test_a_foreign_span_is_left_out_of_either_clip() -> None:
     a = np.repeat(np.arange(12.0), 1)
     with_span = np.concatenate([a[:6], [90.0] * 4, a[6:]])
@@ -225,7 +239,7 @@ def test_without_gaps_it_is_time_warping_with_open_ends() -> None:
     a, b = walk[8:] + 0.1 * random.normal(size=(52, 4)), walk[:48]
     config = AlignConfig(open_ends=True, skip_cost=1.5)
     cost = ((a[:, None] - b[None]) ** 2).sum(axis=-1)
-    found = path_with_gaps(cost, 1.5 * _unmatched_cost(a, b), math.inf)
+    found = path_with_gaps(cost, 1.5 * mean_nearest_squared(a, b), math.inf)
     np.testing.assert_array_equal(found, align_features("dtw", a, b, config))
 
 

@@ -110,6 +110,25 @@ def test_a_smooth_match_lies_between_frames() -> None:
     assert (np.diff(position) >= 0).all()
 
 
+@pytest.mark.parametrize("kernel", [True, False])
+@pytest.mark.parametrize("length", [2, 3, 4, 5, 9, 60])
+def test_smoothing_is_a_gaussian_about_the_straight_line(length, kernel, monkeypatch) -> None:
+    """By numpy and by the kernel; the deviations are reflected oddly at both ends, and some frames
+    there are unmatched."""
+    random = np.random.default_rng(length)
+    columns = np.sort(random.integers(0, 2 * length, length))
+    path = np.column_stack([np.arange(length) + 2, columns])
+    steps = columns.astype(float)
+    straight = np.linspace(steps[0], steps[-1], length)
+    reach = min(3, length - 1)
+    weight = np.exp(-0.5 * np.arange(-reach, reach + 1) ** 2.0)
+    bent = np.pad(steps - straight, reach, mode="reflect", reflect_type="odd")
+    smooth = straight + np.convolve(bent, weight / weight.sum(), mode="valid")
+    expected = [np.nan] * 2 + np.clip(smooth, steps[0], steps[-1]).tolist() + [np.nan]
+    monkeypatch.setattr(paths, "compiling_pays", lambda seconds: kernel)
+    np.testing.assert_allclose(paths.smooth_match(path, length + 3), expected, rtol=1e-12)
+
+
 def test_a_straight_path_is_not_changed_by_smoothing() -> None:
     path = np.column_stack([np.arange(5, 25), np.arange(20)])
     position = paths.smooth_match(path, 30)

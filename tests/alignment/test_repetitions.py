@@ -9,7 +9,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import recurrence
 from la2ds_cli.alignment.repetitions import EXTENDED, Repetition, find_repetitions
+from la2ds_cli.core import compiled
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo.clips import performed
 from la2ds_cli.features.pose_features import limb_extension, movement, movement_of, raw_pose
@@ -259,3 +261,28 @@ def test_features_that_do_not_fit_are_refused() -> None:
             find_repetitions(value, time)
     with pytest.raises(ValueError, match="repetitions: expected"):
         find_repetitions(np.zeros((0, 2)), np.zeros(0))
+
+
+@pytest.mark.parametrize(("count", "rate"), [(3, 20.0), (6, 30.0)])
+def test_kernels_find_what_is_found_without(count: int, rate: float, monkeypatch) -> None:
+    """Every candidate with its matches, and the repetitions; a clip looked at in all its rows and
+    one in every second."""
+    time = np.arange(round(count * 2.5 * rate)) / rate
+    random = np.random.default_rng(count)
+    phase = 2 * np.pi * time / 2.5
+    waves = np.stack([np.sin(phase), np.cos(phase), np.sin(2 * phase)], axis=1)
+    value = waves + 0.05 * random.normal(size=waves.shape)
+    signal = recurrence.Signal.of(value, time)
+    found = []
+    for pays in (False, True):
+        for module in (recurrence, compiled):
+            monkeypatch.setattr(module, "compiling_pays", lambda seconds, pays=pays: pays)
+        found.append((recurrence.candidates(signal), find_repetitions(value, time)))
+    (plain, cut), (kernels, expected) = found
+    assert len(plain) == len(kernels) > 10
+    for one, other in zip(plain, kernels, strict=True):
+        assert (one.first, one.last) == (other.first, other.last)
+        np.testing.assert_array_equal(one.begin, other.begin)
+        np.testing.assert_allclose(one.score, other.score, atol=1e-9)
+    np.testing.assert_array_equal(spans(cut), spans(expected))
+    assert len(cut) >= count - 1

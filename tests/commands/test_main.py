@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from la2ds_cli import __version__
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.main import app
+from la2ds_cli.main import _app_for, app
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -40,6 +40,24 @@ def test_help_on_every_level(command: list[str], flag: str):
     result = RUNNER.invoke(app, [*command, flag])
     assert result.exit_code == 0
     assert "Usage: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["align", "train", "b"], ["align"]),
+        (["--offline", "train", "--help"], ["train"]),
+        (["import", "csv"], None),
+        (["trian"], None),
+        (["--help"], None),
+        ([], None),
+    ],
+)
+def test_a_command_that_is_named_is_the_only_one_looked_at(arguments, names):
+    alone, whole = _app_for(arguments), [command.name for command in app.registered_commands]
+    assert [command.name for command in alone.registered_commands] == (names or whole)
+    assert (alone is app) == (names is None)
+    assert len(whole) > 15
 
 
 def test_version():

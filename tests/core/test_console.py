@@ -129,6 +129,15 @@ def test_json_keeps_stdout_to_the_document(capsys: pytest.CaptureFixture[str]):
     assert "la2ds train" not in captured.err
 
 
+def test_plain_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]):
+    out = console.Console()
+    for text in (":cat: [bold]a[/bold]", "x" * 300, ""):
+        out.line(text)
+        out.note(text)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == f":cat: [bold]a[/bold]\n{'x' * 300}\n\n"
+
+
 def test_quiet_silences_notes_but_not_results(capsys: pytest.CaptureFixture[str]):
     with console.Console(quiet=True) as out:
         out.progress.begin("poses", 2)
@@ -216,7 +225,7 @@ def test_a_fault_shows_its_traceback_without_control_characters(
     def broken(**_: object) -> None:
         raise RuntimeError("a\x1b[2J.mp4")
 
-    monkeypatch.setattr(main, "app", broken)
+    monkeypatch.setattr(main, "_app_for", lambda arguments: broken)
     with pytest.raises(SystemExit) as caught:
         main.main()
     assert caught.value.code == ExitCode.BUG

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.config import Config
+from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.evaluate import evaluate
 from tests.evaluation.labelled_project import labelled_project, relabel
@@ -121,3 +122,42 @@ def test_fitted_clips_keep_the_order_of_the_file_and_scored_ones_are_sorted(
         add_sequence(project, name, sequence(warped_phase(30, len(name))), split)
     selection = select_clips(project, Config(), [])
     assert (list(selection.fit), list(selection.test)) == (["z", "b"], ["a", "y"])
+
+
+def test_of_very_many_clips_some_are_drawn_and_labelled_ones_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = labelled_project(tmp_path, train=5, test=4)
+    for n in range(6):
+        add_sequence(project, f"bare{n}", sequence(warped_phase(30 + n, n)), "test")
+    monkeypatch.setattr(clips, "MOST_CLIPS", 5)
+    warnings: list[str] = []
+    few = select_clips(project, Config(), warnings)
+    assert list(few.fit) == [f"train{n}" for n in range(5)]
+    assert len(few.test) == 5
+    assert list(few.test)[1:] == [f"test{n}" for n in range(4)]  # "bare" comes first in the order
+    assert warnings == ["5 of 10 test clips were drawn (evaluate.seed), labelled ones first"]
+    # A clip more changes at most one; another seed draws others.
+    add_sequence(project, "bare6", sequence(warped_phase(33, 6)), "test")
+    more = select_clips(project, Config(), [])
+    assert len(set(more.test) - set(few.test)) <= 1
+    monkeypatch.setattr(clips, "MOST_CLIPS", 8)
+    seeds = [load_config(overrides=[f"evaluate.seed={seed}"]) for seed in range(3)]
+    assert len({tuple(select_clips(project, seed, []).test) for seed in seeds}) > 1
+
+
+def test_a_large_project_is_evaluated_on_the_clips_that_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = labelled_project(tmp_path)
+    monkeypatch.setattr(clips, "MOST_CLIPS", 3)
+    read = []
+    original = Project.read_pose
+    monkeypatch.setattr(Project, "read_pose", lambda p, v: read.append(v) or original(p, v))
+    result = evaluate(project, config=Config(), features=["time_only"])
+    assert (result["clips"], result["training_clips"], result["labelled_clips"]) == (3, 3, 3)
+    assert len(read) == 6
+    assert (
+        "3 of 6 training clips were drawn (evaluate.seed), labelled ones first"
+        in (result["warnings"])
+    )

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import f1_score
 from sklearn.svm import SVC
 
+from la2ds_cli.evaluation import phase_classification
 from la2ds_cli.evaluation.phase_classification import (
     LabelledFrames,
     choose_videos,
@@ -95,6 +96,20 @@ def test_svm_gamma_is_one_over_width_times_variance() -> None:
     one: Any = 1.0  # the stubs of scikit-learn know its default alone
     old = SVC(gamma=one).fit(x, y).decision_function([[-60.0], [60.0]])
     assert old[0] == old[1]
+
+
+@pytest.mark.parametrize("phases", [2, 3])
+def test_the_kernel_from_products_predicts_as_scikit_learns(phases: int, monkeypatch) -> None:
+    """Held whole, in blocks of test frames, and not held where it would be large."""
+    rng = np.random.default_rng(phases)
+    x, y = rng.normal(size=(90, 7)), rng.integers(0, phases, 90)
+    test = rng.normal(size=(400, 7)) * 1.5
+    expected = SVC(C=1.0, gamma="scale").fit(x, y).predict(test)
+    assert len(np.unique(expected)) == phases
+    for block, most in ((2**24, 8192), (90 * 64, 8192), (1, 8192), (2**24, 89)):
+        monkeypatch.setattr(phase_classification, "_BLOCK", block)
+        monkeypatch.setattr(phase_classification, "KERNEL_FRAMES", most)
+        np.testing.assert_array_equal(predict(x, y, test, "svm"), expected)
 
 
 @pytest.mark.parametrize("phases", [2, 3])

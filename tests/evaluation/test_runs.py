@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs, undefined
 from la2ds_cli.evaluation.table import (
@@ -69,6 +72,30 @@ def measured(project: Project, *runs: str, **options: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def three(project: Project) -> dict[str, Any]:
     return measured(project, "a", "b", "c")
+
+
+def test_each_clip_is_embedded_once_by_each_network(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base model stands beside both runs and is a set of its own; trimmed and whole clips are
+    asked for by checks, metrics, references and transfers."""
+    asked: list[tuple[int, tuple[int, int]]] = []
+    embed = Embedder.__call__
+
+    def counted(self: Embedder, poses: Sequence[PoseSequence]) -> list[FloatArray]:
+        asked.extend((id(self), (id(pose), len(pose))) for pose in poses)
+        kept.extend([self, *poses])  # so that no id is given twice
+        return embed(self, poses)
+
+    kept: list[object] = []
+    monkeypatch.setattr(Embedder, "__call__", counted)
+    beside = [*TINY, "align.base=1", "align.reference_clips=4", "align.pool=false"]
+    sets = ["model", "base", "untrained"]
+    evaluate(
+        project, runs=("a", "b"), config=load_config(overrides=beside), device="cpu", features=sets
+    )
+    assert len({network for network, _ in asked}) == 4
+    assert len(asked) == len(set(asked))
 
 
 def test_model_is_the_mean_of_the_runs_with_their_spread(

@@ -13,6 +13,7 @@ from la2ds_cli.features.resample import (
     interpolate,
     resample_pose,
     seconds_at,
+    smoothed,
     time_grid,
 )
 from tests.movement import sequence
@@ -137,3 +138,13 @@ def test_joints_in_metres_are_sampled_at_the_same_moments():
     beside = np.abs(at - pose.time[7]) < 1 / 30
     np.testing.assert_array_equal(np.isnan(world[:, 3, 2]), beside)
     assert resample_pose(pose, at).world is None
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 60])
+@pytest.mark.parametrize("deviation", [0.3, 1.0, 1.5])
+def test_smoothed_is_the_gaussian_filter_of_scipy(length: int, deviation: float) -> None:
+    from scipy.ndimage import gaussian_filter1d
+
+    value = np.random.default_rng(length).normal(size=(length, 4, 2))
+    expected = gaussian_filter1d(value, deviation, axis=0, mode="nearest")
+    np.testing.assert_allclose(smoothed(value, deviation), expected, atol=1e-12)

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import pytest
 from PIL import Image
 
 from la2ds_cli.core import artifact
@@ -265,6 +266,72 @@ def _resume(folder: Path) -> Parser:
     return Parser("resume.pt", (folder / "good.pt").read_bytes(), load_resume, of_bytes)
 
 
+def _openmmlab(folder: Path) -> Parser:
+    """Weights as OpenMMLab publishes them, with numpy numbers in their meta data."""
+    import torch
+
+    from la2ds_cli.poses.openmmlab import Source, load_weights
+
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
+    meta = {"epoch": 210, "time": "Mon", "sigmas": np.float64(0.5), "sizes": np.ones(2)}
+    torch.save({"meta": meta, "state_dict": network.state_dict()}, folder / "good.pth")
+
+    def parse(path: Path) -> None:
+        load_weights(network, Source("mmpose", Path("a.py"), checkpoint=path))
+
+    return Parser("a.pth", (folder / "good.pth").read_bytes(), parse, of_bytes)
+
+
+def _openmmlab_old(folder: Path) -> Parser:
+    """The same in the format of torch before 1.6, which published weights still have."""
+    import torch
+
+    parser = _openmmlab(folder)
+    content = torch.load(folder / "good.pth", weights_only=False)  # written above
+    torch.save(content, folder / "old.pth", _use_new_zipfile_serialization=False)
+    return Parser("a.pth", (folder / "old.pth").read_bytes(), parser.parse, of_bytes)
+
+
+def _yolo(folder: Path) -> Parser:
+    from la2ds_cli.poses.ultralytics_model import read_checkpoint
+    from tests.poses.yolo_files import write_checkpoint
+
+    good = write_checkpoint(folder / "good.pt", pytest.MonkeyPatch(), train_args={"imgsz": 640})
+    return Parser("a.pt", good.read_bytes(), read_checkpoint, of_bytes)
+
+
+# --- lists and labels of data sets ---------------------------------------------------------------
+
+
+def _ikea_actions(inner: str, mutate: Mutate = of_bytes) -> Any:
+    """A file of those that hold the actions of IKEA ASM."""
+
+    def maker(folder: Path) -> Parser:
+        from la2ds_cli.formats.ikea_labels import action_names, read_actions
+
+        root = folder / "ikea"
+        lists = sets.write_ikea_lists(root)
+        database = sets.write_ikea_database(root, {"shelf/a": [(4, 2, 0, 3), (0, 7, 3, 6)]})
+        target = root / inner
+        seed = target.read_bytes()
+        names = [lists / f"{name}_list.txt" for name in ("atomic_action", "action_object_relation")]
+
+        def parse(path: Path) -> None:
+            shutil.copyfile(path, target)
+            for phases in read_actions(database, action_names(*names), "dev3").values():
+                if isinstance(phases, Exception):
+                    raise phases
+
+        return Parser("input", seed, parse, mutate)
+
+    return maker
+
+
+def _ikea_segments(root: Path) -> None:
+    sets.write_ikea(root, "shelf/0001_a", frames=4)
+    sets.write_segments(root, {"shelf/0001_a": [("spin leg", 0, 2), ("flip table", 2, 4)]})
+
+
 # --- files of a project --------------------------------------------------------------------------
 
 
@@ -488,6 +555,15 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         lambda root: sets.write_ikea(root, "Kallax_Shelf_Drawer/0001_a", frames=4),
         progress=None,
     ),
+    "ikea segments": _in_folder(
+        "ikea-asm", "gt_segments.json", of_json, _ikea_segments, progress=None
+    ),
+    "ikea database": _ikea_actions("ikea_annotation_db_full"),
+    "ikea actions": _ikea_actions("indexing_files/atomic_action_list.txt"),
+    "ikea pairs": _ikea_actions("indexing_files/action_object_relation_list.txt"),
+    "openmmlab weights": _openmmlab,
+    "openmmlab weights of old": _openmmlab_old,
+    "yolo checkpoint": _yolo,
     "tflite": _tflite,
     "onnx pose network": _onnx_pose,
     "onnx alignment network": _onnx_model,

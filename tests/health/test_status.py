@@ -14,7 +14,7 @@ from la2ds_cli.embedding.embed import embed
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
-from la2ds_cli.poses.extract import pose_recipes
+from la2ds_cli.poses.current import pose_recipes
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -149,7 +149,7 @@ def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(proj
 
 
 def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatch):
-    from la2ds_cli.poses import extract
+    from la2ds_cli.poses import current
 
     names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
     config = project.config(overrides=names).poses
@@ -159,9 +159,9 @@ def test_networks_are_identified_once_for_all_clips(project: Project, monkeypatc
         project.write_pose(video.id, sequence(warped_phase(30, seed=number)), recipe)
         project.add_videos([video])
     calls = []
-    identify = extract.networks_of
+    identify = current.networks_of
     monkeypatch.setattr(
-        extract, "networks_of", lambda *given: calls.append(given) or identify(*given)
+        current, "networks_of", lambda *given: calls.append(given) or identify(*given)
     )
     assert _step(project, "poses", *names).current == 7
     assert len(calls) == 1

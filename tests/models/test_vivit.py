@@ -16,7 +16,7 @@ from la2ds_models.vivit import (
     SpatialTransformer,
     TemporalPosition,
     mix,
-    rotary_angles,
+    rotary_code,
     rotate,
     sinusoid,
 )
@@ -37,11 +37,11 @@ def test_patches_are_cut_row_by_row() -> None:
 def test_rotary_scores_depend_on_the_distance_of_frames_only() -> None:
     torch.manual_seed(0)
     query, key = torch.randn(8), torch.randn(8)
-    angle = rotary_angles(20, 8, torch.device("cpu"))
+    code = rotary_code(20, 8, torch.device("cpu"))
 
     def score(i: int, j: int) -> float:
         return float(
-            rotate(query[None], angle[i : i + 1])[0] @ rotate(key[None], angle[j : j + 1])[0]
+            rotate(query[None], code[:, i : i + 1])[0] @ rotate(key[None], code[:, j : j + 1])[0]
         )
 
     assert score(3, 5) == pytest.approx(score(12, 14), abs=1e-5)

@@ -17,8 +17,9 @@ from la2ds_cli.core.progress import Progress, SharedProgress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
-from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses, pose_recipes
-from la2ds_cli.poses.extraction import Extraction, networks_of
+from la2ds_cli.poses.current import networks_of, pose_recipes
+from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
+from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
 from tests.poses.grey_people import PLACES, SIZE, film

@@ -16,7 +16,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses import hands
 from la2ds_cli.poses.blazehand import Hand
-from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses, pose_recipes
+from la2ds_cli.poses.current import pose_recipes
+from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from la2ds_cli.poses.hands import HandTracker, TrackedHand, by_side
 from la2ds_cli.poses.rotated_crop import Region
 from la2ds_cli.poses.threads import Instances

@@ -12,7 +12,16 @@ from la2ds_cli.demo.pose_errors import KINDS, errors_of, with_error
 from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import resample_pose
-from la2ds_cli.poses.trust import LEAST_TRUST, WRONG, doubts, trust_of, trusted, with_trust
+from la2ds_cli.poses import trust
+from la2ds_cli.poses.trust import (
+    LEAST_TRUST,
+    WRONG,
+    doubts,
+    trust_of,
+    trusted,
+    undone_changes,
+    with_trust,
+)
 from tests.movement import figure
 
 SKELETON = get_skeleton("penn13")
@@ -47,10 +56,10 @@ def changed(pose: PoseSequence, rows: slice, joint: int, by: tuple[float, float]
 def test_joints_of_a_good_clip_are_trusted():
     for fps, length in ((30.0, 90), (60.0, 180), (20.0, 60)):
         pose = moving(length, fps)
-        trust = trust_of(pose)
-        assert trust.shape == pose.score.shape
-        assert trust.dtype == np.float32
-        assert trust.min() > 0.8
+        value = trust_of(pose)
+        assert value.shape == pose.score.shape
+        assert value.dtype == np.float32
+        assert value.min() > 0.8
         assert trusted(pose).all()
         assert doubts(pose) == []
 
@@ -212,17 +221,55 @@ def test_trust_follows_the_joints():
     np.testing.assert_array_equal(body[:, 1:], trust_of(clip)[:, 5:])
 
 
+def _bad(length: int, fps: float) -> PoseSequence:
+    """A clip of cuts, gaps, sides that are exchanged and scores of every kind."""
+    rng = np.random.default_rng(length)
+    pose = moving(length, fps)
+    xy = pose.xy.copy()
+    exchanged = rng.random(length) < 0.05
+    xy[exchanged] = xy[exchanged][:, list(SKELETON.flip)]
+    xy[rng.random(xy.shape[:2]) < 0.02] = np.nan
+    return replace(
+        pose,
+        xy=xy,
+        score=np.clip(rng.normal(0.7, 0.2, xy.shape[:2]), 0, 1),
+        time=np.cumsum(rng.uniform(0.2, 1.8, length)) / fps,
+        info={"cut_rows": sorted(rng.integers(1, length, 6).tolist())},
+    )
+
+
+@pytest.mark.parametrize(("fps", "length"), [(30.0, 500), (120.0, 801), (8.0, 333)])
+def test_pieces_of_a_long_clip_are_one(fps: float, length: int, monkeypatch: pytest.MonkeyPatch):
+    pose = _bad(length, fps)
+    whole = trust_of(pose)
+    monkeypatch.setattr(trust, "_PIECE", 60)
+    np.testing.assert_allclose(trust_of(pose), whole, atol=1e-6)
+    assert 0.1 < (whole < LEAST_TRUST).mean() < 0.9
+
+
+def test_changes_that_undo_each_other():
+    time = np.array([0.0, 1, 1.5, 4, 4.25, 4.5, 9])
+    pairs, left = undone_changes(np.arange(7), time, 2.0)
+    assert pairs == [(3, 4), (1, 2)]
+    assert left == [0, 5, 6]
+    pairs, left = undone_changes(np.arange(4), np.array([0.0, 0.75, 1, 1.75]), 2.0)
+    assert pairs == [(1, 2), (0, 3)]  # what lay between them is gone
+    assert left == []
+    pairs, _ = undone_changes(np.arange(7), time, 2.0, np.array([0, 0, 1, 1, 1, 1, 1]))
+    assert pairs == [(3, 4), (0, 1)]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "drifting"])
 def test_trust_tells_wrong_joints_from_right_ones(kind: str):
     """Area under the ROC curve; weights were fitted to other movements of other people."""
     from sklearn.metrics import roc_auc_score
 
-    wrong, trust = [], []
+    wrong, trusts = [], []
     for seed in range(6):
         truth, _ = performed(seed, 6, 400 + seed)
         pose = with_error(truth, kind, np.random.default_rng(seed))
         wrong.append((errors_of(pose, truth) > WRONG)[:, 5:].ravel())
-        trust.append(trust_of(pose)[:, 5:].ravel())
+        trusts.append(trust_of(pose)[:, 5:].ravel())
     truth = np.concatenate(wrong)
     assert 0.01 < truth.mean() < 0.5
-    assert roc_auc_score(truth, -np.concatenate(trust)) >= 0.9
+    assert roc_auc_score(truth, -np.concatenate(trusts)) >= 0.9

@@ -11,24 +11,23 @@ back.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from la2ds_cli.alignment.distance import (
-    BLOCK_ROWS,
-    as_features,
-    check_finite,
-    mean_nearest_squared,
-)
+from la2ds_cli.alignment.distance import BLOCK_ROWS, as_features, check_finite, square_norm
+from la2ds_cli.core.compiled import compiled, compiling_pays
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 
 DIRECTION_BYTES = 1 << 28
 _DIAGONAL, _UP, _LEFT = 0, 1, 2  # steps into a cell
 LEAST_COST = 1e-3  # of an unmatched frame, as a share of the variance of the features
+# Seconds that numpy takes: for a diagonal of the table, for a clip, and for a cell.
+STEP, PAIR, CELL = 15e-6, 1e-4, 15e-9
+TABLE_CELLS = 1 << 21  # of the tables side by side
 
 
 def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
@@ -38,19 +37,48 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     config.open_ends: frames at the start of one clip and at the end of one clip may stay without
     a pair, each costing config.skip_cost mean squared nearest-neighbour distances.
     """
-    with _one_blas_thread().limit(limits=1, user_api="blas"):
-        skip = math.inf
-        if config.open_ends:
-            skip = config.skip_cost * _unmatched_cost(a, b)
-        return _Warping(a, b, skip, *band_limits(len(a), len(b), config.band)).path()
+    return align_each(a, [b], config)[0]
 
 
-def _unmatched_cost(a: FloatArray, b: FloatArray) -> float:
-    """Mean squared nearest-neighbour distance. Copies have none: were leaving out free, one pair
-    would be a path as good as any, so a share of the variance is the least. Infinite (nothing may
-    be left out) where no frame differs from another."""
-    spread = float(a.var(axis=0).sum() + b.var(axis=0).sum()) / 2
-    return max(mean_nearest_squared(a, b), LEAST_COST * spread) or math.inf
+def align_each(a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) -> list[IntArray]:
+    """The optimal path of a (N, D) to each of the clips (M, D), as `align`.
+
+    While there are few, they are computed side by side by numpy (_Together), else one by one by
+    kernels. Both find the same paths, but for costs that are equal to rounding.
+    """
+    cells = [len(a) * len(clip) for clip in clips]
+    steps = len(a) + max(map(len, clips), default=0)
+    with _one_blas_thread().limit(limits=1):
+        if compiling_pays(STEP * steps + PAIR * len(clips) + CELL * sum(cells)):
+            return [_by_kernels(a, clip, config) for clip in clips]
+        tables = (_Together(a, clips[part], config) for part in _parts(cells))
+        return [path for together in tables for path in together.paths()]
+
+
+def _by_kernels(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
+    table = _Warping(a, b, *band_limits(len(a), len(b), config.band))
+    if config.open_ends:
+        table.skip = config.skip_cost * table.unmatched_cost()
+    return table.path()
+
+
+def _unmatched_cost(
+    row: FloatArray,
+    column: FloatArray,
+    square_a: FloatArray,
+    square_b: FloatArray,
+    b: FloatArray,
+) -> float:
+    """Mean squared nearest-neighbour distance, as `distance.mean_nearest_squared`. Copies have
+    none: were leaving out free, one pair would be a path as good as any, so a share of the variance
+    is the least. Infinite (nothing may be left out) where no frame differs from another.
+
+    row (N,), column (M,): squared distances of the frames of A and of B to the nearest one of the
+    other. b (M, D), square_a, square_b: frames about A's mean, and their squared norms.
+    """
+    mean_b = b.mean(axis=0, dtype=np.float64)
+    spread = float(square_a.mean() + square_b.mean() - mean_b @ mean_b) / 2
+    return max(float(row.mean() + column.mean()) / 2, LEAST_COST * spread) or math.inf
 
 
 @cache
@@ -58,7 +86,7 @@ def _one_blas_thread() -> Any:
     # Products of one block are too small for two threads: waiting at barriers costs more.
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas")
 
 
 def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -94,17 +122,35 @@ def band_limits(rows: int, columns: int, band: float) -> tuple[IntArray, IntArra
 
 
 class _Warping:
-    """One run of the recurrence over blocks of BLOCK_ROWS rows."""
+    """One run of the recurrence over blocks of BLOCK_ROWS rows. skip: cost of an unmatched frame,
+    infinite = none may be unmatched."""
 
-    def __init__(
-        self, a: FloatArray, b: FloatArray, skip: float, low: IntArray, high: IntArray
-    ) -> None:
+    def __init__(self, a: FloatArray, b: FloatArray, low: IntArray, high: IntArray) -> None:
         self.a, self.b, self.square_a, self.square_b = centred(a, b)
-        self.skip, self.low, self.high = skip, low, high
+        self.skip, self.low, self.high = math.inf, low, high
         self.starts = range(0, len(a), BLOCK_ROWS)
         self.store = int((high - low + 1).sum()) <= DIRECTION_BYTES
         self.directions: list[np.ndarray] = []
         self.above: list[np.ndarray] = []
+        self._whole: np.ndarray | None = None  # products of a table that is one block
+
+    def unmatched_cost(self) -> float:
+        """`_unmatched_cost`, block by block."""
+        row, column = np.full(len(self.a), math.inf), np.full(len(self.b), math.inf)
+        for first in self.starts:
+            part = slice(first, first + BLOCK_ROWS)
+            products = self._products(first, 0, len(self.b))
+            _nearest(products, self.square_a[part], self.square_b, row[part], column)
+        return _unmatched_cost(row, column, self.square_a, self.square_b, self.b)
+
+    def _products(self, first: int, left: int, right: int) -> np.ndarray:
+        """Products of the rows of the block from `first` on with columns left..right of B."""
+        rows = self.a[first : first + BLOCK_ROWS]
+        if len(self.starts) > 1 or right - left < len(self.b):
+            return rows @ self.b[left:right].T
+        if self._whole is None:
+            self._whole = rows @ self.b.T
+        return self._whole
 
     def path(self) -> IntArray:
         end_a, end_b = self._forward()
@@ -145,7 +191,7 @@ class _Warping:
         if left:  # no path enters here from outside the table
             skip, corner = math.inf, above[left - 1]
             above[:left] = math.inf
-        gram = self.a[part] @ self.b[left:right].T
+        gram = self._products(first, left, right)
         direction = np.empty(gram.shape, np.uint8)
         _advance(
             gram,
@@ -167,7 +213,7 @@ class _Warping:
         return self._block(self.starts[number], self.above[number], column)
 
 
-@njit(cache=True, fastmath={"reassoc", "nsz"})
+@compiled(fastmath={"reassoc", "nsz"})
 def _centre(a, b, a_centred, b_centred, square_a, square_b):
     """Write a (N, D) and b (M, D) less a's mean frame, and their squared norms (N,), (M,)."""
     mean = np.zeros(a.shape[1])
@@ -185,7 +231,18 @@ def _centre(a, b, a_centred, b_centred, square_a, square_b):
             square[i] = total
 
 
-@njit(cache=True)
+@compiled()
+def _nearest(gram, square_a, square_b, row, column):
+    """Lower row (R,) and column (M,) to the least squared distances of a block's frames of A, and
+    of B's frames to them; gram (R, M), square_a (R,), square_b (M,)."""
+    for i in range(len(gram)):
+        for j in range(len(square_b)):
+            squared = max(square_a[i] + square_b[j] - 2 * gram[i, j], 0.0)
+            row[i] = min(row[i], squared)
+            column[j] = min(column[j], squared)
+
+
+@compiled()
 def _first_row(columns, reached, skip):
     """Row -1 (M,): the first j + 1 frames of B left out; infinite from column `reached` on."""
     above = np.full(columns, math.inf)
@@ -194,7 +251,7 @@ def _first_row(columns, reached, skip):
     return above
 
 
-@njit(cache=True)
+@compiled()
 def _advance(
     gram, square_a, square_b, first, low, high, skip, corner, above, last_column, direction
 ):
@@ -229,7 +286,7 @@ def _advance(
     above[: low[-1]] = math.inf
 
 
-@njit(cache=True)
+@compiled()
 def _walk_back(direction, first, offset, i, j, path, filled):
     """Follow directions from cell (i, j) to the block's first row, or out of the table.
 
@@ -246,3 +303,120 @@ def _walk_back(direction, first, offset, i, j, path, filled):
         if step != _UP:
             j -= 1
     return i, j, filled
+
+
+# --- few clips, side by side ---------------------------------------------------------------------
+
+
+def _parts(cells: Sequence[int]) -> Iterator[slice]:
+    """Consecutive clips whose tables fit side by side into about TABLE_CELLS."""
+    start, total = 0, 0
+    for n, count in enumerate(cells):
+        if n > start and total + count > TABLE_CELLS:
+            yield slice(start, n)
+            start, total = n, 0
+        total += count
+    if cells:
+        yield slice(start, len(cells))
+
+
+def _costs(
+    a: FloatArray, clips: Sequence[FloatArray], *, open_ends: bool
+) -> Iterator[tuple[FloatArray, float]]:
+    """For each clip the squared distances (N, M) float64 and, with open ends, `_unmatched_cost`.
+    Rounded as those of `_Warping`: paths of frames that are held cost the same, and rounding
+    chooses among them."""
+    dtype = np.result_type(np.float32, a, *clips)
+    a = as_features(a, clips[0])[0].astype(dtype)
+    mean = a.mean(axis=0, dtype=np.float64)
+    moved = a - mean
+    square_a, own = square_norm(moved), moved.astype(dtype)
+    for clip in clips:
+        moved = as_features(a, clip)[1] - mean
+        square, other = square_norm(moved), moved.astype(dtype)
+        check_finite(square_a, square)
+        cost = -2.0 * (own @ other.T).astype(np.float64)
+        cost += square_a[:, None] + square
+        np.maximum(cost, 0.0, out=cost)
+        unmatched = math.inf
+        if open_ends:
+            near = cost.min(axis=1), cost.min(axis=0)
+            unmatched = _unmatched_cost(*near, square_a, square, other)
+        yield cost, unmatched
+
+
+class _Together:
+    """The tables of a (N, D) and of each of K clips, filled diagonal by diagonal.
+
+    On a diagonal no cell depends on another, so numpy advances all K tables by a handful of
+    operations. The recurrence, its order among equals and the frames left out are those of
+    `_advance`.
+    """
+
+    def __init__(self, a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) -> None:
+        self.rows, self.lengths = len(a), [len(clip) for clip in clips]
+        columns, count = max(self.lengths), len(clips)
+        # A table of diagonals: cell (i, j) of clip k is [i + j + 2, i + 1, k]. Around the costs lie
+        # the frames left out before the first pair, as row -1 and column -1.
+        self.table = table = np.zeros((self.rows + columns + 1, self.rows + 1, count))
+        along, down, across = table.strides
+        by_cell = np.lib.stride_tricks.as_strided(
+            table[2:, 1:], (self.rows, columns, count), (along + down, along, across)
+        )
+        self.skip = np.full(count, math.inf)
+        for k, (cost, unmatched) in enumerate(_costs(a, clips, open_ends=config.open_ends)):
+            self.skip[k] = config.skip_cost * unmatched if config.open_ends else math.inf
+            if config.band:
+                low, high = band_limits(self.rows, self.lengths[k], config.band)
+                column = np.arange(self.lengths[k])
+                cost[(column < low[:, None]) | (column > high[:, None])] = math.inf
+            by_cell[:, : cost.shape[1], k] = cost
+        border = np.arange(1, len(table))
+        table[1:, 0] = border[:, None] * self.skip
+        border = border[: self.rows]
+        table[border, border] = border[:, None] * self.skip
+        self.step = self._filled(columns)
+
+    def _filled(self, columns: int) -> np.ndarray:
+        """Fill the tables; returns (diagonals, N, K) uint8 from where each cell came."""
+        table, rows = self.table, self.rows
+        step = np.empty((rows + columns - 1, rows, len(self.lengths)), np.uint8)
+        for n in range(rows + columns - 1):
+            low, high = max(0, n - columns + 1), min(rows - 1, n) + 1
+            diagonal, above = table[n, low:high], table[n + 1, low:high]
+            left, cells = table[n + 1, low + 1 : high + 1], table[n + 2, low + 1 : high + 1]
+            came = step[n, low:high]
+            np.less(above, diagonal, out=came.view(bool))  # _DIAGONAL or _UP
+            best = np.minimum(diagonal, above)
+            np.copyto(came, _LEFT, where=left < best)
+            cells += np.minimum(best, left, out=best)
+        return step
+
+    def paths(self) -> list[IntArray]:
+        """(P, 2) int64 of every clip."""
+        return [self._path(k) for k in range(len(self.lengths))]
+
+    def _path(self, k: int) -> IntArray:
+        i, j = self._end(k)
+        came, rows = self.step[:, :, k].tobytes(), self.rows
+        path = []
+        while i >= 0 and j >= 0:
+            path.append((i, j))
+            step = came[(i + j) * rows + i]
+            if step != _LEFT:
+                i -= 1
+            if step != _UP:
+                j -= 1
+        return np.array(path[::-1], np.int64)
+
+    def _end(self, k: int) -> tuple[int, int]:
+        """The cell in which the best path ends."""
+        rows, columns = self.rows, self.lengths[k]
+        if math.isinf(self.skip[k]):
+            return rows - 1, columns - 1
+        row, column = np.arange(rows), np.arange(columns)
+        by_row = self.table[row + columns + 1, row + 1, k] + self.skip[k] * (rows - 1 - row)
+        by_column = self.table[column + rows + 1, rows, k] + self.skip[k] * (columns - 1 - column)
+        if by_row.min() < by_column.min():
+            return int(by_row.argmin()), columns - 1
+        return rows - 1, int(by_column.argmin())

@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
+from la2ds_cli.core.compiled import compiled
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, IntArray
@@ -58,7 +58,7 @@ def posterior(cost: FloatArray, gamma: float) -> FloatArray:
     return np.exp(np.minimum(forward[-1, -1] - forward - backward + cost, 0) / gamma)
 
 
-@njit(cache=True)
+@compiled()
 def _forward(cost, gamma):
     """(N, M) soft minimum of the cost of all paths from the first cell to a cell, itself
     included."""
@@ -87,7 +87,7 @@ def cheapest_path(cost: FloatArray) -> IntArray:
     return _cheapest(np.ascontiguousarray(cost, np.float64))
 
 
-@njit(cache=True)
+@compiled()
 def _cheapest(cost):
     rows, columns = cost.shape
     total = np.empty((rows, columns))

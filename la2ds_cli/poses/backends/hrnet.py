@@ -15,7 +15,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.top_down import HeatmapDecoder, TopDownBackend
@@ -53,7 +53,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
         load_pose_weights(network, path)
     except (ValueError, UnpicklingError) as error:
         raise UserError(
-            f"{path} does not hold the weights of {name}: {str(error).splitlines()[0]}",
+            f"{path} does not hold the weights of {name}: {first_line(error)}",
             hint="delete the file and run the same command again",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error

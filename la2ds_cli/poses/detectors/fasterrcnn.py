@@ -10,7 +10,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.backends import PoseBackend
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
@@ -32,14 +32,16 @@ def build(
     """Network with its weights, fetched where they are missing; UserError (exit 6) offline."""
     import torch
 
+    from la2ds_models.weight_files import DAMAGE
+
     where = resolve_device(device)
     path = fetch_weights(name)
     network = build_network(name)
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except RuntimeError as error:
+    except DAMAGE as error:
         raise UserError(
-            f"{path} does not hold the weights of {name}: {str(error).splitlines()[0]}",
+            f"{path} does not hold the weights of {name}: {first_line(error)}",
             hint="delete the file and run the same command again",
             exit_code=ExitCode.ENVIRONMENT,
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,13 @@ from la2ds_cli.core.config_sections import AlignConfig
 Cells = list[tuple[int, int]]
 CLOSED = AlignConfig()
 OPEN = AlignConfig(open_ends=True, skip_cost=1.0)
+
+
+@pytest.fixture(autouse=True, params=["by kernels", "together"])
+def engine(request, monkeypatch) -> str:
+    """Everything holds of both ways to fill the table."""
+    monkeypatch.setattr(dtw, "compiling_pays", lambda seconds: request.param == "by kernels")
+    return request.param
 
 
 def random_pair(rows: int, columns: int, seed: int, width: int = 3) -> tuple:
@@ -82,6 +90,23 @@ def test_open_ends_find_the_cheapest_of_all_starts_and_ends(
     assert_valid(np.array(found), found[0], found[-1])
     assert found[0] in starts
     assert found[-1] in ends
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(40, 70), (600, 90)])
+def test_an_unmatched_frame_costs_the_mean_squared_distance_of_nearest_frames(
+    rows: int, columns: int
+) -> None:
+    """In one block of rows and in several; of copies a share of the variance, of held frames
+    nothing may be left out."""
+    a, b = smooth_walk(rows, seed=1), smooth_walk(columns, seed=2)
+
+    def cost(a: np.ndarray, b: np.ndarray) -> float:
+        return dtw._Warping(a, b, *dtw.band_limits(len(a), len(b), 0)).unmatched_cost()
+
+    assert cost(a, b) == pytest.approx(mean_nearest_squared(a, b), rel=1e-9)
+    spread = a.var(axis=0).sum()
+    assert cost(a + 7, a + 7) == pytest.approx(dtw.LEAST_COST * spread, rel=1e-9)
+    assert cost(np.ones((5, 3)), np.ones((9, 3))) == math.inf
 
 
 def test_hand_case_one_frame_held() -> None:
@@ -244,3 +269,20 @@ def test_cost_equals_dtaidistance(window: int | None) -> None:
     assert path_cost(squared_distance(a, b), dtw.align(a, b, config)) == pytest.approx(
         oracle**2, rel=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    "config", [CLOSED, OPEN, AlignConfig(band=0.2), AlignConfig(band=0.1, open_ends=True)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clips_together_have_the_paths_of_each_alone(config, dtype, monkeypatch) -> None:
+    a = smooth_walk(60, 1).astype(dtype)
+    lengths = (1, 45, 60, 90, 7, 61)
+    clips = [smooth_walk(length, 20 + length).astype(dtype) for length in lengths]
+    clips += [a.copy(), np.repeat(a, 2, axis=0), np.ones((30, 8), dtype)]
+    alone = [dtw._by_kernels(a, clip, config).tolist() for clip in clips]
+    assert [path.tolist() for path in dtw.align_each(a, clips, config)] == alone
+    monkeypatch.setattr(dtw, "TABLE_CELLS", 4000)  # in several parts
+    assert [path.tolist() for path in dtw.align_each(a, clips, config)] == alone
+    assert [path.tolist() for path in dtw.align_each(a, clips[4:5], config)] == alone[4:5]
+    assert dtw.align_each(a, [], config) == []

@@ -1,0 +1,171 @@
+"""A prototype of many clips of one movement, and where the frames of a clip lie on it.
+
+Of a sample of clips the medoid is taken, the one that the others are nearest to. Its frames become
+a prototype, each the mean of what all clips of the sample show at that moment (DTW barycentre
+averaging, Petitjean, Ketterlin and Gancarski 2011; every clip counts once, however slow it is).
+
+A single path to a single sequence errs where that sequence is unlike the clip. So a clip is aligned
+with the prototype and with a few central clips of the sample, whose own frames have their places on
+the prototype, and the estimates become a consensus (consensus.py). Their number does not depend on
+how many clips there are: N clips take O(N) alignments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from la2ds_cli.alignment.consensus import (
+    FEWEST_REFERENCES,
+    compose,
+    consensus_of_most,
+    pairwise_path,
+)
+from la2ds_cli.alignment.distance import thinned
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.types import FloatArray, IntArray
+
+MOST_SAMPLED = 24  # clips, of which the medoid and the mean are taken
+REFERENCES = 8  # clips that a clip is aligned with beside the prototype
+ROUNDS = 5  # of averaging; three to ten are equally good
+OWN_ROUNDS = 2  # of placing the references by each other
+FINE_FRAMES, FINEST = 100, 4
+"""Where the usual clip has fewer frames than the first, as many are interpolated between them as it
+takes, up to a multiple: along two paths the steps of whole frames add up, and in a golf swing of 50
+frames the downswing has five."""
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """A movement as L frames of features, those of one clip at first, on whose clock it runs.
+
+    value: (L, D). row: (L,) rows of that clip. references: (M, D) features of some clips and (M,)
+    where their frames lie among the L; interpolated as `value` is, `finer` frames for one.
+    """
+
+    value: FloatArray
+    row: IntArray
+    references: tuple[tuple[FloatArray, FloatArray], ...]
+    finer: int
+    config: AlignConfig
+
+    def locate(self, clip: FloatArray) -> FloatArray:
+        """(T,) rows of the clip on whose clock the prototype runs, fractions included, that show
+        what the frames of a clip (T, D) do; never falling, NaN = no counterpart."""
+        among = self._among(_finer(clip, self.finer)) / self.finer
+        shown = np.interp(among[:: self.finer], np.arange(len(self.row)), self.row)
+        return np.where(np.isnan(among[:: self.finer]), np.nan, shown)
+
+    def _among(self, clip: FloatArray) -> FloatArray:
+        """Where on the finer prototype the frames of a finer clip lie, by all estimates."""
+        fine = _finer(self.value, self.finer)
+        estimates = [pairwise_path(clip, fine, self.config).forward]
+        estimates += [
+            compose(pairwise_path(clip, feature, self.config).forward, position)
+            for feature, position in self.references
+        ]
+        return consensus_of_most(np.array(estimates), len(fine))
+
+
+def make_prototype(
+    sample: Sequence[FloatArray], clock: int, central: Sequence[int], config: AlignConfig
+) -> Prototype:
+    """The prototype of a sample of clips (T, D) on the clock of number `clock` of them.
+
+    central: numbers of the sample, the best first, from which the references are taken; none where
+    they are fewer than FEWEST_REFERENCES or the settings want none (`align.reference_clips`).
+    """
+    row = thinned(len(sample[clock]))
+    value = _average(sample[clock][row], sample, config)
+    usual = float(np.median([len(clip) for clip in sample]))
+    finer = int(np.clip(np.ceil(FINE_FRAMES / usual), 1, FINEST))
+    prototype = Prototype(value, row, (), finer, config)
+    most = min(REFERENCES, config.reference_clips) if config.uses_references else 0
+    chosen = list(dict.fromkeys([clock, *central]))[:most]
+    if len(chosen) < FEWEST_REFERENCES:
+        return prototype
+    features = [_finer(sample[number], finer) for number in chosen]
+    return replace(prototype, references=_placed(prototype, features))
+
+
+def _placed(
+    prototype: Prototype, features: Sequence[FloatArray]
+) -> tuple[tuple[FloatArray, FloatArray], ...]:
+    """Finer clips with where their frames lie on the finer prototype: directly, and through each
+    other. The first is the one on whose clock it runs."""
+    config, fine = prototype.config, _finer(prototype.value, prototype.finer)
+    own = prototype.finer * np.interp(
+        np.arange(len(features[0])) / prototype.finer, prototype.row, np.arange(len(prototype.row))
+    )
+    direct = [pairwise_path(clip, fine, config).forward for clip in features]
+    between = {
+        (a, b): pairwise_path(features[a], features[b], config).forward
+        for a in range(1, len(features))
+        for b in range(len(features))
+        if a != b
+    }
+    places = [own, *direct[1:]]
+    for _ in range(OWN_ROUNDS):
+        through = [
+            [compose(between[a, b], places[b]) for b in range(len(features)) if b != a]
+            for a in range(1, len(features))
+        ]
+        estimates = [
+            np.array([alone, *others]) for alone, others in zip(direct[1:], through, strict=True)
+        ]
+        places = [own, *(consensus_of_most(each, len(fine)) for each in estimates)]
+    return tuple(zip(features, places, strict=True))
+
+
+def costs(sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
+    """(S, S) how unlike the clips of a sample are: the root of the mean squared distance along the
+    path from end to end, so that a clip that lacks a part is far from those that have it."""
+    closed = replace(config, method="dtw", open_ends=False)
+    cost = np.zeros((len(sample), len(sample)))
+    for a in range(len(sample)):
+        for b in range(a):
+            cost[a, b] = cost[b, a] = pairwise_path(sample[a], sample[b], closed).cost ** 0.5
+    return cost
+
+
+def by_centrality(cost: FloatArray) -> list[int]:
+    """Numbers of the clips with costs (S, S), the medoid first: by the median of how unlike they
+    are to the others, which some clips of another movement do not change."""
+    others = cost + np.diag(np.full(len(cost), np.nan))
+    median = np.nanmedian(others, axis=1) if len(cost) > 1 else np.zeros(len(cost))
+    return [int(number) for number in np.argsort(median, kind="stable")]
+
+
+def _average(start: FloatArray, sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
+    """`start` (L, D) after ROUNDS of DTW barycentre averaging over the sample."""
+    mean = np.asarray(start, np.float32)
+    for _ in range(ROUNDS):
+        total = np.zeros(mean.shape)
+        count = np.zeros(len(mean))
+        for clip in sample:
+            thin = np.asarray(clip[thinned(len(clip))], np.float32)
+            path = align_features("dtw", mean, thin, config)
+            first = np.flatnonzero(np.diff(path[:, 0], prepend=-1))  # of each frame that is met
+            met = path[first, 0]
+            frames = np.diff(np.append(first, len(path)))
+            total[met] += np.add.reduceat(thin[path[:, 1]], first, axis=0) / frames[:, None]
+            count[met] += 1
+        # The ends of a few clips are no mean of the movement.
+        seen = count >= max(len(sample) / 4, 1)
+        mean = np.where(seen[:, None], total / np.maximum(count, 1)[:, None], mean)
+        mean = mean.astype(np.float32)
+    return mean
+
+
+def _finer(clip: FloatArray, times: int) -> FloatArray:
+    """A clip (T, D) with frames interpolated between its own: (times * (T - 1) + 1, D)."""
+    if times == 1:
+        return np.asarray(clip, np.float32)
+    at = np.arange(times * (len(clip) - 1) + 1) / times
+    low = np.minimum(at.astype(np.int64), max(len(clip) - 2, 0))
+    high = np.minimum(low + 1, len(clip) - 1)
+    share = (at - low)[:, None]
+    return ((1 - share) * clip[low] + share * clip[high]).astype(np.float32)

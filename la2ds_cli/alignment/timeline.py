@@ -1,0 +1,665 @@
+"""Step: many clips of one movement on one timeline, in O(N) alignments.
+
+The timeline is the clock of one clip, the reference: position 0 is its first frame, 1 its last.
+Read it from the top: a sample of the clips is read, the reference is chosen or named, the prototype
+of the movement is made (prototype.py), and every clip is checked for being of this movement
+(same_movement.py), placed on the timeline, and forgotten but for its places and its joint angles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from la2ds_cli.alignment.align import SLOW_MOTION, rows_to_align
+from la2ds_cli.alignment.aligned_repetitions import cut_clip
+from la2ds_cli.alignment.clip_features import (
+    CLEARLY_NEARER,
+    JointFeatures,
+    OneDistance,
+    joint_features,
+    nearest_view,
+    velocity_rate,
+    views_of_b,
+)
+from la2ds_cli.alignment.confidence import certainty
+from la2ds_cli.alignment.consensus import evenly_spaced
+from la2ds_cli.alignment.prototype import (
+    MOST_SAMPLED,
+    Prototype,
+    by_centrality,
+    costs,
+    make_prototype,
+)
+from la2ds_cli.alignment.repetition_counts import repetition_counts
+from la2ds_cli.alignment.request import (
+    AlignRequest,
+    FeatureChoice,
+    choose_features,
+    wants_3d,
+)
+from la2ds_cli.alignment.result import rounded
+from la2ds_cli.alignment.same_movement import (
+    DOUBTED,
+    REFUSED,
+    Described,
+    describe,
+    sameness,
+)
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
+from la2ds_cli.features.joint_angles import joint_angles
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.features.spatial import known_in_3d
+
+SCHEMA_VERSION = 1
+GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
+JUDGES = 3  # clips whose median says whether another shows the same movement
+_CHUNK = 32  # clips that are embedded in one go
+COLUMNS = (
+    *("clip", "frame", "seconds", "position", "reference_frame", "reference_seconds"),
+    "confidence",
+)
+
+
+@dataclass(frozen=True)
+class PlacedClip:
+    """A clip on the timeline. frame, time: (T,) of its poses. position: (T,) in [0, 1], never
+    falling, NaN = the timeline does not show it. confidence: (T,) probability that the position is
+    right to within 0.05. mirrored: compared as its mirror image. probability: that it shows the
+    movement, NaN where it cannot be told. angles: (G, J) degrees at GRID, NaN = not seen.
+    repetitions: that the clip holds where the nearest of several was placed, else 1."""
+
+    video: Video
+    frame: IntArray
+    time: FloatArray
+    position: FloatArray
+    confidence: FloatArray
+    mirrored: bool
+    probability: float
+    angles: FloatArray
+    repetitions: int = 1
+
+    def row_at(self, position: FloatArray) -> FloatArray:
+        """(G,) rows of the clip, fractions included, that show the positions (G,); NaN outside of
+        what it shows. Of several rows at one position their middle."""
+        known = np.flatnonzero(~np.isnan(self.position))
+        if not len(known):
+            return np.full(len(position), np.nan)
+        places, first, count = np.unique(
+            self.position[known], return_index=True, return_counts=True
+        )
+        middle = (known[first] + known[first + count - 1]) / 2
+        return np.interp(position, places, middle, left=np.nan, right=np.nan)
+
+    @property
+    def mean_confidence(self) -> float:
+        """Over the frames that have a position."""
+        return float(self.confidence[~np.isnan(self.position)].mean())
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Of the first and the last frame that have a position."""
+        known = np.flatnonzero(~np.isnan(self.position))
+        return float(self.time[known[0]]), float(self.time[known[-1]])
+
+
+@dataclass(frozen=True)
+class TimelineResult:
+    """clips: that were placed, in the order they were named or listed. reference: number of the one
+    whose clock the timeline is. named: whether the user chose it. left_out: name -> why it is not
+    on the timeline. features, run, reason: as in AlignResult. joints: names of the angles. files:
+    written, in order."""
+
+    clips: tuple[PlacedClip, ...]
+    reference: int
+    named: bool
+    left_out: dict[str, str]
+    features: str
+    run: str
+    reason: str
+    joints: tuple[str, ...]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def clock(self) -> PlacedClip:
+        """The reference."""
+        return self.clips[self.reference]
+
+    @property
+    def doubtful(self) -> list[PlacedClip]:
+        """Clips that may not show the same movement, and are on the timeline all the same."""
+        return [clip for clip in self.clips if clip.probability < DOUBTED]
+
+    def times_as_long(self, clip: PlacedClip) -> float:
+        """Seconds that a clip takes for what it shares with the reference, for each of the
+        reference's; NaN where that is a moment."""
+        known = np.flatnonzero(~np.isnan(clip.position))
+        start, stop = clip.position[known[[0, -1]]]
+        length = float(self.clock.time[-1] - self.clock.time[0]) * (stop - start)
+        first, last = clip.seconds
+        return (last - first) / length if length > 0 else float("nan")
+
+    @property
+    def slow(self) -> list[PlacedClip]:
+        """Clips that take SLOW_MOTION times as long as the usual one, or more."""
+        ratio = np.array([self.times_as_long(clip) for clip in self.clips])
+        usual = float(np.nanmedian(ratio))
+        return [c for c, r in zip(self.clips, ratio, strict=True) if r >= SLOW_MOTION * usual]
+
+    def bands(self) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Mean and standard deviation (G, J) of the joint angles over the clips at GRID, degrees,
+        NaN where fewer than two show one, and how many (G, J) do."""
+        angles = np.stack([clip.angles for clip in self.clips])
+        count = (~np.isnan(angles)).sum(axis=0)
+        enough = count >= 2
+        mean = np.nansum(angles, axis=0) / np.maximum(count, 1)
+        squares = np.nansum((angles - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
+        return (
+            np.where(enough, mean, np.nan),
+            np.where(enough, np.sqrt(squares), np.nan),
+            count,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the places of single frames, which are in the table (docs/timeline.md)."""
+        mean, spread, count = self.bands()
+        reference = self.clock.video
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "reference": {"video": reference.id, "path": reference.path, "named": self.named},
+            "features": self.features,
+            "reason": self.reason,
+            "run": self.run if self.features == "model" else None,
+            "clips": [self._clip_json(clip) for clip in self.clips],
+            "left_out": dict(self.left_out),
+            "angles": {
+                "position": rounded(GRID),
+                "joints": {
+                    name: {
+                        "mean": rounded(mean[:, j], 2),
+                        "sd": rounded(spread[:, j], 2),
+                        "clips": count[:, j].tolist(),
+                    }
+                    for j, name in enumerate(self.joints)
+                },
+            },
+            "files": [str(file) for file in self.files],
+        }
+
+    def _clip_json(self, clip: PlacedClip) -> dict[str, Any]:
+        matched = ~np.isnan(clip.position)
+        start, end = clip.seconds
+        return {
+            "video": clip.video.id,
+            "path": clip.video.path,
+            "frames": len(clip.frame),
+            "matched_frames": int(matched.sum()),
+            "start": rounded([start])[0],
+            "end": rounded([end])[0],
+            "times_as_long": rounded([self.times_as_long(clip)], 4)[0],
+            "mean_confidence": rounded([clip.mean_confidence], 4)[0],
+            "mirrored": clip.mirrored,
+            "same_movement": rounded([clip.probability], 4)[0],
+            "doubtful": clip.probability < DOUBTED,
+            "repetitions": clip.repetitions,
+        }
+
+    def csv_text(self) -> str:
+        """A row for each frame of each clip (COLUMNS): where it lies on the timeline, which frame
+        of the reference shows that, and how sure it is; empty cells without a counterpart."""
+        clock, rows = self.clock, []
+        passed = (clock.time - clock.time[0]) / max(clock.time[-1] - clock.time[0], 1e-9)
+        for clip in self.clips:
+            known = ~np.isnan(clip.position)
+            place = np.where(known, clip.position, 0.0)
+            seconds = np.interp(place, passed, clock.time)
+            frame = clock.frame[
+                np.rint(np.interp(place, passed, np.arange(len(passed)))).astype(int)
+            ]
+            columns = (clip.frame, clip.time, known, place, frame, seconds, clip.confidence)
+            for number, time, shown, *cells in zip(*(c.tolist() for c in columns), strict=True):
+                texts = (f"{cells[0]:.6f}", cells[1], f"{cells[2]:.6f}") if shown else ("", "", "")
+                rows.append((clip.video.id, number, f"{time:.6f}", *texts, f"{cells[3]:.4f}"))
+        return table_text(COLUMNS, rows)
+
+
+# --- which clips ----------------------------------------------------------------------------------
+
+
+def clips_of(project: Project, group: str | None = None) -> list[str]:
+    """Ids of the clips that have poses, of one group (column `group` of videos.csv) or of all.
+
+    Raises UserError (exit 2) for a group that no clip belongs to.
+    """
+    posed = project.posed()
+    videos = [video for video in project.videos() if video.id in posed]
+    if group is None:
+        return [video.id for video in videos]
+    chosen = [video.id for video in videos if video.group == group]
+    if not chosen:
+        groups = ", ".join(sorted({video.group for video in videos if video.group}))
+        raise UserError(
+            f"no clip belongs to the group '{group}'",
+            hint=f"groups: {groups}" if groups else "the column group of videos.csv is empty",
+        )
+    return chosen
+
+
+def align_all(
+    project: Project,
+    names: Sequence[str],
+    request: AlignRequest,
+    *,
+    reference: str | None = None,
+    progress: Progress | None = None,
+) -> TimelineResult:
+    """Put clips on one timeline; poses and embeddings that are missing are computed first.
+
+    names: video files, or names of clips of the project. reference: the one whose clock it is; None
+    = the most typical of a sample. request: as for align, by DTW; with `same_only` clips that
+    clearly show another movement are left out, as is always one that cannot be read or compared.
+
+    Raises UserError: exit 2 for another method than dtw, for a tempo and for anchors; 4 for fewer
+    than two clips; 5 for clips whose skeletons share none; 10 where only the reference shows the
+    movement, and where it is a named one that the others clearly do not show; and what choosing
+    the features and extracting poses raises.
+    """
+    progress = progress or Progress()
+    _check_request(request)
+    choice = choose_features(project, request.run, request.features, request.device, progress)
+    request = replace(request, run=choice.run(request.run))
+    for note in filter(None, (choice.warning, choice.reason)):
+        progress.note(note)
+    ids, left_out = _ids(project, names, request, progress)
+    first = _ids(project, [reference], request, progress, strict=True)[0][0] if reference else None
+    if first is not None and first not in ids:
+        ids = [first, *ids]
+    if len(ids) < 2:
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise UserError(
+            f"a timeline needs two clips or more, and there {'is' if ids else 'are'} "
+            f"{len(ids) or 'none'}" + (f" ({reasons})" if reasons else ""),
+            hint="la2ds extract-poses adds clips to the project",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    reader = _Reader(project, request, choice, ids)
+    model = _Model(reader, ids, first, request, left_out)
+    counts = repetition_counts(project, ids)
+    placed = []
+    progress.begin("aligning", len(ids))
+    for clip in reader.clips(ids, left_out):
+        try:
+            placed.append(model.place(clip, counts.get(clip.video.id, 0)))
+        except UserError as error:
+            left_out[clip.video.id] = error.message
+        progress.advance()
+    progress.end()
+    return _result(model, placed, left_out, named=reference is not None)
+
+
+def _check_request(request: AlignRequest) -> None:
+    if request.settings.method != "dtw":
+        raise UserError(
+            f"many clips are aligned by the method dtw, not {request.settings.method}",
+            hint="--method dtw",
+        )
+    if request.tempo is not None or request.anchors:
+        raise UserError(
+            "a tempo and anchors are of two clips, and do not go with --all",
+            hint="extract-poses --slowmo gives a clip its true times",
+        )
+
+
+def _ids(
+    project: Project,
+    names: Sequence[str],
+    request: AlignRequest,
+    progress: Progress,
+    *,
+    strict: bool = False,
+) -> tuple[list[str], dict[str, str]]:
+    """Ids of the clips, each once, and why others cannot be used; with `strict` that is raised."""
+    from la2ds_cli.poses.extract import ensure_pose
+
+    ids: list[str] = []
+    left_out: dict[str, str] = {}
+    for name in names:
+        try:
+            ids.append(ensure_pose(project, name, request.config.poses, request.device, progress))
+        except UserError as error:
+            if strict or error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.STORAGE):
+                raise
+            left_out[name] = error.message
+    return list(dict.fromkeys(ids)), left_out
+
+
+# --- clips as they are compared -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """pose: in the skeleton that all share. embedding, base: (T, D) of the run and of the base
+    model beside it, None where they take no part."""
+
+    video: Video
+    pose: PoseSequence
+    embedding: FloatArray | None
+    base: FloatArray | None
+
+
+class _Reader:
+    """Clips of the project with what they are compared by, a few in memory at a time."""
+
+    def __init__(
+        self, project: Project, request: AlignRequest, choice: FeatureChoice, ids: Sequence[str]
+    ) -> None:
+        self.project, self.request = project, request
+        self.kind, self.reason = choice.kind, choice.reason
+        self.skeleton = self._shared(ids)
+        self.spatial = wants_3d(project, request, choice.kind)
+        if self.spatial:
+            some = evenly_spaced(list(ids), MOST_SAMPLED)
+            self.spatial = all(known_in_3d(project.read_pose(one)[0]) for one in some)
+
+    def _shared(self, ids: Sequence[str]) -> str:
+        """The largest skeleton whose joints all clips have. A file that cannot be read is skipped
+        here: reading the clip will say why."""
+        names = set()
+        for one in ids:
+            try:
+                names.add(str(artifact.read_header(self.project.pose_path(one))[1]["skeleton"]))
+            except (OSError, artifact.ArtifactError, KeyError):
+                continue
+        shared = shared_skeleton(names)
+        if shared is None:
+            raise UserError(
+                f"the clips have skeletons that share no joints: {', '.join(sorted(names))}",
+                hint="name the clips of one skeleton, or extract all with the same pose network",
+                exit_code=ExitCode.MISMATCH,
+            )
+        return shared
+
+    def clips(self, ids: Sequence[str], left_out: dict[str, str]) -> Iterator[_Clip]:
+        """The clips that can be read; `left_out` receives why others cannot."""
+        for chunk in (ids[n : n + _CHUNK] for n in range(0, len(ids), _CHUNK)):
+            poses: dict[str, tuple[Video, PoseSequence]] = {}
+            for one in chunk:
+                video = self.project.find(one)
+                try:
+                    if video is None:
+                        raise UserError("videos.csv does not list it")
+                    poses[one] = video, self._pose(one)
+                except UserError as error:
+                    left_out[one] = error.message
+            if self.kind == "pose":
+                yield from (_Clip(video, pose, None, None) for video, pose in poses.values())
+                continue
+            own = self._embedded(list(poses), self.request.run)
+            beside = [None] * len(poses)
+            if poses and self._distance(next(iter(poses.values()))[1]).base:
+                beside = self._embedded(list(poses), BASE_RUN)
+            for (video, pose), value, base in zip(poses.values(), own, beside, strict=True):
+                yield _Clip(video, pose, value, base)
+
+    def _pose(self, one: str) -> PoseSequence:
+        pose = self.project.read_pose(one)[0]
+        if not holds(pose.skeleton, self.skeleton):
+            raise UserError(f"it has the skeleton {pose.skeleton}, others {self.skeleton}")
+        if np.isnan(pose.xy).all():
+            raise UserError("no joint was seen in it")
+        if self.spatial and not known_in_3d(pose):
+            raise UserError("it has no joints in 3D, by which the others are compared")
+        return replace(as_skeleton(pose, self.skeleton), spatial=self.spatial)
+
+    def _embedded(self, ids: Sequence[str], run: str) -> list[FloatArray]:
+        from la2ds_cli.embedding.embed import ensure_embeddings
+
+        found = ensure_embeddings(self.project, run, ids, self.request.device) if ids else []
+        return [each.value for each in found]
+
+    def _distance(self, pose: PoseSequence) -> OneDistance:
+        return OneDistance.of_run(self.project, self.request.run, pose, self.request.settings)
+
+    def features(self, clip: _Clip, movement: FloatArray, *, mirrored: bool) -> FloatArray:
+        """(T, D) float32 by which a clip is placed. movement: of its joints, as filmed or mirrored,
+        which raw poses are."""
+        if clip.embedding is None:
+            return movement.astype(np.float32)
+        pose = mirror(clip.pose) if mirrored else clip.pose
+        return self._distance(clip.pose).features(pose, clip.embedding, clip.base)
+
+
+# --- the model of the movement, and a clip placed on it -------------------------------------------
+
+
+class _Model:
+    """The reference, the judges of whether a clip shows the movement, and the prototype."""
+
+    def __init__(
+        self,
+        reader: _Reader,
+        ids: Sequence[str],
+        reference: str | None,
+        request: AlignRequest,
+        left_out: dict[str, str],
+    ) -> None:
+        self.reader, self.request = reader, request
+        chosen = evenly_spaced(list(ids), MOST_SAMPLED)
+        if reference is not None and reference not in chosen:
+            chosen = [reference, *chosen[1:]]
+        sample = list(reader.clips(chosen, left_out))
+        if not sample or reference not in (None, *(clip.video.id for clip in sample)):
+            raise UserError(
+                "the reference cannot be compared" if sample else "no clip can be compared",
+                hint="; ".join(f"{name}: {why}" for name, why in left_out.items()),
+                exit_code=ExitCode.UNUSABLE,
+            )
+        self.fps = velocity_rate([clip.pose for clip in sample])
+        views = [self._views(clip) for clip in sample]
+        cost = costs([self._features(c, v[0]) for c, v in zip(sample, views, strict=True)],
+                     request.settings)  # fmt: skip
+        central = by_centrality(cost)
+        ids_sampled = [clip.video.id for clip in sample]
+        number = central[0] if reference is None else ids_sampled.index(reference)
+        self.clock = sample[number]
+        self.movement = views[number][0]
+        judges = [number, *(n for n in central if n != number)][:JUDGES]
+        self.judges, self.joints = self._judges(sample, views, judges)
+        if reference is not None:
+            self._check_reference()
+        fitting = [n for n in range(len(sample)) if n == number or self._fits(sample[n], views[n])]
+        self.prototype = self._prototype(sample, views, fitting, central, number)
+
+    def _views(self, clip: _Clip) -> tuple[FloatArray, FloatArray]:
+        """Movement of the joints, as filmed and mirrored."""
+        return views_of_b(clip.pose, self.fps, clip.video.name)
+
+    def _features(self, clip: _Clip, movement: FloatArray, *, mirrored: bool = False) -> FloatArray:
+        return self.reader.features(clip, movement, mirrored=mirrored)
+
+    def _mirrored(self, views: tuple[FloatArray, FloatArray]) -> bool:
+        return nearest_view(self.movement, views, CLEARLY_NEARER) == 1
+
+    def _judges(
+        self,
+        sample: Sequence[_Clip],
+        views: Sequence[tuple[FloatArray, FloatArray]],
+        numbers: Sequence[int],
+    ) -> tuple[list[Described | None], list[JointFeatures]]:
+        described, joints = [], []
+        for number in numbers:
+            pose, mirrored = sample[number].pose, self._mirrored(views[number])
+            described.append(describe(mirror(pose) if mirrored else pose))
+            joints.append(joint_features(pose, views[number][mirrored], mirrored=mirrored))
+        return described, joints
+
+    def _check_reference(self) -> None:
+        """Raises UserError (exit 10) for a named reference that the central clips do not show."""
+        judged = [sameness(self.judges[0], other) for other in self.judges[1:]]
+        known = [one.probability for one in judged if one is not None]
+        if self.request.same_only and known and float(np.median(known)) < REFUSED:
+            raise UserError(
+                f"{self.clock.video.name} does not show the movement of the other clips "
+                f"(probability {float(np.median(known)):.2f})",
+                hint="name another --reference, or leave it out; --force aligns them all the same",
+                exit_code=ExitCode.OTHER_MOVEMENT,
+            )
+
+    def _probability(self, pose: PoseSequence, *, mirrored: bool) -> float:
+        """That a clip shows the movement: the median of what the judges say, NaN where they cannot
+        tell."""
+        described = describe(mirror(pose) if mirrored else pose)
+        judged = [sameness(judge, described) for judge in self.judges]
+        known = [one.probability for one in judged if one is not None]
+        return float(np.median(known)) if known else float("nan")
+
+    def _fits(self, clip: _Clip, views: tuple[FloatArray, FloatArray]) -> bool:
+        probability = self._probability(clip.pose, mirrored=self._mirrored(views))
+        return not probability < REFUSED or not self.request.same_only
+
+    def _prototype(
+        self,
+        sample: Sequence[_Clip],
+        views: Sequence[tuple[FloatArray, FloatArray]],
+        fitting: Sequence[int],
+        central: Sequence[int],
+        clock: int,
+    ) -> Prototype:
+        features = []
+        for number in fitting:
+            mirrored = number != clock and self._mirrored(views[number])
+            movement = views[number][mirrored]
+            features.append(self._features(sample[number], movement, mirrored=mirrored))
+        among = {number: n for n, number in enumerate(fitting)}
+        order = [among[number] for number in central if number in among]
+        return make_prototype(features, among[clock], order, self.request.settings)
+
+    def place(self, clip: _Clip, repetitions: int) -> PlacedClip:
+        """A clip on the timeline. repetitions: that it holds.
+
+        Raises UserError (exit 10) for one that clearly shows another movement, and (exit 4) for one
+        of which nothing is found on the timeline.
+        """
+        views = self._views(clip)
+        itself = clip.video.id == self.clock.video.id
+        mirrored = not itself and self._mirrored(views)
+        pose = mirror(clip.pose) if mirrored else clip.pose
+        rows = np.arange(len(pose))
+        several = repetitions > 1 and not itself and not len(cut_clip(self.clock.pose)) > 1
+        features = self._features(clip, views[mirrored], mirrored=mirrored)
+        if several:
+            rows = self._nearest_repetition(clip.pose, features)
+        probability = self._probability(
+            clip.pose.cut(int(rows[0]), int(rows[-1]) + 1), mirrored=mirrored
+        )
+        if self.request.same_only and probability < REFUSED and not itself:
+            raise UserError(
+                f"it does not show the same movement (probability {probability:.2f})",
+                exit_code=ExitCode.OTHER_MOVEMENT,
+            )
+        joints = joint_features(clip.pose, views[mirrored], mirrored=mirrored)
+        position, confidence = self._placed(features, joints, rows, itself=itself)
+        if np.isnan(position).all():
+            raise UserError("nothing of it is on the timeline", exit_code=ExitCode.UNUSABLE)
+        clock = self.clock.pose.time
+        seconds = np.interp(position, np.arange(len(clock)), clock)
+        share = (seconds - clock[0]) / max(clock[-1] - clock[0], 1e-9)
+        placed = PlacedClip(
+            clip.video,
+            pose.frame,
+            pose.time,
+            np.where(np.isnan(position), np.nan, share),
+            confidence,
+            mirrored,
+            probability,
+            np.empty((0, 0)),
+            repetitions if several else 1,
+        )
+        return replace(placed, angles=_angles_on_grid(pose, placed))
+
+    def _placed(
+        self, features: FloatArray, joints: JointFeatures, rows: IntArray, *, itself: bool
+    ) -> tuple[FloatArray, FloatArray]:
+        """(T,) rows of the reference that show the frames of a clip, of which only `rows` take
+        part, NaN without one; and the confidence of each."""
+        position, confidence = np.full(len(features), np.nan), np.zeros(len(features))
+        shown, place = rows, rows.astype(np.float64)
+        if not itself:
+            part = replace(joints, movement=joints.movement[rows], raw=joints.raw[rows])
+            if self.request.gaps:
+                kept = [
+                    rows_to_align(judge, part, self.request.settings).b for judge in self.joints
+                ]
+                # What is foreign to one clip need not be foreign to the movement.
+                shown = rows[np.unique(np.concatenate(kept))]
+            place = self.prototype.locate(features[shown])
+        position[shown] = place
+        if not np.isnan(place).all():
+            among = np.interp(place, self.prototype.row, np.arange(len(self.prototype.row)))
+            among[np.isnan(place)] = np.nan
+            told = certainty(features[shown], self.prototype.value, among)
+            confidence[shown] = told.confidence
+        return position, confidence
+
+    def _nearest_repetition(self, pose: PoseSequence, features: FloatArray) -> IntArray:
+        """Rows of the repetition of a clip that is nearest to the prototype."""
+        spans = cut_clip(pose, self.clock.pose) or cut_clip(pose)
+        if not spans:
+            return np.arange(len(pose))
+        settings = replace(self.request.settings, open_ends=False)
+
+        def unlike(start: int, stop: int) -> float:
+            return costs([self.prototype.value, features[start:stop]], settings)[0, 1]
+
+        best = min(spans, key=lambda span: unlike(span.start, span.stop))
+        return np.arange(best.start, best.stop)
+
+
+def _angles_on_grid(pose: PoseSequence, placed: PlacedClip) -> FloatArray:
+    """(G, J) angles of a clip's joints at the positions GRID, between its frames; NaN where a joint
+    is not seen or the clip does not show the position."""
+    _, angles = joint_angles(pose)
+    row = placed.row_at(GRID)
+    shown = ~np.isnan(row)
+    at = np.where(shown, row, 0.0)
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, len(angles) - 1)
+    share = (at - low)[:, None]
+    between = np.where(share == 0, angles[low], (1 - share) * angles[low] + share * angles[high])
+    return np.where(shown[:, None], between, np.nan).astype(np.float32)
+
+
+def _result(
+    model: _Model, placed: Sequence[PlacedClip], left_out: dict[str, str], *, named: bool
+) -> TimelineResult:
+    if len(placed) < 2:
+        name = model.clock.video.name
+        raise UserError(
+            f"no other clip is on the timeline of {name}: "
+            + "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:5]),
+            hint="--force aligns them all the same; --reference names another clip",
+            exit_code=ExitCode.OTHER_MOVEMENT,
+        )
+    reference = [clip.video.id for clip in placed].index(model.clock.video.id)
+    request, kind = model.request, model.reader.kind
+    return TimelineResult(
+        tuple(placed),
+        reference,
+        named,
+        left_out,
+        kind,
+        request.run,
+        model.reader.reason,
+        joint_angles(model.clock.pose)[0],
+    )

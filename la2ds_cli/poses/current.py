@@ -1,0 +1,123 @@
+"""Whether the poses of a clip are those that its file and the settings ask for.
+
+Kept apart from the extraction, so that a command on poses that are there loads nothing of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.poses.subjects import HANDS, ClipSubjects
+
+STEP = "poses"
+VERSION = 2  # raised when the same settings give other joints
+_SETTINGS = (
+    *("flip_test", "decoder", "detect_threshold", "detect_rate", "joint_threshold", "subjects"),
+    *("bridge", "smooth"),
+)
+
+
+def current_clip(project: Project, path_or_id: str, config: PosesConfig) -> str | None:
+    """Id of a clip of the project whose poses are current; None if they have to be made.
+
+    path_or_id: a video file, or any name that Project.find understands.
+    """
+    video = project.find(path_or_id)
+    current = video is not None and is_current(project, config, video, path_or_id)
+    return video.id if video is not None and current else None
+
+
+def is_current(project: Project, config: PosesConfig, video: Video, name: str) -> bool:
+    """Whether the poses of a clip were imported, or made with these settings from the content that
+    the file `name` has, where the user named a file."""
+    try:
+        recipe, _ = artifact.read_header(project.pose_path(video.id))
+    except (FileNotFoundError, ArtifactError):
+        return False
+    if recipe.step != STEP:
+        return True
+    from la2ds_cli.poses.sources import content_digest
+
+    if Path(name).exists() and content_digest(project.source(video)) != video.sha256:
+        return False
+    return recipe.key in {current.key for current in pose_recipes(project, config, video)}
+
+
+def pose_recipes(project: Project, config: PosesConfig, video: Video) -> list[Recipe]:
+    """Recipes of which current poses of a clip have one: `auto` may mean several networks.
+
+    UserError as `extract_poses` for the detector and the pose network.
+    """
+    return PoseRecipes(project, config).of(video)
+
+
+class PoseRecipes:
+    """`pose_recipes` of many clips: subjects.csv and the files of the networks are read once."""
+
+    def __init__(self, project: Project, config: PosesConfig) -> None:
+        self._config = config
+        self._subjects = ClipSubjects.read(project)
+        self._made_by: dict[str, list[tuple[str, str]] | UserError] = {}
+
+    def of(self, video: Video) -> list[Recipe]:
+        """The recipes of a clip; UserError as `pose_recipes`."""
+        subject = self._subjects.of(video)
+        networks = self._networks(subject or self._config.subject)
+        person = {"options": video.options, "subject": subject, "person": video.person}
+        return [pose_recipe(self._config, *each, video.sha256, **person) for each in networks]
+
+    def _networks(self, subject: str) -> list[tuple[str, str]]:
+        if subject not in self._made_by:
+            try:
+                self._made_by[subject] = networks_of(self._config, subject)
+            except UserError as error:
+                self._made_by[subject] = error
+        networks = self._made_by[subject]
+        if isinstance(networks, UserError):
+            raise networks
+        return networks
+
+
+def pose_recipe(
+    config: PosesConfig,
+    pose: str,
+    detector: str,
+    digest: str,
+    *,
+    options: str = "",
+    subject: str = "",
+    person: int = 1,
+) -> Recipe:
+    """What poses depend on. pose, detector: identities; options: ClipOptions.to_text;
+    subject: of this clip alone, empty = that of the settings."""
+    used = {
+        "detector": detector,
+        "pose": pose,
+        **{name: getattr(config, name) for name in _SETTINGS},
+        "subject": subject or config.subject,
+    }
+    used |= {"smooth_seconds": config.smooth_seconds} if config.smooth != "none" else {}
+    used |= {"options": options} if options else {}
+    used |= {"person": person} if person > 1 else {}
+    return Recipe(STEP, VERSION, used, {"video": digest})
+
+
+def networks_of(config: PosesConfig, subject: str) -> list[tuple[str, str]]:
+    """Identities of the pose networks and detectors whose poses of a subject are current; `auto`
+    may mean several."""
+    if subject in HANDS:
+        from la2ds_cli.poses import hands
+
+        return [(hands.identity(), hands.identity())]
+    from la2ds_cli.poses.backends import backend_identities
+    from la2ds_cli.poses.detectors import detector_identities
+
+    identities = backend_identities(config.pose), detector_identities(config.detector)
+    return list(itertools.product(*identities))

@@ -1,0 +1,221 @@
+"""The mean movement of many clips on one timeline, and the files of such a timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from la2ds_cli.alignment.consensus import evenly_spaced
+from la2ds_cli.alignment.request import features_name
+from la2ds_cli.alignment.timeline import GRID, PlacedClip, TimelineResult
+from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import fill_gaps
+from la2ds_cli.views import figure as figures
+from la2ds_cli.views.figure import BLUE, GREY, ORANGE, PURPLE, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = (*figures.SUFFIXES, ".csv", ".json")
+FOLDER = "timeline"  # below results/
+MOST_JOINTS = 5  # panels of angles; one more shows the timing
+MOST_LINES = 40  # single clips in a panel, evenly spaced among all
+FEWEST = 3  # clips that a mean needs to be drawn
+_SIDES = {"left": ORANGE, "right": BLUE, "": PURPLE}  # left and right as joints are drawn elsewhere
+_FIGURES = 6  # of the reference, above the panels
+_WIDTH, _DPI = 12.0, 150
+_PERCENT = 100 * GRID
+
+
+def timeline_targets(project: Project, out: Iterable[Path]) -> list[Path]:
+    """The files to write, checked before any work is done.
+
+    Raises UserError (exit 2) for an unknown suffix and for a file of the project.
+    """
+    return checked_outputs(project, map(Path, out), "a timeline", SUFFIXES)
+
+
+def write_timeline(
+    project: Project, result: TimelineResult, targets: Sequence[Path], progress: Progress
+) -> TimelineResult:
+    """Write a timeline by the suffixes of `targets`, and return it with its files; existing ones
+    are replaced. Without targets a figure, the table and a JSON file go to results/timeline."""
+    if not targets:
+        folder = project.results_dir(FOLDER)
+        targets = [folder / f"timeline{kind}" for kind in (".png", ".csv", ".json")]
+    result = replace(result, files=(*targets, *result.files))
+    contents = {".csv": result.csv_text, ".json": result.to_json}
+    drawn = figures.drawn_once(lambda: draw(project, result), progress)
+    figures.write_outputs(targets, contents, drawn)
+    return result
+
+
+def draw(project: Project, result: TimelineResult) -> Figure:
+    """The figure: the reference at some moments, then for each kind of joint its angle over the
+    timeline, of every clip, their mean and standard deviation; and how each clip is timed."""
+    from matplotlib.figure import Figure
+
+    joints = _panels(result)
+    rows = -(-(len(joints) + 1) // 3)
+    height = 2.5 + 2.9 * rows
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
+    _title(figure, result, height)
+    _stick_figures(figure, project.read_pose(result.clock.video.id)[0], result, height)
+    grid = figure.add_gridspec(
+        rows, 3, left=0.06, right=0.985, bottom=0.6 / height, top=1 - 2.45 / height,
+        hspace=0.32, wspace=0.2,
+    )  # fmt: skip
+    for number, kind in enumerate(joints):
+        axes = figure.add_subplot(grid[number // 3, number % 3])
+        _angle_panel(axes, result, kind)
+        axes.set_ylabel("degrees" if number % 3 == 0 else "", fontsize=9)
+    timing = figure.add_subplot(grid[len(joints) // 3, len(joints) % 3])
+    _timing_panel(timing, result)
+    figure.text(
+        0.5225, 0.16 / height, f"position on the timeline, % (the clock of "
+        f"{printable(result.clock.video.name)})", ha="center", fontsize=9.5,
+    )  # fmt: skip
+    return figure
+
+
+def _title(figure: Figure, result: TimelineResult, height: float) -> None:
+    count = len(result.clips)
+    figure.text(
+        0.06, 1 - 0.28 / height, f"{count} clips on one timeline",
+        fontsize=14, fontweight="bold", va="center",
+    )  # fmt: skip
+    lines = f"thin lines: {'every clip' if count <= MOST_LINES else f'{MOST_LINES} of them'}"
+    about = (
+        f"aligned on {features_name(result.features, result.run)}   ·   line: mean   ·   "
+        f"band: ± 1 standard deviation   ·   {lines}"
+    )
+    if result.left_out:
+        about += f"   ·   {len(result.left_out)} more left out"
+    figure.text(0.06, 1 - 0.56 / height, about, fontsize=10, color="#404040", va="center")
+
+
+def _panels(result: TimelineResult) -> dict[str, dict[str, int]]:
+    """Kind of joint -> side -> number of its angle: those whose mean moves most, in the order of
+    the body."""
+    mean, _, _ = result.bands()
+    kinds: dict[str, dict[str, int]] = {}
+    for number, name in enumerate(result.joints):
+        if np.isnan(mean[:, number]).all():
+            continue
+        side, _, rest = name.partition("_")
+        if side not in ("left", "right"):
+            side, rest = "", name
+        kinds.setdefault(rest, {})[side] = number
+
+    def moved(kind: str) -> float:
+        values = mean[:, list(kinds[kind].values())]
+        return float(np.nanmax(np.nanmax(values, axis=0) - np.nanmin(values, axis=0)))
+
+    most = sorted(kinds, key=moved, reverse=True)[:MOST_JOINTS]
+    return {kind: sides for kind, sides in kinds.items() if kind in most}
+
+
+def _angle_panel(axes: Axes, result: TimelineResult, kind: str) -> None:
+    mean, spread, count = result.bands()
+    sides = _panels(result)[kind]
+    thin = max(0.1, min(0.5, 4 / len(result.clips)))
+    few = min(FEWEST, len(result.clips))
+    for side, number in sides.items():
+        colour = _SIDES[side]
+        for clip in evenly_spaced(result.clips, MOST_LINES):
+            axes.plot(_PERCENT, clip.angles[:, number], color=colour, linewidth=0.6, alpha=thin)
+        shown = count[:, number] >= few
+        middle, wide = (np.where(shown, value[:, number], np.nan) for value in (mean, spread))
+        axes.fill_between(
+            _PERCENT, middle - wide, middle + wide, color=colour, alpha=0.22, linewidth=0
+        )
+        axes.plot(_PERCENT, middle, color=colour, linewidth=2.2, label=side or None)
+    _finish(axes, kind.replace("_", " "))
+    low, high = _limits(mean, spread, list(sides.values()))
+    axes.set_ylim(max(low, 0), min(high, 185))
+    if len(sides) > 1:
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0.42, 0.97), ncols=2, frameon=False, fontsize=9,
+            handlelength=1.4, columnspacing=1.2, borderaxespad=0.2,
+        )  # fmt: skip
+
+
+def _limits(mean: FloatArray, spread: FloatArray, columns: Sequence[int]) -> tuple[float, float]:
+    """Where the bands lie, with room for most single clips."""
+    wide = 2.2 * np.nan_to_num(spread[:, columns])
+    low, high = np.nanmin(mean[:, columns] - wide), np.nanmax(mean[:, columns] + wide)
+    return float(low) - 4, float(high) + 4
+
+
+def _timing_panel(axes: Axes, result: TimelineResult) -> None:
+    """How much of its own time each clip has taken by a position; the diagonal is the reference."""
+    curves = np.stack([_own_time(clip) for clip in result.clips])
+    thin = max(0.12, min(0.5, 4 / len(result.clips)))
+    for curve in evenly_spaced(list(curves), MOST_LINES):
+        axes.plot(_PERCENT, curve, color=GREY, linewidth=0.6, alpha=thin)
+    shown = (~np.isnan(curves)).sum(axis=0) >= min(FEWEST, len(result.clips))
+    known = curves[:, shown]
+    mean, spread = np.nanmean(known, axis=0), np.nanstd(known, axis=0, ddof=min(len(known) - 1, 1))
+    place = _PERCENT[shown]
+    axes.fill_between(place, mean - spread, mean + spread, color=GREY, alpha=0.3, linewidth=0)
+    axes.plot(place, mean, color="#404040", linewidth=2.2)
+    axes.plot([0, 100], [0, 100], color="#404040", linewidth=0.9, linestyle=(0, (4, 3)))
+    _finish(axes, "timing: own time, % (dashed: reference)")
+    axes.set_ylim(-2, 102)
+
+
+def _own_time(clip: PlacedClip) -> FloatArray:
+    """(G,) % of a clip's time on the timeline that has passed at GRID, NaN outside."""
+    row = clip.row_at(GRID)
+    start, end = clip.seconds
+    seconds = np.interp(np.nan_to_num(row), np.arange(len(clip.time)), clip.time)
+    return np.where(np.isnan(row), np.nan, 100 * (seconds - start) / max(end - start, 1e-9))
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=10.5, loc="left")
+    axes.set_xlim(0, 100)
+    axes.tick_params(labelsize=9)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _stick_figures(
+    figure: Figure, pose: PoseSequence, result: TimelineResult, height: float
+) -> None:
+    """The reference at even positions, all of one size."""
+    rows = np.rint(result.clock.row_at(np.linspace(0, 1, _FIGURES))).astype(int)
+    joints = fill_gaps(pose.xy)[rows]
+    skeleton = get_skeleton(pose.skeleton)
+    low, high = joints.min(axis=1), joints.max(axis=1)  # (F, 2)
+    reach = float((high - low)[:, 1].max()) or 1.0
+    wide = float((high - low)[:, 0].max())
+    axes = figure.add_axes((0.06, 1 - 2.15 / height, 0.925, 1.4 / height))
+    inches = 0.925 * _WIDTH
+    scale = min(1.15 / reach, inches / _FIGURES * 0.9 / max(wide, 1e-9))  # inches per pixel
+    for number, xy in enumerate(joints):
+        centre = (low[number] + high[number]) / 2
+        # The first and the last stand at the ends of the timeline, as far as there is room.
+        place = inches * (number + 0.5) / _FIGURES
+        at = (xy - [centre[0], high[number, 1]]) * scale * [1, -1] + [place, 0.18]
+        for a, b in skeleton.limbs:
+            names = skeleton.joints[a], skeleton.joints[b]
+            side = {name.partition("_")[0] for name in names} & {"left", "right"}
+            colour = _SIDES[side.pop()] if len(side) == 1 else "#606060"
+            axes.plot(*at[[a, b]].T, color=colour, linewidth=2, solid_capstyle="round")
+        percent = f"{100 * number / (_FIGURES - 1):.0f} %"
+        axes.text(place, 0.0, percent, ha="center", va="center", fontsize=9, color="#404040")
+    axes.set(xlim=(0, inches), ylim=(-0.1, 1.4))
+    axes.set_aspect("equal")
+    axes.axis("off")

@@ -1,0 +1,189 @@
+"""Many clips on one timeline: known warps come back, and the cost grows with N alone."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from la2ds_cli.alignment import prototype
+from la2ds_cli.alignment.prototype import by_centrality, make_prototype
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.timeline import COLUMNS, GRID, TimelineResult, align_all, clips_of
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from tests.movement import add_sequence, sequence, warped_phase
+
+LENGTHS = (40, 52, 64, 47, 80, 58)
+RATES = (20.0, 26.0, 32.0, 20.0, 40.0, 29.0)  # unequal, as the lengths are
+
+
+def phases(number: int) -> np.ndarray:
+    return warped_phase(LENGTHS[number % 6], seed=number)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Six clips of one movement, each with a known warp, length and rate of its own."""
+    project = Project.create(tmp_path / "p")
+    for number in range(6):
+        add_sequence(project, f"clip{number}", sequence(phases(number), fps=RATES[number]))
+    return project
+
+
+def put(project: Project, **options: object) -> TimelineResult:
+    request = AlignRequest(project.config(), features="pose", same_only=True)
+    return align_all(project, clips_of(project), request, **options)  # type: ignore[arg-type]
+
+
+def test_known_warps_come_back_to_within_two_frames(project: Project):
+    result = put(project)
+    clock = int(result.clock.video.id[-1])
+    for number, clip in enumerate(result.clips):
+        expected = np.interp(phases(number), phases(clock), np.arange(LENGTHS[clock]))
+        found = clip.position * (LENGTHS[clock] - 1)
+        assert np.nanmax(np.abs(found - expected)) < 2, number
+        assert np.isnan(found).sum() <= 2
+        assert (np.diff(found[~np.isnan(found)]) >= 0).all()
+
+
+def test_the_named_reference_is_the_clock(project: Project):
+    result = put(project, reference="clip3")
+    assert (result.named, result.clock.video.id) == (True, "clip3")
+    np.testing.assert_allclose(result.clock.position, np.linspace(0, 1, LENGTHS[3]), atol=1e-9)
+
+
+def test_slow_motion_is_told_and_placed(project: Project):
+    add_sequence(project, "slow", sequence(warped_phase(200, seed=1), fps=20.0))
+    result = put(project)
+    assert [clip.video.id for clip in result.slow] == ["slow"]
+    slow = result.clips[-1]
+    clock = int(result.clock.video.id[-1])
+    expected = np.interp(
+        warped_phase(200, seed=1), phases(clock), np.linspace(0, 1, LENGTHS[clock])
+    )
+    assert np.nanmedian(np.abs(slow.position - expected)) < 0.02
+
+
+def test_another_movement_is_left_out_and_said(project: Project):
+    rng = np.random.default_rng(0)
+    other = sequence(np.zeros(60))
+    swing = 50 * np.sin(np.linspace(0, 9, 60))[:, None] * rng.normal(size=(1, 13))
+    other.xy[..., 0] += swing
+    add_sequence(project, "other", other)
+    result = put(project)
+    assert list(result.left_out) == ["other"]
+    assert "same movement" in result.left_out["other"]
+    assert "other" not in [clip.video.id for clip in result.clips]
+
+
+def test_a_damaged_clip_does_not_stop_the_others(project: Project):
+    project.pose_path("clip2").write_bytes(b"nothing")
+    result = put(project)
+    assert list(result.left_out) == ["clip2"]
+    assert len(result.clips) == 5
+
+
+def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tmp_path: Path):
+    calls = []
+    for name in ("pairwise_path", "align_features"):
+        monkeypatch.setattr(prototype, name, counted(calls, getattr(prototype, name)))
+    counts = {}
+    for clips in (30, 60, 90):
+        project = Project.create(tmp_path / str(clips))
+        for number in range(clips):
+            add_sequence(
+                project, f"clip{number:02}", sequence(phases(number), fps=RATES[number % 6])
+            )
+        calls.clear()
+        assert len(put(project).clips) == clips
+        counts[clips] = len(calls)
+    assert counts[60] - counts[30] == counts[90] - counts[60] == 30 * (prototype.REFERENCES + 1)
+
+
+def counted(calls: list[int], function):
+    def call(*arguments):
+        calls.append(1)
+        return function(*arguments)
+
+    return call
+
+
+def test_rows_and_positions_are_inverse(project: Project):
+    clip = put(project).clips[1]
+    known = ~np.isnan(clip.position)
+    rows = clip.row_at(clip.position[known])
+    assert np.abs(rows - np.flatnonzero(known)).max() <= 1.5
+    assert np.isnan(clip.row_at(np.array([-0.1, 1.1]))).all()
+    assert clip.angles.shape == (len(GRID), 8)
+
+
+def test_bands_are_the_mean_and_deviation_of_the_clips(project: Project):
+    result = put(project)
+    mean, spread, count = result.bands()
+    values = np.array([clip.angles[50, 3] for clip in result.clips])
+    assert count[50, 3] == 6
+    assert mean[50, 3] == pytest.approx(values.mean(), rel=1e-4)
+    assert spread[50, 3] == pytest.approx(values.std(ddof=1), rel=1e-3)
+
+
+def test_the_medoid_is_no_clip_of_another_movement():
+    cost = np.array([[0, 1, 2, 9], [1, 0, 1, 9], [2, 1, 0, 9], [9, 9, 9, 0]], float)
+    assert by_centrality(cost)[0] == 1
+    assert by_centrality(cost)[-1] == 3
+
+
+def test_the_prototype_averages_noise_away():
+    rng = np.random.default_rng(1)
+    true = np.stack([np.sin(np.linspace(0, 5, 120)), np.linspace(0, 3, 120)], axis=1)
+    sample = [(true + rng.normal(0, 0.1, true.shape)).astype(np.float32) for _ in range(12)]
+    made = make_prototype(sample, 0, range(12), AlignConfig(reference_clips=40))
+    assert np.abs(made.value - true).mean() < 0.7 * np.abs(sample[0] - true).mean()
+    assert len(made.references) == prototype.REFERENCES
+
+
+def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path: Path):
+    alone = Project.create(tmp_path / "alone")
+    add_sequence(alone, "one", sequence(phases(0)))
+    with pytest.raises(UserError, match="two clips or more") as raised:
+        put(alone)
+    assert raised.value.exit_code == ExitCode.UNUSABLE
+    with pytest.raises(UserError, match="by the method dtw"):
+        align_all(project, ["clip0", "clip1"], AlignRequest(project.config(), method="linear"))
+    with pytest.raises(UserError, match="no clip belongs to the group 'x'"):
+        clips_of(project, "x")
+
+
+def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Path):
+    out = [tmp_path / f"t{kind}" for kind in (".png", ".csv", ".json")]
+    arguments = ["align", "--all", "--project", str(project.root), "--features", "pose"]
+    done = CliRunner().invoke(app, [*arguments, *(f"--out={path}" for path in out)])
+    assert done.exit_code == 0, done.output
+    assert "6 clips on the timeline of" in done.output
+    assert all(path.stat().st_size > 1000 for path in out)
+    rows = list(csv.DictReader(out[1].read_text("utf-8").splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == sum(LENGTHS)
+    assert {row["clip"] for row in rows} == {f"clip{n}" for n in range(6)}
+    assert 0 <= float(rows[20]["position"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["clip0", "clip1", "clip2"], "two clips"),
+        (["clip0"], "two clips"),
+        (["clip0", "clip1", "--group", "a"], "--group goes with --all"),
+        (["--all", "--repetition", "all"], "does not go with --all"),
+        (["--all", "clip0", "--group", "a"], "--group chooses the clips"),
+    ],
+)
+def test_options_that_contradict_each_other(project: Project, arguments: list[str], message: str):
+    done = CliRunner().invoke(app, ["align", *arguments, "--project", str(project.root)])
+    assert done.exit_code == ExitCode.USAGE
+    assert message in " ".join(done.output.split())

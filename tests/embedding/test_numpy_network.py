@@ -1,0 +1,167 @@
+"""The network by numpy: equal to torch's, for the networks that it knows and no others."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding import trained
+from la2ds_cli.embedding.embed import embed, ensure_embeddings
+from la2ds_cli.embedding.model_export import random_clip
+from la2ds_cli.embedding.numpy_network import gelu, numpy_forward
+from la2ds_cli.features.network_input import joint_width
+from la2ds_cli.training.network import build_network, embed_input
+from la2ds_cli.training.train import train
+from tests.movement import sequence, warped_phase
+from tests.small_runs import JOINTS, clips
+
+PENN = get_skeleton("penn13")
+
+
+def both(config: Config, drop: str = ""):
+    """The network of random weights by torch, and by numpy without the weight `drop`."""
+    network = build_network(config.model, config.heatmap, PENN, seed=3).eval()
+    weights = {name: value.numpy() for name, value in network.state_dict().items() if name != drop}
+    return network, numpy_forward(config.model, joint_width(PENN, config.model), weights)
+
+
+@pytest.mark.parametrize("preset", ["default", "base", "default-0.1"])
+@pytest.mark.parametrize("length", [1, 2, 63, 128])
+def test_it_equals_torch(preset: str, length: int) -> None:
+    config = load_config({"preset": preset})
+    network, forward = both(config)
+    assert forward is not None
+    clip = random_clip(length, config, PENN)
+    expected = embed_input(network, clip, torch.device("cpu"))
+    value = forward(clip)
+    assert value.dtype == np.float32
+    np.testing.assert_allclose(value, expected, atol=2e-5 * max(1, float(np.abs(expected).max())))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("model.temporal_position=none", "model.heads=1", "model.temporal_layers=1"),
+        *("model.projection_head=false", "model.mlp_ratio=2", "model.joints=movement"),
+    ],
+)
+def test_other_settings_of_what_it_knows(setting: str) -> None:
+    config = load_config({"preset": "default"}, overrides=[setting])
+    network, forward = both(config)
+    assert forward is not None
+    clip = random_clip(40, config, PENN)
+    expected = embed_input(network, clip, torch.device("cpu"))
+    np.testing.assert_allclose(forward(clip), expected, atol=5e-5)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("model.input=both", "model.input=heatmap", "model.cross_layers=1", "model.context=3"),
+        *("model.temporal_position=learned", "model.temporal_position=sinusoid"),
+    ],
+)
+def test_other_networks_are_left_to_torch(setting: str) -> None:
+    assert both(load_config({"preset": "default"}, overrides=[setting]))[1] is None
+
+
+def test_weights_of_another_network_are_left_to_torch() -> None:
+    config = load_config({"preset": "default"})
+    assert both(config, drop="temporal.3.norm_mlp.bias")[1] is None
+    network = both(config)[0]
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    width = joint_width(PENN, config.model)
+    assert numpy_forward(config.model, width + 1, weights) is None
+    more = weights | {"temporal.4.norm_mlp.bias": weights["norm.bias"]}
+    assert numpy_forward(config.model, width, more) is None
+
+
+def test_gelu_by_the_definition() -> None:
+    x = np.linspace(-6, 6, 1001, dtype=np.float32)[:, None]
+    exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x[:, 0].tolist()]
+    np.testing.assert_allclose(gelu(x)[:, 0], exact, atol=1e-6)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = clips(tmp_path / "project", count=3)
+    train(made, config=made.config(overrides=JOINTS), device="cpu")
+    return made
+
+
+@pytest.mark.parametrize("run", ["default", BASE_RUN])
+def test_a_light_embedder_is_the_embedder(project: Project, run: str) -> None:
+    """Clips of other lengths and rates than those of training, one of them of several windows."""
+    light = trained.light_embedder(project, run)
+    exact = trained.load_embedder(project, run, "cpu")
+    assert "numpy" in light.forward.__module__
+    assert "numpy" not in getattr(exact.forward, "__module__", "")
+    for name in ("key", "spread", "skeleton", "config"):
+        assert getattr(light, name) == getattr(exact, name)
+    poses = [sequence(warped_phase(300, 5), fps=25), sequence(warped_phase(31, 6), fps=12)]
+    for one, other in zip(light(poses), exact(poses), strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, atol=1e-4 * max(1, float(np.abs(other).max())))
+
+
+def test_where_numpy_does_not_know_the_network_torch_computes(project: Project) -> None:
+    config = project.config(overrides=[*JOINTS, "model.temporal_position=learned"])
+    train(project, run="learned", config=config, device="cpu")
+    light = trained.light_embedder(project, "learned", "cpu")
+    exact = trained.load_embedder(project, "learned", "cpu")
+    pose = sequence(warped_phase(30, 1))
+    np.testing.assert_array_equal(light([pose])[0], exact([pose])[0])
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trained, "load_embedder", lambda *given: asked.append(given))
+        trained.light_embedder(project, "default", "cuda")
+    assert asked == [(project, "default", "cuda")]
+
+
+def test_what_is_wrong_with_a_run_is_said_as_torch_says_it(project: Project) -> None:
+    path = trained.checkpoint_path(project, "default")
+    content = path.read_bytes()
+    with pytest.raises(UserError, match="no trained model") as caught:
+        trained.light_embedder(project, "absent")
+    assert caught.value.exit_code == ExitCode.UNUSABLE
+    path.write_bytes(content[:-1])
+    with pytest.raises(UserError, match="not a usable checkpoint") as caught:
+        trained.light_embedder(project)
+    assert caught.value.exit_code == ExitCode.UNREADABLE
+    path.write_bytes(content)
+    arrays, recipe, facts = artifact.read_arrays(path)
+    other = replace(recipe, config={**recipe.config, "model.width": 48})
+    artifact.write_arrays(path, arrays, other, facts)
+    with pytest.raises(UserError, match="does not fit the network") as caught:
+        trained.light_embedder(project)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_stored_embeddings_are_read_without_a_network(project: Project) -> None:
+    """Whoever computed them; and those of other weights or poses are computed anew."""
+    embed(project, device="cpu")
+    expected = [project.read_embedding("default", f"clip{n}")[0].value for n in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("la2ds_cli.embedding.embed.light_embedder")
+        found = ensure_embeddings(project, "default", ["clip2", "clip0"])
+    np.testing.assert_array_equal(found[0].value, expected[2])
+    np.testing.assert_array_equal(found[1].value, expected[0])
+    path = project.embedding_path("default", "clip1")
+    path.write_bytes(path.read_bytes()[:-8])
+    (again,) = ensure_embeddings(project, "default", ["clip1"])
+    np.testing.assert_allclose(again.value, expected[1], atol=1e-4)
+    assert {r.status for r in embed(project, device="cpu")} == {"cached"}
+    moved = sequence(warped_phase(50, 9))
+    project.write_pose("clip0", moved, artifact.Recipe("import", 1, {}, {"labels": "changed"}))
+    (changed,) = ensure_embeddings(project, "default", ["clip0"])
+    assert len(changed) == 50
