@@ -82,7 +82,7 @@ def test_somebody_hidden_for_half_a_second_comes_out_as_themselves(
 
 def test_pieces_of_a_long_film_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     people = [noisy(walker(RIGHT), 3), noisy(walker(LEFT, phase=1.5), 4)]
-    wrong = exchanged(*people, 45)
+    wrong = exchanged(people[0], people[1], 45)
     whole, mended = correct_identities(wrong, COCO)
     monkeypatch.setattr(identity, "_PIECE", 7)
     pieces, also_mended = correct_identities(wrong, COCO)

@@ -51,7 +51,7 @@ def test_the_token_opens_the_first_page_alone(client: TestClient):
 def test_a_wrong_cookie_is_none(client: TestClient, cookie: str):
     name = f"la2ds-studio-{HOST.rpartition(':')[2]}"
     header = f"{name}={cookie}".encode()
-    assert client.get("/", headers={"cookie": header}).status_code == 403
+    assert client.get("/", headers={b"cookie": header}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,8 @@ def test_the_own_page_may_change_things(page: TestClient):
 @pytest.mark.parametrize("path", ["/", "/jobs", "/static/studio.css", "/nowhere"])
 def test_no_answer_lets_a_page_run_or_load_what_is_not_of_the_studio(page: TestClient, path: str):
     headers = page.get(path).headers
-    policy = dict(
-        part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";")
-    )
+    parts = [part.split() for part in headers["content-security-policy"].split(";")]
+    policy = {name: " ".join(sources) for name, *sources in parts}
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
