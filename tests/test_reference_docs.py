@@ -45,7 +45,7 @@ OPTIONS = {
     "la2ds cache-heatmaps": {"--overwrite", "--sheet"} | COMMON,
     "la2ds train": {
         *("--device", "--input", "--max-minutes", "--method", "--overwrite", "--preset"),
-        *("--run", "--set", "--tensorboard", "--from"),
+        *("--run", "--set", "--tensorboard", "--from", "--seeds", "--engine"),
     }
     | COMMON,
     "la2ds embed": {"--device", "--engine", "--model", "--overwrite", "--run"} | COMMON,

@@ -22,11 +22,12 @@ def embed(
     project: ProjectOption = Path(),
     run: RunOption = "default",
     engine: Annotated[
-        Literal["torch", "onnx"],
+        Literal["torch", "onnx", "ray"],
         typer.Option(
             "--engine",
-            metavar="torch|onnx",
-            help="onnx: with the file of la2ds export-model, on the CPU and without torch.",
+            metavar="torch|onnx|ray",
+            help="onnx: with the file of la2ds export-model, on the CPU and without torch. ray: "
+            "torch, over a Ray cluster.",
         ),
     ] = "torch",
     model: Annotated[

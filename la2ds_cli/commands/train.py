@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -14,14 +14,17 @@ from la2ds_cli.commands.options import (
     QuietOption,
     RunOption,
     open_project,
+    seed_numbers,
 )
 from la2ds_cli.core.config_sections import ModelInput
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.agreement import RunCheck
+    from la2ds_cli.core.console import Console
     from la2ds_cli.core.device import DeviceName
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.project import Project
+    from la2ds_cli.training.train import TrainResult
 
 
 def train(
@@ -59,6 +62,14 @@ def train(
         float | None,
         typer.Option("--max-minutes", metavar="M", min=0.0, help="Longest training, in minutes."),
     ] = None,
+    seeds: Annotated[
+        str,
+        typer.Option("--seeds", metavar="N,N,...", help="A run for each seed, RUN-s0 and so on."),
+    ] = "",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", metavar="local|ray", help="Where the runs of --seeds train."),
+    ] = "local",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Train the run from the start again.")
     ] = False,
@@ -80,69 +91,93 @@ def train(
       la2ds train --project swings --max-minutes 30
       la2ds train --run wide --set model.width=256 --set train.steps=4000
       la2ds train --from base --max-minutes 1
+      la2ds train --seeds 0,1,2 --engine ray
       la2ds train --run frames --method tcc --input rgb
       torchrun --nproc-per-node 2 --no-python la2ds train
     """
-    import math
     from contextlib import nullcontext
 
-    from la2ds_cli.alignment.agreement import FEWEST_CLIPS
     from la2ds_cli.alignment.repetition_counts import note_on_repetitions
-    from la2ds_cli.core.console import Console, seconds
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.errors import UserError
     from la2ds_cli.training import train as step
     from la2ds_cli.training.distributed import Processes, ReportedElsewhere
     from la2ds_cli.training.losses import method_recipe
 
-    first = Processes.from_environment().first
+    processes = Processes.from_environment()
+    first = processes.first
     with Console(as_json=as_json, quiet=quiet or not first) as console:
+        if engine == "ray" and not seeds:
+            raise UserError("--engine ray trains the runs of several seeds", hint="--seeds 0,1,2")
+        if seeds and processes.count > 1:
+            raise UserError("--seeds does not run under torchrun", hint="train one --run at a time")
         opened = open_project(project)
         preset, chosen = method_recipe(method, preset or start)
         if reads is not None:
             chosen = [*chosen, f"model.input={reads}"]
+        shared: dict[str, Any] = {
+            "run": run,
+            "config": opened.config(preset=preset, overrides=[*chosen, *(settings or [])]),
+            "max_minutes": max_minutes,
+            "device": device,
+            "overwrite": overwrite,
+            "progress": console.progress,
+            "tensorboard": tensorboard,
+            "from_base": start is not None,
+        }
         with opened.lock() if first else nullcontext():
             try:
-                result = step.train(
-                    opened,
-                    run=run,
-                    config=opened.config(preset=preset, overrides=[*chosen, *(settings or [])]),
-                    max_minutes=max_minutes,
-                    device=device,
-                    overwrite=overwrite,
-                    progress=console.progress,
-                    tensorboard=tensorboard,
-                    from_base=start is not None,
-                )
+                if seeds:
+                    numbers = seed_numbers(seeds)
+                    results = list(step.train_seeds(opened, numbers, engine=engine, **shared))
+                else:
+                    results = [step.train(opened, **shared)]
             except ReportedElsewhere as error:
                 raise typer.Exit(error.exit_code) from error
         if not first:
             return
-        check = _check(opened, result.run, device, console.progress)
-        verdict = check and {"best": check.best, **vars(check), "text": check.verdict(result.run)}
-        console.document("train", {"project": opened.root, **result.to_json(), "verdict": verdict})
-        already = "finished already, " if result.already_finished else ""
-        console.line(
-            f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, "
-            f"validation error {result.validation_error:.2f} %"
-        )
-        if math.isfinite(result.raw_pose_error):
-            console.line(f"raw poses, without training: {result.raw_pose_error:.2f} %")
-        console.line(
-            f"drawing batches took {100 * result.drawing_share:.0f} % of the time beside the "
-            f"network, which waited for them {100 * result.data_share:.0f} % of it"
-        )
-        for warning in result.warnings:
-            console.line(f"warning: {warning}", "yellow")
-        console.line(f"checkpoint: {result.checkpoint}")
-        if verdict:
-            console.line(verdict["text"], None if verdict["best"] == "model" else "yellow")
-        else:
-            console.line(
-                f"no verdict on the run: that takes {FEWEST_CLIPS} clips of a body, and a network "
-                "that reads joints in the image"
-            )
+        documents = [_tell(opened, result, device, console) for result in results]
+        document = {"runs": documents} if seeds else documents[0]
+        console.document("train", {"project": opened.root, **document})
         if repeated := note_on_repetitions(opened):
             console.note(repeated)
-        console.next(f"la2ds evaluate --project {project} --run {run}")
+        trained = ",".join(result.run for result in results)
+        console.next(f"la2ds evaluate --project {project} --run{'s' * bool(seeds)} {trained}")
+
+
+def _tell(
+    project: Project, result: TrainResult, device: DeviceName, console: Console
+) -> dict[str, Any]:
+    """Print what came of a run, and return it as JSON-able values."""
+    import math
+
+    from la2ds_cli.alignment.agreement import FEWEST_CLIPS
+    from la2ds_cli.core.console import seconds
+
+    check = _check(project, result.run, device, console.progress)
+    verdict = check and {"best": check.best, **vars(check), "text": check.verdict(result.run)}
+    already = "finished already, " if result.already_finished else ""
+    console.line(
+        f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, "
+        f"validation error {result.validation_error:.2f} %"
+    )
+    if math.isfinite(result.raw_pose_error):
+        console.line(f"raw poses, without training: {result.raw_pose_error:.2f} %")
+    console.line(
+        f"drawing batches took {100 * result.drawing_share:.0f} % of the time beside the "
+        f"network, which waited for them {100 * result.data_share:.0f} % of it"
+    )
+    for warning in result.warnings:
+        console.line(f"warning: {warning}", "yellow")
+    console.line(f"checkpoint: {result.checkpoint}")
+    if verdict:
+        console.line(verdict["text"], None if verdict["best"] == "model" else "yellow")
+    else:
+        console.line(
+            f"no verdict on the run: that takes {FEWEST_CLIPS} clips of a body, and a network "
+            "that reads joints in the image"
+        )
+    return {**result.to_json(), "verdict": verdict}
 
 
 def _check(project: Project, run: str, device: DeviceName, progress: Progress) -> RunCheck | None:

@@ -5,13 +5,14 @@ A clip is embedded alone, so its embedding never depends on what else is in the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -25,7 +26,7 @@ from la2ds_cli.embedding.trained import (
     run_frames,
 )
 
-EngineName = Literal["torch", "onnx"]
+EngineName = Literal["torch", "onnx", "ray"]
 
 
 def embedding_recipe(
@@ -57,9 +58,9 @@ def embed(
 
     videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
     engine: torch or onnxruntime; their embeddings are equal to 1e-4 and have the same key (docs/
-    decisions/0011-one-key-for-both-engines.md). model: for `onnx`, a file of export_model, None =
-    that of the run. Raises UserError (exit 4) if there is no clip, and as load_embedder and
-    onnx_embedder do.
+    decisions/0011-one-key-for-both-engines.md); `ray` is torch in the actors of a Ray cluster that
+    shares the project's folder. model: for `onnx`, a file of export_model, None = that of the run.
+    Raises UserError (exit 4) if there is no clip, and as load_embedder and onnx_embedder do.
     """
     progress = progress or Progress()
     there, wanted = project.posed(), None if videos is None else set(videos)
@@ -70,32 +71,70 @@ def embed(
             hint="la2ds extract-poses FOLDER, or la2ds import",
             exit_code=ExitCode.UNUSABLE,
         )
+    if engine != "onnx" and model is not None:
+        raise UserError(f"the engine {engine} reads no {model}", hint="add --engine onnx")
+    results = []
+    progress.begin("embedding", len(posed))
+    for result in _embedded(project, run, posed, device, overwrite, engine, model):
+        results.append(result)
+        progress.advance()
+    progress.end()
+    return results
+
+
+def _embedded(
+    project: Project,
+    run: str,
+    videos: Sequence[Video],
+    device: DeviceName,
+    overwrite: bool,
+    engine: EngineName,
+    model: Path | None,
+) -> Iterator[ItemResult]:
+    """The outcome of each clip, in order."""
+    if engine == "ray":
+        from la2ds_cli.core.ray_engine import ray_map
+
+        arguments = (str(project.root), run, device, overwrite)
+        items = [{"video": video.id, "path": video.path} for video in videos]
+        for item in ray_map(EmbedWorker, arguments, items, device):
+            yield ItemResult(**item)
+        return
     if engine == "onnx":
         from la2ds_cli.embedding.onnx_model import onnx_embedder
 
         embedder = onnx_embedder(project, run, model, device)
-    elif model is not None:
-        raise UserError(f"the engine {engine} reads no {model}", hint="add --engine onnx")
     else:
         embedder = load_embedder(project, run, device)
-    results = []
-    progress.begin("embedding", len(posed))
-    for video in posed:
-        try:
-            current, sequence = _embed_one(project, run, video.id, embedder, overwrite)
-            status = "cached" if current else "ok"
-            results.append(ItemResult(video.path, video.id, status, len(sequence)))
-        except UserError as error:
-            if error.exit_code == ExitCode.STORAGE:  # of every clip that follows, too
-                raise
-            results.append(
-                ItemResult(video.path, video.id, "failed", 0, error.code, error.message, error.hint)
-            )
-        except Exception as error:
-            results.append(unexpected(project, video.path, error, video.id))
-        progress.advance()
-    progress.end()
-    return results
+    for video in videos:
+        yield _attempt(project, run, video.id, video.path, embedder, overwrite)
+
+
+class EmbedWorker:
+    """Embeds one clip after another with its own network, for `ray_map`."""
+
+    def __init__(self, root: str, run: str, device: DeviceName, overwrite: bool) -> None:
+        self._project, self._run, self._overwrite = Project.open(Path(root)), run, overwrite
+        self._embedder = load_embedder(self._project, run, device)
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        clip, embedder = (item["video"], item["path"]), self._embedder
+        return _attempt(self._project, self._run, *clip, embedder, self._overwrite).to_json()
+
+
+def _attempt(
+    project: Project, run: str, video: str, path: str, embedder: Embedder, overwrite: bool
+) -> ItemResult:
+    """The outcome of one clip; raises UserError where the disk fails, as of every further clip."""
+    try:
+        current, sequence = _embed_one(project, run, video, embedder, overwrite)
+        return ItemResult(path, video, "cached" if current else "ok", len(sequence))
+    except UserError as error:
+        if error.exit_code == ExitCode.STORAGE:
+            raise
+        return ItemResult(path, video, "failed", 0, error.code, error.message, error.hint)
+    except Exception as error:
+        return unexpected(project, path, error, video)
 
 
 def ensure_embeddings(

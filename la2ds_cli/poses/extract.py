@@ -31,6 +31,7 @@ from la2ds_cli.poses.sources import (
 from la2ds_cli.poses.subjects import ClipSubjects
 from la2ds_cli.poses.threads import ordered_map
 from la2ds_cli.poses.verdict import item_result, verdict
+from la2ds_cli.video.reader import VideoInfo
 
 Engine = Literal["local", "ray"]
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
@@ -287,12 +288,50 @@ def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> It
     label = names[0] if len(names) == 1 else f"{len(names)} clips"
     run.progress.begin(label, 2 * frames if known else None)
     if engine == "ray":
-        from la2ds_cli.poses.ray_engine import ray_outcomes
-
-        yield from ray_outcomes(run, sources)
+        yield from _ray_outcomes(run, sources)
         return
     with run.networks(sources):
         yield from ordered_map(run.attempt, sources, run.clips_at_once, run.stop)
+
+
+def _ray_outcomes(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipOutcome]:
+    """Outcomes of the sources in their order, by the actors of a Ray cluster."""
+    from la2ds_cli.core.ray_engine import ray_map
+
+    arguments = (str(run.project.root), run.config, run.device, run.overwrite)
+    items = [source_item(source) for source in sources]
+    for item in ray_map(ClipWorker, arguments, items, run.device, "use --shard I/N in N jobs"):
+        result = ItemResult(**item["result"])
+        run.progress.advance(2 * result.frames)
+        yield ClipOutcome(result, item["persons"], item["seconds"])
+
+
+class ClipWorker:
+    """Extracts the poses of one clip after another, with its own networks, for `ray_map`."""
+
+    def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
+        project = Project.open(Path(root))
+        self._run = Extraction(project, config, device, Progress(), overwrite, workers=1)
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        source = source_of(item)
+        with self._run.networks([source]):
+            outcome = self._run.attempt(source)
+        counts = {"persons": outcome.persons, "seconds": outcome.seconds}
+        return {"result": outcome.result.to_json(), **counts}
+
+
+def source_item(source: ClipSource) -> dict[str, Any]:
+    """A clip as JSON-able values."""
+    path, options = str(source.path), source.options.to_text()
+    return {**vars(source), "path": path, "options": options, "info": vars(source.info)}
+
+
+def source_of(item: Mapping[str, Any]) -> ClipSource:
+    """The clip of a `source_item`."""
+    path, options = Path(item["path"]), ClipOptions.from_text(item["options"])
+    info = VideoInfo(**item["info"])
+    return ClipSource(**{**item, "path": path, "options": options, "info": info})
 
 
 def _copied(run: Extraction, source: ClipSource, twin: object, outcome: ClipOutcome) -> ClipOutcome:

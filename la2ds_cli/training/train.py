@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds_cli import __version__
 from la2ds_cli.core import artifact
@@ -108,6 +108,69 @@ def train(
     options = LoopOptions(target, max_minutes, shown, processes, tensorboard, clock)
     with process_group(processes, target):
         return _train(project, run, config, overwrite, from_base, options)
+
+
+def train_seeds(
+    project: Project,
+    seeds: Sequence[int],
+    *,
+    run: str = DEFAULT_RUN,
+    config: Config,
+    engine: Literal["local", "ray"] = "local",
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+    **options: Any,
+) -> Iterator[TrainResult]:
+    """Train one run for each seed, called RUN-sSEED, and yield each as soon as it and those before
+    it are finished.
+
+    options: max_minutes, overwrite, tensorboard and from_base of `train`. engine: `ray` trains them
+    in the actors of a Ray cluster that shares the project's folder, one core or GPU for each; a run
+    whose worker dies goes on in another. Raises UserError (exit 2) for seeds that are no different
+    numbers from 0, and as `train` does.
+    """
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
+        )
+    items = [{"run": f"{run}-s{seed}", "seed": seed} for seed in seeds]
+    if engine == "local":
+        for item in items:
+            yield _train_seed(project, item, config, device, progress, options)
+        return
+    from la2ds_cli.core.ray_engine import ray_map
+
+    arguments = (str(project.root), config, device, options)
+    for result in ray_map(TrainWorker, arguments, items, device):
+        yield TrainResult(**{**result, "checkpoint": Path(result["checkpoint"])})
+
+
+class TrainWorker:
+    """Trains the run of one seed after another, for `ray_map`."""
+
+    def __init__(
+        self, root: str, config: Config, device: DeviceName, options: Mapping[str, Any]
+    ) -> None:
+        self._project = Project.open(Path(root))
+        self._config, self._options = config, options
+        self._device: DeviceName = device
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        result = _train_seed(self._project, item, self._config, self._device, None, self._options)
+        return result.to_json()
+
+
+def _train_seed(
+    project: Project,
+    item: Mapping[str, Any],
+    config: Config,
+    device: DeviceName,
+    progress: Progress | None,
+    options: Mapping[str, Any],
+) -> TrainResult:
+    seeded = replace(config, train=replace(config.train, seed=item["seed"]))
+    shared = {"device": device, "progress": progress, **options}
+    return train(project, run=item["run"], config=seeded, **shared)
 
 
 def _train(

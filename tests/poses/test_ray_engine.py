@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -14,11 +15,12 @@ from threading import Event, Thread
 
 import pytest
 
+from la2ds_cli.core import ray_engine
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses import ray_engine
+from la2ds_cli.poses import extract
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.sources import load_source
@@ -74,7 +76,7 @@ def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -
 def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkeypatch) -> None:
     """The first worker that looks at a frame of the third clip dies, once."""
     mark = tmp_path / "died"
-    monkeypatch.setattr(ray_engine, "ClipWorker", _mortal(mark))
+    monkeypatch.setattr(extract, "ClipWorker", _mortal(mark))
     local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
     expected = extract_poses(local, [clips], CONFIG)
     found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
@@ -84,12 +86,12 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkey
 
 
 def _mortal(mark: Path) -> type:
-    class Mortal(ray_engine.ClipWorker):
-        def __call__(self, row):
-            if row["index"] == 2 and not mark.exists():
+    class Mortal(extract.ClipWorker):
+        def __call__(self, item):
+            if item["name"].endswith("2.mp4") and not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().__call__(row)
+            return super().__call__(item)
 
     return Mortal
 
@@ -100,32 +102,34 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     film(tmp_path / "nobody.mp4", [{}] * 12)
     project = Project.create(tmp_path / "project")
     run = Extraction(project, CONFIG, "cpu", Progress())
-    worker = ray_engine.ClipWorker(str(project.root), CONFIG, "cpu", False)
+    worker = extract.ClipWorker(str(project.root), CONFIG, "cpu", False)
     for name in ("a.mp4", "nobody.mp4"):
         options = ClipOptions(start=0.2)
         source = load_source(str(tmp_path / name), options, max_duration=600)
-        row = {"index": 0, **ray_engine._to_row(source)}
-        assert ray_engine._to_source(row) == source
-        made = ray_engine._to_outcome(worker(row))
+        item = json.loads(json.dumps(extract.source_item(source)))
+        assert extract.source_of(item) == source
+        made = json.loads(json.dumps(worker(item)))
         with run.networks([source]):
             expected = run.attempt(source)
-        assert made.result == expected.result
-        assert made.persons == expected.persons
+        assert made["result"] == expected.result.to_json()
+        assert made["persons"] == expected.persons
 
 
 def test_what_ends_a_run_travels_back(tmp_path: Path, monkeypatch) -> None:
     film(tmp_path / "a.mp4", walk(20))
     project = Project.create(tmp_path / "project")
-    worker = ray_engine.ClipWorker(str(project.root), CONFIG, "cpu", False)
+    arguments = (str(project.root), CONFIG, "cpu", False)
+    actor = ray_engine.Actor(extract.ClipWorker, arguments)
 
     def refuse(*_: object) -> None:
-        raise UserError("no GPU", hint="buy one", exit_code=ExitCode.ENVIRONMENT)
+        raise UserError("no GPU", hint="buy one", exit_code=ExitCode.ENVIRONMENT, code="V099")
 
     monkeypatch.setattr(grey_people, "build", refuse)
     source = load_source(str(tmp_path / "a.mp4"), ClipOptions(), max_duration=600)
     with pytest.raises(UserError, match="no GPU") as caught:
-        ray_engine._to_outcome(worker({"index": 0, **ray_engine._to_row(source)}))
+        ray_engine._result(actor({"index": 0, "item": json.dumps(extract.source_item(source))}))
     assert (caught.value.exit_code, caught.value.hint) == (ExitCode.ENVIRONMENT, "buy one")
+    assert caught.value.code == "V099"
 
 
 def refusal(folder: Path) -> UserError:
@@ -186,11 +190,11 @@ def test_a_ray_that_cannot_be_imported_is_not_called_missing(
     monkeypatch.setattr(metadata, "version", version)
     fake_ray(tmp_path, monkeypatch, "", data=f"raise {failure}")
     with pytest.raises(UserError) as caught:
-        ray_engine._ray()
+        ray_engine._ray("use --shard I/N in N jobs")
     reason = str(eval(failure))
     assert caught.value.message == f"the package ray is installed but cannot be imported: {reason}"
     assert caught.value.hint.startswith(hint)
-    assert caught.value.hint.endswith(", or use --shard I/N in as many jobs")
+    assert caught.value.hint.endswith(", or use --shard I/N in N jobs")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
@@ -265,9 +269,9 @@ def test_an_address_that_answers_is_left_to_ray(tmp_path: Path, monkeypatch) -> 
     for address in ("auto", "ray://127.0.0.1:1", "127.0.0.1"):
         monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(UserError, match=f"asked {address}"):
-            ray_engine._connect(ray_engine._ray())
+            ray_engine._connect(ray_engine._ray("use --shard I/N in N jobs"))
     monkeypatch.setenv("RAY_USE_TLS", "1")
     with server(b"not in the clear") as address:
         monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(UserError, match=f"asked {address}"):
-            ray_engine._connect(ray_engine._ray())
+            ray_engine._connect(ray_engine._ray("use --shard I/N in N jobs"))

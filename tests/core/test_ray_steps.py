@@ -1,0 +1,98 @@
+"""Steps over Ray with two local workers, one of which is killed in mid-work; run with `-m heavy`
+where the extra is installed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.config import load_config
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.training import train as training
+from tests.small_runs import JOINTS, TINY, clips
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cluster():
+    ray = pytest.importorskip("ray", reason="needs la2ds[ray]")
+    pytest.importorskip("ray.data", reason="needs la2ds[ray]")
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "models")])
+    ray.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )
+    yield ray
+    ray.shutdown()
+
+
+def mortal(worker: type, mark: Path, chosen: Callable[[Any], bool]) -> type:
+    """The worker, whose process dies at the first item that is chosen, once."""
+
+    class Mortal(worker):
+        def __call__(self, item):
+            if chosen(item) and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().__call__(item)
+
+    return Mortal
+
+
+@pytest.mark.heavy
+def test_runs_and_embeddings_are_those_of_one_machine(
+    tmp_path: Path, cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(overrides=[*TINY, *JOINTS])
+    local, spread = clips(tmp_path / "local"), clips(tmp_path / "spread")
+    expected = list(training.train_seeds(local, [0, 3], config=config, device="cpu"))
+    died = tmp_path / "train-died"
+    worker = mortal(training.TrainWorker, died, lambda item: item["seed"] == 3)
+    monkeypatch.setattr(training, "TrainWorker", worker)
+    found = list(training.train_seeds(spread, [0, 3], config=config, device="cpu", engine="ray"))
+    assert died.exists()
+    assert [result.run for result in found] == ["default-s0", "default-s3"]
+    assert [r.validation_error for r in found] == [r.validation_error for r in expected]
+    for result in found:
+        assert result.checkpoint == spread.run_dir(result.run) / "best.safetensors"
+
+    died, run = tmp_path / "embed-died", "default-s3"
+    third = sorted(spread.posed())[2]
+    worker = mortal(embedding.EmbedWorker, died, lambda item: item["video"] == third)
+    monkeypatch.setattr(embedding, "EmbedWorker", worker)
+    alone = embedding.embed(local, run=run, device="cpu")
+    together = embedding.embed(spread, run=run, device="cpu", engine="ray")
+    assert died.exists()
+    assert together == alone
+    for result in alone:
+        a, b = (project.embedding_path(run, result.video) for project in (local, spread))
+        assert a.read_bytes() == b.read_bytes()
+    again = embedding.embed(spread, run=run, device="cpu", engine="ray")
+    assert {result.status for result in again} == {"cached"}
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 1], [-1, 2]])
+def test_seeds_are_different_numbers(tmp_path: Path, seeds: list[int]) -> None:
+    project = Project.create(tmp_path)
+    with pytest.raises(UserError, match="the seeds must be different numbers from 0"):
+        list(training.train_seeds(project, seeds, config=load_config()))
+
+
+def test_seeds_train_runs_of_their_own(tmp_path: Path) -> None:
+    project = clips(tmp_path)
+    config = load_config(overrides=[*TINY, *JOINTS])
+    found = list(training.train_seeds(project, [2, 5], run="x", config=config, device="cpu"))
+    assert [result.run for result in found] == ["x-s2", "x-s5"]
+    settings = [(project.run_dir(r.run) / "config.toml").read_text("utf-8") for r in found]
+    assert ["seed = 2" in settings[0], "seed = 5" in settings[1]] == [True, True]
