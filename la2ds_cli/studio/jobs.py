@@ -26,8 +26,10 @@ KEPT = 50  # ended jobs
 NOTES = 200  # lines of one job
 PATIENCE = 15.0  # seconds between asking a job to stop and ending its process
 LONGEST_LINE = 1 << 20  # bytes of one event
+# A studio that a script starts with & is deaf to SIGINT, and its children would be.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 # -P: nothing is imported from the folder that the studio was started in.
-COMMAND = (sys.executable, "-P", "-c", "from la2ds_cli.main import main; main()")
+COMMAND = (sys.executable, "-P", "-c", f"{HEARS}; from la2ds_cli.main import main; main()")
 
 
 @dataclass

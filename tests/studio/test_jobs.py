@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.studio import jobs
 from la2ds_cli.studio.jobs import Job, Jobs
 
+COMMAND = jobs.COMMAND  # before the tests replace it
 # What a job runs here: `arguments` is the text of a program, to which `--json` is added. `tell`
 # writes an event as EventProgress does.
 HEAD = """
 import json, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as HEARS
 def tell(**event):
     print(json.dumps(event), file=sys.stderr, flush=True)
 """
@@ -170,7 +174,7 @@ def test_a_job_that_waits_is_cancelled_without_a_process(tmp_path: Path):
 def test_a_running_job_is_stopped_as_by_ctrl_c(tmp_path: Path):
     trace = tmp_path / "trace"
     text = (
-        f"tell(task='clips', share=0)\ntry:\n    time.sleep(60)\n"
+        f"try:\n    tell(task='clips', share=0)\n    time.sleep(60)\n"
         f"except KeyboardInterrupt:\n    open({str(trace)!r}, 'w').close()\n    sys.exit(130)\n"
     )
 
@@ -184,6 +188,29 @@ def test_a_running_job_is_stopped_as_by_ctrl_c(tmp_path: Path):
     assert job.state == "cancelled"
     assert job.error == ""
     assert trace.exists()
+
+
+def test_the_command_hears_ctrl_c_where_the_studio_does_not(monkeypatch: pytest.MonkeyPatch):
+    ready = (
+        "import json, sys, time; print(json.dumps({'task': 'ready'}), file=sys.stderr, flush=True)"
+    )
+    hears = f"{jobs.HEARS}; {ready}; time.sleep(60)"
+    assert jobs.HEARS in COMMAND[-1]
+    monkeypatch.setattr(jobs, "COMMAND", (sys.executable, "-c", hears))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def stopped(queue: Jobs) -> Job:
+        job = queue.add("work", [""])
+        await reached(lambda: job.task == "ready")
+        begun = time.monotonic()
+        await queue.cancel(job)
+        assert time.monotonic() - begun < jobs.PATIENCE / 2
+        return job
+
+    try:
+        assert worked(stopped).state == "cancelled"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_job_cancelled_while_it_starts_ends_too():
