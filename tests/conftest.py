@@ -1,10 +1,11 @@
-"""The plugins of the tests, and a real browser for the tests of pages, where there is one."""
+"""The plugins of the tests, and a real browser and a Ray cluster where they are installed."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,3 +40,21 @@ def browser() -> Iterator[Any]:
         started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """Ray with two local workers; the test is skipped where the extra is not installed."""
+    ray = pytest.importorskip("ray", reason="needs la2ds[ray]")
+    pytest.importorskip("ray.data", reason="needs la2ds[ray]")
+    root = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(root), str(root / "models")])
+    ray.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )
+    yield ray
+    ray.shutdown()

@@ -43,6 +43,11 @@ def parsed_anchor(text: str) -> tuple[float, float]:
     return a, b
 
 
+def parsed_anchors(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...]:
+    """Those of an option that may be repeated; see parsed_anchor."""
+    return tuple(parsed_anchor(text) for text in texts or ())
+
+
 def features_name(features: str, run: str) -> str:
     """The features of a result for people. features: of ChosenKind."""
     return {"model": f"model of run {run}", "base": "base model"}.get(features, "raw poses")

@@ -111,7 +111,7 @@ def align(
     """
     from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
-    from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
+    from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
     from la2ds_cli.commands.align_all import AllOptions, run_all
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
@@ -126,7 +126,7 @@ def align(
             device,
             gaps=gaps,
             tempo=tempo,
-            anchors=tuple(parsed_anchor(text) for text in anchor or []),
+            anchors=parsed_anchors(anchor),
             same_only=not force,
         )
 

@@ -66,7 +66,7 @@ def report(
       la2ds report --project swings
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
+    from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.report.pair import PAGE, write_pair
@@ -97,7 +97,7 @@ def report(
             features,
             method,
             device,
-            anchors=tuple(parsed_anchor(text) for text in anchor or []),
+            anchors=parsed_anchors(anchor),
             same_only=not force,
         )
         result = find_alignment(opened, a, b, request, console.progress)

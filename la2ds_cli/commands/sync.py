@@ -77,7 +77,7 @@ def sync(
       la2ds sync anna ben --project swings --retimed ben-as-anna.mp4 --edit-list cuts.csv
     """
     from la2ds_cli.alignment.align import find_alignment
-    from la2ds_cli.alignment.request import AlignRequest, parsed_anchor
+    from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
     from la2ds_cli.core.console import Console
     from la2ds_cli.views.sync.sync import Appearance, Targets, check_targets, write_sync
 
@@ -92,7 +92,7 @@ def sync(
             features,
             method,
             device,
-            anchors=tuple(parsed_anchor(text) for text in anchor or []),
+            anchors=parsed_anchors(anchor),
             same_only=not force,
         )
         aligned = find_alignment(opened, a, b, request, console.progress)

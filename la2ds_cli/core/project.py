@@ -107,20 +107,16 @@ class Project:
     @contextmanager
     def studio_lock(self) -> Iterator[None]:
         """One studio at a time; commands go on beside it. Raises UserError (exit 5) as `lock`."""
-        try:
-            with self._locked_by("studio.lock", 0):
-                yield
-        except UserError as error:
-            if error.message != self._locked().message:
-                raise
-            raise UserError(
-                f"a studio of {self.root} is open already",
-                hint="use its page, or end it where la2ds studio was started",
-                exit_code=ExitCode.MISMATCH,
-            ) from error
+        busy = UserError(
+            f"a studio of {self.root} is open already",
+            hint="use its page, or end it where la2ds studio was started",
+            exit_code=ExitCode.MISMATCH,
+        )
+        with self._locked_by("studio.lock", 0, busy):
+            yield
 
     @contextmanager
-    def _locked_by(self, name: str, wait: float) -> Iterator[None]:
+    def _locked_by(self, name: str, wait: float, busy: UserError | None = None) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         path = self._folder("logs") / name
@@ -132,7 +128,7 @@ class Project:
             lock.acquire()
         except OSError as error:
             if isinstance(error, Timeout):
-                raise self._locked() from error
+                raise busy or self._locked() from error
             raise artifact.cannot_write(self.root / "logs", error) from error
         try:
             yield

@@ -3,11 +3,7 @@ where the extra is installed."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,38 +12,8 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.training import train as training
+from tests.ray_workers import mortal
 from tests.small_runs import JOINTS, TINY, clips
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def cluster():
-    ray = pytest.importorskip("ray", reason="needs la2ds[ray]")
-    pytest.importorskip("ray.data", reason="needs la2ds[ray]")
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "models")])
-    ray.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": paths}},
-    )
-    yield ray
-    ray.shutdown()
-
-
-def mortal(worker: type, mark: Path, chosen: Callable[[Any], bool]) -> type:
-    """The worker, whose process dies at the first item that is chosen, once."""
-
-    class Mortal(worker):
-        def __call__(self, item):
-            if chosen(item) and not mark.exists():
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().__call__(item)
-
-    return Mortal
 
 
 @pytest.mark.heavy

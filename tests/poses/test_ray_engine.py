@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -27,8 +25,7 @@ from la2ds_cli.poses.sources import load_source
 from tests.poses import grey_people
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG, walk
-
-ROOT = Path(__file__).parents[2]
+from tests.ray_workers import mortal
 
 
 @pytest.fixture
@@ -37,22 +34,6 @@ def clips(tmp_path: Path) -> str:
         film(tmp_path / "clips" / f"{number}.mp4", walk(40, start=20 + 10 * number, step=1))
     film(tmp_path / "clips" / "nobody.mp4", [{}] * 12)
     return str(tmp_path / "clips")
-
-
-@pytest.fixture
-def cluster():
-    ray = pytest.importorskip("ray", reason="needs la2ds[ray]")
-    pytest.importorskip("ray.data", reason="needs la2ds[ray]")
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "models")])
-    ray.init(
-        "local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": paths}},
-    )
-    yield ray
-    ray.shutdown()
 
 
 def same(a: Project, b: Project, videos: list[str]) -> None:
@@ -76,24 +57,14 @@ def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -
 def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkeypatch) -> None:
     """The first worker that looks at a frame of the third clip dies, once."""
     mark = tmp_path / "died"
-    monkeypatch.setattr(extract, "ClipWorker", _mortal(mark))
+    dying = mortal(extract.ClipWorker, mark, lambda item: item["name"].endswith("2.mp4"))
+    monkeypatch.setattr(extract, "ClipWorker", dying)
     local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
     expected = extract_poses(local, [clips], CONFIG)
     found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert mark.exists()
     assert found == expected
     same(local, spread, [r.video for r in expected if r.usable])
-
-
-def _mortal(mark: Path) -> type:
-    class Mortal(extract.ClipWorker):
-        def __call__(self, item):
-            if item["name"].endswith("2.mp4") and not mark.exists():
-                mark.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().__call__(item)
-
-    return Mortal
 
 
 def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:

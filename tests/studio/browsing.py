@@ -30,6 +30,18 @@ def asked(project: Project) -> Iterator[TestClient]:
         yield client
 
 
+def finished(client: TestClient, started: Any) -> dict[str, Any]:
+    """The job that an answer has begun, when it is over."""
+    assert started.status_code == 200, started.text
+    number = started.json()["number"]
+    for _ in range(1200):
+        (job,) = [job for job in client.get("/jobs").json() if job["number"] == number]
+        if job["state"] not in ("waiting", "running"):
+            return job
+        time.sleep(0.1)
+    raise AssertionError(f"never over: {job}")
+
+
 @contextlib.contextmanager
 def served(project: Project) -> Iterator[str]:
     """The address of a studio, without the slash at its end; TOKEN opens it."""

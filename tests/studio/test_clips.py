@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from la2ds_cli.studio import clip_changes
 from la2ds_cli.studio.clip_changes import clean_name
 from la2ds_cli.studio.clips import people
 from tests.poses.grey_people import film
+from tests.studio.browsing import finished
 from tests.studio.conftest import HOST, SETTINGS
 
 ONE = [{200: (40 + 2 * t, 40, 80 + 2 * t, 130)} for t in range(24)]
@@ -38,18 +38,6 @@ def send(page: TestClient, path: Path, name: str = "") -> str:
     answer = page.put(f"/clips/files/{name or path.name}", content=path.read_bytes())
     assert answer.status_code == 200, answer.text
     return answer.json()["name"]
-
-
-def finished(page: TestClient, started: Any) -> dict[str, Any]:
-    """The job that an answer has begun, when it is over."""
-    assert started.status_code == 200, started.text
-    number = started.json()["number"]
-    for _ in range(600):
-        (job,) = [job for job in page.get("/jobs").json() if job["number"] == number]
-        if job["state"] not in ("waiting", "running"):
-            return job
-        time.sleep(0.1)
-    raise AssertionError(f"never over: {job}")
 
 
 def extracted(page: TestClient, *names: str) -> dict[str, Any]:

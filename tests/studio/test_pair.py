@@ -15,7 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
 from la2ds_cli.studio.pair import HeldPair, _asked, export_arguments
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import asked
+from tests.studio.browsing import asked, finished
 from tests.views.report.conftest import two_filmed
 
 PAIR = {"a": "a", "b": "b"}
@@ -169,12 +169,7 @@ def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
     with asked(project) as client:
         assert client.get("/pair/exported/table", params=PAIR).status_code == 400
         set_anchor(client, 18, 15)
-        number = client.post("/pair/export", json=PAIR | {"kind": "table"}).json()["number"]
-        for _ in range(1200):
-            job = next(j for j in client.get("/jobs").json() if j["number"] == number)
-            if job["state"] not in ("waiting", "running"):
-                break
-            time.sleep(0.1)
+        job = finished(client, client.post("/pair/export", json=PAIR | {"kind": "table"}))
         assert job["state"] == "done", job
         listed = client.get("/pair/exports", params=PAIR).json()
         assert [one["kind"] for one in listed] == ["table"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagate import merge_into_project
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import asked
+from tests.studio.browsing import asked, finished
 
 HERE = Path(__file__).parent
 CARRIED = {"origin": "carried", "origin_clips": "a", "origin_time": "2026-01-01T00:00:00+00:00"}
@@ -202,12 +201,7 @@ def test_phases_are_carried_to_all_clips(project: Project) -> None:
     with asked(project) as client:
         save(client, "a", label(0, 20, "down"), label(20, 40, "up"))
         save(client, "c", label(0, 17, "down"), label(17, 36, "up"))
-        number = client.post("/phases/carry", json={}).json()["number"]
-        for _ in range(1200):
-            job = next(j for j in client.get("/jobs").json() if j["number"] == number)
-            if job["state"] not in ("waiting", "running"):
-                break
-            time.sleep(0.1)
+        job = finished(client, client.post("/phases/carry", json={}))
         assert job["state"] == "done", job
     assert project.phases()["c"] == [Phase(0, 17, "down"), Phase(17, 36, "up")]
     assert all(phase.propagated for phase in project.phases(propagated=True)["b"])

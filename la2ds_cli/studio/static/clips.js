@@ -1,45 +1,15 @@
 // The page of the clips: files come in, joints are found, and each clip can be looked at and changed.
 
 import { get, post, remove, send } from "./ask.js";
+import { at, button, made, tried, trouble } from "./page.js";
 import { Trim, seconds } from "./trim.js";
 import { onWork } from "./work.js";
 
-const at = (id) => document.getElementById(id);
 const OPEN = new Set(["waiting", "running"]);
 const uploads = []; // files that are being copied: { name, state, said }
 let known = { clips: [], files: [] };
 let jobs = new Map(); // number -> job
 let shown = null; // id of the clip that is open
-
-function made(kind, text = "", name = "") {
-  const element = document.createElement(kind);
-  element.textContent = text;
-  if (name) element.className = name;
-  return element;
-}
-
-function button(text, action, name = "") {
-  const element = made("button", text, name);
-  element.type = "button";
-  element.addEventListener("click", action);
-  return element;
-}
-
-function trouble(error) {
-  at("problem").hidden = !error;
-  if (error) at("problem").textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
-}
-
-async function tried(action) {
-  try {
-    trouble(null);
-    return await action();
-  } catch (error) {
-    at("detail").close();
-    trouble(error);
-    return null;
-  }
-}
 
 function toast(text, undo = null) {
   const line = at("toast");

@@ -4,46 +4,14 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
+import { at, button, made, tried, trouble } from "./page.js";
 import { onWork } from "./work.js";
 
-const at = (id) => document.getElementById(id);
 const work = at("pair-work");
 const pair = { a: work.dataset.a, b: work.dataset.b };
 const query = new URLSearchParams(pair);
 const OVER = "#ff4fd8"; // the joints of B over A
 const MOST_UNSURE = 12;
-
-const made = (kind, text = "", name = "") => {
-  const element = document.createElement(kind);
-  element.textContent = text;
-  if (name) element.className = name;
-  return element;
-};
-
-function button(text, action, label = "") {
-  const element = made("button", text);
-  element.type = "button";
-  if (label) element.setAttribute("aria-label", label);
-  element.addEventListener("click", action);
-  return element;
-}
-
-function trouble(error) {
-  const line = at("problem");
-  line.hidden = !error;
-  if (error) line.textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
-}
-
-/** Do what may be refused; says why where it is. */
-async function tried(action) {
-  try {
-    trouble(null);
-    return await action();
-  } catch (error) {
-    trouble(error);
-    return null;
-  }
-}
 
 // --- what is loaded ------------------------------------------------------------------------------
 
@@ -69,7 +37,7 @@ async function open() {
   embed("film-b", null);
   at("waiting").hidden = true;
   work.hidden = false;
-  for (const name of ["clips.js", "tracks.js", "matrix.js", "pair.js"]) await loaded(name);
+  for (const name of ["clips.js", "tracks.js", "matrix.js", "clock.js", "pair.js"]) await loaded(name);
   for (const clip of [A, B]) clip.film = new ServedFilm(clip.pictures);
   for (const id of ["film-choice", "film-key"]) at(id).hidden = A.film.empty && B.film.empty;
   stages.a.over.push(overlay, drawAngles);
@@ -146,7 +114,7 @@ function tellAnchors() {
       : `A frame ${frames[0]} is B frame ${frames[1]}: not in the clip any more`;
     item.append(
       both ? button(words, () => { play(false); seek(rowAt(A, both[0])); }) : made("span", words),
-      button("Remove", () => change("/pair/anchor/remove", { frames }), `Remove: ${words}`),
+      button("Remove", () => change("/pair/anchor/remove", { frames }), { label: `Remove: ${words}` }),
     );
     return item;
   }));

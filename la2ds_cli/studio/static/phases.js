@@ -4,10 +4,9 @@
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { edited } from "./labels.js";
+import { at, button, made, trouble } from "./page.js";
 import { onWork } from "./work.js";
 
-const at = (id) => document.getElementById(id);
-const RATES = [0.125, 0.25, 0.5, 0.75, 1, 1.5, 2];
 const GRIP = 14; // page pixels around a border in which it is taken hold of
 const LINE_HIGH = 56;
 const SAVE_AFTER = 250; // milliseconds without another change
@@ -22,26 +21,6 @@ let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
 let reviewed = null; // the border of the queue that is looked at
 const state = { id: at("phases").dataset.clip, row: 0, playing: false, rate: 1, clock: 0, last: 0 };
 const saving = { due: 0, how: "", changes: 0, busy: null, stuck: false };
-
-const made = (kind, text = "", name = "") => {
-  const element = document.createElement(kind);
-  element.textContent = text;
-  if (name) element.className = name;
-  return element;
-};
-
-function button(text, action) {
-  const element = made("button", text);
-  element.type = "button";
-  element.addEventListener("click", action);
-  return element;
-}
-
-function trouble(error) {
-  const line = at("problem");
-  line.hidden = !error;
-  if (error) line.textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
-}
 
 // --- times and frames ------------------------------------------------------------------------------
 
@@ -356,41 +335,17 @@ function drawLine() {
 
 // --- the clock -------------------------------------------------------------------------------------
 
-function go(row, clock = null) {
+function go(row, passed = null) {
   state.row = clamp(row, 0, clip.count - 1);
-  state.clock = clock === null ? clip.time[state.row] : clock;
+  state.clock = passed === null ? clip.time[state.row] : passed;
   stage.show(state.row, true, { skeleton: at("show-skeleton").checked, film: true });
   document.body.dataset.row = String(state.row);
   drawLine();
   tellMoment();
 }
 
-function play(on) {
-  state.playing = on;
-  if (on && state.row === clip.count - 1) go(0);
-  state.last = 0;
-  at("play").textContent = on ? "Pause" : "Play";
-  at("play").setAttribute("aria-pressed", String(on));
-  if (on) requestAnimationFrame(tick);
-}
-
-function tick(now) {
-  if (!state.playing) return;
-  const passed = state.last ? Math.min((now - state.last) / 1000, 0.25) : 0;
-  state.last = now;
-  const clock = state.clock + passed * state.rate;
-  if (clock >= clip.end) { go(clip.count - 1); play(false); return; }
-  const row = lastUpTo(clip.time, clock);
-  if (row !== state.row) go(row, clock); else state.clock = clock;
-  requestAnimationFrame(tick);
-}
-
-function setRate(rate) {
-  state.rate = rate;
-  at("rate").value = String(rate);
-}
-
-const faster = (step) => setRate(RATES[clamp(RATES.indexOf(state.rate) + step, 0, RATES.length - 1)]);
+const clock = new Clock(state, () => ({ clip, row: state.row }), go);
+const play = (on) => clock.play(on);
 
 // --- keys, buttons, the line ------------------------------------------------------------------------
 
@@ -420,7 +375,7 @@ const KEYS = {
   End: () => { play(false); go(clip.count - 1); },
   "[": () => toBorder(-1), "]": () => toBorder(1),
   ",": () => nudge(-1), ".": () => nudge(1),
-  "-": () => faster(-1), "+": () => faster(1), "=": () => faster(1),
+  "-": () => clock.faster(-1), "+": () => clock.faster(1), "=": () => clock.faster(1),
   Delete: remove, Backspace: remove,
   0: () => change(edited.none(labels, here()), "remove"),
   n: next, u: takeBack,
@@ -490,7 +445,7 @@ function connect() {
   at("play").addEventListener("click", () => play(!state.playing));
   at("back").addEventListener("click", () => step(-1));
   at("forward").addEventListener("click", () => step(1));
-  at("rate").addEventListener("change", (event) => setRate(Number(event.target.value)));
+  at("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
   at("show-skeleton").addEventListener("change", () => go(state.row));
   at("undo").addEventListener("click", takeBack);
   at("accept").addEventListener("click", accept);

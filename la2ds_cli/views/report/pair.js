@@ -1,6 +1,5 @@
 // One clock, that of the clip that leads, A at first: everything on the page follows it.
 
-const RATES = [0.125, 0.25, 0.5, 0.75, 1, 1.5, 2];
 const STAGE_HIGH = [180, 900]; // page pixels, the least and the most
 const STAGE_SHARE = { wide: 0.6, narrow: 0.42, phone: 0.3 }; // of the window's height
 const PHONE = 600; // page pixels, the widest, as in pair.css
@@ -127,39 +126,9 @@ function lead(side) {
   go(row);
 }
 
-function play(on) {
-  state.playing = on;
-  const { clip, row } = leading();
-  if (on && row === clip.count - 1) go(0);
-  state.last = 0;
-  control("play").textContent = on ? "Pause" : "Play";
-  control("play").setAttribute("aria-pressed", String(on));
-  if (on) requestAnimationFrame(tick);
-}
-
-function tick(now) {
-  if (!state.playing) return;
-  const passed = state.last ? Math.min((now - state.last) / 1000, 0.25) : 0;
-  state.last = now;
-  const clock = state.clock + passed * state.rate;
-  const { clip, row: before } = leading();
-  if (clock >= clip.end) {
-    if (control("loop").checked && clip.count > 1) go(0); else { go(clip.count - 1); play(false); return; }
-  } else {
-    const row = lastUpTo(clip.time, clock);
-    if (row !== before) go(row, { clock }); else state.clock = clock;
-  }
-  requestAnimationFrame(tick);
-}
-
-function setRate(rate) {
-  state.rate = rate;
-  control("rate").value = String(rate);
-}
-
-function faster(step) {
-  setRate(RATES[clamp(RATES.indexOf(state.rate) + step, 0, RATES.length - 1)]);
-}
+const clock = new Clock(
+  state, leading, (row, passed) => go(row, { clock: passed }), () => control("loop").checked);
+const play = (on) => clock.play(on);
 
 function toggle(id) {
   const box = control(id);
@@ -181,9 +150,9 @@ function act(event) {
     Home: () => go(0),
     End: () => go(leading().clip.count - 1),
     l: () => lead(state.leader === "a" ? "b" : "a"),
-    "-": () => faster(-1),
-    "+": () => faster(1),
-    "=": () => faster(1),
+    "-": () => clock.faster(-1),
+    "+": () => clock.faster(1),
+    "=": () => clock.faster(1),
     s: () => toggle("show-skeleton"),
     f: () => toggle("show-film"),
   };
@@ -253,7 +222,7 @@ function connect() {
     play(false);
     seek(rowAt(A, A.phases[Number(event.target.value)][0]));
   });
-  control("rate").addEventListener("change", (event) => setRate(Number(event.target.value)));
+  control("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
   control("lead").addEventListener("change", (event) => lead(event.target.value));
   control("scrub").addEventListener("input", (event) => { play(false); go(Number(event.target.value)); });
   for (const id of ["show-skeleton", "show-film"]) {
