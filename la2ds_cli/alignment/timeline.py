@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import SLOW_MOTION, rows_to_align
+from la2ds_cli.alignment.align import rows_to_align
 from la2ds_cli.alignment.aligned_repetitions import cut_clip
 from la2ds_cli.alignment.clip_features import (
     CLEARLY_NEARER,
@@ -42,17 +40,15 @@ from la2ds_cli.alignment.request import (
     choose_features,
     wants_3d,
 )
-from la2ds_cli.alignment.result import rounded
 from la2ds_cli.alignment.same_movement import (
-    DOUBTED,
     REFUSED,
     Described,
     describe,
     sameness,
 )
+from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
@@ -62,176 +58,8 @@ from la2ds_cli.features.joint_angles import joint_angles
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.spatial import known_in_3d
 
-SCHEMA_VERSION = 1
-GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 JUDGES = 3  # clips whose median says whether another shows the same movement
 _CHUNK = 32  # clips that are embedded in one go
-COLUMNS = (
-    *("clip", "frame", "seconds", "position", "reference_frame", "reference_seconds"),
-    "confidence",
-)
-
-
-@dataclass(frozen=True)
-class PlacedClip:
-    """A clip on the timeline. frame, time: (T,) of its poses. position: (T,) in [0, 1], never
-    falling, NaN = the timeline does not show it. confidence: (T,) probability that the position is
-    right to within 0.05. mirrored: compared as its mirror image. probability: that it shows the
-    movement, NaN where it cannot be told. angles: (G, J) degrees at GRID, NaN = not seen.
-    repetitions: that the clip holds where the nearest of several was placed, else 1."""
-
-    video: Video
-    frame: IntArray
-    time: FloatArray
-    position: FloatArray
-    confidence: FloatArray
-    mirrored: bool
-    probability: float
-    angles: FloatArray
-    repetitions: int = 1
-
-    def row_at(self, position: FloatArray) -> FloatArray:
-        """(G,) rows of the clip, fractions included, that show the positions (G,); NaN outside of
-        what it shows. Of several rows at one position their middle."""
-        known = np.flatnonzero(~np.isnan(self.position))
-        if not len(known):
-            return np.full(len(position), np.nan)
-        places, first, count = np.unique(
-            self.position[known], return_index=True, return_counts=True
-        )
-        middle = (known[first] + known[first + count - 1]) / 2
-        return np.interp(position, places, middle, left=np.nan, right=np.nan)
-
-    @property
-    def mean_confidence(self) -> float:
-        """Over the frames that have a position."""
-        return float(self.confidence[~np.isnan(self.position)].mean())
-
-    @property
-    def seconds(self) -> tuple[float, float]:
-        """Of the first and the last frame that have a position."""
-        known = np.flatnonzero(~np.isnan(self.position))
-        return float(self.time[known[0]]), float(self.time[known[-1]])
-
-
-@dataclass(frozen=True)
-class TimelineResult:
-    """clips: that were placed, in the order they were named or listed. reference: number of the one
-    whose clock the timeline is. named: whether the user chose it. left_out: name -> why it is not
-    on the timeline. features, run, reason: as in AlignResult. joints: names of the angles. files:
-    written, in order."""
-
-    clips: tuple[PlacedClip, ...]
-    reference: int
-    named: bool
-    left_out: dict[str, str]
-    features: str
-    run: str
-    reason: str
-    joints: tuple[str, ...]
-    files: tuple[Path, ...] = ()
-
-    @property
-    def clock(self) -> PlacedClip:
-        """The reference."""
-        return self.clips[self.reference]
-
-    @property
-    def doubtful(self) -> list[PlacedClip]:
-        """Clips that may not show the same movement, and are on the timeline all the same."""
-        return [clip for clip in self.clips if clip.probability < DOUBTED]
-
-    def times_as_long(self, clip: PlacedClip) -> float:
-        """Seconds that a clip takes for what it shares with the reference, for each of the
-        reference's; NaN where that is a moment."""
-        known = np.flatnonzero(~np.isnan(clip.position))
-        start, stop = clip.position[known[[0, -1]]]
-        length = float(self.clock.time[-1] - self.clock.time[0]) * (stop - start)
-        first, last = clip.seconds
-        return (last - first) / length if length > 0 else float("nan")
-
-    @property
-    def slow(self) -> list[PlacedClip]:
-        """Clips that take SLOW_MOTION times as long as the usual one, or more."""
-        ratio = np.array([self.times_as_long(clip) for clip in self.clips])
-        usual = float(np.nanmedian(ratio))
-        return [c for c, r in zip(self.clips, ratio, strict=True) if r >= SLOW_MOTION * usual]
-
-    def bands(self) -> tuple[FloatArray, FloatArray, IntArray]:
-        """Mean and standard deviation (G, J) of the joint angles over the clips at GRID, degrees,
-        NaN where fewer than two show one, and how many (G, J) do."""
-        angles = np.stack([clip.angles for clip in self.clips])
-        count = (~np.isnan(angles)).sum(axis=0)
-        enough = count >= 2
-        mean = np.nansum(angles, axis=0) / np.maximum(count, 1)
-        squares = np.nansum((angles - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
-        return (
-            np.where(enough, mean, np.nan),
-            np.where(enough, np.sqrt(squares), np.nan),
-            count,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the places of single frames, which are in the table (docs/timeline.md)."""
-        mean, spread, count = self.bands()
-        reference = self.clock.video
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "reference": {"video": reference.id, "path": reference.path, "named": self.named},
-            "features": self.features,
-            "reason": self.reason,
-            "run": self.run if self.features == "model" else None,
-            "clips": [self._clip_json(clip) for clip in self.clips],
-            "left_out": dict(self.left_out),
-            "angles": {
-                "position": rounded(GRID),
-                "joints": {
-                    name: {
-                        "mean": rounded(mean[:, j], 2),
-                        "sd": rounded(spread[:, j], 2),
-                        "clips": count[:, j].tolist(),
-                    }
-                    for j, name in enumerate(self.joints)
-                },
-            },
-            "files": [str(file) for file in self.files],
-        }
-
-    def _clip_json(self, clip: PlacedClip) -> dict[str, Any]:
-        matched = ~np.isnan(clip.position)
-        start, end = clip.seconds
-        return {
-            "video": clip.video.id,
-            "path": clip.video.path,
-            "frames": len(clip.frame),
-            "matched_frames": int(matched.sum()),
-            "start": rounded([start])[0],
-            "end": rounded([end])[0],
-            "times_as_long": rounded([self.times_as_long(clip)], 4)[0],
-            "mean_confidence": rounded([clip.mean_confidence], 4)[0],
-            "mirrored": clip.mirrored,
-            "same_movement": rounded([clip.probability], 4)[0],
-            "doubtful": clip.probability < DOUBTED,
-            "repetitions": clip.repetitions,
-        }
-
-    def csv_text(self) -> str:
-        """A row for each frame of each clip (COLUMNS): where it lies on the timeline, which frame
-        of the reference shows that, and how sure it is; empty cells without a counterpart."""
-        clock, rows = self.clock, []
-        passed = (clock.time - clock.time[0]) / max(clock.time[-1] - clock.time[0], 1e-9)
-        for clip in self.clips:
-            known = ~np.isnan(clip.position)
-            place = np.where(known, clip.position, 0.0)
-            seconds = np.interp(place, passed, clock.time)
-            frame = clock.frame[
-                np.rint(np.interp(place, passed, np.arange(len(passed)))).astype(int)
-            ]
-            columns = (clip.frame, clip.time, known, place, frame, seconds, clip.confidence)
-            for number, time, shown, *cells in zip(*(c.tolist() for c in columns), strict=True):
-                texts = (f"{cells[0]:.6f}", cells[1], f"{cells[2]:.6f}") if shown else ("", "", "")
-                rows.append((clip.video.id, number, f"{time:.6f}", *texts, f"{cells[3]:.4f}"))
-        return table_text(COLUMNS, rows)
 
 
 # --- which clips ----------------------------------------------------------------------------------

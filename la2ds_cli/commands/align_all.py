@@ -11,7 +11,7 @@ from la2ds_cli.commands.options import open_for_clips
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.alignment.timeline import TimelineResult
+    from la2ds_cli.alignment.timeline_result import TimelineResult
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
 

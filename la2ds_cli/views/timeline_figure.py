@@ -11,7 +11,7 @@ import numpy as np
 
 from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.alignment.timeline import GRID, PlacedClip, TimelineResult
+from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project

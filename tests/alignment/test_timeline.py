@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from la2ds_cli.alignment import prototype
 from la2ds_cli.alignment.prototype import by_centrality, make_prototype
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.timeline import COLUMNS, GRID, TimelineResult, align_all, clips_of
+from la2ds_cli.alignment.timeline import align_all, clips_of
+from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
