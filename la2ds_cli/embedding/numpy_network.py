@@ -130,7 +130,7 @@ def _attention(
 
 
 def _angles(length: int, head_width: int) -> FloatArray:
-    """la2ds_models.vivit.rotary_angles."""
+    """Those of la2ds_models.vivit.rotary_code."""
     pair = np.arange(0, head_width, 2, dtype=np.float32)
     frequency = np.float32(ROTARY_BASE) ** (-pair / head_width)
     return np.arange(length, dtype=np.float32)[:, None] * frequency

@@ -149,9 +149,8 @@ class OncePerClip(Generic[T]):
 
     def __init__(self, compute: Callable[[Sequence[PoseSequence]], list[T]]) -> None:
         self._compute = compute
-        self._known: dict[
-            int, tuple[PoseSequence, T]
-        ] = {}  # the clip, so that its id stays its own
+        # By id of a clip, which is kept so that its id stays its own.
+        self._known: dict[int, tuple[PoseSequence, T]] = {}
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[T]:
         new = [pose for pose in poses if id(pose) not in self._known]
