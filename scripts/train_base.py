@@ -34,7 +34,7 @@ from la2ds_cli.training.network import build_network
 from la2ds_models.weight_files import bundled_path, zoo
 
 HELD_OUT = 1_000_003  # added to the seed for the movements of the validation
-FACTS = ("skeleton", "step", "validation_error", "rank", "spread")
+FACTS = ("skeleton", "step", "validation_error", "rank", "spread", "centre")
 LOGGED = 500  # steps between two validations; the last weights are kept
 
 

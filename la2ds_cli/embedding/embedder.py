@@ -5,9 +5,9 @@ The engine (torch, onnxruntime) is a function of one clip; everything else is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,14 +42,43 @@ def window_frames(config: Config) -> int:
     return 2 * config.train.frames
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Where the embeddings of a network lie, as its training found it.
+
+    centre: (D,) float64, the mean of all frames, or 0 where that is unknown. It is subtracted:
+    distances do not change, but by far the largest part of an embedding is often a constant, which
+    spoils whatever depends on the origin or on the variance of all numbers together, as the usual
+    width of an RBF kernel does. spread: root mean square distance of a frame from the mean of its
+    clip; 0 where that is unknown.
+    """
+
+    centre: FloatArray | float = 0.0
+    spread: float = 0.0
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], width: int) -> Moments:
+        """By the facts of a checkpoint of a network of this width; versions before 0.2 tell no
+        centre, the first ones no spread. Raises ValueError for what is no such number."""
+        spread, centre = facts.get("spread", 0.0), facts.get("centre", [0.0] * width)
+        try:
+            numbers = np.asarray([spread, *centre], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError("spread or centre is no number") from error
+        if numbers.shape != (1 + width,) or not np.isfinite(numbers).all() or numbers[0] < 0:
+            raise ValueError(f"expected spread >= 0 and a centre of {width} finite numbers")
+        return cls(numbers[1:], float(numbers[0]))
+
+
+UNKNOWN = Moments()
+
+
 class Embedder:
     """Embeds poses with a network: `embedder(poses)` gives one (T, D) float32 per sequence, with a
     row for every source frame.
 
     key: identity of the weights. frame_features: for a network that reads video frames
-    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them. spread:
-    root mean square distance of its embeddings from the mean of their clip, as training found it; 0
-    where that is unknown.
+    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them.
     """
 
     def __init__(
@@ -59,14 +88,19 @@ class Embedder:
         skeleton: str,
         key: str,
         frame_features: FrameFeatureSource | None = None,
-        spread: float = 0.0,
+        moments: Moments = UNKNOWN,
     ) -> None:
         self.forward = forward
         self.config = config
         self.skeleton = skeleton
         self.key = key
         self.frame_features = frame_features
-        self.spread = spread
+        self.moments = moments
+
+    @property
+    def spread(self) -> float:
+        """That of its moments: the unit of its embeddings in a distance with other features."""
+        return self.moments.spread
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
         return [self._embed(pose) for pose in poses]
@@ -98,7 +132,7 @@ class Embedder:
             part_features = None if features is None else features[start : start + window]
             value[start : start + window] += blend * self._embed_window(part, part_features)
             weight[start : start + window] += blend
-        embedding = with_motion(value / weight, self.config.model.motion)
+        embedding = with_motion(value / weight - self.moments.centre, self.config.model.motion)
         return interpolate(embedding.astype(np.float32), grid, pose.time)
 
     def _frame_features(self, pose: PoseSequence, grid: FloatArray) -> FloatArray | None:

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 TOLERANCE = 1e-4  # largest difference, as a share of the largest number of an embedding, or of 1
-_FACTS = ("step", "validation_error")  # of the checkpoint; ids of clips are private
+# Of the checkpoint; ids of clips are private.
+_FACTS = ("step", "validation_error", "spread", "centre")
 
 
 @dataclass(frozen=True)

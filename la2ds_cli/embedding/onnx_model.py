@@ -26,7 +26,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource
+from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource, Moments
 from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.network_input import NetworkInput, joint_width, map_channels
@@ -41,12 +41,13 @@ _AGAIN = "export it again: la2ds export-model"
 @dataclass(frozen=True)
 class OnnxModel:
     """An opened file. header: the entry `la2ds`. weights: digest of the exported checkpoint,
-    the key of its embeddings."""
+    the key of its embeddings. moments: of these."""
 
     path: Path
     forward: OnnxForward
     config: Config
     header: Mapping[str, Any]
+    moments: Moments
 
     @property
     def weights(self) -> str:
@@ -64,7 +65,9 @@ class OnnxModel:
     def embedder(self, frame_features: FrameFeatureSource | None = None) -> Embedder:
         """The embedder of the file, on the CPU."""
         skeleton = self.header["skeleton"]["name"]
-        return Embedder(self.forward, self.config, skeleton, self.weights, frame_features)
+        return Embedder(
+            self.forward, self.config, skeleton, self.weights, frame_features, self.moments
+        )
 
 
 class OnnxForward:
@@ -159,7 +162,11 @@ def read_model(content: bytes, path: Path) -> OnnxModel:
     inputs = {node.name: tuple(node.shape[1:]) for node in session.get_inputs()}
     if inputs != expected or [node.name for node in session.get_outputs()] != [OUTPUT]:
         raise _refused(path, f"it reads {inputs}, and its settings ask for {expected}")
-    return OnnxModel(path, OnnxForward(session, path, config.model.width), config, header)
+    try:
+        moments = Moments.of(header.get("facts", {}), config.model.width)
+    except (AttributeError, ValueError) as error:
+        raise _refused(path, "its entry `la2ds` is damaged") from error
+    return OnnxModel(path, OnnxForward(session, path, config.model.width), config, header, moments)
 
 
 def _session(content: bytes, path: Path) -> Any:

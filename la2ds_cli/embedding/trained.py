@@ -19,7 +19,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embedder import Embedder, FrameFeatureSource
+from la2ds_cli.embedding.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
 from la2ds_cli.embedding.numpy_network import numpy_forward
 from la2ds_cli.features.body_joints import BODY, body_joints, joint_sources
 from la2ds_cli.features.network_input import joint_width
@@ -78,16 +78,12 @@ def reads_3d(project: Project, run: str) -> bool:
 
 
 def run_spread(project: Project, run: str) -> float:
-    """`Embedder.spread` of a run, by the header of its weights; 0 where they are gone."""
+    """`Embedder.spread` of a run, by the header of its weights; 0 where they are gone
+    or damaged."""
     try:
-        return spread_of(artifact.read_header(checkpoint_path(project, run))[1])
-    except (FileNotFoundError, artifact.ArtifactError):
+        return float(artifact.read_header(checkpoint_path(project, run))[1].get("spread", 0.0))
+    except (FileNotFoundError, artifact.ArtifactError, TypeError, ValueError):
         return 0.0
-
-
-def spread_of(facts: Mapping[str, Any]) -> float:
-    """`Embedder.spread` by the facts of a checkpoint; 0 for one of a version that did not tell."""
-    return float(facts.get("spread", 0.0))
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -107,6 +103,7 @@ class TrainedNetwork:
     key: str
     facts: Mapping[str, Any]
     frames: str = ""
+    moments: Moments = UNKNOWN
 
     @property
     def skeleton(self) -> str:
@@ -142,8 +139,16 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.MISMATCH,
         ) from error
+    try:
+        moments = Moments.of(facts, config.model.width)
+    except ValueError as error:
+        raise UserError(
+            f"{path} is damaged: {error}",
+            hint="train again with --overwrite, or restore the file",
+            exit_code=ExitCode.UNREADABLE,
+        ) from error
     frames = recipe.inputs.get(checkpoint.FRAMES, "")
-    return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames)
+    return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames, moments)
 
 
 def _existing(project: Project, run: str) -> Path:
@@ -189,7 +194,7 @@ def torch_embedder(
     key: str,
     device: torch.device,
     frame_features: FrameFeatureSource | None = None,
-    spread: float = 0.0,
+    moments: Moments = UNKNOWN,
 ) -> Embedder:
     """An embedder by torch on `device`; nothing else may use the network afterwards."""
     import torch
@@ -203,7 +208,7 @@ def torch_embedder(
     network = network.to(device).eval()
     network.keep_shown_positions(config.train.frames)
     return Embedder(
-        partial(embed_input, network, device=device), config, skeleton, key, frame_features, spread
+        partial(embed_input, network, device=device), config, skeleton, key, frame_features, moments
     )
 
 
@@ -224,7 +229,7 @@ def load_embedder(
         trained.key,
         resolve_device(device),
         frame_feature_reader(project, trained.config, trained.frames, device),
-        spread_of(trained.facts),
+        trained.moments,
     )
 
 
@@ -251,8 +256,11 @@ def _light(project: Project, run: str) -> Embedder | None:
     forward = numpy_forward(config.model, joint_width(skeleton, config.model), weights)
     if forward is None:
         return None
-    key = artifact.file_digest(path)
-    return Embedder(forward, config, skeleton.name, key, spread=spread_of(facts))
+    try:
+        moments = Moments.of(facts, config.model.width)
+    except ValueError:
+        return None
+    return Embedder(forward, config, skeleton.name, artifact.file_digest(path), moments=moments)
 
 
 def _light_base() -> Embedder | None:
@@ -262,7 +270,8 @@ def _light_base() -> Embedder | None:
     forward = numpy_forward(config.model, joint_width(get_skeleton(BODY), config.model), weights)
     if forward is None:
         return None
-    return BaseEmbedder(forward, config, BODY, base_key(), spread=spread_of(facts))
+    moments = Moments.of(facts, config.model.width)
+    return BaseEmbedder(forward, config, BODY, base_key(), moments=moments)
 
 
 class BaseEmbedder(Embedder):
@@ -287,7 +296,8 @@ def base_embedder(skeleton: str = BODY, device: DeviceName = "auto") -> Embedder
     network = build_network(config.model, config.heatmap, get_skeleton(BODY), 0)
     network.load_state_dict(weights)
     plain = torch_embedder(network, config, BODY, base_key(), resolve_device(device))
-    return BaseEmbedder(plain.forward, config, BODY, plain.key, spread=spread_of(facts))
+    moments = Moments.of(facts, config.model.width)
+    return BaseEmbedder(plain.forward, config, BODY, plain.key, moments=moments)
 
 
 def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
@@ -316,7 +326,7 @@ def untrained_embedder(
 ) -> Embedder:
     """The same architecture with random weights: the baseline `untrained`.
 
-    frame_features: for a network that reads video frames.
+    frame_features: for a network that reads video frames. Its moments are unknown.
     """
     from la2ds_cli.training.network import build_network
 

@@ -13,6 +13,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import numpy as np
+
 from la2ds_cli.alignment.clip_features import OneDistance, nearest_view
 from la2ds_cli.alignment.consensus import Consensus, Modalities, PairwisePath
 from la2ds_cli.alignment.methods import align_features
@@ -24,6 +26,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.embedding.embedder import Moments
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
@@ -164,8 +167,20 @@ class EmbedsOnce(OncePerClip[FloatArray]):
 
     def __init__(self, embed: Embedder) -> None:
         super().__init__(embed)
+        self._embed = embed
         self.config, self.spread = embed.config, embed.spread
         self.frame_features = embed.frame_features
+
+    def centre_on(self, clips: Sequence[PoseSequence]) -> None:
+        """Have all embeddings lie about the mean frame of these clips, as those of a trained
+        network do; to be called before any other clip is embedded."""
+        if not clips:
+            return
+        values, width = self(clips), self.config.model.width
+        centre = np.concatenate(values)[:, :width].mean(axis=0, dtype=np.float64)
+        for value in values:  # those that are kept
+            value[:, :width] -= centre.astype(value.dtype)
+        self._embed.moments = Moments(centre)
 
 
 def single_view(feature: Callable[[PoseSequence], FloatArray]) -> ViewFunction:
@@ -437,6 +452,7 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
     align = replace(config.align, pool=False)  # the joints' movement would do the work
     description = f"{network} with random weights"
     embed = EmbedsOnce(untrained)
+    embed.centre_on(request.references)
     return embedder_set("untrained", description, embed, align, request.references)
 
 

@@ -298,9 +298,10 @@ class Records:
             "spread": result.spread,
             "collapsed": bool(result.collapse),
         }
+        centre = {"centre": result.centre.round(6).tolist()}
         if best:
-            self._save_weights("best", facts)
-        self._save_weights("last", facts)
+            self._save_weights("best", facts | centre)
+        self._save_weights("last", facts | centre)
         row = facts | {
             "variance": result.variance,
             "answers": result.answers,

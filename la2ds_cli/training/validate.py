@@ -37,7 +37,7 @@ class Validation:
     squared distance from the mean embedding as a share of the mean squared length, 0 to 1. answers:
     distinct nearest frames as a share of the matched frames; 1 / frames = all have the same one.
     spread: how far an embedding lies from the mean of its clip, root mean square: the unit in which
-    embeddings are added to other features.
+    embeddings are added to other features. centre: (D,) float64, the mean embedding of all frames.
     """
 
     error: float
@@ -45,6 +45,7 @@ class Validation:
     variance: float
     answers: float
     spread: float
+    centre: FloatArray
 
     @property
     def collapse(self) -> str:
@@ -117,6 +118,7 @@ def synthetic_warp_error(
         relative_variance(value),
         float(np.mean(answers)),
         float(np.sqrt(np.mean([first.var(axis=0).sum() for first in originals]))),
+        value.mean(axis=0, dtype=np.float64),
     )
 
 

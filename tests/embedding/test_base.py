@@ -85,6 +85,16 @@ def test_the_file_is_small_and_says_what_it_is() -> None:
     assert recipe.config["train.seed"] == facts["seed"]
 
 
+def test_its_centre_is_near_that_of_bodies_it_never_saw() -> None:
+    clips = [sequence(warped_phase(n, n), fps=fps) for n, fps in ((40, 20), (90, 50))]
+    value = np.concatenate(base_embedder(device="cpu")(clips))
+    value = value[:, : value.shape[1] // 2]  # without the motion
+    spread = np.sqrt(value.var(axis=0).sum())
+    assert np.linalg.norm(value.mean(axis=0)) < 1.5 * spread
+    centre = artifact.read_header(base_path())[1]["centre"]
+    assert np.linalg.norm(centre) > 10 * spread  # what there is without it
+
+
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch) -> None:
     damaged = tmp_path / "base.safetensors"
     damaged.write_bytes(base_path().read_bytes()[:-1])

@@ -17,10 +17,11 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.embedding.embed import embed, ensure_embeddings
-from la2ds_cli.embedding.embedder import triangle, window_starts, with_motion
+from la2ds_cli.embedding.embedder import Moments, triangle, window_starts, with_motion
 from la2ds_cli.embedding.trained import (
     checkpoint_path,
     has_model,
+    light_embedder,
     load_embedder,
     torch_embedder,
     untrained_embedder,
@@ -68,6 +69,20 @@ def test_motion_stands_beside_the_features_by_time_and_not_by_frame() -> None:
     twice = resample_pose(clip, np.linspace(clip.time[0], clip.time[-1], 79))
     (double,) = moving([twice])
     np.testing.assert_allclose(double[::2], found, atol=0.05)
+
+
+def test_the_centre_that_training_found_is_subtracted_and_the_motion_stays() -> None:
+    config = load_config(overrides=[*SMALL, "model.motion=2"])
+    device, centre = torch.device("cpu"), np.linspace(-3, 3, 24)
+    network = build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
+    moments = Moments.of({"centre": centre.tolist(), "spread": 0.5}, 24)
+    plain = torch_embedder(network, config, "penn13", "key", device)
+    centred = torch_embedder(network, config, "penn13", "key", device, moments=moments)
+    assert centred.spread == 0.5
+    for clip in (sequence(warped_phase(40, 1), fps=30), sequence(warped_phase(25, 2), fps=12)):
+        before, after = plain([clip])[0], centred([clip])[0]
+        np.testing.assert_allclose(after[:, :24], before[:, :24] - centre, atol=1e-5)
+        np.testing.assert_allclose(after[:, 24:], before[:, 24:], atol=1e-5)
 
 
 def test_a_row_for_every_frame_and_none_depends_on_other_clips(embedder) -> None:
@@ -236,3 +251,38 @@ def test_a_weak_model_is_called_weak(project: Project, error: float, warned: boo
     choice = choose_features(project, "default", "auto")
     assert choice.kind == "model"
     assert ("compare with --features pose" in choice.warning) == warned
+
+
+def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Project) -> None:
+    train(project, config=project.config(overrides=SMALL), device="cpu")
+    facts = artifact.read_header(checkpoint_path(project, "default"))[1]
+    poses = [project.read_pose(video)[0] for video in facts["videos"]]
+    for embedder in (load_embedder(project, device="cpu"), light_embedder(project, device="cpu")):
+        value = np.concatenate(embedder(poses))
+        away = np.linalg.norm(value.mean(axis=0)) / np.linalg.norm(facts["centre"])
+        assert away < 0.05
+        embedder.moments = Moments()
+        raw = np.concatenate(embedder(poses))
+        np.testing.assert_allclose(value, raw - facts["centre"], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"centre": [0.0] * 23},
+        {"centre": ["x"] * 24},
+        {"centre": 0},
+        {"centre": [float("inf")] * 24},
+        {"spread": -1.0},
+        {"spread": "wide"},
+    ],
+)
+def test_moments_that_are_none_are_damage(project: Project, facts: dict[str, Any]) -> None:
+    train(project, config=project.config(overrides=SMALL), device="cpu")
+    path = checkpoint_path(project, "default")
+    arrays, recipe, kept = artifact.read_arrays(path)
+    artifact.write_arrays(path, arrays, recipe, kept | facts)
+    for load in (load_embedder, light_embedder):
+        with pytest.raises(UserError, match="is damaged: ") as caught:
+            load(project, device="cpu")
+        assert caught.value.exit_code == ExitCode.UNREADABLE

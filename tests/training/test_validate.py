@@ -45,3 +45,12 @@ def test_a_perfect_embedding_beats_a_constant_one() -> None:
     assert good.error < 6
     assert constant.error > 20
     assert constant.rank == 0
+
+
+def test_centre_and_spread_by_hand() -> None:
+    first, second = np.array([[1.0, 0], [3, 0]]), np.array([[0.0, 4], [0, 8], [0, 12], [0, 8]])
+    pairs = [(clip, clip, np.arange(len(clip))) for clip in (first, second)]
+    found = synthetic_warp_error(lambda clip: clip, pairs)  # pyright: ignore
+    # All frames count once: a third of them are of the first clip.
+    np.testing.assert_allclose(found.centre, [4 / 6, 32 / 6])
+    assert found.spread == pytest.approx(np.sqrt((1 + 8) / 2))
