@@ -98,7 +98,7 @@ POSE_FILES = {
     \b
       la2ds import trc anna_px_person00.trc --size 1920x1080 --project swings
     """,
-    "c3d": f"""C3D files of motion capture; needs ezc3d.
+    "c3d": f"""C3D files of motion capture.
 
     {_NOTE} Markers are matched by name; --map tells the others.
 

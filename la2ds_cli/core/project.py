@@ -8,12 +8,11 @@ results/{align,retrieve,evaluate,...}/ · logs/
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import time
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -24,18 +23,16 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import (
     VIDEO_COLUMNS,
     Video,
-    check_columns,
     check_id,
     check_row,
     row_of,
-    video_parser,
 )
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.csv_tables import read_table, table_text
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
-from la2ds_cli.core.video_list import VideoList
+from la2ds_cli.core.video_list import VideoList, read_videos
 
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
@@ -225,7 +222,7 @@ class Project:
     def videos(self) -> list[Video]:
         """Rows of videos.csv in file order; an empty list without the file. Raises UserError (exit
         5) that names an unreadable line."""
-        return list(self.video_list().rows)
+        return list(self.video_list().videos)
 
     def video_list(self) -> VideoList:
         """The rows of videos.csv, to find clips in; read again when the file has changed. Raises
@@ -235,11 +232,7 @@ class Project:
             return VideoList(self.root, [])
         if self._listed is not None and self._listed[0] == state:
             return self._listed[1]
-        hint = "correct the line, or delete it and extract or import its clip again; columns: "
-        hint += ",".join(VIDEO_COLUMNS)
-        with _many_objects():
-            rows = read_table(self.videos_path, _parser, hint)
-        listed = VideoList(self.root, rows)
+        listed = VideoList(self.root, read_videos(self.videos_path))
         settled = time.time_ns() - state[-1] > _TICK
         self._listed = (state, listed) if settled else None
         return listed
@@ -327,10 +320,10 @@ class Project:
         path = self.pose_path(video)
         arrays, recipe, facts = self._read(path, f"no poses for {video}")
         with well_formed(path):
-            pose = PoseSequence.from_arrays(arrays, facts)
+            pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
                 raise ValueError("no frames")
-        return replace(pose, clip=video), recipe
+        return pose, recipe
 
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
         arrays, facts = pose.to_arrays()
@@ -428,23 +421,6 @@ def _damaged(problem: str) -> UserError:
         hint="delete the file and run its step again",
         exit_code=ExitCode.UNREADABLE,
     )
-
-
-def _parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
-    check_columns(columns)
-    return video_parser(columns)
-
-
-@contextmanager
-def _many_objects() -> Iterator[None]:
-    """For making very many objects that stay: no collection walks through them meanwhile."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _state(path: Path) -> tuple[int, ...] | None:

@@ -156,9 +156,9 @@ class PoseSequence:
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json]
+        cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json], clip: str = ""
     ) -> PoseSequence:
-        """Inverse of to_arrays."""
+        """Inverse of to_arrays. clip: the id of the clip of the project that they are of."""
         return cls(
             xy=arrays["xy"],
             score=arrays["score"],
@@ -169,7 +169,7 @@ class PoseSequence:
             size=(int(facts["size"][0]), int(facts["size"][1])),
             skeleton=facts["skeleton"],
             info=facts.get("info", {}),
-            clip="",
+            clip=clip,
             world=arrays.get("world"),
             trust=arrays.get("trust"),
         )

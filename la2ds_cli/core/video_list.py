@@ -4,14 +4,126 @@
 
 from __future__ import annotations
 
+import csv
+import gc
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter, itemgetter
 from pathlib import Path
+from typing import Any, overload
 
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, are_plain_ids, check_columns, video_parser
+from la2ds_cli.core.csv_tables import read_table
 from la2ds_cli.core.errors import ExitCode, UserError
+
+# --- reading videos.csv ---------------------------------------------------------------------------
+
+_WRITTEN = 3  # columns that la2ds writes first, and that differ from clip to clip: id, path, sha256
+_values = attrgetter(*VIDEO_COLUMNS[_WRITTEN:])  # of the other columns
+
+
+@dataclass(frozen=True)
+class Videos(Sequence[Video]):
+    """Clips by their columns; a Video is made of each that is looked at. values: of the columns
+    after the sha256, in their order."""
+
+    ids: Sequence[str]
+    paths: Sequence[str]
+    digests: Sequence[str]
+    values: Sequence[tuple[Any, ...]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, row: int) -> Video: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Video]: ...
+    def __getitem__(self, row: int | slice) -> Video | list[Video]:
+        if isinstance(row, slice):
+            return [self[n] for n in range(len(self))[row]]
+        return Video(self.ids[row], self.paths[row], self.digests[row], *self.values[row])
+
+    def column(self, name: str) -> list[Any]:
+        """The values of a column after the sha256."""
+        return list(map(itemgetter(VIDEO_COLUMNS.index(name) - _WRITTEN), self.values))
+
+    @classmethod
+    def of(cls, videos: Sequence[Video]) -> Videos:
+        ids, paths = [v.id for v in videos], [v.path for v in videos]
+        return cls(ids, paths, [v.sha256 for v in videos], [_values(v) for v in videos])
+
+
+def read_videos(path: Path) -> Videos:
+    """The rows of videos.csv; raises UserError (exit 5) that names an unreadable line."""
+    hint = "correct the line, or delete it and extract or import its clip again; columns: "
+    hint += ",".join(VIDEO_COLUMNS)
+    with _many_objects():
+        return _plain_rows(path) or Videos.of(read_table(path, _parser, hint))
+
+
+def _plain_rows(path: Path) -> Videos | None:
+    """The rows of a table without quotes or anything else that has to be decoded, as la2ds writes
+    most, in a fifth of the time; None for another, and for one with a row that is wrong.
+
+    A line is cut behind its first three columns. What follows is the same for many clips, so that
+    each text of it is checked once.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+    # Cells in quotes, other ends of lines, marks of formulas, encoded paths: see csv_tables.
+    marked = "'" in text and (",'" in text or "\n'" in text)
+    if marked or '"' in text or "\r" in text or "\0" in text or ",file:" in text:
+        return None
+    header, *lines = text.removesuffix("\n").split("\n")
+    if max(map(len, lines), default=0) > csv.field_size_limit():
+        return None
+    columns = header.split(",")
+    cells = [line.split(",", _WRITTEN) for line in lines]
+    if columns[:_WRITTEN] != [*VIDEO_COLUMNS[:_WRITTEN]] or set(map(len, cells)) != {_WRITTEN + 1}:
+        return None
+    ids, paths, digests, rest = zip(*cells, strict=True)
+    if "" in paths or "" in digests or not are_plain_ids(ids):
+        return None
+    try:
+        parse = _parser(columns)
+        values = {text: _values_of(text, parse, len(columns)) for text in set(rest)}
+    except (KeyError, ValueError):
+        return None
+    return Videos(ids, paths, digests, [values[text] for text in rest])
+
+
+def _values_of(text: str, parse: Callable[[Sequence[str]], Video], width: int) -> tuple[Any, ...]:
+    cells = ["-"] * _WRITTEN + text.split(",")
+    if len(cells) != width:
+        raise ValueError("another number of cells")
+    return _values(parse(cells))
+
+
+def _parser(columns: Sequence[str]) -> Callable[[Sequence[str]], Video]:
+    check_columns(columns)
+    return video_parser(columns)
+
+
+@contextmanager
+def _many_objects() -> Iterator[None]:
+    """For making very many objects that stay: no collection walks through them meanwhile."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+# --- finding a clip -------------------------------------------------------------------------------
 
 
 class VideoList:
@@ -21,7 +133,9 @@ class VideoList:
     """
 
     def __init__(self, root: Path, rows: Sequence[Video]) -> None:
-        self.rows = tuple(rows)
+        self.rows = rows if isinstance(rows, Videos) else Videos.of(rows)
+        if self.rows is not rows:
+            self.videos = tuple(rows)
         self._root = os.fspath(root)
         self._folders: dict[str, str] = {}  # folder of a source as written -> resolved
 
@@ -31,7 +145,7 @@ class VideoList:
         `NAME#2` is the second person of a video with several subjects. Raises UserError (exit 5) if
         several videos fit.
         """
-        return self._find(name, self.rows)
+        return self._find(name, range(len(self.rows)))
 
     def find_each(self, names: Iterable[str]) -> dict[str, Video | None]:
         """`find` for many names: each is looked up, and searched for only where that fails."""
@@ -43,70 +157,95 @@ class VideoList:
         rows = {row for key in keys for row in self._by_name.get(key, ())}
         if os.path.lexists(name):
             rows.update(self._by_source.get(os.path.realpath(name), ()))
-        return self._find(name, [self.rows[row] for row in sorted(rows)])
+        return self._find(name, sorted(rows))
 
     @cached_property
     def _by_name(self) -> dict[str, list[int]]:
         """Rows of an id, a file name or a stem."""
         rows: dict[str, list[int]] = {}
-        for row, video in enumerate(self.rows):
-            path = Path(video.path)
-            for name in {video.id, path.name, path.stem}:
+        for row, written in enumerate(self.rows.paths):
+            path = Path(written)
+            for name in {self.rows.ids[row], path.name, path.stem}:
                 rows.setdefault(name, []).append(row)
         return rows
 
-    def _find(self, name: str, videos: Sequence[Video]) -> Video | None:
+    @cached_property
+    def videos(self) -> tuple[Video, ...]:
+        """All of them; `rows` makes only those that are looked at."""
+        return tuple(self.rows)
+
+    @cached_property
+    def splits(self) -> list[str]:
+        return self.rows.column("split")
+
+    @cached_property
+    def _persons(self) -> list[int]:
+        return self.rows.column("person")
+
+    @cached_property
+    def _several_people(self) -> bool:
+        return set(self._persons) != {1}
+
+    def _find(self, name: str, rows: Sequence[int]) -> Video | None:
         if not name or "\0" in name:  # which no path holds
             return None
+        ids, paths, persons = self.rows.ids, self.rows.paths, self._persons
+        of_id = [row for row in rows if ids[row] == name]
         person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
-        if person and not any(video.id == name or video.path == name for video in videos):
-            name, videos = person[1], [v for v in videos if v.person == int(person[2])]
-        elif not any(video.id == name for video in videos):
-            videos = [video for video in videos if video.person == 1]
+        if person and not of_id and not any(paths[row] == name for row in rows):
+            name, rows = person[1], [row for row in rows if persons[row] == int(person[2])]
+            of_id = [row for row in rows if ids[row] == name]
+        elif not of_id and self._several_people:
+            rows = [row for row in rows if persons[row] == 1]
+        near = [] if of_id else [row for row in rows if name in paths[row]]
         tests = (
-            lambda: [v for v in videos if v.id == name],
-            lambda: self._of_path(name, videos),
-            lambda: [v for v in videos if name in v.path and Path(v.path).name == name],
-            lambda: [v for v in videos if name in v.path and Path(v.path).stem == name],
-            lambda: [v for v in videos if v.id.startswith(name)],
+            lambda: of_id,
+            lambda: self._of_path(name, rows, near),
+            lambda: [row for row in near if Path(paths[row]).name == name],
+            lambda: [row for row in near if Path(paths[row]).stem == name],
+            lambda: [row for row in rows if name in ids[row] and ids[row].startswith(name)],
         )
         for test in tests:
             matches = test()
             if len(matches) == 1:
-                return matches[0]
+                return self.rows[matches[0]]
             if matches:
                 raise UserError(
                     f"'{name}' fits {len(matches)} videos of the project",
-                    hint=f"use one of the ids: {', '.join(v.id for v in matches[:5])}",
+                    hint=f"use one of the ids: {', '.join(ids[row] for row in matches[:5])}",
                     exit_code=ExitCode.MISMATCH,
                 )
         return None
 
-    def _of_path(self, name: str, videos: Sequence[Video]) -> list[Video]:
-        """Those whose path is `name`, as written or as the same file."""
-        same = {id(video) for video in self.of_source(Path(name))}
-        return [video for video in videos if video.path == name or id(video) in same]
+    def _of_path(self, name: str, rows: Sequence[int], near: Sequence[int]) -> list[int]:
+        """Those whose path is `name`, as written or as the same file. near: it is in theirs."""
+        same = {row for row in self._rows_of_source(Path(name)) if row in rows}
+        return sorted(same.union(row for row in near if self.rows.paths[row] == name))
 
     def of_source(self, path: Path) -> list[Video]:
         """The clips whose source is this file, under whatever name."""
+        return [self.rows[row] for row in self._rows_of_source(path)]
+
+    def _rows_of_source(self, path: Path) -> Sequence[int]:
         target = os.path.realpath(path)
         if "_by_source" in vars(self) or os.path.lexists(target):
-            return [self.rows[row] for row in self._by_source.get(target, ())]
+            return self._by_source.get(target, ())
         # Nothing leads to a file that is not there but its own name.
         name = os.path.basename(target)
-        return [v for v in self.rows if v.path.endswith(name) and self._source(v) == target]
+        named = [path for path in enumerate(self.rows.paths) if name in path[1]]
+        return [row for row, path in named if self._source(path) == target]
 
     @cached_property
     def _by_source(self) -> dict[str, list[int]]:
         """Rows of a resolved source."""
         rows: dict[str, list[int]] = {}
-        for row, video in enumerate(self.rows):
-            rows.setdefault(self._source(video), []).append(row)
+        for row, path in enumerate(self.rows.paths):
+            rows.setdefault(self._source(path), []).append(row)
         return rows
 
-    def _source(self, video: Video) -> str:
-        """The resolved path of the source; folders, which are few, are resolved once."""
-        path = os.path.join(self._root, video.path)
+    def _source(self, written: str) -> str:
+        """The resolved path of a source; folders, which are few, are resolved once."""
+        path = os.path.join(self._root, written)
         folder, name = os.path.split(path)
         if name in ("", ".", "..") or os.path.islink(path):
             return os.path.realpath(path)

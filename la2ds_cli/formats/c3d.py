@@ -1,18 +1,25 @@
-"""C3D files of motion capture, read with the package ezc3d: markers in space, matched by name."""
+"""C3D files of motion capture: markers in space, matched by name.
+
+As in The C3D File Format User Guide (Motion Lab Systems, 2021), a file is a header of 512 bytes,
+then groups of parameters, then the frames, each with all points and the analogue samples of its
+time. Every length is checked against the size of the file before it is used.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.formats.checks import JointsError, PoseFileError
+from la2ds_cli.formats.checks import JointsError, PoseFileError, shown
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, person_in_space
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import joint_order
@@ -39,61 +46,231 @@ def import_c3d(
     the units (m, cm or mm). A point with a negative residual is missing; the others have score 1.
     Up is the axis that POINT:Y_SCREEN names, else Z. The joints in the image are an orthographic
     view. Markers on the skin are no joints: --map says which stands for which. Drops analogue
-    channels and events. Raises UserError (exit 6) without the package ezc3d.
+    channels and events.
     """
-    ezc3d()
     pose_format = PoseFormat("c3d", (".c3d",), read_clips)
     return import_files(project, root, pose_format, options or ImportOptions(), progress)
 
 
-def ezc3d() -> Any:
-    """The package ezc3d; raises UserError (exit 6) if it cannot be imported."""
-    with optional_import(
-        ["ezc3d"],
-        "C3D files need the package ezc3d, which is not installed",
-        "pip install 'la2ds[c3d]'",
-    ):
-        import ezc3d as package  # pyright: ignore[reportMissingImports]
-    return package
-
-
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError."""
-    try:
-        with path.open("rb") as handle:
-            if handle.read(2)[1:] != b"\x50":  # the second byte of every C3D file
-                raise PoseFileError("it is not a C3D file")
-        file = ezc3d().c3d(str(path))
-    except OSError as error:
-        raise PoseFileError(f"it cannot be read: {error}") from error
-    except (RuntimeError, ValueError, KeyError, IndexError, MemoryError) as error:
-        raise PoseFileError(f"it is damaged: {error}") from error
-    parameters = file["parameters"]["POINT"]
-    names = [label.rpartition(":")[2].strip() for label in _values(parameters, "LABELS")]
-    points = np.asarray(file["data"]["points"], np.float64)[:3]  # (3, N, T)
-    if not names or points.shape[1] < len(names):
-        raise JointsError("it holds no labelled points")
-    residual = np.asarray(file["data"]["meta_points"]["residuals"], np.float64)[0]
-    points = np.where(residual[None] < 0, np.nan, points)[:, : len(names)]
-    units = next(iter(_values(parameters, "UNITS")), "mm").strip() or "mm"
-    if units not in UNITS:
-        raise PoseFileError(f"its units are '{units}', not {', '.join(UNITS)}")
-    world = UNITS[units] * np.moveaxis(points, 0, -1).swapaxes(0, 1) @ _axes(parameters).T
-    order = joint_order(names, len(names), options.skeleton, options.renamed)
+    """The clip of one file; raises PoseFileError and OSError."""
+    with path.open("rb") as handle:
+        file = _open(handle)
+        names = [label.rpartition(":")[2].strip() for label in file.labels()[: file.points]]
+        if not names:
+            raise JointsError("it holds no labelled points")
+        order = joint_order(names, len(names), options.skeleton, options.renamed)
+        units = file.text("POINT:UNITS") or "mm"
+        if units not in UNITS:
+            raise PoseFileError(f"its units are {shown(units)}, not {', '.join(UNITS)}")
+        points = file.read_points(handle)[:, : len(names)]
+    world = UNITS[units] * points @ _axes(file.text("POINT:Y_SCREEN")).T
     people = {t: [person_in_space(frame)] for t, frame in enumerate(world)}
-    rate = float(next(iter(_values(parameters, "RATE")), 0.0))
-    return [FileClip(path.stem, path, people, order, first=0, fps=max(rate, 0.0))]
+    return [FileClip(path.stem, path, people, order, first=0, fps=file.rate)]
 
 
-def _values(parameters: Any, name: str) -> list[Any]:
-    """The values of a parameter of the group POINT, empty where the file lacks it."""
-    return list(parameters[name]["value"]) if name in parameters else []
-
-
-def _axes(parameters: Any) -> FloatArray:
-    """(3, 3) from the axes of the file to x right, y down, z away."""
-    text = str(next(iter(_values(parameters, "Y_SCREEN")), "")).strip().upper() or _UPWARD
+def _axes(vertical: str) -> FloatArray:
+    """(3, 3) from the axes of the file to x right, y down, z away; vertical: POINT:Y_SCREEN."""
+    text = vertical.upper() or _UPWARD
     turn = _TO_CAMERA.get(text[-1], _TO_CAMERA[_UPWARD])
     if text.startswith("-"):  # the vertical the other way round: half a turn about z
         turn = np.diag([-1, -1, 1]) @ turn
     return turn
+
+
+# --- the format -----------------------------------------------------------------------------------
+
+_BLOCK = 512
+_MAGIC = 0x50  # the second byte of every file
+_INTEL, _DEC, _MIPS = 84, 85, 86  # processors: the order of bytes, and DEC's own floats
+_CHARACTERS, _BYTES, _WORDS, _FLOATS = -1, 1, 2, 4  # types of parameters: the bytes of a value
+_READ_GROUPS = ("POINT", "TRIAL")
+_LAST_FRAME = 0xFFFF  # the header counts no further
+_MOST_BYTES = 1 << 20  # of parameters; the format has a number for 128 KiB
+
+Values = list[str] | FloatArray
+
+
+@dataclass(frozen=True)
+class _File:
+    """What the header and the parameters say. points, analogue: numbers of each frame. scale: of
+    integers, 0 for points as floats. start: of the first frame in the file, in bytes."""
+
+    processor: int
+    parameters: Mapping[str, Values]
+    points: int
+    analogue: int
+    frames: int
+    scale: float
+    rate: float
+    start: int
+
+    def labels(self) -> list[str]:
+        """POINT:LABELS and what follows in LABELS2, LABELS3, ..., of 255 names at most each."""
+        names, number = list(self.texts("POINT:LABELS")), 2
+        while more := self.texts(f"POINT:LABELS{number}"):
+            names += more
+            number += 1
+        return names
+
+    def texts(self, name: str) -> list[str]:
+        values = self.parameters.get(name, [])
+        return values if isinstance(values, list) else []
+
+    def text(self, name: str) -> str:
+        """The first text of a parameter without blanks, empty if it has none."""
+        return next(iter(self.texts(name)), "").strip()
+
+    def read_points(self, handle: BinaryIO) -> FloatArray:
+        """(T, N, 3) in the units of the file; NaN where the residual is negative."""
+        kind = 4 if self.scale == 0 else 2
+        size = kind * (4 * self.points + self.analogue)
+        handle.seek(self.start)
+        content = handle.read(self.frames * size)
+        if len(content) < self.frames * size:  # it became shorter after it was opened
+            raise PoseFileError("it is cut off")
+        rows = np.frombuffer(content, np.uint8).reshape(self.frames, size)
+        cells = rows[:, : 4 * kind * self.points].tobytes()
+        numbers = _floats(cells, self.processor) if kind == 4 else _words(cells, self.processor)
+        numbers = numbers.reshape(self.frames, self.points, 4)
+        known = np.isfinite(numbers).all(axis=2) & (numbers[..., 3] >= 0)
+        return np.where(known[..., None], numbers[..., :3] * (self.scale or 1), np.nan)
+
+
+def _open(handle: BinaryIO) -> _File:
+    """Read the header and the parameters of a file; raises PoseFileError."""
+    size = handle.seek(0, 2)
+    handle.seek(0)
+    header = handle.read(_BLOCK)
+    if len(header) < 2 or header[1] != _MAGIC:
+        raise PoseFileError("it is not a C3D file")
+    start = _BLOCK * (header[0] - 1)
+    if len(header) < _BLOCK or not _BLOCK <= start <= size - 4:
+        raise PoseFileError("it is cut off, or its header does not say where the parameters are")
+    handle.seek(start)
+    processor = handle.read(4)[3]
+    if processor not in (_INTEL, _DEC, _MIPS):
+        raise PoseFileError(f"it is of the unknown processor type {processor}, not 84, 85 or 86")
+    points, analogue, first, last = _words(header[2:10], processor, signed=False)
+    scale, rate = _floats(header[12:16] + header[20:24], processor)
+    data = _BLOCK * (int(_words(header[16:18], processor, signed=False)[0]) - 1)
+    if not start < data <= size:
+        raise PoseFileError("it is cut off, or its header does not say where the frames are")
+    if data - start > _MOST_BYTES:
+        raise PoseFileError(f"its parameters take {data - start:,} bytes, and 1 MiB is the most")
+    handle.seek(start + 4)
+    parameters = _parameters(handle.read(data - start - 4), processor)
+    scale = _number(parameters, "POINT:SCALE", scale)
+    used = _number(parameters, "POINT:USED", points) % 2**16  # no sign, as in the header
+    if used != points:
+        raise PoseFileError(f"its header has {points:.0f} points, its parameters {used:g}")
+    if not math.isfinite(scale) or scale == 0:
+        raise PoseFileError(f"its scale is {scale:g}, not a number above or below 0")
+    frames = _frames(parameters, first, last)
+    value = 2 if scale > 0 else 4  # bytes
+    there = (size - data) // max(1, value * int(4 * points + analogue))
+    if not 0 < frames <= there:
+        lacks = f"it has {there} of its {frames:.0f} frames"
+        raise PoseFileError(lacks if frames > 0 else "it holds no frames")
+    rate = _number(parameters, "POINT:RATE", rate)
+    return _File(
+        processor,
+        parameters,
+        points=int(points),
+        analogue=int(analogue),
+        frames=int(frames),
+        scale=max(scale, 0.0),
+        rate=rate if 0 < rate < math.inf else 0.0,
+        start=data,
+    )
+
+
+def _number(parameters: Mapping[str, Values], name: str, otherwise: float) -> float:
+    """The first number of a parameter."""
+    values = parameters.get(name, [])
+    return float(values[0]) if isinstance(values, np.ndarray) and len(values) else otherwise
+
+
+def _frames(parameters: Mapping[str, Values], first: float, last: float) -> float:
+    """How many frames there are: by the header, and where they are too many for it by parameters
+    that are not so bounded."""
+    if last != _LAST_FRAME:
+        return last - first + 1
+    ends = [parameters.get(f"TRIAL:ACTUAL_{end}_FIELD", []) for end in ("START", "END")]
+    if all(isinstance(words, np.ndarray) and len(words) == 2 for words in ends):
+        low, high = np.array(ends, np.float64).T % 2**16
+        start, end = low + 2**16 * high
+        return end - start + 1
+    return _number(parameters, "POINT:LONG_FRAMES", last - first + 1)
+
+
+def _parameters(content: bytes, processor: int) -> dict[str, Values]:
+    """The parameters of the groups that are read, by `GROUP:NAME`, numbers flat."""
+    groups: dict[int, str] = {}
+    found: list[tuple[int, str, bytes]] = []
+    at = 0
+    while at + 2 <= len(content) and content[at]:
+        length, group = np.frombuffer(content, np.int8, 2, at).tolist()
+        end = at + 2 + abs(length)  # a negative length means that the user is not to change it
+        name = content[at + 2 : end].decode("latin-1").upper()
+        if end + 2 > len(content):
+            raise PoseFileError("its parameters are cut off")
+        step = int(_words(content[end : end + 2], processor, signed=False)[0])
+        body = content[end + 2 : end + step if step else None]
+        if step and (step < 2 or end + step > len(content)):
+            raise PoseFileError(f"its parameter {name!a} has no end")
+        if group < 0:
+            groups[-group] = name
+        else:
+            found.append((group, name, body))
+        if not step:  # of the last one
+            break
+        at = end + step
+    named = [(groups.get(group, ""), name, body) for group, name, body in found]
+    return {
+        f"{group}:{name}": _values(f"{group}:{name}", body, processor)
+        for group, name, body in named
+        if group in _READ_GROUPS
+    }
+
+
+def _values(name: str, body: bytes, processor: int) -> Values:
+    """The values of a parameter: type, number of dimensions, dimensions, values, and a text."""
+    damage = PoseFileError(f"its parameter {name!a} is damaged")
+    if len(body) < 2 or len(body) < 2 + body[1]:
+        raise damage
+    kind = int(np.frombuffer(body, np.int8, 1)[0])
+    shape = body[2 : 2 + body[1]]
+    cells = body[2 + body[1] :]
+    if kind not in (_CHARACTERS, _BYTES, _WORDS, _FLOATS):
+        raise damage
+    size = abs(kind) * math.prod(shape)
+    if size > len(cells):
+        raise damage
+    cells = cells[:size]
+    if kind == _CHARACTERS:
+        width = (shape[0] if shape else 1) or 1
+        return [cells[at : at + width].decode("utf-8", "replace") for at in range(0, size, width)]
+    if kind == _BYTES:
+        return np.frombuffer(cells, np.uint8).astype(np.float64)
+    return _words(cells, processor) if kind == _WORDS else _floats(cells, processor)
+
+
+def _words(content: bytes, processor: int, *, signed: bool = True) -> FloatArray:
+    """Integers of 16 bits."""
+    order, kind = ">" if processor == _MIPS else "<", "i2" if signed else "u2"
+    return np.frombuffer(content, f"{order}{kind}").astype(np.float64)
+
+
+def _floats(content: bytes, processor: int) -> FloatArray:
+    """Floats of 32 bits. Those of DEC have the two words of an IEEE float in the other order, an
+    exponent that is higher by 2, and no infinities."""
+    if processor != _DEC:
+        order = ">" if processor == _MIPS else "<"
+        with np.errstate(invalid="ignore"):  # NaN of a kind that a damaged file may hold
+            return np.frombuffer(content, f"{order}f4").astype(np.float64)
+    words = np.frombuffer(content, "<u2").reshape(-1, 2).astype(np.int64)
+    bits = (words[:, 0] << 16) | words[:, 1]
+    exponent = (bits >> 23) & 0xFF
+    size = np.ldexp(1 + (bits & 0x7FFFFF) / 2.0**23, exponent - 129)
+    return np.where(exponent == 0, 0.0, np.where(bits >> 31, -size, size))

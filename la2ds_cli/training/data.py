@@ -115,7 +115,8 @@ class TrainingSet:
 def training_videos(project: Project) -> list[Video]:
     """Videos with poses to train on: split `train`, or without one all that are not `test`."""
     posed = project.posed()
-    return _to_train_on([video for video in project.videos() if video.id in posed])
+    videos = [video for video in project.videos() if video.id in posed]
+    return [videos[row] for row in _to_train_on([video.split for video in videos])]
 
 
 def some_training_videos(project: Project, most: int) -> list[Video]:
@@ -124,22 +125,28 @@ def some_training_videos(project: Project, most: int) -> list[Video]:
     Where all clips that are chosen have poses, nobody looks for those of the others, of which there
     may be 100,000.
     """
-    chosen = _evenly_spaced(_to_train_on(project.videos()), most)
+    listed = project.video_list()
+    rows = _evenly_spaced(_to_train_on(listed.splits), most, listed.rows.ids)
+    chosen = [listed.rows[row] for row in rows]
     if len(chosen) == most and all(project.pose_path(video.id).exists() for video in chosen):
         return chosen
-    return _evenly_spaced(training_videos(project), most)
+    videos = training_videos(project)
+    rows = _evenly_spaced(range(len(videos)), most, [video.id for video in videos])
+    return [videos[row] for row in rows]
 
 
-def _evenly_spaced(videos: list[Video], most: int) -> list[Video]:
-    if len(videos) <= most:
-        return videos
-    ordered = sorted(videos, key=lambda video: video.id)
+def _evenly_spaced(rows: Sequence[int], most: int, ids: Sequence[str]) -> Sequence[int]:
+    """At most `most` of the rows, where there are more in the order of `ids`, of every clip."""
+    if len(rows) <= most:
+        return rows
+    ordered = sorted(rows, key=ids.__getitem__)
     return [ordered[int(n)] for n in np.rint(np.linspace(0, len(ordered) - 1, most))]
 
 
-def _to_train_on(videos: Sequence[Video]) -> list[Video]:
-    marked = [v for v in videos if v.split == "train"]
-    return marked or [v for v in videos if v.split != "test"]
+def _to_train_on(splits: Sequence[str]) -> list[int]:
+    """The rows of the clips to train on, of the splits of all."""
+    marked = [row for row, split in enumerate(splits) if split == "train"]
+    return marked or [row for row, split in enumerate(splits) if split != "test"]
 
 
 def load_training_set(

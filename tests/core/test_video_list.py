@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from la2ds_cli.core import video_list
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.csv_tables import read_table
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.video_list import VideoList
 
@@ -100,3 +103,77 @@ def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch):
     rows = project.videos()
     rows.clear()  # the caller's own
     assert project.videos() == ROWS
+
+
+HEADER = "id,path,sha256,frames,fps,width,height,split,group,person,options"
+PLAIN = [
+    "a-1,films/a.mp4,1,26,10.0,240,320,train,anna,1,",
+    "b-2,films/b.mp4,2,30,12.5,240,320,,,2,",
+]
+
+
+def _table(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
+    path = tmp_path / "videos.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", "utf-8", newline="")
+    return path
+
+
+def _row_by_row(path: Path) -> list[Video]:
+    return read_table(path, video_list._parser, "")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        PLAIN,
+        [*PLAIN, "o-3,films/O'Brien.mp4,3,,,,,,,,start=1.5 end=3"],
+        [f"c-{n},films/{n}.mp4,{n},{n},{n}.5,0,0,,{n},1," for n in range(50)],
+    ],
+)
+def test_a_plain_table_is_read_as_row_by_row(tmp_path: Path, rows: list[str]):
+    path = _table(tmp_path, *rows)
+    plain = video_list._plain_rows(path)
+    assert plain is not None
+    assert list(plain) == _row_by_row(path) == list(video_list.read_videos(path))
+    assert plain[1] == plain[0:2][1] == list(plain)[1]
+    assert all(type(video.frames) is int and type(video.fps) is float for video in plain)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        'c-3,"films/a,b.mp4",3,,,,,,,,',
+        "c-3,'=films/c.mp4,3,,,,,,,,",
+        "c-3,file:films/%0A.mp4,3,,,,,,,,",
+        "ü-3,films/c.mp4,3,,,,,,,,",
+        "",
+        f"c-3,films/c.mp4,3,,,,,{'g' * 1000},,,",
+    ],
+)
+def test_other_rows_are_read_one_by_one(tmp_path: Path, row: str):
+    path = _table(tmp_path, *PLAIN, row, header=HEADER)
+    read = list(video_list.read_videos(path))
+    assert read == _row_by_row(path)
+    assert len(read) == (3 if row else 2)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("c-3,films/c.mp4,3,,,,,,,", "line 4 cannot be read: it has 10 fields, the header has 11"),
+        ("c-3,films/c.mp4,3,,,,,,,,,", "line 4 cannot be read: it has 12 fields"),
+        ("c-3,films/c.mp4", "line 4 cannot be read: it has 2 fields"),
+        ("c-3,,3,,,,,,,,", "line 4 cannot be read: the column 'path' is empty"),
+        ("c-3,films/c.mp4,,,,,,,,,", "line 4 cannot be read: the column 'sha256' is empty"),
+        ("../c,films/c.mp4,3,,,,,,,,", "line 4 cannot be read: the id '../c' is not one"),
+        (f"{'c' * 121},films/c.mp4,3,,,,,,,,", "is longer than 120 bytes"),
+        ("c-3,films/c.mp4,3,-1,,,,,,,", "line 4 cannot be read: frames is '-1', not"),
+        ("c-3,films/c.mp4,3,,,,,trian,,,", "split is 'trian', write 'train'"),
+        ("c-3,films/c.mp4,3,,,,,,,,speed=2", "line 4 cannot be read: options are 'speed=2'"),
+        (f"c-3,{'c' * 140_000},3,,,,,,,,", "field larger than field limit"),
+    ],
+)
+def test_a_wrong_row_among_plain_ones_is_named(tmp_path: Path, row: str, said: str):
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        video_list.read_videos(_table(tmp_path, *PLAIN, row, PLAIN[0]))
+    assert caught.value.exit_code == ExitCode.MISMATCH

@@ -8,7 +8,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 
 SIZE = (640, 480)
 
@@ -50,3 +50,14 @@ def add(project: Project, name: str, pose: PoseSequence) -> None:
     """Put a sequence into a project as an imported clip would be."""
     project.write_pose(name, pose, Recipe("import", 1, {"format": "test"}, {"labels": name}))
     project.add_videos([Video(name, f"{name}.mat", "0" * 64, len(pose), pose.fps, *pose.size)])
+
+
+def person_in_metres(frames: int = 6) -> FloatArray:
+    """(T, 17, 3) metres, x right, y down, z away: somebody who faces the camera and walks to it."""
+    world = np.random.default_rng(1).uniform(-0.05, 0.05, (frames, 17, 3))
+    for k, joint in enumerate(get_skeleton("coco17").joints):
+        world[:, k, 0] += 0.2 if joint.startswith("left") else -0.2 if "right" in joint else 0
+        height = {"nose": 1.6, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.9, "hip": 0.9, "knee": 0.5}
+        world[:, k, 1] -= next((h for name, h in height.items() if name in joint), 0.1)
+    world[..., 2] += 3 - 0.1 * np.arange(frames)[:, None]
+    return world

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,40 +11,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.spatial import heading
 from la2ds_cli.formats import load_exporter, load_importer
 from la2ds_cli.formats.casa_npy import import_casa_npy
 from la2ds_cli.formats.exporting import export_poses
 from la2ds_cli.formats.file_clip import PIXELS, ImportOptions
 from la2ds_cli.formats.h2o import import_h2o
 from tests.formats.data_set_samples import hands, record, write_h2o, write_records
-from tests.formats.pose_samples import add, sample
+from tests.formats.pose_samples import add, person_in_metres, sample
 
 Read = Callable[..., PoseSequence]
 COCO = get_skeleton("coco17")
-WITH_C3D = pytest.mark.skipif(
-    importlib.util.find_spec("ezc3d") is None, reason="C3D files need ezc3d (la2ds[c3d])"
-)
-
-
-def person(frames: int = 6) -> FloatArray:
-    """(T, 17, 3) metres, x right, y down, z away: somebody who faces the camera and walks to it."""
-    world = np.random.default_rng(1).uniform(-0.05, 0.05, (frames, 17, 3))
-    for k, joint in enumerate(COCO.joints):
-        world[:, k, 0] += 0.2 if joint.startswith("left") else -0.2 if "right" in joint else 0
-        height = {"nose": 1.6, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.9, "hip": 0.9, "knee": 0.5}
-        world[:, k, 1] -= next((h for name, h in height.items() if name in joint), 0.1)
-    world[..., 2] += 3 - 0.1 * np.arange(frames)[:, None]
-    return world
 
 
 def deep(frames: int = 12) -> PoseSequence:
     pose = sample(frames=frames)
-    world = np.array(person(frames))
+    world = np.array(person_in_metres(frames))
     world[3, 4] = world[6] = np.nan
     return replace(pose, world=world)
 
@@ -148,7 +131,7 @@ def wholebody(frames: list[int], video: str = "S1/Images/Directions.5413") -> di
     samples = {}
     for n, frame in enumerate(frames):
         joints = np.zeros((133, 3))
-        joints[:17] = 1000 * person(len(frames))[n]
+        joints[:17] = 1000 * person_in_metres(len(frames))[n]
         samples[f"{video}-{frame}"] = {
             "image_path": f"{video}/frame_{frame:04d}.jpg",
             "keypoints_3d": {
@@ -168,7 +151,7 @@ def test_h3wb_groups_images_by_video(tmp_path: Path, project: Project):
     assert (pose.skeleton, pose.fps) == ("coco17", 50)
     world = world_of(pose)
     assert np.isnan(world[3:5]).all()
-    np.testing.assert_allclose(world[[0, 1, 2, 5]], person(4), atol=1e-5)
+    np.testing.assert_allclose(world[[0, 1, 2, 5]], person_in_metres(4), atol=1e-5)
     np.testing.assert_allclose(pose.xy[5, :, 1], 26.0)
 
 
@@ -189,61 +172,3 @@ def test_wrong_samples_are_named(
     with pytest.raises(UserError, match=said) as caught:
         load_importer("h3wb")(project, tmp_path / "train.json")
     assert caught.value.code == code
-
-
-# --- C3D ------------------------------------------------------------------------------------------
-
-
-def write_c3d(path: Path, world: FloatArray, *, up: str = "", units: str = "mm") -> Path:
-    """A file with the axes x, y, z of `world` as a laboratory with this vertical has them."""
-    if "faiss" in sys.modules and "ezc3d" not in sys.modules:
-        pytest.skip("after faiss ezc3d writes no files, though it reads them: run this file alone")
-    import ezc3d  # pyright: ignore[reportMissingImports]
-
-    axes = {"+Z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]], "+Y": [[1, 0, 0], [0, -1, 0], [0, 0, -1]]}
-    theirs = world @ np.array(axes[up or "+Z"], float).T * {"mm": 1000, "m": 1}[units]
-    file = ezc3d.c3d()
-    file["parameters"]["POINT"]["RATE"]["value"] = [100.0]
-    file["parameters"]["POINT"]["LABELS"]["value"] = [f"Anna:{name}" for name in COCO.joints]
-    file["parameters"]["POINT"]["UNITS"]["value"] = [units]
-    if up:
-        file.add_parameter("POINT", "Y_SCREEN", [up])
-    points = np.ones((4, 17, len(world)))
-    points[:3] = np.moveaxis(theirs, -1, 0).swapaxes(1, 2)
-    points[:, 3, 2] = np.nan
-    file["data"]["points"] = points
-    file.write(str(path))
-    return path
-
-
-@WITH_C3D
-@pytest.mark.parametrize(("up", "units"), [("", "mm"), ("+Z", "m"), ("+Y", "mm")])
-def test_c3d_by_labels_units_and_vertical(tmp_path: Path, read: Read, up: str, units: str):
-    path = write_c3d(tmp_path / "anna.c3d", person(), up=up, units=units)
-    pose = read("c3d", path, fps=None)
-    assert (pose.skeleton, pose.fps, len(pose)) == ("coco17", 100, 6)
-    expected = person()
-    expected[2, 3] = np.nan
-    np.testing.assert_allclose(world_of(pose), expected, atol=1e-5)
-    assert heading(world_of(pose), COCO) == pytest.approx(0, abs=0.2)
-
-
-@WITH_C3D
-def test_what_is_no_c3d_is_said(tmp_path: Path, project: Project):
-    path = write_c3d(tmp_path / "anna.c3d", person())
-    (tmp_path / "text.c3d").write_text("not a C3D file")
-    (tmp_path / "cut.c3d").write_bytes(path.read_bytes()[:600])
-    for name in ("text", "cut"):
-        with pytest.raises(UserError) as caught:
-            load_importer("c3d")(project, tmp_path / f"{name}.c3d")
-        assert caught.value.code == "I001"
-        assert caught.value.exit_code == ExitCode.UNREADABLE
-
-
-def test_c3d_without_its_package(tmp_path: Path, project: Project, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ezc3d", None)
-    (tmp_path / "anna.c3d").write_bytes(b"\x02\x50")
-    with pytest.raises(UserError, match="ezc3d") as caught:
-        load_importer("c3d")(project, tmp_path / "anna.c3d")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert "la2ds[c3d]" in caught.value.hint

@@ -18,12 +18,21 @@ from PIL import Image
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.formats import load_exporter, load_importer
 from la2ds_cli.formats.file_clip import ImportOptions
 from tests.formats import data_set_samples as sets
 from tests.formats import file_samples as samples
-from tests.formats.pose_samples import sample
-from tests.fuzz.harness import Mutate, Parser, of_bytes, of_json, of_safetensors
+from tests.formats.c3d_files import DEC, MIPS, C3dFile
+from tests.formats.pose_samples import person_in_metres, sample
+from tests.fuzz.harness import (
+    Mutate,
+    Parser,
+    of_bytes,
+    of_bytes_in_place,
+    of_json,
+    of_safetensors,
+)
 from tests.movement import add_sequence, sequence, warped_phase
 
 OPTIONS = ImportOptions(fps=25, size=(640, 480))
@@ -126,6 +135,33 @@ def _penn(folder: Path) -> Parser:
         _foreseen(project, load_importer("penn-action")(project, folder / "root", None))
 
     return Parser("0001.mat", seed, parse, of_bytes)
+
+
+def _c3d(**told: Any) -> Any:
+    """Six frames of 17 markers and 4 analogue channels."""
+
+    def write(path: Path) -> None:
+        labels = list(get_skeleton("coco17").joints)
+        points = 1000 * person_in_metres(frames=6)
+        C3dFile(points, labels, analogue=4, parameters={"POINT:Y_SCREEN": "+X"}, **told).write(path)
+
+    return _imported("c3d", "a.c3d", of_bytes_in_place, write)
+
+
+def _slp(ending: str) -> Any:
+    """A project or an analysis file of SLEAP, as the package sleap-io writes it."""
+
+    def maker(folder: Path) -> Parser:
+        for package in ("sleap_io", "shapely"):
+            pytest.importorskip(package, reason="SLEAP files need sleap-io, which needs shapely")
+        from tests.formats.test_sleap import labels, save
+
+        def write(path: Path) -> None:
+            save(path, labels(frames=4))
+
+        return _imported("sleap", f"a{ending}", of_bytes_in_place, write)(folder)
+
+    return maker
 
 
 def _wholebody() -> dict[str, Any]:
@@ -530,6 +566,11 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "wide csv": _exported("wide_csv", "a.csv"),
     "dlc csv": _exported("dlc_csv", "a.csv"),
     "trc": _exported("trc", "a.trc"),
+    "c3d of floats": _c3d(),
+    "c3d of integers": _c3d(processor=MIPS, scale=0.1),
+    "c3d of DEC": _c3d(processor=DEC),
+    "slp": _slp(".slp"),
+    "sleap analysis": _slp(".h5"),
     "penn action": _penn,
     "carl labels": _carl_labels,
     "casa": _imported(
