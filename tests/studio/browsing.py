@@ -16,17 +16,23 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.server import studio_app
 
+HOST = "127.0.0.1:8123"
 TOKEN = "a-token-of-the-tests"
+ORIGIN = {"origin": f"http://{HOST}"}
+
+
+def client_of(project: Project) -> TestClient:
+    """A client of a project's studio that has no cookie and says no origin."""
+    app = studio_app(project, hosts=frozenset({HOST}), token=TOKEN)
+    return TestClient(app, base_url=f"http://{HOST}")
 
 
 @contextlib.contextmanager
 def asked(project: Project) -> Iterator[TestClient]:
     """A client with the cookie and the origin of the studio's own pages."""
-    host = "127.0.0.1:8123"
-    app = studio_app(project, hosts=frozenset({host}), token=TOKEN)
-    with TestClient(app, base_url=f"http://{host}") as client:
+    with client_of(project) as client:
         client.get("/", params={"token": TOKEN}, follow_redirects=False)
-        client.headers["origin"] = f"http://{host}"
+        client.headers.update(ORIGIN)
         yield client
 
 

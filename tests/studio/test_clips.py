@@ -20,8 +20,8 @@ from la2ds_cli.studio import clip_changes
 from la2ds_cli.studio.clip_changes import clean_name
 from la2ds_cli.studio.clips import people
 from tests.poses.grey_people import film
-from tests.studio.browsing import finished
-from tests.studio.conftest import HOST, SETTINGS
+from tests.studio.browsing import ORIGIN, TOKEN, finished
+from tests.studio.conftest import SETTINGS
 
 ONE = [{200: (40 + 2 * t, 40, 80 + 2 * t, 130)} for t in range(24)]
 # The larger moves; the smaller stands still and is the second.
@@ -362,8 +362,8 @@ def test_the_file_of_a_referenced_clip_stays(page: TestClient, tmp_path: Path):
 
 def test_what_went_is_gone_when_the_studio_ends(stranger: Any, project: Project, two_people: Path):
     client = stranger(project)
-    client.get("/", params={"token": "a-token-of-the-tests"})
-    client.headers.update({"origin": f"http://{HOST}"})
+    client.get("/", params={"token": TOKEN})
+    client.headers.update(ORIGIN)
     shutil.copytree(two_people, project.root, dirs_exist_ok=True)
     (clip,) = clips(client)
     client.post(f"/clips/{clip['id']}/delete", json={"file": True})
