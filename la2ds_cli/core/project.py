@@ -1,6 +1,6 @@
 """The project directory: the only module that knows its paths, its video list and its labels.
 
-project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · poses/ · heatmaps/ ·
+project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · aside/ · poses/ · heatmaps/ ·
 features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
 results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
@@ -216,6 +216,14 @@ class Project:
         """Moments of two clips that a person has said are the same; see studio/anchors.py."""
         return self.root / "anchors.csv"
 
+    def aside(self, name: str) -> Path:
+        """A table of what people have set of frames that no clip shows now; studio/handover.py."""
+        return self._folder("aside") / name
+
+    def earlier_poses(self, video: str) -> Path:
+        """Folder of the poses that a clip had before a person had it read in another way."""
+        return self._folder("aside", "poses", self._artifact(video, "aside", "poses").stem)
+
     @property
     def subjects_path(self) -> Path:
         return self.root / "subjects.csv"
@@ -275,6 +283,18 @@ class Project:
                 ) from error
         listed = _placed(old_ids, rows.keys() - set(old_ids), order or [v.id for v in added])
         self._write_videos([rows[name] for name in listed if name not in removed])
+
+    def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
+        """Take the clips `gone` off the list, and let those of `new`, which are listed, stand where
+        the first of them stood."""
+        rows = {video.id: video for video in self.videos()}
+        order: list[str] = []
+        for name in rows:
+            if name in gone:
+                order += new
+            elif name not in new:
+                order.append(name)
+        self._write_videos([rows[name] for name in dict.fromkeys(order)])
 
     def mark_video(self, video: str, *, split: str, group: str) -> None:
         """Set the split and the group of a clip; empty takes them away. Raises UserError (exit 5)

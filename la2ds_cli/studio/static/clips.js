@@ -151,6 +151,7 @@ onWork((job) => {
   const before = jobs.get(job.number);
   jobs.set(job.number, job);
   if (job.state === "failed" && before && OPEN.has(before.state)) trouble(new Error(`${job.title}: ${job.error}`));
+  if (job.state === "done" && before && OPEN.has(before.state) && job.told.length) toast(`${job.title}: ${job.told.join("; ")}`);
   if (before?.state !== job.state || items.get(job.number) !== job.items.length) soon();
   items.set(job.number, job.items.length);
   comings();
@@ -169,12 +170,12 @@ async function look(id) {
   const parts = [head];
   const picture = (number) => `${address}/strip/${number}?v=${clip.version}`;
   if (clip.pictures.length) parts.push(...looks(clip, address, picture));
-  parts.push(verdicts(clip), marks(clip, address), goes(clip, address));
+  parts.push(verdicts(clip), marks(clip, address), ...before(clip, address), goes(clip, address));
   dialog.replaceChildren(...parts);
   if (!dialog.open) dialog.showModal();
 }
 
-const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: found anew`); } };
+const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: being found anew`); } };
 
 function looks(clip, address, picture) {
   const stage = made("div", "", "stage"), image = made("img");
@@ -284,13 +285,37 @@ function marks(clip, address) {
   return line;
 }
 
+/** What the clip was before it was read like this: its joints, and what was set of other frames. */
+function before(clip, address) {
+  const parts = [];
+  if (clip.aside) parts.push(made("p", `Kept aside, since this clip does not show all of its frames: ${clip.aside}.`, "soft"));
+  if (clip.earlier.length) {
+    const part = made("section"), list = made("ul", "", "plain");
+    part.append(made("h2", "Joints that it had"), list);
+    for (const one of clip.earlier) {
+      const row = made("li", "", "line");
+      const words = [`until ${new Date(one.time).toLocaleString()}`, `person ${one.subject}`, one.options].filter(Boolean).join(", ");
+      row.append(made("span", words), button("Bring back", async () => {
+        if (!await tried(() => post(`${address}/earlier/${one.number}`))) return;
+        toast(`${clip.name} has these joints again`);
+        await load();
+        await look(clip.id);
+      }, { label: `Bring back the joints ${words}` }));
+      list.append(row);
+    }
+    parts.push(part);
+  }
+  return parts;
+}
+
 function goes(clip, address) {
   const line = made("div", "", "line");
   const go = (file) => async () => {
     const gone = await tried(() => post(`${address}/delete`, { file }));
     if (!gone) return;
     at("detail").close();
-    toast(`${clip.name} is gone${file ? ", and so is its copy" : ""}`, () => post(`/clips/deleted/${gone.number}`));
+    const left = gone.exported.length ? `; what was exported of it stays: ${gone.exported.join(", ")}` : "";
+    toast(`${clip.name} is gone, with its pictures${file ? " and its copy" : ""}${left}`, () => post(`/clips/deleted/${gone.number}`));
     await load();
   };
   if (clip.copied) line.append(button("Delete with its copy", go(true)));
