@@ -99,22 +99,28 @@ class Seen:
 
 
 @contextlib.contextmanager
-def browsed(browser: Any, project: Project, width: int = 1200) -> Iterator[Seen]:
+def browsed(browser: Any, project: Project, width: int = 1200, **options: Any) -> Iterator[Seen]:
     """A page that has come to the studio by its link."""
-    with served(project) as address:
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        seen = Seen(context.new_page(), address)
-        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
-        seen.page.on(
-            "console",
-            lambda said: (
-                seen.errors.append(said.text)
-                if said.type in ("error", "warning") and "willReadFrequently" not in said.text
-                else None
-            ),
-        )
+    with served(project) as address, watched(browser, address, width, **options) as seen:
         seen.go(f"/?token={TOKEN}")
-        try:
-            yield seen
-        finally:
-            context.close()
+        yield seen
+
+
+@contextlib.contextmanager
+def watched(browser: Any, address: str, width: int = 1200, **options: Any) -> Iterator[Seen]:
+    """A page of a window whose console is listened to. options: of the browser's context."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    seen = Seen(context.new_page(), address)
+    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    seen.page.on(
+        "console",
+        lambda said: (
+            seen.errors.append(said.text)
+            if said.type in ("error", "warning") and "willReadFrequently" not in said.text
+            else None
+        ),
+    )
+    try:
+        yield seen
+    finally:
+        context.close()

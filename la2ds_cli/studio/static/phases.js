@@ -210,6 +210,7 @@ function tell() {
   tellNames();
   tellReview();
   tellClips();
+  tellOnward();
   tellRows();
   at("undo").disabled = !undo.length;
   if (clip) { drawLine(); tellMoment(); }
@@ -257,6 +258,18 @@ function tellClips() {
     });
     item.append(link);
     return item;
+  }));
+}
+
+/** Which clips can be seen in step with this one. */
+function tellOnward() {
+  const others = overview.clips.filter(({ id }) => id !== state.id);
+  const choice = at("in-step");
+  choice.hidden = !others.length;
+  choice.replaceChildren(made("option", "See it in step with…"), ...others.map(({ id, name }) => {
+    const option = made("option", name);
+    option.value = id;
+    return option;
   }));
 }
 
@@ -448,6 +461,12 @@ function connect() {
   at("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
   at("show-skeleton").addEventListener("change", () => go(state.row));
   at("undo").addEventListener("click", takeBack);
+  at("in-step").addEventListener("change", async (event) => {
+    if (!event.target.selectedIndex) return;
+    const b = event.target.value;
+    try { await saved(); } catch (error) { trouble(error); return; }
+    location.assign(`/pair?${new URLSearchParams({ a: state.id, b })}`);
+  });
   at("accept").addEventListener("click", accept);
   at("accept-all").addEventListener("click", acceptAll);
   at("carry").addEventListener("click", carry);
