@@ -62,10 +62,11 @@ def anchors_of(project: Project, a: str, b: str) -> list[Anchor]:
 def write_anchors(project: Project, a: str, b: str, anchors: Sequence[Anchor]) -> None:
     """Let these be the anchors of two clips; those of other pairs stay. Raises UserError (exit 5)
     as anchors_of, (exit 7) where the file cannot be written."""
-    listed = read_anchors(project.anchors_path)
-    rows = [row for row in listed if (row[0], row[1]) not in ((a, b), (b, a))]
-    rows += [(a, b, anchor) for anchor in anchors]
-    write_table(project.anchors_path, rows)
+    with project.tables():
+        listed = read_anchors(project.anchors_path)
+        rows = [row for row in listed if (row[0], row[1]) not in ((a, b), (b, a))]
+        rows += [(a, b, anchor) for anchor in anchors]
+        write_table(project.anchors_path, rows)
 
 
 Row = tuple[str, str, Anchor]  # ids of the two clips, and their frames

@@ -199,8 +199,7 @@ async def read_again(request: Request) -> Response:
         job.told += _replace(studio, video, new)
 
     def otherwise(job: Job) -> None:
-        with project.lock(wait=WAIT):
-            earlier.as_before(project, listed, job.about["kept"], was)
+        earlier.as_before(project, listed, job.about["kept"], was)
 
     title = f"joints of {video.name}"
     return await _from_manifest(request, title, video, [row], then, otherwise)
@@ -315,7 +314,7 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> list[str]:
     """Let the clips `new` take the place of `old`, and of others kept of the same part of its file,
     with what people have set of their frames; what is to be told of that."""
     project: Project = studio.project
-    with project.lock(wait=WAIT):
+    with project.lock(wait=WAIT), project.tables():
         gone = [video for video in earlier.read_together(project, old) if video.id not in new]
         if old.id in new or not gone:
             return []
@@ -379,11 +378,7 @@ async def mark(request: Request) -> Response:
     if chosen not in ("", *SPLITS):
         raise UserError(f"a clip is for {' or '.join(SPLITS)}, or for both, not for '{chosen}'")
 
-    def store() -> None:
-        with project.lock(wait=WAIT):
-            project.mark_video(video.id, split=chosen, group=group)
-
-    await run_in_threadpool(store)
+    await run_in_threadpool(project.mark_video, video.id, split=chosen, group=group)
     return JSONResponse({"id": video.id, "split": chosen, "group": group})
 
 

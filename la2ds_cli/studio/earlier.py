@@ -88,16 +88,17 @@ def bring_back(project: Project, video: Video, number: int) -> None:
     if number not in _numbers(project, video.id):
         raise UserError("these joints are no longer kept", hint="load the page again")
     keep(project, video)
-    _put_back(project, read_together(project, video), number)
+    with project.tables():
+        _put_back(project, read_together(project, video), number)
 
 
 def as_before(project: Project, videos: Sequence[Video], number: int, subject: str) -> None:
     """Undo a reading that gave other joints than a person meant. videos: as they were listed;
-    number: under which their joints were kept; subject: whom subjects.csv named for them. Call it
-    with the project locked."""
-    if number:
-        _put_back(project, videos, number)
-    ClipSubjects.read(project).set(videos[0].id, subject)
+    number: under which their joints were kept; subject: whom subjects.csv named for them."""
+    with project.tables():
+        if number:
+            _put_back(project, videos, number)
+        ClipSubjects.read(project).set(videos[0].id, subject)
 
 
 def _put_back(project: Project, videos: Sequence[Video], number: int) -> None:

@@ -3,6 +3,7 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
+import { helping } from "./keys.js";
 import { edited } from "./labels.js";
 import { at, button, made, trouble } from "./page.js";
 import { onWork } from "./work.js";
@@ -397,12 +398,13 @@ const KEYS = {
 
 function key(event) {
   const on = event.target;
-  if (!clip || on.tagName === "SELECT" || on.type === "text") return;
+  if (!clip || on.type === "text" || helping()) return;
   if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) { takeBack(); event.preventDefault(); return; }
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if ((event.key === " " || event.key === "Enter") && (on.tagName === "BUTTON" || on.tagName === "A" || on.tagName === "SUMMARY")) return;
   const number = "123456789".indexOf(event.key);
   if (number >= 0) {
+    event.preventDefault(); // a list that has the focus would choose by it
     if (overview.names[number]) label(overview.names[number]);
     return;
   }
