@@ -1,6 +1,6 @@
 """The project directory: the only module that knows its paths, its video list and its labels.
 
-project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · poses/ · heatmaps/ ·
+project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · aside/ · poses/ · heatmaps/ ·
 features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
 results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from la2ds_cli.core.video_list import VideoList, read_videos
 
 PROJECT_FILE = "project.toml"
 _TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
+TABLES_WAIT = 10.0  # seconds for another to have written a table: of 100,000 clips it takes one
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
 
@@ -102,6 +104,17 @@ class Project:
             yield
 
     @contextmanager
+    def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
+        """Exclusive use of the tables that people and commands change, for the moment in which one
+        is read, changed and written: videos.csv, phases.csv, subjects.csv, anchors.csv, `aside`.
+
+        Whoever holds `lock` for hours takes it for moments, so that people can label and mark
+        clips meanwhile. May be taken again inside. Raises UserError (exit 5) as `lock`.
+        """
+        with self._locked_by("tables.lock", wait, again=True):
+            yield
+
+    @contextmanager
     def studio_lock(self) -> Iterator[None]:
         """One studio at a time; commands go on beside it. Raises UserError (exit 5) as `lock`."""
         busy = UserError(
@@ -113,16 +126,18 @@ class Project:
             yield
 
     @contextmanager
-    def _locked_by(self, name: str, wait: float, busy: UserError | None = None) -> Iterator[None]:
+    def _locked_by(
+        self, name: str, wait: float, busy: UserError | None = None, again: bool = False
+    ) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         path = self._folder("logs") / name
         if path.is_symlink():  # a lock opens its file for writing
             raise _leads_out(path)
-        lock = FileLock(path, timeout=wait)
+        lock = _one_lock(path) if again else FileLock(path)
         try:
             path.parent.mkdir(exist_ok=True)
-            lock.acquire()
+            lock.acquire(timeout=wait)
         except OSError as error:
             if isinstance(error, Timeout):
                 raise busy or self._locked() from error
@@ -213,6 +228,14 @@ class Project:
         """Moments of two clips that a person has said are the same; see studio/anchors.py."""
         return self.root / "anchors.csv"
 
+    def aside(self, name: str) -> Path:
+        """A table of what people have set of frames that no clip shows now; studio/handover.py."""
+        return self._folder("aside") / name
+
+    def earlier_poses(self, video: str) -> Path:
+        """Folder of the poses that a clip had before a person had it read in another way."""
+        return self._folder("aside", "poses", self._artifact(video, "aside", "poses").stem)
+
     @property
     def subjects_path(self) -> Path:
         return self.root / "subjects.csv"
@@ -251,8 +274,14 @@ class Project:
         filled in stays if it is empty in the new row. Raises UserError (exit 5) for a row that
         could not be read again.
         """
+        with self.tables():
+            self._add_videos(list(added), removed, order)
+
+    def _add_videos(
+        self, added: list[Video], removed: Collection[str], order: Sequence[str] | None
+    ) -> None:
         rows = {video.id: video for video in self.videos()}
-        old_ids, added = list(rows), list(added)
+        old_ids = list(rows)
         for video in added:
             values = asdict(video)
             if video.id in rows:
@@ -269,18 +298,32 @@ class Project:
         listed = _placed(old_ids, rows.keys() - set(old_ids), order or [v.id for v in added])
         self._write_videos([rows[name] for name in listed if name not in removed])
 
+    def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
+        """Take the clips `gone` off the list, and let those of `new`, which are listed, stand where
+        the first of them stood."""
+        with self.tables():
+            rows = {video.id: video for video in self.videos()}
+            order: list[str] = []
+            for name in rows:
+                if name in gone:
+                    order += new
+                elif name not in new:
+                    order.append(name)
+            self._write_videos([rows[name] for name in dict.fromkeys(order)])
+
     def mark_video(self, video: str, *, split: str, group: str) -> None:
         """Set the split and the group of a clip; empty takes them away. Raises UserError (exit 5)
         for an id that is not listed, and for what could not be read again."""
-        marked = {row.id: row for row in self.videos()}
-        if video not in marked:
-            raise UserError(f"the project has no clip {video}", exit_code=ExitCode.MISMATCH)
-        new = replace(marked[video], split=split, group=group)
-        try:
-            check_row(new)
-        except ValueError as error:
-            raise UserError(f"{video}: {error}", exit_code=ExitCode.MISMATCH) from error
-        self._write_videos(list((marked | {video: new}).values()))
+        with self.tables():
+            marked = {row.id: row for row in self.videos()}
+            if video not in marked:
+                raise UserError(f"the project has no clip {video}", exit_code=ExitCode.MISMATCH)
+            new = replace(marked[video], split=split, group=group)
+            try:
+                check_row(new)
+            except ValueError as error:
+                raise UserError(f"{video}: {error}", exit_code=ExitCode.MISMATCH) from error
+            self._write_videos(list((marked | {video: new}).values()))
 
     def _write_videos(self, rows: list[Video]) -> None:
         cells = (list(row_of(video).values()) for video in rows)
@@ -437,6 +480,14 @@ def _state(path: Path) -> tuple[int, ...] | None:
 def _real(path: Path) -> Path:
     # Path.resolve raises RuntimeError for links in a circle; realpath leaves them as they are.
     return Path(os.path.realpath(path))
+
+
+@cache
+def _one_lock(path: Path) -> Any:
+    """The lock of a file as one object, which a thread that holds it may take again."""
+    from filelock import FileLock
+
+    return FileLock(path)
 
 
 def _leads_out(path: Path) -> UserError:

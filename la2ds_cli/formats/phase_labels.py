@@ -99,11 +99,14 @@ def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Ph
 
 def merge_phases(project: Project, labels: Labels) -> None:
     """Write labels into the project's phases.csv; rows of other videos are unchanged."""
-    table = project.phase_table()
-    videos = project.video_list().find_each({row.video for row in table.rows})
-    rows = [
-        row for row in table.rows if (video := videos[row.video]) is None or video.id not in labels
-    ]
-    for name in sorted(labels):
-        rows += [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]
-    project.write_phase_table(replace(table, rows=tuple(rows)))
+    with project.tables():
+        table = project.phase_table()
+        videos = project.video_list().find_each({row.video for row in table.rows})
+        rows = [
+            row
+            for row in table.rows
+            if (video := videos[row.video]) is None or video.id not in labels
+        ]
+        for name in sorted(labels):
+            rows += [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]
+        project.write_phase_table(replace(table, rows=tuple(rows)))

@@ -294,9 +294,9 @@ def merge_into_project(
 
     Labels of a clip in which a person has set or checked one stay, and those that were propagated
     before stay unless `overwrite`; a copy of the file as it was is kept. Raises UserError (exit 5)
-    if another command holds the project, or phases.csv cannot be read.
+    if another command is writing a table for long, or phases.csv cannot be read.
     """
-    with project.lock():
+    with project.tables():
         old = project.phase_table()
         labelled = project.phases(propagated=True)
         fit = [clip for clip in propagated if clip not in withheld]

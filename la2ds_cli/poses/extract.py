@@ -196,7 +196,7 @@ def _probe_all(
         if entry.subject and isinstance(source, ClipSource)
     }
     if named:
-        with _rows_lock(run.project, options.shard):
+        with _rows_lock(run.project, options.shard), run.project.tables():
             ClipSubjects.read(run.project).add(named)
     return probed
 

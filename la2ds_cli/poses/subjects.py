@@ -393,5 +393,19 @@ class ClipSubjects:
         rows = {**self._rows, **chosen}
         if rows == self._rows:
             return
+        self._write(rows)
+
+    def set(self, video: str, subject: str) -> None:
+        """Store the choice of one clip, by its id; empty takes it away."""
+        rows = {**self._rows, video: subject}
+        rows = {name: chosen for name, chosen in rows.items() if chosen}
+        if rows != self._rows:
+            self._write(rows)
+
+    def own(self, video: str) -> str:
+        """The choice that is stored by the id of a clip, empty where there is none."""
+        return self._rows.get(video, "")
+
+    def _write(self, rows: dict[str, str]) -> None:
         artifact.write_text(self._path, table_text(["video", "subject"], rows.items()))
         self._rows = rows

@@ -7,9 +7,10 @@ where its `--anchor` says the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def anchors_of(project: Project, a: str, b: str) -> list[Anchor]:
     return sorted(
         (
             anchor if first == a else Anchor(anchor.frame_b, anchor.frame_a, anchor.at)
-            for first, second, anchor in _read(project)
+            for first, second, anchor in read_anchors(project.anchors_path)
             if (first, second) in ((a, b), (b, a))
         ),
         key=lambda anchor: anchor.frame_a,
@@ -61,16 +62,25 @@ def anchors_of(project: Project, a: str, b: str) -> list[Anchor]:
 def write_anchors(project: Project, a: str, b: str, anchors: Sequence[Anchor]) -> None:
     """Let these be the anchors of two clips; those of other pairs stay. Raises UserError (exit 5)
     as anchors_of, (exit 7) where the file cannot be written."""
-    rows = [row for row in _read(project) if (row[0], row[1]) not in ((a, b), (b, a))]
-    rows += [(a, b, anchor) for anchor in anchors]
-    cells = [(x, one.frame_a, y, one.frame_b, one.at) for x, y, one in rows]
-    artifact.write_text(project.anchors_path, table_text(COLUMNS, cells))
+    with project.tables():
+        listed = read_anchors(project.anchors_path)
+        rows = [row for row in listed if (row[0], row[1]) not in ((a, b), (b, a))]
+        rows += [(a, b, anchor) for anchor in anchors]
+        write_table(project.anchors_path, rows)
 
 
-def _read(project: Project) -> list[tuple[str, str, Anchor]]:
-    if not project.anchors_path.exists():
-        return []
-    return read_rows(project.anchors_path, _parse, _HINT)
+Row = tuple[str, str, Anchor]  # ids of the two clips, and their frames
+
+
+def read_anchors(path: Path) -> list[Row]:
+    """The rows of a table of anchors; none without the file. Raises UserError (exit 5)."""
+    return read_rows(path, _parse, _HINT) if path.exists() else []
+
+
+def write_table(path: Path, rows: Iterable[Row]) -> None:
+    """Write a table of anchors; raises UserError (exit 7) where it cannot be written."""
+    cells = [(a, one.frame_a, b, one.frame_b, one.at) for a, b, one in rows]
+    artifact.write_text(path, table_text(COLUMNS, cells))
 
 
 def _parse(cells: dict[str, str]) -> tuple[str, str, Anchor]:

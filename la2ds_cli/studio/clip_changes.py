@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import shutil
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from glob import escape
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.studio import earlier
 from la2ds_cli.studio.clips import VIDEOS, clip_of, is_copied, spans_of_repetitions
+from la2ds_cli.studio.handover import hand_over
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
 from la2ds_cli.video.media_files import VIDEO_SUFFIXES, refuse_url
@@ -175,7 +178,8 @@ async def read_again(request: Request) -> Response:
     """Find the joints of a clip anew, read in another way: {"options": {...}}, those that are not
     given being the defaults, or by another person: {"rank": N, "box": [...]}.
 
-    The new clip takes the place of the old one, with its marks.
+    The new clip takes the place of the old one, with its marks and what was set of its frames; the
+    joints that it had are kept (earlier.py), and are its joints again where this fails.
     """
     studio = request.app.state.studio
     project: Project = studio.project
@@ -185,14 +189,20 @@ async def read_again(request: Request) -> Response:
         options = _options(said["options"], options)
     subject, box = _person(said)
     row = await run_in_threadpool(_row, project, video, options, subject)
+    listed = earlier.read_together(project, video)
+    was = ClipSubjects.read(project).own(listed[0].id)
 
     def then(job: Job) -> None:
         new = _usable(job)
-        _replace(project, video, new)
         if box:
             _check_followed(project, new[0], box, video.name)
+        job.told += _replace(studio, video, new)
 
-    return await _from_manifest(request, f"joints of {video.name}", video, [row], then)
+    def otherwise(job: Job) -> None:
+        earlier.as_before(project, listed, job.about["kept"], was)
+
+    title = f"joints of {video.name}"
+    return await _from_manifest(request, title, video, [row], then, otherwise)
 
 
 def _person(said: Mapping[str, Any]) -> tuple[str | None, list[float]]:
@@ -237,7 +247,8 @@ def _row(
 
 async def split(request: Request) -> Response:
     """Make each repetition of a clip a clip of its own, in its place."""
-    project: Project = request.app.state.studio.project
+    studio = request.app.state.studio
+    project: Project = studio.project
     video = clip_of(request)
     spans = await run_in_threadpool(spans_of_repetitions, project, video)
     options = ClipOptions.from_text(video.options)
@@ -247,7 +258,7 @@ async def split(request: Request) -> Response:
         rows.append(await run_in_threadpool(_row, project, video, part, None))
 
     def then(job: Job) -> None:
-        _replace(project, video, _usable(job))
+        job.told += _replace(studio, video, _usable(job))
 
     title = f"{len(rows)} repetitions of {video.name}"
     return await _from_manifest(request, title, video, rows, then)
@@ -259,7 +270,12 @@ def vars_of(options: ClipOptions) -> dict[str, Any]:
 
 
 async def _from_manifest(
-    request: Request, title: str, video: Video, rows: Sequence[Mapping[str, str]], then: Any
+    request: Request,
+    title: str,
+    video: Video,
+    rows: Sequence[Mapping[str, str]],
+    then: Callable[[Job], None],
+    otherwise: Callable[[Job], None] | None = None,
 ) -> Response:
     studio = request.app.state.studio
     project: Project = studio.project
@@ -270,7 +286,8 @@ async def _from_manifest(
     await run_in_threadpool(artifact.write_text, manifest, table)
     # An option that is given, so that the rows' defaults are not what the project read before.
     arguments = [*_extraction(project), "--rotate", "0", str(manifest)]
-    job = studio.jobs.add(title, arguments, about={"clip": video.id}, then=then)
+    about = {"clip": video.id, "kept": await run_in_threadpool(earlier.keep, project, video)}
+    job = studio.jobs.add(title, arguments, about=about, then=then, otherwise=otherwise)
     return JSONResponse(job.to_json())
 
 
@@ -293,36 +310,27 @@ def _usable(job: Job) -> list[str]:
     return [item["video"] for item in items]
 
 
-def _replace(project: Project, old: Video, new: Sequence[str]) -> None:
-    """Let the clips `new` take the place of `old`, and of others kept of the same part of its file:
-    phases that a person set go with their frames."""
-    with project.lock(wait=WAIT):
-        gone = [
-            video.id
-            for video in project.videos()
-            if (video.path, video.options) == (old.path, old.options) and video.id not in new
-        ]
+def _replace(studio: Any, old: Video, new: Sequence[str]) -> list[str]:
+    """Let the clips `new` take the place of `old`, and of others kept of the same part of its file,
+    with what people have set of their frames; what is to be told of that."""
+    project: Project = studio.project
+    with project.lock(wait=WAIT), project.tables():
+        gone = [video for video in earlier.read_together(project, old) if video.id not in new]
         if old.id in new or not gone:
-            return
-        _hand_over_phases(project, gone, new)
-        project.add_videos([], gone)
+            return []
+        told = hand_over(project, gone, new)
+        project.replace_videos([video.id for video in gone], new)
         for video in gone:
-            for path in project.files_of(video):
+            for path in [*project.files_of(video.id), *_made_of(project, video.id)]:
                 path.unlink(missing_ok=True)
+    studio.films.forget(video.id for video in gone)
+    return told
 
 
-def _hand_over_phases(project: Project, old: Sequence[str], new: Sequence[str]) -> None:
-    """Name phases of the clips `old` by the clip of `new` that has their middle frame."""
-    table = project.phase_table()
-    if not any(row.video in old for row in table.rows):
-        return
-    frames = {video: project.read_pose(video)[0].frame for video in new}
-    rows = []
-    for row in table.rows:
-        middle = (row.phase.start + row.phase.end) // 2
-        holds = [v for v, frame in frames.items() if frame[0] <= middle <= frame[-1]]
-        rows.append(replace(row, video=holds[0]) if row.video in old and holds else row)
-    project.write_phase_table(replace(table, rows=tuple(rows)))
+def _made_of(project: Project, video: str) -> list[Path]:
+    """What the studio has made of a clip beside its film: its thumbnails, and how it was read."""
+    folder = project.results_dir("studio")
+    return [*(folder / "thumbnails").glob(f"{escape(video)}.*.webp"), folder / f"{video}.csv"]
 
 
 def _check_followed(project: Project, video: str, box: Sequence[float], name: str) -> None:
@@ -344,6 +352,21 @@ def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
     return both / max(sum(areas) - both, 1e-9)
 
 
+async def bring_back(request: Request) -> Response:
+    """Let a clip have the joints of {number} again."""
+    studio = request.app.state.studio
+    project: Project = studio.project
+    video = clip_of(request)
+    _check_free(studio.jobs.jobs.values(), video)
+
+    def swap() -> None:
+        with project.lock(wait=WAIT):
+            earlier.bring_back(project, video, request.path_params["number"])
+
+    await run_in_threadpool(swap)
+    return JSONResponse({"id": video.id})
+
+
 # --- marks, and clips that go -------------------------------------------------------------------
 
 
@@ -355,11 +378,7 @@ async def mark(request: Request) -> Response:
     if chosen not in ("", *SPLITS):
         raise UserError(f"a clip is for {' or '.join(SPLITS)}, or for both, not for '{chosen}'")
 
-    def store() -> None:
-        with project.lock(wait=WAIT):
-            project.mark_video(video.id, split=chosen, group=group)
-
-    await run_in_threadpool(store)
+    await run_in_threadpool(project.mark_video, video.id, split=chosen, group=group)
     return JSONResponse({"id": video.id, "split": chosen, "group": group})
 
 
@@ -404,16 +423,35 @@ async def delete(request: Request) -> Response:
             source = project.source(video)
             alone = sum(project.source(row) == source for row in project.videos()) == 1
             files = project.files_of(video.id)
+            files += earlier.files_of(project, video.id)
             if said.get("file") and is_copied(project, video) and alone:
                 files.append(source)
             folder = _bin(project) / str(number)
             moved = [(path, folder / path.relative_to(project.root)) for path in files]
             project.add_videos([], [video.id])
             _move(moved)
+            for path in _made_of(project, video.id):
+                path.unlink(missing_ok=True)
             studio.bin.deleted[number] = Deleted(video, order, moved)
+        studio.films.forget([video.id])
         return number
 
-    return JSONResponse({"number": await run_in_threadpool(move)})
+    number = await run_in_threadpool(move)
+    exported = await run_in_threadpool(_exported, project, video.id)
+    # The browser forgets the pictures, too.
+    headers = {"clear-site-data": '"cache"'}
+    return JSONResponse({"number": number, "exported": exported}, headers=headers)
+
+
+def _exported(project: Project, video: str) -> list[str]:
+    """Files in `results` that were made to be taken away and show a clip, by their names."""
+    folder = project.results_dir("studio").parent
+    hidden = _bin(project)
+    return sorted(
+        path.relative_to(project.root).as_posix()
+        for path in folder.rglob(f"*{escape(video)}*")
+        if path.is_file() and not path.is_relative_to(hidden)
+    )
 
 
 async def delete_file(request: Request) -> Response:
@@ -464,6 +502,7 @@ ROUTES = [
     Route("/clips/refer", refer, methods=["POST"]),
     Route("/clips/deleted/{number:int}", undelete, methods=["POST"]),
     Route("/clips/{id}/read", read_again, methods=["POST"]),
+    Route("/clips/{id}/earlier/{number:int}", bring_back, methods=["POST"]),
     Route("/clips/{id}/split", split, methods=["POST"]),
     Route("/clips/{id}/mark", mark, methods=["POST"]),
     Route("/clips/{id}/delete", delete, methods=["POST"]),

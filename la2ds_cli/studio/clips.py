@@ -28,6 +28,8 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.subjects import HANDS, ClipSubjects, ranks
 from la2ds_cli.poses.verdict import verdict
+from la2ds_cli.studio.earlier import earlier
+from la2ds_cli.studio.handover import set_aside, words_of
 from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
 from la2ds_cli.video.reader import Image, probe, read_frames, video_file
@@ -264,6 +266,8 @@ def detail(request: Request) -> Response:
             "pictures": pictures,
             "size": strip.size if strip else (video.width, video.height),
             "file_seconds": strip.seconds if strip else 0.0,
+            "earlier": earlier(project, video.id),
+            "aside": words_of(**set_aside(project, video.id)),
         }
     )
 

@@ -14,7 +14,7 @@ import io
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Lock, Thread
@@ -81,6 +81,31 @@ class Films:
         self._sweep()
         return content
 
+    def forget(self, videos: Iterable[str]) -> None:
+        """Delete the pictures of clips that are listed no more; they are made anew where such a
+        clip comes back. Raises UserError (exit 7) where they cannot be deleted."""
+        for video in videos:
+            with self._lock:
+                reel = self._reels.pop(video, None)
+            if reel is not None:
+                reel.close()
+            folder = self.project.film_dir(video)
+            try:
+                if folder.exists():
+                    shutil.rmtree(folder)
+            except OSError as error:
+                raise artifact.cannot_write(folder, error) from error
+
+    def forget_unlisted(self) -> None:
+        """Delete the pictures of clips that the project does not have, as a studio that was killed
+        leaves them."""
+        folder = self.project.film_dir()
+        if folder.is_dir():
+            listed = {video.id for video in self.project.videos()}
+            left = [path.name for path in folder.iterdir() if path.is_dir()]
+            with suppress(UserError):  # the studio opens all the same
+                self.forget(name for name in left if name not in listed)
+
     def _reel(self, video: Video, frame: IntArray) -> _Reel | None:
         source = video_file(self.project, video)
         if source is None:
@@ -132,6 +157,14 @@ class _Reel:
         self._next = 0  # the chunk that the thread makes
         self._again = False  # a chunk behind it is wanted
         self._failed: UserError | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Make no picture any more; returns when none is being made."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._thread is None, _PATIENCE)
 
     def path(self, number: int) -> Path:
         return self.folder / f"{number}{_SUFFIX}"
@@ -146,6 +179,8 @@ class _Reel:
                     content = path.read_bytes()
                     os.utime(path)
                     return content
+                if self._closed:
+                    raise UserError(f"the clip of {self.source.path.name} is gone")
                 if self._failed is not None:
                     failed, self._failed = self._failed, None
                     raise failed
@@ -162,10 +197,16 @@ class _Reel:
                         hint="try again in a while: they are made meanwhile",
                     )
 
+    @property
+    def _stops(self) -> bool:
+        return self._again or self._closed
+
     def _make(self) -> None:
         """Make the chunks, at most AHEAD of what is wanted."""
         try:
             for number, pictures in self._decoded():
+                if self._closed:
+                    return
                 if not self.path(number).exists():
                     content = packed(pictures)
                     artifact.write_bytes(self.path(number), content)
@@ -173,10 +214,10 @@ class _Reel:
                 with self._changed:
                     self._next = number + 1
                     self._changed.notify_all()
-                    while not self._again and self._next > self._wanted + AHEAD:
+                    while not self._stops and self._next > self._wanted + AHEAD:
                         if not self._changed.wait(_IDLE):
                             return
-                    if self._again:
+                    if self._stops:
                         return
         except UserError as error:
             self._failed = error

@@ -36,14 +36,18 @@ COMMAND = (sys.executable, "-P", "-c", f"{HEARS}; from la2ds_cli.main import mai
 class Job:
     """A piece of work. title: what it does, in words. arguments: of the command `la2ds`. about:
     what its page wants to know again. then: what to do in a thread when the command has succeeded;
-    its UserError is that of the job. share: of the present task, 0 to 1, None where its length is
-    unknown. items: of a batch that are done, as in `--json`. result: its JSON document."""
+    its UserError is that of the job. otherwise: what to do in a thread when the job has failed or
+    was cancelled. told: what a person is to know of what was done. share: of the present task, 0 to
+    1, None where its length is unknown. items: of a batch that are done, as in `--json`. result:
+    its JSON document."""
 
     number: int
     title: str
     arguments: tuple[str, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     then: Callable[[Job], None] | None = None
+    otherwise: Callable[[Job], None] | None = None
+    told: list[str] = field(default_factory=list)
     state: State = "waiting"
     task: str = ""
     share: float | None = None
@@ -65,6 +69,7 @@ class Job:
             "share": self.share,
             "notes": self.notes[-20:],
             "error": self.error,
+            "told": self.told,
             "items": self.items,
             "result": self.result if self.state in ENDED else None,
         }
@@ -86,9 +91,10 @@ class Jobs:
         *,
         about: Mapping[str, Any] | None = None,
         then: Callable[[Job], None] | None = None,
+        otherwise: Callable[[Job], None] | None = None,
     ) -> Job:
-        """Put a command of la2ds in the queue; about, then: see Job."""
-        job = Job(next(self._numbers), title, tuple(arguments), about or {}, then)
+        """Put a command of la2ds in the queue; about, then, otherwise: see Job."""
+        job = Job(next(self._numbers), title, tuple(arguments), about or {}, then, otherwise)
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
             del self.jobs[old]
@@ -102,15 +108,25 @@ class Jobs:
             job = await self._queue.get()
             if job.state != "waiting":
                 continue  # cancelled before its turn
+            state: State = "cancelled"
             try:
-                await self._do(job)
+                state = await self._do(job)
             except (OSError, ValueError) as error:  # no process, or a line that has no end
-                job.state = "failed"
+                state = "failed"
                 job.error = f"the command could not be followed: {error}"
             finally:
-                if job.state not in ENDED:
-                    job.state = "cancelled"
+                if job.state in ENDED:  # cancelled meanwhile
+                    state = job.state
+                if state != "done" and job.otherwise is not None:
+                    await self._take_back(job, job.otherwise)
+                job.state = state
                 self._end(job)
+
+    async def _take_back(self, job: Job, otherwise: Callable[[Job], None]) -> None:
+        try:
+            await asyncio.to_thread(otherwise, job)
+        except UserError as error:
+            job.error = ". ".join(filter(None, (job.error, error.message, error.hint)))
 
     async def cancel(self, job: Job) -> None:
         """Stop a job; it keeps what it has written, and is over when this returns."""
@@ -144,7 +160,8 @@ class Jobs:
         job.ended.set()
         self._changed(job)
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: Job) -> State:
+        """Run the command of a job, and what is to be done then; the state that it ends in."""
         job.state = "running"
         self._changed(job)
         process = await asyncio.create_subprocess_exec(
@@ -172,17 +189,17 @@ class Jobs:
         with suppress(ValueError):  # it failed before its document
             job.result = json.loads(document)
         if job.state != "running":
-            return
+            return job.state
         if code not in (ExitCode.OK, ExitCode.PARTIAL):
-            job.state = "failed"
             job.error = job.error or _why(job, code)
-            return
+            return "failed"
         try:
             if job.then is not None:
                 await asyncio.to_thread(job.then, job)
-            job.state = "done"
         except UserError as error:
-            job.state, job.error = "failed", ". ".join(filter(None, (error.message, error.hint)))
+            job.error = ". ".join(filter(None, (error.message, error.hint)))
+            return "failed"
+        return "done"
 
     async def _listen(self, job: Job, stream: asyncio.StreamReader) -> None:
         async for line in stream:

@@ -36,7 +36,7 @@ from la2ds_cli.core.phase_table import (
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 
-WAIT = 2.0  # seconds for another command that writes labels
+WAIT = 2.0  # seconds for another that writes a table
 HISTORY = ("time", "video", "change", "phase", "before", "after", "how")
 WAYS = ("label", "move", "remove", "accept", "undo")
 _LONGEST = 80  # letters of a phase's name
@@ -114,8 +114,8 @@ class Labels:
 
         known: version of the rows that the page had. how: one of WAYS. ends: frames at
         which the clip begins and ends; borders there need no check. Raises UserError (exit 2) for
-        labels that overlap, (exit 5) where the clip has other labels meanwhile, or another command
-        holds the project.
+        labels that overlap, (exit 5) where the clip has other labels meanwhile, or another is
+        writing a table for more than WAIT seconds.
         """
         labels = sorted(labels, key=lambda label: label.start)
         for before, after in pairwise(labels):
@@ -123,7 +123,7 @@ class Labels:
                 raise UserError(f"{before.name} and {after.name} overlap")
         if how not in WAYS:
             raise UserError("labels are set, moved, removed or accepted")
-        with self._lock, self.project.lock(wait=WAIT):
+        with self._lock, self.project.tables(wait=WAIT):
             old = self.project.phase_table()
             own = rows_by_clip(self.project, old).get(video.id, [])
             if version(own) != known:

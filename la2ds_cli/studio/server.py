@@ -53,6 +53,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         studio.bin.empty(project)  # of a studio that was killed
+        studio.films.forget_unlisted()
         work = asyncio.create_task(studio.jobs.run())
         try:
             yield

@@ -16,17 +16,23 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.server import studio_app
 
+HOST = "127.0.0.1:8123"
 TOKEN = "a-token-of-the-tests"
+ORIGIN = {"origin": f"http://{HOST}"}
+
+
+def client_of(project: Project) -> TestClient:
+    """A client of a project's studio that has no cookie and says no origin."""
+    app = studio_app(project, hosts=frozenset({HOST}), token=TOKEN)
+    return TestClient(app, base_url=f"http://{HOST}")
 
 
 @contextlib.contextmanager
 def asked(project: Project) -> Iterator[TestClient]:
     """A client with the cookie and the origin of the studio's own pages."""
-    host = "127.0.0.1:8123"
-    app = studio_app(project, hosts=frozenset({host}), token=TOKEN)
-    with TestClient(app, base_url=f"http://{host}") as client:
+    with client_of(project) as client:
         client.get("/", params={"token": TOKEN}, follow_redirects=False)
-        client.headers["origin"] = f"http://{host}"
+        client.headers.update(ORIGIN)
         yield client
 
 
@@ -93,22 +99,28 @@ class Seen:
 
 
 @contextlib.contextmanager
-def browsed(browser: Any, project: Project, width: int = 1200) -> Iterator[Seen]:
+def browsed(browser: Any, project: Project, width: int = 1200, **options: Any) -> Iterator[Seen]:
     """A page that has come to the studio by its link."""
-    with served(project) as address:
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        seen = Seen(context.new_page(), address)
-        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
-        seen.page.on(
-            "console",
-            lambda said: (
-                seen.errors.append(said.text)
-                if said.type in ("error", "warning") and "willReadFrequently" not in said.text
-                else None
-            ),
-        )
+    with served(project) as address, watched(browser, address, width, **options) as seen:
         seen.go(f"/?token={TOKEN}")
-        try:
-            yield seen
-        finally:
-            context.close()
+        yield seen
+
+
+@contextlib.contextmanager
+def watched(browser: Any, address: str, width: int = 1200, **options: Any) -> Iterator[Seen]:
+    """A page of a window whose console is listened to. options: of the browser's context."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    seen = Seen(context.new_page(), address)
+    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    seen.page.on(
+        "console",
+        lambda said: (
+            seen.errors.append(said.text)
+            if said.type in ("error", "warning") and "willReadFrequently" not in said.text
+            else None
+        ),
+    )
+    try:
+        yield seen
+    finally:
+        context.close()

@@ -1,4 +1,4 @@
-"""A studio over a project, asked as its own page asks."""
+"""A studio over a project, asked as its own page asks, and by a stranger."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.server import studio_app
-
-HOST = "127.0.0.1:8123"
-TOKEN = "a-token-of-the-tests"
-ORIGIN = {"origin": f"http://{HOST}"}
-
+from tests.studio.browsing import asked, client_of
 
 DRAWN = "tests.poses.grey_people"
 SETTINGS = {"poses": {"detector": DRAWN, "pose": DRAWN}}
@@ -23,9 +18,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Project:
     """A project whose joints are those of drawn people, in the studio's child processes as well."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "models")]))
+    # A package that is installed may bring a `tests` of its own, which goes before a folder.
+    own = tmp_path_factory.mktemp("plugins") / "tests" / "__init__.py"
+    own.parent.mkdir()
+    own.write_text(f"__path__ = [{str(ROOT / 'tests')!r}]\n")
+    folders = [own.parents[1], ROOT, ROOT / "models"]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, folders)))
     return Project.create(tmp_path / "project", SETTINGS)
 
 
@@ -35,8 +37,8 @@ def stranger() -> Iterator[Callable[[Project], TestClient]]:
     opened: list[TestClient] = []
 
     def make(project: Project) -> TestClient:
-        app = studio_app(project, hosts=frozenset({HOST}), token=TOKEN)
-        client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
+        client = client_of(project)
+        client.follow_redirects = False
         opened.append(client.__enter__())
         return opened[-1]
 
@@ -46,9 +48,7 @@ def stranger() -> Iterator[Callable[[Project], TestClient]]:
 
 
 @pytest.fixture
-def page(stranger: Callable[[Project], TestClient], project: Project) -> TestClient:
+def page(project: Project) -> Iterator[TestClient]:
     """A client that came by the link."""
-    client = stranger(project)
-    client.get("/", params={"token": TOKEN})
-    client.headers.update(ORIGIN)
-    return client
+    with asked(project) as client:
+        yield client

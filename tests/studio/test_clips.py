@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -17,11 +20,13 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.sources import load_source
 from la2ds_cli.studio import clip_changes
+from la2ds_cli.studio.anchors import Anchor, write_anchors
 from la2ds_cli.studio.clip_changes import clean_name
 from la2ds_cli.studio.clips import people
+from tests.movement import add_sequence, sequence, warped_phase
 from tests.poses.grey_people import film
-from tests.studio.browsing import finished
-from tests.studio.conftest import HOST, SETTINGS
+from tests.studio.browsing import ORIGIN, TOKEN, finished
+from tests.studio.conftest import SETTINGS
 
 ONE = [{200: (40 + 2 * t, 40, 80 + 2 * t, 130)} for t in range(24)]
 # The larger moves; the smaller stands still and is the second.
@@ -332,9 +337,45 @@ def test_another_command_that_writes_is_waited_for_and_then_named(
 ):
     monkeypatch.setattr(clip_changes, "WAIT", 0.2)
     with project.lock():
-        answer = page.post(f"/clips/{two['id']}/mark", json={"split": "test", "group": ""})
+        answer = page.post(f"/clips/{two['id']}/delete", json={})
     assert answer.status_code == 409
     assert "another la2ds command is writing" in answer.json()["error"]
+
+
+def test_marks_labels_and_anchors_do_not_wait_for_a_command_that_holds_the_project(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    """An extraction from the command line may hold it for hours."""
+    clip = two["id"]
+    add_sequence(project, "other", sequence(warped_phase(30, 3), fps=20.0))
+    version = page.get("/phases/data", params={"clip": clip}).json()["version"]
+    label = {"start": 0, "end": 9, "phase": "up", "checked": ["start", "end"]}
+    saved = {"clip": clip, "rows": [label], "version": version, "how": "label"}
+    with project.lock():
+        marked = page.post(f"/clips/{clip}/mark", json={"split": "test", "group": "anna"})
+        labelled = page.post("/phases/save", json=saved)
+        write_anchors(project, clip, "other", [Anchor(3, 4)])
+    assert (marked.status_code, labelled.status_code) == (200, 200)
+    assert (project.videos()[0].split, project.videos()[0].group) == ("test", "anna")
+    assert [phase.name for phase in project.phases()[clip]] == ["up"]
+
+
+def test_a_mark_waits_for_a_row_that_is_being_written(
+    page: TestClient, project: Project, two: dict[str, Any]
+):
+    """Neither is lost: both read the table, change it and write it."""
+    row = replace(project.videos()[0], id="another")
+    with ThreadPoolExecutor(1) as thread, project.tables():
+        said = {"split": "test", "group": ""}
+        asked = thread.submit(page.post, f"/clips/{two['id']}/mark", json=said)
+        sleep(0.3)
+        assert not asked.done()
+        project.add_videos([row])  # inside: the same thread may take it again
+    assert asked.result().status_code == 200
+    assert [(video.id, video.split) for video in project.videos()] == [
+        (two["id"], "test"),
+        ("another", ""),
+    ]
 
 
 def test_a_clip_goes_and_comes_back(page: TestClient, project: Project, two: dict[str, Any]):
@@ -362,8 +403,8 @@ def test_the_file_of_a_referenced_clip_stays(page: TestClient, tmp_path: Path):
 
 def test_what_went_is_gone_when_the_studio_ends(stranger: Any, project: Project, two_people: Path):
     client = stranger(project)
-    client.get("/", params={"token": "a-token-of-the-tests"})
-    client.headers.update({"origin": f"http://{HOST}"})
+    client.get("/", params={"token": TOKEN})
+    client.headers.update(ORIGIN)
     shutil.copytree(two_people, project.root, dirs_exist_ok=True)
     (clip,) = clips(client)
     client.post(f"/clips/{clip['id']}/delete", json={"file": True})

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.guard import new_token
-from tests.studio.conftest import HOST, ORIGIN, TOKEN
+from tests.studio.browsing import HOST, ORIGIN, TOKEN
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ def worked(with_jobs: Callable[[Jobs], Awaitable[Any]]) -> Any:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
-    return asyncio.run(run())
+    # In a thread of its own: in that of the tests, a browser may have a loop that runs.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, run()).result()
 
 
 def done(text: str, **more: Any) -> Job:

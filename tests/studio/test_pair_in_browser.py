@@ -128,6 +128,27 @@ def test_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
         assert seen.errors == []
 
 
+def test_keys_work_while_a_list_has_the_focus(browser: Any, tmp_path: Path) -> None:
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        open_pair(seen)
+        before = seen.page.input_value("#overlay")
+        seen.page.focus("#overlay")
+        for key in ("Shift+ArrowRight", "ArrowRight", "g"):
+            seen.page.keyboard.press(key)
+        assert seen.page.evaluate("state.row") == 11
+        assert seen.page.is_checked("#show-angles")
+        assert seen.page.input_value("#overlay") == before
+        seen.page.keyboard.press("?")
+        listed = seen.page.inner_text("#key-list").lower()
+        for name in ("space", "l", "s", "f", "c", "u", "n", "o", "g", "w", "enter", "esc"):
+            assert f"{name}\t" in listed, name
+        seen.page.keyboard.press("ArrowRight")
+        assert seen.page.evaluate("state.row") == 11
+        seen.page.keyboard.press("?")
+        assert not seen.page.is_visible("#key-list")
+        assert seen.errors == []
+
+
 def test_an_anchor_that_runs_backwards_is_refused_in_words(browser: Any, tmp_path: Path) -> None:
     with browsed(browser, two_filmed(tmp_path)) as seen:
         open_pair(seen)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from la2ds_cli.labels.propagate import merge_into_project
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
 
-HERE = Path(__file__).parent
 CARRIED = {"origin": "carried", "origin_clips": "a", "origin_time": "2026-01-01T00:00:00+00:00"}
 
 
@@ -50,15 +47,6 @@ def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> Non
         for start, end, name in spans
     ]
     merge_into_project(project, {clip: rows}, {}, overwrite=True)
-
-
-def test_units_of_the_script() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node: the units of the script are not run")
-    tests = sorted(map(str, HERE.glob("*.test.mjs")))
-    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 def test_labels_are_rows_of_a_person_with_their_history(project: Project) -> None:

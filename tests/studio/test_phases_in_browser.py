@@ -147,15 +147,50 @@ def test_the_review_goes_from_the_least_sure_on(browser: Any, project: Project) 
     assert spans(project) == [(0, 12, "down"), (12, 26, "up"), (26, 36, "rest")]
 
 
-def test_another_command_that_writes_is_waited_for(browser: Any, project: Project) -> None:
+def test_another_that_writes_a_table_is_waited_for(browser: Any, project: Project) -> None:
     with browsed(browser, project) as seen:
         open_phases(seen)
-        with project.lock():
+        with project.tables():
             press(seen, "1")
             seen.wait_for("/another command/.test(document.getElementById('saved').textContent)")
             assert spans(project) == []
         seen.wait_for(SAVED)
     assert spans(project) == [(0, 36, "down")]
+
+
+def test_keys_work_while_a_list_has_the_focus(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        seen.page.select_option("#rate", "0.5")
+        seen.page.focus("#rate")
+        press(seen, "1", "Shift+ArrowRight", "ArrowRight", "2")
+        seen.wait_for(SAVED)
+        assert spans(project) == [(0, 11, "down"), (11, 36, "up")]
+        assert seen.page.input_value("#rate") == "0.5"
+        press(seen, "End", " ")
+        seen.wait_for("document.getElementById('play').textContent === 'Pause'")
+        assert seen.page.input_value("#rate") == "0.5"
+
+
+def test_all_keys_are_listed(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen)
+        press(seen, "?")
+        assert seen.page.is_visible("#key-list")
+        listed = seen.page.inner_text("#key-list").lower()
+        for name in ("1 to 9", "0", "space", "← →", "home end", "− +", "[ ]", ", .", "delete"):
+            assert f"{name}\t" in listed.replace("\u00a0", " "), name
+        for name in ("n", "enter", "u, ctrl+z", "s", "?"):
+            assert f"{name}\t" in listed, name
+        press(seen, "1", "2")  # they are not those of the page now
+        press(seen, "Escape")
+        assert not seen.page.is_visible("#key-list")
+        seen.page.fill("#name", "what?")
+        assert not seen.page.is_visible("#key-list")
+        seen.page.press("#name", "?")
+        assert not seen.page.is_visible("#key-list")
+        assert spans(project) == []
+        assert seen.errors == []
 
 
 @pytest.mark.parametrize("width", [390, 1440])

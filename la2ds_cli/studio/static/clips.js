@@ -10,6 +10,7 @@ const uploads = []; // files that are being copied: { name, state, said }
 let known = { clips: [], files: [] };
 let jobs = new Map(); // number -> job
 let shown = null; // id of the clip that is open
+let chosen = []; // ids, in the order they were chosen
 
 function toast(text, undo = null) {
   const line = at("toast");
@@ -130,7 +131,55 @@ function card(clip) {
   if (marks) words.append(made("span", marks, "soft"));
   open.append(picture, words);
   item.append(open);
+  if (clip.version) item.append(pick(clip));
   return item;
+}
+
+// --- from here to the other pages ----------------------------------------------------------------
+
+const pairOf = (a, b) => `/pair?${new URLSearchParams({ a, b })}`;
+const phasesOf = (clip) => `/phases?${new URLSearchParams({ clip })}`;
+
+function linked(text, address, name = "") {
+  const link = made("a", text, name);
+  link.href = address;
+  return link;
+}
+
+function pick(clip) {
+  const label = made("label", "", "pick"), box = made("input");
+  box.type = "checkbox";
+  box.checked = chosen.includes(clip.id);
+  box.setAttribute("aria-label", `choose ${clip.name}`);
+  box.addEventListener("change", () => {
+    chosen = chosen.filter((id) => id !== clip.id);
+    if (box.checked) chosen.push(clip.id);
+    offers();
+  });
+  label.append(box, document.createTextNode("choose"));
+  return label;
+}
+
+/** What can be done with the clips that are chosen, and what to choose for more. */
+function offers() {
+  const usable = known.clips.filter((clip) => clip.version);
+  chosen = chosen.filter((id) => usable.some((clip) => clip.id === id));
+  const name = (id) => usable.find((clip) => clip.id === id).name;
+  const both = chosen.length === 2 ? chosen : usable.length === 2 && !chosen.length ? usable.map((clip) => clip.id) : null;
+  const parts = [];
+  if (both) {
+    parts.push(made("span", `${name(both[0])} and ${name(both[1])}`), linked("See them in step", pairOf(...both), "button main"));
+  } else if (chosen.length) {
+    const words = chosen.length === 1 ? `${name(chosen[0])}; choose another clip to see both in step` : `${chosen.length} clips; two can be seen in step`;
+    parts.push(made("span", words));
+  } else {
+    parts.push(made("span", usable.length > 1 ? "Choose two clips to see them in step, or one to label its phases." : "Add another clip to see both in step.", "soft"));
+  }
+  const one = chosen[0] || (usable.length <= 2 && usable.length && usable[0].id);
+  if (one) parts.push(linked(`Label the phases of ${name(one)}`, phasesOf(one), "button"));
+  if (chosen.length) parts.push(button("Choose none", () => { chosen = []; load(); }));
+  at("chosen").hidden = !usable.length;
+  at("chosen").replaceChildren(...parts);
 }
 
 async function load() {
@@ -138,6 +187,7 @@ async function load() {
   if (!next) return;
   known = next;
   at("clips").replaceChildren(...known.clips.map(card));
+  offers();
   at("none").hidden = known.clips.length + known.files.length > 0;
   comings();
   document.body.dataset.ready = "true";
@@ -151,6 +201,7 @@ onWork((job) => {
   const before = jobs.get(job.number);
   jobs.set(job.number, job);
   if (job.state === "failed" && before && OPEN.has(before.state)) trouble(new Error(`${job.title}: ${job.error}`));
+  if (job.state === "done" && before && OPEN.has(before.state) && job.told.length) toast(`${job.title}: ${job.told.join("; ")}`);
   if (before?.state !== job.state || items.get(job.number) !== job.items.length) soon();
   items.set(job.number, job.items.length);
   comings();
@@ -167,14 +218,15 @@ async function look(id) {
   name.id = "detail-name";
   head.append(name, button("Close", () => dialog.close()));
   const parts = [head];
+  if (clip.version) parts.push(onward(clip));
   const picture = (number) => `${address}/strip/${number}?v=${clip.version}`;
   if (clip.pictures.length) parts.push(...looks(clip, address, picture));
-  parts.push(verdicts(clip), marks(clip, address), goes(clip, address));
+  parts.push(verdicts(clip), marks(clip, address), ...before(clip, address), goes(clip, address));
   dialog.replaceChildren(...parts);
   if (!dialog.open) dialog.showModal();
 }
 
-const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: found anew`); } };
+const changed = (job) => { if (job) { at("detail").close(); toast(`${job.title}: being found anew`); } };
 
 function looks(clip, address, picture) {
   const stage = made("div", "", "stage"), image = made("img");
@@ -284,13 +336,55 @@ function marks(clip, address) {
   return line;
 }
 
+/** Links to the other pages, with this clip. */
+function onward(clip) {
+  const line = made("div", "", "line"), other = made("select");
+  line.append(linked("Label its phases", phasesOf(clip.id), "button"));
+  const others = known.clips.filter((one) => one.version && one.id !== clip.id);
+  if (!others.length) return line;
+  other.setAttribute("aria-label", `the clip to see in step with ${clip.name}`);
+  other.append(made("option", "See it in step with…"));
+  for (const one of others) {
+    const option = made("option", one.name);
+    option.value = one.id;
+    other.append(option);
+  }
+  other.addEventListener("change", () => { if (other.selectedIndex) location.assign(pairOf(clip.id, other.value)); });
+  line.append(other);
+  return line;
+}
+
+/** What the clip was before it was read like this: its joints, and what was set of other frames. */
+function before(clip, address) {
+  const parts = [];
+  if (clip.aside) parts.push(made("p", `Kept aside, since this clip does not show all of its frames: ${clip.aside}.`, "soft"));
+  if (clip.earlier.length) {
+    const part = made("section"), list = made("ul", "", "plain");
+    part.append(made("h2", "Joints that it had"), list);
+    for (const one of clip.earlier) {
+      const row = made("li", "", "line");
+      const words = [`until ${new Date(one.time).toLocaleString()}`, `person ${one.subject}`, one.options].filter(Boolean).join(", ");
+      row.append(made("span", words), button("Bring back", async () => {
+        if (!await tried(() => post(`${address}/earlier/${one.number}`))) return;
+        toast(`${clip.name} has these joints again`);
+        await load();
+        await look(clip.id);
+      }, { label: `Bring back the joints ${words}` }));
+      list.append(row);
+    }
+    parts.push(part);
+  }
+  return parts;
+}
+
 function goes(clip, address) {
   const line = made("div", "", "line");
   const go = (file) => async () => {
     const gone = await tried(() => post(`${address}/delete`, { file }));
     if (!gone) return;
     at("detail").close();
-    toast(`${clip.name} is gone${file ? ", and so is its copy" : ""}`, () => post(`/clips/deleted/${gone.number}`));
+    const left = gone.exported.length ? `; what was exported of it stays: ${gone.exported.join(", ")}` : "";
+    toast(`${clip.name} is gone, with its pictures${file ? " and its copy" : ""}${left}`, () => post(`/clips/deleted/${gone.number}`));
     await load();
   };
   if (clip.copied) line.append(button("Delete with its copy", go(true)));

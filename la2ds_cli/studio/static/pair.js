@@ -4,6 +4,7 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
+import { helping } from "./keys.js";
 import { at, button, made, tried, trouble } from "./page.js";
 import { onWork } from "./work.js";
 
@@ -313,7 +314,8 @@ function actAlone(event) {
 }
 
 function key(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === "SELECT") return;
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (helping()) { event.stopPropagation(); return; } // the keys are those of the list
   let done = correcting() && actAlone(event);
   const action = KEYS[event.key.toLowerCase()];
   if (!done && action) { action(); done = true; }

@@ -3,6 +3,7 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
+import { helping } from "./keys.js";
 import { edited } from "./labels.js";
 import { at, button, made, trouble } from "./page.js";
 import { onWork } from "./work.js";
@@ -210,6 +211,7 @@ function tell() {
   tellNames();
   tellReview();
   tellClips();
+  tellOnward();
   tellRows();
   at("undo").disabled = !undo.length;
   if (clip) { drawLine(); tellMoment(); }
@@ -257,6 +259,18 @@ function tellClips() {
     });
     item.append(link);
     return item;
+  }));
+}
+
+/** Which clips can be seen in step with this one. */
+function tellOnward() {
+  const others = overview.clips.filter(({ id }) => id !== state.id);
+  const choice = at("in-step");
+  choice.hidden = !others.length;
+  choice.replaceChildren(made("option", "See it in step with…"), ...others.map(({ id, name }) => {
+    const option = made("option", name);
+    option.value = id;
+    return option;
   }));
 }
 
@@ -384,12 +398,13 @@ const KEYS = {
 
 function key(event) {
   const on = event.target;
-  if (!clip || on.tagName === "SELECT" || on.type === "text") return;
+  if (!clip || on.type === "text" || helping()) return;
   if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) { takeBack(); event.preventDefault(); return; }
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if ((event.key === " " || event.key === "Enter") && (on.tagName === "BUTTON" || on.tagName === "A" || on.tagName === "SUMMARY")) return;
   const number = "123456789".indexOf(event.key);
   if (number >= 0) {
+    event.preventDefault(); // a list that has the focus would choose by it
     if (overview.names[number]) label(overview.names[number]);
     return;
   }
@@ -448,6 +463,12 @@ function connect() {
   at("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
   at("show-skeleton").addEventListener("change", () => go(state.row));
   at("undo").addEventListener("click", takeBack);
+  at("in-step").addEventListener("change", async (event) => {
+    if (!event.target.selectedIndex) return;
+    const b = event.target.value;
+    try { await saved(); } catch (error) { trouble(error); return; }
+    location.assign(`/pair?${new URLSearchParams({ a: state.id, b })}`);
+  });
   at("accept").addEventListener("click", accept);
   at("accept-all").addEventListener("click", acceptAll);
   at("carry").addEventListener("click", carry);

@@ -165,8 +165,7 @@ function act(event) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  const on = event.target.tagName;
-  if (on === "SELECT" || (event.key === " " && (on === "BUTTON" || event.target.type === "checkbox"))) return;
+  if (event.key === " " && (event.target.tagName === "BUTTON" || event.target.type === "checkbox")) return;
   if (act(event)) event.preventDefault();
 });
 

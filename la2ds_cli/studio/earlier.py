@@ -1,0 +1,136 @@
+"""Joints of a clip as they were before a person had it read in another way: kept, and brought back.
+
+They are `aside/poses/<id>/N.safetensors` of the project, N counting up, one N for all persons of a
+file that were read together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.poses.current import STEP
+from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.studio.handover import family
+
+
+def read_together(project: Project, video: Video) -> list[Video]:
+    """The clips of all persons that one reading of a file gave."""
+    how = (video.path, video.options)
+    return [each for each in project.videos() if (each.path, each.options) == how]
+
+
+def keep(project: Project, video: Video) -> int:
+    """Keep the joints of a clip, and of those read with it, as they are; their number, 0 where
+    there are none. Joints that are kept already are not kept twice."""
+    clips = [one for one in read_together(project, video) if project.pose_path(one.id).is_file()]
+    if not clips:
+        return 0
+    contents = {one.id: project.pose_path(one.id).read_bytes() for one in clips}
+    numbers = _numbers(project, video.id)
+    for number in numbers:
+        paths = {name: _path(project, name, number) for name in contents}
+        if all(path.is_file() and path.read_bytes() == contents[n] for n, path in paths.items()):
+            return number
+    last = max((n for one in clips for n in _numbers(project, one.id)), default=0)
+    for name, content in contents.items():
+        artifact.write_bytes(_path(project, name, last + 1), content)
+    return last + 1
+
+
+def earlier(project: Project, video: str) -> list[dict[str, Any]]:
+    """The joints of a clip that are kept, the latest first, without those that it has: number, when
+    they were set aside (UTC), frames, and the network and the person, as `subject`, they are of."""
+    now = _content(project.pose_path(video))
+    told = []
+    for number in reversed(_numbers(project, video)):
+        path = _path(project, video, number)
+        content = _content(path)
+        if content is None or content == now:
+            continue
+        try:
+            recipe, facts = artifact.read_header(path)
+        except artifact.ArtifactError:
+            continue  # damaged: there is nothing to bring back
+        when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        info = facts.get("info", {})
+        told.append(
+            {
+                "number": number,
+                "time": when.isoformat(timespec="seconds"),
+                "frames": info.get("frames", 0),
+                "pose": info.get("pose", ""),
+                "subject": str(recipe.config.get("subject", "")),
+                "options": str(recipe.config.get("options", "")),
+            }
+        )
+    return told
+
+
+def files_of(project: Project, video: str) -> list[Path]:
+    """The joints that are kept of a clip, and of its file as it was read before."""
+    listed = {each.id for each in project.videos()} - {video}
+    folders = [path for path in project.aside("poses").glob("*") if path.name not in listed]
+    mine = [path for path in folders if family(path.name) == family(video)]
+    return [path for folder in mine for path in folder.glob("*.safetensors")]
+
+
+def bring_back(project: Project, video: Video, number: int) -> None:
+    """Let a clip, and those read with it, have the joints of a number; those that they have are
+    kept in turn. Call it with the project locked. UserError for a number that there is not."""
+    if number not in _numbers(project, video.id):
+        raise UserError("these joints are no longer kept", hint="load the page again")
+    keep(project, video)
+    with project.tables():
+        _put_back(project, read_together(project, video), number)
+
+
+def as_before(project: Project, videos: Sequence[Video], number: int, subject: str) -> None:
+    """Undo a reading that gave other joints than a person meant. videos: as they were listed;
+    number: under which their joints were kept; subject: whom subjects.csv named for them."""
+    with project.tables():
+        if number:
+            _put_back(project, videos, number)
+        ClipSubjects.read(project).set(videos[0].id, subject)
+
+
+def _put_back(project: Project, videos: Sequence[Video], number: int) -> None:
+    rows = []
+    for video in videos:
+        content = _content(_path(project, video.id, number))
+        if content is None:
+            continue
+        if content != _content(project.pose_path(video.id)):
+            artifact.write_bytes(project.pose_path(video.id), content)
+        pose, recipe = project.read_pose(video.id)
+        if recipe.step != STEP:  # imported: nothing was read
+            continue
+        size = dict(zip(("width", "height"), pose.size, strict=True))
+        options = str(recipe.config.get("options", ""))
+        rows.append(replace(video, options=options, fps=round(pose.fps, 6), **size))
+        if video.person == 1:
+            ClipSubjects.read(project).set(video.id, str(recipe.config["subject"]))
+    project.add_videos(rows)
+
+
+def _path(project: Project, video: str, number: int) -> Path:
+    return project.earlier_poses(video) / f"{number}.safetensors"
+
+
+def _numbers(project: Project, video: str) -> list[int]:
+    names = artifact.files_in(project.earlier_poses(video))
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

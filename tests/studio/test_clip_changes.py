@@ -1,0 +1,289 @@
+"""What becomes of a clip's pictures, labels, anchors and joints when it goes or is read anew."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from la2ds_cli.core.phase_table import read_phase_table
+from la2ds_cli.core.project import Project
+from la2ds_cli.poses.extract import extract_poses
+from la2ds_cli.poses.subjects import ClipSubjects
+from la2ds_cli.studio.anchors import Anchor, anchors_of, read_anchors, write_anchors
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.studio.browsing import Seen, asked, browsed, finished
+from tests.studio.conftest import SETTINGS
+from tests.studio.test_clips import TWO, clips, video
+from tests.views.report.conftest import two_filmed
+
+
+@pytest.fixture(scope="module")
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = Project.create(tmp_path_factory.mktemp("two") / "project", SETTINGS)
+    path = video(project.root / "videos", "two.mp4", TWO)  # 24 frames at 25 per second
+    extract_poses(project, [str(path)], project.config().poses)
+    add_sequence(project, "other", sequence(warped_phase(40, 3), fps=20.0))
+    return project.root
+
+
+@pytest.fixture
+def two(page: TestClient, project: Project, two_people: Path) -> str:
+    """The id of that clip, in the project of the page."""
+    shutil.copytree(two_people, project.root, dirs_exist_ok=True)
+    return project.videos()[0].id
+
+
+def read(page: TestClient, clip: str, **said: Any) -> dict[str, Any]:
+    return finished(page, page.post(f"/clips/{clip}/read", json=said))
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+def pictures(project: Project) -> list[Path]:
+    folders = project.film_dir(), project.results_dir("studio/thumbnails")
+    return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+
+def film_of(page: TestClient, clip: str) -> str:
+    return page.get("/phases/data", params={"clip": clip}).json()["clip"]["pictures"]["address"]
+
+
+def test_the_pictures_of_a_clip_go_with_it_and_are_made_anew(
+    page: TestClient, project: Project, two: str
+) -> None:
+    address = film_of(page, two)
+    before = page.get(f"{address}/0").content
+    page.get(f"/clips/{two}/picture")
+    assert len(pictures(project)) >= 2
+    gone = page.post(f"/clips/{two}/delete", json={})
+    assert pictures(project) == []
+    assert gone.headers["clear-site-data"] == '"cache"'
+    assert page.get(f"{address}/0").status_code == 404
+    assert pictures(project) == []
+    page.post(f"/clips/deleted/{gone.json()['number']}")
+    assert page.get(f"{address}/0").content == before
+
+
+def test_pictures_that_are_being_made_go_too(
+    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("la2ds_cli.studio.film.CHUNK", 2)
+    monkeypatch.setattr("la2ds_cli.studio.film.AHEAD", 1)  # the thread waits for more questions
+    page.get(f"{film_of(page, two)}/0")
+    reel = page.app.state.studio.films._reels[two]  # type: ignore[attr-defined]
+    assert reel._thread is not None
+    page.post(f"/clips/{two}/delete", json={})
+    assert reel._thread is None
+    assert not project.film_dir(two).exists()
+
+
+def test_what_was_exported_of_it_is_named(page: TestClient, project: Project, two: str) -> None:
+    export = project.results_dir("studio") / f"{two}--other.mp4"
+    export.parent.mkdir(parents=True, exist_ok=True)
+    export.write_bytes(b"x")
+    gone = page.post(f"/clips/{two}/delete", json={"file": True}).json()
+    assert gone["exported"] == [f"results/studio/{two}--other.mp4"]
+    assert export.exists()
+
+
+def test_pictures_that_a_killed_studio_left_go_at_the_next_start(
+    project: Project, two_people: Path
+) -> None:
+    shutil.copytree(two_people, project.root, dirs_exist_ok=True)
+    for clip in ("gone", project.videos()[0].id):
+        (project.film_dir(clip) / "key").mkdir(parents=True)
+        (project.film_dir(clip) / "key" / "0.film").write_bytes(b"x")
+    with asked(project):
+        pass
+    assert [path.name for path in project.film_dir().iterdir()] == [project.videos()[0].id]
+
+
+def test_the_browser_forgets_the_pictures_of_a_clip_that_goes(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        seen.go("/phases?clip=a")
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        address = seen.page.evaluate("fetch('/phases/data?clip=a').then((r) => r.json())")
+        address = f"{address['clip']['pictures']['address']}/0"
+        seen.wait_for("Boolean(document.getElementById('stage-a').dataset.picture)")
+        assert cached(seen, address)
+        seen.go("/")
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        seen.page.click(".clip[data-id=a] button")
+        seen.page.click("text=Take out of the project")
+        seen.wait_for(
+            "/is gone, with its pictures/.test(document.getElementById('toast').innerText)"
+        )
+        assert not cached(seen, address)
+        assert not project.film_dir("a").exists()
+        seen.wait_for("document.querySelectorAll('.clip').length === 1")
+        seen.page.click("#toast button")
+        seen.wait_for("document.querySelectorAll('.clip').length === 2")
+        seen.go("/phases?clip=a")
+        seen.wait_for("Boolean(document.getElementById('stage-a').dataset.picture)")
+        assert project.film_dir("a").exists()
+        assert [said for said in seen.errors if "ERR_CACHE_MISS" not in said] == []
+
+
+def cached(seen: Seen, address: str) -> bool:
+    """Whether the browser has what an address gave, without asking the studio."""
+    return seen.page.evaluate(
+        "address => fetch(address, { cache: 'only-if-cached', mode: 'same-origin' })"
+        ".then((answer) => answer.ok, () => false)",
+        address,
+    )
+
+
+# --- phases and anchors -------------------------------------------------------------------------
+
+
+def spans(project: Project, clip: str) -> list[tuple[int, int, str]]:
+    return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]
+
+
+def test_trimming_keeps_what_was_set_of_other_frames_and_brings_it_back(
+    page: TestClient, project: Project, two: str
+) -> None:
+    rows = f"{two},0,3,down,x\ntwo.mp4,3,10,up,y\n{two},10,24,rest,z\nother,1,2,up,\n"
+    project.phases_path.write_text(f"video,start,end,phase,note\n{rows}")
+    anchors = [Anchor(2, 4, "t1"), Anchor(8, 12, "t2"), Anchor(20, 30, "t3")]
+    write_anchors(project, "other", two, [Anchor(a.frame_b, a.frame_a, a.at) for a in anchors])
+
+    job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
+    assert job["state"] == "done", job
+    assert job["told"] == [
+        "not shown, or not whole, by what is read now: 3 phases and 2 corrected matches; the rest "
+        "is kept aside and comes back when the clip is read that far again"
+    ]
+    clip = clips(page)[0]["id"]
+    assert clip != two
+    assert spans(project, clip) == [(5, 10, "up"), (10, 18, "rest")]
+    assert spans(project, "other") == [(1, 2, "up")]
+    assert anchors_of(project, clip, "other") == [Anchor(8, 12, "t2")]
+    aside = read_phase_table(project.aside("phases.csv")).rows
+    assert [(r.video, r.phase.start, r.phase.end, r.other["note"]) for r in aside] == [
+        (two, 0, 3, "x"), (two, 3, 5, "y"), (two, 18, 24, "z"),
+    ]  # fmt: skip
+    assert [a.at for *_, a in read_anchors(project.aside("anchors.csv"))] == ["t1", "t3"]
+    shown = page.get(f"/clips/{clip}").json()
+    assert shown["aside"] == "3 phases and 2 corrected matches"
+
+    job = read(page, clip, options={"start": 0.2})  # frames 5 to 23
+    assert job["told"] == ["back from what was kept aside: 1 phase and 1 corrected match"]
+    clip = clips(page)[0]["id"]
+    assert spans(project, clip) == [(5, 10, "up"), (10, 24, "rest")]
+    job = read(page, clip, options={})
+    assert clips(page)[0]["id"] == two
+    assert spans(project, two) == [(0, 3, "down"), (3, 10, "up"), (10, 24, "rest")]
+    assert [row.other["note"] for row in project.phase_table().rows] == ["x", "y", "z", ""]
+    assert anchors_of(project, two, "other") == anchors
+    assert read_phase_table(project.aside("phases.csv")).rows == ()
+    assert page.get(f"/clips/{two}").json()["aside"] == ""
+
+
+def test_the_parts_of_a_split_clip_have_its_phases_and_anchors(
+    page: TestClient, project: Project, tmp_path: Path
+) -> None:
+    scenes = []
+    for t in range(72):  # three times down and up again, in 24 frames each
+        low = round(30 * (1 - abs(1 - (t % 24) / 12)))
+        scenes.append({200: (100, 20 + low, 140, 140)})
+    path = video(project.root / "videos", "squats.mp4", scenes)
+    extract_poses(project, [str(path)], project.config().poses)
+    add_sequence(project, "other", sequence(warped_phase(40, 3), fps=20.0))
+    (whole,) = [row.id for row in project.videos() if row.id != "other"]
+    project.phases_path.write_text(f"video,start,end,phase\n{whole},0,36,down\n{whole},36,72,up\n")
+    write_anchors(project, whole, "other", [Anchor(4, 4), Anchor(40, 20), Anchor(70, 39)])
+    job = finished(page, page.post(f"/clips/{whole}/split"))
+    assert (job["state"], job["told"]) == ("done", [])
+    parts = [clip["id"] for clip in clips(page) if clip["id"] != "other"]
+    frames = [project.read_pose(part)[0].frame for part in parts]
+    labelled = [span for part in parts for span in spans(project, part)]
+    assert [name for _, _, name in labelled] == ["down", "down", "up", "up"]
+    assert labelled[0][0] == 0
+    assert labelled[-1][1] == 72
+    assert all(a[1] == b[0] for a, b in pairwise(labelled))
+    for part, frame in zip(parts, frames, strict=True):
+        (anchor,) = anchors_of(project, part, "other")
+        assert frame[0] <= anchor.frame_a <= frame[-1]
+
+
+def test_nothing_that_was_set_is_lost_where_no_frame_is_left(
+    page: TestClient, project: Project, two: str
+) -> None:
+    project.phases_path.write_text(f"video,start,end,phase\n{two},0,3,down\n")
+    write_anchors(project, two, "other", [Anchor(2, 4, "t1")])
+    read(page, two, options={"start": 0.5})
+    assert project.phases() == {}
+    assert read_anchors(project.anchors_path) == []
+    assert len(read_phase_table(project.aside("phases.csv")).rows) == 1
+    assert len(read_anchors(project.aside("anchors.csv"))) == 1
+
+
+# --- joints -------------------------------------------------------------------------------------
+
+
+def test_the_joints_of_the_wrong_person_are_kept_and_come_back(
+    page: TestClient, project: Project, two: str
+) -> None:
+    first = project.pose_path(two).read_bytes()
+    other = page.get(f"/clips/{two}").json()["pictures"][5]["people"][1]
+    assert read(page, two, **other)["state"] == "done"
+    second = project.pose_path(two).read_bytes()
+    assert second != first
+    (kept,) = page.get(f"/clips/{two}").json()["earlier"]
+    assert (kept["subject"], kept["frames"]) == ("auto", 24)
+    assert page.post(f"/clips/{two}/earlier/{kept['number']}").status_code == 200
+    assert project.pose_path(two).read_bytes() == first
+    (again,) = page.get(f"/clips/{two}").json()["earlier"]
+    assert again["subject"] == "2"
+    # They are current: nothing is found anew.
+    job = finished(page, page.post("/clips/extract", json={"names": ["two.mp4"]}))
+    assert [item["status"] for item in job["items"]] == ["cached"]
+    page.post(f"/clips/{two}/earlier/{again['number']}")
+    assert project.pose_path(two).read_bytes() == second
+    assert page.post(f"/clips/{two}/earlier/9").status_code == 400
+
+
+def test_joints_come_back_with_the_way_the_clip_was_turned(
+    page: TestClient, project: Project, two: str
+) -> None:
+    before = project.videos()[0]
+    assert read(page, two, options={"rotate": 90})["state"] == "done"
+    assert (project.videos()[0].width, project.videos()[0].height) == (160, 240)
+    (kept,) = page.get(f"/clips/{two}").json()["earlier"]
+    page.post(f"/clips/{two}/earlier/{kept['number']}")
+    assert project.videos()[0] == before
+
+
+@pytest.mark.parametrize(
+    "person", [{"rank": 2, "box": [0, 0, 20, 20]}, {"rank": 9, "box": [0, 0, 20, 20]}]
+)
+def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
+    page: TestClient, project: Project, two: str, person: dict[str, Any]
+) -> None:
+    before = project.pose_path(two).read_bytes()
+    assert read(page, two, **person)["state"] == "failed"
+    assert project.pose_path(two).read_bytes() == before
+    assert ClipSubjects.read(project).own(two) == ""
+    job = finished(page, page.post("/clips/extract", json={"names": ["two.mp4"]}))
+    assert [item["status"] for item in job["items"]] == ["cached"]
+
+
+def test_joints_that_were_kept_go_with_the_clip(
+    page: TestClient, project: Project, two: str
+) -> None:
+    read(page, two, options={"start": 0.2})
+    clip, _ = clips(page)
+    kept = list(project.aside("poses").rglob("*.safetensors"))
+    assert [path.parent.name for path in kept] == [two]
+    number = page.post(f"/clips/{clip['id']}/delete", json={}).json()["number"]
+    assert list(project.aside("poses").rglob("*.safetensors")) == []
+    page.post(f"/clips/deleted/{number}")
+    assert list(project.aside("poses").rglob("*.safetensors")) == kept
