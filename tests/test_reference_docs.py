@@ -51,7 +51,7 @@ OPTIONS = {
     "la2ds embed": {"--device", "--engine", "--model", "--overwrite", "--run"} | COMMON,
     "la2ds export-model": {"--out", "--run"} | COMMON,
     "la2ds align": {
-        *("--all", "--group", "--reference"),
+        *("--all", "--group", "--reference", "--video"),
         "--force",
         "--gaps",
         "--tempo",
