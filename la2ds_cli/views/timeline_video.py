@@ -33,7 +33,7 @@ from la2ds_cli.views.sync.side_by_side import (
 from la2ds_cli.views.sync.sync import VIDEOS, frame_size
 from la2ds_cli.views.sync.timeline import Timeline, make_timeline
 
-MOST_CLIPS = 16
+GRID_CLIPS = 16
 _WIDTH, _HEIGHT = 1920, 1080  # pixels of the whole, at most
 _TALLEST = 480  # pixels of one picture
 _FONT = 16  # pixels, the least; of large pictures a 25th of their height
@@ -65,7 +65,7 @@ def write_grid(
 ) -> TimelineResult:
     """Write the video of a timeline, and return the timeline with it among its files.
 
-    Of more than MOST_CLIPS clips it shows the reference and others, evenly spaced in their order.
+    Of more than GRID_CLIPS clips it shows the reference and others, evenly spaced in their order.
     Raises whatever reading the videos raises, and UserError (exit 7) if it cannot be written.
     """
     shown = _shown(result)
@@ -93,7 +93,7 @@ def _shown(result: TimelineResult) -> list[PlacedClip]:
         for number, clip in enumerate(result.clips)
         if number != result.reference and not np.isnan(_rows(result, clip)).all()
     ]
-    return [result.clock, *evenly_spaced(others, MOST_CLIPS - 1)]
+    return [result.clock, *evenly_spaced(others, GRID_CLIPS - 1)]
 
 
 def _rows(result: TimelineResult, clip: PlacedClip) -> np.ndarray:

@@ -22,7 +22,7 @@ from la2ds_cli.main import app
 from la2ds_cli.video.reader import VideoFile
 from la2ds_cli.views import timeline_video
 from la2ds_cli.views.sync.side_by_side import PLAIN
-from la2ds_cli.views.timeline_video import MOST_CLIPS, _Grid, check_video, write_grid
+from la2ds_cli.views.timeline_video import GRID_CLIPS, _Grid, check_video, write_grid
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.views.report.conftest import FIRST, SHADE, add_filmed, shaded_video
 
@@ -133,7 +133,7 @@ def test_of_many_clips_the_reference_and_some_others_are_shown(tmp_path: Path):
     assert len(result.clips) == 20
     shown = [clip.video.id for clip in timeline_video._shown(result)]
     assert shown[0] == "clip07"
-    assert len(set(shown)) == len(shown) == MOST_CLIPS == 16
+    assert len(set(shown)) == len(shown) == GRID_CLIPS == 16
     assert shown[1:] == sorted(shown[1:])
     assert (shown[1], shown[-1]) == ("clip00", "clip19")
     grid = _Grid(project, result, timeline_video._shown(result))
