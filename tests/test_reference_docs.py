@@ -93,7 +93,8 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds studio": {"--browser", "--host", "--i-know", "--port", "--project"},
-    "la2ds evaluate": {"--device", "--explain", "--protocol", "--run", "--runs"} | COMMON,
+    "la2ds evaluate": {"--device", "--engine", "--explain", "--protocol", "--run", "--runs"}
+    | COMMON,
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}
     | {"--run"}
@@ -102,7 +103,16 @@ OPTIONS = {
     | {"--run"}
     | COMMON,
     "la2ds benchmark": {
-        *("--device", "--methods", "--minutes", "--out", "--overwrite", "--protocol", "--seeds"),
+        *(
+            "--device",
+            "--engine",
+            "--methods",
+            "--minutes",
+            "--out",
+            "--overwrite",
+            "--protocol",
+            "--seeds",
+        ),
         *("--set", "--tries"),
     }
     | COMMON,

@@ -120,7 +120,21 @@ def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
     assert result.times_as_long(placed["three"]) == pytest.approx(
         length / 25 / (LENGTHS[2] / RATES[2]), rel=0.15
     )
-    assert put(project, reference="three").clips[-1].repetitions == 1  # all of it is the clock
+
+
+def test_clips_of_several_repetitions_are_placed_whole_where_the_reference_has_several(
+    tmp_path: Path,
+):
+    project = Project.create(tmp_path / "p", {"align": {"open_ends": False}})
+    for name, lengths, fps in (("a", (40, 30, 55), 25.0), ("b", (50, 45, 35), 30.0)):
+        phase = np.concatenate([once(n) for n in lengths])
+        add_sequence(project, name, sequence(phase, fps=fps))
+    result = put(project, reference="a")
+    assert [clip.repetitions for clip in result.clips] == [1, 1]
+    other = result.clips[1].position
+    assert np.isnan(other).sum() <= 4
+    # Each repetition lies where the reference has the one of its number.
+    assert other[[25, 72, 112]] == pytest.approx(np.array([20, 55, 97.5]) / 124, abs=0.03)
 
 
 def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):
