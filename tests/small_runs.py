@@ -96,11 +96,11 @@ def metrics(project: Project, run: str = "default") -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def six_clips(root: Path, *, labels: bool = True) -> Project:
-    """Three clips to train on and three to test, with phases that begin at thirds."""
+def six_clips(root: Path, *, labels: bool = True, count: int = 6) -> Project:
+    """Half of the clips to train on and half to test, with phases that begin at thirds."""
     project = Project.create(root)
     rows = ["video,start,end,phase"]
-    for n in range(6):
+    for n in range(count):
         phase = warped_phase(30 + 3 * n, seed=n)
         split = "test" if n % 2 else "train"
         add_sequence(project, f"clip{n}", sequence(phase, scale=50.0 + 5 * n), split)

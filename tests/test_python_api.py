@@ -128,6 +128,40 @@ def test_align_matches_moments_of_clips_of_other_length_and_rate(pair: la2ds.Pro
     assert aligned.to_json()["frames_a"]["time"][3] == frame.time_a[3]
 
 
+def test_align_all_puts_clips_of_other_length_and_rate_on_one_timeline(
+    pair: la2ds.Project, tmp_path: Path
+):
+    add_sequence(pair._stored, "carl", sequence(np.linspace(0, 1, 58) ** 0.8, fps=24))
+    timeline = la2ds.align_all(pair, reference="anna", features="pose")
+    assert (timeline.reference, timeline.features, timeline.left_out) == ("anna", "pose", {})
+    assert {name: len(one.position) for name, one in timeline.clips.items()} == {
+        **{"anna": 40, "ben": 75},
+        "carl": 58,
+    }
+    for position in (0.2, 0.5, 0.8):
+        assert timeline.seconds_in("anna", position) == pytest.approx(position * 39 / 20)
+        expected = moment_of_ben(position * 39 / 20)
+        assert timeline.seconds_in("ben", position) == pytest.approx(expected, abs=0.08)
+    assert np.isnan(timeline.seconds_in("ben", 1.2))
+    with pytest.raises(KeyError):
+        timeline.seconds_in("dora", 0.5)
+    frame = timeline.to_frame()
+    assert list(frame.columns) == ["video", "frame", "time", "position", "confidence"]
+    assert len(frame) == 40 + 75 + 58
+    np.testing.assert_array_equal(frame[frame.video == "carl"].time, timeline.clips["carl"].time)
+    assert not (pair.path / "results").exists()
+    files = timeline.save(tmp_path / "t.csv", tmp_path / "t.json", video=tmp_path / "t.mp4")
+    assert set(files) == {tmp_path / f"t{kind}" for kind in (".csv", ".json", ".mp4")}
+    assert all(file.is_file() for file in files)
+    assert timeline.to_json()["reference"]["video"] == "anna"
+    two = la2ds.align_all(pair, ["ben", "carl"], features="pose")
+    assert set(two.clips) == {"ben", "carl"}
+    with pytest.raises(la2ds.UserError, match="a group chooses the clips"):
+        la2ds.align_all(pair, ["ben"], group="x")
+    with pytest.raises(la2ds.UserError, match=r"unknown file type"):
+        timeline.save(video=tmp_path / "t.gif")
+
+
 def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):
     linear = la2ds.align(pair, "anna", "ben", method="linear")
     np.testing.assert_allclose(linear.time_b[[0, -1]], [0, 74 / 30], atol=1e-6)
@@ -231,7 +265,7 @@ def test_everything_public_says_what_it_is():
                 if callable(member) and not part.startswith("_"):
                     assert inspect.getdoc(member), f"{name}.{part}"
     page = PAGE.read_text("utf-8")
-    for name in ("open", "extract", "align", "train", "embed", "evaluate"):
+    for name in ("open", "extract", "align", "align_all", "train", "embed", "evaluate"):
         assert f"`la2ds.{name}(" in page
         for parameter in list(inspect.signature(getattr(la2ds, name)).parameters)[:2]:
             assert parameter in page

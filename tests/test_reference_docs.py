@@ -51,7 +51,7 @@ OPTIONS = {
     "la2ds embed": {"--device", "--engine", "--model", "--overwrite", "--run"} | COMMON,
     "la2ds export-model": {"--out", "--run"} | COMMON,
     "la2ds align": {
-        *("--all", "--group", "--reference"),
+        *("--all", "--group", "--reference", "--video"),
         "--force",
         "--gaps",
         "--tempo",
@@ -93,7 +93,8 @@ OPTIONS = {
     }
     | COMMON,
     "la2ds studio": {"--browser", "--host", "--i-know", "--port", "--project"},
-    "la2ds evaluate": {"--device", "--explain", "--protocol", "--run", "--runs"} | COMMON,
+    "la2ds evaluate": {"--device", "--engine", "--explain", "--protocol", "--run", "--runs"}
+    | COMMON,
     "la2ds robustness": set(),
     "la2ds robustness limbs": {"--device", "--limb", "--minutes", "--missing", "--overwrite", "--p"}
     | {"--run"}
@@ -102,7 +103,16 @@ OPTIONS = {
     | {"--run"}
     | COMMON,
     "la2ds benchmark": {
-        *("--device", "--methods", "--minutes", "--out", "--overwrite", "--protocol", "--seeds"),
+        *(
+            "--device",
+            "--engine",
+            "--methods",
+            "--minutes",
+            "--out",
+            "--overwrite",
+            "--protocol",
+            "--seeds",
+        ),
         *("--set", "--tries"),
     }
     | COMMON,

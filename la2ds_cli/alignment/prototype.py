@@ -32,8 +32,9 @@ MOST_SAMPLED = 24  # clips, of which the medoid and the mean are taken
 REFERENCES = 8  # clips that a clip is aligned with beside the prototype
 ROUNDS = 5  # of averaging; three to ten are equally good
 OWN_ROUNDS = 2  # of placing the references by each other
-FINE_FRAMES, FINEST = 100, 4
-"""Where the usual clip has fewer frames than the first, as many are interpolated between them as it
+FINE_FRAMES = 100
+FINEST = 4
+"""Where the usual clip has fewer than FINE_FRAMES, as many are interpolated between them as it
 takes, up to a multiple: along two paths the steps of whole frames add up, and in a golf swing of 50
 frames the downswing has five."""
 

@@ -87,6 +87,12 @@ def align(
         str | None,
         typer.Option("--group", metavar="NAME", help="With --all: the clips of one group."),
     ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            "--video", metavar="FILE", help="With --all: up to 16 clips in step, a grid: .mp4."
+        ),
+    ] = None,
     force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -130,7 +136,7 @@ def align(
             same_only=not force,
         )
 
-    options = AllOptions(reference, group)
+    options = AllOptions(reference, group, video)
     if everything:
         if repetition is not None or repetition_of_a is not None:
             raise UserError("--repetition does not go with --all", hint="leave out one of the two")

@@ -24,12 +24,13 @@ class AllOptions:
 
     reference: str | None
     group: str | None
+    video: Path | None
 
     def refuse(self) -> None:
         """Raises UserError (exit 2) if one is given without --all."""
         from la2ds_cli.core.errors import UserError
 
-        for name in ("reference", "group"):
+        for name in ("reference", "group", "video"):
             if getattr(self, name) is not None:
                 raise UserError(f"--{name} goes with --all", hint="add --all, or leave it out")
 
@@ -50,17 +51,20 @@ def run_all(
     from la2ds_cli.alignment.timeline import align_all, clips_of
     from la2ds_cli.compare.attempts import attempt_names
     from la2ds_cli.core.errors import UserError
-    from la2ds_cli.views import timeline_figure
+    from la2ds_cli.views import timeline_figure, timeline_video
 
     if clips and options.group is not None:
         raise UserError("--group chooses the clips", hint="leave out the clips or --group")
     project = open_for_clips(root, [*clips, *filter(None, [options.reference])] or ["."], console)
     targets = timeline_figure.timeline_targets(project, out)
+    timeline_video.check_video(project, options.video)
     names = attempt_names(project, clips, by_date=False) or clips_of(project, options.group)
     progress = console.progress
     result = align_all(
         project, names, request_for(project), reference=options.reference, progress=progress
     )
+    if options.video is not None:
+        result = timeline_video.write_grid(project, result, options.video, progress)
     result = timeline_figure.write_timeline(project, result, targets, progress)
     console.document("align", result.to_json())
     show(console, result)

@@ -10,6 +10,7 @@ import typer
 from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
+    EngineOption,
     JsonOption,
     QuietOption,
     SeedsOption,
@@ -77,6 +78,7 @@ def benchmark(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Train every run from the start again.")
     ] = False,
+    engine: EngineOption = "local",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -90,6 +92,7 @@ def benchmark(
     \b
       la2ds benchmark --project golf --project squat --minutes 3 --seeds 0,1,2 --out tables
       la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
+      la2ds benchmark --project golf --seeds 0,1,2 --engine ray
     """
     from contextlib import ExitStack
 
@@ -114,6 +117,7 @@ def benchmark(
             out=folder,
             device=device,
             overwrite=overwrite,
+            engine=engine,
             progress=console.progress,
         )
         print_benchmark(console, "benchmark", result, folder)

@@ -9,6 +9,7 @@ import typer
 from la2ds_cli.commands.options import (
     HERE,
     DeviceOption,
+    EngineOption,
     JsonOption,
     ProjectOption,
     QuietOption,
@@ -42,6 +43,7 @@ def evaluate(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the definitions of the figures, too.")
     ] = False,
+    engine: EngineOption = "local",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -56,6 +58,7 @@ def evaluate(
     \b
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --runs seed0,seed1,seed2
+      la2ds evaluate --project swings --runs seed0,seed1,seed2 --engine ray
     """
     from la2ds_cli.alignment.repetition_counts import note_on_repetitions
     from la2ds_cli.core.console import Console
@@ -71,6 +74,7 @@ def evaluate(
             protocol=protocol,
             config=opened.config(),
             device=device,
+            engine=engine,
             progress=console.progress,
         )
         result = evaluated.document

@@ -59,6 +59,14 @@ RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="Name of t
 SeedsOption = Annotated[
     str, typer.Option("--seeds", metavar="N,N,...", help="A run of every row for each seed.")
 ]
+EngineOption = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="Where the runs are worked on: here, or over a Ray cluster.",
+    ),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Redo everything, even what is up to date.")
 ]

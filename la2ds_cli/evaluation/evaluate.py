@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,25 +90,26 @@ def evaluate_all(
     config: Config,
     device: DeviceName = "auto",
     features: Sequence[str] | None = None,
+    engine: Literal["local", "ray"] = "local",
     progress: Progress | None = None,
 ) -> Evaluated:
-    """`evaluate`, with the resamples behind its intervals."""
+    """`evaluate`, with the resamples behind its intervals.
+
+    engine: `ray` scores each feature set, of several runs each run, in an actor of a Ray cluster
+    that shares the project's folder; the figures are the same.
+    """
     progress = progress or Progress()
     check_names(features or ())
-    chosen = get_protocol(protocol, config.evaluate)
-    optional = not runs
-    runs = check_runs(project, runs or (DEFAULT_RUN,))
+    request = _Request(project, tuple(runs), protocol, config, device, features)
+    chosen, runs = request.protocol_of(), check_runs(project, runs or (DEFAULT_RUN,))
     warnings: list[str] = []
-    inputs, source = _inputs(project, config, chosen, warnings)
-    skeleton = inputs.clips[0].pose.skeleton
-    references = inputs.references
-    request = FeatureRequest(
-        project, features, runs, config, device, skeleton, references, optional=optional
-    )
-    sets = feature_sets(request, warnings)
+    inputs, source, sets = request.prepared(warnings)
     if inputs.fit_split:
         check_unseen(project, [s.run for s in sets if s.name == "model"], warnings)
-    scored = _score_all(sets, inputs, progress)
+    if engine == "ray":
+        scored = _score_spread(request, sets, progress)
+    else:
+        scored = _score_all(sets, inputs, progress)
     document = {
         "schema_version": SCHEMA_VERSION,
         "run": "+".join(runs),
@@ -124,6 +126,36 @@ def evaluate_all(
     }
     _write(project, result_name(runs, chosen.name), document, scored, inputs)
     return Evaluated(document, scored, inputs)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The arguments of an evaluation, of which every process makes the same inputs and sets."""
+
+    project: Project
+    runs: tuple[str, ...]
+    protocol: str
+    config: Config
+    device: DeviceName
+    features: Sequence[str] | None
+
+    def protocol_of(self) -> Protocol:
+        return get_protocol(self.protocol, self.config.evaluate)
+
+    def prepared(self, warnings: list[str]) -> tuple[Inputs, str | None, list[FeatureSet]]:
+        """What the sets share, where the events come from, and the sets in their order."""
+        inputs, source = _inputs(self.project, self.config, self.protocol_of(), warnings)
+        features = FeatureRequest(
+            self.project,
+            self.features,
+            self.runs or (DEFAULT_RUN,),
+            self.config,
+            self.device,
+            inputs.clips[0].pose.skeleton,
+            inputs.references,
+            optional=not self.runs,
+        )
+        return inputs, source, feature_sets(features, warnings)
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:
@@ -173,6 +205,45 @@ def _score_all(
         progress.advance()
     progress.end()
     return scored
+
+
+def _score_spread(
+    request: _Request, sets: Sequence[FeatureSet], progress: Progress
+) -> dict[str, dict[str, Scored]]:
+    """`_score_all` by the actors of a Ray cluster, a set each."""
+    from la2ds_cli.core.ray_engine import ray_map
+
+    fields = (request.runs, request.protocol, request.config, request.device, request.features)
+    arguments = (str(request.project.root), *fields)
+    items = [{"number": number} for number in range(len(sets))]
+    scored: dict[str, dict[str, Scored]] = {}
+    progress.begin("evaluate", len(sets))
+    results = ray_map(ScoreWorker, arguments, items, request.device)
+    for feature_set, result in zip(sets, results, strict=True):
+        scored.setdefault(feature_set.name, {})[feature_set.run] = Scored.from_json(result)
+        progress.advance()
+    progress.end()
+    return scored
+
+
+class ScoreWorker:
+    """Scores one feature set after another, by its number, for `ray_map`."""
+
+    def __init__(
+        self,
+        root: str,
+        runs: tuple[str, ...],
+        protocol: str,
+        config: Config,
+        device: DeviceName,
+        features: Sequence[str] | None,
+    ) -> None:
+        project = Project.open(Path(root))
+        request = _Request(project, runs, protocol, config, device, features)
+        self._inputs, _, self._sets = request.prepared([])
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        return score(self._sets[item["number"]], self._inputs, Progress()).to_json()
 
 
 def _rows(scored: Mapping[str, Mapping[str, Scored]], inputs: Inputs) -> dict[str, Any]:

@@ -7,7 +7,7 @@ as often as its A was drawn times as often as its B was drawn (Owen 2007, pigeon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,22 @@ class Measure:
             "interval": list(spread) if spread else None,
             **self.facts,
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able; floats keep their value."""
+        return {
+            "value": self.value,
+            "resampled": self.resampled.tolist(),
+            "facts": dict(self.facts),
+            "by_video": [asdict(one) for one in self.by_video],
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Measure:
+        """The inverse of to_json."""
+        by_video = [VideoValue(**one) for one in document["by_video"]]
+        resampled = np.array(document["resampled"], np.float64)
+        return cls(document["value"], resampled, document["facts"], by_video)
 
 
 def undefined(reason: str, **facts: Any) -> Measure:

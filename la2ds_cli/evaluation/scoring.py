@@ -81,6 +81,26 @@ class Scored:
     errors: list[TransferError]
     mean_errors: list[TransferError]
 
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able; floats keep their value."""
+        return {
+            "row": self.row,
+            "measures": [[*key, measure.to_json()] for key, measure in self.measures.items()],
+            "errors": [asdict(error) for error in self.errors],
+            "mean_errors": [asdict(error) for error in self.mean_errors],
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Scored:
+        """The inverse of to_json."""
+        measures = {
+            (metric, part): Measure.from_json(one) for metric, part, one in document["measures"]
+        }
+        errors, mean_errors = (
+            [TransferError(**error) for error in document[key]] for key in ("errors", "mean_errors")
+        )
+        return cls(document["row"], measures, errors, mean_errors)
+
 
 def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
     """Every metric of the protocol; of several variants the best, for each figure by itself.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from la2ds_cli.core.config import Config, stored_settings
 from la2ds_cli.core.device import DeviceName
@@ -25,6 +25,7 @@ from la2ds_cli.experiments.methods import (
 from la2ds_cli.experiments.metrics import TASKS, Task
 from la2ds_cli.experiments.result import (
     BenchmarkResult,
+    Choice,
     Outcome,
     ProjectResult,
     ResultRow,
@@ -39,7 +40,7 @@ from la2ds_cli.experiments.runs import (
     train_run,
 )
 from la2ds_cli.experiments.scores import FOLDER, Scored, cached_scores
-from la2ds_cli.experiments.tries import choose_rate
+from la2ds_cli.experiments.tries import choose_rate, held_out_project
 from la2ds_cli.training.losses import check_input
 
 NAME = "benchmark"
@@ -74,6 +75,7 @@ def benchmark(
     out: Path | None = None,
     device: DeviceName = "auto",
     overwrite: bool = False,
+    engine: Literal["local", "ray"] = "local",
     progress: Progress | None = None,
 ) -> BenchmarkResult:
     """Train every method on every project for every seed and score all of them alike.
@@ -85,8 +87,9 @@ def benchmark(
     its preset alone. Runs are called benchmark-METHOD-sSEED: a finished one is used again, an
     interrupted one goes on, and out/NAME.md, .csv, .tex, .html and .json are written after every
     run (out: by default results/benchmark of the first project). One failing run does not stop the
-    others. UserError (exit 2): no or equal projects, methods or seeds, an unknown name, a bad
-    setting.
+    others. engine: `ray` tries rates, trains and scores in the actors of a Ray cluster that shares
+    the projects' folders, a run each; the pages are written at the end. UserError (exit 2): no or
+    equal projects, methods or seeds, an unknown name, a bad setting.
     """
     check_seeds(seeds)
     check_projects(projects)
@@ -106,12 +109,17 @@ def benchmark(
     for budget, into in zip(budgets, result.projects, strict=True):
         _baselines(budget, plan, into)
         write_benchmark(result, out)
+    finished: dict[tuple[int, str], Outcome] = {}
+    if engine == "ray":
+        finished = _spread(budgets, plan, result.projects, methods)
+        budgets = [replace(budget, overwrite=False) for budget in budgets]
     for seed in plan.seeds:
-        for budget, into in zip(budgets, result.projects, strict=True):
+        for number, (budget, into) in enumerate(zip(budgets, result.projects, strict=True)):
             if len(budgets) > 1:
                 budget.progress.note(f"{into.table.name}, seed {seed}")
             for method in plan.methods:
-                _one_run(budget, plan, method, seed, into)
+                there = finished.get((number, run_name(NAME, method.name, seed)))
+                _one_run(budget, plan, method, seed, into, there)
                 write_benchmark(result, out)
     return result
 
@@ -220,11 +228,23 @@ def _add_baseline(
     into.add_sample(row, scored.resampled[features])
 
 
-def _one_run(budget: Budget, plan: _Plan, method: Method, seed: int, into: ProjectResult) -> None:
-    """Train and score one run into the row of its method."""
+def _one_run(
+    budget: Budget,
+    plan: _Plan,
+    method: Method,
+    seed: int,
+    into: ProjectResult,
+    finished: Outcome | None = None,
+) -> None:
+    """Train and score one run into the row of its method. finished: what became of it where it was
+    trained and scored before, in this very benchmark."""
     run = run_name(NAME, method.name, seed)
     row = into.row(method.name)
     assert row is not None
+    if finished is not None and finished.error:
+        budget.progress.note(f"{run} failed: {finished.error}")
+        row.outcomes.append(finished)
+        return
     outcome = Outcome(run, "model", seed=seed)
 
     def work() -> None:
@@ -236,6 +256,8 @@ def _one_run(budget: Budget, plan: _Plan, method: Method, seed: int, into: Proje
             settings += (f"train.learning_rate={into.rates[method.name].rate:g}",)
         config = method.config(budget.project, settings, seed)
         outcome = train_run(budget, run, config)
+        if finished is not None:
+            outcome = replace(outcome, reused=finished.reused)
         first = _network(config) not in into.networks
         features = ("model", UNTRAINED) if first else ("model",)
         scored = _score(budget, plan, run, features, config)
@@ -251,6 +273,138 @@ def _one_run(budget: Budget, plan: _Plan, method: Method, seed: int, into: Proje
     if error:
         budget.progress.note(f"{run} failed: {error}")
     row.outcomes.append(replace(outcome, error=error))
+
+
+# --- over a cluster ---------------------------------------------------------------------------
+
+
+def _spread(
+    budgets: Sequence[Budget],
+    plan: _Plan,
+    into: Sequence[ProjectResult],
+    methods: Sequence[str] | None,
+) -> dict[tuple[int, str], Outcome]:
+    """Do the work of all runs in the actors of a Ray cluster. Runs and scores stay in the projects,
+    where `_one_run` takes them up; this returns what became of each, by the number of its project
+    and its name, and puts the learning rates that were tried into the results."""
+    from la2ds_cli.core.ray_engine import ray_map
+
+    shared = replace(budgets[0], progress=Progress())
+    roots = tuple(str(budget.project.root) for budget in budgets)
+    arguments = (roots, shared.minutes, shared.device, shared.overwrite, plan, methods)
+    progress = budgets[0].progress
+    rates: dict[tuple[int, str], float] = {}
+    each = [(n, method.name) for n in range(len(budgets)) for method in plan.methods]
+    failed: dict[tuple[int, str], str] = {}
+    if plan.tries > 1:
+        for budget in budgets:
+            held_out_project(budget.project)  # before several actors would make it
+        items = [{"project": n, "method": name} for n, name in each]
+        progress.begin("learning rates", len(items))
+        for (n, name), made in zip(
+            each, ray_map(RunWorker, arguments, items, shared.device), strict=True
+        ):
+            progress.advance()
+            if made["error"]:
+                failed[n, name] = made["error"]
+                continue
+            choice = made["choice"]
+            tried = {float(rate): error for rate, error in choice["errors"].items()}
+            broken = {float(rate): why for rate, why in choice["failed"].items()}
+            into[n].rates[name] = Choice(choice["rate"], tried, broken)
+            rates[n, name] = choice["rate"]
+        progress.end()
+    runs = [(n, name, seed) for seed in plan.seeds for n, name in each if (n, name) not in failed]
+    first = _first_of_their_networks(budgets, plan, runs)
+    items = [
+        {
+            **{"project": n, "method": name, "seed": seed},
+            **{"rate": rates.get((n, name)), "untrained": (n, name, seed) in first},
+        }
+        for n, name, seed in runs
+    ]
+    finished = {
+        (n, run := run_name(NAME, name, seed)): Outcome(run, "model", seed=seed, error=error)
+        for (n, name), error in failed.items()
+        for seed in plan.seeds
+    }
+    progress.begin("runs", len(items))
+    for (n, name, seed), made in zip(
+        runs, ray_map(RunWorker, arguments, items, shared.device), strict=True
+    ):
+        finished[n, run_name(NAME, name, seed)] = Outcome(**made["outcome"])
+        progress.advance()
+    progress.end()
+    return finished
+
+
+def _first_of_their_networks(
+    budgets: Sequence[Budget], plan: _Plan, runs: Sequence[tuple[int, str, int]]
+) -> set[tuple[int, str, int]]:
+    """The runs beside which `_one_run` scores their untrained network, if none of them fails."""
+    by_name = {method.name: method for method in plan.methods}
+    known: list[tuple[int, Any]] = []
+    first = set()
+    for n, name, seed in runs:
+        config = by_name[name].config(budgets[n].project, plan.settings, seed)
+        if (n, _network(config)) not in known:
+            known.append((n, _network(config)))
+            first.add((n, name, seed))
+    return first
+
+
+class RunWorker:
+    """Trains and scores one run after another, or tries the learning rates of one method after
+    another, for `ray_map`."""
+
+    def __init__(
+        self,
+        roots: Sequence[str],
+        minutes: float | None,
+        device: DeviceName,
+        overwrite: bool,
+        plan: _Plan,
+        methods: Sequence[str] | None,
+    ) -> None:
+        find_methods(shipped_methods() if methods is None else methods)  # trusts what was named
+        self._plan = plan
+        self._budgets = [
+            Budget(
+                Project.open(Path(root)), "", plan.settings, minutes, device, overwrite, Progress()
+            )
+            for root in roots
+        ]
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        budget = self._budgets[item["project"]]
+        method = next(one for one in self._plan.methods if one.name == item["method"])
+        if "seed" in item:
+            return {"outcome": asdict(self._run(budget, method, item))}
+        choice: Choice | None = None
+
+        def work() -> None:
+            nonlocal choice
+            choice = choose_rate(budget, method, self._plan.seeds[0], self._plan.tries)
+
+        error = attempt(budget.project, run_name("try", method.name, self._plan.seeds[0]), work)
+        return {"choice": None if choice is None else asdict(choice), "error": error}
+
+    def _run(self, budget: Budget, method: Method, item: Mapping[str, Any]) -> Outcome:
+        run = run_name(NAME, method.name, item["seed"])
+        outcome = Outcome(run, "model", seed=item["seed"])
+
+        def work() -> None:
+            nonlocal outcome
+            settings = self._plan.settings
+            if item["rate"] is not None:
+                settings += (f"train.learning_rate={item['rate']:g}",)
+            config = method.config(budget.project, settings, item["seed"])
+            outcome = train_run(budget, run, config)
+            features = ("model", UNTRAINED) if item["untrained"] else ("model",)
+            _score(budget, self._plan, run, features, config)
+
+        error = attempt(budget.project, run, work)
+        return replace(outcome, error=error)
 
 
 def _score(

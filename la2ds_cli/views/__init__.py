@@ -2,8 +2,9 @@
 
 A view takes a result and writes files: the command calls the step, then the view. `figure` holds
 what all figures share, `page` the base of all HTML pages, `film_strip` and `pose_drawing` the
-pictures of frames and joints. Beside them: alignment_*, repetition*, compare_*, pose_overlay and
-retrieval_sheet, each for one command, and the folders sync/, report/ and embedding_plot/.
+pictures of frames and joints. Beside them: alignment_*, timeline_*, repetition*, compare_*,
+pose_overlay and retrieval_sheet, each for one command, and the folders sync/, report/ and
+embedding_plot/.
 
 Imports: every room of results (core to health); nothing imports it but experiments, demo and
 commands. Matplotlib, Jinja2 and Pillow are imported inside functions.

@@ -16,8 +16,8 @@ command line would end with. Importing this package loads neither numpy nor torc
 """
 
 from la2ds.project import Project, open
-from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Figure, Trained
-from la2ds.steps import align, embed, evaluate, extract, train
+from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Figure, Timeline, Trained
+from la2ds.steps import align, align_all, embed, evaluate, extract, train
 from la2ds_cli import __version__
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -31,10 +31,12 @@ __all__ = [
     "Extracted",
     "Figure",
     "Project",
+    "Timeline",
     "Trained",
     "UserError",
     "__version__",
     "align",
+    "align_all",
     "embed",
     "evaluate",
     "extract",

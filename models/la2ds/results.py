@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.result import AlignResult
+    from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.project import Project as StoredProject
     from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray
@@ -127,6 +128,72 @@ class Aligned:
         names += ("confidence", "speed_ratio")
         frames = {"frame_a": self._result.alignment.frame_a}
         return data_frame(frames | {name: getattr(self, name) for name in names})
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Many clips on one timeline, the clock of one of them: 0 is its first frame, 1 its last.
+
+    reference: id of that clip. clips: id -> where it lies, with `frame` and `time` (T,) of its own,
+    `position` (T,) float64 in [0, 1], NaN where the timeline does not show a frame, `confidence`
+    (T,) that the position is right to 0.05, `mirrored`, `probability` that it shows the movement
+    (NaN where that cannot be told), and `repetitions` that it holds. left_out: name -> why it is
+    not on the timeline. features: `model`, `base` or `pose`.
+    """
+
+    reference: str
+    clips: dict[str, PlacedClip]
+    left_out: dict[str, str]
+    features: str
+    _project: StoredProject = field(repr=False, compare=False)
+    _result: TimelineResult = field(repr=False, compare=False)
+
+    def seconds_in(self, clip: str, position: float) -> float:
+        """The moment of a clip, by its id, in seconds that lies at a position of the timeline.
+
+        NaN where the clip does not show it. Raises KeyError for a clip that is not in `clips`.
+        """
+        import numpy as np
+
+        placed = self.clips[clip]
+        row = placed.row_at(np.array([position]))
+        return float(np.interp(row, np.arange(len(placed.time)), placed.time)[0])
+
+    def save(self, *files: str | Path, video: str | Path | None = None) -> list[Path]:
+        """Write pictures and tables as `la2ds align --all --out` does, and a video as `--video`.
+
+        Returns the paths; without `files`, a picture, a table and a JSON file go to
+        results/timeline of the project. Raises UserError (exit 2) for another ending, and for a
+        file of the project.
+        """
+        from la2ds_cli.core.progress import Progress
+        from la2ds_cli.views.timeline_figure import timeline_targets, write_timeline
+        from la2ds_cli.views.timeline_video import check_video, write_grid
+
+        target = None if video is None else Path(video)
+        targets = timeline_targets(self._project, map(Path, files))
+        check_video(self._project, target)
+        result = self._result
+        if target is not None:
+            result = write_grid(self._project, result, target, Progress())
+        return list(write_timeline(self._project, result, targets, Progress()).files)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `la2ds align --all --json` prints."""
+        return self._result.to_json()
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame with a row for each frame of each clip; UserError (exit 6) without
+        pandas. The columns: `video`, `frame`, `time`, `position`, `confidence`."""
+        import numpy as np
+
+        names = ("frame", "time", "position", "confidence")
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(one, name) for one in self.clips.values()])
+            for name in names
+        }
+        ids = [id for id, one in self.clips.items() for _ in range(len(one.frame))]
+        return data_frame({"video": ids} | columns)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The steps of la2ds as functions: extract, align, train, embed, evaluate.
+"""The steps of la2ds as functions: extract, align, align_all, train, embed, evaluate.
 
 Each takes a project, does what the command of its name does, and returns a value of results.py.
 `verbose` prints progress and notes on stderr as the command line does.
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project, merged_config
-from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Trained
+from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
@@ -148,6 +149,63 @@ def align(
         references=result.references,
         mean_confidence=result.mean_confidence,
         _project=project._stored,
+        _result=result,
+    )
+
+
+def align_all(
+    project: Project,
+    clips: Sequence[str | Path] | None = None,
+    *,
+    group: str | None = None,
+    reference: str | None = None,
+    run: str = "default",
+    features: Literal["auto", "model", "base", "pose"] = "auto",
+    gaps: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    force: bool = False,
+    device: DeviceName = "auto",
+    verbose: bool = False,
+) -> Timeline:
+    """Put many clips of one movement on one timeline, as `la2ds align --all` does.
+
+    clips: video files, or names of clips of the project, of any lengths and frame rates; None = all
+    that have poses, or those of `group`, a value of the column `group` of videos.csv. reference:
+    the clip whose clock the timeline is; None = the most typical. Clips that clearly show another
+    movement are left out unless `force`. The time grows with the number of clips, not with their
+    pairs. gaps: whether frames that no central clip knows are left out. No file of results is
+    written; `Timeline.save` writes them. The other arguments are those of `align`.
+
+    Raises UserError for an unknown group or setting, or clips together with a group (exit 2), a
+    name that is neither a file nor a clip (exit 3), fewer than two clips (exit 4), clips whose
+    skeletons share no joints (exit 5), and a reference whose movement no other clip shows (exit
+    10).
+    """
+    from la2ds_cli.alignment.request import AlignRequest
+    from la2ds_cli.alignment.timeline import align_all as place_all
+    from la2ds_cli.alignment.timeline import clips_of
+
+    if clips is not None and group is not None:
+        raise UserError("a group chooses the clips", hint="leave out clips or group")
+    stored = project._stored
+    request = AlignRequest(
+        merged_config(project, settings),
+        run,
+        features,
+        "dtw",
+        device,
+        gaps=gaps,
+        same_only=not force,
+    )
+    names = clips_of(stored, group) if clips is None else [str(clip) for clip in clips]
+    with _progress(verbose) as progress:
+        result = place_all(stored, names, request, reference=reference, progress=progress)
+    return Timeline(
+        reference=result.clock.video.id,
+        clips={clip.video.id: clip for clip in result.clips},
+        left_out=dict(result.left_out),
+        features=result.features,
+        _project=stored,
         _result=result,
     )
 

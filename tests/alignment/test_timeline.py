@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.alignment import prototype
+from la2ds_cli.alignment import prototype, timeline
+from la2ds_cli.alignment.consensus import evenly_spaced
 from la2ds_cli.alignment.prototype import by_centrality, make_prototype
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of
@@ -17,8 +19,9 @@ from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.main import app
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, in_space, sequence, warped_phase
 
 LENGTHS = (40, 52, 64, 47, 80, 58)
 RATES = (20.0, 26.0, 32.0, 20.0, 40.0, 29.0)  # unequal, as the lengths are
@@ -69,6 +72,140 @@ def test_slow_motion_is_told_and_placed(project: Project):
         warped_phase(200, seed=1), phases(clock), np.linspace(0, 1, LENGTHS[clock])
     )
     assert np.nanmedian(np.abs(slow.position - expected)) < 0.02
+
+
+def test_what_is_slow_and_what_is_doubtful(project: Project):
+    result = put(project, reference="clip0")
+    *others, last = result.clips
+
+    def told(times: float, probability: float) -> TimelineResult:
+        ratio = result.times_as_long(last) / np.median([result.times_as_long(c) for c in others])
+        changed = replace(last, time=last.time * times / ratio, probability=probability)
+        return replace(result, clips=(*others, changed))
+
+    below, above = told(2.4, 0.41), told(2.6, 0.39)
+    assert (below.slow, below.doubtful) == ([], [])
+    assert [clip.video.id for clip in above.slow] == ["clip5"]
+    assert [clip.video.id for clip in above.doubtful] == ["clip5"]
+
+
+def once(frames: int) -> np.ndarray:
+    """The phase of a repetition: out and back."""
+    return (1 - np.cos(2 * np.pi * np.arange(frames) / frames)) / 2
+
+
+def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
+    project = Project.create(tmp_path / "p")
+    for number in range(5):
+        pose = sequence(once(LENGTHS[number]), fps=RATES[number])
+        add_sequence(project, f"clip{number}", pose)
+    lengths = (40, 30, 55)
+    three = sequence(np.concatenate([once(n) for n in lengths]), fps=25.0)
+    add_sequence(project, "three", three)
+    result = put(project, reference="clip2")
+    placed = {clip.video.id: clip for clip in result.clips}
+    assert {name: clip.repetitions for name, clip in placed.items()} == {
+        **{f"clip{number}": 1 for number in range(5)},
+        "three": 3,
+    }
+    known = np.flatnonzero(~np.isnan(placed["three"].position))
+    starts = np.cumsum([0, *lengths])
+    number = int(np.abs(starts[:-1] - known[0]).argmin())
+    start, length = starts[number], lengths[number]
+    assert abs(known[0] - start) <= 3
+    assert abs(known[-1] - (start + length - 1)) <= 4
+    expected = (known - start) / (length - 1)
+    assert np.abs(placed["three"].position[known] - expected).max() < 0.06
+    assert (placed["three"].confidence[: known[0]] == 0).all()
+    assert result.times_as_long(placed["three"]) == pytest.approx(
+        length / 25 / (LENGTHS[2] / RATES[2]), rel=0.15
+    )
+
+
+def test_clips_of_several_repetitions_are_placed_whole_where_the_reference_has_several(
+    tmp_path: Path,
+):
+    project = Project.create(tmp_path / "p", {"align": {"open_ends": False}})
+    for name, lengths, fps in (("a", (40, 30, 55), 25.0), ("b", (50, 45, 35), 30.0)):
+        phase = np.concatenate([once(n) for n in lengths])
+        add_sequence(project, name, sequence(phase, fps=fps))
+    result = put(project, reference="a")
+    assert [clip.repetitions for clip in result.clips] == [1, 1]
+    other = result.clips[1].position
+    assert np.isnan(other).sum() <= 4
+    # Each repetition lies where the reference has the one of its number.
+    assert other[[25, 72, 112]] == pytest.approx(np.array([20, 55, 97.5]) / 124, abs=0.03)
+
+
+def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):
+    warp = warped_phase(70, seed=9)
+    add_sequence(project, "mirrored", mirror(sequence(warp, fps=35.0)))
+    result = put(project, reference="clip0")
+    assert [clip.video.id for clip in result.clips if clip.mirrored] == ["mirrored"]
+    clip = result.clips[-1]
+    expected = np.interp(warp, phases(0), np.linspace(0, 1, LENGTHS[0]))
+    assert np.nanmax(np.abs(clip.position - expected)) < 2 / LENGTHS[0]
+    # Its right arm is what the others do with the left.
+    for side in ("left", "right"):
+        number = result.joints.index(f"{side}_shoulder")
+        assert np.nanmax(np.abs(clip.angles[:, number] - result.clock.angles[:, number])) < 12
+    assert result.to_json()["clips"][-1]["mirrored"] is True
+
+
+def test_joints_in_3d_do_not_depend_on_the_side_a_clip_was_filmed_from(tmp_path: Path):
+    project = Project.create(tmp_path / "p")
+    turns = (0.0, 0.5, -0.6, 1.0, -1.1, 0.2)
+    for number, turn in enumerate(turns):
+        pose = in_space(phases(number), turn=turn, fps=RATES[number])
+        add_sequence(project, f"clip{number}", pose)
+    config = project.config(overrides=["align.joints=3d"])
+    request = AlignRequest(config, features="pose", same_only=True)
+    result = align_all(project, clips_of(project), request, reference="clip0")
+    assert result.left_out == {}
+    for number, clip in enumerate(result.clips):
+        expected = np.interp(phases(number), phases(0), np.linspace(0, 1, LENGTHS[0]))
+        assert np.nanmax(np.abs(clip.position - expected)) < 2.5 / LENGTHS[0], number
+        np.testing.assert_allclose(
+            clip.angles[10:91], result.clock.angles[10:91], atol=25, err_msg=str(number)
+        )
+
+
+def test_a_clip_without_joints_in_3d_among_many_is_left_out(tmp_path: Path):
+    project = Project.create(tmp_path / "p")
+    for number in range(30):
+        length, fps = 40 + number, 20.0 + number % 4
+        phase = warped_phase(length, seed=number)
+        # The 24 that are sampled are all in 3D.
+        pose = sequence(phase, fps=fps) if number == 2 else in_space(phase, fps=fps)
+        add_sequence(project, f"clip{number:02}", pose)
+    assert "clip02" not in evenly_spaced(clips_of(project), 24)
+    config = project.config(overrides=["align.joints=3d"])
+    result = align_all(project, clips_of(project), AlignRequest(config, features="pose"))
+    assert result.left_out == {"clip02": "it has no joints in 3D, by which the others are compared"}
+
+
+def test_how_many_clips_the_model_of_the_movement_is_made_of(monkeypatch, tmp_path: Path):
+    project = Project.create(tmp_path / "p")
+    for number in range(30):
+        length, fps = 40 + number, 20.0 + number % 4
+        add_sequence(project, f"clip{number:02}", sequence(phases(number)[:length], fps=fps))
+    sizes: list[int] = []
+    judged: list[int] = []
+    real_costs, real_sameness = timeline.costs, timeline.sameness
+
+    def costs(sample, config):
+        sizes.append(len(sample))
+        return real_costs(sample, config)
+
+    def sameness(a, b):
+        judged.append(1)
+        return real_sameness(a, b)
+
+    monkeypatch.setattr(timeline, "costs", costs)
+    monkeypatch.setattr(timeline, "sameness", sameness)
+    put(project)
+    assert sizes == [24]
+    assert len(judged) == 3 * (23 + 30)  # three judges: of the sample but the reference, of all
 
 
 def test_another_movement_is_left_out_and_said(project: Project):
@@ -145,7 +282,26 @@ def test_the_prototype_averages_noise_away():
     sample = [(true + rng.normal(0, 0.1, true.shape)).astype(np.float32) for _ in range(12)]
     made = make_prototype(sample, 0, range(12), AlignConfig(reference_clips=40))
     assert np.abs(made.value - true).mean() < 0.7 * np.abs(sample[0] - true).mean()
-    assert len(made.references) == prototype.REFERENCES
+    assert len(made.references) == prototype.REFERENCES == 8
+
+
+@pytest.mark.parametrize(("frames", "finer"), [(40, 3), (58, 2), (100, 1), (160, 1), (12, 4)])
+def test_short_clips_are_interpolated(frames: int, finer: int):
+    sample = [
+        np.stack([np.sin(np.linspace(0, 5, frames + n)), np.linspace(0, 3, frames + n)], axis=1)
+        for n in (-2, -1, 0, 1, 2)
+    ]
+    made = make_prototype(sample, 2, range(5), AlignConfig(reference_clips=40))
+    assert made.finer == finer
+    found = made.locate(sample[0])
+    expected = np.linspace(0, frames - 1, frames - 2)
+    assert np.nanmax(np.abs(found - expected)) < 1
+
+
+def test_the_grid_has_101_positions(project: Project):
+    angles = put(project).to_json()["angles"]
+    assert angles["position"] == pytest.approx(np.arange(101) / 100)
+    assert len(angles["joints"]["left_elbow"]["mean"]) == 101
 
 
 def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path: Path):

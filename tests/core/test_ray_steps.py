@@ -3,6 +3,7 @@ where the extra is installed."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,14 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.evaluation import evaluate as evaluation
+from la2ds_cli.experiments import benchmark as benchmarks
+from la2ds_cli.training import loop
 from la2ds_cli.training import train as training
 from tests.ray_workers import mortal
-from tests.small_runs import JOINTS, TINY, clips
+from tests.small_runs import JOINTS, TINY, clips, six_clips
+
+SMALL = [*TINY, "model.input=joints", "align.reference_clips=2"]
 
 
 @pytest.mark.heavy
@@ -46,6 +52,70 @@ def test_runs_and_embeddings_are_those_of_one_machine(
         assert a.read_bytes() == b.read_bytes()
     again = embedding.embed(spread, run=run, device="cpu", engine="ray")
     assert {result.status for result in again} == {"cached"}
+
+
+@pytest.mark.heavy
+def test_an_evaluation_is_that_of_one_machine(
+    tmp_path: Path, cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clips of unequal lengths; two runs and all baselines, and raw poses without a run."""
+    config = load_config(overrides=SMALL)
+    project = six_clips(tmp_path / "six")
+    list(training.train_seeds(project, [0, 3], config=config, device="cpu"))
+    folder = project.results_dir("evaluate")
+    expected = []
+    for options in ({"runs": ["default-s0", "default-s3"]}, {"runs": [], "features": ["raw_pose"]}):
+        document = evaluation.evaluate_all(project, config=config, device="cpu", **options).document
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        shutil.rmtree(folder)
+        expected.append((options, document, files))
+    died = tmp_path / "score-died"
+    worker = mortal(evaluation.ScoreWorker, died, lambda item: item["number"] == 1)
+    monkeypatch.setattr(evaluation, "ScoreWorker", worker)
+    for options, document, files in expected:
+        spread = evaluation.evaluate_all(
+            project, config=config, device="cpu", engine="ray", **options
+        ).document
+        assert spread == document
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+        assert died.exists()
+        shutil.rmtree(folder)
+
+
+@pytest.mark.heavy
+def test_a_benchmark_is_that_of_one_machine(
+    tmp_path: Path, cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = {}
+    for engine in ("local", "ray"):
+        project = six_clips(tmp_path / engine / "twelve", count=12)  # rates need some
+        died = tmp_path / f"{engine}-died"
+        if engine == "ray":
+            worker = mortal(benchmarks.RunWorker, died, lambda item: item.get("seed") == 1)
+            monkeypatch.setattr(benchmarks, "RunWorker", worker)
+            monkeypatch.setattr(loop, "draw_batch", lambda *_: pytest.fail("trained here"))
+        results[engine] = benchmarks.benchmark(
+            [project],
+            methods=("la2ds", "tcc"),
+            seeds=(0, 1),
+            settings=SMALL,
+            tries=2,
+            out=tmp_path / engine / "out",
+            device="cpu",
+            engine=engine,
+        )
+    errors = {engine: [o.error for o in one.outcomes()] for engine, one in results.items()}
+    assert errors == {"local": [""] * 4, "ray": [""] * 4}
+    assert died.exists()
+    local, ray = (results[engine].projects[0] for engine in ("local", "ray"))
+    assert ray.rates == local.rates
+    assert [row.name for row in ray.table.rows] == [row.name for row in local.table.rows]
+    for a, b in zip(local.table.rows, ray.table.rows, strict=True):
+        assert [o.scores for o in a.outcomes] == [o.scores for o in b.outcomes]
+        assert [o.run for o in a.outcomes] == [o.run for o in b.outcomes]
+        assert [o.reused for o in b.outcomes] == [False, False]
+    rows = ([row.outcomes[0].scores for row in p.table.baselines] for p in (local, ray))
+    assert next(rows) == next(rows)
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 1], [-1, 2]])

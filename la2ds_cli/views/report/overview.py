@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +14,13 @@ from urllib.parse import quote
 
 import numpy as np
 
+from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.table import Table, html
+from la2ds_cli.core.table import Cell, Column, Row, Table, html
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.table import (
     feature_columns,
@@ -40,10 +41,12 @@ from la2ds_cli.views.film_strip import pictures, view_boxes
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.pose_drawing import draw_pose
 from la2ds_cli.views.report.pair import FOLDER, SUFFIX
+from la2ds_cli.views.timeline_figure import FOLDER as TIMELINES
 
 INDEX = "index.html"
 _HERE = "views/report/"
 _HEIGHT = 84  # pixels of a thumbnail
+_PNG = b"\x89PNG\r\n\x1a\n"
 _LATEST = 10.0  # seconds: of longer clips, what is decoded for a thumbnail
 _GROUND = (32, 38, 43)
 _BAR = 220  # pixels of a phase bar
@@ -105,6 +108,7 @@ def write_overview(
         pairs=_links(project, pairs, target),
         runs=status.runs,
         evaluations=evaluations(project),
+        timelines=timelines(project),
         clips=clips,
         colours=phase_colours(phase.name for clip in clips for phase in clip.phases),
         thumbnail_height=_HEIGHT,
@@ -275,6 +279,79 @@ def _drawn(pose: PoseSequence, row: int, height: int, image: Image | None) -> Im
     alone = replace(with_trust(pose), box=np.full_like(pose.box, np.nan), info={})
     thick = max(2, round(height / 90))
     return draw_pose(image, alone, row, scale, (float(box[0]), float(box[1])), thick=thick)
+
+
+# --- timelines --------------------------------------------------------------------------------
+
+
+def timelines(project: Project) -> list[dict[str, Any]]:
+    """What the page says of every document in results/timeline: its figure, where one of PNG was
+    written with it, and its clips."""
+    shown = []
+    for path in sorted(project.results_dir(TIMELINES).glob("*.json")):
+        try:
+            one = _timeline(path, json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # As for evaluations: a file of another kind or version must not end the page.
+            one = {"problem": f"{type(error).__name__}: {error}"}
+        shown.append({"name": path.stem, "problem": "", **one})
+    return shown
+
+
+def _timeline(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    reference, clips = document["reference"], document["clips"]
+    how = "named" if reference["named"] else "the most typical of a sample"
+    by = features_name(document["features"], document["run"] or "")
+    columns = [
+        Column("clip", kind="name"),
+        *(Column(name) for name in ("frames", "seconds", "times as long", "confidence")),
+        Column("remarks", kind="text"),
+    ]
+    rows = []
+    for clip in clips:
+        texts = (
+            str(clip["video"]),
+            f"{clip['matched_frames']} of {clip['frames']}",
+            f"{clip['start']:.2f} to {clip['end']:.2f}",
+            _decimals(clip["times_as_long"]),
+            _decimals(clip["mean_confidence"]),
+            _remarks(clip),
+        )
+        rows.append(Row([Cell(text) for text in texts]))
+    about = f"{len(clips)} clips on the clock of {reference['video']} ({how}), aligned on {by}"
+    return {
+        "about": about,
+        "figure": _figure(path, document["files"]),
+        "table": html(Table(columns, rows)),
+        "left_out": [(str(name), str(why)) for name, why in document["left_out"].items()],
+    }
+
+
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _remarks(clip: Mapping[str, Any]) -> str:
+    several = clip["repetitions"]
+    said = {
+        "perhaps another movement": clip["doubtful"],
+        "mirrored": clip["mirrored"],
+        f"the nearest of {several} repetitions": several > 1,
+    }
+    return ", ".join(text for text, true in said.items() if true)
+
+
+def _figure(document: Path, files: Sequence[str]) -> str:
+    """The picture that was written with a document and lies beside it, as base64; empty without
+    one. Only names are taken from `files`: a project may have been moved."""
+    names = [Path(file).name for file in files]
+    if document.name in names:
+        for name in names:
+            picture = document.with_name(name)
+            if picture.suffix.lower() == ".png" and picture.is_file():
+                content = picture.read_bytes()
+                return base64_text(content) if content.startswith(_PNG) else ""
+    return ""
 
 
 # --- evaluations ------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ def _source(project: Project, video: Video, appearance: Appearance) -> VideoFile
     return None if appearance.privacy else video_file(project, video)
 
 
-def _size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
+def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
     """(width, height) of the clip's frames in the pixels of its joints, (0, 0) where unknown."""
     if source is None or all(pose.size):
         return pose.size
@@ -200,7 +200,7 @@ def _side_by_side(
 ) -> SideBySide:
     pairs = ((result.a, result.pose_a, False), (result.b, result.pose_b, result.alignment.mirrored))
     sources = [_source(project, video, appearance) for video, _, _ in pairs]
-    sizes = [_size(pose, s) for (_, pose, _), s in zip(pairs, sources, strict=True)]
+    sizes = [frame_size(pose, s) for (_, pose, _), s in zip(pairs, sources, strict=True)]
     tallest = [
         appearance.height if source is None else UPSCALED * size[1]
         for source, size in zip(sources, sizes, strict=True)
@@ -226,6 +226,6 @@ def _side_by_side(
 
 def _retimed(project: Project, result: AlignResult, appearance: Appearance) -> Panel:
     source = _source(project, result.b, appearance)
-    size = _size(result.pose_b, source)
+    size = frame_size(result.pose_b, source)
     mirrored = result.alignment.mirrored
     return full_panel(result.pose_b, source, size, mirrored=mirrored, skeleton=appearance.skeleton)

@@ -14,10 +14,14 @@ from urllib.parse import unquote
 import numpy as np
 from PIL import Image as Pillow
 
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.timeline import align_all
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.training.train import train
 from la2ds_cli.views.report.overview import write_overview
+from la2ds_cli.views.timeline_figure import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY, six_clips
 from tests.views.report.conftest import Opened, add_filmed, report_pair, shaded_video, two_filmed
@@ -82,6 +86,36 @@ def test_privacy_draws_the_joints(tmp_path: Path) -> None:
     assert all(image.std() < 3 for image in plain)  # plain frames
     assert all(30 < image.mean() < 70 for image in drawn)  # limbs on dark ground
     assert all(image.std() > 10 for image in drawn)
+
+
+def test_a_timeline_is_shown_with_its_figure_and_its_clips(tmp_path: Path, open_page: Open) -> None:
+    project = Project.create(tmp_path / "p")
+    names = ("anna", "ben", "carl")
+    for seed, (name, length, fps) in enumerate(zip(names, (40, 63, 52), (20, 30, 26), strict=True)):
+        add_sequence(project, name, sequence(warped_phase(length, seed), fps=fps))
+    assert "la2ds align --all" in write_overview(project).file.read_text("utf-8")
+    result = align_all(project, names, AlignRequest(project.config(), features="pose"))
+    result = write_timeline(project, result, [], Progress())
+    folder = project.results_dir("timeline")
+    # Written alone, so that the picture of the other does not belong to it.
+    document = json.loads((folder / "timeline.json").read_text("utf-8"))
+    document |= {"files": [str(folder / "alone.json")], "left_out": {"<b>dora": "no joint"}}
+    (folder / "alone.json").write_text(json.dumps(document))
+    (folder / "damaged.json").write_text("{}")
+    opened = open_page(write_overview(project).file)
+    figures = opened.page.locator("img.figure").all()
+    assert [figure.evaluate("image => image.naturalWidth") for figure in figures] == [1800]
+    part = opened.page.locator("section[aria-labelledby=timelines]")
+    text = part.inner_text()
+    assert f"3 clips on the clock of {result.clock.video.id}" in text
+    assert "damaged" in text
+    assert "cannot be shown (KeyError: 'reference')" in text
+    shown = part.locator("table").first.locator("tbody tr").all_text_contents()
+    assert len(shown) == 3
+    assert re.search(r"ben\D*\d+ of 63", shown[1])
+    assert "carl" in shown[2]
+    assert "<b>dora: no joint" in (part.locator("details li").text_content() or "")
+    opened.harmless()
 
 
 def test_runs_and_evaluations_stand_beside_their_baselines(tmp_path: Path, open_page: Open) -> None:
