@@ -125,10 +125,8 @@ def test_a_library_that_does_not_return(
 ):
     """As HDF5 with some damaged files; the next file is read by another process."""
     path = save(tmp_path / "anna.slp", labels())
-    stand_in = (
-        f"import os, resource\nfrom la2ds_cli.formats import sleap\ndef load(path):\n {does}\n"
-    )
-    limited = "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+    stand_in = "import os, resource\nfrom la2ds_cli.formats import sleap\n"
+    stand_in += f"resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\ndef load(path):\n {does}\n"
     with monkeypatch.context() as patched:
         patched.setattr(sleap, "_READER", sleap._Reader())
         patched.setattr(sleap, "_SECONDS", 1)
