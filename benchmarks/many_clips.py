@@ -5,10 +5,11 @@
 
 The poses are made here: performers of the demo at 10 frames per second, 20 to 40 frames, each clip
 with noise of its own, in files as extraction writes them. No videos stand behind them but one,
-rendered for `extract`. Both projects answer each command in turn, each in a process of its own.
-Figures: CPU seconds of the process and its children (least of the rounds) and the highest resident
-memory (of all rounds). 100,000 clips take 1.3 GB below --work, which are removed in the end unless
---keep is given; a project that is there already is used as it is.
+rendered for `extract`; `evaluate`, which --only has to name, has labels made here. Both projects
+answer each command in turn, each in a process of its own. Figures: CPU seconds of the process and
+its children (least of the rounds) and the highest resident memory (of all rounds). 100,000 clips
+take 1.3 GB below --work, which are removed in the end unless --keep is given; a project that is
+there already is used as it is.
 """
 
 from __future__ import annotations
@@ -94,6 +95,20 @@ def make_project(root: Path, clips: int) -> Project:
     return project
 
 
+def label(project: Project) -> None:
+    """Two phases of each clip, which meet somewhere in its middle; labels that are there stay."""
+    if project.phases_path.exists():
+        return
+    rng = np.random.default_rng(1)
+    rows = []
+    for video in project.videos():
+        middle = int(video.frames * rng.uniform(0.4, 0.6))
+        spans = ((0, middle, "down"), (middle, video.frames, "up"))
+        rows += [(video.id, start, end, phase) for start, end, phase in spans]
+    text = table_text(("video", "start", "end", "phase"), rows)
+    project.phases_path.write_text(text, "utf-8")
+
+
 def header_of(header: dict) -> dict[str, str]:
     """The header of an artifact as its metadata."""
     return {_HEADER: _canonical(header)}
@@ -162,13 +177,16 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     roots = {n: options.work / f"clips-{n}" for n in (FEW, options.clips)}
+    commands = options.only.split(",")
     for clips, root in roots.items():
-        make_project(root, clips)
+        project = make_project(root, clips)
+        if "evaluate" in commands:
+            label(project)
     print(
         f"| command | CPU s, {FEW} clips | CPU s, {options.clips:,} | ratio | difference, s | MB |"
     )
     print("| --- | --- | --- | --- | --- | --- |")
-    for name in options.only.split(","):
+    for name in commands:
         figures: dict[int, list[tuple[float, float]]] = {n: [] for n in roots}
         for number in range(options.rounds):
             # Projects that were kept know the files of earlier calls.
