@@ -72,6 +72,7 @@ def open_page(seen: Seen, name: str) -> None:
         open_clip(seen)
         return
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
+    paths["joints"] = "/joints?clip=a"
     seen.go(paths.get(name, name))
     if name != "choice" and not name.startswith("/"):
         seen.wait_for(READY)
@@ -79,7 +80,7 @@ def open_page(seen: Seen, name: str) -> None:
         seen.wait_for("!document.getElementById('pair-work').hidden")
 
 
-PAGES = ("clips", "clip", "choice", "pair", "phases", "/pair?a=a&b=a")
+PAGES = ("clips", "clip", "choice", "pair", "phases", "joints", "/pair?a=a&b=a")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
