@@ -145,7 +145,7 @@ def check_base(
     if len(videos) < FEWEST_CLIPS:
         return None
     config = replace(project.config().align, method="dtw")
-    keys = {video: artifact.read_header(project.pose_path(video))[0].key for video in videos}
+    keys = {video: project.pose_header(video)[0].key for video in videos}
     recipe = artifact.Recipe(
         "agreement", VERSION, stored_settings("align", config), {"model": base_key()} | keys
     )

@@ -28,7 +28,7 @@ def repetition_counts(project: Project, clips: Iterable[str]) -> dict[str, int]:
     counts, changed = {}, False
     for clip in clips:
         try:
-            key = artifact.read_header(project.pose_path(clip))[0].key
+            key = project.pose_header(clip)[0].key
             if known.get(clip, {}).get("poses") != key:
                 count = len(cut_clip(project.read_pose(clip)[0]))
                 known[clip] = {"poses": key, "count": count}

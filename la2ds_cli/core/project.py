@@ -1,7 +1,7 @@
 """The project directory: the only module that knows its paths, its video list and its labels.
 
-project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · aside/ · poses/ · heatmaps/ ·
-features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
+project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · corrections.csv · aside/ ·
+poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
 results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
@@ -12,7 +12,7 @@ import os
 import re
 import time
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -29,6 +29,13 @@ from la2ds_cli.core.clip import (
     row_of,
 )
 from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.corrections import (
+    Correction,
+    corrected,
+    corrected_recipe,
+    read_corrections,
+    reading_of,
+)
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
@@ -50,6 +57,7 @@ class Project:
         self.settings = settings
         self._inside: dict[tuple[str, ...], Path] = {}  # folders known to lie in the project
         self._listed: tuple[tuple[int, ...], VideoList] | None = None
+        self._corrected: tuple[tuple[int, ...], dict[str, list[Correction]]] | None = None
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
@@ -106,7 +114,8 @@ class Project:
     @contextmanager
     def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
         """Exclusive use of the tables that people and commands change, for the moment in which one
-        is read, changed and written: videos.csv, phases.csv, subjects.csv, anchors.csv, `aside`.
+        is read, changed and written: videos.csv, phases.csv, subjects.csv, anchors.csv,
+        corrections.csv, `aside`.
 
         Whoever holds `lock` for hours takes it for moments, so that people can label and mark
         clips meanwhile. May be taken again inside. Raises UserError (exit 5) as `lock`.
@@ -227,6 +236,11 @@ class Project:
     def anchors_path(self) -> Path:
         """Moments of two clips that a person has said are the same; see studio/anchors.py."""
         return self.root / "anchors.csv"
+
+    @property
+    def corrections_path(self) -> Path:
+        """Joints that a person has put right; see core/corrections.py."""
+        return self.root / "corrections.csv"
 
     def aside(self, name: str) -> Path:
         """A table of what people have set of frames that no clip shows now; studio/handover.py."""
@@ -358,15 +372,45 @@ class Project:
         folders += sorted(path for path in runs.glob("*") if path.is_dir())
         return [path for folder in folders if (path := folder / name).is_file()]
 
-    def read_pose(self, video: str) -> tuple[PoseSequence, artifact.Recipe]:
-        """Poses of a video id and their recipe; raises UserError (exit 4) if there are none."""
+    def read_pose(
+        self, video: str, *, with_corrections: bool = True
+    ) -> tuple[PoseSequence, artifact.Recipe]:
+        """Poses of a video id and their recipe; raises UserError (exit 4) if there are none.
+
+        with_corrections: with the joints that a person has put right (corrections.csv), else as
+        they are in the file.
+        """
         path = self.pose_path(video)
         arrays, recipe, facts = self._read(path, f"no poses for {video}")
         with well_formed(path):
             pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
                 raise ValueError("no frames")
+        if with_corrections and (found := self._corrections(video, recipe, pose.info)):
+            return corrected(pose, found), corrected_recipe(recipe, found)
         return pose, recipe
+
+    def pose_header(self, video: str) -> tuple[artifact.Recipe, dict[str, Any]]:
+        """The recipe and the facts of a clip's poses with their corrections, without the joints.
+        Raises FileNotFoundError and ArtifactError as artifact.read_header does."""
+        recipe, facts = artifact.read_header(self.pose_path(video))
+        found = self._corrections(video, recipe, facts.get("info", {}))
+        return corrected_recipe(recipe, found), facts
+
+    def _corrections(
+        self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]
+    ) -> list[Correction]:
+        """Those of a clip that hold for the poses which it has."""
+        state = _state(self.corrections_path)
+        if state is None:
+            return []
+        if self._corrected is None or self._corrected[0] != state:
+            rows: dict[str, list[Correction]] = {}
+            for clip, one in read_corrections(self.corrections_path):
+                rows.setdefault(clip, []).append(one)
+            self._corrected = state, rows
+        reading = reading_of(recipe, info)
+        return [one for one in self._corrected[1].get(video, []) if one.reading == reading]
 
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
         arrays, facts = pose.to_arrays()

@@ -170,7 +170,7 @@ def _current_embeddings(
         return found
     for video in videos:
         with suppress(UserError, OSError, artifact.ArtifactError):
-            pose_key = artifact.read_header(project.pose_path(video))[0].key
+            pose_key = project.pose_header(video)[0].key
             expected = embedding_recipe(key, pose_key, video, frames)
             embedding, recipe = project.read_embedding(run, video)
             if recipe.key == expected.key:

@@ -205,6 +205,4 @@ def _refusal(run: str, what: str) -> UserError:
 def _digest(project: Project, videos: Sequence[Video]) -> str:
     from la2ds_cli.training.data import clips_digest
 
-    return clips_digest(
-        {v.id: artifact.read_header(project.pose_path(v.id))[0].key for v in videos}
-    )
+    return clips_digest({v.id: project.pose_header(v.id)[0].key for v in videos})

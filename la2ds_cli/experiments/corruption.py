@@ -157,8 +157,10 @@ class CorruptedProject(Project):
         scored = _scored(project)
         self._corruption = {v.id: test if v.id in scored else train for v in project.videos()}
 
-    def read_pose(self, video: str) -> tuple[PoseSequence, Recipe]:
-        pose, recipe = self._clean.read_pose(video)
+    def read_pose(
+        self, video: str, *, with_corrections: bool = True
+    ) -> tuple[PoseSequence, Recipe]:
+        pose, recipe = self._clean.read_pose(video, with_corrections=with_corrections)
         corruption = self._corruption[video]
         if corruption is None:
             return pose, recipe

@@ -202,8 +202,8 @@ def _clips(project: Project) -> list[str]:
     """Every clip with what decides whether and how it is scored."""
     clips = []
     for video in project.videos():
-        path = project.pose_path(video.id)
-        key = artifact.read_header(path)[0].key if path.exists() else ""
+        posed = project.pose_path(video.id).exists()
+        key = project.pose_header(video.id)[0].key if posed else ""
         clips.append(f"{video.id}\0{video.split}\0{video.sha256}\0{video.options}\0{key}")
     return clips
 

@@ -97,8 +97,12 @@ def held_out_project(project: Project) -> Project:
         ),
         removed=gone,
     )
-    if project.phases_path.exists():
-        artifact.write_text(inner.phases_path, project.phases_path.read_text("utf-8"))
+    for table, copy in (
+        (project.phases_path, inner.phases_path),
+        (project.corrections_path, inner.corrections_path),
+    ):
+        if table.exists():
+            artifact.write_text(copy, table.read_text("utf-8"))
     return inner
 
 

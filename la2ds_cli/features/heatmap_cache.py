@@ -95,7 +95,7 @@ def _check(
     """The recipe of a clip that must be rendered, or the result of one that needs no rendering."""
     path = project.heatmap_path(video.id)
     try:
-        poses, _ = artifact.read_header(project.pose_path(video.id))
+        poses, _ = project.pose_header(video.id)
     except FileNotFoundError:
         message, hint = "no poses", "run la2ds extract-poses on the video"
         return ItemResult(video.path, video.id, "skipped", code="H001", message=message, hint=hint)

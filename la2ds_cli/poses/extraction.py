@@ -279,9 +279,10 @@ class Extraction:
 
     def copy(self, twin: ClipSource, source: ClipSource) -> PoseSequence:
         """The poses of another file of the same content, under the names of `source`."""
-        persons = int(self.project.read_pose(twin.id())[0].info.get("persons", 1))
+        read = partial(self.project.read_pose, with_corrections=False)
+        persons = int(read(twin.id())[0].info.get("persons", 1))
         for person in range(persons, 0, -1):
-            pose, recipe = self.project.read_pose(twin.id(person))
+            pose, recipe = read(twin.id(person))
             pose = replace(pose, info={**pose.info, "duplicate_of": twin.id(person)})
             self.project.write_pose(source.id(person), pose, recipe)
         return self.project.read_pose(source.id())[0]

@@ -107,7 +107,7 @@ def clip_facts(project: Project, video: str) -> dict[str, Any]:
         about = {name: header[name] for name in names} | {"width": width, "height": height}
         info = dict(header["info"])
     if not set(FACTS) <= set(info):
-        pose, _ = project.read_pose(video)
+        pose, _ = project.read_pose(video, with_corrections=False)
         info = {"frames": len(pose), **assess(pose), **info}
     return {**about, **info}
 

@@ -273,9 +273,8 @@ class _Clips:
 def _clips(project: Project, skeleton: str, owner: str) -> _Clips:
     pose, left_out = {}, {}
     for video in project.videos():
-        path = project.pose_path(video.id)
         try:
-            recipe, facts = artifact.read_header(path)
+            recipe, facts = project.pose_header(video.id)
         except FileNotFoundError:
             continue
         except artifact.ArtifactError as error:

@@ -93,7 +93,7 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
         "problem": "",
     }
     try:
-        recipe, _ = artifact.read_header(project.pose_path(video.id))
+        recipe, _ = project.pose_header(video.id)
         facts = clip_facts(project, video.id)
     except (FileNotFoundError, artifact.ArtifactError, UserError) as error:
         said["problem"] = str(error) or "its joints are missing"
@@ -153,7 +153,7 @@ def picture(request: Request) -> Response:
     """The thumbnail of a clip, made once for each version of its poses."""
     project: Project = request.app.state.studio.project
     video = clip_of(request)
-    recipe, _ = artifact.read_header(project.pose_path(video.id))
+    recipe, _ = project.pose_header(video.id)
     folder = project.results_dir("studio/thumbnails")
     path = folder / f"{video.id}.{recipe.key[:12]}.webp"
     if not path.is_file():

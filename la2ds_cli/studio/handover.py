@@ -14,6 +14,7 @@ from pathlib import Path
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.corrections import read_corrections, write_corrections
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.phase_table import PhaseRow, PhaseTable, read_phase_table
 from la2ds_cli.core.project import Project
@@ -69,36 +70,41 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     before = VideoList(project.root, [v for v in project.videos() if v.id not in spans])
     phases = _hand_over_phases(project, reading, before)
     anchors = _hand_over_anchors(project, reading)
-    return _told(phases, anchors)
-
-
-def set_aside(project: Project, video: str) -> dict[str, int]:
-    """How many phases and anchors of a clip's file are kept aside, by kind."""
-    mine = family(video)
-    phases = [
-        r for r in read_phase_table(project.aside("phases.csv")).rows if family(r.video) == mine
-    ]
-    anchors = read_anchors(project.aside("anchors.csv"))
-    counted = sum(mine in (family(a), family(b)) for a, b, _ in anchors)
-    return {"phases": len(phases), "anchors": counted}
-
-
-def words_of(phases: int, anchors: int) -> str:
-    """`2 phases and 1 corrected match`; empty for none."""
-    named = ((phases, "phase", "phases"), (anchors, "corrected match", "corrected matches"))
-    return " and ".join(f"{n} {one if n == 1 else many}" for n, one, many in named if n)
-
-
-def _told(phases: tuple[int, int], anchors: tuple[int, int]) -> list[str]:
+    joints = _hand_over_joints(project, reading)
+    lost, found = zip(phases, anchors, joints, strict=True)
     told = []
-    if aside := words_of(phases[0], anchors[0]):
+    if aside := words_of(*lost):
         told.append(
             f"not shown, or not whole, by what is read now: {aside}; the rest is kept aside and "
             "comes back when the clip is read that far again"
         )
-    if back := words_of(phases[1], anchors[1]):
-        told.append(f"back from what was kept aside: {back}")
+    if again := words_of(*found):
+        told.append(f"back from what was kept aside: {again}")
     return told
+
+
+def set_aside(project: Project, video: str) -> dict[str, int]:
+    """How many rows of a clip's file are kept aside, by kind."""
+    mine = family(video)
+    phases = read_phase_table(project.aside("phases.csv")).rows
+    anchors = read_anchors(project.aside("anchors.csv"))
+    joints = read_corrections(project.aside("corrections.csv"))
+    return {
+        "phases": sum(family(row.video) == mine for row in phases),
+        "anchors": sum(mine in (family(a), family(b)) for a, b, _ in anchors),
+        "joints": sum(family(clip) == mine for clip, _ in joints),
+    }
+
+
+def words_of(phases: int, anchors: int, joints: int) -> str:
+    """`2 phases and 1 corrected match`; empty for none."""
+    named = (
+        (phases, "phase", "phases"),
+        (anchors, "corrected match", "corrected matches"),
+        (joints, "corrected joint", "corrected joints"),
+    )
+    said = [f"{n} {one if n == 1 else many}" for n, one, many in named if n]
+    return " and ".join(filter(None, (", ".join(said[:-1]), *said[-1:])))
 
 
 # --- phases -------------------------------------------------------------------------------------
@@ -208,9 +214,10 @@ def _hand_over_anchors(project: Project, reading: _Reading) -> tuple[int, int]:
             if not (concerned(a) or concerned(b)):
                 (aside if was_aside else stay).append((a, b, anchor))
                 continue
-            row = (_shows(a, anchor.frame_a, reading), _shows(b, anchor.frame_b, reading), anchor)
-            there = row[0] in _all(reading) and row[1] in _all(reading) and row[0] != row[1]
-            (stay if there else aside).append(row)
+            new_a, a_there = _shows(a, anchor.frame_a, reading)
+            new_b, b_there = _shows(b, anchor.frame_b, reading)
+            there = a_there and b_there and new_a != new_b
+            (stay if there else aside).append((new_a, new_b, anchor))
             gone += not there and not was_aside
             back += there and was_aside
     if (stay, aside) == (table, kept):
@@ -223,13 +230,35 @@ def _hand_over_anchors(project: Project, reading: _Reading) -> tuple[int, int]:
     return gone, back
 
 
-def _all(reading: _Reading) -> set[str]:
-    return {*reading.listed, *reading.spans}
-
-
-def _shows(video: str, frame: int, reading: _Reading) -> str:
-    """The clip that shows a frame of a clip's file now; its own id where none does."""
+def _shows(video: str, frame: int, reading: _Reading) -> tuple[str, bool]:
+    """The clip that shows a frame of a clip's file now, else the one that did; whether any does."""
     if not reading.concerns(video):
-        return video
+        return video, video in reading.listed
     found = [new for new, (first, end) in reading.shown(video) if first <= frame < end]
-    return video if video in found or not found else found[0]
+    return video if video in found or not found else found[0], bool(found)
+
+
+# --- corrected joints ---------------------------------------------------------------------------
+
+
+def _hand_over_joints(project: Project, reading: _Reading) -> tuple[int, int]:
+    """How many corrections go aside, and how many come back."""
+    path = project.aside("corrections.csv")
+    table, kept = read_corrections(project.corrections_path), read_corrections(path)
+    stay, aside = [], []
+    gone = back = 0
+    for rows, was_aside in ((table, False), (kept, True)):
+        for video, one in rows:
+            concerned = reading.concerns(video) if was_aside else video in reading.gone
+            if not concerned:
+                (aside if was_aside else stay).append((video, one))
+                continue
+            now, there = _shows(video, one.frame, reading)
+            (stay if there else aside).append((now, one))
+            gone += not there and not was_aside
+            back += there and was_aside
+    if (stay, aside) != (table, kept):
+        write_corrections(path, [*kept, *aside])
+        write_corrections(project.corrections_path, stay)
+        write_corrections(path, aside)
+    return gone, back

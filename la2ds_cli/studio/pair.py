@@ -172,7 +172,9 @@ class HeldPairs:
             return self._held[a, b][1]
 
     def _stamp(self, a: str, b: str) -> object:
-        paths = [self.project.pose_path(a), self.project.pose_path(b), self.project.videos_path]
+        project = self.project
+        paths = [project.pose_path(a), project.pose_path(b)]
+        paths += [project.videos_path, project.corrections_path]
         times = [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
         return times, str(self.project.settings)
 

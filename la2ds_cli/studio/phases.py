@@ -25,7 +25,9 @@ from la2ds_cli.views.report.pair_data import page_clip, skeleton_json
 _MOST = 1_000  # labels of a clip that a page may send
 
 
-def _clip(project: Project, name: str) -> Video:
+def posed_clip(project: Project, name: str) -> Video:
+    """The clip of a question. Raises UserError (exit 2) where there is none, (exit 4) where it has
+    no joints."""
     clip = project.video_list().find(name) if name else None
     if clip is None:
         raise UserError("choose a clip of the project")
@@ -44,7 +46,7 @@ def _show(request: Request) -> Response:
     posed = project.posed()
     clips = [video for video in project.videos() if video.id in posed]
     name = request.query_params.get("clip", "")
-    clip = _clip(project, name) if name else (clips[0] if clips else None)
+    clip = posed_clip(project, name) if name else (clips[0] if clips else None)
     return HTMLResponse(page("phases.html", "Phases", here="/phases", clip=clip))
 
 
@@ -52,12 +54,20 @@ def _data(request: Request) -> Response:
     """A clip with its joints, its film and its labels."""
     studio = request.app.state.studio
     project: Project = studio.project
-    clip = _clip(project, request.query_params.get("clip", ""))
+    clip = posed_clip(project, request.query_params.get("clip", ""))
     pose = project.read_pose(clip.id)[0]
-    shown = page_clip(project, "A", clip, pose, [])
-    film = studio.films.facts(clip, pose.frame)
     rows = rows_by_clip(project, project.phase_table()).get(clip.id, [])
-    content = {
+    return JSONResponse(
+        clip_data(studio, clip, pose) | {"ends": _ends(pose)} | _labels(studio, clip, rows)
+    )
+
+
+def clip_data(studio: Any, clip: Video, pose: PoseSequence) -> dict[str, Any]:
+    """What a page that plays one clip shows: the clip with its joints and its film, see pair_data,
+    and the limbs."""
+    shown = page_clip(studio.project, "A", clip, pose, [])
+    film = studio.films.facts(clip, pose.frame)
+    return {
         "id": clip.id,
         "clip": shown.to_json()
         | {
@@ -67,9 +77,7 @@ def _data(request: Request) -> Response:
             "flipped": False,
         },
         "skeleton": skeleton_json(get_skeleton(pose.skeleton)),
-        "ends": _ends(pose),
     }
-    return JSONResponse(content | _labels(studio, clip, rows))
 
 
 def _ends(pose: PoseSequence) -> tuple[int, int]:
@@ -95,7 +103,7 @@ async def _save(request: Request) -> Response:
     labels = [Label.from_json(row) for row in rows]
 
     def work() -> dict[str, Any]:
-        clip = _clip(studio.project, str(given.get("clip", "")))
+        clip = posed_clip(studio.project, str(given.get("clip", "")))
         ends = _ends(studio.project.read_pose(clip.id)[0])
         known, how = str(given.get("version", "")), str(given.get("how", ""))
         return _labels(studio, clip, studio.labels.save(clip, labels, known, how, ends))

@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio import clip_changes, clips, film, pair, phases
+from la2ds_cli.studio import clip_changes, clips, film, joints, pair, phases
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.labels import Labels
@@ -68,6 +68,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             *clip_changes.ROUTES,
             *clips.ROUTES,
             *film.ROUTES,
+            *joints.ROUTES,
             *pair.ROUTES,
             *phases.ROUTES,
             Route("/jobs", _jobs),

@@ -89,6 +89,10 @@ def _note(project: Project, video: str) -> Path:
 
 def _drawn_from(project: Project, video: str) -> dict[str, str | int]:
     poses = artifact.file_digest(project.pose_path(video))
+    if (key := project.pose_header(video)[0].key) != artifact.read_header(project.pose_path(video))[
+        0
+    ].key:
+        poses += f" {key}"  # with corrections
     return {"schema_version": 1, "poses": poses, "drawing": _DRAWING}
 
 

@@ -178,7 +178,17 @@ def test_all_keys_are_listed(browser: Any, project: Project) -> None:
         press(seen, "?")
         assert seen.page.is_visible("#key-list")
         listed = seen.page.inner_text("#key-list").lower()
-        for name in ("1 to 9", "0", "space", "← →", "home end", "− +", "[ ]", ", .", "delete"):
+        for name in (
+            "1 to 9",
+            "0",
+            "space",
+            "← →",
+            "home end",
+            "− +",
+            "[ ]",
+            "comma dot",
+            "delete",
+        ):
             assert f"{name}\t" in listed.replace("\u00a0", " "), name
         for name in ("n", "enter", "u, ctrl+z", "s", "?"):
             assert f"{name}\t" in listed, name

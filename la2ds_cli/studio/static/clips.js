@@ -340,6 +340,7 @@ function marks(clip, address) {
 function onward(clip) {
   const line = made("div", "", "line"), other = made("select");
   line.append(linked("Label its phases", phasesOf(clip.id), "button"));
+  line.append(linked("Correct its joints", `/joints?${new URLSearchParams({ clip: clip.id })}`, "button"));
   const others = known.clips.filter((one) => one.version && one.id !== clip.id);
   if (!others.length) return line;
   other.setAttribute("aria-label", `the clip to see in step with ${clip.name}`);

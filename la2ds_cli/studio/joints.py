@@ -1,0 +1,130 @@
+"""The joints of a clip, put right by hand: dragged to where they are, or not to be trusted.
+
+What a person says is kept in corrections.csv (core/corrections.py), apart from the joints that the
+network found, which this page shows as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.corrections import (
+    Correction,
+    read_corrections,
+    reading_of,
+    write_corrections,
+)
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.studio.phases import clip_data, posed_clip
+
+_MOST = 5_000  # changes that are sent at once
+_BEYOND = 1.0  # sides of the picture that a joint may lie outside of it
+
+
+def _show(request: Request) -> Response:
+    """The page of a clip."""
+    project: Project = request.app.state.studio.project
+    clip = posed_clip(project, request.query_params.get("clip", ""))
+    return HTMLResponse(page("joints.html", f"Joints of {clip.name}", here="/", clip=clip))
+
+
+def _data(request: Request) -> Response:
+    """The clip with the joints of the network, and what was put right."""
+    studio = request.app.state.studio
+    project: Project = studio.project
+    clip = posed_clip(project, request.query_params.get("clip", ""))
+    pose, recipe = project.read_pose(clip.id, with_corrections=False)
+    reading = reading_of(recipe, pose.info)
+    rows = read_corrections(project.corrections_path)
+    mine = [one for video, one in rows if video == clip.id and one.reading == reading]
+    return JSONResponse(
+        clip_data(studio, clip, pose)
+        | {
+            "joints": list(get_skeleton(pose.skeleton).joints),
+            "corrections": [_told(one) for one in mine],
+        }
+    )
+
+
+def _told(one: Correction) -> dict[str, Any]:
+    return {"frame": one.frame, "joint": one.joint, "at": one.at, "set": one.set}
+
+
+async def _save(request: Request) -> Response:
+    """Change corrections of a clip: {"clip", "changes": [{"frame", "joint", "at": [x, y] or null},
+    or "remove": true]}. All of them, or none."""
+    project: Project = request.app.state.studio.project
+    given = await posted(request)
+    changes = given.get("changes")
+    if not isinstance(changes, list) or len(changes) > _MOST:
+        raise UserError("changes are a list")
+
+    def work() -> list[dict[str, Any]]:
+        clip = posed_clip(project, str(given.get("clip", "")))
+        return [_told(one) for one in change(project, clip, changes)]
+
+    return JSONResponse({"corrections": await run_in_threadpool(work)})
+
+
+def change(project: Project, clip: Video, changes: Sequence[Mapping[str, Any]]) -> list[Correction]:
+    """Change corrections of a clip as `_save` says; those that hold for it then. Raises UserError
+    (exit 2) for a change that is none."""
+    pose, recipe = project.read_pose(clip.id, with_corrections=False)
+    reading = reading_of(recipe, pose.info)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    said = {}
+    for one in changes:
+        new = _checked(one, pose, reading, now)
+        said[new.frame, new.joint] = None if one.get("remove") else new
+    with project.tables():
+        rows = read_corrections(project.corrections_path)
+
+        def stays(video: str, one: Correction) -> bool:
+            mine = video == clip.id and one.reading == reading
+            return not (mine and (one.frame, one.joint) in said)
+
+        left = [row for row in rows if stays(*row)]
+        left += [(clip.id, new) for new in said.values() if new is not None]
+        write_corrections(project.corrections_path, left)
+    mine = [one for video, one in left if video == clip.id and one.reading == reading]
+    return sorted(mine, key=lambda one: (one.frame, one.joint))
+
+
+def _checked(said: Any, pose: PoseSequence, reading: str, now: str) -> Correction:
+    try:
+        frame, joint, at = said["frame"], said["joint"], said.get("at")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError("a change has a frame and a joint") from error
+    if type(frame) is not int or frame not in pose.frame:
+        raise UserError("there is no such frame", hint="load the page again")
+    if joint not in get_skeleton(pose.skeleton).joints:
+        raise UserError("there is no such joint", hint="load the page again")
+    if at is None:
+        return Correction(frame, joint, None, reading, now)
+    numbers = isinstance(at, list) and len(at) == 2
+    if not numbers or not all(type(side) in (int, float) and math.isfinite(side) for side in at):
+        raise UserError("a place is two numbers, in pixels")
+    for side, length in zip(at, pose.size, strict=True):
+        if length and not -_BEYOND * length <= side <= (1 + _BEYOND) * length:
+            raise UserError("this lies far outside of the picture")
+    return Correction(frame, joint, (float(at[0]), float(at[1])), reading, now)
+
+
+ROUTES = [
+    Route("/joints", _show),
+    Route("/joints/data", _data),
+    Route("/joints/save", _save, methods=["POST"]),
+]

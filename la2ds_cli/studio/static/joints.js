@@ -1,0 +1,310 @@
+// The page of a clip's joints: a wrong one is dragged to where it is, or marked as not to be trusted.
+// What a person has put right is laid over what the network found, as core/corrections.py does.
+
+import { get, post } from "./ask.js";
+import { ServedFilm } from "./film.js";
+import { helping } from "./keys.js";
+import { at, button, made, trouble } from "./page.js";
+
+const NEAR = 16; // page pixels around a joint in which it is taken hold of
+const MOST_FILLED = 100; // frames between two corrections
+const MOST_LISTED = 200;
+const HUE = "#ff4fd8"; // of what was put right
+const id = at("joints").dataset.clip;
+
+let clip = null, stage = null, names = [];
+let found = null; // what the network found: { joints, state }
+let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not to be trusted
+let chosen = 0; // the joint, by its place in `names`
+const undo = []; // changes that take the last ones back
+const state = { row: 0, playing: false, rate: 1, clock: 0, last: 0 };
+
+// --- places --------------------------------------------------------------------------------------
+
+const key = (row, joint) => `${clip.frame[row]} ${names[joint]}`;
+const index = (row, joint) => row * names.length + joint;
+
+/** Pixels of the picture for a step of a joint's position in a row. */
+const step = (row) => (clip.window[row][3] - clip.window[row][1]) / UNIT;
+
+/** Where a joint of a row is now, in pixels of the picture. */
+function pixel(row, joint, joints = clip.joints) {
+  const k = 2 * index(row, joint);
+  return [clip.window[row][0] + joints[k] * step(row), clip.window[row][1] + joints[k + 1] * step(row)];
+}
+
+/** Where a point of the canvas is in the picture of a row. */
+function pixelAt(row, x, y) {
+  const place = stage.place(row);
+  return [clip.window[row][0] + ((x - place.x) / place.scale) * step(row), clip.window[row][1] + ((y - place.y) / place.scale) * step(row)];
+}
+
+/** Where a joint of a row is on the canvas. */
+function onCanvas(row, joint) {
+  const place = stage.place(row), k = 2 * index(row, joint);
+  return [clip.joints[k] * place.scale + place.x, clip.joints[k + 1] * place.scale + place.y];
+}
+
+function put(row, joint, [x, y]) {
+  const k = index(row, joint), [left, top] = clip.window[row];
+  clip.joints[2 * k] = Math.round(clamp((x - left) / step(row), -32767, 32767));
+  clip.joints[2 * k + 1] = Math.round(clamp((y - top) / step(row), -32767, 32767));
+  clip.state[k] = 2;
+}
+
+/** What is shown of a joint of a row: what was put right, else what was found. */
+function laid(row, joint) {
+  const k = index(row, joint), right = corrections.get(key(row, joint));
+  clip.joints.set(found.joints.subarray(2 * k, 2 * k + 2), 2 * k);
+  clip.state[k] = found.state[k];
+  if (right) put(row, joint, right);
+  if (right === null) clip.state[k] = Math.min(found.state[k], 1);
+}
+
+// --- changes -------------------------------------------------------------------------------------
+
+/** A change that makes a joint of a row what it is now. */
+function inverse(row, joint) {
+  const right = corrections.get(key(row, joint));
+  const same = { frame: clip.frame[row], joint: names[joint] };
+  return right === undefined ? { ...same, remove: true } : { ...same, at: right };
+}
+
+/** Show changes, and keep them. */
+function change(changes, back = null) {
+  if (back) undo.push(back);
+  for (const one of changes) {
+    const where = `${one.frame} ${one.joint}`;
+    if (one.remove) corrections.delete(where); else corrections.set(where, one.at);
+    laid(lastUpTo(clip.frame, one.frame), names.indexOf(one.joint));
+  }
+  tell();
+  save(changes);
+}
+
+let saving = Promise.resolve(), due = 0;
+function save(changes) {
+  due += 1;
+  at("saved").textContent = "not saved yet";
+  saving = saving.then(() => post("/joints/save", { clip: id, changes })).then(
+    () => { due -= 1; at("saved").textContent = due ? "not saved yet" : "saved"; },
+    async (error) => { due -= 1; trouble(error); at("saved").textContent = "not saved"; undo.length = 0; await load(); },
+  );
+}
+
+const one = (row, joint, what) => ({ frame: clip.frame[row], joint: names[joint], ...what });
+
+function set(row, joint, what) {
+  play(false);
+  change([one(row, joint, what)], [inverse(row, joint)]);
+}
+
+const untrusted = () => set(state.row, chosen, { at: null });
+const raw = () => { if (corrections.has(key(state.row, chosen))) set(state.row, chosen, { remove: true }); };
+
+function nudge(x, y) {
+  if (!clip.state[index(state.row, chosen)]) return;
+  const [px, py] = pixel(state.row, chosen);
+  set(state.row, chosen, { at: [px + x, py + y] });
+}
+
+/** The row of the correction of the chosen joint before a row that has one; null where there is none
+ * near enough. */
+function before(row) {
+  if (!corrections.get(key(row, chosen))) return null;
+  for (let k = row - 1; k >= Math.max(0, row - MOST_FILLED - 1); k -= 1) {
+    if (corrections.get(key(k, chosen))) return k;
+  }
+  return null;
+}
+
+function fill() {
+  const last = state.row, first = before(last);
+  if (first === null || last - first < 2) return;
+  const [from, to] = [corrections.get(key(first, chosen)), corrections.get(key(last, chosen))];
+  const changes = [], back = [];
+  for (let row = first + 1; row < last; row += 1) {
+    const share = (clip.time[row] - clip.time[first]) / (clip.time[last] - clip.time[first]);
+    changes.push(one(row, chosen, { at: [0, 1].map((k) => from[k] + share * (to[k] - from[k])) }));
+    back.push(inverse(row, chosen));
+  }
+  play(false);
+  change(changes, back);
+}
+
+function takeBack() {
+  const back = undo.pop();
+  if (!back) return;
+  go(lastUpTo(clip.frame, back[back.length - 1].frame));
+  change(back);
+}
+
+// --- what is said and drawn ----------------------------------------------------------------------
+
+const words = (joint) => joint.replaceAll("_", " ");
+
+function tell() {
+  at("undo").disabled = !undo.length;
+  at("joint").value = String(chosen);
+  at("raw").disabled = !corrections.has(key(state.row, chosen));
+  const first = before(state.row);
+  at("fill").disabled = first === null || state.row - first < 2;
+  at("no-corrections").hidden = corrections.size > 0;
+  const listed = [...corrections].map(([where, right]) => {
+    const [frame, joint] = [Number(where.split(" ")[0]), where.split(" ")[1]];
+    return { frame, joint, right };
+  }).sort((a, b) => a.frame - b.frame || names.indexOf(a.joint) - names.indexOf(b.joint)).slice(0, MOST_LISTED);
+  at("corrections").replaceChildren(...listed.map(({ frame, joint, right }) => {
+    const row = lastUpTo(clip.frame, frame), item = made("li", "", "line");
+    const text = `${clip.time[row].toFixed(2)} s, ${words(joint)}: ${right ? "put right" : "not to be trusted"}`;
+    item.append(
+      button(text, () => { play(false); choose(names.indexOf(joint)); go(row); }),
+      button("Remove", () => change([{ frame, joint, remove: true }], [{ frame, joint, at: right }]), { label: `Remove: ${text}` }),
+    );
+    return item;
+  }));
+  const right = corrections.get(key(state.row, chosen));
+  const how = right ? "put right" : right === null ? "not to be trusted" : ["not seen", "not sure", "found"][clip.state[index(state.row, chosen)]];
+  at("moment").textContent = `${clip.time[state.row].toFixed(2)} s · frame ${clip.frame[state.row]} · ${words(names[chosen])}: ${how}`;
+  stage.draw();
+}
+
+function marked(drawn, row) {
+  const { context } = drawn;
+  for (let joint = 0; joint < names.length; joint += 1) {
+    const right = corrections.get(key(row, joint));
+    if (joint !== chosen && right === undefined) continue;
+    if (!clip.state[index(row, joint)]) continue;
+    const [x, y] = onCanvas(row, joint);
+    context.lineWidth = 2;
+    for (const [ink, size] of [["#000", 9], [right === undefined ? "#fff" : HUE, 7.5]]) {
+      context.strokeStyle = ink;
+      context.beginPath();
+      if (right === null) {
+        context.moveTo(x - size, y - size); context.lineTo(x + size, y + size);
+        context.moveTo(x + size, y - size); context.lineTo(x - size, y + size);
+      } else context.arc(x, y, joint === chosen ? size + 2 : size, 0, 2 * Math.PI);
+      context.stroke();
+    }
+    if (joint === chosen && right === null) { context.beginPath(); context.arc(x, y, 12, 0, 2 * Math.PI); context.stroke(); }
+  }
+}
+
+function choose(joint) {
+  chosen = joint;
+  tell();
+}
+
+// --- the clock -------------------------------------------------------------------------------------
+
+function lay() {
+  const box = at("stage-a").parentElement;
+  const high = Math.floor(clamp(Math.min(window.innerHeight * 0.62, box.clientWidth / stage.aspect), 120, 1100));
+  stage.resize(Math.round(high * stage.aspect), high);
+}
+
+function go(row, passed = null) {
+  state.row = clamp(row, 0, clip.count - 1);
+  state.clock = passed === null ? clip.time[state.row] : passed;
+  stage.show(state.row, true, { skeleton: true, film: true, whole: true });
+  at("scrub").value = String(state.row);
+  document.body.dataset.row = String(state.row);
+  tell();
+}
+
+const clock = new Clock(state, () => ({ clip, row: state.row }), go);
+const play = (on) => clock.play(on);
+
+// --- keys, buttons, the picture ----------------------------------------------------------------------
+
+const jump = (count) => { play(false); go(state.row + count); };
+const KEYS = {
+  " ": () => play(!state.playing),
+  Home: () => { play(false); go(0); },
+  End: () => { play(false); go(clip.count - 1); },
+  "-": () => clock.faster(-1), "+": () => clock.faster(1), "=": () => clock.faster(1),
+  "[": () => choose((chosen + names.length - 1) % names.length), "]": () => choose((chosen + 1) % names.length),
+  x: untrusted, r: raw, f: fill, u: takeBack,
+};
+const WAYS = { w: [0, -1], a: [-1, 0], s: [0, 1], d: [1, 0], ArrowLeft: -1, ArrowRight: 1 };
+
+function pressed(event) {
+  if (!clip || helping()) return;
+  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key, on = event.target;
+  if (name === "z" && (event.ctrlKey || event.metaKey)) { takeBack(); event.preventDefault(); return; }
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if ((name === " " || name === "Enter") && ["BUTTON", "A", "SUMMARY"].includes(on.tagName)) return;
+  const size = event.shiftKey ? 10 : 1, way = WAYS[name];
+  if (Array.isArray(way)) nudge(size * way[0], size * way[1]);
+  else if (way) jump(size * way);
+  else if (KEYS[name]) KEYS[name]();
+  else return;
+  event.preventDefault();
+}
+
+/** A joint that is near is taken hold of; where nothing is near, one that is not seen is put there. */
+function connectPicture() {
+  const canvas = at("stage-a");
+  const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+  let held = null, moved = false, back = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    play(false);
+    const [x, y] = place(event);
+    const near = names.map((_, joint) => joint).filter((joint) => clip.state[index(state.row, joint)])
+      .map((joint) => { const [jx, jy] = onCanvas(state.row, joint); return [Math.hypot(jx - x, jy - y), joint]; })
+      .sort((a, b) => a[0] - b[0])[0];
+    if (near && near[0] <= NEAR) {
+      held = near[1];
+      moved = false;
+      back = [inverse(state.row, held)];
+      canvas.setPointerCapture(event.pointerId);
+      choose(held);
+    } else if (!clip.state[index(state.row, chosen)]) set(state.row, chosen, { at: pixelAt(state.row, x, y) });
+    event.preventDefault();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (held === null || !(event.buttons & 1)) return;
+    moved = true;
+    put(state.row, held, pixelAt(state.row, ...place(event)));
+    stage.draw();
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (held !== null && moved) change([one(state.row, held, { at: pixelAt(state.row, ...place(event)) })], back);
+    held = null;
+  });
+  canvas.addEventListener("pointercancel", () => { if (held !== null) { laid(state.row, held); held = null; tell(); } });
+}
+
+function connect() {
+  document.addEventListener("keydown", pressed);
+  connectPicture();
+  const actions = { play: () => play(!state.playing), back: () => jump(-1), forward: () => jump(1), untrusted, raw, fill, undo: takeBack };
+  for (const [name, action] of Object.entries(actions)) at(name).addEventListener("click", action);
+  at("scrub").addEventListener("input", (event) => { play(false); go(Number(event.target.value)); });
+  at("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
+  at("joint").addEventListener("change", (event) => choose(Number(event.target.value)));
+  window.addEventListener("resize", () => { lay(); go(state.row); });
+  window.addEventListener("beforeunload", (event) => { if (due) event.preventDefault(); });
+}
+
+async function load() {
+  const said = await get(`/joints/data?${new URLSearchParams({ clip: id })}`);
+  names = said.joints;
+  clip = unpacked(said.clip, new ServedFilm(said.clip.pictures));
+  found = { joints: clip.joints.slice(), state: clip.state.slice() };
+  corrections = new Map(said.corrections.map(({ frame, joint, at: right }) => [`${frame} ${joint}`, right]));
+  for (let row = 0; row < clip.count; row += 1) for (let joint = 0; joint < names.length; joint += 1) laid(row, joint);
+  stage = new Stage("a", clip, said.skeleton);
+  stage.options.whole = true;
+  stage.over.push(marked);
+  at("joint").replaceChildren(...names.map((name, k) => {
+    const option = made("option", words(name));
+    option.value = String(k);
+    return option;
+  }));
+  at("scrub").max = String(clip.count - 1);
+  lay();
+  go(state.row);
+}
+
+load().then(() => { connect(); document.body.dataset.ready = "true"; }, trouble);

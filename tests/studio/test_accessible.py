@@ -1,0 +1,113 @@
+"""What axe-core finds wrong with the pages: names, roles, contrast, landmarks; and that nothing is
+wider than the window. axe-core is run where it is installed: `npm install -g axe-core`, or its
+axe.min.js named by LA2DS_AXE."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.studio.browsing import Seen, browsed
+from tests.views.report.conftest import two_filmed
+
+READY = "document.body.dataset.ready === 'true'"
+LABELS = "video,start,end,phase,origin\na,0,12,down,\na,12,36,up,\nb,0,10,down,carried\n"
+RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The text of axe-core."""
+    named = os.environ.get("LA2DS_AXE", "")
+    if not named and (node := shutil.which("node")) and (npm := shutil.which("npm")):
+        folder = subprocess.run([npm, "root", "-g"], capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            [node, "-p", "require.resolve('axe-core/axe.min.js')"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"NODE_PATH": folder.stdout.strip()},
+        )
+        named = found.stdout.strip()
+    if not named or not Path(named).is_file():
+        pytest.skip("axe-core is not installed: npm install -g axe-core")
+    return Path(named).read_text("utf-8")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = two_filmed(tmp_path)
+    add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
+    project.phases_path.write_text(LABELS)
+    return project
+
+
+def wrong(seen: Seen, axe: str) -> list[str]:
+    """Each rule that the page breaks, with the elements that do."""
+    seen.page.evaluate(axe)
+    found = seen.page.evaluate(
+        f"axe.run({{ runOnly: {RULES} }}).then(({{ violations }}) => violations.map((rule) =>"
+        " `${rule.id}: ${rule.nodes.slice(0, 4).map((n) => n.html.slice(0, 160)).join(' | ')}"
+        " ${rule.nodes[0].any.map((one) => one.message).join(' ').slice(0, 160)}`))"
+    )
+    return found
+
+
+def open_clip(seen: Seen) -> None:
+    seen.go("/")
+    seen.wait_for("document.querySelectorAll('.clip').length === 3")
+    seen.page.click(".clip[data-id=a] button")
+    seen.wait_for("document.getElementById('detail').open")
+
+
+def open_page(seen: Seen, name: str) -> None:
+    if name == "clip":
+        open_clip(seen)
+        return
+    paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
+    paths["joints"] = "/joints?clip=a"
+    seen.go(paths.get(name, name))
+    if name != "choice" and not name.startswith("/"):
+        seen.wait_for(READY)
+    if name == "pair":
+        seen.wait_for("!document.getElementById('pair-work').hidden")
+
+
+PAGES = ("clips", "clip", "choice", "pair", "phases", "joints", "/pair?a=a&b=a")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_in_the_way_of_anybody(
+    browser: Any, project: Project, axe: str, scheme: str
+) -> None:
+    broken = []
+    with browsed(browser, project, color_scheme=scheme) as seen:
+        for name in PAGES:
+            open_page(seen, name)
+            broken += [f"{name}: {rule}" for rule in wrong(seen, axe)]
+        open_page(seen, "phases")
+        seen.page.click("#help")
+        broken += [f"keys: {rule}" for rule in wrong(seen, axe)]
+    assert broken == []
+
+
+def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
+    with browsed(browser, Project.create(tmp_path / "project")) as seen:
+        for name in ("clips", "choice", "/phases"):
+            open_page(seen, name)
+            assert wrong(seen, axe) == [], name
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1440, 2560])
+def test_nothing_is_wider_than_the_window(browser: Any, project: Project, width: int) -> None:
+    with browsed(browser, project, width) as seen:
+        for name in PAGES:
+            open_page(seen, name)
+            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, name

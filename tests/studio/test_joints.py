@@ -1,0 +1,169 @@
+"""The page of a clip's joints: what is dragged is kept apart, used, and taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from la2ds_cli.core.corrections import read_corrections
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from tests.studio.browsing import Seen, asked, browsed
+from tests.studio.test_clip_changes import clips, read, two, two_people
+from tests.views.report.conftest import two_filmed
+
+__all__ = ["two", "two_people"]  # fixtures
+WRIST = 9  # of coco17, the skeleton of drawn people
+PENN = get_skeleton("penn13").joints
+
+
+def save(client: TestClient, clip: str, *changes: dict[str, Any]) -> Any:
+    return client.post("/joints/save", json={"clip": clip, "changes": list(changes)})
+
+
+def test_changes_are_kept_used_and_taken_back(tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    before = project.pose_path("a").read_bytes()
+    with asked(project) as client:
+        right = {"frame": 4, "joint": "head", "at": [10, 20.5]}
+        doubt = {"frame": 5, "joint": "head", "at": None}
+        answer = save(client, "a", right, doubt)
+        told = [(one["frame"], one["at"]) for one in answer.json()["corrections"]]
+        assert told == [(4, [10, 20.5]), (5, None)]
+        assert project.read_pose("a")[0].xy[4, 0].tolist() == [10, 20.5]
+        assert np.isnan(project.read_pose("a")[0].xy[5, 0]).all()
+        shown = client.get("/joints/data", params={"clip": "a"}).json()
+        assert [one["frame"] for one in shown["corrections"]] == [4, 5]
+        save(client, "a", {"frame": 4, "joint": "head", "remove": True})
+    assert [one.frame for _, one in read_corrections(project.corrections_path)] == [5]
+    assert project.pose_path("a").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frame": 999, "joint": "head", "at": [1, 2]},
+        {"frame": "4", "joint": "head", "at": [1, 2]},
+        {"frame": 4, "joint": "tail", "at": [1, 2]},
+        {"frame": 4, "joint": "head", "at": [1]},
+        {"frame": 4, "joint": "head", "at": [1, True]},
+        {"frame": 4, "joint": "head", "at": [1e5, 2]},
+        {"joint": "head", "at": [1, 2]},
+        "x",
+    ],
+)
+def test_a_change_that_is_none_changes_nothing(tmp_path: Path, wrong: Any) -> None:
+    project = two_filmed(tmp_path)
+    with asked(project) as client:
+        assert (
+            save(client, "a", {"frame": 4, "joint": "head", "at": [1, 2]}, wrong).status_code == 400
+        )
+        assert client.get("/joints?clip=none").status_code == 400
+    assert not project.corrections_path.exists()
+
+
+def test_they_survive_another_extraction_and_follow_a_cut(
+    page: TestClient, project: Project, two: str
+) -> None:
+    """In another reading they do not hold, and nothing of them is lost."""
+    for frame in (2, 10):
+        save(page, two, {"frame": frame, "joint": "left_wrist", "at": [100, 50]})
+    assert read(page, two, options={"rotate": 180})["state"] == "done"
+    assert project.read_pose(two)[0].xy[10, WRIST].tolist() != [100, 50]
+    assert read(page, two, options={})["state"] == "done"
+    assert project.read_pose(two)[0].xy[10, WRIST].tolist() == [100, 50]
+    job = read(page, two, options={"start": 0.2})  # from frame 5 on
+    assert "1 corrected joint" in job["told"][0]
+    clip = clips(page)[0]["id"]
+    assert project.read_pose(clip)[0].xy[10 - 5, WRIST].tolist() == [100, 50]
+    assert page.get(f"/clips/{clip}").json()["aside"] == "1 corrected joint"
+    read(page, clip, options={})
+    assert project.read_pose(two)[0].xy[[2, 10], WRIST].tolist() == [[100, 50], [100, 50]]
+
+
+# --- in a browser -------------------------------------------------------------------------------
+
+
+def open_joints(seen: Seen, clip: str = "a") -> None:
+    seen.go("/")
+    seen.wait_for("document.querySelectorAll('.clip').length === 2")
+    seen.page.click(f".clip[data-id={clip}] button")
+    seen.page.click("text=Correct its joints")
+    seen.page.wait_for_url("**/joints?**")
+    seen.wait_for("document.body.dataset.ready === 'true'")
+
+
+SAVED = "document.getElementById('saved').textContent === 'saved'"
+
+
+def on_page(seen: Seen, at: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
+    """Where a pixel of the picture is on the page: the whole picture is shown."""
+    box = seen.page.locator("#stage-a").bounding_box()
+    share = [(side + 0.5) / length for side, length in zip(at, size, strict=True)]
+    return box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
+
+
+def test_a_joint_is_dragged_to_where_it_is(browser: Any, tmp_path: Path) -> None:
+    project = two_filmed(tmp_path)
+    pose = project.read_pose("a")[0]
+    with browsed(browser, project) as seen:
+        open_joints(seen)
+        press = seen.page.keyboard.press
+        for key in ("Shift+ArrowRight", "ArrowRight"):
+            press(key)
+        x, y = (float(side) for side in pose.xy[11, PENN.index("left_wrist")])
+        seen.page.mouse.move(*on_page(seen, (x, y), pose.size))
+        seen.page.mouse.down()
+        for part in (0.5, 1.0):
+            seen.page.mouse.move(*on_page(seen, (x + 40 * part, y - 20 * part), pose.size))
+        seen.page.mouse.up()
+        seen.wait_for(SAVED)
+        ((clip, right),) = read_corrections(project.corrections_path)
+        assert (clip, right.frame, right.joint) == ("a", 11, "left_wrist")
+        assert right.at == pytest.approx((x + 40, y - 20), abs=1.5)
+        assert "left wrist: put right" in seen.page.inner_text("#corrections")
+
+        for key in ("Shift+D", "w"):
+            press(key)
+        seen.wait_for(SAVED)
+        nudged = read_corrections(project.corrections_path)[0][1].at
+        assert nudged == pytest.approx((x + 50, y - 21), abs=1.5)
+        for _ in range(3):
+            press("u")
+        seen.wait_for(SAVED)
+        assert read_corrections(project.corrections_path) == []
+        assert seen.errors == []
+
+
+def test_a_joint_is_not_to_be_trusted_and_frames_between_are_filled(
+    browser: Any, tmp_path: Path
+) -> None:
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        open_joints(seen, "b")
+        press = seen.page.keyboard.press
+        seen.page.select_option("#joint", label="right knee")
+        press("x")
+        seen.wait_for(SAVED)
+        assert np.isnan(project.read_pose("b")[0].xy[0, PENN.index("right_knee")]).all()
+        for key in ("ArrowRight", "Shift+D", *4 * ("ArrowRight",), "Shift+D", "f"):
+            press(key)
+        seen.wait_for(SAVED)
+        rows = [one for _, one in read_corrections(project.corrections_path)]
+        assert sorted(one.frame for one in rows) == [0, 1, 2, 3, 4, 5]
+        places = {one.frame: one.at for one in rows}
+        first, middle, last = (np.array(places[frame]) for frame in (1, 3, 5))
+        assert middle == pytest.approx((first + last) / 2, abs=0.02)
+        press("u")  # all of them at once
+        seen.wait_for(SAVED)
+        assert len(read_corrections(project.corrections_path)) == 3
+        press("ArrowLeft")
+        press("r")
+        seen.go("/joints?clip=b")
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        assert seen.page.locator("#corrections li").count() == 3
+        assert seen.errors == []
