@@ -27,7 +27,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.search import Frames
 
-VERSION = 2  # raised also when pose_feature gives other values
+VERSION = 1  # raised also when pose_feature gives other values
 PART_BYTES = 64 << 20  # of features, from which on a part takes no further clip
 _CLIP = "clip "  # before the ids in the inputs of the recipe of a part
 _PART = "part "  # before the numbers in those of the recipe of the index
@@ -226,8 +226,7 @@ def _show(folder: Path, recipe: artifact.Recipe) -> None:
     artifact.write_json(path, recipe.to_json())
     named = {part_name(key) for name, key in recipe.inputs.items() if name.startswith(_PART)}
     old = [file for file in folder.glob("part-*.safetensors") if file.name not in named]
-    old.append(folder.with_name(f"{folder.name}.safetensors"))  # of la2ds before it had parts
-    for file in old:
+    for file in (*old, _single_file(folder)):
         with suppress(OSError):  # what stays is removed with the next change
             file.unlink(missing_ok=True)
 
@@ -236,11 +235,13 @@ _RECIPE = "recipe.json"
 
 
 def read_index(folder: Path) -> FrameIndex | None:
-    """The index in a folder, mapped; None if it is missing or damaged, so that it is rebuilt."""
+    """The index in a folder, mapped; None if it is missing or damaged, so that it is rebuilt. The
+    single file of an earlier version is an index of one part."""
     try:
         recipe = artifact.read_recipe(folder / _RECIPE)
     except (artifact.ArtifactError, FileNotFoundError):
-        return None
+        part = _read_part(_single_file(folder))
+        return None if part is None else FrameIndex((part,), part.recipe)
     keys = [key for name, key in recipe.inputs.items() if name.startswith(_PART)]
     if recipe.step != "index" or not all(isinstance(key, str) for key in keys):
         return None
@@ -254,11 +255,16 @@ def read_index(folder: Path) -> FrameIndex | None:
     return index if len(set(index.clips)) == len(index.clips) else None
 
 
-def _read_part(path: Path, key: str) -> Part | None:
-    """None if the part is missing, damaged or another one."""
+def _single_file(folder: Path) -> Path:
+    """Where an earlier version kept the whole index."""
+    return folder.with_name(f"{folder.name}.safetensors")
+
+
+def _read_part(path: Path, key: str | None = None) -> Part | None:
+    """None if the part is missing, damaged or not that of the key."""
     try:
         arrays, recipe, facts = artifact.map_arrays(path)
-        if recipe.key != key:
+        if key not in (None, recipe.key):
             return None
         part = Part(
             tuple(facts["clips"]),
@@ -279,7 +285,7 @@ def _fits_together(part: Part) -> bool:
     named = {name for name in part.recipe.inputs if name.startswith(_CLIP)}
     return bool(
         all(isinstance(name, str) for name in part.clips)
-        and all(rate is None or isinstance(rate, float) and rate > 0 for rate in part.rate)
+        and all(rate is None or (isinstance(rate, float) and rate > 0) for rate in part.rate)
         and part.recipe.step == "index"
         and value.ndim == 2
         and value.dtype == np.float32
@@ -494,7 +500,8 @@ def _update(
     def unsaved(error: UserError) -> None:  # the query can be answered all the same
         progress.note(f"the index was not saved: {error.message}")
 
-    if old is not None and not missing and tuple(wanted.keys) == old.clips:
+    same = old is not None and not missing and tuple(wanted.keys) == old.clips
+    if old is not None and same and (folder / _RECIPE).exists():
         index = old
     else:
         progress.begin("reading clips into the index", len(missing) - len(failed))

@@ -177,10 +177,21 @@ def _owner(array: np.ndarray) -> Any:
     return base
 
 
-def test_the_single_file_of_an_earlier_version_is_removed(project: Project) -> None:
-    old = project.index_path("pose-penn13").with_name("pose-penn13.safetensors")
+def test_the_single_file_of_an_earlier_version_is_a_part(project: Project) -> None:
+    whole = pose_index(project)
+    content = content_of(project)
+    folder = project.index_path("pose-penn13")
+    old = folder.with_name("pose-penn13.safetensors")
+    next(folder.glob("part-*")).rename(old)
+    shutil.rmtree(folder)
+    update = update_pose_index(project, "penn13")
+    assert (update.reused, update.added) == (3, 0)
+    assert same(update.index, whole)
+    assert content_of(project) == content
+    assert not old.exists()
+    shutil.rmtree(folder)
     artifact.write_arrays(old, {"value": np.zeros(3)}, Recipe("index", 1, {}, {}))
-    pose_index(project)
+    assert update_pose_index(project, "penn13").added == 3  # one that cannot be read
     assert not old.exists()
 
 

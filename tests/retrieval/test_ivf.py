@@ -26,19 +26,21 @@ from la2ds_cli.retrieval.search import (
 CLIPS, LENGTH, WIDTH = 30, 100, 8
 
 
-def clip_rows(numbers: range, seed: int = 4, scale: float = 1.0) -> Iterator[tuple[str, ClipRows]]:
+def clip_rows(numbers: range, seed: int) -> Iterator[tuple[str, ClipRows]]:
     """Clips of 80 to 119 frames at 20 and 25 frames per second."""
     for number in numbers:
         random = np.random.default_rng([seed, number])
         length, rate = 80 + 7 * number % 40, (20.0, 25.0)[number % 2]
-        value = scale * random.normal(size=(length, WIDTH)) + 100
+        value = random.normal(size=(length, WIDTH)) + 100
         time = np.arange(length) / rate
-        rows = ClipRows(f"{seed}{number:063}", np.float32(value), np.arange(length), time, rate)
+        rows = ClipRows(
+            f"{seed}{number:063}", value.astype(np.float32), np.arange(length), time, rate
+        )
         yield f"c{number}", rows
 
 
-def indexed(project: Project, clips: range, **options: float) -> FrameIndex:
-    return write_index(project.index_path("test"), {}, "", clip_rows(clips, **options))
+def indexed(project: Project, clips: range, seed: int = 4) -> FrameIndex:
+    return write_index(project.index_path("test"), {}, "", clip_rows(clips, seed))
 
 
 @pytest.fixture
