@@ -243,3 +243,20 @@ def test_align_on_ready_poses_loads_nothing_that_trains_or_draws(tmp_path: Path)
     assert project.embedding_path("default", "clip0").exists()
     assert _loaded_by(arguments) == set()
     assert _loaded_by([*arguments, "--out", str(tmp_path / "path.png")]) >= {"matplotlib"}
+
+
+@pytest.mark.parametrize("kind", ["model", "base", "pose"])
+def test_retrieve_on_ready_poses_loads_nothing_that_trains_or_draws(tmp_path: Path, kind: str):
+    """It embeds clips that are not embedded yet, and searches by faiss alone."""
+    from tests import small_runs
+
+    project = small_runs.clips(tmp_path / "project", count=4)
+    if kind == "model":
+        pytest.importorskip("torch", reason="training a run needs torch")
+        from la2ds_cli.training.train import train
+
+        train(project, config=project.config(overrides=small_runs.JOINTS), device="cpu")
+    arguments = ["retrieve", "--query", "clip0@0.5", "--project", str(project.root)]
+    arguments += ["--features", kind, "--out", str(tmp_path / "found.json")]
+    for index in ("exact", "approximate"):
+        assert _loaded_by([*arguments, "--index", index]) == {"faiss"}

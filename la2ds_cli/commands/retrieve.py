@@ -52,11 +52,11 @@ def retrieve(
     run: RunOption = "default",
     features: FeaturesOption = "auto",
     index: Annotated[
-        Literal["exact", "faiss"],
+        Literal["exact", "approximate", "faiss"],
         typer.Option(
             "--index",
-            metavar="exact|faiss",
-            help="faiss: search near lists only, for millions of frames; reports its recall.",
+            metavar="exact|approximate",
+            help="approximate: search near lists only, for millions of frames; reports its recall.",
         ),
     ] = "exact",
     out: Annotated[
@@ -71,7 +71,7 @@ def retrieve(
     By the trained run, or by raw poses where there is none. Draws a sheet with the query on the
     left and its nearest frames beside it; with a phases.csv, frames of another phase stand in a red
     box. Without --out a picture and a JSON file go to results/retrieve. The features of all clips
-    are stored in one file, so the next query reads new clips only.
+    are kept in an index, so the next query reads new clips only.
 
     \b
       la2ds retrieve --query anna@1.2 --per-video 1 --project swings --out sheet.png
@@ -134,7 +134,7 @@ def _searched(searched: Searched) -> str:
     else:
         recall = searched.recall
         parts += [
-            f"by faiss in {searched.nprobe} of {searched.lists} lists",
+            f"in {searched.nprobe} of {searched.lists} lists",
             f"which finds {recall.value:.1%} of the {recall.k} nearest frames (recall measured on "
             f"{recall.queries} queries)",
         ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import mmap
 import os
 import shutil
 import tempfile
@@ -16,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -371,8 +373,14 @@ def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
 
 
 def _metadata(handle: int) -> Mapping[str, str]:
-    """The metadata of an open safetensors file (its format: the length of a JSON header in eight
-    bytes, the header, the arrays). ValueError for a damaged or shortened file.
+    """The metadata of an open safetensors file; ValueError as _layout."""
+    return _layout(handle)[0]
+
+
+def _layout(handle: int) -> tuple[Mapping[str, str], dict[str, Any], int]:
+    """The metadata of an open safetensors file, its arrays, and the byte at which these begin (its
+    format: the length of a JSON header in eight bytes, the header, the arrays). ValueError for a
+    damaged or shortened file.
 
     Several times as fast as safe_open, which maps the file; a project has very many.
     """
@@ -389,7 +397,7 @@ def _metadata(handle: int) -> Mapping[str, str]:
     end = max((array["data_offsets"][1] for array in header.values()), default=0)
     if size != 8 + length + end:
         raise ValueError(f"it has {size} bytes, and its header needs {8 + length + end}")
-    return metadata
+    return metadata, header, 8 + length
 
 
 _FIRST_BYTES = 8192  # the header of most files
@@ -407,6 +415,96 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, An
             # safe_open is not iterable; keys() is its only listing.
             arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
         return arrays, recipe, facts
+
+
+def map_arrays(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
+    """As read_arrays, but the arrays are read-only views of the file, which the system reads where
+    they are used. Only for files that are replaced as a whole. Raises ArtifactError,
+    FileNotFoundError."""
+    with _readable(path), path.open("rb") as stream:
+        metadata, layout, begin = _layout(stream.fileno())
+        recipe, facts = _parse_header(path, metadata)
+        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        return {n: _view(content, begin, entry) for n, entry in layout.items()}, recipe, facts
+
+
+def _view(content: mmap.mmap, begin: int, entry: Mapping[str, Any]) -> np.ndarray:
+    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    first, end = entry["data_offsets"]
+    if not all(type(n) is int and n >= 0 for n in (*shape, first)):
+        raise ValueError("its header names no arrays")
+    if end - first != math.prod(shape) * dtype.itemsize:
+        raise ValueError("its arrays are not those of its header")
+    return np.frombuffer(content, dtype, math.prod(shape), begin + first).reshape(shape)
+
+
+_DTYPES = {"F64": "<f8", "I64": "<i8", "F32": "<f4", "I32": "<i4", "U8": "|u1"}
+_DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of the memory that holds what was read of the file of a mapped array; it is read again
+    where it is used again. Nothing happens to an array of another kind."""
+    base: Any = array
+    while isinstance(base, np.ndarray | memoryview):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
+    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+class ArrayWriter:
+    """Arrays of a safetensors file that is written bit by bit."""
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        arrays: Mapping[str, tuple[str, tuple[int, ...]]],
+        header: Mapping[str, Any],
+    ) -> None:
+        self._stream = stream
+        layout: dict[str, Any] = {"__metadata__": {_HEADER: _canonical(header)}}
+        end = 0
+        # By size, so that each array begins at a multiple of it.
+        for name in sorted(arrays, key=lambda n: (-np.dtype(arrays[n][0]).itemsize, n)):
+            dtype, shape = np.dtype(arrays[name][0]), arrays[name][1]
+            first, end = end, end + math.prod(shape) * dtype.itemsize
+            kind = _DTYPE_NAMES[dtype.newbyteorder("<").str]
+            entry = {"dtype": kind, "shape": list(shape), "data_offsets": [first, end]}
+            layout[name] = entry
+        text = encoded(json.dumps(layout, separators=(",", ":"), ensure_ascii=False))
+        text += b" " * (-len(text) % 8)
+        stream.write(len(text).to_bytes(8, "little") + text)
+        begin = 8 + len(text)
+        self._dtype = {name: np.dtype(dtype) for name, (dtype, _) in arrays.items()}
+        self._begin = {name: begin + layout[name]["data_offsets"][0] for name in arrays}
+        stream.truncate(begin + end)
+
+    def write(self, name: str, start: int, values: np.ndarray) -> None:
+        """Values of the array `name` from element `start` of its flat form on."""
+        dtype = self._dtype[name]
+        self._stream.seek(self._begin[name] + start * dtype.itemsize)
+        content = np.ascontiguousarray(values, dtype.newbyteorder("<")).reshape(-1).data.cast("B")
+        while len(content):  # the system may write a part
+            content = content[self._stream.write(content) :]
+
+
+@contextmanager
+def open_arrays(
+    path: Path,
+    arrays: Mapping[str, tuple[str, tuple[int, ...]]],
+    recipe: Recipe,
+    facts: Mapping[str, Any] | None = None,
+) -> Iterator[ArrayWriter]:
+    """write_arrays for arrays that need not be in memory: name -> (dtype, shape), filled by the
+    writer, and the file has its name once all are. Raises UserError (exit 7) as write_bytes."""
+    header = {"schema": SCHEMA, "key": recipe.key, "recipe": recipe.to_json(), "facts": facts or {}}
+    try:
+        with temporary_beside(path) as temporary:
+            with temporary.open("r+b", buffering=0) as stream:
+                yield ArrayWriter(stream, arrays, header)
+            replace_by(temporary, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def files_in(folder: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ from la2ds_cli.core.corrections import (
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table, read_phases, write_phase_table
-from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, Phase, PoseSequence
 from la2ds_cli.core.video_list import VideoList, read_videos
 
 PROJECT_FILE = "project.toml"
@@ -213,8 +213,12 @@ class Project:
         return self._artifact(video, "embeddings", self.run_dir(run).name)
 
     def index_path(self, name: str) -> Path:
-        """A file of `retrieve`: `model-RUN`, `pose-SKELETON`, and `ivf-` before either."""
-        return self._folder("index") / f"{name}.safetensors"
+        """The folder of an index of `retrieve`: `model-RUN` or `pose-SKELETON`."""
+        return self._folder("index", name)
+
+    def lists_path(self, name: str) -> Path:
+        """The file of the inverted lists of an index of `retrieve`."""
+        return self._folder("index") / f"ivf-{name}.safetensors"
 
     def results_dir(self, kind: str) -> Path:
         """Folder of the results of a step, such as `align`, or one below it (`export/trc`)."""
@@ -412,6 +416,13 @@ class Project:
         reading = reading_of(recipe, info)
         return [one for one in self._corrected[1].get(video, []) if one.reading == reading]
 
+    def pose_times(self, video: str) -> FloatArray:
+        """(T,) seconds of the poses of a video id, without reading these; raises as read_pose."""
+        path = self.pose_path(video)
+        arrays, _, _ = self._read(path, f"no poses for {video}", artifact.map_arrays)
+        with well_formed(path):
+            return arrays["time"]
+
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
         arrays, facts = pose.to_arrays()
         artifact.write_arrays(self.pose_path(video), arrays, recipe, facts)
@@ -429,9 +440,9 @@ class Project:
         arrays, facts = embedding.to_arrays()
         artifact.write_arrays(self.embedding_path(run, video), arrays, recipe, facts)
 
-    def _read(self, path: Path, missing: str) -> Any:
+    def _read(self, path: Path, missing: str, read: Callable = artifact.read_arrays) -> Any:
         try:
-            return artifact.read_arrays(path)
+            return read(path)
         except FileNotFoundError as error:
             raise UserError(
                 missing,

@@ -26,7 +26,7 @@ from la2ds_cli.embedding.trained import (
     run_frames,
 )
 
-EngineName = Literal["torch", "onnx", "ray"]
+EngineName = Literal["torch", "onnx", "ray", "light"]
 
 
 def embedding_recipe(
@@ -59,7 +59,8 @@ def embed(
     videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
     engine: torch or onnxruntime; their embeddings are equal to 1e-4 and have the same key (docs/
     decisions/0011-one-key-for-both-engines.md); `ray` is torch in the actors of a Ray cluster that
-    shares the project's folder. model: for `onnx`, a file of export_model, None = that of the run.
+    shares the project's folder; `light` is `light_embedder`, and loads nothing where all embeddings
+    are current. model: for `onnx`, a file of export_model, None = that of the run.
     Raises UserError (exit 4) if there is no clip, and as load_embedder and onnx_embedder do.
     """
     progress = progress or Progress()
@@ -104,6 +105,8 @@ def _embedded(
         from la2ds_cli.embedding.onnx_model import onnx_embedder
 
         embedder = onnx_embedder(project, run, model, device)
+    elif engine == "light":
+        embedder = light_embedder(project, run, device)
     else:
         embedder = load_embedder(project, run, device)
     for video in videos:

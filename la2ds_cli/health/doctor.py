@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _EXTRAS = {
     "export": "onnxscript",
-    "faiss": "faiss-cpu",
     "mmpose": "mmpose",
     "ray": "ray",
     "rfdetr": "rfdetr",
@@ -32,7 +31,7 @@ _EXTRAS = {
 }
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),
-    *("timm", "numba"),
+    *("timm", "numba", "faiss-cpu"),
 )
 
 

@@ -1,14 +1,18 @@
-"""The index of `retrieve`: features of all frames of all clips in one file.
+"""The index of `retrieve`: features of all frames of all clips in a folder of mapped files.
 
-The file is written atomically. Its recipe names the weights and, for every clip, the key of the
-poses or the embedding behind its rows, so the file itself shows which clips are current. The first
-half reads and writes the index, the second half brings it up to date.
+Each part holds consecutive clips, about PART_BYTES of features, and has a recipe that names the
+weights and, for every clip, the key of the poses or the embedding behind its rows, so the part
+itself shows which clips are current. Its name is the key of its recipe; recipe.json lists the
+parts in order and is written last. The first half reads and writes the index, the second half
+brings it up to date, a part at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,9 @@ from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.search import Frames
 
 VERSION = 1  # raised also when pose_feature gives other values
-_CLIP = "clip "  # before the ids in the inputs of the recipe
+PART_BYTES = 64 << 20  # of features, from which on a part takes no further clip
+_CLIP = "clip "  # before the ids in the inputs of the recipe of a part
+_PART = "part "  # before the numbers in those of the recipe of the index
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,11 @@ class ClipRows:
 
 
 @dataclass(frozen=True)
-class FrameIndex:
-    """Rows of all clips.
+class Part:
+    """Rows of consecutive clips.
 
-    clips: ids in order of the rows. start: (C + 1,) int64, the first row of each, and F. value:
-    (F, D) float32. frame: (F,) int64, in the source. time: (F,) float64 seconds. rate: one per
+    clips: ids in order of the rows. start: (C + 1,) int64, the first row of each, and R. value:
+    (R, D) float32. frame: (R,) int64, in the source. time: (R,) float64 seconds. rate: one per
     clip, as in ClipRows.
     """
 
@@ -59,65 +65,208 @@ class FrameIndex:
     rate: tuple[float | None, ...]
     recipe: artifact.Recipe
 
-    @property
+    def rows(self, number: int) -> ClipRows:
+        """Views of the rows of a clip."""
+        rows = slice(self.start[number], self.start[number + 1])
+        key = self.recipe.inputs[_CLIP + self.clips[number]]
+        value, frame, time = (array[rows] for array in (self.value, self.frame, self.time))
+        return ClipRows(key, value, frame, time, self.rate[number])
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Rows of all clips. recipe: config, the kind of features and their settings; its inputs are
+    `model`, the digest of the weights, empty for raw poses, and the keys of the parts."""
+
+    parts: tuple[Part, ...]
+    recipe: artifact.Recipe
+
+    @cached_property
+    def clips(self) -> tuple[str, ...]:
+        """Ids in order of the rows."""
+        return tuple(clip for part in self.parts for clip in part.clips)
+
+    @cached_property
     def frames(self) -> Frames:
-        return Frames(self.value, self.time, self.start)
+        lengths = [np.diff(part.start) for part in self.parts]
+        start = np.concatenate([[0], *lengths]).cumsum().astype(np.int64)
+        values, times = (p.value for p in self.parts), (p.time for p in self.parts)
+        return Frames(tuple(values), tuple(times), start)
+
+    @cached_property
+    def number(self) -> Mapping[str, int]:
+        """Position of each clip in `clips`."""
+        return {clip: number for number, clip in enumerate(self.clips)}
+
+    @cached_property
+    def _where(self) -> Mapping[str, tuple[Part, int]]:
+        return {clip: (part, n) for part in self.parts for n, clip in enumerate(part.clips)}
 
     def key(self, clip: str) -> str | None:
         """Key of the poses or the embedding behind the rows of a clip; None for an unknown clip."""
-        return self.recipe.inputs.get(_CLIP + clip)
+        if clip not in self._where:
+            return None
+        return self._where[clip][0].recipe.inputs[_CLIP + clip]
+
+    def rate(self, clip: str) -> float | None:
+        """Median frames per second of a clip of `clips`."""
+        part, number = self._where[clip]
+        return part.rate[number]
 
     def rows(self, clip: str) -> ClipRows:
         """Views of the rows of a clip of `clips`."""
-        number = self.clips.index(clip)
-        part = slice(self.start[number], self.start[number + 1])
-        return ClipRows(
-            self.recipe.inputs[_CLIP + clip],
-            self.value[part],
-            self.frame[part],
-            self.time[part],
-            self.rate[number],
-        )
+        part, number = self._where[clip]
+        return part.rows(number)
 
 
-def assemble_index(
-    config: Mapping[str, Any], model: str, rows: Mapping[str, ClipRows]
+def write_index(
+    folder: Path,
+    config: Mapping[str, Any],
+    model: str,
+    rows: Iterable[tuple[str, ClipRows]],
+    failed: Callable[[UserError], None] | None = None,
 ) -> FrameIndex:
-    """The index of these clips, in their order.
+    """Write the index of these clips, in their order, a part at a time; what is there is kept.
 
-    The same clips give the same index, no matter how many rows come from an older one. config: the
-    kind of features and their settings. model: digest of the weights, empty for
-    raw poses.
+    The same clips give the same files, no matter which of them were there. The folder shows the old
+    index until it shows the new one. config, model: as in FrameIndex. failed: called where the
+    folder cannot be written, and then the index is in memory; without it UserError (exit 7) is
+    raised.
     """
-    inputs = {"model": model} | {_CLIP + name: clip.key for name, clip in rows.items()}
-    parts = list(rows.values())
-    return FrameIndex(
-        tuple(rows),
-        np.cumsum([0, *(len(part.value) for part in parts)], dtype=np.int64),
-        _joined([part.value for part in parts], np.float32),
-        _joined([part.frame for part in parts], np.int64),
-        _joined([part.time for part in parts], np.float64),
-        tuple(part.rate for part in parts),
-        artifact.Recipe("index", VERSION, config, inputs),
-    )
+    written = True
+    parts = []
+    for clips in _in_parts(rows):
+        recipe = _part_recipe(config, model, {name: clip.key for name, clip in clips.items()})
+        path = folder / part_name(recipe.key)
+        part = _read_part(path, recipe.key)
+        if part is None and written:
+            try:
+                _write_part(path, recipe, clips)
+                part = _read_part(path, recipe.key)
+            except UserError as error:
+                if failed is None:
+                    raise
+                failed(error)
+                written = False
+        parts.append(part or _assembled(recipe, clips))
+    keys = {f"{_PART}{number}": part.recipe.key for number, part in enumerate(parts)}
+    recipe = artifact.Recipe("index", VERSION, config, {"model": model} | keys)
+    if written:
+        try:
+            _show(folder, recipe)
+        except UserError as error:
+            if failed is None:
+                raise
+            failed(error)
+    return FrameIndex(tuple(parts), recipe)
 
 
-def _joined(parts: Sequence[FloatArray], dtype: type) -> FloatArray:
-    return np.concatenate(parts, dtype=dtype) if parts else np.zeros((0,), dtype)
+def _in_parts(rows: Iterable[tuple[str, ClipRows]]) -> Iterator[dict[str, ClipRows]]:
+    """Consecutive clips, so that each part but the last has PART_BYTES or a little more."""
+    clips: dict[str, ClipRows] = {}
+    size = 0
+    for name, clip in rows:
+        clips[name] = clip
+        size += clip.value.nbytes
+        if size >= PART_BYTES:
+            yield clips
+            clips, size = {}, 0
+    if clips:
+        yield clips
 
 
-def write_index(path: Path, index: FrameIndex) -> None:
-    """Write the index atomically. Raises UserError (exit 7) if the folder is not writable."""
-    arrays = {name: getattr(index, name) for name in ("start", "value", "frame", "time")}
-    facts = {"clips": list(index.clips), "rate": list(index.rate)}
-    artifact.write_arrays(path, arrays, index.recipe, facts)
+def _part_recipe(config: Mapping[str, Any], model: str, keys: Mapping[str, str]) -> artifact.Recipe:
+    inputs = {"model": model} | {_CLIP + name: key for name, key in keys.items()}
+    return artifact.Recipe("index", VERSION, config, inputs)
 
 
-def read_index(path: Path) -> FrameIndex | None:
-    """The index at a path; None if it is missing or damaged, so that it is rebuilt."""
+def part_name(key: str) -> str:
+    """File of a part in the folder of its index."""
+    return f"part-{key[:16]}.safetensors"
+
+
+def _write_part(path: Path, recipe: artifact.Recipe, clips: Mapping[str, ClipRows]) -> None:
+    start, rates = _start(clips), [clip.rate for clip in clips.values()]
+    rows, width = int(start[-1]), next(iter(clips.values())).value.shape[1]
+    arrays = {
+        "start": ("<i8", start.shape),
+        "value": ("<f4", (rows, width)),
+        "frame": ("<i8", (rows,)),
+        "time": ("<f8", (rows,)),
+    }
+    facts = {"clips": list(clips), "rate": rates}
+    with artifact.open_arrays(path, arrays, recipe, facts) as file:
+        file.write("start", 0, start)
+        for first, clip in zip(start.tolist(), clips.values(), strict=False):
+            file.write("value", first * width, clip.value)
+            file.write("frame", first, clip.frame)
+            file.write("time", first, clip.time)
+            artifact.release(clip.value)
+
+
+def _start(clips: Mapping[str, ClipRows]) -> IntArray:
+    return np.cumsum([0, *(len(clip.value) for clip in clips.values())], dtype=np.int64)
+
+
+def _assembled(recipe: artifact.Recipe, clips: Mapping[str, ClipRows]) -> Part:
+    """A part in memory."""
+    value = np.concatenate([clip.value for clip in clips.values()], dtype=np.float32)
+    frame = np.concatenate([clip.frame for clip in clips.values()], dtype=np.int64)
+    time = np.concatenate([clip.time for clip in clips.values()], dtype=np.float64)
+    rates = tuple(clip.rate for clip in clips.values())
+    return Part(tuple(clips), _start(clips), value, frame, time, rates, recipe)
+
+
+def _show(folder: Path, recipe: artifact.Recipe) -> None:
+    """Make this the index that the folder shows, and remove the files that are not of it."""
+    path = folder / _RECIPE
+    with suppress(artifact.ArtifactError, FileNotFoundError):
+        if artifact.read_recipe(path) == recipe:
+            return
+    artifact.write_json(path, recipe.to_json())
+    named = {part_name(key) for name, key in recipe.inputs.items() if name.startswith(_PART)}
+    old = [file for file in folder.glob("part-*.safetensors") if file.name not in named]
+    for file in (*old, _single_file(folder)):
+        with suppress(OSError):  # what stays is removed with the next change
+            file.unlink(missing_ok=True)
+
+
+_RECIPE = "recipe.json"
+
+
+def read_index(folder: Path) -> FrameIndex | None:
+    """The index in a folder, mapped; None if it is missing or damaged, so that it is rebuilt. The
+    single file of an earlier version is an index of one part."""
     try:
-        arrays, recipe, facts = artifact.read_arrays(path)
-        index = FrameIndex(
+        recipe = artifact.read_recipe(folder / _RECIPE)
+    except (artifact.ArtifactError, FileNotFoundError):
+        part = _read_part(_single_file(folder))
+        return None if part is None else FrameIndex((part,), part.recipe)
+    keys = [key for name, key in recipe.inputs.items() if name.startswith(_PART)]
+    if recipe.step != "index" or not all(isinstance(key, str) for key in keys):
+        return None
+    parts = []
+    for key in keys:
+        part = _read_part(folder / part_name(key), key)
+        if part is None:
+            return None
+        parts.append(part)
+    index = FrameIndex(tuple(parts), recipe)
+    return index if len(set(index.clips)) == len(index.clips) else None
+
+
+def _single_file(folder: Path) -> Path:
+    """Where an earlier version kept the whole index."""
+    return folder.with_name(f"{folder.name}.safetensors")
+
+
+def _read_part(path: Path, key: str | None = None) -> Part | None:
+    """None if the part is missing, damaged or not that of the key."""
+    try:
+        arrays, recipe, facts = artifact.map_arrays(path)
+        if key not in (None, recipe.key):
+            return None
+        part = Part(
             tuple(facts["clips"]),
             arrays["start"],
             arrays["value"],
@@ -128,18 +277,23 @@ def read_index(path: Path) -> FrameIndex | None:
         )
     except (artifact.ArtifactError, FileNotFoundError, KeyError, TypeError):
         return None
-    return index if recipe.step == "index" and _fits_together(index) else None
+    return part if _fits_together(part) else None
 
 
-def _fits_together(index: FrameIndex) -> bool:
-    start = index.start
-    named = {name for name in index.recipe.inputs if name.startswith(_CLIP)}
-    return all(isinstance(name, str) for name in index.clips) and bool(
-        len(start) == len(index.clips) + 1 == len(index.rate) + 1
+def _fits_together(part: Part) -> bool:
+    start, value = part.start, part.value
+    named = {name for name in part.recipe.inputs if name.startswith(_CLIP)}
+    return bool(
+        all(isinstance(name, str) for name in part.clips)
+        and all(rate is None or (isinstance(rate, float) and rate > 0) for rate in part.rate)
+        and part.recipe.step == "index"
+        and value.ndim == 2
+        and value.dtype == np.float32
+        and len(start) == len(part.clips) + 1 == len(part.rate) + 1
         and start[0] == 0
         and (np.diff(start) > 0).all()
-        and start[-1] == len(index.value) == len(index.frame) == len(index.time)
-        and named == {_CLIP + name for name in index.clips}
+        and start[-1] == len(value) == len(part.frame) == len(part.time)
+        and named == {_CLIP + name for name in part.clips}
     )
 
 
@@ -150,8 +304,8 @@ Outcome = ClipRows | str  # a string is the reason why the clip has no rows
 
 @dataclass(frozen=True)
 class IndexUpdate:
-    """An index that is up to date. name: of its file. reused: number of clips whose rows come from
-    the old file; added: of new or changed clips; dropped: of clips that have been removed.
+    """An index that is up to date. name: of its folder. reused: number of clips whose rows come
+    from the old one; added: of new or changed clips; dropped: of clips that have been removed.
     left_out: clips that cannot be in the index, with the reason."""
 
     index: FrameIndex
@@ -188,26 +342,24 @@ def update_model_index(
     frames = run_frames(project, run)
     keys = {v: embedding_recipe(model, key, v, frames).key for v, key in clips.pose.items()}
 
-    def compute(missing: list[str]) -> dict[str, Outcome]:
-        results = embed(project, run=run, videos=missing, device=device, progress=progress)
-        outcomes: dict[str, Outcome] = {}
-        for result in results:
-            if not result.usable:
-                outcomes[result.video] = result.message
-                continue
-            value, recipe = project.read_embedding(run, result.video)
-            if value.model != model or recipe.key != keys[result.video]:
-                raise UserError(
-                    f"the embedding of {result.video} is not of the weights of run {run}",
-                    hint=f"la2ds embed --run {run} --overwrite",
-                    exit_code=ExitCode.MISMATCH,
-                )
-            rows = ClipRows(recipe.key, value.value, value.frame, value.time, _rate(value.time))
-            outcomes[result.video] = rows
-        return outcomes
+    def prepare(missing: list[str]) -> dict[str, str]:
+        results = embed(
+            project, run=run, videos=missing, device=device, progress=progress, engine="light"
+        )
+        return {result.video: result.message for result in results if not result.usable}
+
+    def compute(video: str) -> Outcome:
+        value, recipe = project.read_embedding(run, video)
+        if value.model != model or recipe.key != keys[video]:
+            raise UserError(
+                f"the embedding of {video} is not of the weights of run {run}",
+                hint=f"la2ds embed --run {run} --overwrite",
+                exit_code=ExitCode.MISMATCH,
+            )
+        return ClipRows(recipe.key, value.value, value.frame, value.time, _rate(value.time))
 
     config = {"features": "model", "skeleton": skeleton}
-    wanted = _WantedRows(config, model, keys, clips.left_out, compute)
+    wanted = _WantedRows(config, model, keys, clips.left_out, compute, prepare)
     return _update(project, f"model-{run}", wanted, progress)
 
 
@@ -232,30 +384,31 @@ def update_pose_index(
     clips = _clips(project, skeleton, "the query")
     name = f"pose-{skeleton}"
     old = read_index(project.index_path(name))
-    rates = {} if old is None else dict(zip(old.clips, old.rate, strict=True))
-    unchanged = {v for v, key in clips.pose.items() if old is not None and old.key(v) == key}
-    poses = {v: project.read_pose(v)[0] for v in clips.pose if v not in unchanged}
-    rates = {v: rate for v, rate in rates.items() if v in unchanged}
-    rates |= {v: _rate(pose.time) for v, pose in poses.items()}
-    fps = min((rate for rate in rates.values() if rate is not None), default=1.0)
+    fps = _lowest_rate(project, clips.pose, old)
 
-    def compute(missing: list[str]) -> dict[str, Outcome]:
-        outcomes: dict[str, Outcome] = {}
-        for video in missing:
-            pose = poses[video] if video in poses else project.read_pose(video)[0]
-            try:
-                value = pose_feature(pose, fps, video).astype(np.float32)
-            except UserError as error:
-                outcomes[video] = error.message
-                continue
-            outcomes[video] = ClipRows(
-                clips.pose[video], value, pose.frame, pose.time, _rate(pose.time)
-            )
-        return outcomes
+    def compute(video: str) -> Outcome:
+        pose = project.read_pose(video)[0]
+        try:
+            value = pose_feature(pose, fps, video).astype(np.float32)
+        except UserError as error:
+            return error.message
+        return ClipRows(clips.pose[video], value, pose.frame, pose.time, _rate(pose.time))
 
     config = {"features": "pose", "skeleton": skeleton, "fps": fps}
     wanted = _WantedRows(config, "", clips.pose, clips.left_out, compute)
     return _update(project, name, wanted, progress)
+
+
+def _lowest_rate(project: Project, keys: Mapping[str, str], old: FrameIndex | None) -> float:
+    """The lowest frame rate of clips with these keys of their poses; 1 without any."""
+    lowest = np.inf
+    for video, key in keys.items():
+        if old is not None and old.key(video) == key:
+            rate = old.rate(video)
+        else:
+            rate = _rate(project.pose_times(video))
+        lowest = min(lowest, rate or np.inf)
+    return float(lowest) if np.isfinite(lowest) else 1.0
 
 
 # --- shared by both -------------------------------------------------------------------------
@@ -296,15 +449,17 @@ class _WantedRows:
     """The rows that an index should have.
 
     config, model: as in assemble_index. keys: key of the poses or the embedding behind the rows of
-    each clip. left_out: clips that cannot be in the index, with the reason. compute: the rows of
-    clips that the old index lacks.
+    each clip. left_out: clips that cannot be in the index, with the reason. compute: the rows of a
+    clip that the old index lacks. prepare: called with all such clips before, returns those that
+    cannot be computed, with the reason.
     """
 
     config: Mapping[str, Any]
     model: str
     keys: Mapping[str, str]
     left_out: Mapping[str, str]
-    compute: Callable[[list[str]], dict[str, Outcome]]
+    compute: Callable[[str], Outcome]
+    prepare: Callable[[list[str]], Mapping[str, str]] = lambda _: {}
 
     def is_kind_of(self, old: FrameIndex) -> bool:
         """Whether the old index has features of the same kind and weights."""
@@ -318,30 +473,45 @@ def _update(
 ) -> IndexUpdate:
     """Reuse the current rows of the old index, compute the others, and write the index if it has
     changed."""
-    path = project.index_path(name)
-    old = read_index(path)
+    progress = progress or Progress()
+    folder = project.index_path(name)
+    old = read_index(folder)
     if old is not None and not wanted.is_kind_of(old):
         old = None
-    keys = wanted.keys
-    current = {} if old is None else {v: old.rows(v) for v in old.clips if v in keys}
-    current = {v: rows for v, rows in current.items() if rows.key == keys[v]}
-    missing = [video for video in keys if video not in current]
-    computed = wanted.compute(missing) if missing else {}
-    outcomes = current | computed
-    rows = {v: clip for v in keys if isinstance(clip := outcomes[v], ClipRows)}
-    index = assemble_index(wanted.config, wanted.model, rows)
-    if old is None or index.recipe.key != old.recipe.key or index.clips != old.clips:
-        try:
-            write_index(path, index)
-        except UserError as error:  # the query can be answered all the same
-            (progress or Progress()).note(f"the index was not saved: {error.message}")
-    dropped = [] if old is None else [video for video in old.clips if video not in keys]
-    failed = {v: reason for v, reason in computed.items() if isinstance(reason, str)}
+    current = {v for v, key in wanted.keys.items() if old is not None and old.key(v) == key}
+    missing = [video for video in wanted.keys if video not in current]
+    failed = dict(wanted.prepare(missing)) if missing else {}
+
+    def rows() -> Iterator[tuple[str, ClipRows]]:
+        for video in wanted.keys:
+            if video in failed:
+                continue
+            if old is not None and video in current:
+                yield video, old.rows(video)
+                continue
+            outcome = wanted.compute(video)
+            progress.advance()
+            if isinstance(outcome, ClipRows):
+                yield video, outcome
+            else:
+                failed[video] = outcome
+
+    def unsaved(error: UserError) -> None:  # the query can be answered all the same
+        progress.note(f"the index was not saved: {error.message}")
+
+    same = old is not None and not missing and tuple(wanted.keys) == old.clips
+    if old is not None and same and (folder / _RECIPE).exists():
+        index = old
+    else:
+        progress.begin("reading clips into the index", len(missing) - len(failed))
+        index = write_index(folder, wanted.config, wanted.model, rows(), unsaved)
+        progress.end()
+    dropped = [] if old is None else [video for video in old.clips if video not in wanted.keys]
     return IndexUpdate(
         index,
         name,
         reused=len(current),
-        added=len(rows) - len(current),
+        added=len(index.clips) - len(current),
         dropped=len(dropped),
         left_out={**wanted.left_out, **failed},
     )

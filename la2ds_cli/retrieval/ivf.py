@@ -1,65 +1,45 @@
-"""Nearest frames by an inverted file of faiss, which searches only the lists near a query.
+"""Approximate nearest frames by an inverted file of faiss: only the lists near a query are read.
 
-Needs the optional extra `faiss`. Vectors are stored uncompressed (IVF, Flat), so that the result is
-exact if all lists are probed. From top to bottom: the inverted file, its recall, and its file
-beside the index.
+Lists hold codes of half a byte for each feature or two, which faiss compares in registers; the best
+of what they find is ordered by exact distances. How many lists a query needs, and how many of their
+frames, is measured when they are built, and what is missed, at every call. From top to bottom: the
+inverted file, its recall, and its file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.device import free_cores
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.optional_package import optional_import
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.retrieval.index import FrameIndex
-from la2ds_cli.retrieval.search import Finder, Frames, exact_finder, sorted_by_distance
+from la2ds_cli.retrieval.search import (
+    CANDIDATES,
+    Finder,
+    Frames,
+    faiss_settings,
+    nearest_of_all,
+    nearest_of_these,
+    sorted_by_distance,
+)
 
-NPROBE = 8  # lists that are searched
 LEAST_PER_LIST = 39  # frames; below that faiss warns that its k-means has too little data
-_BLAS_FROM = 800  # queries times dimensions: see _settings
-_SAMPLE = 20, 10  # clips, and frames of each, on which the recall is measured
+_TRAINED_ON = 64  # frames of each list, for k-means
+_LEAST_TRAINED = 16 * LEAST_PER_LIST  # frames, for the 16 values of each code
+_MOST_CODES = 80  # of half a byte for each frame
+_PARTS = 1 << 32  # the number of a frame in the lists: its part times this, and its row there
+_SAMPLE = 20, 200  # clips and frames of a sample
 TRUTH = 50  # exact neighbours stored of each: the largest k whose recall can be measured
-
-
-def check_faiss() -> None:
-    """Raises UserError (exit 6) if faiss cannot be imported."""
-    with optional_import(
-        ["faiss"],
-        "--index faiss needs the package faiss-cpu, which is not installed",
-        "pip install 'la2ds[faiss]', or leave --index at exact",
-    ):
-        import faiss  # noqa: F401
-
-
-@contextmanager
-def _settings() -> Iterator[Any]:
-    """faiss, with settings for few threads, which are restored afterwards.
-
-    faiss 1.15 uses matrix products only from 128 000 queries times dimensions on, tuned for many
-    threads; with one or two, 800 is 5 to 7 times as fast. Threads that wait for busy cores cost
-    more than they save.
-    """
-    import faiss
-
-    threads, threshold = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
-    faiss.omp_set_num_threads(min(threads, free_cores()))
-    faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM
-    try:
-        yield faiss
-    finally:
-        faiss.omp_set_num_threads(threads)
-        faiss.cvar.distance_compute_blas_threshold = threshold
+AIM, AIM_K = 0.995, 7  # recall that the lists are chosen for; 0.99 is promised
+_WIDENED = 4, 8, 16  # times as many frames as asked for are compared exactly
 
 
 def list_count(frames: int) -> int:
@@ -69,70 +49,86 @@ def list_count(frames: int) -> int:
 
 @dataclass(frozen=True)
 class InvertedFile:
-    """index: faiss.IndexIVFFlat over the rows minus `mean` (D,) float32, in their order."""
+    """index: faiss.IndexIVFPQFastScan of the rows of `frames` less `mean`. slot: (P,) the number of
+    each part of the frames in the lists. nprobe: lists that a query looks through at least. widen:
+    how many times as many frames as are asked for it takes from them."""
 
     index: Any
+    frames: Frames
     mean: FloatArray
+    slot: IntArray
+    nprobe: int = 1
+    widen: int = 1
 
     @property
     def lists(self) -> int:
         return int(self.index.nlist)
 
-    def finder(self, nprobe: int = NPROBE) -> Finder:
-        """Candidates from the `nprobe` nearest lists, and from more if these hold too few."""
+    def finder(self) -> Finder:
+        """Candidates from the nearest lists, and from more if these hold too few."""
 
         def find(query: FloatArray, own: tuple[int, int], count: int) -> IntArray:
-            count = min(count, self.index.ntotal - (own[1] - own[0]))
+            available = self.index.ntotal - (own[1] - own[0])
+            count, taken = min(count, available), min(self.widen * count, available)
             row = np.full((len(query), count), -1, np.int64)
-            lists, short = min(nprobe, self.lists), np.arange(len(query))
-            with _settings() as faiss:
+            lists, short = min(self.nprobe, self.lists), np.arange(len(query))
+            with faiss_settings() as faiss:
                 # A variable of its own, as faiss stores a bare pointer to it.
-                own_rows = faiss.IDSelectorRange(int(own[0]), int(own[1]))
+                own_rows = faiss.IDSelectorRange(*self._numbers(own))
                 other = faiss.IDSelectorNot(own_rows)
                 while len(short):
                     wanted = np.ascontiguousarray(query[short] - self.mean, np.float32)
                     options = faiss.SearchParametersIVF(sel=other, nprobe=lists)
-                    row[short] = self.index.search(wanted, count, params=options)[1]
+                    found = self._rows(self.index.search(wanted, taken, params=options)[1])
+                    row[short] = nearest_of_these(self.frames, query[short], found, count)
+                    if lists == self.lists:
+                        break
                     short = short[(row[short] < 0).any(axis=1)]
                     lists = min(4 * lists, self.lists)
             return row
 
         return find
 
-    def to_array(self) -> FloatArray:
-        """The index as bytes (B,) uint8."""
-        import faiss
+    def _numbers(self, own: tuple[int, int]) -> tuple[int, int]:
+        """The numbers in the lists of the rows of a clip, which lie in one part."""
+        part = int(np.searchsorted(self.frames.begin, own[0], side="right")) - 1
+        first = int(self.slot[part]) * _PARTS - int(self.frames.begin[part])
+        return own[0] + first, own[1] + first
 
-        return faiss.serialize_index(self.index)
-
-    @classmethod
-    def from_array(cls, data: FloatArray, mean: FloatArray) -> InvertedFile:
-        """Inverse of to_array. Raises ValueError if the bytes are no such index."""
-        import faiss
-
-        try:
-            index = faiss.deserialize_index(data)
-        except RuntimeError as error:
-            raise ValueError(f"not an index of faiss: {error}") from error
-        if not isinstance(index, faiss.IndexIVFFlat) or index.d != len(mean):
-            raise ValueError("not an inverted file of these frames")
-        return cls(index, mean)
+    def _rows(self, number: IntArray) -> IntArray:
+        """Rows of the frames with these numbers in the lists; -1 for -1."""
+        begin = np.zeros(int(self.slot.max()) + 1, np.int64)
+        begin[self.slot] = self.frames.begin[:-1]
+        slot, row = np.divmod(number, _PARTS)
+        return np.where(number < 0, -1, begin[slot] + row)
 
 
-def build_inverted_file(value: FloatArray) -> InvertedFile:
-    """The inverted file of all rows of value (F, D).
-
-    k-means uses the seed of faiss, so that the same rows give the same lists.
-    """
+def new_index(frames: Frames) -> tuple[Any, FloatArray]:
+    """A faiss.IndexIVFPQFastScan without frames, its lists and codes trained by k-means on evenly
+    spaced ones, and the mean of these. With the seed of faiss: the same frames give the same."""
+    count = list_count(len(frames))
+    taken = min(len(frames), max(_TRAINED_ON * count, _LEAST_TRAINED))
+    value = frames.values(np.linspace(0, len(frames) - 1, taken).astype(np.int64))
+    for part in frames.value:
+        artifact.release(part)
     # A large common mean would cancel in |a|^2 + |b|^2 - 2ab.
     mean = value.mean(axis=0, dtype=np.float64).astype(np.float32)
-    with _settings() as faiss:
-        centred = np.ascontiguousarray(value - mean, np.float32)
-        quantiser = faiss.IndexFlatL2(value.shape[1])
-        index = faiss.IndexIVFFlat(quantiser, value.shape[1], list_count(len(value)))
-        index.train(centred)
-        index.add(centred)
-    return InvertedFile(index, mean)
+    value -= mean
+    # As faiss has to be given so many. Repeated frames change nothing.
+    value = np.resize(value, (max(taken, _LEAST_TRAINED), frames.width))
+    with faiss_settings() as faiss:
+        quantiser = faiss.IndexFlatL2(frames.width)
+        codes = max(n for n in range(1, _MOST_CODES + 1) if frames.width % n == 0)
+        index: Any = faiss.IndexIVFPQFastScan(quantiser, frames.width, count, codes, 4)
+        index.own_fields = True
+        index.by_residual = True  # finer codes, for a little more time
+        quantiser.this.disown()  # pyright: ignore[reportAttributeAccessIssue]
+        index.cp.max_points_per_centroid = _TRAINED_ON
+        index.train(value)
+    return index, mean
+
+
+# --- the recall ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -144,31 +140,36 @@ class Sample:
     nearest: IntArray
 
 
-def draw_sample(frames: Frames, seed: int = 0) -> Sample:
-    """Up to 10 random frames of each of up to 20 clips, and their TRUTH exact neighbours."""
+def draw_samples(frames: Frames, seed: int = 0) -> tuple[Sample, Sample]:
+    """Two samples of up to 200 random frames of up to 20 clips, no clip in both where there are
+    two, and the TRUTH exact neighbours of each frame."""
     random = np.random.default_rng(seed)
-    clips = len(frames.start) - 1
-    chosen = np.sort(random.choice(clips, min(clips, _SAMPLE[0]), replace=False))
-    rows, nearest = [], []
-    find = exact_finder(frames.value)
-    for clip in chosen:
-        own = frames.own(int(clip))
-        row = np.sort(random.choice(np.arange(*own), min(own[1] - own[0], _SAMPLE[1]), False))
-        candidates = find(frames.value[row], own, TRUTH)
-        ordered = np.stack(
-            [
-                sorted_by_distance(frames.value[query], frames.value, neighbours)[1]
-                for query, neighbours in zip(row, candidates, strict=True)
-            ]
-        )
-        padding = [(0, 0), (0, TRUTH - ordered.shape[1])]
-        rows.append(row)
-        nearest.append(np.pad(ordered, padding, constant_values=-1))
-    return Sample(np.concatenate(rows), np.concatenate(nearest))
+    clips = random.permutation(len(frames.start) - 1)
+    each = max(1, min(_SAMPLE[0], len(clips) // 2))
+    rows = [_some_rows(frames, chosen, random) for chosen in (clips[:each], clips[-each:])]
+    every = np.concatenate(rows)
+    clip = frames.clip_of(every)
+    own = np.stack([frames.start[clip], frames.start[clip + 1]], axis=1)
+    value = frames.values(every)
+    found = sorted_by_distance(value, frames, nearest_of_all(frames, value, own, TRUTH))[1]
+    nearest = np.full((len(every), TRUTH), -1, np.int64)
+    nearest[:, : found.shape[1]] = found
+    cut = len(rows[0])
+    return Sample(every[:cut], nearest[:cut]), Sample(every[cut:], nearest[cut:])
+
+
+def _some_rows(frames: Frames, clips: IntArray, random: np.random.Generator) -> IntArray:
+    rows = []
+    for clip in np.sort(clips):
+        own = np.arange(*frames.own(int(clip)))
+        count = min(len(own), _SAMPLE[1] // len(clips))
+        rows.append(np.sort(random.choice(own, count, replace=False)))
+    return np.concatenate(rows)
 
 
 def recall(frames: Frames, find: Finder, sample: Sample, k: int) -> float:
-    """Share of the k exact neighbours of the sample that `find` returns among its first k.
+    """Share of the k exact neighbours of the sample that are the first k of what `find` returns,
+    asked for as many as by `search`.
 
     k is at most TRUTH. Frames of the query's own clip do not count, and the limits of a retrieval
     are not applied.
@@ -177,63 +178,196 @@ def recall(frames: Frames, find: Finder, sample: Sample, k: int) -> float:
     clip = frames.clip_of(sample.row)
     for name in np.unique(clip):
         row, nearest = sample.row[clip == name], sample.nearest[clip == name][:, :k]
-        answers = find(frames.value[row], frames.own(int(name)), nearest.shape[1])
-        pairs = zip(answers, nearest, strict=True)
-        hits += sum(len(np.intersect1d(answer, n[n >= 0])) for answer, n in pairs)
-        total += int((nearest >= 0).sum())
+        value = frames.values(row)
+        found = find(value, frames.own(int(name)), CANDIDATES * k)
+        first = sorted_by_distance(value, frames, found)[1][:, :k]
+        for answer, known in zip(first, nearest, strict=True):
+            hits += len(np.intersect1d(answer, known[known >= 0]))
+            total += int((known >= 0).sum())
     return hits / total
 
 
-# --- the inverted file of an index, stored beside it with the sample for its recall --------------
+def tuned(file: InvertedFile, sample: Sample) -> InvertedFile:
+    """The same file with the fewest lists, in steps of a half, and the fewest of their frames, in
+    steps of two, that hold AIM of the AIM_K nearest frames; where none do, those that hold most.
 
-VERSION = 1
+    More lists are no better where faiss, which rounds over all that a query looks through, tells
+    their frames apart no longer.
+    """
+    best, most = file, 0.0
+    for widen in _WIDENED:
+        worse, nprobe = 0, best.nprobe
+        while worse < 3:
+            tried = replace(file, nprobe=nprobe, widen=widen)
+            share = recall(file.frames, tried.finder(), sample, AIM_K)
+            if share >= AIM:
+                return tried
+            worse = 0 if share > most else worse + 1
+            best, most = (tried, share) if share > most else (best, most)
+            if nprobe == file.lists:
+                break
+            nprobe = min(file.lists, nprobe + max(1, nprobe // 2))
+    return best
+
+
+# --- the file of the lists of an index, with a sample for its recall -----------------------------
+
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class StoredIvf:
-    """file: the lists. sample: queries whose exact neighbours are known. built: whether this call
-    has built it."""
+    """file: the lists. sample: queries whose exact neighbours are known. parts: key of the part of
+    each slot, empty for one that is free. trained: number of frames that lists and codes were made
+    from. built: whether this call has built or changed it."""
 
     file: InvertedFile
     sample: Sample
+    parts: Sequence[str]
+    trained: int
     built: bool
 
 
 def ensure_ivf(
     project: Project, index: FrameIndex, name: str, progress: Progress | None = None
 ) -> StoredIvf:
-    """The inverted file of all rows of an index, built if there is none of exactly these rows.
+    """The inverted file of all rows of an index, brought up to date with its parts.
 
-    It is built from all rows and never patched, so that it depends on the rows of the index and not
-    on their history. name: that of the index. Raises UserError (exit 6) if faiss is missing.
+    Parts that are in it stay, others are taken out or added. All is made anew where less than half
+    of its frames stay, and where there are twice as many as it was trained on. name: that of the
+    index.
     """
-    check_faiss()
     progress = progress or Progress()
-    path = project.index_path(f"ivf-{name}")
-    recipe = artifact.Recipe("ivf", VERSION, {}, {"index": index.recipe.key})
-    stored = _read(path, recipe, len(index.value))
-    if stored is not None:
-        return stored
+    path = project.lists_path(name)
+    old = _read(path, index)
+    if old is not None and not old.built:
+        return old
     progress.begin("building the inverted file")
-    file = build_inverted_file(index.value)
-    sample = draw_sample(index.frames)
-    arrays = {"ivf": file.to_array(), "mean": file.mean}
-    arrays |= {"sample": sample.row, "nearest": sample.nearest}
+    stored = _filled(index, old)
+    chosen_by, sample = draw_samples(index.frames)
+    stored = replace(stored, file=tuned(stored.file, chosen_by), sample=sample)
     try:
-        artifact.write_arrays(path, arrays, recipe, {"lists": file.lists})
+        _write(path, index, stored)
     except UserError as error:  # the query can be answered all the same
         progress.note(f"the inverted file was not saved: {error.message}")
     progress.end()
-    return StoredIvf(file, sample, True)
+    return stored
 
 
-def _read(path: Path, recipe: artifact.Recipe, rows: int) -> StoredIvf | None:
+def _filled(index: FrameIndex, old: StoredIvf | None) -> StoredIvf:
+    """Lists with all parts of an index. old: lists that may be changed to these."""
+    frames, keys = index.frames, [part.recipe.key for part in index.parts]
+    if old is None:
+        empty, mean = new_index(frames)
+        parts, trained = [], len(frames)
+    else:
+        empty, mean, parts, trained = old.file.index, old.file.mean, list(old.parts), old.trained
+    with faiss_settings() as faiss:
+        for slot, key in enumerate(parts):
+            if key and key not in keys:
+                numbers = faiss.IDSelectorRange(slot * _PARTS, (slot + 1) * _PARTS)
+                empty.remove_ids(numbers)
+                parts[slot] = ""
+        for part in index.parts:
+            if part.recipe.key not in parts:
+                slot = parts.index("") if "" in parts else len(parts)
+                parts[slot : slot + 1] = [part.recipe.key]
+                numbers = slot * _PARTS + np.arange(len(part.value))
+                empty.add_with_ids(part.value - mean, numbers)
+                artifact.release(part.value)
+    slot = np.array([parts.index(key) for key in keys])
+    nothing = Sample(np.zeros(0, np.int64), np.zeros((0, TRUTH), np.int64))
+    return StoredIvf(InvertedFile(empty, frames, mean, slot), nothing, parts, trained, True)
+
+
+def _recipe(index: FrameIndex) -> artifact.Recipe:
+    return artifact.Recipe("ivf", VERSION, {}, {"index": index.recipe.key})
+
+
+def _write(path: Path, index: FrameIndex, stored: StoredIvf) -> None:
+    """Raises UserError (exit 7) if the folder is not writable."""
+    import faiss
+
+    file, size = stored.file, 0
+
+    def count(content: bytes) -> None:
+        nonlocal size
+        size += len(content)
+
+    faiss.write_index(file.index, _callbacks().PyCallbackIOWriter(count))
+    small = {"mean": file.mean, "sample": stored.sample.row, "nearest": stored.sample.nearest}
+    arrays = {name: (array.dtype.str, array.shape) for name, array in small.items()}
+    facts = {
+        "parts": list(stored.parts),
+        "trained": stored.trained,
+        "lists": file.lists,
+        "nprobe": file.nprobe,
+        "widen": file.widen,
+    }
+    arrays["ivf"] = ("|u1", (size,))
+    with artifact.open_arrays(path, arrays, _recipe(index), facts) as written:
+        for name, array in small.items():
+            written.write(name, 0, array)
+        at = 0
+
+        def put(content: bytes) -> None:
+            nonlocal at
+            written.write("ivf", at, np.frombuffer(content, np.uint8))
+            at += len(content)
+
+        faiss.write_index(file.index, _callbacks().PyCallbackIOWriter(put))
+
+
+def _callbacks() -> Any:
+    """faiss, whose types lack the classes that read and write through functions."""
+    import faiss
+
+    return faiss
+
+
+def _read(path: Path, index: FrameIndex) -> StoredIvf | None:
+    """The lists in a file; None if it is missing, damaged, or of too few frames of this index.
+    `built` is set where they are of others, too, and have to be changed."""
     try:
-        arrays, stored_recipe, _ = artifact.read_arrays(path)
-        if stored_recipe.key != recipe.key:
+        arrays, recipe, facts = artifact.map_arrays(path)
+        keys = [part.recipe.key for part in index.parts]
+        parts, trained = list(facts["parts"]), int(facts["trained"])
+        if recipe.step != "ivf" or recipe.version != VERSION:
             return None
-        file = InvertedFile.from_array(arrays["ivf"], arrays["mean"])
-        sample = Sample(arrays["sample"], arrays["nearest"])
-    except (artifact.ArtifactError, FileNotFoundError, KeyError, ValueError):
+        kept = sum(len(p.value) for p, key in zip(index.parts, keys, strict=True) if key in parts)
+        if 2 * kept < trained or len(index.frames) > 2 * trained:
+            return None
+        stored, mean = _deserialised(arrays["ivf"]), np.array(arrays["mean"])
+        artifact.release(arrays["ivf"])
+        slot = np.array([parts.index(key) if key in parts else 0 for key in keys])
+        settings = int(facts["nprobe"]), int(facts["widen"])
+        sample = Sample(np.array(arrays["sample"]), np.array(arrays["nearest"]))
+    except (artifact.ArtifactError, FileNotFoundError, LookupError, TypeError, ValueError):
         return None
-    return StoredIvf(file, sample, False) if file.index.ntotal == rows else None
+    changed = recipe != _recipe(index)
+    if len(mean) != index.frames.width or stored.d != len(mean):
+        return None
+    if not changed and stored.ntotal != len(index.frames):
+        return None
+    file = InvertedFile(stored, index.frames, mean, slot, *settings)
+    return StoredIvf(file, sample, parts, trained, changed)
+
+
+def _deserialised(content: IntArray) -> Any:
+    """The index of these bytes; ValueError if they are none."""
+    import faiss
+
+    at = 0
+
+    def read(count: int) -> bytes:
+        nonlocal at
+        at += count
+        return content[at - count : at].tobytes()
+
+    try:
+        index = faiss.read_index(_callbacks().PyCallbackIOReader(read))
+    except RuntimeError as error:
+        raise ValueError(f"not an index of faiss: {error}") from error
+    if not isinstance(index, faiss.IndexIVFPQFastScan):
+        raise ValueError("not an inverted file of frames")
+    return index

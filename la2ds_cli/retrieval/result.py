@@ -49,10 +49,10 @@ class Recall:
 class Searched:
     """The index that was searched, and how.
 
-    index: `exact` or `faiss`. frames, clips: numbers of both in the index. kept, added, dropped:
-    numbers of clips whose rows were reused, were new or changed, and were removed. lists, nprobe:
-    number of lists of faiss, and of lists searched at least; recall: measured by this call. The
-    last three are None for exact search. The field names are the JSON keys.
+    index: `exact` or `approximate`. frames, clips: numbers of both in the index. kept, added,
+    dropped: numbers of clips whose rows were reused, were new or changed, and were removed. lists,
+    nprobe: number of inverted lists, and of lists searched at least; recall: measured by this call.
+    The last three are None for exact search. The field names are the JSON keys.
     """
 
     index: str

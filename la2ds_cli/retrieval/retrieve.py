@@ -14,11 +14,12 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Neighbour, Phase, PoseSequence
+from la2ds_cli.retrieval import ivf
 from la2ds_cli.retrieval.index import FrameIndex, IndexUpdate, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import Hit, Query, Recall, RetrievalResult, Searched
 from la2ds_cli.retrieval.search import Limits, exact_finder, search
 
-IndexKind = Literal["exact", "faiss"]
+IndexKind = Literal["exact", "approximate", "faiss"]  # the last: the second, as it was called
 QUERY_FRAMES = 5  # of a clip that is named without a time
 LOW_RECALL = 0.95  # below this a note reports the missed frames
 
@@ -42,18 +43,17 @@ def retrieve(
     the middle of the first clip; VIDEO is a clip of the project or a video file. per_video: most
     hits of one clip, None = k. min_gap: seconds between two hits of one clip, None = by
     its length (search.spread_gap). features: as in
-    align. index: `faiss` searches only the nearest lists of an inverted file, for large
-    collections. Writing the result is left to views.retrieval_sheet.
+    align. index: `approximate` searches only the nearest lists of an inverted file, for
+    large collections. Writing the result is left to views.retrieval_sheet.
 
     Raises UserError if a number or time is invalid (exit 2), if there is no other clip or the query
-    has no features (exit 4), if `faiss` is not installed (exit 6), and as the extraction of poses
-    and embedding do.
+    has no features (exit 4), and as the extraction of poses and embedding do.
     """
     from la2ds_cli.poses.verdict import note_weakness
 
     progress = progress or Progress()
     limits = Limits(k, k if per_video is None else per_video, min_gap)
-    _check(limits, index)
+    _check(limits)
     choice = choose_features(project, run, features, device, progress)
     run = choice.run(run)
     if choice.warning:
@@ -70,7 +70,7 @@ def retrieve(
         update = update_model_index(project, run, device, progress, skeleton=pose.skeleton)
     else:
         update = update_pose_index(project, pose.skeleton, progress)
-    neighbours, searched = _search(project, update, video, rows, limits, index, device, progress)
+    neighbours, searched = _search(project, update, video, rows, limits, index, progress)
     if min(map(len, neighbours)) < k:
         progress.note(f"fewer than {k} frames fit: the clips are few, short or limited")
     phases = project.phases()
@@ -91,18 +91,14 @@ def retrieve(
     )
 
 
-def _check(limits: Limits, index: IndexKind) -> None:
-    """Raises UserError for invalid limits (exit 2), and if faiss is missing (exit 6)."""
+def _check(limits: Limits) -> None:
+    """Raises UserError (exit 2) for invalid limits."""
     if limits.k < 1 or limits.per_video < 1:
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
     if limits.min_gap is not None and not 0 <= limits.min_gap < float("inf"):
         raise UserError(
             f"{limits.min_gap:g} s is no distance in time", hint="--min-gap 0.25, or 0 for none"
         )
-    if index == "faiss":
-        from la2ds_cli.retrieval.ivf import check_faiss
-
-        check_faiss()
 
 
 # --- the query ------------------------------------------------------------------------------
@@ -164,12 +160,11 @@ def _search(
     rows: Sequence[int],
     limits: Limits,
     kind: IndexKind,
-    device: DeviceName,
     progress: Progress,
 ) -> tuple[list[list[Neighbour]], Searched]:
     """Neighbours of each row of the query's clip, and a description of the search."""
     index = update.index
-    if video not in index.clips:
+    if video not in index.number:
         raise UserError(
             f"{video} cannot be compared: {update.left_out.get(video, 'it has no poses')}",
             hint="--features pose needs no model; la2ds status shows what each clip has",
@@ -183,32 +178,30 @@ def _search(
         )
     frames = index.frames
     changes = update.reused, update.added, update.dropped
-    searched = Searched(kind, len(frames.value), len(index.clips), *changes)
-    if kind == "faiss":
-        from la2ds_cli.retrieval import ivf
-
+    searched = Searched("exact", len(frames), len(index.clips), *changes)
+    if kind != "exact":
         inverted = ivf.ensure_ivf(project, index, update.name, progress)
         find = inverted.file.finder()
-        nprobe = min(ivf.NPROBE, inverted.file.lists)
         depth = min(limits.k, ivf.TRUTH)
         share = ivf.recall(frames, find, inverted.sample, depth)
         if share < LOW_RECALL:
-            missed = f"faiss misses {1 - share:.0%} of the {depth} nearest frames"
+            missed = f"approximate search misses {1 - share:.0%} of the {depth} nearest frames"
             progress.note(f"{missed}; --index exact finds all")
         recall = Recall(share, depth, len(inverted.sample.row))
-        searched = replace(searched, lists=inverted.file.lists, nprobe=nprobe, recall=recall)
+        lists, nprobe = inverted.file.lists, inverted.file.nprobe
+        searched = replace(searched, index="approximate", lists=lists, nprobe=nprobe, recall=recall)
     else:
-        find = exact_finder(frames.value, device)
-    nearest = search(frames, find, index.clips.index(video), rows, limits)
+        find = exact_finder(frames)
+    nearest = search(frames, find, index.number[video], rows, limits)
     return [_neighbours(index, row, distance) for row, distance in nearest], searched
 
 
 def _neighbours(index: FrameIndex, row: IntArray, distance: FloatArray) -> list[Neighbour]:
-    clip = index.frames.clip_of(row)
-    first = index.start[clip]
+    clip, seconds = index.frames.clip_of(row), index.frames.times(row)
+    first = index.frames.start[clip]
     return [
-        Neighbour(index.clips[c], int(r - f), float(index.time[r]), float(d))
-        for c, r, f, d in zip(clip, row, first, distance, strict=True)
+        Neighbour(index.clips[c], int(r - f), float(t), float(d))
+        for c, r, f, t, d in zip(clip, row, first, seconds, distance, strict=True)
     ]
 
 

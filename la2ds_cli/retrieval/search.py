@@ -6,34 +6,53 @@ the lists of an inverted file (la2ds_cli.retrieval.ivf), as many as it is asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core import artifact
+from la2ds_cli.core.device import free_cores
 from la2ds_cli.core.types import FloatArray, IntArray
 
-# (query (Q, D), own, count) -> rows (Q, C): the `count` frames nearest to each query, fewer only
-# where there are no more; rows own[0]..own[1] (end exclusive) are never among them.
+# (query (Q, D), own, count) -> rows (Q, C): the `count` frames nearest to each query, or more, or
+# fewer where there are no more, and -1 for none; rows own[0]..own[1] (end exclusive) are never
+# among them.
 Finder = Callable[[FloatArray, tuple[int, int], int], IntArray]
 
-_QUERIES = 512  # per product
-_FRAMES = {"cpu": 1 << 13, "cuda": 1 << 18}  # per product: 16 MB and 0.5 GB of float32 distances
-_BLOCK = 1 << 16  # rows whose exact distances are computed at once
+CANDIDATES = 8  # times k: frames that a finder is asked for at first
+_BLAS_FROM = 400  # queries times dimensions: see faiss_settings
+_BLOCK = 1 << 13  # rows whose exact distances are computed at once
+_KEPT = 1 << 30  # bytes of features that may stay in memory after an exact search
+_FAR = 100  # times its spread, squared: how far from the origin the data are moved to it
 
 
 @dataclass(frozen=True)
 class Frames:
-    """All frames that can be searched, concatenated clip by clip.
+    """All frames that can be searched, clip by clip, in consecutive parts.
 
-    value: (F, D) float32 features. time: (F,) seconds. start: (C + 1,) int64, the row at which
-    each clip begins, and F.
+    value: (R, D) float32 features of each part. time: (R,) seconds of each part. start: (C + 1,)
+    int64, the row at which each clip begins, and the number of all.
     """
 
-    value: FloatArray
-    time: FloatArray
+    value: tuple[FloatArray, ...]
+    time: tuple[FloatArray, ...]
     start: IntArray
+
+    def __len__(self) -> int:
+        return int(self.start[-1])
+
+    @property
+    def width(self) -> int:
+        return self.value[0].shape[1]
+
+    @cached_property
+    def begin(self) -> IntArray:
+        """(P + 1,) the row at which each part begins, and the number of all."""
+        return np.cumsum([0, *map(len, self.value)])
 
     def own(self, clip: int) -> tuple[int, int]:
         """First row of a clip, and the row after its last."""
@@ -42,6 +61,51 @@ class Frames:
     def clip_of(self, row: IntArray) -> IntArray:
         """Clip numbers of rows."""
         return np.searchsorted(self.start, row, side="right") - 1
+
+    def values(self, row: IntArray) -> FloatArray:
+        """(N, D) features of rows (N,)."""
+        return self._of(self.value, row)
+
+    def times(self, row: IntArray) -> FloatArray:
+        """(N,) seconds of rows (N,)."""
+        return self._of(self.time, row)
+
+    def _of(self, parts: Sequence[FloatArray], row: IntArray) -> FloatArray:
+        part = np.searchsorted(self.begin, row, side="right") - 1
+        values = np.empty((len(row), *parts[0].shape[1:]), parts[0].dtype)
+        for number in np.unique(part):
+            here = part == number
+            values[here] = parts[number][row[here] - self.begin[number]]
+        return values
+
+    @cached_property
+    def far_centre(self) -> FloatArray | None:
+        """(D,) mean, where it is so far from the origin that it would cancel in the matrix products
+        of a search, |a|^2 + |b|^2 - 2ab; None where it does no harm."""
+        some = self.values(np.linspace(0, len(self) - 1, min(len(self), 1000)).astype(np.int64))
+        mean = some.mean(axis=0, dtype=np.float64)
+        spread = np.square(some - mean).sum(axis=1).mean()
+        return mean.astype(np.float32) if np.square(mean).sum() > _FAR * spread else None
+
+
+@contextmanager
+def faiss_settings() -> Iterator[Any]:
+    """faiss, with settings for few threads, which are restored afterwards.
+
+    faiss 1.15 uses matrix products only from 128 000 queries times dimensions on, tuned for many
+    threads; with one or two they pay from four queries on. Threads that wait for busy cores cost
+    more than they save.
+    """
+    import faiss
+
+    threads, threshold = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
+    faiss.omp_set_num_threads(min(threads, free_cores()))
+    faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM
+    try:
+        yield faiss
+    finally:
+        faiss.omp_set_num_threads(threads)
+        faiss.cvar.distance_compute_blas_threshold = threshold
 
 
 @dataclass(frozen=True)
@@ -74,21 +138,24 @@ def search(
     until then.
     """
     own = frames.own(clip)
-    gap = _gaps(frames, limits)
-    query = frames.value[own[0] + np.asarray(rows)]
-    available = len(frames.value) - (own[1] - own[0])
+    query = frames.values(own[0] + np.asarray(rows))
+    available = len(frames) - (own[1] - own[0])
     empty = np.zeros(0, np.int64), np.zeros(0)
     nearest: list[tuple[IntArray, FloatArray]] = [empty for _ in rows]
     pending = list(range(len(rows)))
     # Usually few frames are skipped; more candidates are taken only for queries with too many.
-    wanted = min(8 * limits.k, available)
+    wanted = min(CANDIDATES * limits.k, available)
     while pending and wanted:
+        asked = query[pending]
+        distance, row = sorted_by_distance(asked, frames, find(asked, own, wanted))
+        clips, times, gaps = _facts(frames, row, limits)
         short = []
-        for number, row in zip(pending, find(query[pending], own, wanted), strict=True):
-            distance, row = sorted_by_distance(query[number], frames.value, row)
-            clips = frames.clip_of(row)
-            allowed = apply_limits(clips, frames.time[row], limits, gap[clips])
-            nearest[number] = row[allowed], distance[allowed]
+        for place, number in enumerate(pending):
+            some = slice(0, np.count_nonzero(row[place] >= 0))
+            allowed = apply_limits(
+                clips[place, some], times[place, some], gaps[place, some], limits
+            )
+            nearest[number] = row[place, allowed], distance[place, allowed]
             if len(allowed) < limits.k:
                 short.append(number)
         if wanted == available:
@@ -97,17 +164,22 @@ def search(
     return nearest
 
 
-def _gaps(frames: Frames, limits: Limits) -> FloatArray:
-    """(C,) seconds between two hits of each clip."""
-    first, stop = frames.start[:-1], frames.start[1:]
+def _facts(
+    frames: Frames, row: IntArray, limits: Limits
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Of rows (Q, C), -1 for none: clip, seconds, and seconds to another hit of that clip."""
+    flat = np.maximum(row.ravel(), 0)
+    clip, time = frames.clip_of(flat), frames.times(flat)
     if limits.min_gap is not None:
-        return np.full(len(first), limits.min_gap)
-    lasts = np.maximum(stop - 1, first)  # a clip without frames has no hits
-    inside = np.minimum([lasts, first], len(frames.time) - 1)
-    return spread_gap(frames.time[inside[0]] - frames.time[inside[1]])
+        gap = np.full(len(flat), limits.min_gap)
+    else:
+        each, which = np.unique(clip, return_inverse=True)
+        first, last = frames.start[each], frames.start[each + 1] - 1
+        gap = spread_gap(frames.times(last) - frames.times(first))[which]
+    return clip.reshape(row.shape), time.reshape(row.shape), gap.reshape(row.shape)
 
 
-def apply_limits(clip: IntArray, time: FloatArray, limits: Limits, gap: FloatArray) -> IntArray:
+def apply_limits(clip: IntArray, time: FloatArray, gap: FloatArray, limits: Limits) -> IntArray:
     """The first k of candidates sorted by distance, without those that the limits forbid.
 
     clip, time: (C,) clip number and seconds of each candidate. gap: (C,) seconds to another of its
@@ -129,57 +201,90 @@ def apply_limits(clip: IntArray, time: FloatArray, limits: Limits, gap: FloatArr
 
 
 def sorted_by_distance(
-    query: FloatArray, value: FloatArray, row: IntArray
+    query: FloatArray, frames: Frames, row: IntArray
 ) -> tuple[FloatArray, IntArray]:
-    """Euclidean distances (C,) float64 from query (D,) to rows (C,) of value, ascending, and the
-    rows in that order; equals by row.
+    """Euclidean distances (Q, C) float64 from query (Q, D) to rows (Q, C), ascending, and the rows
+    in that order; equals by row. A row of -1 is none, at an infinite distance.
 
     From plain differences: the rounding of a product is as large as the distance of near frames.
     """
-    blocks = [row[n : n + _BLOCK] for n in range(0, len(row), _BLOCK)]
-    gaps = [np.linalg.norm(value[b].astype(np.float64) - query, axis=-1) for b in blocks]
-    distance = np.concatenate([np.zeros(0), *gaps])
-    order = np.lexsort((row, distance))
-    return distance[order], row[order]
+    row = np.sort(row, axis=1)
+    flat, of = row.ravel(), np.repeat(np.arange(len(row)), row.shape[1])
+    distance = np.empty(len(flat))
+    for block in (slice(n, n + _BLOCK) for n in range(0, len(flat), _BLOCK)):
+        gap = frames.values(np.maximum(flat[block], 0)) - query[of[block]].astype(np.float64)
+        distance[block] = np.sqrt(np.einsum("nd,nd->n", gap, gap))
+    distance[flat < 0] = np.inf
+    distance = distance.reshape(row.shape)
+    order = np.argsort(distance, axis=1, kind="stable")
+    return np.take_along_axis(distance, order, axis=1), np.take_along_axis(row, order, axis=1)
 
 
-def exact_finder(value: FloatArray, device: DeviceName = "cpu") -> Finder:
-    """A finder that compares a query with every row of value (F, D)."""
+def nearest_of_these(frames: Frames, query: FloatArray, row: IntArray, count: int) -> IntArray:
+    """The `count` rows (Q, C) out of row (Q, R) that are nearest to query (Q, D), in no order; -1
+    is none in both."""
+    if row.shape[1] <= count:
+        return row
+    query, distance = np.ascontiguousarray(query), np.full(row.shape, np.inf, np.float32)
+    parts = np.searchsorted(frames.begin, row, side="right") - 1
+    with faiss_settings() as faiss:
+        for part in np.unique(parts[row >= 0]).tolist():
+            value, here = frames.value[part], np.empty_like(distance)
+            place = np.where(parts == part, row - frames.begin[part], -1)
+            pointers = (faiss.swig_ptr(array) for array in (here, query, value, place))
+            faiss.fvec_L2sqr_by_idx(*pointers, frames.width, *row.shape)
+            np.minimum(distance, here, out=distance)
+    best = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(row, best, axis=1)
+
+
+# --- exact search by the flat index of faiss, one part after another -----------------------------
+
+
+def exact_finder(frames: Frames) -> Finder:
+    """A finder that compares a query with every frame."""
 
     def find(query: FloatArray, own: tuple[int, int], count: int) -> IntArray:
-        # A large common mean would cancel in |a|^2 + |b|^2 - 2ab.
-        mean = query.mean(axis=0, dtype=np.float64).astype(value.dtype)
-        where = resolve_device(device).type
-        parts = [query[n : n + _QUERIES] - mean for n in range(0, len(query), _QUERIES)]
-        return np.concatenate([_nearest(where, q, value, mean, own, count) for q in parts])
+        return nearest_of_all(frames, query, np.tile(own, (len(query), 1)), count)
 
     return find
 
 
-def _nearest(
-    where: str,
-    query: FloatArray,
-    value: FloatArray,
-    mean: FloatArray,
-    own: tuple[int, int],
-    count: int,
-) -> IntArray:
-    """Rows (Q, C) of value - mean that are nearest to query (Q, D), which has the mean taken off.
+def nearest_of_all(frames: Frames, query: FloatArray, own: IntArray, count: int) -> IntArray:
+    """Rows (Q, C) of the frames that are nearest to query (Q, D), in no order; -1 where there
+    are no more. own: (Q, 2) rows that do not count for each, end exclusive."""
+    keep = bool(sum(value.nbytes for value in frames.value) <= _KEPT)
+    centre = frames.far_centre
+    count = min(count, len(frames) - int((own[:, 1] - own[:, 0]).min(initial=len(frames))))
+    distance = np.full((len(query), count), np.inf, np.float32)
+    row = np.full((len(query), count), -1, np.int64)
+    with faiss_settings() as faiss:
+        for begin, value in zip(frames.begin[:-1].tolist(), frames.value, strict=True):
+            for who, first, piece in _pieces(own, begin, value):
+                asked, piece = query[who], value[piece]
+                if centre is not None:
+                    asked, piece = asked - centre, piece - centre
+                gap, near = faiss.knn(asked, piece, min(count, len(piece)))
+                gap[near < 0] = np.inf
+                near[near >= 0] += first
+                gap, near = np.hstack([distance[who], gap]), np.hstack([row[who], near])
+                best = np.argpartition(gap, count - 1, axis=1)[:, :count]
+                distance[who] = np.take_along_axis(gap, best, axis=1)
+                row[who] = np.take_along_axis(near, best, axis=1)
+            if not keep:
+                artifact.release(value)
+    return row
 
-    By matrix products and top-k of some frames at a time, so that no copy of all is made.
-    """
-    import torch
 
-    count = min(count, len(value) - (own[1] - own[0]))
-    centred = torch.from_numpy(np.ascontiguousarray(query)).to(where)
-    least, rows = [], []
-    for start in range(0, len(value), _FRAMES[where]):
-        part = torch.from_numpy(value[start : start + _FRAMES[where]] - mean).to(where)
-        # |query|^2 is the same for every frame and does not change the order.
-        score = torch.addmm(part.square().sum(dim=1)[None], centred, part.T, alpha=-2)
-        score[:, max(own[0] - start, 0) : max(own[1] - start, 0)] = torch.inf
-        best = torch.topk(score, min(count, len(part)), dim=1, largest=False)
-        least.append(best.values)
-        rows.append(best.indices + start)
-    of_all = torch.topk(torch.cat(least, dim=1), count, dim=1, largest=False).indices
-    return torch.cat(rows, dim=1).gather(1, of_all).cpu().numpy()
+def _pieces(own: IntArray, begin: int, value: FloatArray) -> Iterator[tuple[IntArray, int, slice]]:
+    """Which queries have to be compared with which rows of a part, all or those before and behind
+    their own: numbers of queries, the first row, and its slice of the part."""
+    end = begin + len(value)
+    beside = (own[:, 1] <= begin) | (own[:, 0] >= end) | (own[:, 0] == own[:, 1])
+    if beside.any():
+        yield np.flatnonzero(beside), begin, slice(0, len(value))
+    for low, high in np.unique(own[~beside], axis=0).tolist():
+        who = np.flatnonzero((own == (low, high)).all(axis=1))
+        for first, stop in ((begin, low), (high, end)):
+            if first < stop:
+                yield who, first, slice(first - begin, stop - begin)

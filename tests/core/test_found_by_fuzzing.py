@@ -86,10 +86,17 @@ def test_a_recipe_of_an_odd_version_is_damaged(tmp_path: Path, version: str):
 
 def test_an_index_of_odd_clips_is_made_anew(project: Project):
     update_pose_index(project, "penn13", Progress())
-    path = project.index_path("pose-penn13")
-    assert read_index(path) is not None
-    rewrite(path, lambda facts, recipe: facts["clips"].__setitem__(0, None))
-    assert read_index(path) is None
+    folder = project.index_path("pose-penn13")
+    assert read_index(folder) is not None
+    (path,) = folder.glob("part-*")
+    change = {"clips": None, "rate": "20"}
+    for fact, value in change.items():
+        content = path.read_bytes()
+        rewrite(path, lambda facts, _, fact=fact, value=value: facts[fact].__setitem__(0, value))
+        assert read_index(folder) is None
+        path.unlink()
+        path.write_bytes(content)
+    assert read_index(folder) is not None
 
 
 @pytest.mark.parametrize(

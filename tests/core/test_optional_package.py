@@ -14,7 +14,6 @@ from la2ds_cli.core.optional_package import optional_import, reason
 from la2ds_cli.formats.sleap import sleap_io
 from la2ds_cli.poses.openmmlab import Source
 from la2ds_cli.poses.ultralytics_model import import_part
-from la2ds_cli.retrieval.ivf import check_faiss
 from la2ds_cli.views.embedding_plot.projection import check_method
 
 
@@ -31,7 +30,6 @@ def _graph() -> None:
 
 
 USERS: dict[str, Callable[[], object]] = {
-    "faiss": check_faiss,
     "mmengine": lambda: Source("mmpose", Path("any.py")).read_config(),
     "onnxscript": _graph,
     "sleap_io": sleap_io,

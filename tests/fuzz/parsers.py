@@ -374,12 +374,12 @@ def _ikea_segments(root: Path) -> None:
 def _replacing(
     file: str, mutate: Mutate, read: Callable[[Project], object], write: Callable[[Project], object]
 ) -> Any:
-    """A file of a project, read as the project reads it."""
+    """A file of a project, named by a pattern, read as the project reads it."""
 
     def maker(folder: Path) -> Parser:
         project = project_in(folder)
         write(project)
-        target = project.root / file
+        (target,) = project.root.glob(file)
         seed = target.read_bytes()
 
         def parse(path: Path) -> None:
@@ -629,5 +629,5 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "weights": _replacing(
         "checkpoints/default/best.safetensors", of_safetensors, _read_weights, _small_weights
     ),
-    "index": _replacing("index/pose-penn13.safetensors", of_safetensors, _read_index, _write_index),
+    "index": _replacing("index/pose-penn13/part-*", of_safetensors, _read_index, _write_index),
 }

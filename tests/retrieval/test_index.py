@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +16,6 @@ import pytest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.embedding.trained import checkpoint_path
@@ -22,8 +24,10 @@ from la2ds_cli.retrieval import ivf
 from la2ds_cli.retrieval.index import FrameIndex, update_model_index, update_pose_index
 from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.retrieval.search import Limits, search
 from la2ds_cli.training.train import train
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import Notes
 
 TINY = """
 preset = "default"
@@ -64,14 +68,30 @@ def pose_index(project: Project) -> FrameIndex:
 
 
 def fresh(project: Project, name: str, make: Callable[[], FrameIndex]) -> FrameIndex:
-    project.index_path(name).unlink()
+    shutil.rmtree(project.index_path(name))
     return make()
 
 
 def same(a: FrameIndex, b: FrameIndex) -> bool:
     arrays = ("start", "value", "frame", "time")
-    equal = all(np.array_equal(getattr(a, name), getattr(b, name)) for name in arrays)
-    return equal and (a.clips, a.rate, a.recipe.key) == (b.clips, b.rate, b.recipe.key)
+    equal = all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        and (one.clips, one.rate, one.recipe) == (other.clips, other.rate, other.recipe)
+        for one, other in zip(a.parts, b.parts, strict=True)
+        for name in arrays
+    )
+    return equal and a.recipe == b.recipe
+
+
+def content_of(project: Project, name: str = "pose-penn13") -> dict[str, bytes]:
+    """The files of an index."""
+    return {file.name: file.read_bytes() for file in project.index_path(name).iterdir()}
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that one clip fills, but for the smallest, which two fill."""
+    monkeypatch.setattr(frame_index, "PART_BYTES", 40 * 104 * 4)
 
 
 def replace_pose(project: Project, name: str, seed: int) -> None:
@@ -84,22 +104,95 @@ def remove(project: Project, name: str) -> None:
     project.pose_path(name).unlink()
 
 
-def test_an_extended_index_is_the_fresh_one(project: Project) -> None:
+@pytest.mark.parametrize("parts", [2, 1])
+def test_an_extended_index_is_the_fresh_one(project: Project, parts: int, request) -> None:
+    if parts > 1:
+        request.getfixturevalue("small_parts")
     first = pose_index(project)
     assert first.clips == ("anna", "ben", "cleo")
-    assert first.start.tolist() == [0, 40, 81, 123]
+    assert first.frames.start.tolist() == [0, 40, 81, 123]
     add(project, "dora", 50, 7)
     replace_pose(project, "ben", 9)
     remove(project, "anna")
     update = update_pose_index(project, "penn13")
     assert (update.reused, update.added, update.dropped) == (1, 2, 1)
     assert update.index.clips == ("ben", "cleo", "dora")
-    content = project.index_path("pose-penn13").read_bytes()
+    content = content_of(project)
     assert same(update.index, fresh(project, "pose-penn13", lambda: pose_index(project)))
-    assert project.index_path("pose-penn13").read_bytes() == content
+    assert content_of(project) == content
     stored = frame_index.read_index(project.index_path("pose-penn13"))
     assert stored is not None
     assert same(update.index, stored)
+    assert len(stored.parts) == parts
+    for number, clip in enumerate(stored.clips):
+        rows, place = stored.rows(clip), np.arange(*stored.frames.own(number))
+        np.testing.assert_array_equal(rows.value, stored.frames.values(place))
+        assert rows.time.tolist() == stored.frames.times(place).tolist()
+
+
+def test_a_new_clip_at_the_end_leaves_full_parts_as_they_are(
+    project: Project, small_parts: None
+) -> None:
+    pose_index(project)
+    parts = [project.index_path("pose-penn13") / name for name in content_of(project)]
+    before = {file: file.stat().st_mtime_ns for file in parts if file.name.startswith("part-")}
+    assert len(before) == 3
+    add(project, "dora", 50, 7)
+    index = pose_index(project)
+    assert [part.clips for part in index.parts] == [("anna",), ("ben",), ("cleo",), ("dora",)]
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+    remove(project, "ben")
+    pose_index(project)
+    assert sum(file.exists() for file in before) == 2  # and that of ben is gone
+
+
+def test_parts_are_mapped_and_written_without_the_whole(
+    project: Project, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a part are let go before those of the next one are made."""
+    alive: list[weakref.ref] = []
+    most = 0
+    original = frame_index.pose_feature
+
+    def counted(*args: Any) -> Any:
+        nonlocal most
+        value = original(*args)
+        most = max(most, sum(ref() is not None for ref in alive))
+        alive.append(weakref.ref(value))
+        return value
+
+    monkeypatch.setattr(frame_index, "pose_feature", counted)
+    for number in range(6):
+        add(project, f"clip-{number}", 40, number)
+    index = pose_index(project)
+    assert len(alive) == 9
+    assert most <= 2
+    assert all(isinstance(_owner(part.value), mmap.mmap) for part in index.parts)
+
+
+def _owner(array: np.ndarray) -> Any:
+    base: Any = array
+    while isinstance(base, np.ndarray | memoryview):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
+    return base
+
+
+def test_the_single_file_of_an_earlier_version_is_a_part(project: Project) -> None:
+    whole = pose_index(project)
+    content = content_of(project)
+    folder = project.index_path("pose-penn13")
+    old = folder.with_name("pose-penn13.safetensors")
+    next(folder.glob("part-*")).rename(old)
+    shutil.rmtree(folder)
+    update = update_pose_index(project, "penn13")
+    assert (update.reused, update.added) == (3, 0)
+    assert same(update.index, whole)
+    assert content_of(project) == content
+    assert not old.exists()
+    shutil.rmtree(folder)
+    artifact.write_arrays(old, {"value": np.zeros(3)}, Recipe("index", 1, {}, {}))
+    assert update_pose_index(project, "penn13").added == 3  # one that cannot be read
+    assert not old.exists()
 
 
 def test_only_new_and_changed_clips_are_read(
@@ -119,10 +212,11 @@ def test_only_new_and_changed_clips_are_read(
     pose_index(project)
     assert sorted(read) == ["ben", "dora"]
     read.clear()
-    before = project.index_path("pose-penn13").stat().st_mtime_ns
+    folder = project.index_path("pose-penn13")
+    before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
     pose_index(project)
     assert read == []
-    assert project.index_path("pose-penn13").stat().st_mtime_ns == before  # nor written again
+    assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before  # nor written
     retrieve(project, query="anna@1.0", k=2)
     assert set(read) == {"anna"}
 
@@ -152,50 +246,92 @@ def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) 
         assert update.index.clips == ("anna", "ben", "cleo")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.2, 0.6, 0.99])
-def test_half_an_index_is_never_taken_for_whole(project: Project, share: float) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.2, 0.6, 0.99, None])
+@pytest.mark.parametrize("kind", ["part-*", "recipe.json"])
+def test_half_an_index_is_never_taken_for_whole(
+    project: Project, small_parts: None, share: float | None, kind: str
+) -> None:
     whole = pose_index(project)
-    path = project.index_path("pose-penn13")
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    assert frame_index.read_index(path) is None
+    content = content_of(project)
+    path = sorted(project.index_path("pose-penn13").glob(kind))[-1]
+    path.unlink()  # a file that is mapped is replaced, not cut
+    if share is not None:
+        path.write_bytes(content[path.name][: int(share * len(content[path.name]))])
+    assert frame_index.read_index(path.parent) is None
     update = update_pose_index(project, "penn13")
     assert (update.reused, update.added) == (0, 3)
     assert same(update.index, whole)
-    assert path.read_bytes() == content
+    assert content_of(project) == content
 
 
-@pytest.mark.parametrize("broken", ["start", "value", "time", "rate", "clips"])
-def test_parts_that_do_not_fit_together_are_no_index(project: Project, broken: str) -> None:
-    whole = pose_index(project)
-    path = project.index_path("pose-penn13")
-    changed: dict[str, Any] = {
-        "start": whole.start + 1,
-        "value": whole.value[:-1],
-        "time": whole.time[1:],
-        "rate": whole.rate[1:],
-        "clips": ("anna", "ben", "eve"),
+@pytest.mark.parametrize("broken", ["start", "value", "time", "rate", "clips", "type"])
+def test_arrays_that_do_not_fit_together_are_no_index(project: Project, broken: str) -> None:
+    (part,) = pose_index(project).parts
+    arrays = {name: np.array(getattr(part, name)) for name in ("start", "value", "frame", "time")}
+    facts = {"clips": list(part.clips), "rate": list(part.rate)}
+    changes: dict[str, Callable[[], Any]] = {
+        "start": lambda: arrays.update(start=part.start + 1),
+        "value": lambda: arrays.update(value=part.value[:-1]),
+        "time": lambda: arrays.update(time=part.time[1:]),
+        "type": lambda: arrays.update(value=part.value.astype(np.float64)),
+        "rate": lambda: facts.update(rate=facts["rate"][1:]),
+        "clips": lambda: facts.update(clips=["anna", "ben", "eve"]),
     }
-    frame_index.write_index(path, replace(whole, **{broken: changed[broken]}))
-    assert frame_index.read_index(path) is None
+    folder = project.index_path("pose-penn13")
+    path = folder / frame_index.part_name(part.recipe.key)
+    artifact.write_arrays(path, arrays, part.recipe, facts)
+    assert frame_index.read_index(folder) is not None
+    changes[broken]()
+    artifact.write_arrays(path, arrays, part.recipe, facts)
+    assert frame_index.read_index(folder) is None
 
 
 def test_a_failed_write_leaves_the_old_index(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, small_parts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pose_index(project)
-    path = project.index_path("pose-penn13")
-    content = path.read_bytes()
+    content = content_of(project)
     add(project, "dora", 50, 7)
+    add(project, "eve", 50, 8)
 
     def full(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    update = update_pose_index(project, "penn13")
-    assert update.index.clips == ("anna", "ben", "cleo", "dora")  # the answer does not need it
-    assert path.read_bytes() == content
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    progress = Notes()
+    update = update_pose_index(project, "penn13", progress)
+    assert len(progress.lines) == 1
+    assert "the index was not saved" in progress.lines[0]
+    assert update.index.clips == ("anna", "ben", "cleo", "dora", "eve")  # answers do not need it
+    assert content_of(project) == content
+    monkeypatch.undo()
+    monkeypatch.setattr(frame_index, "PART_BYTES", 40 * 104 * 4)
+    assert same(update.index, pose_index(project))
+
+
+def test_an_update_that_was_killed_goes_on_where_it_was(
+    project: Project, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = pose_index(project)
+    content = content_of(project)
+    add(project, "dora", 50, 7)
+    add(project, "eve", 50, 8)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "write_json", killed)  # the last file
+        with pytest.raises(KeyboardInterrupt):
+            pose_index(project)
+    assert content_of(project).items() >= content.items()
+    stored = frame_index.read_index(project.index_path("pose-penn13"))
+    assert stored is not None
+    assert same(stored, old)
+    extended = pose_index(project)
+    content = content_of(project)
+    assert same(extended, fresh(project, "pose-penn13", lambda: pose_index(project)))
+    assert content_of(project) == content
 
 
 def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
@@ -223,7 +359,7 @@ def test_embeddings_are_indexed_and_a_second_query_needs_no_network(
     make = lambda: update_model_index(trained, "default").index  # noqa: E731
     assert same(extended, fresh(trained, "model-default", make))
     monkeypatch.setattr(embedding, "embed", None)
-    monkeypatch.setattr(embedding, "load_embedder", None)
+    monkeypatch.setattr(embedding, "light_embedder", None)
     result = found(trained)
     assert result.features == "model"
     assert (result.searched.kept, result.searched.clips) == (4, 4)
@@ -240,7 +376,7 @@ def test_other_weights_start_a_new_index(trained: Project) -> None:
     update = update_model_index(trained, "default")
     assert (update.reused, update.added, update.dropped) == (0, 3, 0)
     assert update.index.recipe.inputs["model"] != before.recipe.inputs["model"]
-    assert not np.allclose(update.index.value, before.value)
+    assert not np.allclose(update.index.rows("anna").value, before.rows("anna").value)
 
 
 def test_an_embedding_of_other_weights_is_refused(
@@ -255,11 +391,11 @@ def test_an_embedding_of_other_weights_is_refused(
         return original(self, poses)
 
     monkeypatch.setattr(embedding.Embedder, "__call__", swapped)
-    content = trained.index_path("model-default").read_bytes()
+    content = content_of(trained, "model-default")
     with pytest.raises(UserError, match="not of the weights") as caught:
         update_model_index(trained, "default")
     assert caught.value.exit_code == ExitCode.MISMATCH
-    assert trained.index_path("model-default").read_bytes() == content
+    assert content_of(trained, "model-default") == content
 
 
 def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> None:
@@ -271,38 +407,58 @@ def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> Non
     assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
-def test_faiss_answers_as_exact_search_and_keeps_its_lists(project: Project) -> None:
-    pytest.importorskip("faiss", reason="the extra faiss is not installed")
-    path = project.index_path("ivf-pose-penn13")
-    exact, by_lists = found(project), found(project, index="faiss")
+def test_approximate_search_answers_as_exact_search_and_keeps_its_lists(project: Project) -> None:
+    path = project.lists_path("pose-penn13")
+    exact, by_lists = found(project), found(project, index="approximate")
     assert exact.searched.recall is None
-    assert by_lists.queries == exact.queries  # few frames: every list is looked through
+    assert by_lists.queries == exact.queries
     recall = by_lists.searched.recall
     assert recall is not None
-    assert (recall.value, recall.k, recall.queries) == (1.0, 2, 30)
-    assert by_lists.searched.lists == by_lists.searched.nprobe == 3
-    data = by_lists.to_json()
-    assert data["searched"]["recall"] == {"value": 1.0, "k": 2, "queries": 30}
+    assert (recall.value, recall.k) == (pytest.approx(1, abs=0.02), 2)
+    assert by_lists.searched.lists == 3
+    data = by_lists.to_json()["searched"]
+    assert data["recall"] == {"value": recall.value, "k": 2, "queries": recall.queries}
+    assert data["index"] == "approximate"
     content = path.read_bytes()
-    found(project, index="faiss")
+    assert found(project, index="faiss").to_json() == by_lists.to_json()  # as it was called
     assert path.read_bytes() == content
+    path.unlink()
     path.write_bytes(content[:-9])
-    assert found(project, index="faiss").queries == exact.queries
+    assert found(project, index="approximate").queries == exact.queries
     assert path.read_bytes() == content
     add(project, "dora", 50, 7)
-    assert found(project, index="faiss").queries == found(project).queries
+    assert found(project, index="approximate").queries == found(project).queries
     assert path.read_bytes() != content  # lists of other rows are not taken
 
 
+def test_lists_that_cannot_be_saved_answer_all_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = found(project)
+    index = update_pose_index(project, "penn13").index
+    folder = project.lists_path("pose-penn13").parent
+    original = artifact.temporary_beside
+
+    def full(path: Path) -> Any:
+        if path.parent == folder:
+            raise OSError(28, "No space left on device")
+        return original(path)
+
+    monkeypatch.setattr(artifact, "temporary_beside", full)
+    progress = Notes()
+    stored = ivf.ensure_ivf(project, index, "pose-penn13", progress)
+    assert "the inverted file was not saved" in progress.lines[0]
+    assert not project.lists_path("pose-penn13").exists()
+    ((row, _),) = search(index.frames, stored.file.finder(), 0, [20], Limits(2, 2, None))
+    times = [hit.neighbour.time for hit in exact.queries[0].hits]
+    assert index.frames.times(row).tolist() == times
+
+
 def test_a_low_recall_is_said(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("faiss", reason="the extra faiss is not installed")
-    lines: list[str] = []
-    progress = Progress()
-    monkeypatch.setattr(progress, "note", lines.append)
+    progress = Notes()
+    told = "approximate search misses 20% of the 2 nearest frames; --index exact finds all"
     for share, said in ((0.95, False), (0.8, True)):
         monkeypatch.setattr(ivf, "recall", lambda *_, share=share: share)
-        lines.clear()
-        found(project, index="faiss", progress=progress)
-        assert (
-            "faiss misses 20% of the 2 nearest frames; --index exact finds all" in lines
-        ) is said
+        progress.lines.clear()
+        found(project, index="approximate", progress=progress)
+        assert (told in progress.lines) is said

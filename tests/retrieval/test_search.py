@@ -11,6 +11,7 @@ from la2ds_cli.retrieval.search import (
     Limits,
     apply_limits,
     exact_finder,
+    nearest_of_all,
     search,
     sorted_by_distance,
     spread_gap,
@@ -23,7 +24,22 @@ def frames_of(clips: dict[str, tuple[list[float], list[float]]]) -> Frames:
     """One feature per frame; name -> (values, seconds)."""
     value = np.concatenate([value for value, _ in clips.values()])[:, None].astype(np.float32)
     time = np.concatenate([time for _, time in clips.values()])
-    return Frames(value, time, np.cumsum([0, *(len(value) for value, _ in clips.values())]))
+    return one_part(value, time, [len(value) for value, _ in clips.values()])
+
+
+def one_part(
+    value: np.ndarray, time: np.ndarray | None = None, lengths: list[int] | None = None
+) -> Frames:
+    """Frames of clips of these lengths, or of one; without `time` at one a second."""
+    time = np.arange(len(value)) / 1.0 if time is None else time
+    start = np.cumsum([0, *(lengths or [len(value)])])
+    return Frames((value.astype(np.float32),), (time,), start)
+
+
+def in_parts(frames: Frames, *cuts: int) -> Frames:
+    """The same frames, their parts cut in front of these rows."""
+    value, time = (np.split(of[0], cuts) for of in (frames.value, frames.time))
+    return Frames(tuple(value), tuple(time), frames.start)
 
 
 CLIPS = {
@@ -35,51 +51,113 @@ FRAMES = frames_of(CLIPS)
 
 
 def known(rows: list[int], limits: Limits, frames: Frames = FRAMES) -> list[list[int]]:
-    found = search(frames, exact_finder(frames.value), 0, rows, limits)
+    found = search(frames, exact_finder(frames), 0, rows, limits)
     return [row.tolist() for row, _ in found]
 
 
-def test_exact_rows_equal_plain_sorting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame_search, "_QUERIES", 3)
-    monkeypatch.setitem(frame_search._FRAMES, "cpu", 64)
+def found_by(frames: Frames, query: np.ndarray, own: tuple[int, int], count: int) -> list:
+    """Rows that exact search finds, in order of their exact distance."""
+    return sorted_by_distance(query, frames, exact_finder(frames)(query, own, count))[1].tolist()
+
+
+@pytest.mark.parametrize("cuts", [(), (40,), (60, 100, 260)])
+@pytest.mark.parametrize("queries", [1, 7])  # by differences, and by matrix products
+def test_exact_rows_equal_plain_sorting(cuts: tuple[int, ...], queries: int) -> None:
     random = np.random.default_rng(0)
-    base, query = random.normal(size=(300, 12)), random.normal(size=(7, 12))
-    plain = np.linalg.norm(base[None] - query[:, None], axis=-1).argsort(axis=1)
-    np.testing.assert_array_equal(exact_finder(base)(query, NOBODY, 9), plain[:, :9])
-    np.testing.assert_array_equal(exact_finder(base)(query, NOBODY, 999), plain)
-    others = [[row for row in line if not 50 <= row < 150] for line in plain]
-    np.testing.assert_array_equal(exact_finder(base)(query, (50, 150), 999), others)
+    base = random.normal(size=(300, 80)).astype(np.float32)
+    query = random.normal(size=(queries, 80)).astype(np.float32)
+    frames = in_parts(one_part(base), *cuts)
+    plain = np.linalg.norm(base[None].astype(float) - query[:, None], axis=-1).argsort(axis=1)
+    assert found_by(frames, query, NOBODY, 9) == plain[:, :9].tolist()
+    assert found_by(frames, query, NOBODY, 999) == plain.tolist()
+    others = [[row for row in line if not 50 <= row < 150] for line in plain.tolist()]
+    assert found_by(frames, query, (50, 150), 9) == [line[:9] for line in others]
+    assert found_by(frames, query, (50, 150), 999) == others
+
+
+@pytest.mark.parametrize("cuts", [(), (40, 90)])
+def test_each_query_may_have_a_clip_of_its_own(cuts: tuple[int, ...]) -> None:
+    random = np.random.default_rng(3)
+    base = random.normal(size=(120, 5)).astype(np.float32)
+    frames = in_parts(one_part(base, lengths=[30, 50, 40]), *cuts)
+    own = np.array([(0, 30), (80, 120), (0, 30), (30, 80)])
+    query = base[[3, 100, 20, 50]]
+    _, rows = sorted_by_distance(query, frames, nearest_of_all(frames, query, own, 85))
+    for one, (low, high), row in zip(query, own, rows, strict=True):
+        far = np.linalg.norm(base.astype(float) - one, axis=1)
+        plain = [n for n in far.argsort() if not low <= n < high][:85]
+        assert row[row >= 0].tolist() == plain
 
 
 def test_a_large_common_mean_does_no_harm() -> None:
     random = np.random.default_rng(1)
-    base = random.normal(size=(300, 12)).astype(np.float32) + np.float32(1000)
-    query = base[:3] + np.float32(0.01)
-    assert exact_finder(base)(query, NOBODY, 1)[:, 0].tolist() == [0, 1, 2]
+    base = random.normal(size=(300, 120)).astype(np.float32) + np.float32(1000)
+    query = base[:4] + np.float32(0.01)
+    assert exact_finder(one_part(base))(query, NOBODY, 1)[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_features_are_moved_only_where_their_mean_is_far() -> None:
+    base = np.random.default_rng(1).normal(size=(300, 12)).astype(np.float32)
+    assert one_part(base + np.float32(5)).far_centre is None
+    centre = one_part(base + np.float32(50)).far_centre
+    assert centre is not None
+    assert centre == pytest.approx(50, abs=0.3)
+
+
+def test_rows_of_several_parts_are_gathered_in_order() -> None:
+    frames = one_part(np.arange(12.0).reshape(6, 2), 10 + np.arange(6.0))
+    parts = in_parts(frames, 1, 4)
+    row = np.array([5, 0, 3, 1, 0, 4])
+    np.testing.assert_array_equal(parts.values(row), frames.values(row))
+    assert parts.times(row).tolist() == [15, 10, 13, 11, 10, 14]
+    assert len(parts) == 6
+
+
+def test_memory_of_a_large_index_is_let_go_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+    monkeypatch.setattr(frame_search.artifact, "release", released.append)
+    base = np.random.default_rng(1).normal(size=(30, 2)).astype(np.float32)
+    frames = in_parts(one_part(base), 10, 20)
+    exact_finder(frames)(base[:1], NOBODY, 1)
+    assert released == []
+    monkeypatch.setattr(frame_search, "_KEPT", 30 * 2 * 4 - 1)
+    exact_finder(frames)(base[:1], NOBODY, 1)
+    assert [len(part) for part in released] == [10, 10, 10]
+
+
+def test_settings_of_faiss_are_put_back() -> None:
+    import faiss
+
+    before = faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()
+    with frame_search.faiss_settings():
+        assert faiss.cvar.distance_compute_blas_threshold == 400
+    exact_finder(FRAMES)(np.zeros((5, 1), np.float32), NOBODY, 1)
+    assert (faiss.cvar.distance_compute_blas_threshold, faiss.omp_get_max_threads()) == before
 
 
 def test_distances_are_those_of_differences_and_equals_go_by_row() -> None:
-    value = np.array([[3, 4], [0, 1], [0, -1], [0, 0]], np.float32)
-    distance, row = sorted_by_distance(np.zeros(2, np.float32), value, np.array([0, 2, 1, 3]))
-    assert row.tolist() == [3, 1, 2, 0]
-    assert distance.tolist() == [0, 1, 1, 5]
+    frames = one_part(np.array([[3, 4], [0, 1], [0, -1], [0, 0]], np.float32))
+    query = np.array([[0, 0], [3, 4]], np.float32)
+    rows = np.array([[0, 2, -1, 1, 3], [3, 0, 2, 1, -1]])
+    distance, row = sorted_by_distance(query, frames, rows)
+    assert row.tolist() == [[3, 1, 2, 0, -1], [0, 1, 3, 2, -1]]
+    assert distance[0].tolist() == [0, 1, 1, 5, np.inf]
+    assert distance[1, :3].tolist() == [0, pytest.approx(18**0.5), 5]
 
 
 def test_spread_keeps_distance_in_time_and_a_limit_per_clip() -> None:
     clip = np.array([0, 0, 1, 0, 0, 1, 2])
     time = np.array([1.0, 1.1, 1.1, 1.25, 9.0, 5.0, 0.0])
     gap = np.full(7, 0.25)
-    assert apply_limits(clip, time, Limits(7, 7, 0.25), gap).tolist() == [0, 2, 3, 4, 5, 6]
-    assert apply_limits(clip, time, Limits(7, 2, 0.25), gap).tolist() == [0, 2, 3, 5, 6]
-    assert apply_limits(clip, time, Limits(7, 1, 0.25), gap).tolist() == [0, 2, 6]
-    assert apply_limits(clip, time, Limits(2, 7, 0.25), gap).tolist() == [0, 2]
-    assert apply_limits(clip, time, Limits(7, 7, 0.0), 0 * gap).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert apply_limits(clip, time, gap, Limits(7, 7, 0.25)).tolist() == [0, 2, 3, 4, 5, 6]
+    assert apply_limits(clip, time, gap, Limits(7, 2, 0.25)).tolist() == [0, 2, 3, 5, 6]
+    assert apply_limits(clip, time, gap, Limits(7, 1, 0.25)).tolist() == [0, 2, 6]
+    assert apply_limits(clip, time, gap, Limits(2, 7, 0.25)).tolist() == [0, 2]
+    assert apply_limits(clip, time, 0 * gap, Limits(7, 7, 0.0)).tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_known_neighbours() -> None:
-    (first, gap), (second, _) = search(
-        FRAMES, exact_finder(FRAMES.value), 0, [0, 1], Limits(2, 2, 0.25)
-    )
+    (first, gap), (second, _) = search(FRAMES, exact_finder(FRAMES), 0, [0, 1], Limits(2, 2, 0.25))
     assert first.tolist() == [3, 5]  # x at 0.5, y at 1.0
     assert gap.tolist() == [0.5, 1.0]
     assert second.tolist() == [6, 4]
@@ -101,15 +179,6 @@ def test_goes_on_searching_past_many_frames_of_one_moment() -> None:
     assert known([0], Limits(2, 2, 0.25), frames) == [[1, 501]]
 
 
-@pytest.mark.gpu
-def test_cuda_finds_the_same_frames() -> None:
-    random = np.random.default_rng(2)
-    base = random.normal(size=(5000, 32)).astype(np.float32)
-    query = random.normal(size=(600, 32)).astype(np.float32)
-    found = exact_finder(base, "cuda")(query, (10, 200), 7)
-    np.testing.assert_array_equal(found, exact_finder(base)(query, (10, 200), 7))
-
-
 def test_the_default_gap_is_a_tenth_of_the_clip_within_bounds() -> None:
     lasts = np.array([0.0, 2.0, 2.5, 6.0, 10.0, 60.0])
     assert spread_gap(lasts).tolist() == pytest.approx([0.25, 0.25, 0.25, 0.6, 1.0, 1.0])
@@ -120,8 +189,8 @@ def test_hits_of_a_slow_clip_lie_further_apart_than_those_of_a_fast_one() -> Non
     slow = [1 + 1e-4 * n for n in range(61)], [0.1 * n for n in range(61)]
     fast = [2 + 1e-4 * n for n in range(31)], [0.05 * n for n in range(31)]
     frames = frames_of({"q": ([0.0], [0.0]), "slow": slow, "fast": fast})
-    ((row, _),) = search(frames, exact_finder(frames.value), 0, [0], Limits(99, 99, None))
-    times = {clip: frames.time[row[frames.clip_of(row) == clip]] for clip in (1, 2)}
+    ((row, _),) = search(frames, exact_finder(frames), 0, [0], Limits(99, 99, None))
+    times = {clip: frames.times(row[frames.clip_of(row) == clip]) for clip in (1, 2)}
     assert np.diff(np.sort(times[1])) == pytest.approx(0.6)
     assert len(times[1]) == 11
     assert np.diff(np.sort(times[2])) == pytest.approx(0.25)

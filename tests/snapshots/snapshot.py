@@ -19,7 +19,7 @@ from safetensors import safe_open
 FOLDER = Path(__file__).parent
 UPDATE = "LA2DS_UPDATE_SNAPSHOTS"
 # The ids of films end in a digest of their content, which depends on the encoder.
-_DIGEST = re.compile(r"-[0-9a-f]{8}(?=[.\-/]|$)")
+_DIGEST = re.compile(r"-([0-9a-f]{8}|[0-9a-f]{16})(?=[.\-/]|$)")
 # Compressed bytes: how many depends on the version of zstd.
 _COMPRESSED = {"data"}
 

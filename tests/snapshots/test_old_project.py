@@ -14,7 +14,7 @@ import pytest
 from tests.snapshots.chain import OLD_PROJECT, Chain, open_old_project
 
 # Written once and used again; results are written by every call.
-USED_AGAIN = ("videos.csv", "phases.csv", "poses", "embeddings", "index")
+USED_AGAIN = ("videos.csv", "phases.csv", "poses", "embeddings")
 USED_AGAIN += ("checkpoints/default",)
 
 
@@ -36,6 +36,10 @@ def test_finished_work_is_not_done_again(chain: Chain):
     assert [item["status"] for item in items] == ["cached"] * 6
     searched = chain.documents["retrieve"][0]["searched"]
     assert (searched["kept"], searched["added"], searched["dropped"]) == (6, 0, 0)
+    # Its index, a single file, has become the part of another.
+    files = sorted(path.name for path in (chain.project / "index").rglob("*.*"))
+    assert files[1:] == ["recipe.json"]
+    assert files[0].startswith("part-")
 
 
 def test_files_that_are_current_stay_as_they_are(chain: Chain):
