@@ -143,7 +143,7 @@ class Project:
         path = self._folder("logs") / name
         if path.is_symlink():  # a lock opens its file for writing
             raise _leads_out(path)
-        lock = _one_lock(path) if again else FileLock(path)
+        lock = _one_lock(path, os.getpid()) if again else FileLock(path)
         try:
             path.parent.mkdir(exist_ok=True)
             lock.acquire(timeout=wait)
@@ -538,8 +538,9 @@ def _real(path: Path) -> Path:
 
 
 @cache
-def _one_lock(path: Path) -> Any:
-    """The lock of a file as one object, which a thread that holds it may take again."""
+def _one_lock(path: Path, process: int) -> Any:
+    """The lock of a file as one object in a process, which a thread that holds it may take again;
+    a fork of that process needs its own."""
     from filelock import FileLock
 
     return FileLock(path)

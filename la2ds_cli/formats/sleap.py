@@ -24,7 +24,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats.checks import JointsError, PoseFileError
+from la2ds_cli.formats.checks import FormatError, JointsError, PoseFileError
 from la2ds_cli.formats.file_clip import FileClip, ImportOptions, Person, no_box
 from la2ds_cli.formats.importing import PoseFormat, import_files
 from la2ds_cli.formats.joints import JointOrder, joint_order
@@ -282,9 +282,11 @@ def export_sleap(pose: PoseSequence, name: str, path: Path) -> None:
 
     Points are exact. Frames without joints have no instance. The video is named after the clip and
     not embedded; its frame rate and size are kept. Times other than frame / rate, and boxes, are
-    lost. Raises UserError (exit 6) without sleap-io.
+    lost. Raises UserError (exit 6) without sleap-io, and FormatError for frames before 0.
     """
     sio = sleap_io()
+    if (first := int(pose.frame.min(initial=0))) < 0:
+        raise FormatError(f"SLEAP has no frame {first}")
     ours = get_skeleton(pose.skeleton)
     pairs = [(k, mirrored) for k, mirrored in enumerate(ours.flip) if k < mirrored]
     skeleton = sio.Skeleton(

@@ -58,7 +58,7 @@ def test_new_poses_and_another_version_are_counted_again(project: Project, monke
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 1, "clips": {"three": 3}}', "{"])
 def test_a_damaged_file_of_counts_is_made_anew(project: Project, text: str) -> None:
     path = project.log_path(step.FILE)
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     assert step.repetition_counts(project, ["three"]) == {"three": 3}
     assert json.loads(path.read_text())["clips"]["three"]["count"] == 3
