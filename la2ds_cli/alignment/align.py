@@ -12,8 +12,10 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import shlex
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +70,7 @@ from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.features.tempo import paced_movement, travel
+from la2ds_cli.video.media_files import VIDEO_SUFFIXES
 
 
 def find_alignment(
@@ -117,11 +120,15 @@ def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
     if ClipOptions.from_text(clip.options).slowmo != 1:
         return ""
     times = max(ratio, 1 / ratio)
-    return (
-        f"{names[slow]} moves {times:.1f} times slower than {names[1 - slow]}: if it was filmed in "
-        f"slow motion, la2ds extract-poses {clip.path} --slowmo {times:.2g} --overwrite gives its "
-        "true times"
-    )
+    said = f"{names[slow]} moves {times:.1f} times slower than {names[1 - slow]}: if it was filmed "
+    if Path(clip.path).suffix.lower() in ("", ".webp", *VIDEO_SUFFIXES):
+        source = shlex.quote(clip.path)
+        return (
+            f"{said}in slow motion, la2ds extract-poses {source} --slowmo {times:.2g} --overwrite "
+            "gives its true times"
+        )
+    pair = " ".join(map(shlex.quote, names))  # poses of a file, which no video gives again
+    return f"{said}in slow motion, la2ds align {pair} --tempo {ratio:.2g} compares both at one pace"
 
 
 def moving_ratio(result: AlignResult) -> float:
@@ -246,6 +253,7 @@ def anchored_frames(
     for seconds in sorted(anchors):
         both = zip(seconds, pair.poses, pair.names, strict=True)
         frames.append(tuple(_frame_at(at, pose, name) for at, pose, name in both))
+    frames = list(dict.fromkeys(frames))  # of two that say the same, one
     for before, after in itertools.pairwise(frames):
         if not (before[0] < after[0] and before[1] < after[1]):
             raise UserError(

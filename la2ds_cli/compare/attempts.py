@@ -6,8 +6,11 @@ attempts over the same moments; so does the tempo of every part. trend.py says w
 by more than chance.
 """
 
+# ruff: noqa: PTH112 - those of Path raise for names that are longer than the system allows
+
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -240,7 +243,7 @@ def attempt_names(project: Project, selection: Sequence[str], *, by_date: bool) 
     videos = project.videos()
     names: list[str] = []
     for text in selection:
-        for token in [text] if Path(text).exists() else text.split(","):
+        for token in [text] if os.path.lexists(text) else text.split(","):
             names += _matches(videos, token.strip()) if token.strip() else []
     names = list(dict.fromkeys(names))
     if not by_date:
@@ -249,12 +252,15 @@ def attempt_names(project: Project, selection: Sequence[str], *, by_date: bool) 
 
 
 def _matches(videos: Sequence[Video], token: str) -> list[str]:
-    if not any(mark in token for mark in "*?[") and not Path(token).is_dir():
+    if not any(mark in token for mark in "*?[") and not os.path.isdir(token):
         return [token]
     fitting = [v for v in videos if fnmatchcase(v.id, token) or fnmatchcase(v.name, token)]
     if fitting:
-        by_name = {v.name if v.person == 1 else v.id: v.id for v in fitting}
-        return [by_name[name] for name in natural_order(by_name)]
+        by_name: dict[str, list[str]] = {}
+        for video in fitting:
+            name = video.name if video.person == 1 else video.id
+            by_name.setdefault(name, []).append(video.id)
+        return [v for name in natural_order(by_name) for v in natural_order(by_name[name])]
     files = [entry.name for entry in collect_entries([token])]
     if files == [token]:
         raise unreadable(

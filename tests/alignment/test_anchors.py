@@ -74,6 +74,11 @@ def test_between_two_anchors_nothing_passes_them() -> None:
     assert np.nanmin(match.position[13:]) >= 40
 
 
+def test_an_anchor_given_twice_is_one(pair: Project) -> None:
+    once, twice = (aligned(pair, *[(1.0, 1.0), (1.5, 1.4)], *more) for more in ((), ((1.0, 1.01),)))
+    np.testing.assert_array_equal(once.alignment.position, twice.alignment.position)
+
+
 @pytest.mark.parametrize(
     ("anchors", "message"),
     [
@@ -120,7 +125,11 @@ def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> Non
         assert moving_ratio(found) == pytest.approx(ratio, rel=0.1)
         start, _, rest = re.split(r"(\d+\.\d) times", hint_of_slow_motion(found, (a, b)))
         assert start == "slow moves "
-        assert rest.startswith(" slower than fast: if it was filmed in slow motion, la2ds")
+        command = f"la2ds align {a} {b} --tempo {moving_ratio(found):.2g} compares"
+        assert rest.startswith(f" slower than fast: if it was filmed in slow motion, {command}")
+        filmed = {k: replace(v, path="my films/1.mov") for k, v in vars(found).items() if k in "ab"}
+        said = hint_of_slow_motion(replace(found, **filmed), (a, b))
+        assert "la2ds extract-poses 'my films/1.mov' --slowmo " in said
     told = replace(found, a=replace(found.a, options="slowmo=6"))
     assert hint_of_slow_motion(told, ("slow", "fast")) == ""
     same = find_alignment(project, "fast", "fast", request)

@@ -17,6 +17,7 @@ from la2ds_cli.compare.attempts import (
     compare_attempts,
 )
 from la2ds_cli.compare.compare import compare
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -175,6 +176,20 @@ def test_names_and_patterns_keep_their_order(
     project: Project, selection: list[str], names: list[str]
 ) -> None:
     assert attempt_names(project, selection, by_date=False) == names
+
+
+def test_clips_of_one_file_name_are_attempts_each(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    rows = [Video(f"{day}-swing", f"films/{day}/swing.mp4", day) for day in ("d10", "d9")]
+    project.add_videos([*rows, Video("d1-other", "films/d1/other.mp4", "d1")])
+    for pattern in ("swing*", "*swing*"):
+        assert attempt_names(project, [pattern], by_date=False) == ["d9-swing", "d10-swing"]
+
+
+def test_a_list_that_is_longer_than_a_file_name_may_be(project: Project) -> None:
+    names = [f"swing-of-anna-{n:03d}" for n in range(400)]
+    assert attempt_names(project, [",".join(names)], by_date=False) == names
+    assert attempt_names(project, ["n" * 300 + ",coach"], by_date=False) == ["n" * 300, "coach"]
 
 
 def test_patterns_and_folders_find_files_that_are_new(project: Project, tmp_path: Path) -> None:

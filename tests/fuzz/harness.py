@@ -22,7 +22,8 @@ from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.formats.checks import FormatError, PoseFileError
 
-SECONDS, BYTES = 20, 1 << 30  # of one input
+SECONDS, BYTES = 20, 1 << 30  # of one input; of the processor, so that others may use it, too
+_WAITING = 30  # times as long by the clock: one that waits for ever takes no processor
 _BATCH = 500  # inputs of one process
 SAID = (UserError, PoseFileError, FormatError, ArtifactError)  # what a parser may say of a file
 
@@ -83,7 +84,8 @@ def _in_child(parser: Parser, start: int, stop: int, folder: Path) -> tuple[int,
         return stop, problems
     last = lines[-1]["number"] if lines else start
     ended = os.waitstatus_to_exitcode(status)
-    said = f"more than {SECONDS} s" if ended == -signal.SIGALRM else f"the process ended: {ended}"
+    slow = ended in (-signal.SIGPROF, -signal.SIGALRM)
+    said = f"more than {SECONDS} s" if slow else f"the process ended: {ended}"
     return last + 1, [*problems, Problem(last, said)]
 
 
@@ -106,7 +108,8 @@ def _work(parser: Parser, numbers: range, folder: Path, log: Path) -> None:
             if path.is_symlink() or path.exists():
                 path.unlink()
             path.write_bytes(make(parser, number))
-            signal.alarm(SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.alarm(_WAITING * SECONDS)
             try:
                 parser.parse(path)
             except SAID as error:
@@ -114,6 +117,7 @@ def _work(parser: Parser, numbers: range, folder: Path, log: Path) -> None:
                     tell(number=number, said=f"a message of {len(str(error))} characters")
             except BaseException:
                 tell(number=number, said=traceback.format_exc()[-3000:])
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
         tell(done=True)
 

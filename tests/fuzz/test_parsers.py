@@ -1,5 +1,5 @@
 """Damaged and invented files of every kind that la2ds reads end in what a parser may say; none
-crashes the process, takes more than 20 seconds or more than a gigabyte.
+crashes the process, takes more than 20 seconds of the processor or more than a gigabyte.
 
 A few inputs of each here, 10,000 with `pytest -m fuzz`, LA2DS_FUZZ_INPUTS others.
 """
