@@ -3,11 +3,12 @@ that was fitted on the frames of the training videos."""
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,11 +55,13 @@ def classify_phases(
     phases: int,
     subset: Subset,
     classifier: Literal["svm", "logistic"],
+    shared: SharedDistances | None = None,
 ) -> Classification | None:
     """Fit on each draw of `subset` of the training videos and predict every test frame.
 
-    phases: K. A test frame of a phase that no training video shows is counted, as wrong. None:
-    there are fewer training videos than the subset has.
+    phases: K. shared: the distances of the frames of these very videos, which all SVMs may use. A
+    test frame of a phase that no training video shows is counted, as wrong. None: there are fewer
+    training videos than the subset has.
     """
     draws = choose_videos(len(train), subset)
     if not draws:
@@ -71,7 +74,11 @@ def classify_phases(
         x = np.concatenate([train[v].feature for v in chosen])
         y = np.concatenate([train[v].label for v in chosen])
         one_phase += len(np.unique(y)) == 1
-        guess = predict(x, y, features, classifier)
+        # Frames that are all alike have no width, and go the way of predict.
+        if shared is not None and classifier == "svm" and np.ptp(x) > 0:
+            guess = shared.svm(chosen, x, y)
+        else:
+            guess = predict(x, y, features, classifier)
         for v, (clip, part) in enumerate(zip(test, np.split(guess, end[:-1]), strict=True)):
             np.add.at(confusion[d, v], (clip.label, part), 1)
     return Classification(confusion, len(draws[0]), one_phase)
@@ -103,6 +110,8 @@ def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntA
 
 
 KERNEL_FRAMES = 8192  # of training; the kernel of more frames than these, 512 MB, is not held whole
+SHARED_CELLS = 2**26  # float64 cells of distances that all SVMs of a feature share (512 MB)
+_ROWS = 32  # of a kernel that are computed at once
 _BLOCK = 2**24  # float64 cells of a kernel held at once when predicting (128 MB)
 
 
@@ -120,6 +129,83 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     rows = max(1, _BLOCK // len(x))
     parts = [model.predict(test[start : start + rows]) for start in range(0, len(test), rows)]
     return np.concatenate(parts)
+
+
+class SharedDistances:
+    """Squared distances of the training frames of a feature to each other and to the test frames.
+
+    The SVMs of all draws and subsets take them from here: each needs its kernel, which is these
+    distances with a width of its own, and of the test frames only those to its support vectors.
+    """
+
+    def __init__(self, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames]) -> None:
+        from sklearn.metrics.pairwise import euclidean_distances
+
+        x, other = (
+            np.concatenate([clip.feature for clip in clips]).astype(np.float64)
+            for clips in (train, test)
+        )
+        self._among = euclidean_distances(x, squared=True)
+        self._to_test = euclidean_distances(x, other, squared=True)
+        end = np.cumsum([len(clip.label) for clip in train]).tolist()
+        self._part = [slice(first, last) for first, last in zip([0, *end], end, strict=False)]
+
+    @classmethod
+    def of(
+        cls, train: Sequence[LabelledFrames], test: Sequence[LabelledFrames]
+    ) -> SharedDistances | None:
+        """None where they would take more than SHARED_CELLS."""
+        frames, others = (sum(len(clip.label) for clip in clips) for clips in (train, test))
+        return cls(train, test) if 0 < frames * (frames + others) <= SHARED_CELLS else None
+
+    def svm(self, chosen: Sequence[int], x: FloatArray, y: IntArray) -> IntArray:
+        """(M,) labels of the test frames by `_svm`, fitted on the frames x (N, D), y (N,) of the
+        chosen training videos."""
+        from sklearn.svm import SVC
+
+        known = np.unique(y)
+        if len(known) == 1:
+            return np.full(self._to_test.shape[1], known[0])
+        x = np.asarray(x, dtype=np.float64)
+        width = -1 / (x.shape[1] * x.var())
+        parts = [self._part[video] for video in chosen]
+        rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+        kernel = np.empty((len(rows), len(rows)))
+        filled = 0
+        # Clip by clip, which stays in the cache: whole tables would be read and written four times.
+        for part in parts:
+            block = kernel[filled : filled + part.stop - part.start]
+            np.concatenate([self._among[part, other] for other in parts], axis=1, out=block)
+            block *= width
+            np.exp(block, out=block)
+            filled += len(block)
+        model = SVC(C=1.0, kernel="precomputed").fit(kernel, y)
+        near = np.empty((len(model.support_), self._to_test.shape[1]))
+        for first in range(0, len(near), _ROWS):
+            block = near[first : first + _ROWS]
+            support = rows[model.support_[first : first + _ROWS]]
+            np.multiply(self._to_test[support], width, out=block)
+            np.exp(block, out=block)
+        return known[_most_votes(model, near)]
+
+
+def _most_votes(model: Any, kernel: FloatArray) -> IntArray:
+    """(M,) numbers of the classes that a fitted SVC predicts, by the kernel (S, M) of its support
+    vectors with M frames: that of the most votes of each class against each, the first of equals.
+    """
+    first = np.concatenate([[0], np.cumsum(model.n_support_)])
+    own = [slice(low, high) for low, high in itertools.pairwise(first.tolist())]
+    votes = np.zeros((len(own), kernel.shape[1]), np.int64)
+    for (i, j), constant in zip(
+        itertools.combinations(range(len(own)), 2), model._intercept_, strict=True
+    ):
+        # Row j - 1 holds the weights of class i against j, row i those of class j against i.
+        value = model._dual_coef_[j - 1, own[i]] @ kernel[own[i]]
+        value += model._dual_coef_[i, own[j]] @ kernel[own[j]]
+        wins = value + constant > 0
+        votes[i] += wins
+        votes[j] += ~wins
+    return votes.argmax(axis=0)
 
 
 def score_confusion(

@@ -36,6 +36,7 @@ from la2ds_cli.evaluation.measure import (
 )
 from la2ds_cli.evaluation.phase_classification import (
     LabelledFrames,
+    SharedDistances,
     classify_phases,
     score_confusion,
 )
@@ -298,9 +299,10 @@ def measure_phases(
         return {key: undefined(reason, nan=sum(broken)) for key in keys}
     fit, scored = _labelled_frames(train, labels.train), _labelled_frames(test, labels.test)
     measures: dict[Key, Measure] = {}
+    shared = SharedDistances.of(fit, scored) if protocol.classifier == "svm" else None
     for subset in protocol.subsets:
         key = ("phase_classification", subset.name)
-        measures[key] = _classification(fit, scored, labels, protocol, subset, seed)
+        measures[key] = _classification(fit, scored, labels, protocol, subset, seed, shared)
     measures["phase_progression", ""] = _progression(train, test, labels, protocol, seed)
     return measures | _retrieval(scored, labels, protocol, seed)
 
@@ -327,8 +329,10 @@ def _classification(
     protocol: Protocol,
     subset: Subset,
     seed: int,
+    shared: SharedDistances | None,
 ) -> Measure:
-    result = classify_phases(train, test, len(labels.phases), subset, protocol.classifier)
+    count, classifier = len(labels.phases), protocol.classifier
+    result = classify_phases(train, test, count, subset, classifier, shared)
     if result is None:
         return undefined(f"{subset.name} wanted, {len(train)} labelled training videos are there")
     draws = len(result.confusion)
