@@ -157,6 +157,16 @@ def test_the_recall_is_the_true_one(frames: Frames, file: ivf.InvertedFile) -> N
     assert ivf.recall(frames, exact_finder(frames), sample, ivf.TRUTH) == 1.0
 
 
+def test_a_sample_is_of_200_frames_of_20_clips(frames: Frames) -> None:
+    many = Frames(frames.value, frames.time, np.arange(51) * (len(frames) // 50))
+    clips = []
+    for sample in ivf.draw_samples(many):
+        clips += np.unique(many.clip_of(sample.row)).tolist()
+        assert len(np.unique(sample.row)) == 200
+        assert sample.nearest.shape == (200, 50)
+    assert len(clips) == len(set(clips)) == 40
+
+
 def test_recall_with_fewer_frames_than_the_sample_asks_for() -> None:
     value = np.arange(6, dtype=np.float32)[:, None]
     frames = Frames((value,), (np.arange(6.0),), np.array([0, 2, 6]))
