@@ -97,11 +97,14 @@ class InvertedFile:
         return own[0] + first, own[1] + first
 
     def _rows(self, number: IntArray) -> IntArray:
-        """Rows of the frames with these numbers in the lists; -1 for -1."""
-        begin = np.zeros(int(self.slot.max()) + 1, np.int64)
-        begin[self.slot] = self.frames.begin[:-1]
+        """Rows of the frames with these numbers in the lists; -1 for one that is of no part, such
+        as -1."""
+        begin, length = np.zeros((2, int(self.slot.max()) + 1), np.int64)
+        begin[self.slot], length[self.slot] = self.frames.begin[:-1], np.diff(self.frames.begin)
         slot, row = np.divmod(number, _PARTS)
-        return np.where(number < 0, -1, begin[slot] + row)
+        known = (slot >= 0) & (slot < len(begin))
+        slot = np.where(known, slot, 0)
+        return np.where(known & (row < length[slot]), begin[slot] + row, -1)
 
 
 def new_index(frames: Frames) -> tuple[Any, FloatArray]:
