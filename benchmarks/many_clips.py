@@ -1,15 +1,15 @@
 """Commands on a project of very many clips, beside the same on one of 100.
 
     OMP_NUM_THREADS=1 python benchmarks/many_clips.py --work DIR [--clips 100000] [--rounds 3]
-        [--only COMMAND,...] [--keep]
+        [--only COMMAND,...] [--per-second 10] [--keep]
 
-The poses are made here: performers of the demo at 10 frames per second, 20 to 40 frames, each clip
-with noise of its own, in files as extraction writes them. No videos stand behind them but one,
-rendered for `extract`; `evaluate`, which --only has to name, has labels made here. Both projects
-answer each command in turn, each in a process of its own. Figures: CPU seconds of the process and
-its children (least of the rounds) and the highest resident memory (of all rounds). 100,000 clips
-take 1.3 GB below --work, which are removed in the end unless --keep is given; a project that is
-there already is used as it is.
+The poses are made here: performers of the demo at 10 frames per second, 20 to 40 frames (at 30, 60
+to 120), each clip with noise of its own, in files as extraction writes them. No videos stand behind
+them but one, rendered for `extract`; `evaluate`, which --only has to name, has labels made here.
+Both projects answer each command in turn, each in a process of its own. Figures: CPU seconds of the
+process and its children (least of the rounds) and the highest resident memory (of all rounds).
+100,000 clips take 1.3 GB below --work, which are removed in the end unless --keep is given; a
+project that is there already is used as it is.
 """
 
 from __future__ import annotations
@@ -37,17 +37,16 @@ from la2ds_cli.poses.current import networks_of, pose_recipe
 
 FEW = 100
 PERFORMERS = 64
-PER_SECOND = 10  # frames, of the 30 of the demo
 # The networks of the demo, which ship with la2ds, so that nothing is fetched.
 SETTINGS = {"preset": "default", "poses": {"detector": "full-frame", "pose": "hrnet-demo"}}
 
 
-def performers() -> list[PoseSequence]:
-    """PERFORMERS clips of true joints, thinned to PER_SECOND."""
+def performers(per_second: int = 10) -> list[PoseSequence]:
+    """PERFORMERS clips of true joints, thinned to so many of the 30 frames per second."""
     poses = []
     for index in range(PERFORMERS):
         pose, _ = performed(index, PERFORMERS, seed=0)
-        every = slice(None, None, 30 // PER_SECOND)
+        every = slice(None, None, 30 // per_second)
         length = len(pose.xy[every])
         poses.append(
             replace(
@@ -56,22 +55,22 @@ def performers() -> list[PoseSequence]:
                 score=pose.score[every],
                 box=np.full((length, 4), np.nan),
                 frame=np.arange(length),
-                time=np.arange(length) / PER_SECOND,
-                fps=float(PER_SECOND),
+                time=np.arange(length) / per_second,
+                fps=float(per_second),
                 world=None,
             )
         )
     return poses
 
 
-def make_project(root: Path, clips: int) -> Project:
+def make_project(root: Path, clips: int, per_second: int) -> Project:
     """A project of `clips` extracted clips; one that is there is opened."""
     project = Project.create(root, SETTINGS)
     if project.videos_path.exists():
         return project
     config = project.config().poses
     networks = networks_of(config, config.subject)[0]
-    bases, rng = performers(), np.random.default_rng(0)
+    bases, rng = performers(per_second), np.random.default_rng(0)
     folder = project.pose_path("any").parent
     folder.mkdir(parents=True, exist_ok=True)
     videos = []
@@ -162,6 +161,8 @@ def arguments_of(name: str, work: Path, number: int) -> list[str]:
         return ["import", "wide-csv", str(path), "--skeleton", "coco17", "--fps", "10"]
     if name == "retrieve":
         return ["retrieve", "--query", "clip-000003@1", "--features", "pose"]
+    if name == "retrieve-approximate":
+        return [*arguments_of("retrieve", work, number), "--index", "approximate"]
     if name == "evaluate":
         return ["evaluate"]
     raise SystemExit(f"no command {name}")
@@ -173,13 +174,14 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="status,align,align-auto,extract,import")
+    parser.add_argument("--per-second", type=int, default=10, help="10, 15 or 30")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     roots = {n: options.work / f"clips-{n}" for n in (FEW, options.clips)}
     commands = options.only.split(",")
     for clips, root in roots.items():
-        project = make_project(root, clips)
+        project = make_project(root, clips, options.per_second)
         if "evaluate" in commands:
             label(project)
     print(

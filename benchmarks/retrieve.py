@@ -1,62 +1,92 @@
-"""Frame retrieval: exact search against faiss, with the recall of the latter.
+"""Frame retrieval: exact and approximate search against others, and an index of ten million frames.
 
-    OMP_NUM_THREADS=1 python benchmarks/retrieve.py [--frames 100000 1000000] [--queries 200]
+    OMP_NUM_THREADS=1 python benchmarks/retrieve.py [--frames 100000 1000000] [--data movement ...]
     OMP_NUM_THREADS=1 python benchmarks/retrieve.py --project P [--run default]
+    python benchmarks/retrieve.py --large DIR [--frames 10000000]
 
-Frames are synthetic, 128 features of type float32 (smooth trajectories of one movement with noise,
-200 frames a clip), or with --project those of its index. Each contender answers the same queries,
-frames of one clip, under the limits of a retrieval (k 7, 0.25 s apart); they take turns. Figures
-are medians over the rounds of process CPU time. `sklearn` is its NearestNeighbors with brute force,
-`faiss flat` its exact index with its own settings, `faiss flat, 800` with the threshold that la2ds
-sets for IVF; these three give the 8 k nearest of all frames and know no limits.
-Recall is the share of the 7 nearest frames of other clips, by exact search, of up to 200 frames.
-The second table is what one call of the command does: read the index and answer five queries.
+Frames have 128 features, 200 a clip, or with --project are those of its index. Data: `movement`,
+one movement at different tempos, each performer with a slow deviation of their own; `noisy`, the
+same with a constant offset for each performer and noise in each frame; `noise`, independent normal
+numbers, in which there is nothing to find.
+
+Each contender answers the same queries, frames of one clip; they take turns. Figures are medians
+over the rounds of process CPU time. la2ds answers under the limits of a retrieval (k 7, 0.25 s
+apart), the others give the 8 k nearest of all frames and know no limits: `flat`, faiss's exact
+index with its own settings, `flat, set`, with the threshold that la2ds sets, and `sklearn`, brute
+force. Recall is the share of the 7 nearest frames of other clips, by exact search, on up to 200
+frames that the lists were not tuned on.
+
+--large writes an index to DIR (7 GB for ten million frames, removed in the end), and measures in
+new processes: 200 queries one by one, the files of the index not in the cache of the system and
+then in it, wall time of each and the most resident memory; and then 100,000 frames more.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy loads its BLAS
+if "--large" not in sys.argv:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy loads its BLAS
 
 import faiss
 import numpy as np
-import torch
-from sklearn.neighbors import NearestNeighbors
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval import index as frame_index
 from la2ds_cli.retrieval import ivf
-from la2ds_cli.retrieval.search import Frames, Limits, exact_finder, search
+from la2ds_cli.retrieval.index import ClipRows, FrameIndex
+from la2ds_cli.retrieval.search import (
+    CANDIDATES,
+    Finder,
+    Limits,
+    exact_finder,
+    faiss_settings,
+    search,
+)
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
 LIMITS = Limits(7, 7, 0.25)
-Row = tuple[str, float, float | None]  # name, CPU seconds, recall
+NAME = "model-benchmark"
 
 
-def synthetic(count: int) -> Frames:
-    """Clips of one movement at different tempos, with noise of each frame and of each performer."""
-    random = np.random.default_rng(0)
-    frequency = random.uniform(0.5, 4, WIDTH).astype(np.float32)
-    shift = random.uniform(0, 2 * np.pi, WIDTH).astype(np.float32)
-    clips = count // LENGTH
-    value = np.empty((clips * LENGTH, WIDTH), np.float32)
-    for clip in range(clips):
-        speed = np.exp(np.interp(np.linspace(0, 5, LENGTH), np.arange(6), random.normal(0, 0.4, 6)))
-        phase = (np.cumsum(speed) / speed.sum()).astype(np.float32)[:, None]
-        part = np.sin(2 * np.pi * frequency * phase + shift)
-        part += random.normal(0, 0.2, WIDTH).astype(np.float32)
-        part += random.normal(0, 0.1, (LENGTH, WIDTH)).astype(np.float32)
-        value[clip * LENGTH : (clip + 1) * LENGTH] = part
-    seconds = np.tile(np.arange(LENGTH) / RATE, clips)
-    return Frames(value, seconds, np.arange(clips + 1) * LENGTH)
+def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
+    """Clips by number: the same number is the same clip."""
+    shared = np.random.default_rng(0)
+    frequency = shared.uniform(0.5, 4, WIDTH).astype(np.float32)
+    shift = shared.uniform(0, 2 * np.pi, WIDTH).astype(np.float32)
+    seconds, frame = np.arange(LENGTH) / RATE, np.arange(LENGTH)
+    for clip in clips:
+        random = np.random.default_rng([1, clip])
+        noise = random.standard_normal((LENGTH, WIDTH), np.float32)
+        if data == "noise":
+            value = noise
+        else:
+            knots = random.normal(0, 0.4, 6)
+            speed = np.exp(np.interp(np.linspace(0, 5, LENGTH), np.arange(6), knots))
+            phase = (np.cumsum(speed) / speed.sum()).astype(np.float32)[:, None]
+            value = np.sin(2 * np.pi * frequency * phase + shift)
+            if data == "noisy":
+                value += random.normal(0, 0.2, WIDTH).astype(np.float32) + 0.1 * noise
+            else:
+                own = random.standard_normal((2, WIDTH), np.float32) * 0.2
+                value += own[0] * np.sin(2 * np.pi * phase) + own[1] * np.cos(2 * np.pi * phase)
+                value += 0.01 * noise
+        yield f"c{clip}", ClipRows(f"{clip:064x}", value, frame, seconds, RATE)
+
+
+def write_synthetic(project: Project, clips: range, data: str) -> FrameIndex:
+    rows = synthetic(clips, data)
+    return frame_index.write_index(project.index_path(NAME), {"features": data}, "", rows)
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -65,121 +95,167 @@ def cpu(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
-def flat(frames: Frames, query: np.ndarray, threshold: int) -> Callable[[], object]:
-    index = faiss.IndexFlatL2(frames.value.shape[1])
-    index.add(frames.value)
+# --- contenders, in turn -------------------------------------------------------------------------
+
+
+def flat(value: np.ndarray, query: np.ndarray, *, own: bool) -> Callable[[], object]:
+    index = faiss.IndexFlatL2(value.shape[1])
+    index.add(value)
 
     def work() -> None:
-        before = faiss.cvar.distance_compute_blas_threshold
-        faiss.cvar.distance_compute_blas_threshold = threshold
-        index.search(query, 8 * LIMITS.k)
-        faiss.cvar.distance_compute_blas_threshold = before
+        if own:
+            index.search(query, CANDIDATES * LIMITS.k)
+            return
+        with faiss_settings():
+            index.search(query, CANDIDATES * LIMITS.k)
 
     return work
 
 
-def measure(frames: Frames, queries: int, rounds: int) -> None:
-    random = np.random.default_rng(1)
+def measure(project: Project, name: str, label: str, rounds: int) -> None:
+    from sklearn.neighbors import NearestNeighbors
+
+    index = frame_index.read_index(project.index_path(name))
+    if index is None:
+        raise SystemExit(f"no index {name}: la2ds retrieve makes it")
+    building = time.process_time()
+    stored = ivf.ensure_ivf(project, index, name)
+    building = time.process_time() - building
+    frames, file = index.frames, stored.file
+    value = np.concatenate(frames.value)
     clip = int(np.diff(frames.start).argmax())
     first, end = frames.own(clip)
-    rows = np.sort(random.choice(end - first, min(queries, end - first), replace=False))
-    query = frames.value[first + rows]
-    made: list[ivf.InvertedFile] = []
-    building = cpu(lambda: made.append(ivf.build_inverted_file(frames.value)))
-    file = made[0]
-    sampled: list[ivf.Sample] = []
-    sampling = cpu(lambda: sampled.append(ivf.draw_sample(frames)))
+    share = ivf.recall(frames, file.finder(), stored.sample, LIMITS.k)
     print(
-        f"{len(frames.value)} frames of {len(frames.start) - 1} clips, {len(query)} queries; "
-        f"{file.lists} lists, built in {building:.1f} s, their sample in {sampling:.1f} s"
+        f"{label}: {len(frames)} frames of {len(index.clips)} clips; {file.nprobe} of {file.lists} "
+        f"lists, {file.widen} times as many frames; made in {building:.1f} s; recall {share:.4f}"
     )
+    random = np.random.default_rng(1)
+    brute = NearestNeighbors(n_neighbors=CANDIDATES * LIMITS.k, algorithm="brute").fit(value)
+    for count in (200, 5):
+        rows = np.sort(random.choice(end - first, min(count, end - first), replace=False))
+        query = frames.values(first + rows)
 
-    def answer(find: Callable) -> None:
-        search(frames, find, clip, rows.tolist(), LIMITS)
+        def answer(find: Finder, rows: np.ndarray = rows) -> None:
+            search(frames, find, clip, rows.tolist(), LIMITS)
 
-    brute = NearestNeighbors(n_neighbors=8 * LIMITS.k, algorithm="brute").fit(frames.value)
-    contenders: dict[str, Callable[[], object]] = {
-        "exact": lambda: answer(exact_finder(frames.value)),
-        **{
-            f"faiss IVF, nprobe {n}": lambda n=n: answer(file.finder(n))
-            for n in (1, ivf.NPROBE, 32)
-        },
-        "sklearn": lambda: brute.kneighbors(query, return_distance=False),
-        "faiss flat": flat(frames, query, faiss.cvar.distance_compute_blas_threshold),
-        "faiss flat, 800": flat(frames, query, 800),
-    }
-    spent: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name in random.permutation(list(contenders)):
-            spent[name].append(cpu(contenders[name]))
-    base = median(spent["exact"])
-    for name, times in spent.items():
-        found = median(times)
-        line = f"  {name:22s} {1000 * found:10.1f} ms   exact / it {base / found:7.2f}"
-        if "IVF" in name:
-            finder = file.finder(int(name.split()[-1]))
-            share = ivf.recall(frames, finder, sampled[0], LIMITS.k)
-            line += f"   recall {share:.4f}"
-        print(line)
-    one_call(frames, file, rounds)
+        contenders: dict[str, Callable[[], object]] = {
+            "exact": lambda answer=answer: answer(exact_finder(frames)),
+            "approximate": lambda answer=answer: answer(file.finder()),
+            "flat, set": flat(value, query, own=False),
+            "flat": flat(value, query, own=True),
+            "sklearn": lambda query=query: brute.kneighbors(query, return_distance=False),
+        }
+        spent: dict[str, list[float]] = {name: [] for name in contenders}
+        for _ in range(rounds):
+            for name in random.permutation(list(contenders)):
+                spent[name].append(cpu(contenders[name]))
+        exact = median(spent["exact"])
+        for name, times in spent.items():
+            found = median(times)
+            print(
+                f"  {len(query):3d} queries, {name:12s} {1000 * found:9.1f} ms   exact / it "
+                f"{exact / found:7.2f}",
+                flush=True,
+            )
 
 
-def one_call(frames: Frames, file: ivf.InvertedFile, rounds: int) -> None:
-    """Reading from disk (from the cache of the system) and five queries, and writing the index."""
-    clips = len(frames.start) - 1
-    rows = {
-        f"c{n}": frame_index.ClipRows(
-            "0" * 64,
-            frames.value[slice(*frames.own(n))],
-            np.arange(frames.start[n + 1] - frames.start[n]),
-            frames.time[slice(*frames.own(n))],
-            RATE,
+# --- an index that is larger than memory should be -----------------------------------------------
+
+
+def large(folder: Path, frames: int, data: str) -> None:
+    project = Project.create(folder)
+    clips = frames // LENGTH
+
+    def step(name: str, *arguments: object) -> None:
+        command = [sys.executable, __file__, "--large", str(folder), "--step", name]
+        subprocess.run([*command, *map(str, arguments), "--data", data], check=True)
+
+    step("write", clips)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"  {size / 1e9:.1f} GB in files", flush=True)
+    step("query", "cold")
+    step("query", "warm")
+    step("write", clips + 100_000 // LENGTH)
+    step("query", "warm")
+    shutil.rmtree(project.root)
+
+
+def step_of_large(project: Project, name: str, argument: str, data: str) -> None:
+    begun, spent = time.time(), time.process_time()
+    if name == "write":
+        clips = range(int(argument))
+        index = write_synthetic(project, clips, data)
+        print(f"index of {len(index.frames)} frames: {_told(begun, spent)}", flush=True)
+        begun, spent = time.time(), time.process_time()
+        stored = ivf.ensure_ivf(project, index, NAME)
+        print(
+            f"{stored.file.nprobe} of {stored.file.lists} lists, {stored.file.widen} times as many "
+            f"frames: {_told(begun, spent)}",
+            flush=True,
         )
-        for n in range(clips)
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        path, lists = Path(folder, "index.safetensors"), Path(folder, "ivf.safetensors")
-        index = frame_index.assemble_index({"features": "synthetic"}, "", rows)
-        writing = cpu(lambda: frame_index.write_index(path, index))
-        artifact.write_arrays(lists, {"ivf": file.to_array()}, artifact.Recipe("ivf", 1, {}, {}))
-
-        def call(by_lists: bool) -> None:
-            read = frame_index.read_index(path)
-            assert read is not None
-            if by_lists:
-                data = artifact.read_arrays(lists)[0]["ivf"]
-                find = ivf.InvertedFile.from_array(data, file.mean).finder()
-            else:
-                find = exact_finder(read.value)
-            search(read.frames, find, 0, [0, 20, 40, 60, 80], LIMITS)
-
-        pairs = [(cpu(lambda: call(False)), cpu(lambda: call(True))) for _ in range(rounds)]
-    by_exact, by_lists = (median(times) for times in zip(*pairs, strict=True))
+        return
+    if argument == "cold":
+        for path in project.root.rglob("*.safetensors"):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    index = frame_index.read_index(project.index_path(NAME))
+    assert index is not None
+    stored = ivf.ensure_ivf(project, index, NAME)
+    assert not stored.built
+    print(f"{argument}, opened: {_told(begun, spent)}", flush=True)
+    random = np.random.default_rng(2)
+    clips = random.choice(len(index.clips), 200, replace=False).tolist()
+    find, wall = stored.file.finder(), []
+    for clip in clips:
+        begun = time.time()
+        search(index.frames, find, clip, [int(random.integers(LENGTH))], LIMITS)
+        wall.append(1000 * (time.time() - begun))
+    p50, p95 = np.percentile(wall, [50, 95])
     print(
-        f"  one call, reading and five queries: exact {by_exact:.2f} s, faiss {by_lists:.2f} s, "
-        f"exact / faiss {by_exact / by_lists:.2f}; writing the index {writing:.2f} s"
+        f"{argument}, 200 queries: median {p50:.1f} ms, p95 {p95:.1f} ms, most {max(wall):.1f} ms; "
+        f"{_memory()}",
+        flush=True,
     )
+    share = ivf.recall(index.frames, find, stored.sample, LIMITS.k)
+    print(f"recall {share:.4f} of {len(stored.sample.row)} queries; {_memory()}", flush=True)
+
+
+def _told(begun: float, spent: float) -> str:
+    taken = f"{time.time() - begun:.1f} s, {time.process_time() - spent:.1f} CPU s"
+    return f"{taken}, {_memory()}"
+
+
+def _memory() -> str:
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB at most"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--frames", type=int, nargs="+")
+    parser.add_argument("--data", nargs="+", default=["movement", "noisy", "noise"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--project", type=Path)
     parser.add_argument("--run", default="default")
+    parser.add_argument("--large", type=Path, metavar="DIR")
+    parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    faiss.omp_set_num_threads(1)
-    if options.project is not None:
-        path = Project.open(options.project).index_path(f"model-{options.run}")
-        index = frame_index.read_index(path)
-        if index is None:
-            raise SystemExit(f"no index in {path}: la2ds retrieve makes it")
-        measure(index.frames, options.queries, options.rounds)
-        return
-    for count in options.frames:
-        measure(synthetic(count), options.queries, options.rounds)
+    if options.step:
+        name, argument = options.step
+        step_of_large(Project.open(options.large), name, argument, options.data[0])
+    elif options.large:
+        large(options.large, (options.frames or [10_000_000])[0], options.data[0])
+    elif options.project:
+        project = Project.open(options.project)
+        measure(project, f"model-{options.run}", options.project.name, options.rounds)
+    else:
+        for count in options.frames or [100_000, 1_000_000]:
+            for data in options.data:
+                with tempfile.TemporaryDirectory() as folder:
+                    project = Project.create(Path(folder))
+                    write_synthetic(project, range(count // LENGTH), data)
+                    measure(project, NAME, data, options.rounds)
 
 
 if __name__ == "__main__":

@@ -473,7 +473,7 @@ class ArrayWriter:
             layout[name] = entry
         text = encoded(json.dumps(layout, separators=(",", ":"), ensure_ascii=False))
         text += b" " * (-len(text) % 8)
-        stream.write(len(text).to_bytes(8, "little") + text)
+        self._put(len(text).to_bytes(8, "little") + text)
         begin = 8 + len(text)
         self._dtype = {name: np.dtype(dtype) for name, (dtype, _) in arrays.items()}
         self._begin = {name: begin + layout[name]["data_offsets"][0] for name in arrays}
@@ -483,7 +483,9 @@ class ArrayWriter:
         """Values of the array `name` from element `start` of its flat form on."""
         dtype = self._dtype[name]
         self._stream.seek(self._begin[name] + start * dtype.itemsize)
-        content = np.ascontiguousarray(values, dtype.newbyteorder("<")).reshape(-1).data.cast("B")
+        self._put(np.ascontiguousarray(values, dtype.newbyteorder("<")).reshape(-1).data.cast("B"))
+
+    def _put(self, content: bytes | memoryview) -> None:
         while len(content):  # the system may write a part
             content = content[self._stream.write(content) :]
 

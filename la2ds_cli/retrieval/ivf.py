@@ -38,7 +38,8 @@ _MOST_CODES = 80  # of half a byte for each frame
 _PARTS = 1 << 32  # the number of a frame in the lists: its part times this, and its row there
 _SAMPLE = 20, 200  # clips and frames of a sample
 TRUTH = 50  # exact neighbours stored of each: the largest k whose recall can be measured
-AIM, AIM_K = 0.995, 7  # recall that the lists are chosen for; 0.99 is promised
+AIM = 0.995  # recall that the lists are chosen for; 0.99 is promised
+AIM_K = 7  # of so many nearest frames
 _WIDENED = 4, 8, 16  # times as many frames as asked for are compared exactly
 
 
@@ -96,11 +97,14 @@ class InvertedFile:
         return own[0] + first, own[1] + first
 
     def _rows(self, number: IntArray) -> IntArray:
-        """Rows of the frames with these numbers in the lists; -1 for -1."""
-        begin = np.zeros(int(self.slot.max()) + 1, np.int64)
-        begin[self.slot] = self.frames.begin[:-1]
+        """Rows of the frames with these numbers in the lists; -1 for one that is of no part, such
+        as -1."""
+        begin, length = np.zeros((2, int(self.slot.max()) + 1), np.int64)
+        begin[self.slot], length[self.slot] = self.frames.begin[:-1], np.diff(self.frames.begin)
         slot, row = np.divmod(number, _PARTS)
-        return np.where(number < 0, -1, begin[slot] + row)
+        known = (slot >= 0) & (slot < len(begin))
+        slot = np.where(known, slot, 0)
+        return np.where(known & (row < length[slot]), begin[slot] + row, -1)
 
 
 def new_index(frames: Frames) -> tuple[Any, FloatArray]:

@@ -25,7 +25,7 @@ Finder = Callable[[FloatArray, tuple[int, int], int], IntArray]
 
 CANDIDATES = 8  # times k: frames that a finder is asked for at first
 _BLAS_FROM = 400  # queries times dimensions: see faiss_settings
-_BLOCK = 1 << 13  # rows whose exact distances are computed at once
+_BLOCK = 1 << 11  # rows whose exact distances are computed at once
 _KEPT = 1 << 30  # bytes of features that may stay in memory after an exact search
 _FAR = 100  # times its spread, squared: how far from the origin the data are moved to it
 

@@ -177,6 +177,14 @@ def _owner(array: np.ndarray) -> Any:
     return base
 
 
+def test_a_part_has_64_mib_of_features_or_a_little_more() -> None:
+    random = np.random.default_rng(0)
+    value = random.standard_normal((9000, 256), np.float32)  # 8.8 MiB
+    clip = frame_index.ClipRows("a", value, np.arange(9000), np.arange(9000) / 20, 20.0)
+    rows = ((f"clip-{number}", clip) for number in range(20))
+    assert [len(part) for part in frame_index._in_parts(rows)] == [8, 8, 4]
+
+
 def test_the_single_file_of_an_earlier_version_is_a_part(project: Project) -> None:
     whole = pose_index(project)
     content = content_of(project)

@@ -121,6 +121,13 @@ def test_a_finder_returns_as_many_as_it_is_asked_for_and_none_of_the_own(
         assert all(len(set(line.tolist())) == len(line) for line in found)
 
 
+def test_numbers_of_no_frame_are_none(file: ivf.InvertedFile) -> None:
+    part, last = ivf._PARTS, len(file.frames.value[1]) - 1
+    numbers = np.array([[-1, 0, last, last + 1, part, part + 5, 2 * part, -part, part - 1]])
+    first = len(file.frames.value[0])
+    assert file._rows(numbers).tolist() == [[-1, first, first + last, -1, 0, 5, -1, -1, -1]]
+
+
 def test_the_nearest_of_some_rows(frames: Frames) -> None:
     random = np.random.default_rng(0)
     query = frames.values(np.array([5, 1500]))
@@ -155,6 +162,16 @@ def test_the_recall_is_the_true_one(frames: Frames, file: ivf.InvertedFile) -> N
     assert ivf.recall(frames, one.finder(), sample, k) == pytest.approx(expected)
     assert ivf.recall(frames, exact_finder(frames), sample, k) == 1.0
     assert ivf.recall(frames, exact_finder(frames), sample, ivf.TRUTH) == 1.0
+
+
+def test_a_sample_is_of_200_frames_of_20_clips(frames: Frames) -> None:
+    many = Frames(frames.value, frames.time, np.arange(51) * (len(frames) // 50))
+    clips = []
+    for sample in ivf.draw_samples(many):
+        clips += np.unique(many.clip_of(sample.row)).tolist()
+        assert len(np.unique(sample.row)) == 200
+        assert sample.nearest.shape == (200, 50)
+    assert len(clips) == len(set(clips)) == 40
 
 
 def test_recall_with_fewer_frames_than_the_sample_asks_for() -> None:

@@ -120,6 +120,7 @@ def test_memory_of_a_large_index_is_let_go_part_by_part(monkeypatch: pytest.Monk
     frames = in_parts(one_part(base), 10, 20)
     exact_finder(frames)(base[:1], NOBODY, 1)
     assert released == []
+    assert frame_search._KEPT == 2**30
     monkeypatch.setattr(frame_search, "_KEPT", 30 * 2 * 4 - 1)
     exact_finder(frames)(base[:1], NOBODY, 1)
     assert [len(part) for part in released] == [10, 10, 10]
