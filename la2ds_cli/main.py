@@ -30,6 +30,7 @@ from la2ds_cli.commands import (
     extract_poses,
     import_poses,
     init,
+    label_files,
     models,
     plot_embeddings,
     report,
@@ -157,6 +158,8 @@ app.command("sync")(sync.sync)
 app.command("retrieve")(retrieve.retrieve)
 app.command("plot-embeddings")(plot_embeddings.plot_embeddings)
 app.command("transfer-labels")(transfer_labels.transfer_labels)
+app.command("export-labels")(label_files.export_labels)
+app.command("import-labels")(label_files.import_labels)
 app.command("report")(report.report)
 app.command("studio")(studio.studio)
 app.command("evaluate")(evaluate.evaluate)

@@ -82,6 +82,8 @@ OPTIONS = {
         *("--device", "--features", "--link", "--method", "--out", "--run"),
     }
     | COMMON,
+    "la2ds export-labels": {"--carried", "--out", "--overwrite"} | COMMON,
+    "la2ds import-labels": {"--clip", "--layer", "--overwrite"} | COMMON,
     "la2ds transfer-labels": {
         *("--check", "--device", "--draws", "--features", "--from", "--method", "--out"),
         *("--overwrite", "--run", "--to", "--votes", "--write"),

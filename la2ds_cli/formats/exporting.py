@@ -33,7 +33,7 @@ def export_poses(
     for a project without clips (exit 4), and if the disk cannot be written (exit 7).
     """
     export, suffix = load_exporter(format_name)
-    videos = _chosen(project, names)
+    videos = chosen_clips(project, names)
     folder = out or project.results_dir(f"export/{format_name.rpartition('.')[2]}")
     progress = progress or Progress()
     progress.begin(f"exporting {format_name}", len(videos))
@@ -46,7 +46,8 @@ def export_poses(
     return results
 
 
-def _chosen(project: Project, names: Sequence[str]) -> list[Video]:
+def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
+    """The named clips, as Project.find understands them, each once; all where none is named."""
     if names:
         return list(
             {video.id: video for video in (_find(project, name) for name in names)}.values()

@@ -1,0 +1,121 @@
+"""`la2ds export-labels` and `la2ds import-labels`: phases for other tools, and from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from la2ds_cli.commands.options import (
+    HERE,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    open_project,
+)
+
+
+def export_labels(
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="elan, boris, boris-csv or via3.")
+    ],
+    videos: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="VIDEO", help="Clips by file or id; all where none is named."),
+    ] = None,
+    project: ProjectOption = HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder; else results/export of the project."),
+    ] = None,
+    carried: Annotated[
+        bool,
+        typer.Option("--carried", help="With labels that were propagated and nobody has checked."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there already.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write phases as files of ELAN, BORIS or VIA 3.
+
+    One file per clip, named after its id, in seconds of its video. Prints the paths written.
+
+    \b
+      la2ds export-labels elan --project swings --out eaf/
+      la2ds export-labels boris anna.mp4 --project swings
+    """
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.labels.exchange import export_labels as export
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_project(project)
+        results = export(
+            opened,
+            format_name,
+            videos or [],
+            out,
+            carried=carried,
+            overwrite=overwrite,
+            progress=console.progress,
+        )
+        console.items(results)
+        for result in results:
+            if result.usable:
+                console.line(result.path)
+        console.document("export-labels", {"project": opened.root, "items": results})
+    raise typer.Exit(batch_exit_code(results))
+
+
+def import_labels(
+    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="elan, boris or via3.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Files, or folders of files, to import.")
+    ],
+    project: ProjectOption = HERE,
+    layer: Annotated[
+        str,
+        typer.Option(
+            "--layer", metavar="NAME", help="The tier, subject or attribute to read, of several."
+        ),
+    ] = "",
+    clip: Annotated[
+        str,
+        typer.Option("--clip", metavar="NAME", help="The clip, where the file does not name it."),
+    ] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace labels that a person has set.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Bring in phases from files of ELAN, BORIS or VIA 3.
+
+    They go to the clips of the videos that the files name. Labels that a person has set stay
+    unless --overwrite is given; phases.csv as it was is kept in results/phases.
+
+    \b
+      la2ds import-labels elan anna.eaf --project swings --layer movement
+      la2ds import-labels boris events.csv --project swings
+    """
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.labels.exchange import import_labels as bring_in
+
+    with Console(as_json=as_json, quiet=quiet) as console:
+        opened = open_project(project)
+        results = bring_in(
+            opened,
+            format_name,
+            paths,
+            layer=layer,
+            clip=clip,
+            overwrite=overwrite,
+            progress=console.progress,
+        )
+        console.items(results)
+        console.document("import-labels", {"project": opened.root, "items": results})
+    raise typer.Exit(batch_exit_code(results))

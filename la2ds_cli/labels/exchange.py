@@ -1,0 +1,268 @@
+"""Phases of a project to label files of other tools, and back.
+
+Files are about videos, in seconds as a player shows them; clips are about frames of a part of a
+video. What is read goes to every clip of the video, each taking what it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.core.artifact import cannot_read
+from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import PhaseRow
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
+from la2ds_cli.formats.exporting import chosen_clips
+from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, Write, reader, writer
+
+_LONGEST = 80  # letters of a phase's name
+
+
+def file_edges(pose: PoseSequence, video: Video) -> FloatArray:
+    """(T + 1,) seconds of the video file at which the frames of a clip begin to be shown, and the
+    last ends."""
+    slowmo = ClipOptions.from_text(video.options).slowmo
+    return np.append(pose.time, pose.time[-1] + 1 / pose.fps) * slowmo
+
+
+# --- to files -----------------------------------------------------------------------------------
+
+
+def export_labels(
+    project: Project,
+    format_name: str,
+    names: Sequence[str],
+    out: Path | None = None,
+    *,
+    carried: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Write the phases of the named clips, or of all, to OUT/<id><suffix>; one result each.
+
+    carried: with phases that were propagated and nobody has checked. Item codes: E001 (skipped)
+    the file exists; E002 (skipped) the clip has no poses, which say when its frames are shown;
+    E004 (skipped) it has no phases. Raises UserError as formats.exporting.export_poses.
+    """
+    write, suffix = writer(format_name)
+    videos = chosen_clips(project, names)
+    folder = out or project.results_dir(f"export/{format_name}")
+    phases = project.phases(propagated=carried)
+    progress = progress or Progress()
+    progress.begin(f"exporting {format_name}", len(videos))
+    results = []
+    for video in videos:
+        path = folder / f"{video.id}{suffix}"
+        mine = phases.get(video.id, [])
+        results.append(_written(project, video, mine, path, write, overwrite))
+        progress.advance()
+    progress.end()
+    return results
+
+
+def _written(
+    project: Project,
+    video: Video,
+    phases: Sequence[Phase],
+    path: Path,
+    write: Write,
+    overwrite: bool,
+) -> ItemResult:
+    def skipped(code: str, message: str, hint: str) -> ItemResult:
+        return ItemResult(str(path), video.id, "skipped", code=code, message=message, hint=hint)
+
+    if path.exists() and not overwrite:
+        hint = "add --overwrite, or choose another folder with --out"
+        return skipped("E001", f"{path} exists already", hint)
+    if not phases:
+        hint = "label it in la2ds studio; --carried writes labels that were propagated"
+        return skipped("E004", f"{video.name} has no phases", hint)
+    try:
+        pose, _ = project.read_pose(video.id)
+    except UserError as error:
+        return skipped("E002", error.message, error.hint)
+    write(labels_of(project, video, pose, phases), path)
+    return ItemResult(str(path), video.id, "ok", len(pose))
+
+
+def labels_of(
+    project: Project, video: Video, pose: PoseSequence, phases: Sequence[Phase]
+) -> LabelFile:
+    """Phases of a clip as seconds of its file; those of frames that it does not have are cut."""
+    edges = file_edges(pose, video)
+    spans = []
+    for phase in sorted(phases, key=lambda phase: phase.start):
+        first, last = np.searchsorted(pose.frame, [phase.start, phase.end])
+        if first < last:
+            ends = float(edges[first]), float(edges[last])
+            spans.append(Span(*ends, phase.name, phase.propagated))
+    slowmo = ClipOptions.from_text(video.options).slowmo
+    return LabelFile(str(project.source(video)), spans, pose.fps / slowmo, float(edges[-1]))
+
+
+# --- from files ---------------------------------------------------------------------------------
+
+
+def import_labels(
+    project: Project,
+    format_name: str,
+    paths: Sequence[Path],
+    *,
+    layer: str = "",
+    clip: str = "",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Write the labels of files, or of the files of a folder, into phases.csv; one result for each
+    clip that gets some, and for each file that gives none.
+
+    layer: the tier, subject or attribute to read. clip: the clip or video that a file is about,
+    where it does not say. Labels that a person has set stay unless `overwrite`; phases.csv as it
+    was is kept. `frames` of a result: number of phases. Item codes: I001 (failed) the file is not
+    what it should be; I003 (failed) its phases overlap; I005 (failed) no clip of the project fits
+    it; I006 (skipped) the clip has labels. Raises UserError (exit 2) for an unknown format.
+    """
+    read, suffixes = reader(format_name)
+    files = _files(paths, suffixes)
+    progress = progress or Progress()
+    progress.begin(f"importing {format_name}", len(files))
+    results = []
+    for path in files:
+        try:
+            results += _from_file(project, path, read, layer, clip, overwrite)
+        except LabelError as error:
+            hint = "write the file again, or name the right format"
+            results.append(_failed(path, "I001", str(error), hint))
+        except UserError as error:
+            if error.exit_code == ExitCode.STORAGE:
+                raise
+            results.append(_failed(path, error.code or "I005", error.message, error.hint))
+        except OSError as error:
+            said = cannot_read(path, error)
+            results.append(_failed(path, "I001", said.message, said.hint))
+        except Exception as error:
+            results.append(unexpected(project, str(path), error))
+        progress.advance()
+    progress.end()
+    return results
+
+
+def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    files = []
+    for path in paths:
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if (
+            path.is_dir()
+        ) else [path]  # fmt: skip
+        files += inside
+    if not files:
+        raise UserError(
+            f"there is no file of this format in {', '.join(map(str, paths))}",
+            hint=f"its files end in {', '.join(suffixes)}",
+        )
+    return files
+
+
+def _failed(path: Path, code: str, message: str, hint: str, video: str = "") -> ItemResult:
+    return ItemResult(str(path), video, "failed", code=code, message=message, hint=hint)
+
+
+def _from_file(
+    project: Project, path: Path, read: Read, layer: str, clip: str, overwrite: bool
+) -> list[ItemResult]:
+    results = []
+    for labels in read(path, layer):
+        for video in _clips(project, labels, path, clip):
+            results += _taken(project, path, labels, video, overwrite)
+    if not results:
+        hint = "label phases with a beginning and an end"
+        results.append(_failed(path, "I001", f"{path.name} has no labels of frames of clips", hint))
+    return results
+
+
+def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[Video]:
+    """The clips that labels are about: the one that was named, or all of the video of that name."""
+    listed = project.video_list()
+    if clip and (found := listed.find(clip)):
+        return [found]
+    names = [clip] if clip else [labels.name, path.stem]
+    for name in names:
+        mine = [v for v in listed.rows if v.person == 1 and name in (Path(v.path).name, v.id)]
+        if len({project.source(video) for video in mine}) > 1:
+            raise UserError(
+                f"the project has several videos of the name {name}",
+                hint="name the clip with --clip, one file at a time",
+                code="I005",
+            )
+        if mine:
+            return mine
+    raise UserError(
+        f"no clip of the project is of {names[0] or path.name}",
+        hint="extract its poses first, or name the clip with --clip",
+        code="I005",
+    )
+
+
+def _taken(
+    project: Project, path: Path, labels: LabelFile, video: Video, overwrite: bool
+) -> list[ItemResult]:
+    """The outcome of the labels of a clip; none where it shows nothing of them."""
+    pose, _ = project.read_pose(video.id)
+    phases = phases_of(labels, pose, video)
+    if not phases:
+        return []
+    for before, after in pairwise(phases):
+        if after.start < before.end:
+            message = f"{before.name} and {after.name} overlap at frame {after.start}"
+            hint = "a frame has one phase; read one tier or subject of the file with --layer"
+            return [_failed(path, "I003", message, hint, video.id)]
+    if not _merged(project, video, phases, overwrite):
+        return [
+            ItemResult(
+                str(path),
+                video.id,
+                "skipped",
+                code="I006",
+                message=f"{video.name} has labels that a person has set",
+                hint="--overwrite replaces them; phases.csv as it was is kept",
+            )
+        ]
+    return [ItemResult(str(path), video.id, "ok", len(phases))]
+
+
+def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase]:
+    """The labels as frames of a clip, in time order: each end at the nearest border of frames. What
+    lies outside of the clip is cut, what is shorter than half a frame is left out."""
+    edges = file_edges(pose, video)
+    ends = np.append(pose.frame, pose.frame[-1] + 1)
+    phases = []
+    for span in sorted(labels.spans, key=lambda span: span.start):
+        first, last = (int(np.abs(edges - t).argmin()) for t in (span.start, span.end))
+        name = "".join(c for c in span.name if c.isprintable()).strip()[:_LONGEST]
+        if first < last and name:
+            phases.append(Phase(int(ends[first]), int(ends[last]), name))
+    return phases
+
+
+def _merged(project: Project, video: Video, phases: Sequence[Phase], overwrite: bool) -> bool:
+    """Let these be the labels of a clip; False where a person has set others."""
+    with project.tables():
+        table = project.phase_table()
+        ids = project.video_list().find_each({row.video for row in table.rows})
+        is_own: Callable[[PhaseRow], bool] = lambda row: (  # noqa: E731
+            (found := ids[row.video]) is not None and found.id == video.id
+        )
+        if any(row.checked for row in table.rows if is_own(row)) and not overwrite:
+            return False
+        rows = [row for row in table.rows if not is_own(row)]
+        rows += [PhaseRow(video.id, phase) for phase in phases]
+        project.write_phase_table(replace(table, rows=tuple(rows)))
+    return True

@@ -1,0 +1,109 @@
+"""Label files of other tools: one file per tool, reading and writing side by side.
+
+A tool's file has `SUFFIXES`, what its files end in; `write(labels, path)`, which writes the labels
+of one video; and `read(path, layer) -> list[LabelFile]`, which raises LabelError for a file that
+is not what it should be. Times are seconds of the video file as a player shows them. Paths in such
+files come from other machines: only the name at their end is used.
+
+To add a tool: a file here, its line in WRITERS and READERS, and tests/labels/files/test_NAME.py,
+which opens what is written by the tool's own reader where there is one. ../exchange.py knows the
+project.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+from urllib.parse import unquote
+
+from la2ds_cli.core.errors import UserError
+
+# Name of a format -> its module, the function that writes it, and the ending of its file.
+WRITERS = {
+    "boris": ("boris", "write", ".boris"),
+    "boris-csv": ("boris", "write_table", ".csv"),
+    "elan": ("elan", "write", ".eaf"),
+    "via3": ("via3", "write", ".json"),
+}
+READERS = ("boris", "elan", "via3")
+_MOST = 200_000_000  # bytes of a file
+
+
+class LabelError(ValueError):
+    """A label file that is not what its format says; the message names it and the place."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """start, end: seconds of the file; name: of the phase. carried: nobody has checked it."""
+
+    start: float
+    end: float
+    name: str
+    carried: bool = False
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """The labels of one video. media: its path as the file names it, empty where it does not. fps,
+    seconds: of the video, 0 = not known. skipped: events without a length, which are no phases."""
+
+    media: str
+    spans: list[Span]
+    fps: float = 0.0
+    seconds: float = 0.0
+    skipped: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file name of the video, whatever system the path is from; addresses as well."""
+        path = unquote(self.media) if self.media.startswith("file:") else self.media
+        return PurePosixPath(PureWindowsPath(path).as_posix()).name
+
+
+Write = Callable[[LabelFile, Path], None]
+Read = Callable[[Path, str], list[LabelFile]]
+
+
+def writer(name: str) -> tuple[Write, str]:
+    """What writes a format, and the ending of its files. UserError (exit 2) for an unknown one."""
+    if name not in WRITERS:
+        raise UserError(
+            f"unknown label format '{name}'", hint=f"formats: {', '.join(sorted(WRITERS))}"
+        )
+    module, function, suffix = WRITERS[name]
+    return getattr(import_module(f"{__name__}.{module}"), function), suffix
+
+
+def reader(name: str) -> tuple[Read, tuple[str, ...]]:
+    """What reads a format, and the endings of its files. UserError (exit 2) for an unknown one."""
+    if name not in READERS:
+        raise UserError(f"unknown label format '{name}'", hint=f"formats: {', '.join(READERS)}")
+    module = import_module(f"{__name__}.{name}")
+    return module.read, module.SUFFIXES
+
+
+def text_of(path: Path) -> str:
+    """The text of a label file, UTF-8 with or without a byte-order mark. Raises LabelError for
+    any other, and OSError."""
+    if path.stat().st_size > _MOST:
+        raise LabelError(f"{path.name} has more than {_MOST // 10**6} MB, too many for labels")
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LabelError(f"{path.name} is not UTF-8 text") from error
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """A JSON object; LabelError for anything else."""
+    try:
+        content = json.loads(text_of(path))
+    except (ValueError, RecursionError) as error:
+        raise LabelError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise LabelError(f"{path.name} holds no JSON object")
+    return content

@@ -1,0 +1,237 @@
+"""Label files of other tools: what is written is read again, by us and by the tools' own readers,
+and what other tools write is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Phase
+from la2ds_cli.labels.exchange import export_labels, import_labels
+from la2ds_cli.labels.files import WRITERS, LabelError, LabelFile, Span, reader, writer
+from la2ds_cli.labels.files.elan import CARRIED
+from tests.movement import add_sequence, sequence, warped_phase
+
+NAMED = [(0, 12, "down"), (12, 20, "up, <b> & “rest”"), (25, 37, "down")]
+SPANS = [Span(0.0, 0.6, "down"), Span(0.6, 1.0, "up & <rest>"), Span(1.25, 1.85, "down")]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Clips of unequal length and rate, b a part of its video and slowed down 2 times."""
+    project = Project.create(tmp_path / "project")
+    for name, length, fps in (("a", 37, 20.0), ("b", 30, 25.0)):
+        add_sequence(project, name, sequence(warped_phase(length, length), fps=fps))
+    pose, recipe = project.read_pose("b")
+    project.write_pose("b", replace(pose, frame=pose.frame + 10, time=pose.time + 0.4), recipe)
+    rows = {row.id: row for row in project.videos()}
+    project.add_videos(
+        [
+            replace(rows["a"], path="/films/Anna 1.mp4"),
+            replace(rows["b"], path="/films/ben.mp4", options="slowmo=2"),
+        ]
+    )
+    rows = [f'a,{start},{end},"{name}"' for start, end, name in NAMED]
+    rows += ["b,10,20,down", "b,20,40,up"]
+    project.phases_path.write_text("video,start,end,phase\n" + "\n".join(rows) + "\n")
+    return project
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_what_is_written_comes_back(project: Project, tmp_path: Path, name: str):
+    before = project.phases()
+    written = export_labels(project, name, [], tmp_path / "out")
+    assert [item.status for item in written] == ["ok", "ok"]
+    assert [item.code for item in export_labels(project, name, [], tmp_path / "out")] == 2 * [
+        "E001"
+    ]
+    project.phases_path.unlink()
+    plain = name.removesuffix("-csv")
+    read = import_labels(project, plain, [tmp_path / "out"])
+    assert [(item.status, item.frames) for item in read] == [("ok", 3), ("ok", 2)]
+    assert project.phases() == before
+    again = import_labels(project, plain, [tmp_path / "out"])
+    assert [item.code for item in again] == ["I006", "I006"]
+    assert {
+        i.status for i in import_labels(project, plain, [tmp_path / "out"], overwrite=True)
+    } == {"ok"}
+
+
+def test_times_are_those_of_the_file(project: Project, tmp_path: Path):
+    export_labels(project, "elan", ["b"], tmp_path)
+    (labels,) = reader("elan")[0](tmp_path / "b.eaf", "")
+    # Frame 10 is shown at 0.4 s of the movement, which the file shows at half the speed.
+    assert [(s.start, s.end) for s in labels.spans] == [(0.8, 1.6), (1.6, 3.2)]
+    assert labels.name == "ben.mp4"
+
+
+def test_carried_labels_are_written_where_they_are_asked_for(project: Project, tmp_path: Path):
+    project.phases_path.write_text("video,start,end,phase,origin\na,0,9,up,carried\n")
+    assert [i.code for i in export_labels(project, "elan", ["a"], tmp_path)] == ["E004"]
+    export_labels(project, "elan", ["a"], tmp_path, carried=True)
+    (labels,) = reader("elan")[0](tmp_path / "a.eaf", CARRIED)
+    assert [span.name for span in labels.spans] == ["up"]
+
+
+def test_labels_go_to_every_clip_of_the_video(project: Project, tmp_path: Path):
+    rows = {row.id: row for row in project.videos()}
+    project.add_videos([replace(rows["b"], path="/films/Anna 1.mp4", options="")])
+    project.phases_path.unlink()  # a: frames 0 to 36 of 20 per second, b: 10 to 39 of 25
+    writer("boris")[0](LabelFile("C:\\x\\Anna 1.mp4", [Span(0.2, 0.88, "up")]), tmp_path / "x.boris")
+    read = import_labels(project, "boris", [tmp_path / "x.boris"])
+    assert [(item.video, item.status) for item in read] == [("a", "ok"), ("b", "ok")]
+    assert project.phases() == {"a": [Phase(4, 18, "up")], "b": [Phase(10, 22, "up")]}
+
+
+@pytest.mark.parametrize(
+    ("media", "code", "said"),
+    [
+        ("other.mp4", "I005", "no clip of the project is of other.mp4"),
+        ("Anna 1.mp4", "I003", "overlap"),
+    ],
+)
+def test_what_does_not_fit_is_said(
+    project: Project, tmp_path: Path, media: str, code: str, said: str
+):
+    project.phases_path.unlink()
+    spans = [Span(0.0, 1.0, "down"), Span(0.5, 1.5, "up")]
+    writer("elan")[0](LabelFile(media, spans), tmp_path / "x.eaf")
+    (item,) = import_labels(project, "elan", [tmp_path / "x.eaf"])
+    assert (item.status, item.code) == ("failed", code)
+    assert said in item.message
+    assert item.hint
+    assert not project.phases_path.exists()
+
+
+def test_the_clip_can_be_named(project: Project, tmp_path: Path):
+    project.phases_path.unlink()
+    writer("via3")[0](LabelFile("other.mp4", SPANS), tmp_path / "x.json")
+    (item,) = import_labels(project, "via3", [tmp_path / "x.json"], clip="a")
+    assert (item.video, item.status) == ("a", "ok")
+    assert project.phases()["a"] == [
+        Phase(0, 12, "down"), Phase(12, 20, "up & <rest>"), Phase(25, 37, "down"),
+    ]  # fmt: skip
+
+
+# --- the tools' own readers ---------------------------------------------------------------------
+
+
+def test_pympi_reads_what_elan_gets(tmp_path: Path):
+    pympi = pytest.importorskip("pympi", reason="pympi-ling is not installed")
+    labels = LabelFile("/films/Anna 1.mp4", [*SPANS, Span(2.0, 2.5, "rest", carried=True)])
+    writer("elan")[0](labels, tmp_path / "a.eaf")
+    eaf = pympi.Elan.Eaf(str(tmp_path / "a.eaf"))
+    assert sorted(eaf.get_tier_names()) == ["carried", "phases"]
+    found = [row[:3] for row in eaf.get_annotation_data_for_tier("phases")]
+    assert sorted(found) == [(0, 600, "down"), (600, 1000, "up & <rest>"), (1250, 1850, "down")]
+    assert eaf.get_linked_files()[0]["MEDIA_URL"] == "file:///films/Anna%201.mp4"
+
+
+def test_what_pympi_writes_is_read(tmp_path: Path):
+    pympi = pytest.importorskip("pympi", reason="pympi-ling is not installed")
+    eaf = pympi.Elan.Eaf(author="x")
+    eaf.add_linked_file("/films/Anna 1.mp4", mimetype="video/mp4")
+    for tier in ("movement", "speech"):
+        eaf.add_tier(tier)
+    eaf.add_annotation("movement", 100, 600, "down")
+    eaf.add_annotation("speech", 0, 900, "hello")
+    eaf.to_file(str(tmp_path / "a.eaf"))
+    read = reader("elan")[0]
+    with pytest.raises(LabelError, match="several tiers: movement, speech"):
+        read(tmp_path / "a.eaf", "")
+    (labels,) = read(tmp_path / "a.eaf", "movement")
+    assert labels.spans == [Span(0.1, 0.6, "down")]
+    assert labels.name == "Anna 1.mp4"
+
+
+# --- files of other hands -----------------------------------------------------------------------
+
+PROJECT = {
+    "behaviors_conf": {
+        "0": {"type": "State event", "code": "down"},
+        "1": {"type": "Point event", "code": "blink"},
+    },
+    "observations": {
+        "first": {
+            "file": {"1": ["films/a.mp4"], "2": []},
+            "time offset": 0.0,
+            "events": [
+                [0.5, "anna", "down", "", ""],
+                [0.7, "anna", "blink", "", "", 21],
+                [0.8, "ben", "down", "", ""],
+                [1.5, "anna", "down", "", "", 45],
+                [2.0, "ben", "down", "", ""],
+            ],
+        },
+        "live": {"file": [], "type": "LIVE", "events": []},
+    },
+}
+OLD_TABLE = """Observation id\tfirst\t\t
+\t\t\t
+Time\tMedia file path\tTotal length\tFPS\tSubject\tBehavior\tComment\tStatus
+3.300\ta.mp4\t359.960\t25.0\ts1\tdown\t\tSTART
+7.750\ta.mp4\t359.960\t25.0\ts1\tdown\t\tSTOP
+"""
+AGGREGATED = """Observation id,Media file name,Subject,Behavior,Behavior type,Start (s),Stop (s)
+first,a.mp4,s1,down,STATE,0.5,1.25
+first,a.mp4,s1,blink,POINT,2,2
+"""
+
+
+def test_a_project_of_boris_is_read_by_subject(tmp_path: Path):
+    path = tmp_path / "x.boris"
+    path.write_text(json.dumps(PROJECT))
+    read = reader("boris")[0]
+    both, live = read(path, "")
+    assert both.spans == [Span(0.5, 1.5, "down"), Span(0.8, 2.0, "down")]
+    assert (both.name, both.skipped, live.spans) == ("a.mp4", 1, [])
+    assert read(path, "ben")[0].spans == [Span(0.8, 2.0, "down")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "span"),
+    [("x.tsv", OLD_TABLE, (3.3, 7.75)), ("x.csv", AGGREGATED, (0.5, 1.25))],
+)
+def test_tables_of_boris_are_read(tmp_path: Path, name: str, text: str, span: tuple[float, float]):
+    (tmp_path / name).write_text(text)
+    (labels,) = reader("boris")[0](tmp_path / name, "")
+    assert labels.spans == [Span(*span, "down")]
+    assert labels.name == "a.mp4"
+
+
+def broken(changes: dict[str, Any]) -> str:
+    content = json.loads(json.dumps(PROJECT))
+    content["observations"]["first"] |= changes
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "name", "text", "said"),
+    [
+        ("elan", "x.eaf", "<a/>", "no annotation document"),
+        ("elan", "x.eaf", "<a", "not XML"),
+        ("elan", "x.eaf", "<!DOCTYPE x [<!ENTITY y 'z'>]><ANNOTATION_DOCUMENT/>", "document type"),
+        ("boris", "x.boris", "[1]", "no JSON object"),
+        ("boris", "x.boris", "{}", "no project of BORIS"),
+        ("boris", "x.boris", broken({"events": [[0.5, "", "down"]]}), "does not end"),
+        ("boris", "x.boris", broken({"file": {"1": ["a", "b"]}}), "2 videos in a row"),
+        ("boris", "x.csv", "a,b\n1,2\n", "no line of column names"),
+        ("via3", "x.json", "{}", "no project of VIA 3"),
+        ("via3", "x.json", "[" * 100_000, "not JSON"),
+        ("via3", "x.json", "\xff", "not UTF-8"),
+    ],
+)
+def test_a_broken_file_is_named_and_leaves_the_others(
+    project: Project, tmp_path: Path, format_name: str, name: str, text: str, said: str
+):
+    path = tmp_path / name
+    path.write_bytes(text.encode("latin-1"))
+    (item,) = import_labels(project, format_name, [path])
+    assert (item.status, item.code) == ("failed", "I001")
+    assert said in item.message
+    assert name in item.message
