@@ -360,18 +360,21 @@ async def _changed(request: Request, change: Any) -> Response:
 
 @dataclass(frozen=True)
 class _Export:
-    """A command that writes a file about a pair. name: for people. suffix: of the file."""
+    """A command that writes a file about a pair. name: for people. suffix: of the file. anchored:
+    whether it takes the corrected matches."""
 
     command: str
     name: str
     suffix: str
     options: tuple[str, ...] = ()
+    anchored: bool = True
 
 
 EXPORTS = {
     "video": _Export("sync", "video side by side", ".mp4", ("--height", "720")),
     "picture": _Export("align", "picture", ".png"),
     "table": _Export("align", "table of frames", ".csv"),
+    "sheet": _Export("compare", "key positions", ".sheet.png", anchored=False),
     "page": _Export("report", "offline page", ".html"),
 }
 
@@ -388,7 +391,7 @@ def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
     export, project = EXPORTS[kind], held.project
     # Told rather than asked again: what the page shows is exported, also where it is doubtful.
     options = [*export.options, "--force", f"--project={project.root}"]
-    if anchors := held.seconds(held.anchors):
+    if export.anchored and (anchors := held.seconds(held.anchors)):
         options.append(f"--features={held.plain.alignment.features}")
         options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
     options.append(f"--out={_export_path(project, asked, kind)}")

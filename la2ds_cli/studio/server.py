@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio import clip_changes, clips, film, joints, pair, phases
+from la2ds_cli.studio import clip_changes, clips, film, joints, label_files, pair, phases
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.labels import Labels
@@ -69,6 +69,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             *clips.ROUTES,
             *film.ROUTES,
             *joints.ROUTES,
+            *label_files.ROUTES,
             *pair.ROUTES,
             *phases.ROUTES,
             Route("/jobs", _jobs),

@@ -193,3 +193,15 @@ def test_phases_are_carried_to_all_clips(project: Project) -> None:
         assert job["state"] == "done", job
     assert project.phases()["c"] == [Phase(0, 17, "down"), Phase(17, 36, "up")]
     assert all(phase.propagated for phase in project.phases(propagated=True)["b"])
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x", "..%2F..%2Fx.exe"])
+def test_only_label_files_are_brought_in(project: Project, name: str) -> None:
+    with asked(project) as client:
+        answer = client.put(f"/phases/files/import/{name}?clip=a", content=b"x")
+        assert answer.status_code in (400, 404)
+        assert client.get("/phases/files/elan?clip=a").status_code == 400
+        wrong = client.post("/phases/files/export", json={"clip": "a", "format": "../x"})
+        assert wrong.status_code == 400
+        assert client.get("/jobs").json() == []
+    assert not project.results_dir("studio/incoming").exists()

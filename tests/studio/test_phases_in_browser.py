@@ -213,3 +213,29 @@ def test_nothing_is_wider_than_the_window(browser: Any, project: Project, width:
             ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
         )
         assert small == []
+
+
+def test_labels_go_to_a_file_of_another_tool_and_come_back(
+    browser: Any, project: Project, tmp_path: Path
+) -> None:
+    with browsed(browser, project) as seen:
+        open_phases(seen, "b")
+        seen.page.click("#label-files [data-format=elan]")
+        seen.wait_for("document.querySelectorAll('#label-files-made a').length === 1")
+        with seen.page.expect_download() as download:
+            seen.page.click("#label-files-made a")
+        download.value.save_as(tmp_path / "b.eaf")
+        press(seen, "Home", "3")  # the first phase is another one now
+        seen.wait_for(SAVED)
+        seen.page.on("dialog", lambda dialog: dialog.accept())
+        seen.page.set_input_files("#label-file", str(tmp_path / "b.eaf"))
+        seen.wait_for("/3 phases of b.eaf/.test(document.getElementById('brought-in').textContent)")
+        assert spans(project, "b") == [(0, 10, "down"), (10, 20, "up"), (20, 30, "rest")]
+        assert not list(project.results_dir("studio/incoming").glob("*"))
+
+        seen.page.set_input_files(
+            "#label-file", {"name": "x.eaf", "mimeType": "text/xml", "buffer": b"<a/>"}
+        )
+        seen.wait_for("/no annotation document/.test(document.getElementById('problem').innerText)")
+        assert spans(project, "b")[0] == (0, 10, "down")
+        assert seen.errors == []

@@ -109,6 +109,7 @@ function tell() {
 
 function tellAnchors() {
   at("no-anchors").hidden = data.anchors.length > 0;
+  at("sheet-note").hidden = !data.anchors.length;
   at("anchors").replaceChildren(...data.anchors.map(({ frames, seconds: both }) => {
     const item = made("li");
     const words = both ? `A ${short(both[0])} s is B ${short(both[1])} s`

@@ -1,7 +1,7 @@
 // The page of the phases: a key says that a phase begins at the frame that is shown, borders are
 // dragged, and what was carried from other clips is accepted or moved, the least sure first.
 
-import { get, post } from "./ask.js";
+import { get, post, send } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { helping } from "./keys.js";
 import { edited } from "./labels.js";
@@ -51,6 +51,8 @@ async function open(id, frame = null) {
   go(frame === null ? 0 : rowOf(frame));
   tell();
   document.body.dataset.clip = state.id;
+  at("brought-in").textContent = "";
+  listFiles().catch(trouble);
 }
 
 /** What the server knows of the labels. */
@@ -186,7 +188,54 @@ async function carry() {
   }
 }
 
+// --- files of other tools ----------------------------------------------------------------------------
+
+const filing = new Map(); // number of a job -> what to do when it is over
+
+async function listFiles() {
+  const made_ = await get(`/phases/files?${new URLSearchParams({ clip: state.id })}`);
+  at("label-files-made").replaceChildren(...made_.map(({ format, file }) => {
+    const item = made("li"), link = made("a", file);
+    link.href = `/phases/files/${format}?${new URLSearchParams({ clip: state.id })}`;
+    link.download = file;
+    item.append(link);
+    return item;
+  }));
+}
+
+async function exportFile(format, pressed) {
+  trouble(null);
+  pressed.disabled = true;
+  try {
+    await saved();
+    const { number } = await post("/phases/files/export", { clip: state.id, format });
+    filing.set(number, async (job) => {
+      pressed.disabled = false;
+      if (job.state === "failed") trouble(new Error(job.error)); else await listFiles();
+    });
+  } catch (error) { trouble(error); pressed.disabled = false; }
+}
+
+async function bringIn(file) {
+  trouble(null);
+  try {
+    await saved();
+    if (labels.length && !window.confirm(`Replace the labels of this clip by those of ${file.name}?`)) return;
+    const query = new URLSearchParams({ clip: state.id, ...(labels.length ? { overwrite: "1" } : {}) });
+    const { number } = await send(`/phases/files/import/${encodeURIComponent(file.name)}?${query}`, file);
+    const id = state.id;
+    filing.set(number, async (job) => {
+      if (job.state === "failed") { trouble(new Error(job.error)); return; }
+      await look();
+      if (state.id === id) { const row = state.row; await open(id); go(row); }
+      at("brought-in").textContent = `${((job.result && job.result.items) || []).reduce((sum, item) => sum + item.frames, 0)} phases of ${file.name}`;
+    });
+  } catch (error) { trouble(error); }
+}
+
 async function jobChanged(job) {
+  const filed = filing.get(job.number);
+  if (filed && ENDED.includes(job.state)) { filing.delete(job.number); await filed(job); return; }
   if (job.number !== carrying || !ENDED.includes(job.state)) return;
   carrying = 0;
   at("carry").disabled = false;
@@ -472,6 +521,15 @@ function connect() {
   at("accept").addEventListener("click", accept);
   at("accept-all").addEventListener("click", acceptAll);
   at("carry").addEventListener("click", carry);
+  for (const pressed of at("label-files").querySelectorAll("[data-format]")) {
+    pressed.addEventListener("click", () => exportFile(pressed.dataset.format, pressed));
+  }
+  at("bring-in").addEventListener("click", () => at("label-file").click());
+  at("label-file").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    if (file) bringIn(file);
+    event.target.value = "";
+  });
   at("new-name").addEventListener("submit", (event) => {
     event.preventDefault();
     const name = at("name").value.trim();
