@@ -165,6 +165,16 @@ def test_exports_are_commands_with_the_anchors(project: Project) -> None:
     assert command[-1] == f"--out={project.root}/results/studio/a--b.mp4"
 
 
+def test_a_sheet_of_key_positions_takes_no_anchors(project: Project) -> None:
+    """`la2ds compare` has none: the page says so where there are some."""
+    write_anchors(project, "a", "b", [Anchor(18, 20)])
+    held, pair = HeldPair.prepared(project, "a", "b"), _asked(project, "a", "b")
+    command = export_arguments(held, pair, "sheet")
+    assert command[:3] == ["compare", "a", "b"]
+    assert not any("--anchor" in one or "--features" in one for one in command)
+    assert command[-1].endswith("a--b.sheet.png")
+
+
 def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
     with asked(project) as client:
         assert client.get("/pair/exported/table", params=PAIR).status_code == 400

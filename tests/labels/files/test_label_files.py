@@ -82,7 +82,9 @@ def test_labels_go_to_every_clip_of_the_video(project: Project, tmp_path: Path):
     rows = {row.id: row for row in project.videos()}
     project.add_videos([replace(rows["b"], path="/films/Anna 1.mp4", options="")])
     project.phases_path.unlink()  # a: frames 0 to 36 of 20 per second, b: 10 to 39 of 25
-    writer("boris")[0](LabelFile("C:\\x\\Anna 1.mp4", [Span(0.2, 0.88, "up")]), tmp_path / "x.boris")
+    writer("boris")[0](
+        LabelFile("C:\\x\\Anna 1.mp4", [Span(0.2, 0.88, "up")]), tmp_path / "x.boris"
+    )
     read = import_labels(project, "boris", [tmp_path / "x.boris"])
     assert [(item.video, item.status) for item in read] == [("a", "ok"), ("b", "ok")]
     assert project.phases() == {"a": [Phase(4, 18, "up")], "b": [Phase(10, 22, "up")]}
