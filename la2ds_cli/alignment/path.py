@@ -62,11 +62,40 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
     of them. A straight path stays as it is, and time never runs backwards. NaN where a frame of A
     has no pair. A path that is not monotone is not smoothed: its jumps mean something.
     """
-    position = mean_match(path, length)
-    if is_monotone(path):
-        smooth = _smooth if compiling_pays(BY_NUMPY) else _smooth_by_numpy
-        smooth(position, _KERNEL)
+    path = check(path)
+    if not compiling_pays(BY_NUMPY):
+        position = mean_match(path, length)
+        if is_monotone(path):
+            _smooth_by_numpy(position, _KERNEL)
+        return position
+    position = np.empty(length)
+    fits, monotone = _mean_match(path, position)
+    if not fits:
+        return mean_match(path, length)  # which says why
+    if monotone:
+        _smooth(position, _KERNEL)
     return position
+
+
+@compiled()
+def _mean_match(path: np.ndarray, position: np.ndarray) -> tuple[bool, bool]:
+    """Write `mean_match` of a path (P, 2) into position (N,); whether the path lies within it, and
+    whether it is monotone. In one pass, since between short clips numpy's many small steps take
+    as long as the path itself."""
+    count = np.zeros(len(position))
+    position[:] = 0.0
+    monotone = True
+    for p in range(len(path)):
+        i, j = path[p, 0], path[p, 1]
+        if i >= len(position):
+            return False, monotone
+        if p > 0 and (i < path[p - 1, 0] or j < path[p - 1, 1]):
+            monotone = False
+        count[i] += 1
+        position[i] += j
+    for i in range(len(position)):
+        position[i] = position[i] / count[i] if count[i] > 0 else np.nan
+    return True, monotone
 
 
 def _smooth_by_numpy(position: FloatArray, kernel: FloatArray) -> None:

@@ -151,6 +151,16 @@ def test_short_paths_are_smoothed_as_far_as_they_go(length: int) -> None:
     np.testing.assert_allclose(paths.smooth_match(path, length), np.arange(length), atol=1e-12)
 
 
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_path_that_leaves_the_clip_is_refused_with_and_without_kernel(
+    kernel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "compiling_pays", lambda seconds: kernel)
+    with pytest.raises(ValueError, match="below 3"):
+        paths.smooth_match(HELD, 3)
+    np.testing.assert_array_equal(np.isnan(paths.smooth_match(HELD, 6)), [1, 0, 0, 0, 1, 1])
+
+
 def test_jumps_of_nearest_frames_are_kept() -> None:
     path = np.array([[0, 9], [1, 2], [2, 7]])
     assert paths.smooth_match(path, 3).tolist() == [9, 2, 7]
