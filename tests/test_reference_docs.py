@@ -52,6 +52,7 @@ OPTIONS = {
     "la2ds export-model": {"--out", "--run"} | COMMON,
     "la2ds align": {
         *("--all", "--group", "--reference", "--video"),
+        *("--live", "--every-frame"),
         "--force",
         "--gaps",
         "--tempo",
