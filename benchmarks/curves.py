@@ -3,10 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/curves.py [--out docs/images/cost.png] [--rounds 3]
 
 CPU seconds of this process, least of the rounds, on the clips of `timeline.py` (performers of the
-demo with noise): putting clips of 100 frames on one timeline by raw poses; finding the 7 nearest of
-random frames of 128 numbers to five others, exactly; and one alignment of two clips. Beside each
-curve a straight line in logarithms through its last point: what cost in proportion to the number,
-and to its square, would be.
+demo with noise): putting clips of 100 frames on one timeline by raw poses; embedding clips of 100
+frames by the base model (torch, one thread); and one path between two clips. Beside each curve two
+lines through its last point: what cost in proportion to the number, and to its square, would be.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of
 from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.embedding.trained import base_embedder
 from la2ds_cli.views.figure import BLUE, GREY, ORANGE
 
 CLIPS = (12, 25, 50, 100, 200)
-FRAMES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+FRAMES = (500, 1000, 2000, 4000, 8000)
 LENGTHS = (50, 100, 200, 400, 800, 1500)
-WIDTH = 128
 
 
 def least(work: Callable[[], object], rounds: int) -> float:
@@ -56,19 +55,13 @@ def by_clips(work: Path, rounds: int) -> list[float]:
 
 
 def by_frames(rounds: int) -> list[float]:
-    """Five products with all frames and the seven least, as exact search does."""
-    rng = np.random.default_rng(0)
-    every = rng.normal(size=(max(FRAMES), WIDTH)).astype(np.float32)
-    query = every[:5] + 0.1
+    """Embedding by the base model of clips of 100 frames, that many frames in all."""
+    embed, rng = base_embedder("coco17", "cpu"), np.random.default_rng(0)
+    clips = [of_length(pose, 100, rng) for pose in performers()]
     seconds = []
     for count in FRAMES:
-        frames = every[:count]
-        square = (frames**2).sum(axis=1)
-
-        def search(frames: np.ndarray = frames, square: np.ndarray = square) -> None:
-            np.argpartition(square - 2 * query @ frames.T, 7, axis=1)
-
-        seconds.append(least(search, rounds))
+        some = [clips[n % len(clips)] for n in range(count // 100)]
+        seconds.append(least(lambda some=some: embed(some), rounds))
     return seconds
 
 
@@ -128,7 +121,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         curves = [
             ("clips of 100 frames on one timeline", CLIPS, by_clips(Path(folder), chosen.rounds)),
-            ("frames searched exactly for five", FRAMES, by_frames(chosen.rounds)),
+            ("frames embedded by the base model", FRAMES, by_frames(chosen.rounds)),
             ("frames of each of two clips, aligned", LENGTHS, by_length(chosen.rounds)),
         ]
     for name, size, seconds in curves:

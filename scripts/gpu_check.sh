@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Everything that needs a CUDA device, in one go: the tests marked `gpu`, then the whole chain and
-# the training benchmark on it. `scripts/gpu_check.sh [FOLDER]`, default a temporary one; a
-# demo project and gpu.txt, the report, land there. PYTHON names the Python with la2ds.
+# Everything on a CUDA device, in one go: the tests marked `gpu`, the whole chain, and the benchmarks
+# that need no data from outside. `scripts/gpu_check.sh [FOLDER]`, default a temporary one; a
+# demo project and gpu.txt, the report with the name of the GPU, land there. PYTHON names the Python
+# with la2ds. A benchmark that fails is named, and the others go on; the script then ends with 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,21 @@ la2ds=("$python" -c 'from la2ds_cli.main import main; main()')
   "$python" -m pytest -m gpu -rs
   echo "== the demo on the GPU"
   time "${la2ds[@]}" demo "$folder/demo" --device cuda --quiet
-  echo "== training"
-  "$python" benchmarks/train.py --project "$folder/demo"
+  failed=()
+  benchmark() {
+    echo "== $*"
+    "$python" "benchmarks/$1.py" "${@:2}" || failed+=("$1")
+  }
+  benchmark train --project "$folder/demo"
+  benchmark embed --project "$folder/demo" --run default
+  benchmark heatmaps
+  benchmark dtw
+  benchmark tau
+  benchmark timeline cost --work "$folder/timeline"
+  benchmark curves --out "$folder/cost.png"
+  if ((${#failed[@]})); then
+    echo "failed: ${failed[*]}"
+    exit 1
+  fi
 } 2>&1 | tee "$folder/gpu.txt"
 echo "report: $folder/gpu.txt"
