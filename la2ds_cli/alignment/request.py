@@ -153,8 +153,8 @@ def prepare_pair(
     if choice.warning:
         progress.note(choice.warning)
     poses_config, device = request.config.poses, request.device
-    ids = [_with_poses(project, name, poses_config, device, progress) for name in (a, b)]
-    clips = [_clip(project, video) for video in ids]
+    ids = [with_poses(project, name, poses_config, device, progress) for name in (a, b)]
+    clips = [clip_of(project, video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]
     for name, pose in zip((a, b), poses, strict=True):
         note_weakness(progress, name, pose.info)
@@ -171,7 +171,7 @@ def prepare_pair(
     )
 
 
-def _with_poses(
+def with_poses(
     project: Project, name: str, config: PosesConfig, device: DeviceName, progress: Progress
 ) -> str:
     """Id of a clip whose poses are current, extracted first where they are not."""
@@ -185,7 +185,8 @@ def _with_poses(
     return ensure_pose(project, name, config, device, progress)
 
 
-def _clip(project: Project, video_id: str) -> Video:
+def clip_of(project: Project, video_id: str) -> Video:
+    """The row of a clip in videos.csv. Raises UserError (exit 5) if it has none."""
     clip = project.find(video_id)
     if clip is None:
         raise UserError(

@@ -32,7 +32,10 @@ def align(
     a: Annotated[
         str | None, typer.Argument(metavar="A", help="A video file, or a clip of the project.")
     ] = None,
-    b: Annotated[str | None, typer.Argument(metavar="B", help="The clip to align with it.")] = None,
+    b: Annotated[
+        str | None,
+        typer.Argument(metavar="B", help="The clip to align with it; with --live, the SOURCE."),
+    ] = None,
     more: Annotated[
         list[str] | None, typer.Argument(metavar="MORE", help="With --all: further clips.")
     ] = None,
@@ -93,6 +96,14 @@ def align(
             "--video", metavar="FILE", help="With --all: up to 16 clips in step, a grid: .mp4."
         ),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Follow SOURCE, a video or camera:0, through A as it plays."),
+    ] = False,
+    every_frame: Annotated[
+        bool,
+        typer.Option("--every-frame", help="With --live: a file without a clock, frame by frame."),
+    ] = False,
     force: ForceOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -110,15 +121,20 @@ def align(
     --repetition cuts a clip of several repetitions; with `all` the picture shows them on the
     timeline of B, and each alignment has its own picture, ab-1.png, ab-2.png.
 
+    --live says of each frame of SOURCE, as it plays, where in A the performer is and how sure that
+    is: with --json a line of JSON for each frame and a summary at the end. Ctrl-C ends it.
+
     \b
       la2ds align anna.mp4 ben.mp4 --project swings --out ab.png --out ab.csv
       la2ds align squat.mp4 five_squats.mp4 --repetition all
       la2ds align --all --project swings --out mean.png --out table.csv
+      la2ds align anna.mp4 camera:0 --live --project swings
     """
     from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.repetition_counts import hint_of_repetitions
     from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
     from la2ds_cli.commands.align_all import AllOptions, run_all
+    from la2ds_cli.commands.align_live import refuse_beside_live, run_live
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.errors import UserError
     from la2ds_cli.views import alignment_files
@@ -137,6 +153,21 @@ def align(
         )
 
     options = AllOptions(reference, group, video)
+    if live:
+        refused = {"--all": everything, "--repetition": repetition, "--anchor": anchor}
+        refused |= {"--repetition-of-a": repetition_of_a, "--method": method, "--tempo": tempo}
+        refused |= {"--reference": reference, "--group": group, "--force": force, "--video": video}
+        refused["--gaps"] = gaps is not None
+        refuse_beside_live([name for name, given in refused.items() if given])
+        if a is None or b is None or more:
+            raise UserError(
+                "align --live takes a clip A and a SOURCE", hint="la2ds align A camera:0 --live"
+            )
+        with Console(as_json=as_json, quiet=quiet) as console:
+            run_live(console, project, (a, b), request_for, out or [], every_frame=every_frame)
+        return
+    if every_frame:
+        raise UserError("--every-frame goes with --live", hint="add --live, or leave it out")
     if everything:
         if repetition is not None or repetition_of_a is not None:
             raise UserError("--repetition does not go with --all", hint="leave out one of the two")

@@ -115,6 +115,11 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def _escaped(line: str) -> str:
+    """A line of JSON without characters that are unsafe on a terminal."""
+    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+
+
 class Console:
     """Output of one command, used in a `with` block that ends its progress bar.
 
@@ -193,8 +198,26 @@ class Console:
             content = {"schema_version": SCHEMA_VERSION, "command": command, **to_plain(data)}
             lines = json.dumps(content, indent=2, ensure_ascii=False).split("\n")
             # Line feeds are those of the layout: inside a text they are escaped already.
-            safe = (UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in lines)
-            sys.stdout.write("\n".join(safe) + "\n")
+            sys.stdout.write("\n".join(map(_escaped, lines)) + "\n")
+
+    def record(self, data: Mapping[str, Any]) -> None:
+        """One line of JSON, only with --json, for commands that say what happens as it happens; it
+        leaves at once."""
+        if self.as_json:
+            sys.stdout.write(_escaped(json.dumps(to_plain(data), ensure_ascii=False)) + "\n")
+            sys.stdout.flush()
+
+    def status(self, text: str) -> None:
+        """A line that the next one replaces, on a terminal alone; empty = ended."""
+        if (
+            self.quiet
+            or self.as_json
+            or not sys.stdout.isatty()
+            or os.environ.get("TERM") == "dumb"
+        ):
+            return
+        sys.stdout.write(f"\r\x1b[K{printable(text)}")
+        sys.stdout.flush()
 
     def item(self, result: ItemResult) -> None:
         """An item of a batch that is done while others are not: told to programs alone."""

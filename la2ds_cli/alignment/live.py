@@ -1,0 +1,409 @@
+"""Where in clip A somebody is who performs at this moment: a forward filter over A's frames.
+
+The state is a place in A, how fast A passes there (0 while the performer rests, as before the
+beginning and after the end), and whether the performer is seen as A or as its mirror image. What is
+compared is the joints in the image and about the hips, in units of A's own movement, and how far
+they came within LAG seconds. Offline, both clips are compared by their deviations from the middle
+of their range; of somebody who has only begun nobody knows that range. So each place in A carries
+its own estimate of how this performer differs from A, an offset and a gain for every coordinate,
+by a Kalman filter along the ways that lead there. A frame is likely where those explain it.
+
+Only frames that have passed are used, and no labels. numpy alone: la2ds_cli/poses/live.py finds the
+joints. docs/live.md says how often the confidence holds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.features.body_joints import BODY, body_joints, is_body, joint_sources
+from la2ds_cli.features.pose_features import (
+    LEAST_MOVEMENT,
+    RANGE,
+    amplitude,
+    centre_and_scale,
+    fill_gaps,
+    value_range,
+)
+from la2ds_cli.features.resample import frame_period, resample_pose, smoothed, time_grid
+
+RATES = (0.0, *(2.0 ** (k / 2) for k in range(-4, 5)))  # seconds of A per second; 0 = resting
+NEAR = 0.05  # share of A's length within which an estimate counts as right
+MOST_PLACES = 300  # of A; a longer clip is thinned
+HIGHEST_RATE = 30.0  # places per second of A
+SMOOTHING = 1.0  # places, standard deviation, of A's joints
+TORSOS = 90  # frames, of which the median torso is the performer's size
+
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """What the filter assumes; chosen on training clips (docs/results/live.md).
+
+    image, hips: standard deviation of the joints in the image and about the hips, in units of A's
+    movement. velocity: of how far they came, in units of A's fast velocities. tail: degrees of
+    freedom of the distribution of distances. offset_image, offset_hips, gain: variance of how
+    performers differ. drift_image, drift_hips: what is added to the variance of the offsets while A
+    passes once. independent: seconds after which errors of the joints are new. sharpness: power of
+    the likelihood. lag: seconds over which velocities are taken.
+
+    rate_spread: octaves, of a performer's mean tempo. rate_change, pause, resume, stop, lost: per second,
+    that the tempo goes to the next one, that a performer stops and goes on, stops where A ends, and
+    that the place is another. beginning: share of A in which most performances begin. resting, anywhere: probability
+    that one begins with a rest, and anywhere. mirrored: that a performer is A's mirror image.
+    """
+
+    image: float = 0.35
+    hips: float = 0.35
+    velocity: float = 0.8
+    tail: float = 4.0
+    offset_image: float = 25.0
+    offset_hips: float = 0.6
+    gain: float = 0.1
+    drift_image: float = 0.0
+    drift_hips: float = 0.0
+    independent: float = 0.15
+    sharpness: float = 1.5
+    lag: float = 0.2
+    rate_spread: float = 0.45
+    rate_change: float = 2.0
+    pause: float = 0.005
+    resume: float = 1.0
+    stop: float = 3.0
+    lost: float = 0.005
+    beginning: float = 0.2
+    resting: float = 0.1
+    anywhere: float = 0.2
+    mirrored: float = 0.25
+
+
+SETTINGS = FilterSettings()
+
+
+class LiveEstimate(NamedTuple):
+    """Where in A the performer is. time_a: seconds of A. confidence: probability of being right to
+    within NEAR of A's length. tempo: seconds of A per second. before, after: probabilities that the
+    performer rests at A's beginning and at its end. mirrored: that A's mirror image is shown."""
+
+    time_a: float
+    confidence: float
+    tempo: float
+    before: float
+    after: float
+    mirrored: float
+
+
+class LiveReference:
+    """Clip A as the filter compares it: N places, D coordinates.
+
+    time (N,) seconds. value (N, D): joints in the image, then about the hips, in units of A's
+    movement. known (D,): which of them A shows at all. velocity (R, N, D): how far they came within
+    the lag at each of RATES. fast: how far they come where A is fast.
+    """
+
+    def __init__(self, pose: PoseSequence, settings: FilterSettings = SETTINGS) -> None:
+        """ValueError for a clip of fewer than two frames."""
+        if len(pose) < 2:
+            raise ValueError(f"live alignment needs two frames of A at least, got {len(pose)}")
+        pose = body_joints(pose) if is_body(pose.skeleton) else pose
+        self.skeleton = get_skeleton(pose.skeleton)
+        seconds = float(pose.time[-1] - pose.time[0])
+        rate = 1 / frame_period(pose.time, pose.fps)
+        rate = min(rate, HIGHEST_RATE, (MOST_PLACES - 1) / seconds)
+        self.time = time_grid(pose.time, rate)
+        self.places_per_second = (len(self.time) - 1) / float(self.time[-1] - self.time[0])
+        joints = smoothed(fill_gaps(resample_pose(pose, self.time).xy), SMOOTHING)
+        about_hips, torso = centre_and_scale(joints, self.skeleton)
+        parts = [part.reshape(len(joints), -1) for part in (joints / torso, about_hips)]
+        self.units = [max(amplitude(value_range(part)), LEAST_MOVEMENT) for part in parts]
+        self.value = np.concatenate([p / u for p, u in zip(parts, self.units, strict=True)], axis=1)
+        low, high = np.percentile(self.value, RANGE, axis=0)
+        self.middle = (low + high) / 2
+        shown = np.repeat(~np.isnan(pose.xy).all(axis=(0, 2)), 2)
+        self.known: BoolArray = np.concatenate([shown, shown])
+        place, reach = np.arange(len(self.value)), settings.lag * self.places_per_second
+        earlier = [self._at(np.maximum(place - rate * reach, 0)) for rate in RATES]
+        self.velocity = self.value - np.stack(earlier)
+        steps = np.linalg.norm(self.velocity[RATES.index(1.0)], axis=1)
+        self.fast = max(float(np.percentile(steps, 90)), 1e-3)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @property
+    def halves(self) -> tuple[slice, slice]:
+        """The coordinates in the image, and those about the hips."""
+        half = self.value.shape[1] // 2
+        return slice(0, half), slice(half, None)
+
+    def _at(self, place: FloatArray) -> FloatArray:
+        low = np.floor(place).astype(np.int64)
+        share = (place - low)[:, None]
+        following = np.minimum(low + 1, len(self.value) - 1)
+        return (1 - share) * self.value[low] + share * self.value[following]
+
+
+class LiveFilter:
+    """Follows one performer through A; `step` takes the frames in order.
+
+    The belief p (V, N, R) is the probability of each state. fit (5, V, N, D): gain and offset of
+    every coordinate as estimated along the ways to each place, and their variances and covariance.
+    """
+
+    def __init__(
+        self, reference: LiveReference, skeleton: str, settings: FilterSettings = SETTINGS
+    ) -> None:
+        """skeleton: of the joints that come. Raises UserError (exit 5) where they cannot be
+        compared with A's."""
+        self.reference, self.settings = reference, settings
+        self._taken = _taken_joints(skeleton, reference.skeleton)
+        self._rate_prior = _rate_prior(settings.rate_spread)
+        self._jumps = _rate_changes(settings, self._rate_prior)
+        share = np.array([1 - settings.mirrored, settings.mirrored])
+        self.p = share[:, None, None] * _first_belief(len(reference), settings, self._rate_prior)
+        self.fit, self._noise = self._first_fit()
+        self._time: float | None = None
+        self._torsos: deque[float] = deque(maxlen=TORSOS)
+        self._seen: deque[tuple[float, FloatArray]] = deque()
+
+    def _first_fit(self) -> tuple[FloatArray, FloatArray]:
+        """fit before anything is seen, and the variance (D,) of the errors of a frame."""
+        ref, settings = self.reference, self.settings
+        noise, offset = np.empty((2, ref.value.shape[1]))
+        deviations = settings.image, settings.hips
+        offsets = settings.offset_image, settings.offset_hips
+        for part, deviation, variance in zip(ref.halves, deviations, offsets, strict=True):
+            # Distances are sums over the coordinates, of which each has its part.
+            count = max(int(ref.known[part].sum()), 1)
+            noise[part], offset[part] = deviation**2 / count, variance / count
+        fit = np.zeros((5, *self.p.shape[:2], len(noise)))
+        fit[GAIN], fit[OFFSET] = 1.0, ref.middle
+        fit[GAIN_VARIANCE], fit[OFFSET_VARIANCE] = settings.gain, offset
+        return fit, noise
+
+    def step(self, time: float, xy: FloatArray | None) -> LiveEstimate:
+        """Where the performer is at `time`, seconds, later than before; xy (K, 2): its joints in
+        pixels, NaN = not seen, None where nobody is seen: the belief then moves on as it must."""
+        elapsed = 0.0 if self._time is None else time - self._time
+        if elapsed < 0:
+            raise ValueError(f"frames must come in order: {time} s after {self._time} s")
+        if elapsed:
+            self._move(elapsed)
+        self._time = time
+        shown = None if xy is None else self._in_units(np.asarray(xy, np.float64))
+        if shown is not None:
+            self._weigh(time, shown, elapsed or 1 / HIGHEST_RATE)
+        return self._estimate()
+
+    # --- a frame in the units of A ---------------------------------------------------------------
+
+    def _in_units(self, xy: FloatArray) -> FloatArray | None:
+        """(V, D): what A's `value` is of A, as seen and mirrored; None where too little is seen."""
+        ref, skeleton = self.reference, self.reference.skeleton
+        joints = np.full((len(skeleton.joints), 2), np.nan)
+        for k, source in enumerate(self._taken):
+            if source is not None:
+                joints[k] = xy[source]
+        ends = np.array(skeleton.torso)
+        lengths = np.linalg.norm(joints[ends[:, 0]] - joints[ends[:, 1]], axis=-1)
+        lengths = lengths[lengths > 1e-6]  # False for NaN
+        if len(lengths):
+            self._torsos.append(float(lengths.mean()))
+        root = joints[list(skeleton.root)]
+        root = root[~np.isnan(root).any(axis=1)]
+        if not self._torsos or not len(root):
+            return None
+        scale = float(np.median(self._torsos))
+        parts = (joints / scale, (joints - root.mean(axis=0)) / scale)
+        views = []
+        for view in (parts, [part[list(skeleton.flip)] * (-1, 1) for part in parts]):
+            pairs = zip(view, ref.units, strict=True)
+            views.append(np.concatenate([part.ravel() / unit for part, unit in pairs]))
+        return np.stack(views)
+
+    # --- time passes -----------------------------------------------------------------------------
+
+    def _move(self, elapsed: float) -> None:
+        """The belief `elapsed` seconds later, before anything is seen, with the fits that the ways
+        bring along."""
+        ref, settings = self.reference, self.settings
+        views, count, rates = self.p.shape
+        place, last = np.arange(count), count - 1
+        arrived = np.zeros((views, count, rates))
+        ways = np.zeros((views, count, count))  # probability of place n after place m
+        for r, rate in enumerate(RATES):
+            target = np.minimum(place + rate * elapsed * ref.places_per_second, last)
+            low = np.floor(target).astype(np.int64)
+            for to, share in ((low, 1 - target + low), (np.minimum(low + 1, last), target - low)):
+                part = share * self.p[:, :, r]
+                ways[:, to, place] += part
+                for v in range(views):  # several places reach the last one
+                    arrived[v, :, r] += np.bincount(to, part[v], minlength=count)
+        # Who has come to the end rests there soon. If at once, whoever is late would be likelier.
+        stopped = arrived[:, last, 1:] * (1 - np.exp(-settings.stop * elapsed))
+        arrived[:, last, 1:] -= stopped
+        arrived[:, last, 0] += stopped.sum(axis=1)
+        arrived = arrived @ _after(self._jumps, elapsed)
+        lost = 1 - np.exp(-settings.lost * elapsed)
+        view = arrived.sum(axis=(1, 2), keepdims=True)
+        self.p = (1 - lost) * arrived + lost * view * self._rate_prior / count
+        ways = (1 - lost) * ways + lost * self.p.sum(axis=2)[:, None] / count
+        ways /= np.maximum(ways.sum(axis=2, keepdims=True), 1e-300)
+        kinds, *_, width = self.fit.shape
+        carried = self.fit.transpose(1, 2, 0, 3).reshape(views, count, kinds * width)
+        carried = (ways @ carried).reshape(views, count, kinds, width)
+        self.fit = np.ascontiguousarray(carried.transpose(2, 0, 1, 3))
+        passed = elapsed * ref.places_per_second / count  # in lengths of A
+        for part, drift in zip(
+            ref.halves, (settings.drift_image, settings.drift_hips), strict=True
+        ):
+            more = drift * passed / max(int(ref.known[part].sum()), 1)
+            self.fit[OFFSET_VARIANCE, :, :, part] += more
+
+    # --- a frame is seen -------------------------------------------------------------------------
+
+    def _weigh(self, time: float, shown: FloatArray, elapsed: float) -> None:
+        """The belief and the fits after a frame (V, D)."""
+        settings = self.settings
+        share = min(1.0, elapsed / settings.independent)  # of what an independent frame would say
+        likelihood = np.zeros_like(self.p)
+        for v, seen in enumerate(shown):
+            likelihood[v] = self._place_likelihood(v, seen, share)[:, None]
+            likelihood[v] += self._velocity_likelihood(v, time, seen)
+        likelihood *= share * settings.sharpness
+        weighed = self.p * np.exp(likelihood - likelihood.max())
+        self.p = weighed / weighed.sum()
+        self._seen.append((time, shown))
+        while self._seen[0][0] < time - 2 * settings.lag:
+            self._seen.popleft()
+
+    def _place_likelihood(self, v: int, seen: FloatArray, share: float) -> FloatArray:
+        """Log likelihood (N,) of a frame (D,) at every place; the fits of a view learn from it."""
+        ref, tail = self.reference, self.settings.tail
+        known = ~np.isnan(seen) & ref.known
+        gain, offset, gain_variance, covariance, offset_variance = self.fit[:, v]
+        moved = ref.value - ref.middle
+        # Covariances of the frame with the gain and the offset, and its own variance.
+        with_gain = gain_variance * moved + covariance
+        with_offset = covariance * moved + offset_variance
+        own = with_gain * moved + with_offset
+        error = np.where(known, seen - gain * moved - offset, 0)
+        variance = own + self._noise
+        total = np.zeros(len(moved))
+        for part in ref.halves:
+            count = int(known[part].sum())
+            if count:
+                distance = (error[:, part] ** 2 / variance[:, part]).sum(axis=1) / count
+                spread = (np.log(variance[:, part]) * known[part]).sum(axis=1) / count
+                total -= (tail + 1) / 2 * np.log1p(distance / tail) + spread / 2
+        uncertain = own + self._noise / share
+        toward_gain = np.where(known, with_gain / uncertain, 0)
+        toward_offset = np.where(known, with_offset / uncertain, 0)
+        self.fit[GAIN, v] += toward_gain * error
+        self.fit[OFFSET, v] += toward_offset * error
+        self.fit[GAIN_VARIANCE, v] -= toward_gain * with_gain
+        self.fit[COVARIANCE, v] -= toward_gain * with_offset
+        self.fit[OFFSET_VARIANCE, v] -= toward_offset * with_offset
+        return total
+
+    def _velocity_likelihood(self, v: int, time: float, seen: FloatArray) -> FloatArray:
+        """Log likelihood (N, R) of how far the joints came within the lag, at every place and
+        rate; 0 while too little has been seen."""
+        ref, settings = self.reference, self.settings
+        nothing = np.zeros(self.p.shape[1:])
+        if not self._seen:
+            return nothing
+        before, earlier = min(self._seen, key=lambda one: abs(time - one[0] - settings.lag))
+        span = time - before
+        if span <= settings.lag / 2:
+            return nothing
+        came = (seen - earlier[v]) * (settings.lag / span)
+        known = ~np.isnan(came) & ref.known
+        if not known.any():
+            return nothing
+        velocity, came = ref.velocity[:, :, known], came[known]
+        squared = (velocity**2).sum(axis=2) - 2 * velocity @ came + came @ came
+        squared = np.maximum(squared, 0) * (ref.known.sum() / known.sum())
+        variance = (settings.velocity * ref.fast) ** 2
+        return -(settings.tail + 1) / 2 * np.log1p(squared / (settings.tail * variance)).T
+
+    # --- what is said of it ----------------------------------------------------------------------
+
+    def _estimate(self) -> LiveEstimate:
+        """The median place, and what lies around it."""
+        ref, count = self.reference, len(self.reference)
+        by_place = self.p.sum(axis=(0, 2))
+        passed = np.cumsum(by_place)
+        at = min(int(np.searchsorted(passed, 0.5)), count - 1)
+        within = (0.5 - (passed[at] - by_place[at])) / max(float(by_place[at]), 1e-12)
+        place = float(np.clip(at - 0.5 + within, 0, count - 1))
+        near = np.abs(np.arange(count) - place) <= max(NEAR * count, 1)
+        by_rate = np.cumsum(self.p.sum(axis=(0, 1)))
+        return LiveEstimate(
+            time_a=float(np.interp(place, np.arange(count), ref.time)),
+            confidence=calibrated(float(by_place[near].sum())),
+            tempo=RATES[int(np.searchsorted(by_rate, 0.5 * by_rate[-1]))],
+            before=float(self.p[:, 0, 0].sum()),
+            after=float(self.p[:, -1, 0].sum()),
+            mirrored=float(self.p[1].sum()),
+        )
+
+
+GAIN, OFFSET, GAIN_VARIANCE, COVARIANCE, OFFSET_VARIANCE = range(5)  # rows of LiveFilter.fit
+
+
+def _taken_joints(skeleton: str, wanted: Skeleton) -> list[int | None]:
+    """For each joint of the wanted skeleton its index in the one that comes, None = it has none."""
+    if wanted.name == BODY:
+        return joint_sources(skeleton)
+    if skeleton != wanted.name:
+        raise UserError(
+            f"A has the skeleton {wanted.name}, and the joints of SOURCE are those of {skeleton}",
+            hint="--live compares bodies; extract A with the pose network of the project",
+            exit_code=ExitCode.MISMATCH,
+        )
+    return list(range(len(wanted.joints)))
+
+
+def _rate_prior(spread: float) -> FloatArray:
+    """Probability (R,) of each of RATES in a performance; 0 of resting."""
+    octaves = np.log2(RATES[1:])
+    # A hundredth each: slow motion is rare, and there.
+    prior = np.exp(-0.5 * (octaves / spread) ** 2) + 0.01
+    return np.concatenate([[0], prior / prior.sum()])
+
+
+def _rate_changes(settings: FilterSettings, prior: FloatArray) -> FloatArray:
+    """(R, R) transitions per second from rate to rate; the rows sum to 0."""
+    count = len(RATES)
+    jumps = settings.rate_change * (np.eye(count, k=1) + np.eye(count, k=-1))
+    jumps[0] = settings.resume * prior
+    jumps[:, 0] = settings.pause
+    np.fill_diagonal(jumps, 0)
+    return jumps - np.diag(jumps.sum(axis=1))
+
+
+def _after(jumps: FloatArray, elapsed: float) -> FloatArray:
+    """Probability (R, R) of each rate `elapsed` seconds after each."""
+    steps = max(1, int(np.ceil(elapsed * 10)))
+    return np.linalg.matrix_power(np.eye(len(jumps)) + jumps * (elapsed / steps), steps)
+
+
+def _first_belief(count: int, settings: FilterSettings, rate_prior: FloatArray) -> FloatArray:
+    """(N, R) before anything is seen."""
+    start = np.exp(-np.arange(count) / (settings.beginning * count))
+    where = (1 - settings.resting - settings.anywhere) * start / start.sum()
+    belief = (where + settings.anywhere / count)[:, None] * rate_prior
+    belief[0, 0] += settings.resting
+    return belief
+
+
+def calibrated(mass: float) -> float:
+    """The confidence of an estimate around which the belief has this mass."""
+    return mass

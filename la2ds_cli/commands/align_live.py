@@ -1,0 +1,285 @@
+"""`la2ds align --live`: where in A somebody is who performs at this moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from la2ds_cli.commands.options import open_for_clips
+
+if TYPE_CHECKING:
+    from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
+    from la2ds_cli.alignment.request import AlignRequest
+    from la2ds_cli.alignment.result import AlignResult
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.types import PoseSequence
+    from la2ds_cli.poses.live import LiveJoints, LivePoses
+    from la2ds_cli.video.playing import Player
+    from la2ds_cli.video.reader import Frame
+
+SCHEMA_VERSION = 1
+RESTING = 0.5  # probability from which it is said that the performer rests before or after A
+FEWEST = 8  # frames with a person of which an alignment in hindsight is made
+
+
+@dataclass
+class Followed:
+    """What has been seen of SOURCE, a number for each frame that was worked on.
+
+    time, time_a: seconds of SOURCE and of A. confidence: of time_a. seen: whether the frame shows a
+    person. busy: seconds that it took. frame, joints: number and joints of each frame that shows a
+    person, where they are kept.
+    """
+
+    time: list[float] = field(default_factory=list)
+    time_a: list[float] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+    seen: list[bool] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    frame: list[int] = field(default_factory=list)
+    joints: list[LiveJoints] = field(default_factory=list)
+    interrupted: bool = False
+
+    def add(self, frame: Frame, joints: LiveJoints | None, estimate: LiveEstimate) -> None:
+        """One more frame."""
+        self.time.append(frame.time)
+        self.time_a.append(estimate.time_a)
+        self.confidence.append(estimate.confidence)
+        self.seen.append(joints is not None)
+
+
+def refuse_beside_live(options: Sequence[str]) -> None:
+    """Raises UserError (exit 2) for options that are about two whole clips."""
+    from la2ds_cli.core.errors import UserError
+
+    if options:
+        raise UserError(
+            f"{options[0]} does not go with --live",
+            hint="leave it out, or align the two clips once SOURCE is recorded",
+        )
+
+
+def run_live(
+    console: Console,
+    root: Path,
+    clips: tuple[str, str],
+    request_for: Callable[[Project], AlignRequest],
+    out: Sequence[Path],
+    *,
+    every_frame: bool,
+) -> None:
+    """Follow who performs in SOURCE through clip A until it ends or Ctrl-C is pressed, frame by
+    frame; then print a summary, and write the alignment of all that was seen to `out`.
+
+    clips: A and SOURCE. Raises UserError: as `open_player` and `live_poses`, as extraction does for
+    A, (exit 4) for a clip A of one frame, and (exit 4) after the summary if nobody was seen.
+    """
+    from la2ds_cli.alignment.live import LiveFilter, LiveReference
+    from la2ds_cli.alignment.request import clip_of, with_poses
+    from la2ds_cli.core.errors import ExitCode, UserError
+    from la2ds_cli.poses.live import live_poses
+    from la2ds_cli.video.playing import open_player
+    from la2ds_cli.views.alignment_files import alignment_targets, write_alignment
+
+    a, source = clips
+    project = open_for_clips(root, (a,), console)
+    request, targets = request_for(project), alignment_targets(project, out)
+    player = open_player(source, every_frame=every_frame)
+    settings, progress = request.config.poses, console.progress
+    clip = clip_of(project, with_poses(project, a, settings, request.device, progress))
+    pose = project.read_pose(clip.id)[0]
+    try:
+        reference = LiveReference(pose)
+    except ValueError as error:
+        raise UserError(f"{a}: {error}", exit_code=ExitCode.UNUSABLE) from error
+    with live_poses(project, settings, pose, request.device, progress) as poses:
+        live = LiveFilter(reference, poses.skeleton)
+        followed = follow(console, player, poses, live, keep=bool(targets))
+    if player.cut_off:
+        progress.note(player.cut_off)
+    result = None
+    if targets and len(followed.frame) >= FEWEST:
+        shown = pose_sequence(player, poses.skeleton, followed)
+        result = in_hindsight(project, clips, shown, request, console)
+        result = write_alignment(project, result, targets, progress)
+    elif targets:
+        progress.note("no file was written: too little was seen for an alignment")
+    summary = summarise(clips, player, followed, result)
+    console.record({"schema_version": SCHEMA_VERSION, "command": "align", "summary": summary})
+    show(console, summary)
+    if not any(followed.seen):
+        raise UserError(
+            f"nobody was seen in the {len(followed.seen)} frames of {source}",
+            hint="check the picture, or set detect_threshold = 0.2 under [poses] in project.toml",
+            exit_code=ExitCode.UNUSABLE,
+            code="V020",
+        )
+
+
+def follow(
+    console: Console, player: Player, poses: LivePoses, live: LiveFilter, *, keep: bool
+) -> Followed:
+    """Say of every frame where in A it is, until the player ends or Ctrl-C. keep: the joints."""
+    followed = Followed()
+    try:
+        with closing(player.frames()) as frames:
+            for frame in frames:
+                begun = time.perf_counter()
+                joints = poses.joints(frame)
+                estimate = live.step(frame.time, None if joints is None else joints.xy)
+                followed.busy.append(time.perf_counter() - begun)
+                followed.add(frame, joints, estimate)
+                if keep and joints is not None:
+                    followed.frame.append(frame.source)
+                    followed.joints.append(joints)
+                row = live_row(frame, estimate, seen=joints is not None, ever=any(followed.seen))
+                console.record(row)
+                console.status(status_line(row))
+    except KeyboardInterrupt:
+        followed.interrupted = True
+    console.status("")
+    return followed
+
+
+def live_row(frame: Frame, estimate: LiveEstimate, *, seen: bool, ever: bool) -> dict[str, Any]:
+    """A frame as JSON. time_a is null as long as nobody was ever seen; `at` is `before`, `within`
+    or `after`: whether the performer rests at A's beginning or at its end."""
+    at = "before" if estimate.before >= RESTING else "within"
+    at = "after" if estimate.after >= RESTING else at
+    return {
+        "frame": frame.source,
+        "time": round(frame.time, 4),
+        "time_a": round(estimate.time_a, 4) if ever else None,
+        "confidence": round(estimate.confidence, 4) if ever else 0.0,
+        "tempo": round(estimate.tempo, 3) if ever else None,
+        "at": at if ever else None,
+        "seen": seen,
+    }
+
+
+def status_line(row: dict[str, Any]) -> str:
+    """A frame in one line for people."""
+    if row["time_a"] is None:
+        return f"{row['time']:7.2f} s   nobody was seen so far"
+    text = f"{row['time']:7.2f} s   A {row['time_a']:6.2f} s   confidence {row['confidence']:.2f}"
+    where = {"before": "   rests before A", "after": "   at the end of A"}.get(row["at"], "")
+    return (
+        text + (where or f"   tempo {row['tempo']:.2g}") + "   nobody in sight" * (not row["seen"])
+    )
+
+
+# --- all that was seen ----------------------------------------------------------------------------
+
+
+def pose_sequence(player: Player, skeleton: str, followed: Followed) -> PoseSequence:
+    """The joints of the frames that show a person."""
+    import numpy as np
+
+    from la2ds_cli.core.types import PoseSequence
+
+    return PoseSequence(
+        xy=np.stack([joints.xy for joints in followed.joints]),
+        score=np.stack([joints.score for joints in followed.joints]),
+        box=np.stack([joints.box for joints in followed.joints]),
+        frame=np.array(followed.frame),
+        time=np.array(followed.time)[np.array(followed.seen)],
+        fps=player.fps,
+        size=player.size,
+        skeleton=skeleton,
+    )
+
+
+def in_hindsight(
+    project: Project,
+    clips: tuple[str, str],
+    shown: PoseSequence,
+    request: AlignRequest,
+    console: Console,
+) -> AlignResult:
+    """What `la2ds align` makes of A and of the frames that were seen, all of them known. Raises
+    UserError as find_alignment does, but for other movements, which are aligned all the same."""
+    from la2ds_cli.alignment.align import align_pair
+    from la2ds_cli.alignment.request import (
+        PreparedPair,
+        choose_features,
+        clip_of,
+        in_one_skeleton,
+        with_poses,
+    )
+    from la2ds_cli.core.clip import Video, slug
+
+    a, source = clips
+    progress = console.progress
+    chosen = request.run, request.features, request.device
+    choice = choose_features(project, *chosen, progress)
+    id_a = with_poses(project, a, request.config.poses, request.device, progress)
+    poses = in_one_skeleton([project.read_pose(id_a)[0], shown], clips, progress)
+    path = source if source.startswith("camera:") else str(Path(source).resolve())
+    row = Video(slug(Path(source).stem) or "source", path, "", len(shown), shown.fps, *shown.size)
+    # A part: the clip of SOURCE is not in the project, and is embedded by its joints alone.
+    pair = PreparedPair(
+        (clip_of(project, id_a), row), (poses[0], poses[1]), clips, choice, part=True
+    )
+    return align_pair(project, pair, replace(request, anchors=()), progress)
+
+
+def summarise(
+    clips: tuple[str, str], player: Player, followed: Followed, result: AlignResult | None
+) -> dict[str, Any]:
+    """Facts of the run for the end, as JSON. apart: median seconds of A between what was said of a
+    frame and the alignment in hindsight, null without one."""
+    import numpy as np
+
+    count, seen = len(followed.time), np.array(followed.seen, bool)
+    first = int(seen.argmax()) if seen.any() else count
+    places, confidence = followed.time_a[first:], followed.confidence[first:]
+    return {
+        "a": clips[0],
+        "source": clips[1],
+        "frames": count,
+        "seconds": round(followed.time[-1] - followed.time[0], 3) if count else 0.0,
+        "skipped": player.skipped,
+        "without_person": int((~seen).sum()),
+        "milliseconds": round(1000 * float(np.median(followed.busy)), 1) if count else None,
+        "interrupted": followed.interrupted,
+        "cut_off": player.cut_off or None,
+        "time_a": [round(min(places), 3), round(max(places), 3)] if places else None,
+        "mean_confidence": round(float(np.mean(confidence)), 3) if confidence else None,
+        "apart": None if result is None else round(_apart(followed, result), 3),
+        "files": [] if result is None else [str(file) for file in result.files],
+    }
+
+
+def _apart(followed: Followed, result: AlignResult) -> float:
+    import numpy as np
+
+    from la2ds_cli.alignment.path import invert, mean_match
+
+    alignment = result.alignment
+    place = mean_match(invert(alignment.path), len(alignment.time_b))
+    known = np.flatnonzero(~np.isnan(place))
+    at = np.interp(place[known], np.arange(len(alignment.time_a)), alignment.time_a)
+    said = np.array(followed.time_a)[np.array(followed.seen)]
+    return float(np.median(np.abs(said[known] - at)))
+
+
+def show(console: Console, summary: dict[str, Any]) -> None:
+    """Print the summary."""
+    told = f"{summary['source']}: {summary['frames']} frames in {summary['seconds']:.1f} s"
+    told += f", {summary['skipped']} skipped to keep up" * bool(summary["skipped"])
+    told += f", {summary['without_person']} without a person" * bool(summary["without_person"])
+    console.line(told + ", stopped by Ctrl-C" * summary["interrupted"])
+    if summary["time_a"]:
+        first, last = summary["time_a"]
+        mean = f"mean confidence {summary['mean_confidence']:.2f}"
+        console.line(f"{summary['a']}: from {first:.2f} s to {last:.2f} s, {mean}")
+        console.line(f"{summary['milliseconds']:.0f} ms a frame")
+    if summary["apart"] is not None:
+        console.line(f"in hindsight: {summary['apart']:.2f} s of A from what was said (median)")
+    for file in summary["files"]:
+        console.line(file)

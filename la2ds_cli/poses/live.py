@@ -1,0 +1,171 @@
+"""The joints of one person while a video plays, from the frames that have passed.
+
+Extraction looks at a clip as a whole before it decides whom to follow, and where. Here the rule of
+`choose_subject` chooses among the people of one frame; that person is followed from box to box, and
+nobody else takes its place before it was gone for a second.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.poses import boxes
+from la2ds_cli.poses.backends import PoseBackend, resolve_backend
+from la2ds_cli.poses.detectors import Detector, resolve_detector
+from la2ds_cli.poses.extraction import Extraction
+from la2ds_cli.poses.passes import estimate_refined
+from la2ds_cli.poses.subjects import HANDS, choose_subject
+from la2ds_cli.poses.tracking import CONTINUE_SHARE, MIN_IOU
+from la2ds_cli.poses.tracks import MAX_GAP, make_track
+from la2ds_cli.poses.weights import report_to
+from la2ds_cli.video.reader import Frame
+
+_LOST_SHARE = 0.5  # of the usual joint score, below which a frame shows nobody
+_USUAL = 90  # frames, of which the median score is usual
+_SEEN = 0.3  # joints scored below this say nothing about where the person is
+
+
+@dataclass(frozen=True)
+class LiveJoints:
+    """The person in a frame. xy (K, 2) pixels, NaN = not seen; score (K,), 0 there; box (4,)."""
+
+    xy: FloatArray
+    score: FloatArray
+    box: FloatArray
+
+
+@contextmanager
+def live_poses(
+    project: Project,
+    config: PosesConfig,
+    reference: PoseSequence,
+    device: DeviceName,
+    progress: Progress,
+) -> Iterator[LivePoses]:
+    """What finds the joints, by the networks that made those of `reference` where the settings
+    leave them open.
+
+    Raises UserError: exit 2 for a subject that is a hand, and as `extract_poses` for networks.
+    """
+    if config.subject in HANDS:
+        raise UserError(
+            "--live follows a body, and poses.subject asks for a hand",
+            hint="choose another subject under [poses] in project.toml",
+        )
+    config = replace(_networks_of(config, reference), batch_size=1)
+    run = Extraction(project, config, device, progress)
+    with report_to(progress):
+        backend = resolve_backend(run.pose_name, device, config)
+        detector = resolve_detector(run.detector_name, device, backend, config)
+    yield LivePoses(detector, backend, config)
+
+
+def _networks_of(config: PosesConfig, reference: PoseSequence) -> PosesConfig:
+    pose = str(reference.info.get("pose", ""))
+    detector = str(reference.info.get("detector", ""))
+    if config.pose != "auto" or not pose or not detector:
+        return config
+    return replace(config, pose=pose, detector=detector)
+
+
+class LivePoses:
+    """Joints of one person; `joints` takes the frames in order."""
+
+    def __init__(self, detector: Detector, backend: PoseBackend, config: PosesConfig) -> None:
+        self.detector, self.backend, self.config = detector, backend, config
+        make = getattr(backend, "tracker", None)
+        self._tracker = make() if make else None
+        self._box: FloatArray | None = None
+        self._seen = self._looked = -np.inf  # seconds when it was detected, and looked for
+        self._usual: deque[float] = deque(maxlen=_USUAL)
+
+    @property
+    def skeleton(self) -> str:
+        """Name of the skeleton of the joints."""
+        return self.backend.skeleton
+
+    def joints(self, frame: Frame) -> LiveJoints | None:
+        """The person in the next frame; None where nobody is seen."""
+        detected = self._detected(frame)
+        if self._box is None:
+            return None
+        box, xy, score = self._estimated(frame)
+        mean = float(score.mean())
+        if not detected:
+            usual = float(np.median(self._usual)) if self._usual else 0.0
+            if mean < _LOST_SHARE * usual or frame.time - self._seen > MAX_GAP:
+                self._lose(frame.time)
+                return None
+        if mean > 0:
+            self._usual.append(mean)
+        self._box = self._followed(box, xy, score)
+        hidden = (score < self.config.joint_threshold) | (score <= 0)
+        xy, score = np.where(hidden[:, None], np.nan, xy), np.where(hidden, 0, score)
+        return None if hidden.all() else LiveJoints(xy, score, box)
+
+    def _detected(self, frame: Frame) -> bool:
+        """Whether the person is known to be there by a look of the detector, now or so lately that
+        it is not its turn; its box is set then."""
+        rate = self.config.detect_rate
+        due = not rate or frame.time - self._looked >= 1 / rate - 1e-6 or self._box is None
+        if not due:
+            return self._seen == self._looked
+        self._looked = frame.time
+        (found,) = self.detector.detect([frame.image])
+        size = frame.image.shape[1], frame.image.shape[0]
+        box, score = boxes.clip(np.asarray(found[:, :4], np.float64), size), found[:, 4]
+        if self._box is None:
+            sure = score >= self.config.detect_threshold
+            if not sure.any():
+                return False
+            people = zip(box[sure], score[sure], strict=True)
+            tracks = [make_track(np.zeros(1), b[None], s[None]) for b, s in people]
+            policy = "auto" if self.config.subject.isdecimal() else self.config.subject
+            chosen = box[sure][choose_subject(tracks, size, 1, policy).index]
+        else:
+            overlap = boxes.iou(box, self._box)
+            overlap[score < CONTINUE_SHARE * self.config.detect_threshold] = 0
+            if not len(overlap) or overlap.max() < MIN_IOU:
+                return False
+            chosen = box[int(overlap.argmax())]
+        self._box, self._seen = chosen, frame.time
+        return True
+
+    def _estimated(self, frame: Frame) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Box, joints and scores of the person in the box."""
+        assert self._box is not None
+        if self._tracker is not None:
+            xy, score, _ = self._tracker.estimate_world([frame.image], self._box[None])
+            box = self._box[None]
+        else:
+            box, xy, score, _ = estimate_refined(self.backend, [frame.image], self._box[None])
+        return box[0], np.asarray(xy[0], np.float64), np.asarray(score[0], np.float64)
+
+    def _followed(self, box: FloatArray, xy: FloatArray, score: FloatArray) -> FloatArray:
+        """Where to look in the next frame: a box of the same size about the joints."""
+        around = boxes.around_joints(xy[None], score[None], _SEEN)[0]
+        if np.isnan(around).any():
+            return box
+        half = np.maximum(box[2:] - box[:2], around[2:] - around[:2]) / 2
+        # Half way, since the box of the joints is as uneasy as they are.
+        middle = (boxes.centre(box) + boxes.centre(around)) / 2
+        half = (half + (box[2:] - box[:2]) / 2) / 2
+        return np.concatenate([middle - half, middle + half])
+
+    def _lose(self, time: float) -> None:
+        """The person is not seen; after MAX_GAP seconds anybody may be the next."""
+        if time - self._seen > MAX_GAP:
+            self._box = None
+        if self._tracker is not None:
+            self._tracker.reset()

@@ -1,0 +1,223 @@
+"""`la2ds align --live` on drawn people, by the networks of tests.poses.grey_people."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from la2ds_cli.commands import align_live
+from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
+from la2ds_cli.main import app
+from tests.poses import grey_people
+from tests.poses.grey_people import film
+
+GREY = grey_people.NAMES[0]
+Call = Callable[..., Result]
+
+
+def person(phase: float) -> dict[int, tuple[int, int, int, int]]:
+    """Goes round in a circle and becomes wide."""
+    x, y = 100 - 70 * np.cos(2 * np.pi * phase), 45 + 30 * np.sin(2 * np.pi * phase)
+    return {150: (round(x), round(y), round(x + 20 + 30 * phase), round(y + 70))}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project, a clip A of 2 s, and a slower SOURCE at another rate that nobody is in at first."""
+    project = Project.create(tmp_path / "project")
+    networks = f'[poses]\ndetector = "{GREY}"\npose = "{GREY}"\n'
+    (project.root / "project.toml").write_text('preset = "default"\n' + networks)
+    film(tmp_path / "a.mp4", [person(p) for p in np.linspace(0, 1, 50)], 25)
+    slow = [person(p) for p in np.linspace(0, 1, 90)]
+    film(tmp_path / "source.mp4", [{}] * 5 + slow, 30)
+    film(tmp_path / "empty.mp4", [{}] * 20, 25)
+    return tmp_path
+
+
+@pytest.fixture
+def call(folder: Path) -> Call:
+    def run(source: str, *arguments: str, a: str = "a.mp4") -> Result:
+        name = source if source.startswith("camera") else str(folder / source)
+        line = ["align", str(folder / a), name, "--live", *arguments]
+        return CliRunner().invoke(app, [*line, "--project", str(folder / "project")])
+
+    return run
+
+
+def lines(result: Result) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The rows of the frames, and the summary."""
+    parsed = [json.loads(line) for line in result.stdout.splitlines()]
+    return parsed[:-1], parsed[-1]["summary"]
+
+
+def test_each_frame_is_a_line_of_json_and_the_last_line_a_summary(call: Call, folder: Path):
+    result = call("source.mp4", "--json", "--every-frame")
+    assert result.exit_code == 0, result.stderr
+    rows, summary = lines(result)
+    assert len(rows) == summary["frames"] == 95
+    assert list(rows[0]) == ["frame", "time", "time_a", "confidence", "tempo", "at", "seen"]
+    assert [row["frame"] for row in rows] == list(range(95))
+    assert all(row["time_a"] is None and not row["seen"] for row in rows[:5])
+    assert summary["without_person"] == 5
+    assert summary["skipped"] == 0
+    assert summary["interrupted"] is False
+    assert summary["files"] == []
+    true = np.linspace(0, 49 / 25, 90)
+    error = np.abs([row["time_a"] for row in rows[5:]] - true) / true[-1]
+    assert (error[30:] <= 0.05).mean() >= 0.9
+    assert 0 <= min(row["confidence"] for row in rows)
+    assert summary["a"] == str(folder / "a.mp4")
+
+
+def test_people_read_a_summary_and_files_hold_the_alignment_in_hindsight(call: Call, folder: Path):
+    table, document = folder / "ab.csv", folder / "ab.json"
+    result = call("source.mp4", "--every-frame", "--out", str(table), "--out", str(document))
+    assert result.exit_code == 0, result.stderr
+    printed = result.stdout.splitlines()
+    assert printed[0].endswith("source.mp4: 95 frames in 3.1 s, 5 without a person")
+    assert any(line.startswith("in hindsight: 0.0") for line in printed)
+    assert printed[-2:] == [str(table), str(document)]
+    found = json.loads(document.read_text())
+    assert found["b"]["frames"] == 90
+    assert found["b"]["start"] == pytest.approx(5 / 30, abs=1e-3)
+    assert table.read_text().startswith("index_a,index_b")
+    project = Project.open(folder / "project")
+    assert [video.id for video in project.videos()] == [found["a"]["video"]]  # SOURCE is no clip
+
+
+def test_a_file_plays_at_its_pace(call: Call):
+    result = call("source.mp4", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows, summary = lines(result)
+    assert summary["frames"] + summary["skipped"] == 95
+    assert len(rows) == summary["frames"]
+
+
+def test_nobody_in_the_picture_is_said_after_the_summary(call: Call):
+    result = call("empty.mp4", "--every-frame", "--json")
+    assert result.exit_code == ExitCode.UNUSABLE
+    assert "nobody was seen in the 20 frames" in result.stderr
+    assert lines(result)[1]["time_a"] is None
+
+
+def test_too_little_for_a_file_is_said(call: Call, folder: Path):
+    film(folder / "short.mp4", [{}] * 15 + [person(0.1)] * 5, 25)
+    result = call("short.mp4", "--every-frame", "--out", str(folder / "ab.csv"))
+    assert result.exit_code == 0, result.stderr
+    assert "no file was written" in result.stderr
+    assert not (folder / "ab.csv").exists()
+
+
+def test_ctrl_c_ends_with_the_summary_and_the_files(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shown = align_live.live_row
+
+    def interrupted(frame: Any, *rest: Any, **known: Any) -> dict[str, Any]:
+        if frame.index == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+        return shown(frame, *rest, **known)
+
+    monkeypatch.setattr(align_live, "live_row", interrupted)
+    result = call("source.mp4", "--json", "--every-frame", "--out", str(folder / "ab.csv"))
+    assert result.exit_code == 0, result.stderr
+    rows, summary = lines(result)
+    assert summary["interrupted"] is True
+    assert len(rows) == 40
+    assert summary["files"] == [str(folder / "ab.csv")]
+    assert (folder / "ab.csv").exists()
+
+
+def test_a_file_that_ends_in_the_middle_is_followed_to_there(call: Call, folder: Path):
+    long = folder / "long.mkv"
+    film(long, [person(p) for p in np.linspace(0, 1, 300)], 30)
+    cut = folder / "cut.mkv"
+    cut.write_bytes(long.read_bytes()[: long.stat().st_size * 2 // 3])
+    result = call("cut.mkv", "--json", "--every-frame")
+    assert result.exit_code == 0, result.stderr
+    rows, summary = lines(result)
+    assert 30 < len(rows) < 300
+    assert "ended after" in summary["cut_off"]
+    assert "ended after" in result.stderr
+
+
+def test_a_camera_that_cannot_be_opened_is_one_sentence(call: Call):
+    result = call("camera:99", "--json")
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: camera 99 cannot be opened (V007)")
+
+
+def test_a_missing_detector_is_one_sentence(call: Call, folder: Path):
+    assert call("source.mp4", "--every-frame").exit_code == 0  # the poses of A are there
+    settings = folder / "project" / "project.toml"
+    settings.write_text(
+        settings.read_text().replace(f'detector = "{GREY}"', 'detector = "no.onnx"')
+    )
+    result = call("source.mp4", "--json")
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert "no.onnx" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--all"],
+        ["--repetition", "all"],
+        ["--anchor", "1=1"],
+        ["--method", "dtw"],
+        ["--tempo", "2"],
+        ["--no-gaps"],
+        ["--force"],
+        ["--reference", "a"],
+    ],
+)
+def test_options_of_two_whole_clips_are_refused(call: Call, arguments: list[str]):
+    result = call("source.mp4", *arguments)
+    assert result.exit_code == ExitCode.USAGE
+    assert f"{arguments[0].replace('no-', '')} does not go with --live" in result.stderr
+
+
+def test_every_frame_needs_live(folder: Path):
+    line = ["align", "a", "b", "--every-frame", "--project", str(folder / "project")]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == ExitCode.USAGE
+    assert "--every-frame goes with --live" in result.stderr
+
+
+def test_one_clip_of_one_frame_cannot_be_followed(call: Call, folder: Path):
+    result = call("source.mp4", a="missing.mp4")
+    assert result.exit_code == ExitCode.UNREADABLE
+    assert "missing.mp4" in result.stderr
+
+
+def test_live_alignment_needs_no_torch(folder: Path):
+    script = (
+        "import sys\n"
+        "from la2ds_cli.main import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "heavy = {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
+    )
+    line = [sys.executable, "-c", script, "align", str(folder / "a.mp4")]
+    line += [str(folder / "source.mp4"), "--live", "--every-frame", "--device", "cpu"]
+    root = Path(__file__).parents[2]
+    paths = os.pathsep.join([str(root), str(root / "models")])
+    done = subprocess.run(
+        [*line, "--project", str(folder / "project")], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": paths},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
