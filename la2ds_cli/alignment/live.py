@@ -53,10 +53,11 @@ class FilterSettings:
     passes once. independent: seconds after which errors of the joints are new. sharpness: power of
     the likelihood. lag: seconds over which velocities are taken.
 
-    rate_spread: octaves, of a performer's mean tempo. rate_change, pause, resume, stop, lost: per second,
-    that the tempo goes to the next one, that a performer stops and goes on, stops where A ends, and
-    that the place is another. beginning: share of A in which most performances begin. resting, anywhere: probability
-    that one begins with a rest, and anywhere. mirrored: that a performer is A's mirror image.
+    rate_spread: octaves, of a performer's mean tempo. rate_change, pause, resume, stop, lost: per
+    second, that the tempo goes to the next one, that a performer stops and goes on, stops where A
+    ends, and that the place is another. beginning: share of A in which most performances begin.
+    resting, anywhere: probability that one begins with a rest, and anywhere. mirrored: that a
+    performer is A's mirror image.
     """
 
     image: float = 0.35
@@ -66,7 +67,7 @@ class FilterSettings:
     offset_image: float = 25.0
     offset_hips: float = 0.6
     gain: float = 0.1
-    drift_image: float = 0.0
+    drift_image: float = 0.3
     drift_hips: float = 0.0
     independent: float = 0.15
     sharpness: float = 1.5

@@ -34,7 +34,7 @@ def person(phase: float) -> dict[int, tuple[int, int, int, int]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project, a clip A of 2 s, and a slower SOURCE at another rate that nobody is in at first."""
+    """A project, a clip A of 2 s, and a slower SOURCE at another rate, empty at first."""
     project = Project.create(tmp_path / "project")
     networks = f'[poses]\ndetector = "{GREY}"\npose = "{GREY}"\n'
     (project.root / "project.toml").write_text('preset = "default"\n' + networks)
@@ -76,7 +76,7 @@ def test_each_frame_is_a_line_of_json_and_the_last_line_a_summary(call: Call, fo
     true = np.linspace(0, 49 / 25, 90)
     error = np.abs([row["time_a"] for row in rows[5:]] - true) / true[-1]
     assert (error[30:] <= 0.05).mean() >= 0.9
-    assert 0 <= min(row["confidence"] for row in rows)
+    assert min(row["confidence"] for row in rows) >= 0
     assert summary["a"] == str(folder / "a.mp4")
 
 

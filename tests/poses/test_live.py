@@ -1,4 +1,4 @@
-"""One person is followed from frame to frame, whoever else comes, and by joints alone for a while."""
+"""One person is followed by frames, whoever else comes, and for a while by joints alone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,225 @@
+"""How far live alignment is off, and how often its confidence holds.
+
+    python benchmarks/live.py PENN PHASES.csv --work DIR [--split test] [--pairs 150] [--fit]
+    python benchmarks/live.py PENN PHASES.csv --work DIR --networks DETECTOR.onnx POSE.onnx
+
+PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. Pairs of rendered performers,
+of whom every frame has a true counterpart, without and with the errors of pose networks, and of
+clips of Penn Action, up to 30 % cut off each end, at the borders of their phases. Each frame of B
+is placed in A by the frames so far, and offline by the paths of `align` on the same joints,
+directly and in one distance with the base model. --split train are the clips that the settings were chosen
+and the confidence was calibrated on, performers of other seeds among them; --fit prints that
+calibration. --networks: what a frame costs with the joints found, CPU time of one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from la2ds_cli.alignment import live
+from la2ds_cli.alignment.clip_features import OneDistance
+from la2ds_cli.alignment.live import LiveFilter, LiveReference
+from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.demo.clips import performed, write_demo_clips
+from la2ds_cli.demo.pose_errors import KINDS, with_error
+from la2ds_cli.embedding.trained import light_embedder
+from la2ds_cli.evaluation.events import choose_events
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.formats.penn_action import import_penn_action
+
+ACTIONS = ("golf_swing", "squat", "pullup", "jumping_jacks")
+SEEDS = {"train": 1000, "test": 2000}
+PERFORMERS, NOISE = 40, 1.5  # pixels
+TRIM = 0.3
+DIRECT = AlignConfig(method="dtw")
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Pair:
+    """true (M,): where in A each frame of B is, frames of A, NaN = not known."""
+
+    a: PoseSequence
+    b: PoseSequence
+    true: FloatArray
+
+
+def drawn(clips: int, pairs: int, seed: int) -> list[tuple[int, int]]:
+    every = [(i, j) for i in range(clips) for j in range(clips) if i != j]
+    return [every[k] for k in np.random.default_rng(seed).permutation(len(every))[:pairs]]
+
+
+def rendered(seed: int, pairs: int, *, errors: bool) -> Iterator[Pair]:
+    clips = [performed(n, PERFORMERS, seed, NOISE) for n in range(PERFORMERS)]
+    for number, (i, j) in enumerate(drawn(PERFORMERS, pairs, seed)):
+        (a, phase_a), (b, phase_b) = clips[i], clips[j]
+        true = np.interp(phase_b, phase_a, np.arange(len(a)))
+        true[(phase_b < phase_a[0]) | (phase_b > phase_a[-1])] = np.nan
+        if errors:
+            rng = np.random.default_rng([seed, number])
+            b = with_error(b, KINDS[number % len(KINDS)], rng)
+        yield Pair(a, b, true)
+
+
+def labelled(project: Project, split: str, pairs: int, seed: int) -> Iterator[Pair]:
+    """At most `pairs` trimmed pairs of clips that share an event."""
+    poses = {v.id: project.read_pose(v.id)[0] for v in project.videos() if v.split == split}
+    clips = [clip for clip in choose_events(poses, project.phases())[0] if clip.events]
+    rng = np.random.default_rng(seed)
+    for i, j in drawn(len(clips), pairs, seed):
+        cuts = []
+        for clip in (clips[i], clips[j]):
+            first, last = (rng.uniform(0, TRIM, 2) * len(clip.pose)).astype(int)
+            cuts.append((int(first), len(clip.pose) - int(last)))
+        (a0, a1), (b0, b1) = cuts
+        true = np.full(b1 - b0, np.nan)
+        for name, at in clips[i].events.items():
+            there = clips[j].events.get(name, -1)
+            if a0 <= at < a1 and b0 <= there < b1:
+                true[there - b0] = at - a0
+        if not np.isnan(true).all():
+            yield Pair(clips[i].pose.cut(a0, a1), clips[j].pose.cut(b0, b1), true)
+
+
+class Offline:
+    """Where `align` places each frame of B: by the joints' movement, and with the base model."""
+
+    def __init__(self) -> None:
+        embedder = light_embedder(Project(Path(), {}), BASE_RUN, "cpu")
+        self.embedder, self.distance = embedder, OneDistance.of(embedder.spread, AlignConfig())
+
+    def __call__(self, pair: Pair) -> list[FloatArray]:
+        moving = [paced_movement(pose) for pose in (pair.a, pair.b)]
+        embedded = self.embedder([pair.a, pair.b])
+        joined = [self.distance.joined(m, e) for m, e in zip(moving, embedded, strict=True)]
+        return [
+            smooth_match(align_features("dtw", b, a, DIRECT), len(b)) for a, b in (moving, joined)
+        ]
+
+
+def measured(pairs: Iterator[Pair], offline: Offline) -> FloatArray:
+    """(E, 6) of every frame whose place is known: error in % of A live, by joints and with the base
+    model; the confidence; the mass that it is made of; CPU milliseconds of a frame of the pair."""
+    rows = []
+    for pair in pairs:
+        known = np.flatnonzero(~np.isnan(pair.true))
+        last = int(known[-1]) + 1
+        begun = time.process_time()
+        follower = LiveFilter(LiveReference(pair.a), pair.b.skeleton)
+        found = [follower.step(t, xy) for t, xy in zip(pair.b.time[:last], pair.b.xy, strict=False)]
+        spent = 1000 * (time.process_time() - begun) / last
+        place = np.interp([one.time_a for one in found], pair.a.time, np.arange(len(pair.a)))
+        places = [place, *offline(pair)]
+        errors = [100 * np.abs(p[known] - pair.true[known]) / len(pair.a) for p in places]
+        confidence = np.array([found[n].confidence for n in known])
+        rows.append(np.stack([*errors, confidence, np.full(len(known), spent)], axis=1))
+    return np.concatenate(rows)
+
+
+def calibration_error(stated: FloatArray, right: FloatArray) -> float:
+    """Mean distance of stated confidence from the share that is right, over BINS equal bins."""
+    which = np.minimum((stated * BINS).astype(int), BINS - 1)
+    shares = [(which == n) for n in range(BINS) if (which == n).any()]
+    return float(sum(s.mean() * abs(stated[s].mean() - right[s].mean()) for s in shares))
+
+
+def row(name: str, values: FloatArray) -> str:
+    error, joints, base, stated, spent = values.T
+    right = error <= 100 * live.NEAR
+    cells = [
+        f"{np.median(error):.1f} / {error.mean():.1f}",
+        *(f"{np.nanmedian(one):.1f} / {np.nanmean(one):.1f}" for one in (joints, base)),
+        f"{np.median(error) / np.nanmedian(joints):.2f}, {error.mean() / np.nanmean(joints):.2f}",
+        *(f"{right.mean():.2f}", f"{stated.mean():.2f}"),
+        *(f"{calibration_error(stated, right):.3f}", f"{len(error)}", f"{np.median(spent):.1f}"),
+    ]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def fit(sets: list[FloatArray]) -> None:
+    """Print the two numbers of `live.calibrated`; every set counts alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    mass = np.clip(np.concatenate([v[:, 3] for v in sets]), 1e-3, 1 - 1e-3)
+    right = np.concatenate([v[:, 0] for v in sets]) <= 100 * live.NEAR
+    weight = np.concatenate([np.full(len(v), 1 / len(v)) for v in sets])
+    odds = np.log(mass / (1 - mass))[:, None]
+    model = LogisticRegression(C=1e6).fit(odds, right, weight * len(mass))
+    print(f"calibration: {model.intercept_[0]:.2f} + {model.coef_[0, 0]:.2f} log odds")
+
+
+def with_networks(detector: str, pose: str) -> None:
+    """Print CPU milliseconds of a frame with the joints found, on rendered videos."""
+    from la2ds_cli.core.config_sections import PosesConfig
+    from la2ds_cli.poses.live import live_poses
+    from la2ds_cli.video.reader import read_frames
+
+    with tempfile.TemporaryDirectory() as folder:
+        clips = write_demo_clips(Path(folder), 4, seed=SEEDS["test"])
+        project = Project.create(Path(folder) / "project")
+        config = PosesConfig(detector=detector, pose=pose)
+        a = performed(0, 4, SEEDS["test"])[0]
+        joints, places = [], []
+        for clip in clips[1:]:
+            with live_poses(project, config, a, "cpu", Progress()) as poses:
+                follower = LiveFilter(LiveReference(a), poses.skeleton)
+                for frame in read_frames(clip.path):
+                    begun = time.process_time()
+                    found = poses.joints(frame)
+                    between = time.process_time()
+                    follower.step(frame.time, None if found is None else found.xy)
+                    joints.append(between - begun)
+                    places.append(time.process_time() - between)
+    both = 1000 * (np.array(joints) + places)
+    print(f"{len(both)} frames: {np.median(both):.1f} ms, 95 % below {np.percentile(both, 95):.1f} "
+          f"ms; {1000 * np.median(places):.1f} ms of them the filter")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("penn", type=Path)
+    parser.add_argument("phases", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--split", choices=("train", "test"), default="test")
+    parser.add_argument("--pairs", type=int, default=150)
+    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--networks", nargs=2, metavar=("DETECTOR", "POSE"))
+    given = parser.parse_args()
+    if given.networks:
+        with_networks(*given.networks)
+        return
+    offline, seed, sets = Offline(), SEEDS[given.split], []
+    print("| clips | live, % of A | joints offline | with base model | live to joints offline | "
+          "within 5 % | stated | calibration error | frames | ms |")  # fmt: skip
+    print("|---" * 10 + "|")
+    rendered_pairs = max(given.pairs // 4, 1)  # every frame of them counts
+    for errors, name in ((False, "rendered"), (True, "rendered, errors of networks")):
+        sets.append(measured(rendered(seed, rendered_pairs, errors=errors), offline))
+        print(row(name, sets[-1]), flush=True)
+    for action in ACTIONS:
+        root = given.work / action
+        if not (root / "project.toml").exists():
+            import_penn_action(Project.create(root), given.penn, action=action, phases=given.phases)
+        pairs = labelled(Project.open(root), given.split, given.pairs, seed)
+        sets.append(measured(pairs, offline))
+        print(row(action, sets[-1]), flush=True)
+    if given.fit:
+        fit(sets)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
