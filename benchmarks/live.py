@@ -7,8 +7,8 @@ PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. Pairs of re
 of whom every frame has a true counterpart, without and with the errors of pose networks, and of
 clips of Penn Action, up to 30 % cut off each end, at the borders of their phases. Each frame of B
 is placed in A by the frames so far, and offline by the paths of `align` on the same joints,
-directly and in one distance with the base model. --split train are the clips that the settings were chosen
-and the confidence was calibrated on, performers of other seeds among them; --fit prints that
+directly and in one distance with the base model. --split train are the clips that the settings were
+chosen and the confidence was calibrated on, performers of other seeds among them; --fit prints that
 calibration. --networks: what a frame costs with the joints found, CPU time of one thread.
 """
 
@@ -111,8 +111,8 @@ class Offline:
 
 
 def measured(pairs: Iterator[Pair], offline: Offline) -> FloatArray:
-    """(E, 6) of every frame whose place is known: error in % of A live, by joints and with the base
-    model; the confidence; the mass that it is made of; CPU milliseconds of a frame of the pair."""
+    """(E, 5) of every frame whose place is known: error in % of A live, by joints and with the base
+    model; the confidence; CPU milliseconds of a frame of the pair."""
     rows = []
     for pair in pairs:
         known = np.flatnonzero(~np.isnan(pair.true))
@@ -153,11 +153,11 @@ def fit(sets: list[FloatArray]) -> None:
     """Print the two numbers of `live.calibrated`; every set counts alike."""
     from sklearn.linear_model import LogisticRegression
 
-    mass = np.clip(np.concatenate([v[:, 3] for v in sets]), 1e-3, 1 - 1e-3)
+    stated = np.concatenate([v[:, 3] for v in sets])
+    odds = (np.log(stated / (1 - stated)) - live.INTERCEPT) / live.SLOPE  # those of the mass
     right = np.concatenate([v[:, 0] for v in sets]) <= 100 * live.NEAR
     weight = np.concatenate([np.full(len(v), 1 / len(v)) for v in sets])
-    odds = np.log(mass / (1 - mass))[:, None]
-    model = LogisticRegression(C=1e6).fit(odds, right, weight * len(mass))
+    model = LogisticRegression(C=1e6).fit(odds[:, None], right, weight * len(odds))
     print(f"calibration: {model.intercept_[0]:.2f} + {model.coef_[0, 0]:.2f} log odds")
 
 

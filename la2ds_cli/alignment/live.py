@@ -3,10 +3,11 @@
 The state is a place in A, how fast A passes there (0 while the performer rests, as before the
 beginning and after the end), and whether the performer is seen as A or as its mirror image. What is
 compared is the joints in the image and about the hips, in units of A's own movement, and how far
-they came within LAG seconds. Offline, both clips are compared by their deviations from the middle
-of their range; of somebody who has only begun nobody knows that range. So each place in A carries
-its own estimate of how this performer differs from A, an offset and a gain for every coordinate,
-by a Kalman filter along the ways that lead there. A frame is likely where those explain it.
+they came within a fifth of a second. Offline, both clips are compared by how far they are from the
+middle of their range; of somebody who has only begun nobody knows that range. So each place in A
+carries its own estimate of how this performer differs from A, an offset and a gain for every
+coordinate, by a Kalman filter along the ways that lead there. A frame is likely where those explain
+it.
 
 Only frames that have passed are used, and no labels. numpy alone: la2ds_cli/poses/live.py finds the
 joints. docs/live.md says how often the confidence holds.
@@ -14,12 +15,14 @@ joints. docs/live.md says how often the confidence holds.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
@@ -35,10 +38,11 @@ from la2ds_cli.features.pose_features import (
 from la2ds_cli.features.resample import frame_period, resample_pose, smoothed, time_grid
 
 RATES = (0.0, *(2.0 ** (k / 2) for k in range(-4, 5)))  # seconds of A per second; 0 = resting
-NEAR = 0.05  # share of A's length within which an estimate counts as right
 MOST_PLACES = 300  # of A; a longer clip is thinned
 HIGHEST_RATE = 30.0  # places per second of A
-SMOOTHING = 1.0  # places, standard deviation, of A's joints
+JOINT_SMOOTHING = 1.0  # places, standard deviation, of A's joints
+INTERCEPT, SLOPE = -0.54, 0.73  # from the log odds of the mass to those of being right
+LEAST_MASS = 1e-3
 TORSOS = 90  # frames, of which the median torso is the performer's size
 
 
@@ -119,7 +123,7 @@ class LiveReference:
         rate = min(rate, HIGHEST_RATE, (MOST_PLACES - 1) / seconds)
         self.time = time_grid(pose.time, rate)
         self.places_per_second = (len(self.time) - 1) / float(self.time[-1] - self.time[0])
-        joints = smoothed(fill_gaps(resample_pose(pose, self.time).xy), SMOOTHING)
+        joints = smoothed(fill_gaps(resample_pose(pose, self.time).xy), JOINT_SMOOTHING)
         about_hips, torso = centre_and_scale(joints, self.skeleton)
         parts = [part.reshape(len(joints), -1) for part in (joints / torso, about_hips)]
         self.units = [max(amplitude(value_range(part)), LEAST_MOVEMENT) for part in parts]
@@ -406,5 +410,8 @@ def _first_belief(count: int, settings: FilterSettings, rate_prior: FloatArray) 
 
 
 def calibrated(mass: float) -> float:
-    """The confidence of an estimate around which the belief has this mass."""
-    return mass
+    """The confidence of an estimate around which the belief has this mass: the share of such
+    estimates that were right on training clips (benchmarks/live.py --fit)."""
+    mass = min(max(mass, LEAST_MASS), 1 - LEAST_MASS)
+    odds = INTERCEPT + SLOPE * math.log(mass / (1 - mass))
+    return 1 / (1 + math.exp(-odds))

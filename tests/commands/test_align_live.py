@@ -171,6 +171,17 @@ def test_a_missing_detector_is_one_sentence(call: Call, folder: Path):
     assert result.stdout == ""
 
 
+def test_missing_weights_are_one_sentence(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert call("source.mp4", "--every-frame").exit_code == 0  # the poses of A are there
+    monkeypatch.setenv("LA2DS_HOME", str(folder / "home"))
+    monkeypatch.setenv("LA2DS_OFFLINE", "1")
+    settings = folder / "project" / "project.toml"
+    settings.write_text(settings.read_text().replace(f'pose = "{GREY}"', 'pose = "blazepose-lite"'))
+    assert call("source.mp4", a="a.mp4").exit_code == ExitCode.ENVIRONMENT
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
