@@ -1,6 +1,6 @@
 """How far live alignment is off, and how often its confidence holds.
 
-    python benchmarks/live.py PENN PHASES.csv --work DIR [--split test] [--pairs 150] [--fit]
+    python benchmarks/live.py PENN PHASES.csv --work DIR [--split test] [--times 1] [--fit]
     python benchmarks/live.py PENN PHASES.csv --work DIR --networks DETECTOR.onnx POSE.onnx
 
 PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. Pairs of rendered performers,
@@ -40,7 +40,8 @@ from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.formats.penn_action import import_penn_action
 
-ACTIONS = ("golf_swing", "squat", "pullup", "jumping_jacks")
+PAIRS = {"golf_swing": 60, "squat": 30, "pullup": 30, "jumping_jacks": 30}
+RENDERED, WITH_ERRORS = 16, 12  # pairs; every frame of them counts
 SEEDS = {"train": 1000, "test": 2000}
 PERFORMERS, NOISE = 40, 1.5  # pixels
 TRIM = 0.3
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("phases", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--split", choices=("train", "test"), default="test")
-    parser.add_argument("--pairs", type=int, default=150)
+    parser.add_argument("--times", type=int, default=1, help="as many pairs")
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--networks", nargs=2, metavar=("DETECTOR", "POSE"))
     given = parser.parse_args()
@@ -205,16 +206,16 @@ def main() -> None:
     print("| clips | live, % of A | joints offline | with base model | live to joints offline | "
           "within 5 % | stated | calibration error | frames | ms |")  # fmt: skip
     print("|---" * 10 + "|")
-    rendered_pairs = max(given.pairs // 4, 1)  # every frame of them counts
-    for errors, name in ((False, "rendered"), (True, "rendered, errors of networks")):
-        sets.append(measured(rendered(seed, rendered_pairs, errors=errors), offline))
+    kinds = (False, RENDERED, "rendered"), (True, WITH_ERRORS, "rendered, errors of networks")
+    for errors, pairs, name in kinds:
+        sets.append(measured(rendered(seed, given.times * pairs, errors=errors), offline))
         print(row(name, sets[-1]), flush=True)
-    for action in ACTIONS:
+    for action, pairs in PAIRS.items():
         root = given.work / action
         if not (root / "project.toml").exists():
             import_penn_action(Project.create(root), given.penn, action=action, phases=given.phases)
-        pairs = labelled(Project.open(root), given.split, given.pairs, seed)
-        sets.append(measured(pairs, offline))
+        cut = labelled(Project.open(root), given.split, given.times * pairs, seed)
+        sets.append(measured(cut, offline))
         print(row(action, sets[-1]), flush=True)
     if given.fit:
         fit(sets)
