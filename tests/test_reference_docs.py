@@ -52,7 +52,6 @@ OPTIONS = {
     "la2ds export-model": {"--out", "--run"} | COMMON,
     "la2ds align": {
         *("--all", "--group", "--reference", "--video"),
-        *("--all", "--group", "--reference"),
         *("--live", "--every-frame"),
         "--force",
         "--gaps",
