@@ -196,12 +196,11 @@ def _most_votes(model: Any, kernel: FloatArray) -> IntArray:
     first = np.concatenate([[0], np.cumsum(model.n_support_)])
     own = [slice(low, high) for low, high in itertools.pairwise(first.tolist())]
     votes = np.zeros((len(own), kernel.shape[1]), np.int64)
-    for (i, j), constant in zip(
-        itertools.combinations(range(len(own)), 2), model._intercept_, strict=True
-    ):
+    sign = -1 if len(own) == 2 else 1  # of two classes scikit-learn turns both the other way
+    weights, constants = sign * model.dual_coef_, sign * model.intercept_
+    for (i, j), constant in zip(itertools.combinations(range(len(own)), 2), constants, strict=True):
         # Row j - 1 holds the weights of class i against j, row i those of class j against i.
-        value = model._dual_coef_[j - 1, own[i]] @ kernel[own[i]]
-        value += model._dual_coef_[i, own[j]] @ kernel[own[j]]
+        value = weights[j - 1, own[i]] @ kernel[own[i]] + weights[i, own[j]] @ kernel[own[j]]
         wins = value + constant > 0
         votes[i] += wins
         votes[j] += ~wins
