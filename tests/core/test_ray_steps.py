@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ def test_an_evaluation_is_that_of_one_machine(
     list(training.train_seeds(project, [0, 3], config=config, device="cpu"))
     folder = project.results_dir("evaluate")
     expected = []
-    for options in ({"runs": ["default-s0", "default-s3"]}, {"runs": [], "features": ["raw_pose"]}):
+    runs: dict[str, Any] = {"runs": ["default-s0", "default-s3"]}
+    for options in (runs, {"runs": [], "features": ["raw_pose"]}):
         document = evaluation.evaluate_all(project, config=config, device="cpu", **options).document
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         shutil.rmtree(folder)
