@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from la2ds_cli.commands.options import (
     HERE,
+    ExportedArgument,
+    ExportFolderOption,
     JsonOption,
     ProjectOption,
     QuietOption,
+    ReplaceOption,
     open_project,
 )
 
@@ -25,18 +27,10 @@ def export_poses(
             "path.",
         ),
     ],
-    videos: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="VIDEO", help="Clips by file or id; all where none is named."),
-    ] = None,
+    videos: ExportedArgument = None,
     project: ProjectOption = HERE,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder; else results/export of the project."),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there already.")
-    ] = False,
+    out: ExportFolderOption = None,
+    overwrite: ReplaceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -9,9 +9,12 @@ import typer
 
 from la2ds_cli.commands.options import (
     HERE,
+    ExportedArgument,
+    ExportFolderOption,
     JsonOption,
     ProjectOption,
     QuietOption,
+    ReplaceOption,
     open_project,
 )
 
@@ -20,22 +23,14 @@ def export_labels(
     format_name: Annotated[
         str, typer.Argument(metavar="FORMAT", help="elan, boris, boris-csv or via3.")
     ],
-    videos: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="VIDEO", help="Clips by file or id; all where none is named."),
-    ] = None,
+    videos: ExportedArgument = None,
     project: ProjectOption = HERE,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder; else results/export of the project."),
-    ] = None,
+    out: ExportFolderOption = None,
     carried: Annotated[
         bool,
         typer.Option("--carried", help="With labels that were propagated and nobody has checked."),
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there already.")
-    ] = False,
+    overwrite: ReplaceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

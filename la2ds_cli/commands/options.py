@@ -67,6 +67,17 @@ EngineOption = Annotated[
         help="Where the runs are worked on: here, or over a Ray cluster.",
     ),
 ]
+ExportedArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="VIDEO", help="Clips by file or id; all where none is named."),
+]
+ExportFolderOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder; else results/export of the project."),
+]
+ReplaceOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there already.")
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Redo everything, even what is up to date.")
 ]
@@ -108,7 +119,8 @@ def _take_back(root: Path, project_file: str, *, folder: bool) -> None:
     """Remove what Project.create and its lock wrote, and folders that are empty then."""
     with suppress(OSError):
         (root / project_file).unlink()
-        (root / "logs" / "lock").unlink(missing_ok=True)
+        for name in ("lock", "tables.lock"):
+            (root / "logs" / name).unlink(missing_ok=True)
         (root / "logs").rmdir()
         if folder:
             root.rmdir()
