@@ -220,7 +220,7 @@ def align_repetitions(
         progress.note(f"{b} does not repeat itself: it counts as one repetition")
     if repetition not in (BEST, ALL) and int(repetition) > len(spans):
         raise UserError(
-            f"{b} holds {count_of(len(spans))}: there is no number {repetition}",
+            f"{b} has {count_of(len(spans))}, so there is no number {repetition}",
             hint="--repetition all shows them all",
         )
     repetitions = [
@@ -277,7 +277,7 @@ def _checked(repetition: str) -> str:
         return repetition
     if not (repetition.isdecimal() and int(repetition) > 0):
         raise UserError(
-            f"'{repetition}' is no repetition",
+            f"'{repetition}' does not name a repetition",
             hint="--repetition takes a number from 1, best or all",
         )
     return str(int(repetition))
@@ -293,11 +293,11 @@ def _repetition_of_a(
         number = 1 + int(np.argmax([span.score for span in spans]))
         if len(spans) > 1:
             progress.note(
-                f"{name} holds {count_of(len(spans))}: number {number}, the most typical, is taken"
+                f"{name} has {count_of(len(spans))}; the most typical one, number {number}, is used"
             )
     if not 1 <= number <= len(spans):
         raise UserError(
-            f"{name} holds {count_of(len(spans))}: there is no number {number}",
+            f"{name} has {count_of(len(spans))}, so there is no number {number}",
             hint="leave out --repetition-of-a to take its most typical one",
         )
     return spans[number - 1], (number, len(spans))

@@ -139,12 +139,12 @@ def align_all(
 def _check_request(request: AlignRequest) -> None:
     if request.settings.method != "dtw":
         raise UserError(
-            f"many clips are aligned by the method dtw, not {request.settings.method}",
+            f"--all aligns by the method dtw only, not by {request.settings.method}",
             hint="--method dtw",
         )
     if request.tempo is not None or request.anchors:
         raise UserError(
-            "a tempo and anchors are of two clips, and do not go with --all",
+            "--tempo and --anchor are for two clips and do not go with --all",
             hint="extract-poses --slowmo gives a clip its true times",
         )
 

@@ -299,7 +299,7 @@ def _parse_header(
     if not isinstance(facts, dict) or not all(
         isinstance(facts.get(name, kind()), kind) for name, kind in kinds.items()
     ):
-        raise ArtifactError(f"{path} is damaged: its facts are none")
+        raise ArtifactError(f"{path} is damaged: its facts are not those of a file of la2ds")
     if header.get("schema") != SCHEMA:
         raise ArtifactError(
             f"{path} has schema {str(header.get('schema'))[:40]}, expected {SCHEMA}"
@@ -312,7 +312,7 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
     if not isinstance(content, dict) or not all(
         isinstance(content.get(name), kind) for name, kind in kinds.items()
     ):
-        raise ArtifactError(f"{path} is damaged: its recipe is none")
+        raise ArtifactError(f"{path} is damaged: its recipe is not one of la2ds")
     return Recipe.from_json(content)
 
 

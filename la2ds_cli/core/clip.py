@@ -25,8 +25,8 @@ def check_id(name: str) -> None:
     plain = name.isprintable() and not re.search(r'[/\\:*?"<>|]', name)
     if not name or not plain or name.startswith("."):
         raise ValueError(
-            f"the id {name!a} is not one: write letters, digits and hyphens, without separators "
-            "and not beginning with a dot"
+            f"{name!a} is not a valid id: use letters, digits and hyphens, no separators, and "
+            "no dot at the beginning"
         )
     if len(name.encode()) > _ID_BYTES:
         raise ValueError(f"the id {name[:20]!a}... is longer than {_ID_BYTES} bytes")
@@ -192,7 +192,7 @@ def row_of(video: Video) -> dict[str, str]:
 def check_row(video: Video) -> None:
     """Raise ValueError, with the column, for a clip whose row could not be read again."""
     if video_parser(VIDEO_COLUMNS)(list(row_of(video).values())) != video:
-        raise ValueError("its values would be read as others")
+        raise ValueError("its values would be read back as different ones")
 
 
 # --- ids: readable, and independent of where the project is --------------------------------------

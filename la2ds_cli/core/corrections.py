@@ -71,7 +71,7 @@ def _parse(cells: dict[str, str]) -> Row:
         raise ValueError("x and y are given together, or neither")
     at = (float(x), float(y)) if x else None
     if at and not all(abs(side) <= MOST_PIXELS for side in at):  # NaN too
-        raise ValueError(f"{x}, {y} is no place in a picture")
+        raise ValueError(f"{x}, {y} is not a position in a picture")
     correction = Correction(frame, cells["joint"], at, cells["reading"], cells.get("set", ""))
     return cells["video"], correction
 

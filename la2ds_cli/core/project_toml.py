@@ -32,7 +32,7 @@ class Choice:
             trust(value)
             if isinstance(value, str) and encoded(value) != os.fsencode(value):
                 raise UserError(
-                    f"{value} cannot be kept in {PROJECT_FILE}: its name is no UTF-8",
+                    f"{value} cannot be kept in {PROJECT_FILE}: its name is not UTF-8",
                     hint="rename the file",
                 )
         settings = tomllib.loads(set_values(self._text(), section, self._wanted))

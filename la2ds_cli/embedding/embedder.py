@@ -64,7 +64,7 @@ class Moments:
         try:
             numbers = np.asarray([spread, *centre], dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError("spread or centre is no number") from error
+            raise ValueError("spread or centre is not a number") from error
         if numbers.shape != (1 + width,) or not np.isfinite(numbers).all() or numbers[0] < 0:
             raise ValueError(f"expected spread >= 0 and a centre of {width} finite numbers")
         return cls(numbers[1:], float(numbers[0]))

@@ -232,7 +232,7 @@ def _note_unknown(
     sources = [source.row(project, 1, 0) for source in probed if isinstance(source, ClipSource)]
     for name in subjects.unknown([*project.videos(), *sources]):
         run.progress.note(
-            f"{project.subjects_path} names '{name}', which is no clip of this project"
+            f"{project.subjects_path} names '{name}', which is not a clip of this project"
         )
 
 

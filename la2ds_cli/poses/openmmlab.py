@@ -77,7 +77,7 @@ class Source:
             return Config.fromfile(self.config, import_custom_modules=imports)
         except (SyntaxError, FileNotFoundError) as error:
             raise UserError(
-                f"{self.config} is no configuration of {self.package}: {error}",
+                f"{self.config} is not a configuration of {self.package}: {error}",
                 hint="it is a Python file; `_base_` names others relative to it",
                 exit_code=ExitCode.UNREADABLE,
             ) from error
@@ -261,7 +261,7 @@ def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
         tensors, meta = read_checkpoint(path)
     except (ValueError, UnpicklingError) as error:
         raise UserError(
-            f"{path} is no checkpoint of weights alone: {first_line(error)}",
+            f"{path} is not a checkpoint that holds only weights: {first_line(error)}",
             hint="a checkpoint of your own training also holds program state; tools/misc/"
             f"publish_model.py of {source.package} keeps the weights",
             exit_code=ExitCode.ENVIRONMENT,

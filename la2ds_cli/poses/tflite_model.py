@@ -108,7 +108,7 @@ def check_structure(content: bytes) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
     if content[4:8] != b"TFL3":
-        raise ValueError("it is no TensorFlow Lite file")
+        raise ValueError("it is not a TensorFlow Lite file")
     try:
         model: Any = schema.ModelT.InitFromPackedBuf(content)
         buffers, codes, graphs = model.buffers or [], model.operatorCodes or [], model.subgraphs

@@ -429,7 +429,7 @@ def _dict(value: Any) -> dict[Any, Any]:
 
 def _unfit(path: Path, reason: str) -> UserError:
     return UserError(
-        f"{path} is no YOLO checkpoint that la2ds can use: {reason}",
+        f"{path} is not a YOLO checkpoint that la2ds can use: {reason}",
         hint="la2ds reads boxes and joints of YOLOv8 and later; export other models to ONNX",
         exit_code=ExitCode.MISMATCH,
     )

@@ -97,7 +97,7 @@ def _check(limits: Limits) -> None:
         raise UserError("retrieval needs to return at least one frame", hint="--k 7")
     if limits.min_gap is not None and not 0 <= limits.min_gap < float("inf"):
         raise UserError(
-            f"{limits.min_gap:g} s is no distance in time", hint="--min-gap 0.25, or 0 for none"
+            f"{limits.min_gap:g} s is not a valid gap in time", hint="--min-gap 0.25, or 0 for none"
         )
 
 

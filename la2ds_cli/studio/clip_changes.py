@@ -211,7 +211,7 @@ def _person(said: Mapping[str, Any]) -> tuple[str | None, list[float]]:
         box = [float(side) for side in said.get("box") or []]
         rank = str(int(said["rank"])) if "rank" in said else None
     except (TypeError, ValueError) as error:
-        raise UserError(f"the person is not said in numbers: {error}") from error
+        raise UserError(f"the box of the person does not consist of numbers: {error}") from error
     return rank, box if len(box) == 4 else []
 
 
@@ -228,7 +228,7 @@ def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
             fps=old.fps,
         )
     except (TypeError, ValueError) as error:
-        raise UserError(f"how to read the clip is not said in numbers: {error}") from error
+        raise UserError(f"the options of the clip must be numbers: {error}") from error
 
 
 def _row(
@@ -339,7 +339,7 @@ def _check_followed(project: Project, video: str, box: Sequence[float], name: st
     told = pose.info.get("candidates") or []
     if told and _overlap(told[0]["box"], box) < 0.3:
         raise UserError(
-            f"in {name} another person was followed than the one you chose",
+            f"in {name} a different person was followed from the one you chose",
             hint="cut the clip to where that person is alone or larger, then choose again",
         )
 

@@ -116,10 +116,10 @@ def _checked(said: Any, pose: PoseSequence, reading: str, now: str) -> Correctio
         return Correction(frame, joint, None, reading, now)
     numbers = isinstance(at, list) and len(at) == 2
     if not numbers or not all(type(side) in (int, float) and math.isfinite(side) for side in at):
-        raise UserError("a place is two numbers, in pixels")
+        raise UserError("a position is two numbers, in pixels")
     for side, length in zip(at, pose.size, strict=True):
         if length and not -_BEYOND * length <= side <= (1 + _BEYOND) * length:
-            raise UserError("this lies far outside of the picture")
+            raise UserError("this position is far outside the picture")
     return Correction(frame, joint, (float(at[0]), float(at[1])), reading, now)
 
 

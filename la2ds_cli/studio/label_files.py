@@ -35,7 +35,7 @@ def _path(project: Project, clip: Video, format_name: str) -> Path:
 def _named(clip: Video) -> str:
     """The id of a clip as an argument of a command."""
     if clip.id.startswith("-"):
-        raise UserError(f"{clip.id} cannot be named to a command", hint="import it anew")
+        raise UserError(f"{clip.id} has an id that no command accepts", hint="import it anew")
     return clip.id
 
 
@@ -84,7 +84,7 @@ async def _import(request: Request) -> Response:
     format_name = _FORMATS.get(suffix)
     if format_name is None:
         raise UserError(
-            "this is no label file that la2ds reads",
+            "this is not a label file that la2ds reads",
             hint=f"label files end in {', '.join(_FORMATS)}",
         )
     content = b""

@@ -59,7 +59,9 @@ class Label:
             start, end, name = given["start"], given["end"], given["phase"]
             checked = frozenset(given["checked"]) & {START, END}
         except (KeyError, TypeError) as error:
-            raise UserError("a label has a start, an end, a phase and what is checked") from error
+            raise UserError(
+                "a label needs a start, an end, a phase, and what has been checked"
+            ) from error
         if not (type(start) is type(end) is int and 0 <= start < end <= MOST_FRAMES):
             raise UserError("a label begins before it ends, at frames of the clip")
         if not (isinstance(name, str) and name.strip() == name != "" and name.isprintable()):

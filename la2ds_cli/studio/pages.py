@@ -40,5 +40,5 @@ async def posted(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         question = None
     if not isinstance(question, dict):
-        raise UserError("the studio's pages ask in JSON", hint="load the page again")
+        raise UserError("a request to the studio must be JSON", hint="load the page again")
     return question

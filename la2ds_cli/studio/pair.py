@@ -397,7 +397,7 @@ def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
     options.append(f"--out={_export_path(project, asked, kind)}")
     for clip in asked:
         if clip.id.startswith("-"):
-            raise UserError(f"{clip.id} cannot be named to a command", hint="import it anew")
+            raise UserError(f"{clip.id} has an id that no command accepts", hint="import it anew")
     return [export.command, asked.a.id, asked.b.id, *options]
 
 

@@ -183,7 +183,7 @@ async def _carry(request: Request) -> Response:
             "no clip is labelled by a person yet", hint="label one, or accept what was carried"
         )
     if any("," in clip or clip.startswith("-") for clip in done):
-        raise UserError("a clip has a name that no command can be told", hint="import it anew")
+        raise UserError("a clip has an id that no command accepts", hint="import it anew")
     options = [f"--from={','.join(done)}", "--to=all", "--write", "--overwrite"]
     arguments = ["transfer-labels", *options, f"--project={project.root}"]
     job = studio.jobs.add("carrying the phases to the other clips", arguments)

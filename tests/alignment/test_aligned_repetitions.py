@@ -113,7 +113,9 @@ def test_the_nearest_is_the_one_performed_as_in_a(project: Project) -> None:
 
 @pytest.mark.parametrize("wanted", ["4", "0", "-1", "two", "1.5", ""])
 def test_a_repetition_that_does_not_exist(project: Project, wanted: str) -> None:
-    with pytest.raises(UserError, match=r"there is no number 4|is no repetition") as caught:
+    with pytest.raises(
+        UserError, match=r"there is no number 4|does not name a repetition"
+    ) as caught:
         run(project, repetition=wanted)
     assert caught.value.exit_code == 2
     assert not (project.root / "out.csv").exists()
@@ -130,7 +132,7 @@ def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
     np.testing.assert_array_equal(
         result.in_clips(result.repetitions[0]).alignment.path, plain.alignment.path
     )
-    with pytest.raises(UserError, match="again holds 1 repetition: there is no number 2"):
+    with pytest.raises(UserError, match="again has 1 repetition, so there is no number 2"):
         run(project, b="again", repetition="2")
 
 
@@ -151,7 +153,7 @@ def test_of_a_that_repeats_itself_one_is_taken(project: Project) -> None:
     third = run(project, "many", "one", repetition="1", repetition_of_a=3, progress=progress)
     assert third.of_a == (3, 3)
     assert third.span_a.start > 65
-    with pytest.raises(UserError, match="many holds 3 repetitions: there is no number 4"):
+    with pytest.raises(UserError, match="many has 3 repetitions, so there is no number 4"):
         run(project, "many", "one", repetition_of_a=4)
 
 

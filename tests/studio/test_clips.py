@@ -241,7 +241,7 @@ def test_a_person_who_was_not_meant_is_said_to_be_followed(page: TestClient, two
     wrong = {"rank": 2, "box": [0, 0, 20, 20]}
     job = finished(page, page.post(f"/clips/{two['id']}/read", json=wrong))
     assert job["state"] == "failed"
-    assert "another person was followed" in job["error"]
+    assert "a different person was followed" in job["error"]
 
 
 def test_a_clip_is_trimmed_turned_and_slowed_with_its_marks_and_phases(
@@ -277,7 +277,7 @@ def test_a_clip_is_trimmed_turned_and_slowed_with_its_marks_and_phases(
         ({"start": 2, "end": 1}, "later than the start"),
         ({"rotate": 45}, "multiple of 90"),
         ({"slowmo": -1}, "above 0"),
-        ({"start": "x"}, "not said in numbers"),
+        ({"start": "x"}, "must be numbers"),
     ],
 )
 def test_wrong_ways_to_read_are_refused_in_words(

@@ -31,7 +31,7 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     """
     if config.band:
         raise UserError(
-            "the method soft_dtw knows no band",
+            "the method soft_dtw cannot be limited to a band",
             hint="use the method dtw, or set band = 0 under [align] in project.toml",
         )
     if len(a) * len(b) > MAX_CELLS:

@@ -151,7 +151,7 @@ def _read_project(path: Path, layer: str) -> list[LabelFile]:
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, LabelError):
             raise
-        raise LabelError(f"{path.name} is no project of BORIS: {error!r}") from error
+        raise LabelError(f"{path.name} is not a BORIS project: {error!r}") from error
     return found
 
 
@@ -180,7 +180,7 @@ def _read_table(path: Path, layer: str) -> list[LabelFile]:
     except (KeyError, ValueError) as error:
         if isinstance(error, LabelError):
             raise
-        raise LabelError(f"{path.name} is no table of events of BORIS: {error!r}") from error
+        raise LabelError(f"{path.name} is not a table of BORIS events: {error!r}") from error
 
 
 def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
@@ -190,7 +190,7 @@ def _table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     try:
         lines = list(csv.reader(io.StringIO(text), delimiter=mark))
     except csv.Error as error:
-        raise LabelError(f"{path.name} is no table: {error}") from error
+        raise LabelError(f"{path.name} is not a table: {error}") from error
     for number, line in enumerate(lines):
         if "Behavior" in line and ("Time" in line or "Start (s)" in line):
             cells = [dict(zip(line, row, strict=False)) for row in lines[number + 1 :] if any(row)]

@@ -125,7 +125,7 @@ def _parsed(path: Path) -> ElementTree.Element:
     except (ElementTree.ParseError, RecursionError, ValueError) as error:
         raise LabelError(f"{path.name} is not XML: {error}") from error
     if root.tag != "ANNOTATION_DOCUMENT":
-        raise LabelError(f"{path.name} is no annotation document of ELAN")
+        raise LabelError(f"{path.name} is not an ELAN annotation document")
     return root
 
 

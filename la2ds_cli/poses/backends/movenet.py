@@ -47,7 +47,7 @@ def _known_identity(name: str) -> str:
 def _check_named(name: str) -> None:
     if name == "movenet":
         raise UserError(
-            "movenet is a kind of network, and no file is named",
+            "movenet names a kind of network, not one network",
             hint="--pose movenet-thunder, or --pose movenet:FILE.onnx",
         )
 

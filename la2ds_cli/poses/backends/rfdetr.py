@@ -145,7 +145,7 @@ def _file(name: str) -> Path:
 
 def _unfit(path: Path, what: str) -> UserError:
     return UserError(
-        f"{path} is no keypoint checkpoint of RF-DETR that la2ds can use: {what}",
+        f"{path} is not an RF-DETR keypoint checkpoint that la2ds can use: {what}",
         hint="take weights of RFDETRKeypointPreview, trained on COCO's joints",
         exit_code=ExitCode.MISMATCH,
     )

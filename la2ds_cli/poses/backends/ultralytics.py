@@ -49,7 +49,7 @@ def build(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBack
     setting = parse_setting(name, _DEFAULT)
     if setting.tracker:
         raise UserError(
-            f"a pose network takes no tracker: '{name}'",
+            f"a pose network does not take a tracker: '{name}'",
             hint=f"give it to the detector: --detector {name}",
         )
     if config.flip_test:

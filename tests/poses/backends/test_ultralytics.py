@@ -118,7 +118,7 @@ def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
 
 
 def test_what_it_cannot_do_is_refused() -> None:
-    with pytest.raises(UserError, match="takes no tracker") as caught:
+    with pytest.raises(UserError, match="does not take a tracker") as caught:
         resolve_backend("ultralytics:yolo11n-pose,bytetrack", "cpu")
     assert "--detector ultralytics:yolo11n-pose,bytetrack" in caught.value.hint
     with pytest.raises(UserError, match="no flip test"):
