@@ -149,6 +149,27 @@ def seconds_within(alignment: Alignment) -> FloatArray:
     return np.maximum(high - middle, middle - low)
 
 
+def certainty_text(alignment: Alignment) -> str:
+    """`40 frames of A are sure, to within 0.1 s; 5 are unsure, to within 0.4 s; 2 have no
+    counterpart`: the seconds are medians."""
+    words, within = np.array(certainty_words(alignment)), seconds_within(alignment)
+    parts = []
+    for word in WORDS:
+        count = int((words == word).sum())
+        if not count:
+            continue
+        one = count == 1
+        frames = "" if parts else f" frame{'s' * (not one)} of A"
+        if word == MISSING:
+            told = f"{'has' if one else 'have'} {word}"
+        else:
+            told = (
+                f"{'is' if one else 'are'} {word}, {within_text(np.median(within[words == word]))}"
+            )
+        parts.append(f"{count}{frames} {told}")
+    return "; ".join(parts)
+
+
 def within_text(seconds: float) -> str:
     """`to within 0.1 s`: hundredths of a second below one second, tenths above."""
     shown = max(round(seconds, 2 if seconds < 1 else 1), 0.01)

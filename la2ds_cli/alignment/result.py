@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.confidence import (
-    MISSING,
     NEAR,
     NOMINAL,
     WORDS,
     Certainty,
+    certainty_text,
     certainty_words,
     seconds_within,
-    within_text,
 )
 from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.same_movement import Sameness
@@ -100,14 +99,8 @@ class AlignResult:
 
     @property
     def sureness(self) -> str:
-        """`40 frames sure, to within 0.1 s; 5 unsure, to within 0.4 s; 2 no counterpart`: of the
-        frames of A, the seconds as medians."""
-        words, within = np.array(certainty_words(self.alignment)), seconds_within(self.alignment)
-        parts = []
-        for word in [word for word, count in self.certainty.items() if count]:
-            exact = "" if word == MISSING else f", {within_text(np.median(within[words == word]))}"
-            parts.append(f"{self.certainty[word]} {word}{exact}")
-        return "; ".join(parts).replace(" ", " frames ", 1)
+        """`certainty_text` of the alignment."""
+        return certainty_text(self.alignment)
 
     @property
     def overall_ratio(self) -> float:

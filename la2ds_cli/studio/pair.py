@@ -134,7 +134,7 @@ class HeldPair:
         """What a page shows of an alignment of the pair, beyond the clips themselves."""
         poses = self.pair.poses
         return match_json(result) | {
-            "sureness": f"{result.sureness}; sure means right to {NEAR:.0%} of B’s length",
+            "sureness": f"{result.sureness}. Sure means right to within {NEAR:.0%} of B’s length",
             "anchors": [
                 {
                     "frames": [anchor.frame_a, anchor.frame_b],

@@ -116,7 +116,7 @@ def _summary(result: CompareResult, joints: int) -> str:
     ]
     if unjudged:
         lines.append(f"{unjudged} {plural('joint', unjudged)} could not be judged all the time")
-    return f"{', '.join(lines)}. Moments of the reference: {result.aligned.sureness}."
+    return f"{', '.join(lines)}. {result.aligned.sureness}."
 
 
 def plural(noun: str, count: int) -> str:

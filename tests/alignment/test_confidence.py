@@ -15,6 +15,7 @@ from la2ds_cli.alignment.confidence import (
     NOMINAL,
     Certainty,
     certainty,
+    certainty_text,
     certainty_words,
     seconds_within,
     within_text,
@@ -193,6 +194,20 @@ def test_a_moment_is_sure_from_a_probability_of_90_percent() -> None:
     nan = np.nan
     found = stated([0.9, 0.8999, 0.0, 1.0], [1.0, 1, nan, 4], [3.0, 5, nan, 5.5])
     assert certainty_words(found) == ["sure", "unsure", "no counterpart", "sure"]
+
+
+def test_how_sure_an_alignment_is_in_one_sentence() -> None:
+    nan = np.nan
+    two = stated([0.9, 0.95, 0.5, 0.0], [1.0, 2, 3.5, nan], [2.5, 4.0, 8.0, nan])
+    assert certainty_text(two) == (
+        "2 frames of A are sure, to within 0.1 s; 1 is unsure, to within 0.4 s; "
+        "1 has no counterpart"
+    )
+    none = stated([0.0, 0.0], [nan, nan], [nan, nan])
+    assert certainty_text(none) == "2 frames of A have no counterpart"
+    assert certainty_text(stated([0.5], [1.0], [3.0])) == (
+        "1 frame of A is unsure, to within 0.1 s"
+    )
 
 
 def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:

@@ -56,7 +56,7 @@ def test_the_document_holds_them_all(document: Document, tmp_path: Path) -> None
     [
         (["--repetition", "5"], "many has 3 repetitions, so there is no number 5"),
         (["--repetition", "every"], "'every' does not name a repetition"),
-        (["--repetition", "all", "--repetition-of-a", "2"], "one holds 1 repetition"),
+        (["--repetition", "all", "--repetition-of-a", "2"], "one has 1 repetition"),
         (["--repetition", "all", "--repetition-of-a", "0"], "there is no number 0"),
         (["--repetition-of-a", "1"], "--repetition-of-a goes with --repetition"),
         (["--repetition", "all", "--out", "ab.docx"], "unknown file type"),

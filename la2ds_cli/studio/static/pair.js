@@ -99,8 +99,8 @@ async function same() {
 const short = (value) => value.toFixed(2);
 
 function tell() {
-  const times = data.overall === null ? "" : `, B takes ${short(data.overall)} times as long as A`;
-  at("said").textContent = `Of A, ${data.sureness}${times}.`;
+  const times = data.overall === null ? "" : ` B takes ${short(data.overall)} times as long as A.`;
+  at("said").textContent = `${data.sureness}.${times}`;
   at("undo").hidden = !data.undo;
   tellAnchors();
   tellUnsure();
