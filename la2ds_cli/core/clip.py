@@ -25,7 +25,7 @@ def check_id(name: str) -> None:
     plain = name.isprintable() and not re.search(r'[/\\:*?"<>|]', name)
     if not name or not plain or name.startswith("."):
         raise ValueError(
-            f"{name!a} is not a valid id: use letters, digits and hyphens, no separators, and "
+            f"the id {name!a} is not valid: use letters, digits and hyphens, no separators, and "
             "no dot at the beginning"
         )
     if len(name.encode()) > _ID_BYTES:

@@ -165,7 +165,7 @@ def test_other_rows_are_read_one_by_one(tmp_path: Path, row: str):
         ("c-3,films/c.mp4", "line 4 cannot be read: it has 2 fields"),
         ("c-3,,3,,,,,,,,", "line 4 cannot be read: the column 'path' is empty"),
         ("c-3,films/c.mp4,,,,,,,,,", "line 4 cannot be read: the column 'sha256' is empty"),
-        ("../c,films/c.mp4,3,,,,,,,,", "line 4 cannot be read: the id '../c' is not one"),
+        ("../c,films/c.mp4,3,,,,,,,,", "line 4 cannot be read: the id '../c' is not valid"),
         (f"{'c' * 121},films/c.mp4,3,,,,,,,,", "is longer than 120 bytes"),
         ("c-3,films/c.mp4,3,-1,,,,,,,", "line 4 cannot be read: frames is '-1', not"),
         ("c-3,films/c.mp4,3,,,,,trian,,,", "split is 'trian', write 'train'"),
