@@ -73,7 +73,7 @@ def embed(
             exit_code=ExitCode.UNUSABLE,
         )
     if engine != "onnx" and model is not None:
-        raise UserError(f"the engine {engine} reads no {model}", hint="add --engine onnx")
+        raise UserError(f"the engine {engine} does not read {model}", hint="add --engine onnx")
     results = []
     progress.begin("embedding", len(posed))
     for result in _embedded(project, run, posed, device, overwrite, engine, model):

@@ -60,7 +60,7 @@ def cache_heatmaps(
     if not videos:
         raise UserError(
             f"{project.root} has no clips yet",
-            hint="bring some in with la2ds extract-poses or la2ds import",
+            hint="add some with la2ds extract-poses or la2ds import",
             exit_code=ExitCode.UNUSABLE,
         )
     checked = {video.id: _check(project, video, config, overwrite) for video in videos}
@@ -231,7 +231,7 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
     """Raise ValueError for facts of a file that compress_heatmaps does not write."""
     for name in ("frames", "chunk", "channels", "size"):
         if type(facts.get(name)) is not int or not 0 < facts[name] <= MOST_FRAMES:
-            raise ValueError(f"its `{name}` is no number of at most {MOST_FRAMES:,}")
+            raise ValueError(f"its `{name}` is not a number of at most {MOST_FRAMES:,}")
     if facts.get("skeleton") not in list(SKELETONS):
         raise ValueError("it names no skeleton that is known here")
 

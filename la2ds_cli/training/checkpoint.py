@@ -256,7 +256,7 @@ class Records:
         if saved is not None:
             try:
                 if not isinstance(saved, dict):
-                    raise TypeError("it is no dictionary")
+                    raise TypeError("it is not a dictionary")
                 self._network.load_state_dict(saved["network"])
                 self._optimiser.load_state_dict(saved["optimiser"])
                 state = LoopState.from_saved(saved["state"])

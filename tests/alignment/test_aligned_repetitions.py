@@ -113,7 +113,7 @@ def test_the_nearest_is_the_one_performed_as_in_a(project: Project) -> None:
 
 @pytest.mark.parametrize("wanted", ["4", "0", "-1", "two", "1.5", ""])
 def test_a_repetition_that_does_not_exist(project: Project, wanted: str) -> None:
-    with pytest.raises(UserError, match=r"there is no number 4|is no repetition") as caught:
+    with pytest.raises(UserError, match=r"there is no number 4|is not a repetition") as caught:
         run(project, repetition=wanted)
     assert caught.value.exit_code == 2
     assert not (project.root / "out.csv").exists()

@@ -55,7 +55,7 @@ def test_the_document_holds_them_all(document: Document, tmp_path: Path) -> None
     ("arguments", "says"),
     [
         (["--repetition", "5"], "many holds 3 repetitions: there is no number 5"),
-        (["--repetition", "every"], "'every' is no repetition"),
+        (["--repetition", "every"], "'every' is not a repetition"),
         (["--repetition", "all", "--repetition-of-a", "2"], "one holds 1 repetition"),
         (["--repetition", "all", "--repetition-of-a", "0"], "there is no number 0"),
         (["--repetition-of-a", "1"], "--repetition-of-a goes with --repetition"),

@@ -26,7 +26,7 @@ def test_runs_through_the_middle_of_what_cannot_be_told_apart() -> None:
 
 
 def test_refuses_a_band() -> None:
-    with pytest.raises(UserError, match="knows no band") as caught:
+    with pytest.raises(UserError, match="does not support a band") as caught:
         soft_dtw.align(np.zeros((3, 1)), np.zeros((3, 1)), AlignConfig(band=0.1))
     assert caught.value.exit_code == ExitCode.USAGE
 
