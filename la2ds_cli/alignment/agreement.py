@@ -1,10 +1,10 @@
-"""Agreement: how well features align the clips of a movement, measured without any label.
+"""Agreement: a measure of how well features align the clips of a movement, without any labels.
 
-Two clips whose ends were cut off at random are aligned directly, and the outcome is compared with
-the consensus of the entire clips through all the others. Features that know the movement find the
-same moments; noise does not, and neither does a clock, which takes the trimmed clips for entire
-ones. The consensus is that of the same features: one of several features would favour those whose
-errors are alike.
+Two clips are trimmed at random at both ends and aligned directly, and the result is compared with
+the consensus of the entire clips through all other clips. Features that represent the movement find
+the same moments. Noise does not, and neither does a clock, because it takes the trimmed clips for
+entire ones. The consensus uses the same features: a consensus of several features would favour
+those whose errors are alike.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ SHORTEST = 8  # frames; of less nothing is left when the ends are cut off
 def agreement(
     poses: Sequence[PoseSequence], feature: Feature, config: AlignConfig, seed: int = 0
 ) -> float:
-    """Mean distance of the trimmed alignments from the consensus, in % of the length of B, frames
-    weighted by how fast A moves there; NaN if nothing can be compared.
+    """Mean distance of the alignments of trimmed clips from the consensus, in % of the length of B,
+    with frames weighted by how fast A moves there; NaN if nothing can be compared.
 
     poses: at least FEWEST_CLIPS clips of one movement and one skeleton, of which MOST_CLIPS are
-    used. config: of DTW. Features that are compared should see the same seed, and so the same pairs
-    and trims.
+    used. config: of DTW. Features that are compared with each other need the same seed, so that
+    they see the same pairs and trims.
     """
     clips = evenly_spaced(poses, MOST_CLIPS)
     rng = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ Paths = dict[tuple[int, int], PairwisePath]
 
 
 def _paths(values: Sequence[FloatArray], config: AlignConfig) -> Paths:
-    """The path from every clip to every other, by their features."""
+    """The path from every clip to every other clip, by their features."""
     paths: Paths = {}
     for a in range(len(values)):
         for b, path in enumerate(pairwise_paths(values[a], values[a + 1 :], config), a + 1):
@@ -106,7 +106,7 @@ def _consensus(paths: Paths, a: int, b: int, clips: int, length: int) -> FloatAr
 
 
 def _trim(length: int, rng: np.random.Generator) -> slice:
-    """What is left of a clip when a random share is cut off each end."""
+    """The part of a clip that remains when a random share is cut off each end."""
     start, stop = (int(length * share) for share in rng.uniform(0, LARGEST_TRIM, 2))
     return slice(start, length - stop)
 
@@ -122,7 +122,7 @@ def _speed(pose: PoseSequence) -> FloatArray:
 
 @dataclass(frozen=True)
 class BaseCheck:
-    """Agreement on the clips of a project, in %: of the base model, and of the joints' movement."""
+    """Agreement of the base model and of the joints' movement on the clips of a project, in %."""
 
     base: float
     pose: float
@@ -137,10 +137,10 @@ class BaseCheck:
 def check_base(
     project: Project, device: DeviceName = "auto", progress: Progress | None = None
 ) -> BaseCheck | None:
-    """How well the base model and raw movement agree on the project's clips; None where there are
-    fewer than FEWEST_CLIPS of one skeleton of a body. Computed once for the same clips, weights and
-    settings, and kept in results/agreement/base.json. Raises UserError (exit 3) for damaged
-    weights."""
+    """Check how well the base model and raw movement agree on the project's clips. Returns None if
+    there are fewer than FEWEST_CLIPS of one skeleton of a body. The result is computed once for the
+    same clips, weights and settings, and stored in results/agreement/base.json. Raises UserError
+    (exit 3) for damaged weights."""
     videos = _checked_videos(project)
     if len(videos) < FEWEST_CLIPS:
         return None
@@ -175,8 +175,8 @@ def check_base(
 
 
 def _checked_videos(project: Project) -> list[str]:
-    """At most MOST_CLIPS of the clips that training would use, of the skeleton that most of
-    MOST_CANDIDATES have; by the headers of their files."""
+    """At most MOST_CLIPS of the clips that training would use, with the most common skeleton among
+    MOST_CANDIDATES of them; read from the headers of their files."""
     from la2ds_cli.training.data import some_training_videos
 
     by_skeleton: dict[str, list[str]] = {}
@@ -193,13 +193,13 @@ def _checked_videos(project: Project) -> list[str]:
 
 
 def _poses(project: Project, videos: Sequence[str]) -> list[PoseSequence]:
-    """The poses of those clips of which every trim leaves something to see."""
+    """The poses of those clips in which every trim leaves something visible."""
     poses = [project.read_pose(video)[0] for video in videos]
     return [pose for pose in poses if _seen_throughout(pose)]
 
 
 def _seen_throughout(pose: PoseSequence) -> bool:
-    """Whether a joint is seen in what every trim leaves of the clip."""
+    """Whether every trim of the clip leaves a part in which a joint is seen."""
     cut = int(len(pose) * LARGEST_TRIM)
     return not np.isnan(pose.xy[cut : len(pose) - cut]).all()
 
@@ -221,7 +221,7 @@ class RunCheck:
 
     @property
     def best(self) -> Literal["model", "base", "pose"]:
-        """Whose features are the best choice: the model has to be at least as good as the base
+        """The features that are the best choice. The model has to be at least as good as the base
         model, and either has to be clearly better than the movement, as in BaseCheck."""
         if self.run <= self.base and self.run <= CLEARLY * self.pose:
             return "model"
@@ -230,8 +230,9 @@ class RunCheck:
     def verdict(self, run: str) -> str:
         """One sentence on whether the run is worth using, with its figures."""
         figures = (
-            f"trimmed clips are found again to {self.run:.1f} % by the run, {self.base:.1f} % by "
-            f"the base model, {self.pose:.1f} % by raw movement ({self.clips} clips, no labels)"
+            f"alignments of trimmed clips are off by {self.run:.1f} % with the run, "
+            f"{self.base:.1f} % with the base model and {self.pose:.1f} % with raw movement "
+            f"({self.clips} clips, no labels)"
         )
         if self.best == "model":
             return f"run {run} is worth using on these clips: {figures}"
@@ -245,11 +246,13 @@ class RunCheck:
 def check_run(
     project: Project, run: str, device: DeviceName = "auto", progress: Progress | None = None
 ) -> RunCheck | None:
-    """How well the model of a run agrees on the project's clips, beside the base model and raw
-    movement on the same clips and trims; kept beside its weights for `read_run_check`.
+    """Check how well the model of a run agrees on the project's clips, compared with the base model
+    and raw movement on the same clips and trims. The result is stored beside the run's weights for
+    `read_run_check`.
 
-    None where check_base is, and for a run that reads video frames or joints in metres. Raises
-    UserError as load_network does, and (exit 5) where the clips lack joints of the model.
+    Returns None in the cases in which check_base does, and for a run that reads video frames or
+    joints in metres. Raises UserError as load_network does, and (exit 5) if the clips lack joints
+    of the model.
     """
     beside = check_base(project, device, progress)
     if beside is None:
@@ -279,8 +282,8 @@ def check_run(
 
 
 def read_run_check(project: Project, run: str) -> RunCheck | None:
-    """What check_run found for the weights that the run has now, without computing anything; None
-    where there is none."""
+    """The result of check_run for the current weights of the run, without computing anything; None
+    if there is none."""
     try:
         stored = json.loads((project.run_dir(run) / RUN_CHECK).read_text("utf-8"))
         current = (artifact.file_digest(checkpoint_path(project, run)), VERSION)

@@ -1,10 +1,10 @@
-"""Step: which frame of one clip shows the same moment as which frame of another.
+"""Step: find which frame of one clip shows the same moment as which frame of another.
 
-Read it from the top: both clips are prepared (request.py), their features computed, spans that only
-one of them shows set aside (gaps.py), what is left matched (match.py) by a method (methods/) or,
-by several paths through reference clips, by consensus (consensus.py), and every frame of A given
-its confidence (confidence.py). Where several kinds of features could be used, all of them match the
-pair, and the best is kept (candidates.py).
+Read this file from the top. Both clips are prepared (request.py) and their features computed. Spans
+that only one clip shows are set aside (gaps.py). The rest is matched (match.py) by a method
+(methods/) or, by several paths through reference clips, by consensus (consensus.py). Every frame of
+A then gets its confidence (confidence.py). If several kinds of features could be used, all of them
+match the pair, and the best is chosen (candidates.py).
 """
 
 from __future__ import annotations
@@ -81,16 +81,16 @@ def find_alignment(
     progress: Progress | None = None,
     cache: AlignmentCache | None = None,
 ) -> AlignResult:
-    """Align clip `b` to clip `a`; poses and embeddings that are missing are computed first.
+    """Align clip `b` to clip `a`; missing poses and embeddings are computed first.
 
-    a, b: video files, or names of clips of the project. With raw poses B is also tried mirrored,
-    and the nearer of the two is taken. cache: for several clips that are aligned to `a` by the same
-    request; it saves time and changes nothing else.
+    a, b: video files, or names of clips of the project. With raw poses, B is also tried mirrored,
+    and the nearer of the two is used. cache: for several clips that are aligned to `a` by the same
+    request; it saves time and does not change the result.
 
-    Raises UserError (exit 2) for an unknown method and anchors that are impossible, (exit 4) for a
-    clip without joints or a run without weights, (exit 5) for clips whose skeletons share none,
-    (exit 10) with `same_only` for clips that clearly show different movements, and what extracting
-    poses raises.
+    Raises UserError (exit 2) for an unknown method and for impossible anchors, (exit 4) for a clip
+    without joints or a run without weights, (exit 5) for clips whose skeletons share no joints,
+    (exit 10) with `same_only` for clips that clearly show different movements, and the errors of
+    extracting poses.
     """
     progress = progress or Progress()
     pair = prepare_pair(project, a, b, request, progress)
@@ -110,8 +110,8 @@ slow motion half do."""
 
 
 def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
-    """A sentence where one clip seems to be slow motion beside the other and nothing says so; empty
-    where it does not. names: of A and B."""
+    """A sentence if one clip seems to be slow motion compared with the other and no option says so;
+    otherwise empty. names: of A and B."""
     ratio = moving_ratio(result)
     if np.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
         return ""
@@ -132,9 +132,9 @@ def hint_of_slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
 
 
 def moving_ratio(result: AlignResult) -> float:
-    """Seconds of B per second of A while A moves: the median of the speed ratio, frames weighted by
-    how far the joints go in them, since rests last as long as they last. NaN where nothing moves,
-    or where pairs run back and forth in time."""
+    """Seconds of B per second of A while A moves: the median of the speed ratio, with frames
+    weighted by how far the joints move in them, because the duration of rests is arbitrary. NaN if
+    nothing moves, or if pairs run back and forth in time."""
     ratio = result.speed_ratio
     known = np.flatnonzero(ratio > 0)  # False for NaN
     order = known[np.argsort(ratio[known])]
@@ -203,13 +203,13 @@ def _match_candidates(
     progress: Progress,
     cache: AlignmentCache | None,
 ) -> list[Candidate]:
-    """The pair matched by each kind of features that is weighed; what they share is computed once.
+    """Match the pair by each kind of features that is compared; shared parts are computed once.
 
-    Whether B is mirrored, and which spans only one clip shows, is decided by the movement of the
-    joints; embeddings are as filmed, since networks trained on flipped copies do not mind. A run's
-    embeddings are in one distance with those of the base model (`align.base`) and the movement
-    (`align.movement`), which with `pool` has paths of its own through the references, too. cache:
-    of other alignments to A.
+    The movement of the joints decides whether B is mirrored and which spans only one clip shows.
+    Embeddings are as filmed, since networks trained on flipped copies do not need mirroring. A
+    run's embeddings are combined in one distance with those of the base model (`align.base`) and
+    with the movement (`align.movement`). With `pool`, the movement also has paths of its own
+    through the references. cache: of other alignments to A.
 
     Raises UserError (exit 5) for embeddings of different weights.
     """
@@ -245,7 +245,7 @@ def _match_candidates(
 def anchored_frames(
     anchors: Sequence[tuple[float, float]], pair: PreparedPair
 ) -> list[tuple[int, int]]:
-    """The frames of A and of B nearest to the seconds that must meet, in order.
+    """The frames of A and of B nearest to the anchored seconds, in order.
 
     Raises UserError (exit 2) for seconds outside a clip, and for anchors that run backwards.
     """
@@ -280,7 +280,7 @@ def match_by_pose(
     settings: AlignConfig,
     cache: AlignmentCache | None = None,
 ) -> Match:
-    """Match two clips by the movement of their joints; B as filmed, or mirrored where that is
+    """Match two clips by the movement of their joints, with B as filmed, or mirrored if that is
     nearer. cache: of other alignments to clip A."""
     cache, references, rate, movement, mirrored, rows = _by_joints(project, pair, settings, cache)
     modalities = [(value,) for value in movement]
@@ -290,8 +290,8 @@ def match_by_pose(
 
 
 class _ByJoints(NamedTuple):
-    """What the joints say of a pair, whatever it is matched by. rate: `velocity_rate`. movement,
-    mirrored: see _movement. rows: that both clips show."""
+    """What the joints say about a pair, whichever features match it. rate: `velocity_rate`.
+    movement, mirrored: see _movement. rows: those that both clips show."""
 
     cache: AlignmentCache
     references: dict[str, PoseSequence]
@@ -323,9 +323,9 @@ def _reference_clips(
     project: Project, pair: PreparedPair, settings: AlignConfig, cache: AlignmentCache
 ) -> dict[str, PoseSequence]:
     """Poses of at most config.reference_clips clips that training uses, evenly spaced among their
-    ids, without the pair; none for other methods than DTW and for a clip with itself. A clip that
-    cannot be read or compared is no reference. Of more than MOST_CANDIDATES clips only so many are
-    looked at."""
+    ids, without the pair; none for methods other than DTW and for a clip aligned with itself. A
+    clip that cannot be read or compared is skipped. If there are more than MOST_CANDIDATES clips,
+    only that many are considered."""
     from la2ds_cli.training.data import some_training_videos
 
     a, b = pair.ids
@@ -390,8 +390,9 @@ def _in_one_distance(
     progress: Progress,
     cache: AlignmentCache,
 ) -> list[FloatArray]:
-    """Features (T, E) of A, of B and of the references: their embeddings and what is beside these
-    in one distance. moving: the `paced_movement` of the n-th of them, as filmed or mirrored."""
+    """Features (T, E) of A, of B and of the references: their embeddings combined in one distance
+    with the base model and the movement. moving: the `paced_movement` of the n-th of them, as
+    filmed or mirrored."""
     distance = OneDistance.of_run(project, request.run, pair.poses[0], request.settings)
     others = request.device, references, progress, cache
     embeddings = _embedded(project, pair, request.run, *others)
@@ -423,7 +424,7 @@ def _movement(
     cache: AlignmentCache,
 ) -> tuple[list[FloatArray], list[bool]]:
     """Movement of A, of B and of the references, each as filmed or mirrored, whichever is nearer to
-    A, and which are mirrored; for B the mirror image must be clearly nearer."""
+    A, and which of them are mirrored. For B, the mirror image must be clearly nearer."""
     a = pose_feature(pair.paced[0], rate, pair.names[0])
     views = views_of_b(pair.paced[1], rate, pair.names[1])
     mirrored = [False, nearest_view(a, views, CLEARLY_NEARER) == 1]
@@ -457,10 +458,10 @@ def _rows(
 
 
 def rows_to_align(a: JointFeatures, b: JointFeatures, settings: AlignConfig) -> SharedRows:
-    """The rows that both clips show; all of them where the settings want no gaps.
+    """The rows that both clips show; all rows if the settings turn gaps off.
 
-    By their movement; and by the raw poses, since a foreign span may be so large that the rest
-    seems to hardly move beside it.
+    Gaps are found by the movement and also by the raw poses, since a foreign span may be so large
+    that the rest hardly seems to move in comparison.
     """
     if not settings.gaps or settings.method != "dtw":
         return all_rows(len(a.movement), len(b.movement))

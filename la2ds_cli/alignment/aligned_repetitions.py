@@ -1,7 +1,8 @@
-"""Step: a clip that holds several repetitions, aligned one repetition at a time with one of A.
+"""Step: align a clip that holds several repetitions, one repetition at a time, with one repetition
+of A.
 
-B is cut into repetitions. Where A holds several, its most typical one is taken, or the one asked
-for. Each repetition is aligned like a clip of its own: frames outside it have no counterpart.
+B is cut into repetitions. If A holds several, its most typical one is taken, or the requested one.
+Each repetition is aligned like a clip of its own: frames outside it have no counterpart.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ _REPEATED = ("schema_version", "a", "b", "files")  # said once for all repetitio
 
 @dataclass(frozen=True)
 class AlignedRepetition:
-    """A repetition of B. number: from 1. span: its rows in B. start, end: seconds at which it
-    begins and at which the next frame after it does, even where the clip ends with it. part: A's
-    repetition aligned with this one alone, None where not asked for."""
+    """A repetition of B. number: from 1. span: its rows in B. start, end: the seconds at which it
+    begins and at which the next frame after it begins, even if the clip ends with it. part: the
+    alignment of A's repetition with this one alone, None if it was not requested."""
 
     number: int
     span: Repetition
@@ -57,9 +58,9 @@ class AlignedRepetition:
 
 @dataclass(frozen=True)
 class RepetitionsResult:
-    """pose_a, pose_b: the entire clips. wanted: a number, `best` or `all`, as asked. span_a, of_a:
-    which rows of A were aligned, and as which (from 1) of how many repetitions. repetitions: all
-    of B. best: number of the one with the lowest mean cost, None where one was asked for by number.
+    """pose_a, pose_b: the entire clips. wanted: a number, `best` or `all`, as requested. span_a,
+    of_a: which rows of A were aligned, and as which (from 1) of how many repetitions. repetitions:
+    all of B. best: number of the one with the lowest mean cost, None if a number was requested.
     files: written, in order."""
 
     a: Video
@@ -75,7 +76,7 @@ class RepetitionsResult:
 
     @property
     def chosen(self) -> tuple[AlignedRepetition, ...]:
-        """Those whose alignment was asked for."""
+        """The repetitions whose alignment was requested."""
         if self.wanted == ALL:
             return self.repetitions
         number = self.best if self.wanted == BEST else int(self.wanted)
@@ -106,7 +107,7 @@ class RepetitionsResult:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """All repetitions with their tempo, and the alignments that were asked for."""
+        """All repetitions with their tempo, and the requested alignments."""
         clips = {}
         for side, video, pose in (("a", self.a, self.pose_a), ("b", self.b, self.pose_b)):
             clips[side] = {
@@ -156,7 +157,7 @@ class RepetitionsResult:
         return facts
 
     def csv_text(self) -> str:
-        """The paths of the repetitions asked for, one row a pair, rows of the entire clips."""
+        """The paths of the requested repetitions, one row per pair, in rows of the entire clips."""
         lines: list[str] = []
         for each in self.chosen:
             header, *rows = path_csv(self.in_clips(each).alignment).splitlines()
@@ -205,8 +206,8 @@ def align_repetitions(
     """Align one repetition of A with repetitions of B; see find_alignment.
 
     repetition: `2` for the second of B, `best` for the nearest, `all` for each. repetition_of_a:
-    which one of A where it holds several, None = its most typical. A clip in which nothing repeats
-    is one repetition. Raises UserError (exit 2) if a repetition does not exist.
+    which one of A if it holds several, None = its most typical. A clip in which nothing repeats
+    counts as one repetition. Raises UserError (exit 2) if a repetition does not exist.
     """
     progress = progress or Progress()
     repetition = _checked(repetition)
@@ -250,17 +251,17 @@ def align_repetitions(
 
 
 def cut_clip(pose: PoseSequence, example: PoseSequence | None = None) -> list[Repetition]:
-    """The repetitions of a clip by the movement of its joints, none where it does not repeat.
+    """The repetitions of a clip by the movement of its joints; none if it does not repeat.
 
-    example: a clip of one repetition that says at which moment of the movement to cut.
+    example: a clip of one repetition that shows at which moment of the movement to cut.
     """
     model = None if example is None else (_movement(example), example.time)
     return find_repetitions(_movement(pose), pose.time, model, limb_extension(pose))
 
 
 def _movement(pose: PoseSequence) -> FloatArray:
-    """(T, 4K) movement of the joints, of every shot for itself: a camera that stands elsewhere is
-    no movement."""
+    """(T, 4K) movement of the joints, computed for each shot separately, so that a different camera
+    position does not count as movement."""
     shots = [0, *sorted({int(row) for row in pose.info.get("cut_rows") or ()}), len(pose)]
     shots = [row for row in shots if row <= len(pose)]
     parts = []

@@ -1,10 +1,10 @@
-"""The features by which a pair of clips could be aligned, and which of them to believe.
+"""The kinds of features by which a pair of clips could be aligned, and the choice among them.
 
-Where reference clips take part, an alignment can be checked without labels: a moment of A is found
-in B directly, and once more through every reference. Features that know the movement say the same
-on all these ways. How far apart they are, in % of B (`Match.cycle`), chooses the candidate for this
-pair; the check on all clips of a project (agreement.py) says which one is preferred. What was
-measured: docs/decisions/0017-candidates.md.
+With reference clips, an alignment can be checked without labels: a moment of A is found in B
+directly, and once more through every reference. Features that represent the movement give similar
+results on all these paths. The distance between these results in % of B (`Match.cycle`) chooses the
+candidate for this pair. The check on all clips of a project (agreement.py) says which candidate is
+preferred. The measurements are in docs/decisions/0017-candidates.md.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Candidate:
     gaps: bool
 
     def to_json(self, chosen: Candidate) -> dict[str, Any]:
-        """What it is, and the evidence for it."""
+        """The candidate and the evidence for it."""
         cycle = self.match.cycle
         return {
             "features": self.features,
@@ -50,8 +50,9 @@ class Candidate:
 def kinds_to_weigh(
     pair: PreparedPair, request: AlignRequest, references: int
 ) -> tuple[ChosenKind, ...]:
-    """The kinds of features to align by, the preferred one first; that one alone where features or
-    a run were asked for, or without references, through which alone they can be told apart."""
+    """The kinds of features to align by, with the preferred one first. Only the preferred one if
+    features or a run were requested, or if there are no references, because only references can
+    tell the kinds apart."""
     preferred = pair.choice.kind
     asked = request.features != "auto" or request.run not in (DEFAULT_RUN, BASE_RUN)
     if asked or not references or request.settings.pool:
@@ -63,7 +64,8 @@ def kinds_to_weigh(
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:
-    """The preferred candidate, which is the first, unless the cycle of another is clearly less."""
+    """The preferred candidate, which is the first, unless the cycle of another one is clearly
+    lower."""
     preferred = candidates[0]
     nearest = min(candidates, key=lambda one: (math.isnan(one.match.cycle), one.match.cycle))
     clearly = nearest.match.cycle < NEARER * preferred.match.cycle  # False for NaN
@@ -71,14 +73,14 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def reason(chosen: Candidate, candidates: Sequence[Candidate]) -> str:
-    """Why another candidate than the preferred one was chosen, in one line; empty where it was
-    not."""
+    """Why a candidate other than the preferred one was chosen, in one line; empty if the preferred
+    one was chosen."""
     preferred = candidates[0]
     if chosen is preferred:
         return ""
     return (
         f"aligned on {_called(chosen)} rather than {_called(preferred)}: through "
-        f"{chosen.match.references} other clips it finds the same moments to "
+        f"{chosen.match.references} other clips, its matches agree to "
         f"{chosen.match.cycle:.1f} % of B, against {preferred.match.cycle:.1f} %"
     )
 

@@ -50,12 +50,13 @@ def joint_features(
 
 @dataclass(frozen=True)
 class OneDistance:
-    """What the distance of two frames is made of: a network's embeddings, and beside them those of
-    the base model and the movement of the joints. Where one of them errs the others mostly do not.
+    """The parts of the distance between two frames: a network's embeddings, and beside them those
+    of the base model and the movement of the joints. Where one of them is wrong, the others mostly
+    are not.
 
-    spread: `Embedder.spread` of the network; where it is unknown (0), nothing is beside its
-    embeddings. movement, base: weights of the two beside it, 0 = without. base_spread: that of the
-    base model.
+    spread: `Embedder.spread` of the network; if it is unknown (0), only the embeddings are used.
+    movement, base: weights of the two other parts, 0 = without. base_spread: that of the base
+    model.
     """
 
     spread: float
@@ -77,8 +78,8 @@ class OneDistance:
         cls, project: Project, run: str, pose: PoseSequence, settings: AlignConfig
     ) -> OneDistance:
         """By the settings, for a run's embeddings of clips like `pose`. The base model is left out
-        where it is the run, for a skeleton that it does not read, and where joints are compared in
-        3D: it reads those of the image."""
+        if it is the run itself, if it does not read the skeleton, and if joints are compared in 3D,
+        since it reads those of the image."""
         with_base = settings.base and run != BASE_RUN and is_body(pose.skeleton)
         with_base = with_base and not pose.spatial
         base_spread = run_spread(project, BASE_RUN) if with_base else 0.0
@@ -120,9 +121,9 @@ def common_rate(poses: list[PoseSequence]) -> float:
 def velocity_rate(
     poses: Sequence[PoseSequence], tempos: Sequence[float] | None = None
 ) -> float | None:
-    """At how many frames per second velocities of the clips are compared: their `common_rate`; None
-    where one is slow motion beside another, so that each has to be taken at its own pace. tempos:
-    their `peak_speed`, where that is known."""
+    """The number of frames per second at which velocities of the clips are compared: their
+    `common_rate`; None if one is slow motion compared with another, so that each has to be taken at
+    its own pace. tempos: their `peak_speed`, if that is known."""
     apart = tempo_range(poses) if tempos is None else speed_range(tempos)
     return None if apart > DIFFERENT else common_rate(list(poses))
 
@@ -149,7 +150,8 @@ def pose_feature(pose: PoseSequence, fps: float | None, name: str) -> FloatArray
 
 
 def views_of_b(b: PoseSequence, fps: float | None, name: str) -> tuple[FloatArray, FloatArray]:
-    """Pose features of a clip and of its mirror image: a left-hander may serve like that."""
+    """Pose features of a clip and of its mirror image, because a left-hander may do the same
+    movement."""
     filmed = pose_feature(b, fps, name)
     if b.spatial:
         return filmed, pose_feature(mirror(b), fps, name)
@@ -158,7 +160,7 @@ def views_of_b(b: PoseSequence, fps: float | None, name: str) -> tuple[FloatArra
 
 def nearest_view(a: FloatArray, views: Sequence[FloatArray], margin: float = 1.0) -> int:
     """Index of the view of B with the lowest mean distance to A along the DTW path; the first one
-    where no other is below `margin` times its distance."""
+    if no other is below `margin` times its distance."""
     return nearest_views(a, [views], margin)[0]
 
 
@@ -167,8 +169,8 @@ def nearest_views(
 ) -> list[int]:
     """`nearest_view` of several clips.
 
-    The ends are closed for this: with open ends the mean would favour the view that leaves out
-    more frames.
+    The ends are closed here: with open ends the mean would favour the view that leaves out more
+    frames.
     """
     closed = AlignConfig(method="dtw", open_ends=False)
     every = [view for of_clip in views for view in of_clip]

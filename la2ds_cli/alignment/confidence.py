@@ -1,17 +1,17 @@
 """How sure an alignment is of every frame of clip A: calibrated intervals, probabilities, words.
 
-The interval of a matched moment reaches as far as clip B looks like it. From the match it goes on
-to either side until RUN frames of B in a row are unlike the frame of A: their squared distance from
-it exceeds that of the match by more than FLAT units, where a unit is the mean squared distance of a
-frame to the nearest frame of the other clip. So it is short where the movement is fast, and as long
-as the rest where somebody stands still, and it may be longer on one side than on the other. It is
-then widened by STEP frames, since frames are whole, and by TIMING of B's length, since people who
-mark a moment disagree.
+The interval of a match extends as far as clip B looks like the match. From the match it goes on to
+either side until RUN frames of B in a row are unlike the frame of A. A frame is unlike if its
+squared distance exceeds that of the match by more than FLAT units, where a unit is the mean squared
+distance of a frame to the nearest frame of the other clip. The interval is therefore short where
+the movement is fast, and as long as the rest where somebody stands still, and it may be longer on
+one side than on the other. It is then widened by STEP frames, since frames are whole, and by TIMING
+of B's length, since people who mark a moment disagree.
 
 FLAT was fitted so that the interval of NOMINAL covers the moments that people set in golf swings,
 ski jumps, squats, push-ups and pull-ups. One number serves all features, and direct and consensus
-alignments; how often it holds for each is in docs/results/confidence.md. On either side of the
-match the error is taken to be normal. All this is meant for the method `dtw`; for others it is a
+alignments; docs/results/confidence.md says how often it holds for each. On either side of the match
+the error is assumed to be normal. All this is meant for the method `dtw`; for other methods it is a
 rough guide.
 """
 
@@ -76,8 +76,9 @@ def _share_within(reach: float, side: float) -> float:
 def interval(
     a: FloatArray, b: FloatArray, position: FloatArray, flat: float = FLAT
 ) -> tuple[FloatArray, FloatArray]:
-    """First and last place in B (M, D), in frames, where each frame of A (N, D) may lie that is
-    matched with `position` (N,): (N,) each, NaN where position is. flat: other than FLAT to fit it.
+    """First and last position in B (M, D), in frames, at which each frame of A (N, D) may lie that
+    is matched with `position` (N,): (N,) each, NaN where position is NaN. flat: a value other than
+    FLAT, for fitting it.
 
     The ends are medians over SMOOTHED frames of A. Clips longer than MAX_FRAMES are thinned.
     """
@@ -129,8 +130,8 @@ def _running_median(value: IntArray) -> IntArray:
 
 
 def certainty_words(alignment: Alignment) -> list[str]:
-    """One of WORDS for each frame of A: SURE where its confidence, the probability of being right
-    to NEAR of B's length, is NOMINAL or more; UNSURE where it is less; MISSING where there is no
+    """One of WORDS for each frame of A: SURE if its confidence, the probability of being right to
+    NEAR of B's length, is NOMINAL or more; UNSURE if it is less; MISSING if there is no
     counterpart."""
     least = np.float32(NOMINAL)
     return [
@@ -140,8 +141,8 @@ def certainty_words(alignment: Alignment) -> list[str]:
 
 
 def seconds_within(alignment: Alignment) -> FloatArray:
-    """(N,) how many seconds the interval of each frame of A reaches to its longer side: the match
-    is right to within that in NOMINAL of all cases. NaN without a counterpart."""
+    """(N,) how many seconds the interval of each frame of A extends to its longer side: in NOMINAL
+    of all cases, the match is right to within that. NaN without a counterpart."""
     low, middle, high = (
         matched_time(place, alignment.time_b)
         for place in (alignment.low, alignment.position, alignment.high)

@@ -1,12 +1,12 @@
 """Consensus alignment: two clips aligned directly and through reference clips of the movement.
 
-A frame of A lies somewhere in a reference clip, and that moment of the reference lies somewhere in
-B. Every reference so gives a second estimate of where the frame of A lies in B, with errors of its
-own and a resolution below one frame. The consensus is the mean of the middle half of the direct
+A frame of A matches a moment of a reference clip, and that moment matches a moment of B. Every
+reference therefore gives another estimate of where the frame of A lies in B, with errors of its own
+and a resolution below one frame. The consensus is the mean of the middle half of the direct
 estimate and those through the references (the interquartile mean), so a reference that shows
-another movement, or a path gone astray, does not count.
+another movement, or a path that has gone astray, does not count.
 
-No label enters, and nothing of the two clips themselves: the references are the clips that
+No labels are used, and nothing of the two clips themselves: the references are the clips that
 training uses, or all clips of the project.
 """
 
@@ -87,16 +87,16 @@ class Consensus:
 
 @dataclass
 class AlignmentCache:
-    """What alignments to one and the same entire clip A share, computed once: for clips of one
-    project, one run and the same settings. It changes no result.
+    """What alignments to the same entire clip A share, computed once, for clips of one project, one
+    run and the same settings. It does not change any result.
 
     usable: id -> whether the clip may be a reference for A. poses, embeddings: of those that were
-    one; embeddings, by run and id, also of A. movements: of the references, as filmed or mirrored,
-    whichever is nearer to A, and whether it is mirrored, by id and frames per second. joined:
-    embeddings of A and of the references with what is beside them, by run, id and whether it is
-    mirrored. paths: from A to the references, by modality, id, and whatever else they depend on.
-    form: how joints are read, as the pair being aligned has them in common; what is kept of joints
-    is of it.
+    references; embeddings, by run and id, also of A. movements: of the references, as filmed or
+    mirrored, whichever is nearer to A, and whether it is mirrored, by id and frames per second.
+    joined: embeddings of A and of the references combined with the other parts of the distance, by
+    run, id and whether it is mirrored. paths: from A to the references, by modality, id, and
+    whatever else they depend on. form: how joints are read, as the pair being aligned has them in
+    common; everything stored about joints is in this form.
     """
 
     a: str = ""
@@ -109,7 +109,8 @@ class AlignmentCache:
     paths: dict[tuple[int, str, Hashable], PairwisePath] = field(default_factory=dict)
 
     def for_clip(self, a: str, *, part: bool, form: Hashable = None) -> AlignmentCache:
-        """Itself, for the next alignment to clip `a`; without what it holds of another form.
+        """The cache itself, for the next alignment to clip `a`, without what it holds in another
+        form.
 
         Raises ValueError if it belongs to another clip, or if only a part of `a` is aligned.
         """
@@ -142,7 +143,7 @@ MOST_CANDIDATES = 400  # clips that are read to choose references among; a proje
 
 
 def choose_references(items: Sequence[T], config: AlignConfig) -> list[T]:
-    """At most config.reference_clips of the items, evenly spaced; none where there are few."""
+    """At most config.reference_clips of the items, evenly spaced; none if there are too few."""
     if not config.uses_references or len(items) < FEWEST_REFERENCES:
         return []
     return evenly_spaced(items, config.reference_clips)
@@ -193,7 +194,8 @@ def _at_all_frames(position: FloatArray, row: IntArray, column: IntArray) -> Flo
 def estimates_through(
     paths_a: Sequence[PairwisePath], paths_b: Sequence[PairwisePath]
 ) -> list[FloatArray]:
-    """For each of the nearer half of the references (N,) where in B each frame of A lies by it.
+    """For each of the nearer half of the references (N,) where in B each frame of A lies according
+    to it.
 
     NaN where one of the two paths leaves a frame out. The paths of A and of B lead to the same
     references in the same order.
@@ -212,8 +214,8 @@ def compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
 
 
 def consensus_of_most(estimates: FloatArray, length: int) -> FloatArray:
-    """`consensus_position` of estimates (V, N) none of which counts more than another: NaN where
-    most of them are."""
+    """`consensus_position` of estimates (V, N) with equal weight: NaN where most of them are
+    NaN."""
     rare = np.isnan(estimates).mean(axis=0) > 0.5
     return consensus_position(np.where(rare, np.nan, 0.0), estimates, length)
 
@@ -236,8 +238,8 @@ def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -
 
 
 def path_through(position: FloatArray) -> IntArray:
-    """(P, 2) int64 path of whole frames nearest to `position` (N,), with the steps of DTW: none
-    skips a frame of either clip between the first and the last matched one."""
+    """(P, 2) int64 path of whole frames nearest to `position` (N,), with the steps of DTW: no step
+    skips a frame of either clip between the first and the last match."""
     rows = np.flatnonzero(~np.isnan(position))
     columns = np.rint(position[rows]).astype(np.int64)
     pairs = [(rows[:1], columns[:1])]

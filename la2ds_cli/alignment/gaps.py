@@ -1,10 +1,11 @@
-"""Spans inside a clip that the other clip does not show: left out rather than forced onto a frame.
+"""Gaps: spans inside a clip that the other clip does not show, left out rather than forced onto a
+frame.
 
-Time warping gives every frame between its ends a counterpart. Where one clip holds something that
-the other leaves out (a second practice swing, a step to the side), that bends the path, and often
-leaves out the rest of the clip instead. So the pair is first aligned with spans that may stay
-without a counterpart (path_with_gaps); those that are long enough to mean something are taken out,
-and what both clips show is aligned as ever.
+Time warping gives every frame between its ends a counterpart. If one clip holds something that the
+other leaves out (a second practice swing, a step to the side), that bends the path, and often
+leaves out the rest of the clip instead. The pair is therefore first aligned with spans that may
+stay without a counterpart (path_with_gaps). Those that are long enough to be meaningful are
+removed, and what both clips show is aligned as usual.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class SharedRows:
     length_b: int
 
     def common(self, other: SharedRows) -> SharedRows:
-        """The rows that both have, of the same clips. Itself where none would be left."""
+        """The rows that both have, of the same clips; itself if none would be left."""
         a, b = np.intersect1d(self.a, other.a), np.intersect1d(self.b, other.b)
         return SharedRows(a, b, self.length_a, self.length_b) if len(a) and len(b) else self
 
@@ -57,8 +58,8 @@ class SharedRows:
 
     def position(self, position: FloatArray) -> FloatArray:
         """Positions (n,) among the rows of B as (length_a,) positions in B, NaN for frames of A
-        that are no row. Between rows on the two sides of a gap the nearer one is meant: nothing
-        of A lies in what was left out."""
+        that are no row. Between rows on the two sides of a gap, the nearer one is taken, because
+        nothing of A lies in what was left out."""
         in_b = np.full(self.length_a, np.nan)
         known = ~np.isnan(position)
         row = position[known]
@@ -82,12 +83,12 @@ def shared_rows(
     price: tuple[float, float] = LEAST,
     most: tuple[int | None, int | None] = (None, None),
 ) -> SharedRows:
-    """All rows of a (N, D) and b (M, D) but those of gaps of at least SHORTEST inside them; all
-    where none would be left of one.
+    """All rows of a (N, D) and b (M, D) except those of gaps of at least SHORTEST inside them; all
+    rows if a clip would have none left.
 
-    Meant for features of the joints: distances of embeddings are so uneven that gaps seem to be
-    where people merely differ. rates: frames per second of A and of B. price: LEAST or CLEAR. most:
-    how many frames of each are looked at, None = all (frames_of_like_tempo).
+    Meant for features of the joints: distances of embeddings are so uneven that gaps appear where
+    people merely differ. rates: frames per second of A and of B. price: LEAST or CLEAR. most: how
+    many frames of each are considered, None = all (frames_of_like_tempo).
     """
     thin = [thinned(len(a), most[0]), thinned(len(b), most[1])]
     cost = squared_distance(a[thin[0]], b[thin[1]])
@@ -112,11 +113,11 @@ def shared_rows(
 def frames_of_like_tempo(
     lengths: tuple[int, int], rates: tuple[float, float], tempos: tuple[float, float]
 ) -> tuple[int, int]:
-    """How many frames of A and of B to look at, so that both move about as far from one to the
-    next; all of them where the clips differ by no more than DIFFERENT, or one does not move.
+    """How many frames of A and of B to consider, so that both move about as far from one frame to
+    the next; all frames if the clips differ by no more than DIFFERENT, or if one does not move.
 
-    Slow motion has many frames for one of real speed, and most of them lie between two of that:
-    each a little unlike, together as unlike as a gap.
+    Slow motion has many frames for one frame of real speed, and most of them lie between two frames
+    of the other clip: each is a little unlike, and together they are as unlike as a gap.
     """
     if min(tempos) <= 0:
         return lengths
@@ -134,9 +135,9 @@ def _left_out(
     """(N,) bool: frames of a clip (N, D) in its gaps.
 
     path: (P, 2), frames of the clip and of the other one; rates: frames per second. A span in which
-    nothing moves is no gap: people hold a pose in different ways. What lies between two gaps, or
-    between a gap and an end, goes too where it stands still in the other clip: there it was put
-    onto one moment for want of a better.
+    nothing moves is not a gap, because people hold a pose in different ways. A piece between two
+    gaps, or between a gap and an end, is left out too if it stands still in the other clip: it was
+    matched with one moment only because nothing fitted better.
     """
     first = np.flatnonzero(np.diff(path[:, 0], prepend=-1) > 0)  # row of each frame that is met
     last = np.append(first[1:], len(path)) - 1

@@ -1,16 +1,17 @@
-"""Where in clip A somebody is who performs at this moment: a forward filter over A's frames.
+"""Live alignment: where in clip A a performer is at this moment, by a forward filter over A's
+frames.
 
-The state is a place in A, how fast A passes there (0 while the performer rests, as before the
-beginning and after the end), and whether the performer is seen as A or as its mirror image. What is
-compared is the joints in the image and about the hips, in units of A's own movement, and how far
-they came within a fifth of a second. Offline, both clips are compared by how far they are from the
-middle of their range; of somebody who has only begun nobody knows that range. So each place in A
-carries its own estimate of how this performer differs from A, an offset and a gain for every
-coordinate, by a Kalman filter along the ways that lead there. A frame is likely where those explain
-it.
+The state is a position in A, how fast A passes there (0 while the performer rests, as before the
+beginning and after the end), and whether the performer is seen as A or as its mirror image. The
+filter compares the joints in the image and relative to the hips, in units of A's own movement, and
+how far they moved within a fifth of a second. Offline, both clips are compared by their deviations
+from the middle of their range, but that range is unknown for somebody who has only begun. So each
+position in A carries its own estimate of how this performer differs from A, an offset and a gain
+for every coordinate, by a Kalman filter along the paths that lead there. A frame is likely where
+this estimate explains it.
 
-Only frames that have passed are used, and no labels. numpy alone: la2ds_cli/poses/live.py finds the
-joints. docs/live.md says how often the confidence holds.
+Only past frames are used, and no labels. This module needs only numpy; la2ds_cli/poses/live.py
+finds the joints. docs/live.md says how often the confidence holds.
 """
 
 from __future__ import annotations
@@ -105,17 +106,17 @@ class LiveEstimate(NamedTuple):
 
 
 class LiveReference:
-    """Clip A as the filter compares it: N places, D coordinates.
+    """Clip A as the filter compares it: N positions, D coordinates.
 
-    time (N,) seconds. value (N, D): joints in the image, then about the hips, in units of A's
-    movement. known (D,): which of them A shows at all. velocity (R, N, D): how far they came within
-    the lag at each of RATES. fast: how far they come where A is fast.
+    time (N,) seconds. value (N, D): joints in the image, then relative to the hips, in units of A's
+    movement. known (D,): which of them A shows at all. velocity (R, N, D): how far they move within
+    the lag at each of RATES. fast: how far they move where A is fast.
     """
 
     def __init__(self, pose: PoseSequence, settings: FilterSettings = SETTINGS) -> None:
         """ValueError for a clip of fewer than two frames."""
         if len(pose) < 2:
-            raise ValueError(f"live alignment needs two frames of A at least, got {len(pose)}")
+            raise ValueError(f"live alignment needs at least two frames of A, got {len(pose)}")
         pose = body_joints(pose) if is_body(pose.skeleton) else pose
         self.skeleton = get_skeleton(pose.skeleton)
         seconds = float(pose.time[-1] - pose.time[0])
@@ -158,7 +159,8 @@ class LiveFilter:
     """Follows one performer through A; `step` takes the frames in order.
 
     The belief p (V, N, R) is the probability of each state. fit (5, V, N, D): gain and offset of
-    every coordinate as estimated along the ways to each place, and their variances and covariance.
+    every coordinate as estimated along the paths to each position, and their variances and
+    covariance.
     """
 
     def __init__(
@@ -193,8 +195,9 @@ class LiveFilter:
         return fit, noise
 
     def step(self, time: float, xy: FloatArray | None) -> LiveEstimate:
-        """Where the performer is at `time`, seconds, later than before; xy (K, 2): its joints in
-        pixels, NaN = not seen, None where nobody is seen: the belief then moves on as it must."""
+        """Where the performer is at `time`, in seconds, which must increase. xy (K, 2): the joints
+        in pixels, NaN = not seen; None if nobody is seen, and the belief then only moves on in
+        time."""
         elapsed = 0.0 if self._time is None else time - self._time
         if elapsed < 0:
             raise ValueError(f"frames must come in order: {time} s after {self._time} s")
@@ -235,8 +238,8 @@ class LiveFilter:
     # --- time passes -----------------------------------------------------------------------------
 
     def _move(self, elapsed: float) -> None:
-        """The belief `elapsed` seconds later, before anything is seen, with the fits that the ways
-        bring along."""
+        """The belief `elapsed` seconds later, before anything is seen, with the fits carried along
+        the paths."""
         ref, settings = self.reference, self.settings
         views, count, rates = self.p.shape
         place, last = np.arange(count), count - 1

@@ -1,6 +1,6 @@
-"""Where in B each frame of A lies, from the features of both: directly or by consensus.
+"""Where in B each frame of A lies, from the features of both, directly or by consensus.
 
-With anchors, moments that a person says must meet, the parts between them are located one by one.
+With anchors, moments that a person declares equal, the parts between them are located one by one.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _locate_between(
     anchors: Sequence[tuple[int, int]],
 ) -> _Located:
     """The parts between the anchors, each located by itself; the ends of the clips stay as open as
-    the settings have them."""
+    the settings say."""
     last = len(a[0]) - 1, len(b[0]) - 1
     position = np.full(len(a[0]), np.nan)
     outer = anchors[0][0] > 0, anchors[-1][0] < last[0]

@@ -55,12 +55,14 @@ def mean_match(path: IntArray, length: int) -> FloatArray:
 
 
 def smooth_match(path: IntArray, length: int) -> FloatArray:
-    """(length,) float64: where in B each frame of A lies, between B's frames where it does.
+    """(length,) float64: the position in B of each frame of A, between B's frames where that is
+    more exact.
 
-    mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames): the steps of a
-    path are whole frames, the movement is not, so the mean over some steps tells more than one
-    of them. A straight path stays as it is, and time never runs backwards. NaN where a frame of A
-    has no pair. A path that is not monotone is not smoothed: its jumps mean something.
+    It is mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames). The steps
+    of a path are whole frames but the movement is not, so the mean over some steps is more
+    informative than one of them. A straight path does not change, and time never runs backwards.
+    NaN where a frame of A has no pair. A path that is not monotone is not smoothed, because its
+    jumps are meaningful.
     """
     path = check(path)
     if not compiling_pays(BY_NUMPY):

@@ -1,13 +1,14 @@
 """A prototype of many clips of one movement, and where the frames of a clip lie on it.
 
-Of a sample of clips the medoid is taken, the one that the others are nearest to. Its frames become
-a prototype, each the mean of what all clips of the sample show at that moment (DTW barycentre
-averaging, Petitjean, Ketterlin and Gancarski 2011; every clip counts once, however slow it is).
+The medoid of a sample of clips is the clip with the lowest distance to the others. Its frames
+become a prototype, each the mean of what all clips of the sample show at that moment (DTW
+barycentre averaging, Petitjean, Ketterlin and Gancarski 2011; every clip counts once, however slow
+it is).
 
-A single path to a single sequence errs where that sequence is unlike the clip. So a clip is aligned
-with the prototype and with a few central clips of the sample, whose own frames have their places on
-the prototype, and the estimates become a consensus (consensus.py). Their number does not depend on
-how many clips there are: N clips take O(N) alignments.
+A single path to a single sequence is wrong where that sequence is unlike the clip. So a clip is
+aligned with the prototype and with a few central clips of the sample, whose own frames have
+positions on the prototype, and the estimates are combined to a consensus (consensus.py). The number
+of these clips is fixed, so N clips take O(N) alignments.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ frames the downswing has five."""
 
 @dataclass(frozen=True)
 class Prototype:
-    """A movement as L frames of features, those of one clip at first, on whose clock it runs.
+    """A movement as L frames of features, initially those of one clip, on whose clock it runs.
 
     value: (L, D). row: (L,) rows of that clip. references: (M, D) features of some clips and (M,)
-    where their frames lie among the L; interpolated as `value` is, `finer` frames for one.
+    where their frames lie among the L; interpolated as `value` is, with `finer` frames for each
+    one.
     """
 
     value: FloatArray

@@ -1,8 +1,8 @@
-"""Where stretches of a signal come again: closed loops of every length, and their matches by DTW.
+"""Where stretches of a signal occur again: closed loops of every length, and their matches by DTW.
 
-Each length is looked at in a signal of its own. What changes more slowly than the length is taken
-away, so that another camera, another set or a step aside does no harm, and lengths of many rows are
-looked at in fewer.
+Each length has a signal of its own. Changes that are slower than the length are removed, so that
+another camera, another set or a step aside does no harm, and lengths of many rows are examined in
+fewer rows.
 """
 
 from __future__ import annotations

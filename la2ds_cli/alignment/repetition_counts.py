@@ -17,11 +17,11 @@ FILE = "repetitions.json"  # in logs/
 
 
 def repetition_counts(project: Project, clips: Iterable[str]) -> dict[str, int]:
-    """Repetitions of each of the clips (ids) that has poses, 0 where nothing repeats itself.
+    """Repetitions of each of the clips (ids) that has poses, 0 if nothing repeats itself.
 
-    Counts are kept in logs/ beside the key of the poses' recipe, so that only new
-    poses cost time: some 10 ms for a clip of seconds, 0.7 s for a minute of repetitions. Poses that
-    cannot be read are left out: other steps say why.
+    Counts are stored in logs/ under the key of the poses' recipe, so that only new poses cost time:
+    some 10 ms for a clip of seconds, 0.7 s for a minute of repetitions. Poses that cannot be read
+    are left out; other steps report why.
     """
     path = project.log_path(FILE)
     known = _read(path)
@@ -57,8 +57,8 @@ def _read(path: Any) -> dict[str, Any]:
 
 
 def note_on_repetitions(project: Project, clips: Iterable[str] | None = None) -> str:
-    """A sentence where clips (ids, None = all that have poses) seem to hold several repetitions,
-    with the commands that show and cut them; else an empty string."""
+    """A sentence if clips (ids, None = all that have poses) seem to hold several repetitions, with
+    the commands that show and cut them; otherwise an empty string."""
     counts = repetition_counts(project, sorted(project.posed()) if clips is None else clips)
     several = {clip: count for clip, count in counts.items() if count > 1}
     if not several:
@@ -76,8 +76,8 @@ def note_on_repetitions(project: Project, clips: Iterable[str] | None = None) ->
 
 
 def hint_of_repetitions(project: Project, clips: tuple[str, str], names: tuple[str, str]) -> str:
-    """A sentence where one of two clips (ids) seems to hold several repetitions and the other does
-    not, else an empty string. names: of the clips, as the user gave them."""
+    """A sentence if one of two clips (ids) seems to hold several repetitions and the other does
+    not, otherwise an empty string. names: of the clips, as the user gave them."""
     counts = repetition_counts(project, dict.fromkeys(clips))
     several = [max(counts.get(clip, 1), 1) for clip in clips]
     if several[0] == 1 < several[1]:

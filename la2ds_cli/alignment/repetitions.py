@@ -1,18 +1,18 @@
 """Where a clip repeats one movement: from the features of its frames to one span per repetition.
 
 A repetition ends in the pose in which it began. So every stretch whose two ends look alike is tried
-as a *pattern* (`recurrence.py`): dynamic time warping finds where it comes again, at half to twice
+as a *pattern* (`recurrence.py`): dynamic time warping finds where it occurs again, at half to twice
 its tempo in every part. The pattern that explains most of the movement of the others is the
-repetition; twice that long explains less, since the pattern itself does not count. Where all joints
-together say little, arms or legs are looked at alone: how far they are extended looks alike from
-every side. What is left of the clip may hold further sets of repetitions, filmed from another side
-or performed in another way.
+repetition. A pattern of twice that length explains less, since the pattern itself does not count.
+If all joints together say little, arms or legs are used alone: how far they are extended looks
+alike from every side. The rest of the clip may hold further sets of repetitions, filmed from
+another side or performed in another way.
 
-Any moment of a cycle explains as much as any other. With an example (a clip of one repetition)
-the moment is taken that makes the repetitions most like it; without one, the pose in which arms and
-legs are extended most, where people cut, and where they tell nothing the pose in which the clip
-spends most of its time. The span begins and ends in the middle of a short rest; of a pause both
-sides get a margin, and the rest of it belongs to none.
+Any moment of a cycle explains as much as any other. With an example (a clip of one repetition), the
+cut is at the moment that makes the repetitions most like it. Without one, it is at the pose in
+which arms and legs are extended most, where people cut, and if that is not informative, at the pose
+in which the clip spends most of its time. The span begins and ends in the middle of a short rest.
+Of a longer pause, each side gets a margin, and the remainder belongs to neither.
 """
 
 from __future__ import annotations
@@ -244,12 +244,12 @@ def _is_set(one: Pattern, first: Pattern) -> bool:
 
 
 def _at_rest(signal: Signal, extension: FloatArray | None, patterns: Sequence[Pattern]) -> Pattern:
-    """Of the patterns that explain most, the shortest, and of those as long as it the one whose
-    ends are most at rest.
+    """Of the patterns that explain most, the shortest; and among those of that length, the one
+    whose ends are most at rest.
 
-    What is explained and how many repetitions there are goes first: a cut at the turning point of a
-    movement that begins and ends at rest would lose one repetition. The shortest, since among many
-    repetitions two together explain nearly as much as one.
+    What is explained and how many repetitions there are takes priority: a cut at the turning point
+    of a movement that begins and ends at rest would lose one repetition. The shortest is chosen
+    because among many repetitions, two together explain nearly as much as one.
     """
     most = max(pattern.rank for pattern in patterns)
     as_good = [pattern for pattern in patterns if pattern.rank >= AS_GOOD * most]

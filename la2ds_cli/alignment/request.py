@@ -1,4 +1,4 @@
-"""What is to be aligned and how: the options of an alignment, and two clips prepared for it."""
+"""The options of an alignment, and two clips prepared for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_TEMPO = 100.0
 
 
 def parsed_anchor(text: str) -> tuple[float, float]:
-    """Seconds of A and of B out of "A=B". Raises UserError (exit 2) for anything else."""
+    """Seconds of A and of B from "A=B". Raises UserError (exit 2) for anything else."""
     parts = text.split("=")
     try:
         a, b = (float(part) for part in parts)
@@ -44,7 +44,7 @@ def parsed_anchor(text: str) -> tuple[float, float]:
 
 
 def parsed_anchors(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...]:
-    """Those of an option that may be repeated; see parsed_anchor."""
+    """The anchors of an option that may be repeated; see parsed_anchor."""
     return tuple(parsed_anchor(text) for text in texts or ())
 
 
@@ -57,12 +57,12 @@ def features_name(features: str, run: str) -> str:
 class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
-    features: `auto` uses the model of `run` where it has one, and otherwise the base model or raw
-    poses, by a label-free check; where reference clips allow it, it is checked for each pair, too
-    (candidates.py). method, gaps: override config.align. tempo: how many times as long B takes for
-    the same movement, None = as filmed. anchors: seconds of A and of B that must meet. same_only:
-    refuse clips that clearly show different movements. device: where networks run, for poses and
-    embeddings.
+    features: `auto` uses the model of `run` if it has one, and otherwise the base model or raw
+    poses, by a label-free check; if there are reference clips, the choice is checked for each pair,
+    too (candidates.py). method, gaps: override config.align. tempo: how many times as long B takes
+    for the same movement, None = as filmed. anchors: seconds of A and of B that must match.
+    same_only: refuse clips that clearly show different movements. device: where networks run, for
+    poses and embeddings.
     """
 
     config: Config
@@ -85,7 +85,7 @@ class AlignRequest:
 
     @property
     def settings(self) -> AlignConfig:
-        """Settings of the alignment, with the method and the gaps asked for."""
+        """The settings of the alignment, with the requested method and gaps."""
         own = self.config.align
         gaps = own.gaps if self.gaps is None else self.gaps
         return replace(own, method=self.method or own.method, gaps=gaps)
@@ -174,7 +174,7 @@ def prepare_pair(
 def with_poses(
     project: Project, name: str, config: PosesConfig, device: DeviceName, progress: Progress
 ) -> str:
-    """Id of a clip whose poses are current, extracted first where they are not."""
+    """Id of a clip with current poses, which are extracted first if necessary."""
     from la2ds_cli.poses.current import current_clip
 
     current = current_clip(project, name, config)
@@ -204,11 +204,11 @@ def choose_features(
     device: DeviceName = "auto",
     progress: Progress | None = None,
 ) -> FeatureChoice:
-    """The features that `wanted` means; `auto` takes the model where the run has one, and the base
-    model where there is none and a check on the clips of the project allows it. The default run,
-    which nobody asked for, is left aside where the check at the end of its training found it weak.
+    """The features that `wanted` means. `auto` takes the model if the run has one, and otherwise
+    the base model if a check on the clips of the project allows it. The default run, which nobody
+    named, is not used if the check at the end of its training found it weak.
 
-    Raises UserError (exit 4) for a missing model that was asked for, and for a run other than the
+    Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
     default one that does not exist.
     """
     from la2ds_cli.embedding.trained import has_model, weakness
@@ -223,7 +223,7 @@ def choose_features(
         if check is None or check.best == "model":
             return FeatureChoice("model", "", weakness(project, run))
         return FeatureChoice(
-            check.best, f"{check.verdict(run)}; --features model takes the run all the same"
+            check.best, f"{check.verdict(run)}; --features model uses the run anyway"
         )
     if wanted == "model" or run != DEFAULT_RUN:
         raise UserError(
@@ -236,7 +236,7 @@ def choose_features(
     check = check_base(project, device, progress)
     if check is None:
         return FeatureChoice("pose", "no trained model: aligned on raw poses")
-    figures = f"{check.base:.1f} % against {check.pose:.1f} % of raw poses"
+    figures = f"{check.base:.1f} % against {check.pose:.1f} % for raw poses"
     if check.passed:
         return FeatureChoice(
             "base", f"no trained model: aligned on the base model (label-free check: {figures})"
@@ -248,7 +248,7 @@ def choose_features(
 
 
 def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:
-    """Whether clips are to be compared by their joints in metres, where all have them
+    """Whether clips are to be compared by their joints in metres, provided all have them
     (`align.joints`). kind: of the features."""
     from la2ds_cli.embedding.trained import reads_3d
 
@@ -261,9 +261,9 @@ def wants_3d(project: Project, request: AlignRequest, kind: ChosenKind) -> bool:
 def in_one_skeleton(
     poses: Sequence[PoseSequence], names: tuple[str, str], progress: Progress
 ) -> list[PoseSequence]:
-    """Two clips by the joints that both have, which is said where their skeletons differ.
+    """Two clips reduced to the joints that both have; a message says so if their skeletons differ.
 
-    Raises UserError (exit 5) where no skeleton holds what they share.
+    Raises UserError (exit 5) if no skeleton holds what they share.
     """
     a, b = poses
     if a.skeleton == b.skeleton:
@@ -279,7 +279,7 @@ def in_one_skeleton(
 
 
 def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:
-    """Raises UserError (exit 5) when two clips have different skeletons."""
+    """Raises UserError (exit 5) if two clips have different skeletons."""
     if a.skeleton != b.skeleton:
         raise _different(a, b, names)
 

@@ -1,6 +1,6 @@
 """The alignment of two clips as data: the match, what it says about both clips, JSON and CSV.
 
-Nothing here writes a file; la2ds_cli/views/alignment_files.py does.
+This module writes no files; la2ds_cli/views/alignment_files.py does.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class AlignResult:
 
     @property
     def certainty(self) -> dict[str, int]:
-        """How many frames of A each of WORDS is said of."""
+        """How many frames of A have each of WORDS."""
         words = certainty_words(self.alignment)
         return {word: words.count(word) for word in WORDS}
 
@@ -113,7 +113,7 @@ class AlignResult:
         return float(seconds_b / seconds_a) if ordered else float("nan")
 
     def to_json(self) -> dict[str, Any]:
-        """Everything there is, as JSON; None stands for "no counterpart"."""
+        """The entire result as JSON; None stands for "no counterpart"."""
         alignment = self.alignment
         sides = (
             (self.a, alignment.time_a, alignment.matched_a),

@@ -1,11 +1,12 @@
 """Whether two clips show the same movement, by their joints alone.
 
-Time warping aligns anything with anything. What tells a pair that shows one movement from a pair
-that does not is weighed here: how near the two come to each other, against how near strangers come
-to them; whether the same joints move; and whether one has to stand still for the other. The
-strangers are rendered performers of random movements (scripts/write_strangers.py). The weights are
-a logistic regression on pairs of Penn Action and of clips whose events people set
-(benchmarks/same_movement.py); docs/results/real-footage.md says how often it is wrong.
+Time warping aligns anything with anything. This module weighs what distinguishes a pair that shows
+one movement from a pair that does not: how near the two clips are to each other, compared with how
+near strangers are to them; whether the same joints move; and whether one clip has to stand still
+for the other. The strangers are rendered performers of random movements
+(scripts/write_strangers.py). The weights are a logistic regression on pairs of Penn Action and of
+clips whose events people set (benchmarks/same_movement.py); docs/results/real-footage.md says how
+often it is wrong.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ LEAST_COST = 1e-6  # of two clips that are the same to the last digit
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is weighed. movement, posture: log of the mean squared distance along the path of the
-    two clips, against that of the nearest strangers to one of them, whichever have less: of their
-    movement, and of their joints about the hips. joints: cosine of how far each joint moves in the
-    one and in the other, in [0, 1]. standing: share of the path's steps in which one clip stands
-    still."""
+    """The evidence that is weighed. movement, posture: log of the mean squared distance along the
+    path of the two clips, relative to that of the nearest strangers to one of them, whichever is
+    lower: for their movement, and for their joints relative to the hips. joints: cosine of how far
+    each joint moves in one clip and in the other, in [0, 1]. standing: share of the path's steps in
+    which one clip stands still."""
 
     movement: float
     posture: float
@@ -69,8 +70,8 @@ class Sameness:
 
 
 def doubt(sameness: Sameness | None, names: tuple[str, str]) -> str:
-    """A sentence where it is doubtful that two clips show the same movement, with the evidence;
-    empty where it is not, or cannot be told. names: of both clips."""
+    """A sentence, with the evidence, if it is doubtful that two clips show the same movement; empty
+    if not, or if it cannot be judged. names: of both clips."""
     if sameness is None or sameness.probability >= DOUBTED:
         return ""
     found = sameness.evidence
@@ -78,8 +79,8 @@ def doubt(sameness: Sameness | None, names: tuple[str, str]) -> str:
     return (
         f"{names[0]} and {names[1]} {verb} show the same movement (probability "
         f"{sameness.probability:.2f}): their distance is {math.exp(found.movement):.2g} times that "
-        f"of clips of other movements, their joints move alike to {100 * found.joints:.0f} %, and "
-        f"one stands still for the other on {100 * found.standing:.0f} % of the way"
+        f"of clips of other movements, {100 * found.joints:.0f} % of their joints' movement is "
+        f"alike, and one stands still for the other along {100 * found.standing:.0f} % of the path"
     )
 
 
@@ -88,15 +89,15 @@ def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> No
     if sameness is not None and sameness.probability < REFUSED:
         raise UserError(
             doubt(sameness, names),
-            hint="--force aligns them all the same",
+            hint="--force aligns them anyway",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
 
 
 def same_movement(a: PoseSequence, b: PoseSequence, *, mirrored: bool) -> Sameness | None:
-    """How sure it is that two clips show the same movement; mirrored: B is compared as its mirror
-    image. None where it cannot be told: for other skeletons than those of a body, for clips of
-    fewer than FEWEST_FRAMES frames, and for those in which no joint is seen or none moves."""
+    """How sure it is that two clips show the same movement. mirrored: B is compared as its mirror
+    image. None if it cannot be judged: for skeletons other than those of a body, for clips of fewer
+    than FEWEST_FRAMES frames, and for those in which no joint is seen or none moves."""
     return sameness(*_described(a, b, mirrored=mirrored))
 
 

@@ -1,9 +1,10 @@
-"""Step: many clips of one movement on one timeline, in O(N) alignments.
+"""Step: bring many clips of one movement to one timeline, in O(N) alignments.
 
 The timeline is the clock of one clip, the reference: position 0 is its first frame, 1 its last.
-Read it from the top: a sample of the clips is read, the reference is chosen or named, the prototype
-of the movement is made (prototype.py), and every clip is checked for being of this movement
-(same_movement.py), placed on the timeline, and forgotten but for its places and its joint angles.
+Read this file from the top. A sample of the clips is read, the reference is chosen or named, and
+the prototype of the movement is computed (prototype.py). Then every clip is checked for showing
+this movement (same_movement.py) and placed on the timeline. Only its positions and joint angles
+stay in memory.
 """
 
 from __future__ import annotations
@@ -92,16 +93,17 @@ def align_all(
     reference: str | None = None,
     progress: Progress | None = None,
 ) -> TimelineResult:
-    """Put clips on one timeline; poses and embeddings that are missing are computed first.
+    """Put clips on one timeline; missing poses and embeddings are computed first.
 
-    names: video files, or names of clips of the project. reference: the one whose clock it is; None
-    = the most typical of a sample. request: as for align, by DTW; with `same_only` clips that
-    clearly show another movement are left out, as is always one that cannot be read or compared.
+    names: video files, or names of clips of the project. reference: the clip whose clock it is;
+    None = the most typical of a sample. request: as for align, by DTW. With `same_only`, clips that
+    clearly show another movement are left out; a clip that cannot be read or compared is always
+    left out.
 
-    Raises UserError: exit 2 for another method than dtw, for a tempo and for anchors; 4 for fewer
-    than two clips; 5 for clips whose skeletons share none; 10 where only the reference shows the
-    movement, and where it is a named one that the others clearly do not show; and what choosing
-    the features and extracting poses raises.
+    Raises UserError: exit 2 for a method other than dtw, for a tempo and for anchors; 4 for fewer
+    than two clips; 5 for clips whose skeletons share no joints; 10 if only the reference shows the
+    movement, or if a named reference clearly does not show it; and the errors of choosing the
+    features and extracting poses.
     """
     progress = progress or Progress()
     _check_request(request)
@@ -116,7 +118,7 @@ def align_all(
     if len(ids) < 2:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise UserError(
-            f"a timeline needs two clips or more, and there {'is' if ids else 'are'} "
+            f"a timeline needs at least two clips, and there {'is' if ids else 'are'} "
             f"{len(ids) or 'none'}" + (f" ({reasons})" if reasons else ""),
             hint="la2ds extract-poses adds clips to the project",
             exit_code=ExitCode.UNUSABLE,
@@ -157,7 +159,8 @@ def _ids(
     *,
     strict: bool = False,
 ) -> tuple[list[str], dict[str, str]]:
-    """Ids of the clips, each once, and why others cannot be used; with `strict` that is raised."""
+    """Ids of the clips, each once, and the reasons why others cannot be used; with `strict` such a
+    reason is raised."""
     from la2ds_cli.poses.extract import ensure_pose
 
     ids: list[str] = []
@@ -177,8 +180,8 @@ def _ids(
 
 @dataclass(frozen=True)
 class _Clip:
-    """pose: in the skeleton that all share. embedding, base: (T, D) of the run and of the base
-    model beside it, None where they take no part."""
+    """pose: in the skeleton that all clips share. embedding, base: (T, D) of the run and of the
+    base model, None if they are not used."""
 
     video: Video
     pose: PoseSequence
@@ -187,7 +190,7 @@ class _Clip:
 
 
 class _Reader:
-    """Clips of the project with what they are compared by, a few in memory at a time."""
+    """Clips of the project with their features, a few in memory at a time."""
 
     def __init__(
         self, project: Project, request: AlignRequest, choice: FeatureChoice, ids: Sequence[str]
@@ -202,7 +205,7 @@ class _Reader:
 
     def _shared(self, ids: Sequence[str]) -> str:
         """The largest skeleton whose joints all clips have. A file that cannot be read is skipped
-        here: reading the clip will say why."""
+        here, because reading the clip will report why."""
         names = set()
         for one in ids:
             try:
@@ -219,7 +222,7 @@ class _Reader:
         return shared
 
     def clips(self, ids: Sequence[str], left_out: dict[str, str]) -> Iterator[_Clip]:
-        """The clips that can be read; `left_out` receives why others cannot."""
+        """The clips that can be read; `left_out` receives the reasons for the others."""
         for chunk in (ids[n : n + _CHUNK] for n in range(0, len(ids), _CHUNK)):
             poses: dict[str, tuple[Video, PoseSequence]] = {}
             for one in chunk:
@@ -260,8 +263,8 @@ class _Reader:
         return OneDistance.of_run(self.project, self.request.run, pose, self.request.settings)
 
     def features(self, clip: _Clip, movement: FloatArray, *, mirrored: bool) -> FloatArray:
-        """(T, D) float32 by which a clip is placed. movement: of its joints, as filmed or mirrored,
-        which raw poses are."""
+        """(T, D) float32 by which a clip is placed. movement: of its joints, as filmed or mirrored;
+        for raw poses it is the feature itself."""
         if clip.embedding is None:
             return movement.astype(np.float32)
         pose = mirror(clip.pose) if mirrored else clip.pose
@@ -272,7 +275,7 @@ class _Reader:
 
 
 class _Model:
-    """The reference, the judges of whether a clip shows the movement, and the prototype."""
+    """The reference, the clips that decide whether a clip shows the movement, and the prototype."""
 
     def __init__(
         self,
@@ -340,13 +343,13 @@ class _Model:
             raise UserError(
                 f"{self.clock.video.name} does not show the movement of the other clips "
                 f"(probability {float(np.median(known)):.2f})",
-                hint="name another --reference, or leave it out; --force aligns them all the same",
+                hint="name another --reference, or leave it out; --force aligns them anyway",
                 exit_code=ExitCode.OTHER_MOVEMENT,
             )
 
     def _probability(self, pose: PoseSequence, *, mirrored: bool) -> float:
-        """That a clip shows the movement: the median of what the judges say, NaN where they cannot
-        tell."""
+        """The probability that a clip shows the movement: the median over the central clips, NaN if
+        it cannot be judged."""
         described = describe(mirror(pose) if mirrored else pose)
         judged = [sameness(judge, described) for judge in self.judges]
         known = [one.probability for one in judged if one is not None]
@@ -374,10 +377,10 @@ class _Model:
         return make_prototype(features, among[clock], order, self.request.settings)
 
     def place(self, clip: _Clip, repetitions: int) -> PlacedClip:
-        """A clip on the timeline. repetitions: that it holds.
+        """A clip on the timeline. repetitions: how many it holds.
 
-        Raises UserError (exit 10) for one that clearly shows another movement, and (exit 4) for one
-        of which nothing is found on the timeline.
+        Raises UserError (exit 10) for a clip that clearly shows another movement, and (exit 4) for
+        a clip of which the timeline shows nothing.
         """
         views = self._views(clip)
         itself = clip.video.id == self.clock.video.id
@@ -399,7 +402,7 @@ class _Model:
         joints = joint_features(clip.pose, views[mirrored], mirrored=mirrored)
         position, confidence = self._placed(features, joints, rows, itself=itself)
         if np.isnan(position).all():
-            raise UserError("nothing of it is on the timeline", exit_code=ExitCode.UNUSABLE)
+            raise UserError("none of its frames is on the timeline", exit_code=ExitCode.UNUSABLE)
         clock = self.clock.pose.time
         seconds = np.interp(position, np.arange(len(clock)), clock)
         share = (seconds - clock[0]) / max(clock[-1] - clock[0], 1e-9)
@@ -476,7 +479,7 @@ def _result(
         raise UserError(
             f"no other clip is on the timeline of {name}: "
             + "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:5]),
-            hint="--force aligns them all the same; --reference names another clip",
+            hint="--force aligns them anyway; --reference names another clip",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
     reference = [clip.video.id for clip in placed].index(model.clock.video.id)

@@ -1,5 +1,5 @@
-"""Many clips on one timeline (timeline.py): where each of them lies, as JSON and as a table, and
-the mean of their movement."""
+"""The result of timeline.py: the position of many clips on one timeline, as JSON and as a table,
+and the mean of their movement."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class PlacedClip:
     """A clip on the timeline. frame, time: (T,) of its poses. position: (T,) in [0, 1], never
     falling, NaN = the timeline does not show it. confidence: (T,) probability that the position is
     right to within 0.05. mirrored: compared as its mirror image. probability: that it shows the
-    movement, NaN where it cannot be told. angles: (G, J) degrees at GRID, NaN = not seen.
-    repetitions: that the clip holds where the nearest of several was placed, else 1."""
+    movement, NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen.
+    repetitions: how many the clip holds if the nearest of several was placed, else 1."""
 
     video: Video
     frame: IntArray
@@ -44,7 +44,7 @@ class PlacedClip:
 
     def row_at(self, position: FloatArray) -> FloatArray:
         """(G,) rows of the clip, fractions included, that show the positions (G,); NaN outside of
-        what it shows. Of several rows at one position their middle."""
+        what it shows. If several rows have one position, their middle."""
         known = np.flatnonzero(~np.isnan(self.position))
         if not len(known):
             return np.full(len(position), np.nan)
@@ -68,10 +68,10 @@ class PlacedClip:
 
 @dataclass(frozen=True)
 class TimelineResult:
-    """clips: that were placed, in the order they were named or listed. reference: number of the one
-    whose clock the timeline is. named: whether the user chose it. left_out: name -> why it is not
-    on the timeline. features, run, reason: as in AlignResult. joints: names of the angles. files:
-    written, in order."""
+    """clips: those that were placed, in the order in which they were named or listed. reference:
+    number of the clip whose clock the timeline is. named: whether the user chose it. left_out: name
+    -> reason why it is not on the timeline. features, run, reason: as in AlignResult. joints: names
+    of the angles. files: written, in order."""
 
     clips: tuple[PlacedClip, ...]
     reference: int
@@ -90,12 +90,12 @@ class TimelineResult:
 
     @property
     def doubtful(self) -> list[PlacedClip]:
-        """Clips that may not show the same movement, and are on the timeline all the same."""
+        """Clips on the timeline that may not show the same movement."""
         return [clip for clip in self.clips if clip.probability < DOUBTED]
 
     def times_as_long(self, clip: PlacedClip) -> float:
-        """Seconds that a clip takes for what it shares with the reference, for each of the
-        reference's; NaN where that is a moment."""
+        """How many seconds a clip takes for each second of the reference, over the part that both
+        share; NaN if that part is a single moment."""
         known = np.flatnonzero(~np.isnan(clip.position))
         start, stop = clip.position[known[[0, -1]]]
         length = float(self.clock.time[-1] - self.clock.time[0]) * (stop - start)
@@ -124,7 +124,8 @@ class TimelineResult:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the places of single frames, which are in the table (docs/timeline.md)."""
+        """Everything except the positions of single frames, which are in the table
+        (docs/timeline.md)."""
         mean, spread, count = self.bands()
         reference = self.clock.video
         return {
@@ -168,8 +169,8 @@ class TimelineResult:
         }
 
     def csv_text(self) -> str:
-        """A row for each frame of each clip (COLUMNS): where it lies on the timeline, which frame
-        of the reference shows that, and how sure it is; empty cells without a counterpart."""
+        """A row for each frame of each clip (COLUMNS): its position on the timeline, the frame of
+        the reference that shows it, and the confidence; cells without a counterpart are empty."""
         clock, rows = self.clock, []
         passed = (clock.time - clock.time[0]) / max(clock.time[-1] - clock.time[0], 1e-9)
         for clip in self.clips:

@@ -44,13 +44,13 @@ def window_frames(config: Config) -> int:
 
 @dataclass(frozen=True)
 class Moments:
-    """Where the embeddings of a network lie, as its training found it.
+    """The location and spread of a network's embeddings, as measured in its training.
 
-    centre: (D,) float64, the mean of all frames, or 0 where that is unknown. It is subtracted:
-    distances do not change, but by far the largest part of an embedding is often a constant, which
-    spoils whatever depends on the origin or on the variance of all numbers together, as the usual
-    width of an RBF kernel does. spread: root mean square distance of a frame from the mean of its
-    clip; 0 where that is unknown.
+    centre: (D,) float64, the mean of all frames, or 0 if that is unknown. It is subtracted.
+    Distances do not change, but by far the largest part of an embedding is often a constant, which
+    spoils whatever depends on the origin or on the variance of all numbers together, such as the
+    usual width of an RBF kernel. spread: root mean square distance of a frame from the mean of its
+    clip; 0 if that is unknown.
     """
 
     centre: FloatArray | float = 0.0
@@ -58,8 +58,9 @@ class Moments:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any], width: int) -> Moments:
-        """By the facts of a checkpoint of a network of this width; versions before 0.2 tell no
-        centre, the first ones no spread. Raises ValueError for what is no such number."""
+        """From the facts of a checkpoint of a network of this width; versions before 0.2 store no
+        centre, and the first ones no spread. Raises ValueError for values that are not such
+        numbers."""
         spread, centre = facts.get("spread", 0.0), facts.get("centre", [0.0] * width)
         try:
             numbers = np.asarray([spread, *centre], dtype=np.float64)

@@ -27,8 +27,8 @@ _ERF_SCALE = 0.3275911
 
 
 def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> Forward | None:
-    """The network of these settings and weights; None where it is torch's: one of other parts, or
-    weights that are not those of the settings. joint_width: features of a frame."""
+    """The network of these settings and weights; None if it needs torch, because it has other parts
+    or its weights are not those of the settings. joint_width: features of a frame."""
     known = (
         model.encoder == "vivit"
         and model.input in ("joints", "joints3d")

@@ -86,7 +86,7 @@ class OnnxForward:
         except Exception as error:  # onnxruntime raises its own classes straight below Exception
             raise _refused(self.path, f"its graph fails: {first_line(error)}") from error
         if value.shape != (len(item), self.width):
-            raise _refused(self.path, f"it answers {value.shape} for {len(item)} frames")
+            raise _refused(self.path, f"it returns {value.shape} for {len(item)} frames")
         return value
 
 
@@ -134,9 +134,9 @@ def pack(graph: Any, header: Mapping[str, Any]) -> bytes:
 def open_model(path: Path) -> OnnxModel:
     """Open a file that la2ds exported, on the CPU.
 
-    Raises UserError (exit 3) if the file is missing or is no ONNX model that onnxruntime can run on
-    its own; exit 5 if la2ds did not export it, if it was changed since, or if its schema, version
-    of the step or skeleton differs from those of this la2ds.
+    Raises UserError (exit 3) if the file is missing or is not an ONNX model that onnxruntime can
+    run on its own; exit 5 if la2ds did not export it, if it was changed since, or if its schema,
+    version of the step or skeleton differs from those of this la2ds.
     """
     try:
         content = path.read_bytes()
@@ -222,10 +222,10 @@ def _header(session: Any, content: bytes, path: Path) -> dict[str, Any]:
         # Quantising tools and the like keep the metadata.
         raise _refused(path, "it was changed since la2ds exported it")
     if step != VERSION:
-        raise _refused(path, f"la2ds {header['version']} exported it and embeds otherwise")
+        raise _refused(path, f"la2ds {header['version']} exported it and embeds differently")
     name = skeleton["name"]
     if name not in SKELETONS or skeleton_entry(SKELETONS[name]) != skeleton:
-        raise _refused(path, f"its skeleton {name} is not the one of that name here")
+        raise _refused(path, f"its skeleton {name} does not match one of this la2ds")
     return header
 
 

@@ -61,8 +61,8 @@ def weakness(project: Project, run: str) -> str:
     if error <= WEAK:
         return ""
     return (
-        f"the model of run {run} is weak (it undoes warps of its own clips to {error:.0f} % of "
-        "their length only): compare with --features pose"
+        f"the model of run {run} is weak (its error on warped copies of its own clips is "
+        f"{error:.0f} % of their length): compare with --features pose"
     )
 
 
@@ -236,8 +236,8 @@ def load_embedder(
 def light_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """As load_embedder, for a command that embeds a few clips: without torch where the network can
-    do without it (numpy_network), and it computes on the CPU then."""
+    """As load_embedder, for a command that embeds a few clips: without torch if the network can be
+    computed without it (numpy_network), and then on the CPU."""
     light = None
     if device != "cuda":
         light = _light_base() if run == BASE_RUN else _light(project, run)
@@ -245,7 +245,7 @@ def light_embedder(
 
 
 def _light(project: Project, run: str) -> Embedder | None:
-    """None also where load_embedder has to say what is wrong with the weights."""
+    """None also if load_embedder has to report what is wrong with the weights."""
     from la2ds_cli.training import checkpoint
 
     path = _existing(project, run)
@@ -285,8 +285,8 @@ class BaseEmbedder(Embedder):
 def base_embedder(skeleton: str = BODY, device: DeviceName = "auto") -> Embedder:
     """The embedder of the base model, by torch, which reads poses of every skeleton of a body.
 
-    skeleton: of the poses that will be embedded, checked here. Raises UserError if it is none of a
-    body (exit 5), and if the weights are damaged (exit 3).
+    skeleton: of the poses that will be embedded, checked here. Raises UserError if it is not one of
+    a body (exit 5), and if the weights are damaged (exit 3).
     """
     from la2ds_cli.training.base_weights import base_key, load_base
     from la2ds_cli.training.network import build_network

@@ -1,4 +1,5 @@
-"""Which clips are fitted on and which are scored, and that nothing has seen the latter."""
+"""Which clips are fitted on and which are scored, and the checks that nothing has seen the
+latter."""
 
 from __future__ import annotations
 
@@ -32,11 +33,11 @@ class Selection:
 
 
 def select_clips(project: Project, config: Config, warnings: list[str]) -> Selection:
-    """The clips of split `test`, or all of them, and those that training uses. Of more than
-    MOST_CLIPS of either kind so many are drawn, and a warning says so.
+    """The clips of split `test`, or all of them, and those that training uses. If there are more
+    than MOST_CLIPS of either kind, that many are drawn, and a warning says so.
 
-    UserError: fewer than two test clips (exit 4); clips of different skeletons, or a source that
-    is in both splits (exit 5).
+    UserError: fewer than two test clips (exit 4); clips of different skeletons, or a source that is
+    in both splits (exit 5).
     """
     from la2ds_cli.training.data import training_videos
 
@@ -72,8 +73,8 @@ def draw_clips(
     project: Project, videos: Sequence[Video], seed: int, kind: str, warnings: list[str]
 ) -> Sequence[Video]:
     """The clips, or MOST_CLIPS of them in the same order: first those that phases.csv labels, then
-    others, both in the order of a digest of the seed and their id, so that a clip more changes at
-    most one of those that are drawn."""
+    others, both in the order of a digest of the seed and their id. An additional clip therefore
+    changes at most one of those that are drawn."""
     if len(videos) <= MOST_CLIPS:
         return videos
     labelled = {video for video, phases in project.phases().items() if phases}
@@ -96,7 +97,7 @@ def check_disjoint(project: Project, fit: Sequence[Video], test: Sequence[Video]
         raise UserError(
             f"test clip {twins[1].id} and training clip {twins[0].id} come from the same video",
             hint="give both the same split in videos.csv, then train again: scores on clips "
-            "that were trained on say nothing",
+            "that were trained on mean nothing",
             exit_code=ExitCode.MISMATCH,
         )
 
@@ -150,8 +151,8 @@ def _check_skeletons(poses: Mapping[str, PoseSequence]) -> None:
 def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> None:
     """Compare the clips that each run names in its weights with the test clips of videos.csv.
 
-    UserError (exit 5) where the run has seen one of them, or another clip of the same video. A
-    warning where that is unknown, since clips that it has seen are no longer in the project.
+    UserError (exit 5) if the run has seen one of them, or another clip of the same video. A warning
+    if that cannot be determined, since clips that it has seen are no longer in the project.
     """
     from la2ds_cli.embedding.trained import checkpoint_path
 

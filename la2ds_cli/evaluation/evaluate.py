@@ -58,17 +58,16 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score the model of `run`, or the mean of `runs`, beside baselines; returns what it writes.
 
-    Where neither is given, the run is the default one; if it has no model, the baselines alone are
+    If neither is given, the run is the default one; if it has no model, only the baselines are
     scored, the untrained network with the settings of `config`.
 
-    Scores the clips of split `test`, or all clips when there is no such split; the classifiers of
-    phases are fitted on the other clips.
-    protocol: a name of la2ds_cli.evaluation.protocol. features: names of
-    la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes results/evaluate/NAME.json,
-    NAME-videos.csv and, where events were transferred, NAME-events.csv; NAME is `result_name`.
-    UserError: fewer than two usable clips, no labels where the protocol needs them or no model of a
-    run that is given (exit 4), clips of different skeletons, of one source in both splits, or a run
-    that was trained on the test clips (exit 5), an unknown name (exit 2).
+    Scores the clips of split `test`, or all clips if there is no such split; the classifiers of
+    phases are fitted on the other clips. protocol: a name of la2ds_cli.evaluation.protocol.
+    features: names of la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. Writes
+    results/evaluate/NAME.json, NAME-videos.csv and, if events were transferred, NAME-events.csv;
+    NAME is `result_name`. UserError: fewer than two usable clips, no labels where the protocol
+    needs them, or no model of a requested run (exit 4), clips of different skeletons, of one source
+    in both splits, or a run that was trained on the test clips (exit 5), an unknown name (exit 2).
     """
     evaluated = evaluate_all(
         project,
@@ -143,7 +142,7 @@ class _Request:
         return get_protocol(self.protocol, self.config.evaluate)
 
     def prepared(self, warnings: list[str]) -> tuple[Inputs, str | None, list[FeatureSet]]:
-        """What the sets share, where the events come from, and the sets in their order."""
+        """What the sets share, the source of the events, and the sets in their order."""
         inputs, source = _inputs(self.project, self.config, self.protocol_of(), warnings)
         features = FeatureRequest(
             self.project,
@@ -166,7 +165,7 @@ def result_name(runs: Sequence[str], protocol: str) -> str:
 def _inputs(
     project: Project, config: Config, protocol: Protocol, warnings: list[str]
 ) -> tuple[Inputs, str | None]:
-    """What all feature sets share, and where the events come from."""
+    """What all feature sets share, and the source of the events."""
     selection = select_clips(project, config, warnings)
     phases = project.phases()
     labelled = label_clips(selection, phases, protocol, config.evaluate.background, warnings)

@@ -1,8 +1,8 @@
 """Event transfer on trimmed pairs: how far off is an event of A when it is transferred to B?
 
-Both clips are trimmed at random first, so that knowing the share of the clip that has passed is
-not enough. Features are computed on the trimmed clips, since a network's context is part of it.
-The error is the distance, in B, between where an event of A lands and where B has it.
+Both clips are first trimmed at random, so that knowing the elapsed share of the clip is not enough.
+Features are computed on the trimmed clips, since a network's context is part of them. The error is
+the distance in B between the position at which an event of A lands and the event of B.
 """
 
 from __future__ import annotations
@@ -258,14 +258,13 @@ _OPPONENTS = ("time_only", "raw_pose_best", "base", "untrained")
 def compare(
     errors: Mapping[str, Sequence[Sequence[TransferError]]], videos: int, seed: int
 ) -> list[dict[str, Any]]:
-    """The model, or where there is none the base model or else the best raw pose, against the
-    baselines.
+    """Compare the model with the baselines; if there is no model, compare the base model or else
+    the best raw pose.
 
     errors: of each feature set, one list for each of its runs, from the same trims and pairs; the
-    median of several runs is the mean of their medians. JSON-able rows: `ratio` is the
-    opponent's median error over the subject's (None when the subject's is 0),
-    `difference_percent` the subject's median less the opponent's, `interval_percent` its 95 %
-    bootstrap interval over videos.
+    median of several runs is the mean of their medians. JSON-able rows: `ratio` is the opponent's
+    median error over the subject's (None if the subject's is 0), `difference_percent` the subject's
+    median less the opponent's, `interval_percent` its 95 % bootstrap interval over videos.
     """
     subject = next((name for name in _SUBJECTS if name in errors), "raw_pose_best")
     if not _complete(errors, subject):

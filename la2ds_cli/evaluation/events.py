@@ -1,9 +1,9 @@
-"""Events of the clips under evaluation: labelled phase boundaries, else kinematic ones.
+"""Events of the clips under evaluation: labelled phase boundaries, otherwise kinematic events.
 
-Kinematic events are found in the joints alone, for projects without phase labels. They derive from
-the very joints that every feature sees, so they are no human labels, and the output is flagged
-`events: kinematic`. An extremum counts only when it stands out from all others, lies away from the
-clip's ends, and is a moment: while a pose is held, every frame would do.
+Kinematic events are found in the joints alone, for projects without phase labels. They are derived
+from the very joints that every feature sees, so they are not human labels, and the output is
+flagged `events: kinematic`. An extremum counts only if it stands out from all others, lies away
+from the clip's ends, and is a moment: while a pose is held, any frame would do.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def phase_events(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, int]:
 def choose_events(
     poses: Mapping[str, PoseSequence], phases: Mapping[str, Sequence[Phase]]
 ) -> tuple[list[EvaluationClip], EventSource | None, list[str]]:
-    """Clips with their events, where the events come from, and warnings.
+    """Clips with their events, the source of the events, and warnings.
 
-    Labels are used as soon as two clips share one; then clips without labels have no events.
-    None: no two clips share an event of either kind (the last warning says why).
+    Labels are used as soon as two clips share one; then clips without labels have no events. None:
+    no two clips share an event of either kind (the last warning says why).
     """
     labelled = {v: phase_events(pose, phases.get(v, [])) for v, pose in poses.items()}
     if _shared(labelled):
@@ -181,8 +181,8 @@ def _clear_peak(signal: FloatArray, depth: float) -> int | None:
 
 
 def _is_held(signal: FloatArray, row: int) -> bool:
-    """Whether the signal stays near its peak, so that the peak is no moment: its upper fifth takes
-    more than HELD of the time of its upper half."""
+    """Whether the signal stays near its peak, so that the peak is not a moment: its upper fifth
+    takes more than HELD of the time of its upper half."""
     from scipy.signal import peak_prominences
 
     prominence = peak_prominences(signal, [row])[0][0]

@@ -48,7 +48,7 @@ PathFunction = Callable[[FloatArray, Views], IntArray]
 
 class Aligner(Protocol):
     """prepare: what is needed of one clip, computed once for all its pairs. match: (N,) float64
-    where among B's frames each frame of A lies, NaN = no counterpart, from what was prepared."""
+    position of each frame of A among B's frames, NaN = no counterpart, from what was prepared."""
 
     def prepare(self, clip: Views) -> Any: ...
 
@@ -104,9 +104,9 @@ OPEN = AlignConfig(method="dtw", open_ends=True)
 
 @dataclass(frozen=True)
 class Uses:
-    """What an event transfer is made of. features: that of the two clips, in words. base: the base
-    model's embeddings are beside them. movement: the joints' movement takes part beside them, in
-    one distance or with votes of its own. other_clips: reference clips that take part."""
+    """The parts of an event transfer. features: that of the two clips, in words. base: the base
+    model's embeddings take part. movement: the joints' movement takes part, in one distance or with
+    paths of its own. other_clips: reference clips that take part."""
 
     features: str
     movement: bool = False
@@ -122,9 +122,9 @@ class Uses:
 
 @dataclass(frozen=True)
 class Variant:
-    """views: features of clips. aligner: aligns two clips by them. name says both.
-    feature: what the first view holds; variants of one feature differ in how they align only.
-    by_frame: the features for the metrics that align nothing, where they are others."""
+    """views: features of clips. aligner: aligns two clips by them. name describes both. feature:
+    what the first view holds; variants of one feature differ only in how they align. by_frame: the
+    features for the metrics that align nothing, if they differ."""
 
     name: str
     views: ViewFunction
@@ -147,7 +147,7 @@ class FeatureSet:
 
 
 class OncePerClip(Generic[T]):
-    """A function of clips that keeps what it has computed of each, by object: sets, variants, draws
+    """A function of clips that caches its result for each clip, by object: sets, variants, draws
     and metrics of one evaluation ask for the same clips again."""
 
     def __init__(self, compute: Callable[[Sequence[PoseSequence]], list[T]]) -> None:
@@ -163,7 +163,7 @@ class OncePerClip(Generic[T]):
 
 
 class EmbedsOnce(OncePerClip[FloatArray]):
-    """An embedder of which each clip is asked once. config, spread, frame_features: its own."""
+    """An embedder that embeds each clip once. config, spread, frame_features: its own."""
 
     def __init__(self, embed: Embedder) -> None:
         super().__init__(embed)
@@ -172,8 +172,8 @@ class EmbedsOnce(OncePerClip[FloatArray]):
         self.frame_features = embed.frame_features
 
     def centre_on(self, clips: Sequence[PoseSequence]) -> None:
-        """Have all embeddings lie about the mean frame of these clips, as those of a trained
-        network do; to be called before any other clip is embedded."""
+        """Centre all embeddings about the mean frame of these clips, as those of a trained network
+        are; to be called before any other clip is embedded."""
         if not clips:
             return
         values, width = self(clips), self.config.model.width
@@ -205,7 +205,7 @@ def raw_variants(
     references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
 ) -> tuple[Variant, ...]:
     """Raw pose plain, with velocity, with mirror, as movement and as movement at its own pace, each
-    with closed and with open ends; and, where there are reference clips, movement of both kinds
+    with closed and with open ends; and, if there are reference clips, movement of both kinds
     through them, the first as `align` does without a model."""
     functions = {
         "plain": single_view(pose_features.raw_pose),
@@ -284,8 +284,8 @@ def embedder_set(
     run: str = "",
     base: Embedder | EmbedsOnce | None = None,
 ) -> FeatureSet:
-    """The set of a network, aligned as the project's settings say, through `references` too.
-    base: the embedder of the base model, which may stand beside the network in one distance."""
+    """The set of a network, aligned as the project's settings say, also through `references`. base:
+    the embedder of the base model, which may be combined with the network in one distance."""
     pooled = bool(references) and align.pool
     spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
     base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
@@ -337,7 +337,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def check_runs(project: Project, runs: Sequence[str]) -> tuple[str, ...]:
-    """The runs as a tuple; UserError (exit 2) for a name that is none, or one that comes twice."""
+    """The runs as a tuple; UserError (exit 2) for an invalid name, or one that is given twice."""
     for run in runs:
         project.run_dir(run)
     if len(set(runs)) < len(runs):
@@ -365,8 +365,8 @@ class FeatureRequest:
 
     @cached_property
     def base(self) -> EmbedsOnce:
-        """The base model, by itself and beside the networks of all runs. UserError for a skeleton
-        that it does not read."""
+        """The base model, for its own row and for the networks of all runs. UserError for a
+        skeleton that it does not read."""
         from la2ds_cli.embedding.trained import base_embedder
 
         return EmbedsOnce(base_embedder(self.skeleton, self.device))
@@ -418,7 +418,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
 
 def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     """The base model's set; none, with a warning, for a skeleton that it does not read, unless the
-    set was asked for by name."""
+    set was requested by name."""
     try:
         base = request.base
     except UserError as error:
@@ -431,7 +431,7 @@ def _base_set(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
 
 
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
-    """The network of the first run, or of the settings where there is none, with random weights."""
+    """The network of the first run, or of the settings if there is no run, with random weights."""
     from la2ds_cli.embedding.trained import untrained_embedder
 
     config, network = request.config, "the network of the project's settings"
@@ -457,8 +457,8 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
-    """Warnings about what the runs differ in beside their seed, which a mean over them mixes up,
-    and about runs of one seed, which say nothing of the spread over seeds."""
+    """Warnings about what the runs differ in apart from their seed, which a mean over them mixes
+    up, and about runs of one seed, which say nothing about the spread over seeds."""
     from la2ds_cli.embedding.trained import checkpoint_path
 
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
@@ -468,7 +468,7 @@ def _differences(project: Project, runs: Sequence[str]) -> list[str]:
         by_seed.setdefault(recipe.config.get("train.seed"), []).append(run)
     for seed, same in by_seed.items():
         if len(same) > 1:
-            notes.append(f"runs {', '.join(same)} have one and the same seed (train.seed={seed})")
+            notes.append(f"runs {', '.join(same)} have the same seed (train.seed={seed})")
     for run in runs[1:]:
         other = recipes[run]
         names = [n for n in _changed(first.config, other.config) if n != "train.seed"]

@@ -1,8 +1,8 @@
 """Kendall's tau of nearest neighbours, the temporal alignment metric of TCC, LAV, CASA and LA2DS.
 
-For every ordered pair of clips each frame of A (every `stride`-th) is sent to its nearest frame
-of B (smallest squared Euclidean distance, first one when equal); the value is tau-b of those
-indices against time, averaged over the pairs. Those codebases drop undefined pairs in silence;
+For every ordered pair of clips, each frame of A (every `stride`-th) is matched with its nearest
+frame of B (smallest squared Euclidean distance, the first one if equal). The value is tau-b of
+those indices against time, averaged over the pairs. Those codebases drop undefined pairs silently;
 here they are counted, since a constant embedding makes every pair undefined.
 """
 

@@ -87,7 +87,7 @@ def _first_starts(phases: Sequence[Phase]) -> dict[str, int]:
 
 
 def overlap_error(video: str, problem: ValueError) -> UserError:
-    """The user's side of a frame that has two phases."""
+    """The user error for a frame that has two phases."""
     return UserError(
         f"phases.csv: of video {video}, {problem}",
         hint="a frame has one phase; correct the rows (the end of a phase is exclusive)",
@@ -104,8 +104,8 @@ def label_clips(
 ) -> tuple[Labels, list[str]] | None:
     """Phases of the frames, and the ids of the labelled training clips, for the metrics of labels.
 
-    None where they cannot be computed; the last warning says why. UserError (exit 4 or 5) in that
-    case for a protocol that consists of them, and (exit 5) for overlapping phases.
+    None if they cannot be computed; the last warning says why. In that case, UserError (exit 4 or
+    5) for a protocol that consists of them, and (exit 5) for overlapping phases.
     """
     wanted = {v: list(phases.get(v, ())) for v in (*selection.fit, *selection.test)}
     if protocol.drop_background:
@@ -145,7 +145,8 @@ def _labelled(
 def _refuse(
     selection: Selection, protocol: Protocol, fit_labelled: bool, warnings: list[str]
 ) -> None:
-    """Say why there is nothing to fit on or to score, as an error where nothing else is left."""
+    """Report that there is nothing to fit on or to score, as an error if nothing else is left to
+    compute."""
     hint = "mark clips in videos.csv as split=train and split=test"
     if selection.split == "all":
         problem = "no clip is marked split=test, so phases would be fitted and scored on the same"

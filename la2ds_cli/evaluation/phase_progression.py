@@ -25,10 +25,10 @@ class MissingPhase(ValueError):
 
 @dataclass(frozen=True)
 class Progression:
-    """r2: (E,) R squared of each boundary over all test frames, NaN where no clip has it. sums:
-    (V, E, 4) of each test video: frames, sum of targets, sum of squared targets, sum of squared
-    errors. error: (V,) mean absolute error over the boundaries, share of the clip's length.
-    excluded: (E,) clips, of training and test, left out for want of the phase."""
+    """r2: (E,) R squared of each boundary over all test frames, NaN if no clip has it. sums: (V, E,
+    4) of each test video: frames, sum of targets, sum of squared targets, sum of squared errors.
+    error: (V,) mean absolute error over the boundaries, as a share of the clip's length. excluded:
+    (E,) clips, of training and test, left out because they lack the phase."""
 
     r2: FloatArray
     sums: FloatArray

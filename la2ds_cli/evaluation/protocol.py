@@ -1,17 +1,17 @@
 """The protocols: every choice on which published evaluations of this method family differ.
 
-The papers describe their four metrics in a sentence each; the released codes fill the gaps in
-different ways, so that figures of two codebases cannot be compared. A `Protocol` names each
-choice, and this is the only place that makes one. Sources are the public codes: TCC
-(google-research tcc/), CASA (taeinkwon/casa), CARL (minghchen/CARL_code), LAV
-(trquhuytin/LAV-CVPR21), VAOT (trquhuytin/VAOT-ICCV25), AE2 (zihuixue/AlignEgoExo).
+The papers describe each of their four metrics in one sentence, and the released codes fill the gaps
+in different ways, so figures of two codebases cannot be compared. A `Protocol` names each choice,
+and this is the only place that makes one. Sources are the public codes: TCC (google-research tcc/),
+CASA (taeinkwon/casa), CARL (minghchen/CARL_code), LAV (trquhuytin/LAV-CVPR21), VAOT
+(trquhuytin/VAOT-ICCV25), AE2 (zihuixue/AlignEgoExo).
 
-What LAV and VAOT release is offered by no protocol. They fit and score on the same frames (LAV
-evaluations.py:113-114 and 147, VAOT evaluations.py:132-133 and 164: both read the folder `Test`),
-and LAV's AP@K searches the query's own video, the query frame included
-(evals/phase_classification.py:66-92), so that one of K hits is free and the neighbours in time
-are the rest. Here whoever is fitted on is never scored, and the frames of the query's own video
-are never retrieved.
+No protocol reproduces what LAV and VAOT release. They fit and score on the same frames (LAV
+evaluations.py:113-114 and 147, VAOT evaluations.py:132-133 and 164: both read the folder `Test`).
+LAV's AP@K searches the query's own video, including the query frame
+(evals/phase_classification.py:66-92), so one of K hits is free and the neighbours in time are the
+rest. Here, clips used for fitting are never scored, and the frames of the query's own video are
+never retrieved.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ class FrameFeatureReader:
                 problems.append(error)
         if problems:
             first, more = problems[0], len(problems) - 1
-            rest = f", and {more} more clips are like it" if more else ""
+            rest = f", and {more} more clips have such a problem" if more else ""
             raise UserError(f"{first.message}{rest}", hint=first.hint, exit_code=first.exit_code)
         if missing:
             self._load()
@@ -257,7 +257,7 @@ def identity_of(weights: str) -> str:
 def load_network(weights: str, identity: str) -> Conv4c:
     """The network of `model.rgb_weights`, downloaded if it is missing; never a random one.
 
-    Raises UserError (exit 6) as fetch_weights does, if the file does not exist and if it is no
+    Raises UserError (exit 6) as fetch_weights does, and if the file does not exist or is not a
     ResNet-50; exit 5 if the file is not that of `identity`, which a run was trained with.
     """
     from la2ds_models.resnet import load_resnet

@@ -60,7 +60,7 @@ def cache_heatmaps(
     if not videos:
         raise UserError(
             f"{project.root} has no clips yet",
-            hint="bring some in with la2ds extract-poses or la2ds import",
+            hint="add some with la2ds extract-poses or la2ds import",
             exit_code=ExitCode.UNUSABLE,
         )
     checked = {video.id: _check(project, video, config, overwrite) for video in videos}

@@ -120,9 +120,9 @@ def _seen(xy: FloatArray, score: FloatArray) -> np.ndarray:
 def without_unseen(
     joints: FloatArray, seen: np.ndarray, kind: JointKind, *, spatial: bool = False
 ) -> FloatArray:
-    """`joint_features` (T, J) with every feature 0 of the joints that are not `seen` (T, K).
+    """`joint_features` (T, J) in which every feature of the joints that are not `seen` (T, K) is 0.
 
-    The features of the others are what they were: the root, the torso and the unit of movement are
+    The features of the other joints do not change: the root, the torso and the unit of movement are
     those of the filled joints.
     """
     counts = joint_blocks(kind, spatial=spatial)

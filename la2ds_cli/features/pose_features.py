@@ -84,12 +84,12 @@ def movement_of(joints: FloatArray) -> FloatArray:
 def joints_for_features(
     pose: PoseSequence, smooth: Callable[[FloatArray], FloatArray] = np.asarray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """What features of the joints are made of: joints (T, K, 2) in the image, joints (T, K, 2)
-    about the root in torso lengths, and the torso length in pixels. Gaps are filled; then `smooth`
-    is applied.
+    """The basis of joint features: joints (T, K, 2) in the image, joints (T, K, 2) relative to the
+    root in torso lengths, and the torso length in pixels. Gaps are filled; then `smooth` is
+    applied.
 
-    Of a `spatial` pose: the height of the joints in the image alone, (T, K, 1), which a camera at
-    another side sees alike, and joints (T, K, 3) about the root, facing the camera.
+    For a `spatial` pose: only the height of the joints in the image, (T, K, 1), which looks alike
+    to a camera on another side, and joints (T, K, 3) relative to the root, facing the camera.
     """
     skeleton = get_skeleton(pose.skeleton)
     joints = smooth(fill_gaps(pose.xy))
@@ -141,7 +141,8 @@ def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray
 
 
 def mirrored_movement(value: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """What `movement` (T, 8K) of a clip in the image is of its mirror image (`mirror`)."""
+    """The `movement` of the mirror image (`mirror`), from the `movement` (T, 8K) of a clip in the
+    image."""
     blocks = value.reshape(len(value), 4, len(skeleton.joints), 2)
     return (blocks[:, :, list(skeleton.flip)] * np.array([-1.0, 1.0])).reshape(value.shape)
 

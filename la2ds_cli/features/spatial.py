@@ -1,8 +1,9 @@
-"""Joints in metres as features read them: turned to face one way, whatever side was filmed.
+"""Joints in metres as features read them: turned to face one way, whichever side was filmed.
 
-Two cameras that see one movement from two sides see other joints in the image, and the same joints
-in space but for a turn about the vertical. The person's own left and right settle the turn. The
-vertical is that of the camera, so a camera that looks down at the person shows them leaning.
+Two cameras that see one movement from two sides see different joints in the image, and the same
+joints in space except for a turn about the vertical. The person's own left and right determine the
+turn. The vertical is that of the camera, so a camera that looks down at the person shows them
+leaning.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ def turned(joints: FloatArray, angle: FloatArray | float) -> FloatArray:
 
 
 def heading(world: FloatArray, skeleton: Skeleton) -> float:
-    """The angle in radians by which the body is `turned` away from the camera that it faces.
+    """The angle in radians by which the body is `turned` away from the camera.
 
     world (T, K, 3), NaN = not known. It is the direction from the right to the left of the body in
-    the horizontal plane, the mean over the clip, so that turns within it stay; 0 where none of the
-    joints that tell is known.
+    the horizontal plane, as a mean over the clip, so that turns within the clip stay; 0 if none of
+    the joints that define it is known.
     """
     for pairs in _ACROSS:
         across = [
@@ -62,8 +63,8 @@ def known_in_3d(pose: PoseSequence) -> bool:
 
 
 def in_3d(poses: Sequence[PoseSequence]) -> list[PoseSequence]:
-    """The clips, read in 3D by features that compare them, where all of them have it; else as they
-    are."""
+    """The clips, read in 3D by features that compare them, if all of them have 3D joints; otherwise
+    unchanged."""
     spatial = all(known_in_3d(pose) for pose in poses)
     return [replace(pose, spatial=True) for pose in poses] if spatial else list(poses)
 

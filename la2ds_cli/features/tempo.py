@@ -1,7 +1,7 @@
-"""The tempo of a clip: how fast it moves, as a share of its own movement.
+"""The tempo of a clip: how fast it moves, relative to its own movement.
 
 Slow motion shows in many frames what real speed shows in few. A network that sees both at one rate
-sees two different movements; sampled by their tempo they look alike.
+sees two different movements; sampled by their tempo, they look alike.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LOWEST_RATE = 2.0  # frames per second
 
 
 def peak_speed(pose: PoseSequence) -> float:
-    """How fast the clip moves where it is fast, in units of its own movement per second
+    """How fast the clip moves in its fast parts, in units of its own movement per second
     (`both_movements`); 0 for a clip of one frame. Gaps are interpolated."""
     if len(pose) < 2:
         return 0.0
@@ -69,9 +69,9 @@ DIFFERENT = 1.5  # times; of tempos farther apart, velocities per second say mor
 
 
 def tempo_range(poses: Sequence[PoseSequence]) -> float:
-    """How many times as fast as the slow ones the fast ones of the clips move: the 90th over the
-    10th percentile of `peak_speed`, of two clips the one over the other. Clips that do not move say
-    nothing; 1 where fewer than two do."""
+    """How many times as fast as the slow clips the fast clips move: the 90th over the 10th
+    percentile of `peak_speed`; for two clips, the ratio of the two. Clips that do not move are
+    ignored; 1 if fewer than two move."""
     return speed_range([peak_speed(pose) for pose in poses])
 
 
@@ -92,11 +92,12 @@ HIGHEST_RATE = 30.0  # frames per second; faster film shows no other movement
 
 
 def paced_movement(pose: PoseSequence) -> FloatArray:
-    """(T, 8K) float64: `both_movements` and their velocity, which no tempo changes: it is in units
-    of the clip's own velocities, where `pose_features.movement` has it per frame.
+    """(T, 8K) float64: `both_movements` and their velocity, independent of the tempo: the velocity
+    is in units of the clip's own velocities, where `pose_features.movement` has it per frame.
 
-    Joints are smoothed over a frame. The movement in the image counts less the farther the body
-    travels over it beyond TRAVEL, since then it is mostly the camera's. Gaps are interpolated.
+    Joints are smoothed over a frame. The movement in the image counts less, the farther the body
+    travels across it beyond TRAVEL, since it is then mostly that of the camera. Gaps are
+    interpolated.
     """
     rate = 1 / frame_period(pose.time, pose.fps)
     grid = time_grid(pose.time, min(rate, HIGHEST_RATE))

@@ -78,9 +78,9 @@ def read_base() -> tuple[dict[str, np.ndarray], Config, dict[str, Any]]:
 def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton) -> None:
     """Give the network the weights of the base model.
 
-    In another skeleton than the base's, joints that both have keep their weights in the first
-    layer, and the others begin with small random ones. Raises UserError (exit 5) for settings of
-    another network, and for a skeleton that is none of a body.
+    In a skeleton other than the base's, joints that both have keep their weights in the first
+    layer, and the others start with small random ones. Raises UserError (exit 5) for settings of
+    another network, and for a skeleton that is not one of a body.
     """
     weights, base, _ = load_base()
     _check_model(config.model, base.model)

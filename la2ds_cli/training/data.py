@@ -113,17 +113,17 @@ class TrainingSet:
 
 
 def training_videos(project: Project) -> list[Video]:
-    """Videos with poses to train on: split `train`, or without one all that are not `test`."""
+    """Videos with poses to train on: those of the split `train`, or if there are none, all that are
+    not `test`."""
     posed = project.posed()
     videos = [video for video in project.videos() if video.id in posed]
     return [videos[row] for row in _to_train_on([video.split for video in videos])]
 
 
 def some_training_videos(project: Project, most: int) -> list[Video]:
-    """At most `most` of `training_videos`, evenly spaced among their ids where there are more.
+    """At most `most` of `training_videos`, evenly spaced among their ids if there are more.
 
-    Where all clips that are chosen have poses, nobody looks for those of the others, of which there
-    may be 100,000.
+    If all chosen clips have poses, the others, of which there may be 100,000, are not examined.
     """
     listed = project.video_list()
     rows = _evenly_spaced(_to_train_on(listed.splits), most, listed.rows.ids)
@@ -144,7 +144,7 @@ def _evenly_spaced(rows: Sequence[int], most: int, ids: Sequence[str]) -> Sequen
 
 
 def _to_train_on(splits: Sequence[str]) -> list[int]:
-    """The rows of the clips to train on, of the splits of all."""
+    """The rows of the clips to train on, given the splits of all."""
     marked = [row for row, split in enumerate(splits) if split == "train"]
     return marked or [row for row, split in enumerate(splits) if split != "test"]
 

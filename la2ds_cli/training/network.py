@@ -72,8 +72,8 @@ def build_network(
 ) -> SequenceNetwork:
     """The network of these settings with random weights drawn from `seed`.
 
-    The global random state of torch is unchanged. Raises UserError (exit 2) if the encoder is
-    unknown or the settings fit no network.
+    The global random state of torch does not change. Raises UserError (exit 2) if the encoder is
+    unknown or if no network fits the settings.
     """
     import torch
 

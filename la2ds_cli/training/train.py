@@ -315,7 +315,7 @@ def _warnings(count: int, state: LoopState) -> list[str]:
     """Sentences that a user must know before trusting the model."""
     warnings = []
     comparison = (
-        f"{state.best_error:.2f} % against {state.raw_pose_error:.2f} % of raw poses on the same "
+        f"{state.best_error:.2f} % against {state.raw_pose_error:.2f} % for raw poses on the same "
         "warped clips"
     )
     if count < FEW_CLIPS:
@@ -366,7 +366,7 @@ def write_card(
         "|---|---|",
         f"| skeleton | {data.skeleton.name} |",
         f"| input | {config.model.input} |",
-        *[f"| begun with | the base model, sha256 {base_key()[:16]} |"] * from_base,
+        *[f"| started from | the base model, sha256 {base_key()[:16]} |"] * from_base,
         f"| clips trained on | {len(data.train)} |",
         f"| clips held out for validation | {len(data.validation) if held_out else 0} |",
         f"| frames per second | {config.train.fps:g} |",

@@ -36,8 +36,8 @@ def test_another_candidate_has_to_be_clearly_nearer_to_itself() -> None:
     assert best([preferred, candidate("base", 3.9), clearly]) is clearly
     assert reason(preferred, [preferred, nearly]) == ""
     assert reason(clearly, [preferred, clearly]) == (
-        "aligned on raw poses rather than the model of run default: through 9 other clips it finds "
-        "the same moments to 3.4 % of B, against 4.0 %"
+        "aligned on raw poses rather than the model of run default: through 9 other clips, its "
+        "matches agree to 3.4 % of B, against 4.0 %"
     )
 
 

@@ -94,8 +94,8 @@ def test_a_doubt_is_said_with_its_evidence(probability: float, verb: str) -> Non
     found = Sameness(probability, Evidence(np.log(1.5), 0.2, 0.61, 0.4))
     assert doubt(found, ("anna.mp4", "ben.mp4")) == (
         f"anna.mp4 and ben.mp4 {verb} show the same movement (probability {probability:.2f}): "
-        "their distance is 1.5 times that of clips of other movements, their joints move alike "
-        "to 61 %, and one stands still for the other on 40 % of the way"
+        "their distance is 1.5 times that of clips of other movements, 61 % of their joints' "
+        "movement is alike, and one stands still for the other along 40 % of the path"
     )
     assert doubt(replace(found, probability=DOUBTED), NAMES) == ""
 

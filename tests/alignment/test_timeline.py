@@ -307,7 +307,7 @@ def test_the_grid_has_101_positions(project: Project):
 def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path: Path):
     alone = Project.create(tmp_path / "alone")
     add_sequence(alone, "one", sequence(phases(0)))
-    with pytest.raises(UserError, match="two clips or more") as raised:
+    with pytest.raises(UserError, match="at least two clips") as raised:
         put(alone)
     assert raised.value.exit_code == ExitCode.UNUSABLE
     with pytest.raises(UserError, match="by the method dtw"):

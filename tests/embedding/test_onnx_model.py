@@ -104,11 +104,19 @@ _UNKNOWN = {"name": "centaur", "joints": ["hoof"], "limbs": []}
         (_without_entry, ExitCode.MISMATCH, "la2ds did not export it"),
         (_quantised, ExitCode.MISMATCH, "changed since la2ds exported it"),
         (lambda path: _again(path, schema=2), ExitCode.MISMATCH, "schema 2, expected 1"),
-        (lambda path: _again(path, embedding=1), ExitCode.MISMATCH, "embeds otherwise"),
+        (lambda path: _again(path, embedding=1), ExitCode.MISMATCH, "embeds differently"),
         (lambda path: _again(path, run=7), ExitCode.MISMATCH, "damaged"),
         (lambda path: _again(path, skeleton="penn13"), ExitCode.MISMATCH, "damaged"),
-        (lambda path: _again(path, skeleton=_OTHER), ExitCode.MISMATCH, "skeleton penn13 is not"),
-        (lambda path: _again(path, skeleton=_UNKNOWN), ExitCode.MISMATCH, "skeleton centaur is"),
+        (
+            lambda path: _again(path, skeleton=_OTHER),
+            ExitCode.MISMATCH,
+            "skeleton penn13 does not match",
+        ),
+        (
+            lambda path: _again(path, skeleton=_UNKNOWN),
+            ExitCode.MISMATCH,
+            "skeleton centaur does not match",
+        ),
         (
             lambda path: _again(path, settings={"model": {"wings": 2}}),
             ExitCode.MISMATCH,
@@ -140,5 +148,5 @@ def test_a_graph_that_answers_something_else_is_refused(model: Path, project: Pr
     graph = helper.make_graph([node], "mean", [given], [answer])
     forged = helper.make_model(graph, opset_imports=loaded.opset_import, ir_version=8)
     model.write_bytes(pack(forged, header))
-    with pytest.raises(UserError, match=r"answers \(1, 1\) for"):
+    with pytest.raises(UserError, match=r"returns \(1, 1\) for"):
         open_model(model).embedder()(poses_of(project)[:1])

@@ -171,7 +171,7 @@ def test_runs_of_one_seed_are_named(project: Project, three: dict[str, Any]) -> 
     assert not any("seed" in text for text in three["warnings"])
     add_run(project, "again", 1)
     result = measured(project, "a", "b", "again", features=["model"])
-    assert "runs b, again have one and the same seed (train.seed=1)" in result["warnings"]
+    assert "runs b, again have the same seed (train.seed=1)" in result["warnings"]
 
 
 def test_fewer_than_three_runs_are_told(project: Project, three: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
     assert (result.steps, result.clips) == (2, count)
     assert 0 < result.raw_pose_error < 40
     assert words in result.warnings[0]
-    assert f"against {result.raw_pose_error:.2f} % of raw poses" in result.warnings[0]
+    assert f"against {result.raw_pose_error:.2f} % for raw poses" in result.warnings[0]
     assert "--features pose" in result.warnings[0]
     assert "raw poses, without training" in (few.run_dir("default") / "CARD.md").read_text()
     told = f"batches of {pairs} instead of 64"

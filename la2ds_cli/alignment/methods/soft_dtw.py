@@ -26,8 +26,8 @@ MAX_CELLS = 40_000_000  # three float64 matrices of this size take about 1 GB
 def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
     """Path (P, 2) int64 from the first to the last frames of a (N, D) and b (M, D).
 
-    The ends are always closed. UserError (exit 2) with a band, which this method does not know,
-    and (exit 4) for clips too long for its N x M matrices.
+    The ends are always closed. Raises UserError (exit 2) with a band, which this method does not
+    support, and (exit 4) for clips too long for its N x M matrices.
     """
     if config.band:
         raise UserError(

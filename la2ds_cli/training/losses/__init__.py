@@ -120,7 +120,7 @@ def check_input(config: Config) -> None:
         return
     if wanted in inputs:
         raise UserError(
-            "model.pooling=cls gathers the patches of heatmaps, and --input rgb has none",
+            "model.pooling=cls pools the patches of heatmaps, which --input rgb does not have",
             hint="--method lav reads rgb without a video transformer",
         )
     reason, hint = f"the method {name} does not read {wanted}", f"--input {' or '.join(inputs)}"
