@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.exchange import export_labels, import_labels
-from la2ds_cli.labels.files import WRITERS, LabelError, LabelFile, Span, reader, writer
+from la2ds_cli.labels.files import WRITERS, LabelError, LabelFile, Span, elan, reader, writer
 from la2ds_cli.labels.files.elan import CARRIED
+from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
 
 NAMED = [(0, 12, "down"), (12, 20, "up, <b> & “rest”"), (25, 37, "down")]
@@ -88,6 +91,42 @@ def test_labels_go_to_every_clip_of_the_video(project: Project, tmp_path: Path):
     read = import_labels(project, "boris", [tmp_path / "x.boris"])
     assert [(item.video, item.status) for item in read] == [("a", "ok"), ("b", "ok")]
     assert project.phases() == {"a": [Phase(4, 18, "up")], "b": [Phase(10, 22, "up")]}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), OSError("odd")])
+def test_labels_that_fail_unexpectedly_fail_alone(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    real = elan.write
+
+    def broken(labels: LabelFile, path: Path) -> None:
+        if path.stem == "a":
+            raise error
+        real(labels, path)
+
+    monkeypatch.setattr(elan, "write", broken)
+    command = ["export-labels", "elan", "--project", str(project.root), "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == ExitCode.PARTIAL, done.output
+    assert done.output.count("X001") == 1
+    assert "Traceback" not in done.output
+    assert [path.name for path in tmp_path.glob("*.eaf")] == ["b.eaf"]
+    assert "Traceback" in next((project.root / "logs").glob("error-*.txt")).read_text()
+
+
+def test_damaged_poses_and_a_coded_error_are_rows(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(labels: LabelFile, path: Path) -> None:
+        raise UserError("no place", hint="make some", exit_code=ExitCode.MISMATCH, code="E003")
+
+    monkeypatch.setattr(elan, "write", refused)
+    project.pose_path("a").write_bytes(b"no poses")
+    rows = export_labels(project, "elan", [], tmp_path)
+    assert [(r.video, r.status, r.code) for r in rows] == [
+        ("a", "failed", "E002"), ("b", "failed", "E003"),
+    ]  # fmt: skip
+    assert (rows[1].message, rows[1].hint) == ("no place", "make some")
 
 
 @pytest.mark.parametrize(
