@@ -20,9 +20,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.formats.exporting import export_clips, posed, skip
-from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, reader, writer
+from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, Tracks, reader, writer
 
 _LONGEST = 80  # letters of a phase's name
 
@@ -74,7 +75,8 @@ def export_labels(
 def labels_of(
     project: Project, video: Video, pose: PoseSequence, phases: Sequence[Phase]
 ) -> LabelFile:
-    """Phases of a clip as seconds of its file; those of frames that it does not have are cut."""
+    """Phases of a clip as seconds of its file, with its joints; phases of frames that it does not
+    have are cut."""
     edges = file_edges(pose, video)
     spans = []
     for phase in sorted(phases, key=lambda phase: phase.start):
@@ -82,8 +84,11 @@ def labels_of(
         if first < last:
             ends = float(edges[first]), float(edges[last])
             spans.append(Span(*ends, phase.name, phase.propagated))
-    slowmo = ClipOptions.from_text(video.options).slowmo
-    return LabelFile(str(project.source(video)), spans, pose.fps / slowmo, float(edges[-1]))
+    read = ClipOptions.from_text(video.options)
+    joints = get_skeleton(pose.skeleton).joints
+    tracks = Tracks(joints, pose.time * read.slowmo, pose.xy, pose.size, read.mirror)
+    media, fps = str(project.source(video)), pose.fps / read.slowmo
+    return LabelFile(media, spans, fps, float(edges[-1]), filmed_fps=pose.fps, tracks=tracks)
 
 
 # --- from files ---------------------------------------------------------------------------------
@@ -222,7 +227,8 @@ def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase
     ends = np.append(pose.frame, pose.frame[-1] + 1)
     phases = []
     for span in sorted(labels.spans, key=lambda span: span.start):
-        first, last = (int(np.abs(edges - t).argmin()) for t in (span.start, span.end))
+        ends_at = min(span.end, edges[-1])  # may be infinite
+        first, last = (int(np.abs(edges - t).argmin()) for t in (span.start, ends_at))
         name = "".join(c for c in span.name if c.isprintable()).strip()[:_LONGEST]
         if first < last and name:
             phases.append(Phase(int(ends[first]), int(ends[last]), name))
