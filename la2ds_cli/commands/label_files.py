@@ -35,7 +35,7 @@ def export_labels(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write phases as files of ELAN, BORIS, Kinovea or VIA 3.
+    """Write phases for ELAN, BORIS, Kinovea or VIA 3.
 
     One file per clip, named after its id, in seconds of its video. Kinovea's have the joints as
     well. Prints the paths written.
@@ -91,7 +91,7 @@ def import_labels(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring in phases from files of ELAN, BORIS, Kinovea or VIA 3.
+    """Bring in phases from ELAN, BORIS, Kinovea or VIA 3.
 
     They go to the clips of the videos that the files name. Labels that a person has set stay
     unless --overwrite is given; phases.csv as it was is kept in results/phases.
