@@ -23,8 +23,8 @@ def export_poses(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, or a dotted "
-            "path.",
+            help="coco-json, openpose-json, wide-csv, dlc-csv, trc, trc-3d, sleap, movement, or a "
+            "dotted path.",
         ),
     ],
     videos: ExportedArgument = None,

@@ -21,7 +21,8 @@ from la2ds_cli.commands.options import (
 
 def export_labels(
     format_name: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="elan, boris, boris-csv or via3.")
+        str,
+        typer.Argument(metavar="FORMAT", help="elan, boris, boris-csv, kinovea or via3."),
     ],
     videos: ExportedArgument = None,
     project: ProjectOption = HERE,
@@ -34,9 +35,10 @@ def export_labels(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write phases as files of ELAN, BORIS or VIA 3.
+    """Write phases for ELAN, BORIS, Kinovea or VIA 3.
 
-    One file per clip, named after its id, in seconds of its video. Prints the paths written.
+    One file per clip, named after its id, in seconds of its video. Kinovea's have the joints as
+    well. Prints the paths written.
 
     \b
       la2ds export-labels elan --project swings --out eaf/
@@ -66,7 +68,9 @@ def export_labels(
 
 
 def import_labels(
-    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="elan, boris or via3.")],
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="elan, boris, kinovea or via3.")
+    ],
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="Files, or folders of files, to import.")
     ],
@@ -87,7 +91,7 @@ def import_labels(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring in phases from files of ELAN, BORIS or VIA 3.
+    """Bring in phases from ELAN, BORIS, Kinovea or VIA 3.
 
     They go to the clips of the videos that the files name. Labels that a person has set stay
     unless --overwrite is given; phases.csv as it was is kept in results/phases.

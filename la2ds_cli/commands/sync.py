@@ -36,7 +36,9 @@ def sync(
     anchor: AnchorOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Video of both, side by side: .mp4."),
+        typer.Option(
+            "--out", metavar="FILE", help="Video of both, side by side: .mp4; for Rerun: .rrd."
+        ),
     ] = None,
     retimed: Annotated[
         Path | None,
@@ -74,6 +76,7 @@ def sync(
 
     \b
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
+      la2ds sync anna ben --project swings --out pair.rrd
       la2ds sync anna ben --project swings --retimed ben-as-anna.mp4 --edit-list cuts.csv
     """
     from la2ds_cli.alignment.align import find_alignment

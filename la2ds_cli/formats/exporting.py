@@ -1,8 +1,9 @@
-"""The step `export`: clips of a project to files of another format, each written atomically."""
+"""Clips of a project to files of another format, each written atomically: the step `export`, and
+the batch that it shares with `export-labels`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats import Export, load_exporter
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.formats import load_exporter
 from la2ds_cli.formats.checks import FormatError
 
 
@@ -26,24 +28,72 @@ def export_poses(
 ) -> list[ItemResult]:
     """Write the poses of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
-    names: as Project.find understands them. out: default results/export/<format> of the project.
-    `path` of a result is the file or folder. Item codes: E001 (skipped) the file exists and
-    `overwrite` is not set; E002 (skipped or failed) the clip has no poses, or damaged ones; E003
-    (skipped) the format cannot hold them. Raises UserError for an unknown format or clip (exit 2),
-    for a project without clips (exit 4), and if the disk cannot be written (exit 7).
+    out: default results/export/<format> of the project. E003 (skipped) means that the format cannot
+    hold the poses. Raises UserError for an unknown format (exit 2); the rest as export_clips.
     """
     export, suffix = load_exporter(format_name)
-    videos = chosen_clips(project, names)
+
+    def write(video: Video, path: Path) -> int:
+        pose = posed(project, video)
+        try:
+            export(pose, video.id, path)
+        except FormatError as error:
+            hint = "choose another format, such as wide-csv, which holds every skeleton"
+            raise skip(str(error), hint, "E003") from error
+        return len(pose)
+
     folder = out or project.results_dir(f"export/{format_name.rpartition('.')[2]}")
+    title = f"exporting {format_name}"
+    return export_clips(
+        project, title, names, folder, suffix, write, overwrite=overwrite, progress=progress
+    )
+
+
+def export_clips(
+    project: Project,
+    title: str,
+    names: Sequence[str],
+    folder: Path,
+    suffix: str,
+    write: Callable[[Video, Path], int],
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
+
+    names: as Project.find understands them. write: returns the number of frames; a UserError with
+    a code of its own is the row of its clip, one without ends the batch. `path` of a result is the
+    file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
+    `write`, such as E002 of `posed`; X001 (failed) an error that nobody foresaw. Raises UserError
+    for an unknown clip (exit 2), for a project without clips (exit 4), and if the disk cannot be
+    written (exit 7).
+    """
+    videos = chosen_clips(project, names)
     progress = progress or Progress()
-    progress.begin(f"exporting {format_name}", len(videos))
+    progress.begin(title, len(videos))
     results = []
     for video in videos:
         path = folder / f"{video.id}{suffix}"
-        results.append(_export_one(project, video.id, path, export, overwrite))
+        results.append(_export_one(project, video, path, write, overwrite))
         progress.advance()
     progress.end()
     return results
+
+
+def posed(project: Project, video: Video) -> PoseSequence:
+    """The poses of a clip to export. Raises UserError with E002: it has none, or damaged ones."""
+    try:
+        return project.read_pose(video.id)[0]
+    except UserError as error:
+        raise UserError(
+            error.message, hint=error.hint, exit_code=error.exit_code, code="E002"
+        ) from error
+
+
+def skip(message: str, hint: str, code: str) -> UserError:
+    """The error of a clip of which there is nothing to export."""
+    return UserError(message, hint=hint, exit_code=ExitCode.UNUSABLE, code=code)
 
 
 def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
@@ -75,37 +125,23 @@ def _find(project: Project, name: str) -> Video:
 
 
 def _export_one(
-    project: Project, video: str, path: Path, export: Export, overwrite: bool
+    project: Project,
+    video: Video,
+    path: Path,
+    write: Callable[[Video, Path], int],
+    overwrite: bool,
 ) -> ItemResult:
-    if path.exists() and not overwrite:
-        return ItemResult(
-            str(path),
-            video,
-            "skipped",
-            code="E001",
-            message=f"{path} exists already",
-            hint="add --overwrite, or choose another folder with --out",
-        )
     try:
-        pose, _ = project.read_pose(video)
+        if path.exists() and not overwrite:
+            hint = "add --overwrite, or choose another folder with --out"
+            raise skip(f"{path} exists already", hint, "E001")
+        return ItemResult(str(path), video.id, "ok", write(video, path))
     except UserError as error:
-        status = "failed" if error.exit_code == ExitCode.UNREADABLE else "skipped"
+        if not error.code or error.exit_code == ExitCode.STORAGE:
+            raise
+        status = "skipped" if error.exit_code == ExitCode.UNUSABLE else "failed"
         return ItemResult(
-            str(path), video, status, code="E002", message=error.message, hint=error.hint
+            str(path), video.id, status, code=error.code, message=error.message, hint=error.hint
         )
-    try:
-        export(pose, video, path)
-    except FormatError as error:
-        return ItemResult(
-            str(path),
-            video,
-            "skipped",
-            code="E003",
-            message=str(error),
-            hint="choose another format, such as wide-csv, which holds every skeleton",
-        )
-    except UserError:
-        raise
     except Exception as error:
-        return unexpected(project, str(path), error, video)
-    return ItemResult(str(path), video, "ok", len(pose))
+        return unexpected(project, str(path), error, video.id)

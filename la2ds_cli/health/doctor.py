@@ -23,6 +23,7 @@ _EXTRAS = {
     "mmpose": "mmpose",
     "ray": "ray",
     "rfdetr": "rfdetr",
+    "rerun": "rerun-sdk",
     "sleap": "sleap-io",
     "tensorboard": "tensorboard",
     "ultralytics": "ultralytics",

@@ -20,9 +20,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
-from la2ds_cli.formats.exporting import chosen_clips
-from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, Write, reader, writer
+from la2ds_cli.formats.exporting import export_clips, posed, skip
+from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, Tracks, reader, writer
 
 _LONGEST = 80  # letters of a phase's name
 
@@ -49,55 +50,33 @@ def export_labels(
 ) -> list[ItemResult]:
     """Write the phases of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
-    carried: with phases that were propagated and nobody has checked. Item codes: E001 (skipped)
-    the file exists; E002 (skipped) the clip has no poses, which say when its frames are shown;
-    E004 (skipped) it has no phases. Raises UserError as formats.exporting.export_poses.
+    carried: with phases that were propagated and nobody has checked. E004 (skipped) means that the
+    clip has no phases, E002 that it has no poses, which say when its frames are shown. Raises
+    UserError for an unknown format (exit 2); the rest as formats.exporting.export_clips.
     """
-    write, suffix = writer(format_name)
-    videos = chosen_clips(project, names)
-    folder = out or project.results_dir(f"export/{format_name}")
+    write_labels, suffix = writer(format_name)
     phases = project.phases(propagated=carried)
-    progress = progress or Progress()
-    progress.begin(f"exporting {format_name}", len(videos))
-    results = []
-    for video in videos:
-        path = folder / f"{video.id}{suffix}"
-        mine = phases.get(video.id, [])
-        results.append(_written(project, video, mine, path, write, overwrite))
-        progress.advance()
-    progress.end()
-    return results
 
+    def write(video: Video, path: Path) -> int:
+        if not (mine := phases.get(video.id)):
+            hint = "label it in la2ds studio; --carried writes labels that were propagated"
+            raise skip(f"{video.name} has no phases", hint, "E004")
+        pose = posed(project, video)
+        write_labels(labels_of(project, video, pose, mine), path)
+        return len(pose)
 
-def _written(
-    project: Project,
-    video: Video,
-    phases: Sequence[Phase],
-    path: Path,
-    write: Write,
-    overwrite: bool,
-) -> ItemResult:
-    def skipped(code: str, message: str, hint: str) -> ItemResult:
-        return ItemResult(str(path), video.id, "skipped", code=code, message=message, hint=hint)
-
-    if path.exists() and not overwrite:
-        hint = "add --overwrite, or choose another folder with --out"
-        return skipped("E001", f"{path} exists already", hint)
-    if not phases:
-        hint = "label it in la2ds studio; --carried writes labels that were propagated"
-        return skipped("E004", f"{video.name} has no phases", hint)
-    try:
-        pose, _ = project.read_pose(video.id)
-    except UserError as error:
-        return skipped("E002", error.message, error.hint)
-    write(labels_of(project, video, pose, phases), path)
-    return ItemResult(str(path), video.id, "ok", len(pose))
+    folder = out or project.results_dir(f"export/{format_name}")
+    title = f"exporting {format_name}"
+    return export_clips(
+        project, title, names, folder, suffix, write, overwrite=overwrite, progress=progress
+    )
 
 
 def labels_of(
     project: Project, video: Video, pose: PoseSequence, phases: Sequence[Phase]
 ) -> LabelFile:
-    """Phases of a clip as seconds of its file; those of frames that it does not have are cut."""
+    """Phases of a clip as seconds of its file, with its joints; phases of frames that it does not
+    have are cut."""
     edges = file_edges(pose, video)
     spans = []
     for phase in sorted(phases, key=lambda phase: phase.start):
@@ -105,8 +84,11 @@ def labels_of(
         if first < last:
             ends = float(edges[first]), float(edges[last])
             spans.append(Span(*ends, phase.name, phase.propagated))
-    slowmo = ClipOptions.from_text(video.options).slowmo
-    return LabelFile(str(project.source(video)), spans, pose.fps / slowmo, float(edges[-1]))
+    read = ClipOptions.from_text(video.options)
+    joints = get_skeleton(pose.skeleton).joints
+    tracks = Tracks(joints, pose.time * read.slowmo, pose.xy, pose.size, read.mirror)
+    media, fps = str(project.source(video)), pose.fps / read.slowmo
+    return LabelFile(media, spans, fps, float(edges[-1]), filmed_fps=pose.fps, tracks=tracks)
 
 
 # --- from files ---------------------------------------------------------------------------------
@@ -245,7 +227,8 @@ def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase
     ends = np.append(pose.frame, pose.frame[-1] + 1)
     phases = []
     for span in sorted(labels.spans, key=lambda span: span.start):
-        first, last = (int(np.abs(edges - t).argmin()) for t in (span.start, span.end))
+        ends_at = min(span.end, edges[-1])  # may be infinite
+        first, last = (int(np.abs(edges - t).argmin()) for t in (span.start, ends_at))
         name = "".join(c for c in span.name if c.isprintable()).strip()[:_LONGEST]
         if first < last and name:
             phases.append(Phase(int(ends[first]), int(ends[last]), name))

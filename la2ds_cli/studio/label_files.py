@@ -21,7 +21,10 @@ from la2ds_cli.studio.pages import posted
 from la2ds_cli.studio.phases import posed_clip
 
 MOST_BYTES = 50 << 20  # of a file that is brought in
-_FORMATS = {".eaf": "elan", ".boris": "boris", ".csv": "boris", ".tsv": "boris", ".json": "via3"}
+_FORMATS = {
+    **{".eaf": "elan", ".json": "via3", ".kva": "kinovea"},
+    **dict.fromkeys((".boris", ".csv", ".tsv"), "boris"),
+}
 
 
 def _path(project: Project, clip: Video, format_name: str) -> Path:

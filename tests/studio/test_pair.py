@@ -165,14 +165,17 @@ def test_exports_are_commands_with_the_anchors(project: Project) -> None:
     assert command[-1] == f"--out={project.root}/results/studio/a--b.mp4"
 
 
-def test_a_sheet_of_key_positions_takes_no_anchors(project: Project) -> None:
+@pytest.mark.parametrize(("kind", "suffix"), [("sheet", "png"), ("sheet-pdf", "pdf")])
+def test_a_sheet_of_key_positions_takes_no_anchors(
+    project: Project, kind: str, suffix: str
+) -> None:
     """`la2ds compare` has none: the page says so where there are some."""
     write_anchors(project, "a", "b", [Anchor(18, 20)])
     held, pair = HeldPair.prepared(project, "a", "b"), _asked(project, "a", "b")
-    command = export_arguments(held, pair, "sheet")
+    command = export_arguments(held, pair, kind)
     assert command[:3] == ["compare", "a", "b"]
     assert not any("--anchor" in one or "--features" in one for one in command)
-    assert command[-1].endswith("a--b.sheet.png")
+    assert command[-1].endswith(f"a--b.sheet.{suffix}")
 
 
 def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:

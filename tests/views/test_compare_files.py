@@ -90,6 +90,19 @@ def test_the_page_is_a4_and_says_the_findings(project: Project, faulty: CompareR
     assert any(text == f"{faulty.examples.anomaly.score:.2f}" for text in shown)  # type: ignore[union-attr]
 
 
+def test_the_pdf_is_one_page_of_a4_whose_text_is_text(
+    project: Project, faulty: CompareResult
+) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed (extra dev)")
+    content = render(sheet.draw(project, faulty), "pdf")
+    (page,) = pypdf.PdfReader(io.BytesIO(content)).pages
+    assert [float(v) / 72 * 25.4 for v in page.mediabox[2:]] == pytest.approx([210, 297], abs=0.2)
+    text = " ".join(page.extract_text().split())
+    first = faulty.findings[0]
+    assert f"Right knee: {first.difference:.0f}° straighter" in text
+    assert "trainee.mat compared with coach.mat" in text
+
+
 def test_the_page_names_what_is_not_judged_once(project: Project, faulty: CompareResult) -> None:
     rows = (
         Unjudged("", "no counterpart in the other clip", 1.25, ((0.0, 1.2),)),

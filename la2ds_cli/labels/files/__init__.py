@@ -19,17 +19,20 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.types import FloatArray
 
 # Name of a format -> its module, the function that writes it, and the ending of its file.
 WRITERS = {
     "boris": ("boris", "write", ".boris"),
     "boris-csv": ("boris", "write_table", ".csv"),
     "elan": ("elan", "write", ".eaf"),
+    "kinovea": ("kinovea", "write", ".kva"),
     "via3": ("via3", "write", ".json"),
 }
-READERS = ("boris", "elan", "via3")
+READERS = ("boris", "elan", "kinovea", "via3")
 _MOST = 200_000_000  # bytes of a file
 
 
@@ -48,15 +51,32 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Tracks:
+    """Joints of one person: names of K joints, seconds (T,) of the file, xy (T, K, 2) pixels of the
+    picture, NaN = not seen. size: width and height of the picture, 0 = not known. mirrored: left
+    and right of the picture are exchanged beside the film."""
+
+    names: tuple[str, ...]
+    seconds: FloatArray
+    xy: FloatArray
+    size: tuple[int, int]
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
 class LabelFile:
     """The labels of one video. media: its path as the file names it, empty where it does not. fps,
-    seconds: of the video, 0 = not known. skipped: events without a length, which are no phases."""
+    seconds: of the video, 0 = not known. skipped: events without a length, which are no phases.
+    filmed_fps: of the camera, where the film plays slower; tracks: joints for tools that show them.
+    """
 
     media: str
     spans: list[Span]
     fps: float = 0.0
     seconds: float = 0.0
     skipped: int = 0
+    filmed_fps: float = 0.0
+    tracks: Tracks | None = None
 
     @property
     def name(self) -> str:
@@ -107,3 +127,17 @@ def json_of(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise LabelError(f"{path.name} holds no JSON object")
     return content
+
+
+def xml_of(path: Path, tag: str, tool: str) -> ElementTree.Element:
+    """The root of an XML file, which is `tag`; LabelError for anything else."""
+    text = text_of(path)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities can grow without bound
+        raise LabelError(f"{path.name} declares a document type, which files of {tool} do not")
+    try:
+        root = ElementTree.fromstring(text)
+    except (ElementTree.ParseError, RecursionError, ValueError) as error:
+        raise LabelError(f"{path.name} is not XML: {error}") from error
+    if root.tag != tag:
+        raise LabelError(f"{path.name} is no file of {tool}: it begins with {root.tag[:40]!a}")
+    return root

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from la2ds_cli.core import artifact
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, text_of
+from la2ds_cli.labels.files import LabelError, LabelFile, Span, xml_of
 
 SUFFIXES = (".eaf",)
 TIER, CARRIED = "phases", "carried"
@@ -84,7 +84,7 @@ def _milliseconds(seconds: float) -> int:
 def read(path: Path, layer: str = "") -> list[LabelFile]:
     """The annotations of a tier that have times of their own: of `layer`, else of `phases`, else of
     the only one that has any. Annotations of tiers that hang on another are not read."""
-    root = _parsed(path)
+    root = xml_of(path, "ANNOTATION_DOCUMENT", "ELAN")
     times = {
         str(slot.get("TIME_SLOT_ID")): _seconds(slot, path)
         for slot in root.iterfind("TIME_ORDER/TIME_SLOT")
@@ -114,19 +114,6 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     media = root.find("HEADER/MEDIA_DESCRIPTOR")
     address = "" if media is None else str(media.get("MEDIA_URL") or "")
     return [LabelFile(address, [span for span in spans if span.name])]
-
-
-def _parsed(path: Path) -> ElementTree.Element:
-    text = text_of(path)
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities can grow without bound
-        raise LabelError(f"{path.name} declares a document type, which ELAN's files do not")
-    try:
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, RecursionError, ValueError) as error:
-        raise LabelError(f"{path.name} is not XML: {error}") from error
-    if root.tag != "ANNOTATION_DOCUMENT":
-        raise LabelError(f"{path.name} is not an ELAN annotation document")
-    return root
 
 
 def _seconds(slot: ElementTree.Element, path: Path) -> float:

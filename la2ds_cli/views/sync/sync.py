@@ -17,11 +17,12 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import check_suffix, spare_project
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import BoolArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.video.reader import Image, VideoFile, probe, video_file
 from la2ds_cli.video.writer import write_video
 from la2ds_cli.views.sync.edit_list import Segment, csv_text, edit_segments
+from la2ds_cli.views.sync.recording import RecordedClip, rerun_sdk, write_recording
 from la2ds_cli.views.sync.side_by_side import (
     UPSCALED,
     Panel,
@@ -30,9 +31,10 @@ from la2ds_cli.views.sync.side_by_side import (
     full_panel,
     make_panel,
 )
-from la2ds_cli.views.sync.timeline import Timeline, make_timeline
+from la2ds_cli.views.sync.timeline import Timeline, make_timeline, shown_of_b
 
 VIDEOS = (".mp4", ".mov", ".mkv")
+RECORDING = ".rrd"
 HEIGHT = 480
 SCHEMA_VERSION = 1
 
@@ -49,7 +51,7 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Targets:
-    """Files to write, None = not this one; see write_sync."""
+    """Files to write, None = not this one; see write_sync. `out` may be a recording of Rerun."""
 
     out: Path | None = None
     retimed: Path | None = None
@@ -98,9 +100,13 @@ class SyncResult:
 
 def check_targets(targets: Targets, appearance: Appearance) -> None:
     """Raises UserError (exit 2) for a file of another suffix, for two files of one name, and for
-    privacy without skeletons."""
-    for path in filter(None, (targets.out, targets.retimed)):
-        check_suffix(path, "a video", VIDEOS)
+    privacy without skeletons; exit 6 for a recording without rerun-sdk."""
+    if targets.out and targets.out.suffix.lower() == RECORDING:
+        rerun_sdk()
+    elif targets.out:
+        check_suffix(targets.out, "a video", (*VIDEOS, RECORDING))
+    if targets.retimed:
+        check_suffix(targets.retimed, "a video", VIDEOS)
     if targets.edit_list:
         check_suffix(targets.edit_list, "an edit list", (".csv",))
     if len({path.resolve() for path in targets.named}) < len(targets.named):
@@ -123,10 +129,10 @@ def write_sync(
 ) -> SyncResult:
     """Write two aligned clips on the clock of A.
 
-    targets.out: a video of both beside each other, A at its own speed, B at that of A; in
-    results/sync where no file is named at all. targets.retimed: a video of B alone on the clock of
-    A, in its own resolution and without text. targets.edit_list: CSV, see edit_list. Existing files
-    are replaced; each is written as a whole or not at all.
+    targets.out: a video of both beside each other, A at its own speed, B at that of A, or a
+    recording (recording.py); in results/sync where no file is named at all. targets.retimed: a
+    video of B alone on the clock of A, in its own resolution and without text. targets.edit_list:
+    CSV, see edit_list. Existing files are replaced; each is written as a whole or not at all.
 
     UserError: exit 2 for what check_targets refuses, for a target that is a clip or a table of the
     project, and for an edit list of an alignment in which B runs backwards; 4 where no frame has a
@@ -147,7 +153,10 @@ def write_sync(
         )
     timeline = make_timeline(result.pose_a.time, result.pose_a.fps, position, len(result.pose_b))
     segments = _segments(result) if targets.edit_list else []
-    if targets.out:
+    if targets.out and targets.out.suffix.lower() == RECORDING:
+        a, b = _recorded(project, result, appearance)
+        write_recording(targets.out, a, b, result.alignment, progress)
+    elif targets.out:
         both = _side_by_side(project, result, timeline, appearance)
         _write(targets.out, both.frames(), timeline, "side by side", progress)
     if targets.retimed:
@@ -222,6 +231,32 @@ def _side_by_side(
         for word, seconds in zip(certainty_words(alignment), seconds_within(alignment), strict=True)
     ]
     return SideBySide(a, b, timeline, result.speed_ratio, alignment.confidence, said)
+
+
+def _recorded(
+    project: Project, result: AlignResult, appearance: Appearance
+) -> tuple[RecordedClip, RecordedClip]:
+    """Both clips at every frame of A, in the resolution of their films; the viewer draws the
+    joints."""
+    pose_a, position = result.pose_a, result.alignment.position
+    row_b, matched = shown_of_b(pose_a.time, position, len(result.pose_b))
+    phases = project.phases()
+
+    def recorded(
+        video: Video, pose: PoseSequence, row: IntArray, matched: BoolArray, mirrored: bool
+    ) -> RecordedClip:
+        source = _source(project, video, appearance)
+        size = frame_size(pose, source)
+        panel = full_panel(pose, source, size, mirrored=mirrored, skeleton=False)
+        phase = phase_names(pose.frame, phases.get(video.id, []))
+        return RecordedClip(video.id, panel, row, matched, phase)
+
+    rows = np.arange(len(pose_a))
+    every = np.ones(len(pose_a), bool)
+    return (
+        recorded(result.a, pose_a, rows, every, False),
+        recorded(result.b, result.pose_b, row_b, matched, result.alignment.mirrored),
+    )
 
 
 def _retimed(project: Project, result: AlignResult, appearance: Appearance) -> Panel:

@@ -43,10 +43,17 @@ def make_timeline(
     where no frame of A has a counterpart.
     """
     fps, row_a = clock(time_a, fps_a)
+    row_b, matched = shown_of_b(time_a, position, length_b)
+    return Timeline(fps, row_a, row_b[row_a], matched[row_a])
+
+
+def shown_of_b(
+    time_a: FloatArray, position: FloatArray, length_b: int
+) -> tuple[IntArray, BoolArray]:
+    """row_b and matched (N,) of make_timeline for each frame of A."""
     matched = ~np.isnan(position)
     nearest = np.rint(position[nearest_known(time_a, matched)]).astype(np.int64)
-    row_b = np.clip(nearest, 0, length_b - 1)
-    return Timeline(fps, row_a, row_b[row_a], matched[row_a])
+    return np.clip(nearest, 0, length_b - 1), matched
 
 
 def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:

@@ -7,14 +7,20 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.exchange import export_labels, import_labels
-from la2ds_cli.labels.files import WRITERS, LabelError, LabelFile, Span, reader, writer
+from la2ds_cli.labels.files import WRITERS, LabelError, LabelFile, Span, elan, reader, writer
 from la2ds_cli.labels.files.elan import CARRIED
+from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
 
 NAMED = [(0, 12, "down"), (12, 20, "up, <b> & “rest”"), (25, 37, "down")]
@@ -90,6 +96,42 @@ def test_labels_go_to_every_clip_of_the_video(project: Project, tmp_path: Path):
     assert project.phases() == {"a": [Phase(4, 18, "up")], "b": [Phase(10, 22, "up")]}
 
 
+@pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), OSError("odd")])
+def test_labels_that_fail_unexpectedly_fail_alone(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    real = elan.write
+
+    def broken(labels: LabelFile, path: Path) -> None:
+        if path.stem == "a":
+            raise error
+        real(labels, path)
+
+    monkeypatch.setattr(elan, "write", broken)
+    command = ["export-labels", "elan", "--project", str(project.root), "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == ExitCode.PARTIAL, done.output
+    assert done.output.count("X001") == 1
+    assert "Traceback" not in done.output
+    assert [path.name for path in tmp_path.glob("*.eaf")] == ["b.eaf"]
+    assert "Traceback" in next((project.root / "logs").glob("error-*.txt")).read_text()
+
+
+def test_damaged_poses_and_a_coded_error_are_rows(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(labels: LabelFile, path: Path) -> None:
+        raise UserError("no place", hint="make some", exit_code=ExitCode.MISMATCH, code="E003")
+
+    monkeypatch.setattr(elan, "write", refused)
+    project.pose_path("a").write_bytes(b"no poses")
+    rows = export_labels(project, "elan", [], tmp_path)
+    assert [(r.video, r.status, r.code) for r in rows] == [
+        ("a", "failed", "E002"), ("b", "failed", "E003"),
+    ]  # fmt: skip
+    assert (rows[1].message, rows[1].hint) == ("no place", "make some")
+
+
 @pytest.mark.parametrize(
     ("media", "code", "said"),
     [
@@ -149,6 +191,94 @@ def test_what_pympi_writes_is_read(tmp_path: Path):
     (labels,) = read(tmp_path / "a.eaf", "movement")
     assert labels.spans == [Span(0.1, 0.6, "down")]
     assert labels.name == "Anna 1.mp4"
+
+
+def test_kinovea_gets_key_images_and_joints(project: Project, tmp_path: Path):
+    """b: frames 10 to 39 of 25 per second, which the film shows at half the speed, in a mirror."""
+    rows = {row.id: row for row in project.videos()}
+    project.add_videos([replace(rows["b"], options="slowmo=2 mirror=true")])
+    pose, recipe = project.read_pose("b")
+    xy = pose.xy.copy()
+    xy[3:6, 2] = np.nan
+    xy[:, 4] = np.nan
+    pose = replace(pose, xy=xy, size=(640, 360))
+    project.write_pose("b", pose, recipe)
+    (item,) = export_labels(project, "kinovea", ["b"], tmp_path)
+    root = ElementTree.parse(item.path).getroot()
+    said = {one.tag: one.text for one in root}
+    assert said["FullPath"] == "/films/ben.mp4"
+    assert said["ImageSize"] == "640;360"
+    assert said["Mirror"] == "true"
+    assert float(said["CaptureFramerate"] or 0) == 25
+    rate = float(said["UserFramerate"] or 0)
+    second = rate * float(said["AverageTimeStampsPerFrame"] or 0)
+    images = [(float(i.findtext("Position", "")) / second, i.findtext("Title"))
+              for i in root.iterfind("Keyframes/Keyframe")]  # fmt: skip
+    assert images == [(pytest.approx(0.8), "down"), (pytest.approx(1.6), "up")]
+    assert float(said["SelectionEnd"] or 0) / second == pytest.approx(3.2 - 1 / rate)
+    joints = get_skeleton(pose.skeleton).joints
+    tracks = {track.get("name"): track for track in root.iterfind("Tracks/Track")}
+    assert list(tracks) == [name for k, name in enumerate(joints) if k != 4]
+    for k, name in enumerate(joints):
+        if name in tracks:
+            points = [p.text or "" for p in tracks[name].iterfind("TrackPointList/TrackPoint")]
+            found = np.array([point.split(";") for point in points], float)
+            seen = np.isfinite(xy[:, k, 0])
+            np.testing.assert_allclose(found[:, :2], xy[seen, k], atol=1e-4)
+            np.testing.assert_allclose(found[:, 2] / second, 2 * pose.time[seen], atol=1e-4)
+
+
+KVA = """<?xml version="1.0" encoding="utf-8"?>
+<KinoveaVideoAnalysis>
+  <FormatVersion>2.0</FormatVersion>
+  <Producer>Kinovea.0.9.5</Producer>
+  <OriginalFilename>Anna 1</OriginalFilename>
+  <FullPath>C:\\films\\Anna 1.mp4</FullPath>
+  <ImageSize>640;480</ImageSize>
+  <AverageTimeStampsPerFrame>{stamps}</AverageTimeStampsPerFrame>
+  <CaptureFramerate>120</CaptureFramerate>
+  <UserFramerate>29.97</UserFramerate>
+  <FirstTimeStamp>{first}</FirstTimeStamp>
+  <SelectionStart>{first}</SelectionStart>
+  <Keyframes>
+    <Keyframe id="1">
+      <Position UserTime="0:00:01:00">{last}</Position><Title>up &amp; away</Title>
+      <Drawings><Label id="2"><Text>not this</Text><Position>3;4</Position></Label></Drawings>
+    </Keyframe>
+    <Keyframe id="3"><Position UserTime="0:00:00:50">{middle}</Position>
+      <Title>0:00:00:50</Title></Keyframe>
+    <Keyframe id="4"><Position UserTime="0">{first}</Position><Title>down</Title></Keyframe>
+    {more}
+  </Keyframes>
+</KinoveaVideoAnalysis>
+"""
+
+
+@pytest.mark.parametrize(("stamps", "second"), [(1001, 30_000), (33, 1000), (1, 29.97)])
+def test_key_images_are_phases_until_the_next(tmp_path: Path, stamps: int, second: float):
+    """Time bases of mp4 and of Matroska, and frames; not in order, one without a name."""
+    first = 2002
+    at = {"first": first, "middle": round(first + second / 2), "last": round(first + second)}
+    more = f"<Keyframe><Position>{round(first + 2 * second)}</Position>"
+    more += "<Title>end of up &amp; away</Title></Keyframe>"
+    path = tmp_path / "x.kva"
+    path.write_text(KVA.format(stamps=stamps, more=more, **at), "utf-8-sig")
+    (labels,) = reader("kinovea")[0](path, "")
+    assert (labels.name, labels.skipped) == ("Anna 1.mp4", 1)
+    down, up = labels.spans
+    frame = 1 / 29.97
+    assert (down.name, up.name) == ("down", "up & away")
+    assert (down.start, down.end) == (0, pytest.approx(1, abs=frame / 2))
+    assert (up.start, up.end) == (down.end, pytest.approx(2, abs=frame / 2))
+
+
+def test_the_last_key_image_lasts_to_the_end_of_each_clip(project: Project, tmp_path: Path):
+    project.phases_path.unlink()
+    text = KVA.format(stamps=1001, first=0, middle=15_000, last=30_000, more="")
+    (tmp_path / "x.kva").write_text(text)
+    (item,) = import_labels(project, "kinovea", [tmp_path / "x.kva"])
+    assert (item.video, item.status) == ("a", "ok")
+    assert project.phases()["a"] == [Phase(0, 20, "down"), Phase(20, 37, "up & away")]
 
 
 # --- files of other hands -----------------------------------------------------------------------
@@ -212,12 +342,21 @@ def broken(changes: dict[str, Any]) -> str:
     return json.dumps(content)
 
 
+def kva(more: str) -> str:
+    return KVA.format(stamps=1001, first=0, middle=15_000, last=30_000, more=more)
+
+
 @pytest.mark.parametrize(
     ("format_name", "name", "text", "said"),
     [
-        ("elan", "x.eaf", "<a/>", "no annotation document"),
+        ("elan", "x.eaf", "<a/>", "no file of ELAN"),
         ("elan", "x.eaf", "<a", "not XML"),
         ("elan", "x.eaf", "<!DOCTYPE x [<!ENTITY y 'z'>]><ANNOTATION_DOCUMENT/>", "document type"),
+        ("kinovea", "x.kva", "<a/>", "no file of Kinovea"),
+        ("kinovea", "x.kva", "<!DOCTYPE x [<!ENTITY y 'z'>]><a/>", "document type"),
+        ("kinovea", "x.kva", "<KinoveaVideoAnalysis/>", "stamps per frame"),
+        ("kinovea", "x.kva", kva("<Keyframe><Position>1e999</Position></Keyframe>"), "a number"),
+        ("kinovea", "x.kva", kva("<Keyframe/>"), "a number"),
         ("boris", "x.boris", "[1]", "no JSON object"),
         ("boris", "x.boris", "{}", "no project of BORIS"),
         ("boris", "x.boris", broken({"events": [[0.5, "", "down"]]}), "does not end"),

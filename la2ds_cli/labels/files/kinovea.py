@@ -1,0 +1,188 @@
+"""Kinovea annotation files (.kva, format 2.0): phases as key images, joints as trajectories.
+
+A key image is a moment: a phase begins at the one of its name, and lasts until the next one. Where
+no phase follows at once, a key image `end of NAME` says so.
+
+Kinovea counts time in stamps of the video's time base. A file tells how many of them a frame lasts
+(AverageTimeStampsPerFrame) and how many frames are shown per second (UserFramerate); with another
+video, or another time base, Kinovea converts them by these. What is written has 1,000 stamps per
+frame, so that times between frames of films of variable rate keep their place.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import uuid
+from itertools import pairwise
+from pathlib import Path, PurePath
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.types import IntArray
+from la2ds_cli.labels.files import LabelError, LabelFile, Span, Tracks, xml_of
+
+SUFFIXES = (".kva",)
+STAMPS = 1000  # per frame, in what is written
+_END = "end of "
+_CARRIED = "carried, not checked"
+_TIMECODE = re.compile(r"[\d\s:.,;]+")  # what Kinovea writes for a key image without a name
+_MILLISECONDS = 1000.0  # stamps per second in containers such as Matroska
+_COLOURS = {"left": "255;30;144;255", "right": "255;255;140;0", "": "255;144;238;144"}
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def write(labels: LabelFile, path: Path) -> None:
+    """Write the key images of a video, and a trajectory for each joint that is seen, in pixels to
+    4 decimals. A joint that is not seen has no point there; scores are lost."""
+    rate = labels.fps or 1.0
+    per_second = STAMPS * rate
+    root = Element("KinoveaVideoAnalysis")
+    tracks = labels.tracks
+    head = {
+        "FormatVersion": "2.0",
+        "Producer": "la2ds",
+        "OriginalFilename": PurePath(labels.name).stem,
+        "FullPath": labels.media,
+    }
+    if tracks is not None and all(tracks.size):
+        head["ImageSize"] = f"{tracks.size[0]};{tracks.size[1]}"
+        head["Mirror"] = str(tracks.mirrored).lower()
+    head |= {
+        "AverageTimeStampsPerFrame": str(STAMPS),
+        "CaptureFramerate": repr(float(labels.filmed_fps or rate)),
+        "UserFramerate": repr(float(rate)),
+        "FirstTimeStamp": "0",
+        "SelectionStart": "0",
+        "SelectionEnd": str(max(round(per_second * labels.seconds) - STAMPS, 0)),
+        "TimeOrigin": "0",
+    }
+    # Kinovea converts by what stands above an element, so the head comes first.
+    for name, value in head.items():
+        SubElement(root, name).text = _plain(value)
+    moments = _moments(labels, labels.seconds - 0.5 / rate)
+    if moments:  # Kinovea fails at an empty list
+        images = SubElement(root, "Keyframes")
+        for seconds, title, comment in moments:
+            image = SubElement(images, "Keyframe", {"id": _id(path, f"{title} {seconds}")})
+            SubElement(image, "Position").text = str(round(per_second * seconds))
+            SubElement(image, "Title").text = _plain(title)
+            if comment:
+                SubElement(image, "Comment").text = comment
+    if tracks is not None and np.isfinite(tracks.xy).any():
+        _add_tracks(root, tracks, np.rint(per_second * tracks.seconds).astype(np.int64), path)
+    ElementTree.indent(root)
+    text = ElementTree.tostring(root, encoding="unicode")
+    artifact.write_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
+
+
+def _moments(labels: LabelFile, stop: float) -> list[tuple[float, str, str]]:
+    """Seconds, name and comment of each key image; a phase that lasts beyond `stop` goes on to the
+    end of the clip, which is SelectionEnd."""
+    spans = sorted(labels.spans, key=lambda span: span.start)
+    moments = []
+    for span, after in pairwise([*spans, None]):
+        assert span is not None
+        moments.append((span.start, span.name, _CARRIED if span.carried else ""))
+        if span.end < (after.start if after else stop):
+            moments.append((span.end, f"{_END}{span.name}", ""))
+    return moments
+
+
+def _add_tracks(root: Element, tracks: Tracks, stamps: IntArray, path: Path) -> None:
+    parent = SubElement(root, "Tracks")
+    for name, xy in zip(tracks.names, tracks.xy.swapaxes(0, 1), strict=True):
+        rows = np.flatnonzero(np.isfinite(xy).all(axis=1))
+        if not len(rows):
+            continue
+        track = SubElement(parent, "Track", {"id": _id(path, name), "name": name})
+        first = str(stamps[rows[0]])
+        SubElement(track, "TimePosition").text = first
+        points = SubElement(track, "TrackPointList", {"Count": str(len(rows))})
+        for t in rows:
+            SubElement(points, "TrackPoint").text = f"{xy[t, 0]:.4f};{xy[t, 1]:.4f};{stamps[t]}"
+        label = SubElement(track, "MainLabel", {"Text": name})
+        x, y = xy[rows[0]]
+        SubElement(label, "SpacePosition").text = f"{x - 20:.0f};{y - 50:.0f}"
+        SubElement(label, "TimePosition").text = first
+        style = SubElement(track, "DrawingStyle")
+        colour = _COLOURS[next((side for side in ("left", "right") if name.startswith(side)), "")]
+        for tag, key, value in (
+            ("Color", "color", colour),
+            ("LineSize", "line size", "2"),
+            ("TrackShape", "track shape", "Solid;false"),
+        ):
+            SubElement(SubElement(style, tag, {"Key": key}), "Value").text = value
+
+
+def _id(path: Path, name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.stem}/{name}"))
+
+
+def _plain(text: str) -> str:
+    """A text without the control characters that XML cannot hold."""
+    return "".join(c for c in text if c.isprintable())
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(path: Path, layer: str = "") -> list[LabelFile]:
+    """The key images that have a name, as phases: each lasts until the next one, the last one until
+    the end of the selection. `end of NAME` ends the phase of this name, and begins none. Key images
+    without a name are skipped, drawings and trajectories are not read."""
+    root = xml_of(path, "KinoveaVideoAnalysis", "Kinovea")
+    stamps = _number(root, "AverageTimeStampsPerFrame", path)
+    rate = _number(root, "UserFramerate", path) or _number(root, "CaptureFramerate", path)
+    if not (stamps and stamps > 0 and rate and rate > 0):
+        raise LabelError(f"{path.name} does not tell its stamps per frame and frames per second")
+    per_second = stamps * rate
+    # Kinovea rounds the stamps of a frame to a whole number: 33 at 29.97 in milliseconds.
+    if abs(_MILLISECONDS / rate - stamps) < 1:
+        per_second = _MILLISECONDS
+    first = _number(root, "FirstTimeStamp", path) or 0.0
+    end = math.inf
+    if (selected := _number(root, "SelectionEnd", path)) is not None and selected > first:
+        end = (selected - first) / per_second + 1 / rate
+    images = [
+        (_stamp(image, path), " ".join((image.findtext("Title") or "").split()))
+        for image in root.iterfind("Keyframes/Keyframe")
+    ]
+    named = sorted(one for one in images if one[1] and not _TIMECODE.fullmatch(one[1]))
+    spans: list[Span] = []
+    open_ = ""
+    for n, (at, title) in enumerate(named):
+        if open_ and title == f"{_END}{open_}":
+            open_ = ""
+            continue
+        open_ = title
+        start = (at - first) / per_second
+        stop = (named[n + 1][0] - first) / per_second if n + 1 < len(named) else max(end, start)
+        if stop > start:
+            spans.append(Span(start, stop, title))
+    media = root.findtext("FullPath") or root.findtext("OriginalFilename") or ""
+    return [LabelFile(media.strip(), spans, rate, skipped=len(images) - len(named))]
+
+
+def _number(root: Element, name: str, path: Path) -> float | None:
+    text = root.findtext(name)
+    return None if text is None else _finite(text, path)
+
+
+def _stamp(image: Element, path: Path) -> float:
+    return _finite(image.findtext("Position") or "", path)
+
+
+def _finite(text: str, path: Path) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise LabelError(f"{path.name}: a number is {text[:40]!a}")
+    return value
