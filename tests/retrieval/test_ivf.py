@@ -338,15 +338,12 @@ def test_lists_that_are_read_are_those_that_were_made(project: Project) -> None:
     """To the bit: distances of codes and the frames they belong to, in every list; and they change
     alike."""
     index = indexed(project, range(25))
-    made = ivf.ensure_ivf(project, index, "test").file.index
-    read = ivf.ensure_ivf(project, index, "test").file.index
-    query = (
-        index.frames.values(np.arange(0, 2000, 7))
-        - ivf.ensure_ivf(project, index, "test").file.mean
-    )
+    file = ivf.ensure_ivf(project, index, "test").file
+    made, read = file.index, ivf.ensure_ivf(project, index, "test").file.index
+    query = index.frames.values(np.arange(0, 2000, 7)) - file.mean
     for nprobe in (1, 5, made.nlist):
-        options = faiss.SearchParametersIVF(nprobe=nprobe)
-        for a, b in zip(*(i.search(query, 60, params=options) for i in (made, read)), strict=True):
+        made.nprobe = read.nprobe = nprobe
+        for a, b in zip(*(i.search(query, 60) for i in (made, read)), strict=True):
             np.testing.assert_array_equal(a, b)
     gone = faiss.IDSelectorRange(0, 500)
     assert made.remove_ids(gone) == read.remove_ids(gone) == 500
