@@ -86,7 +86,7 @@ def make_project(root: Path, clips: int, per_second: int) -> Project:
         header = {"schema": SCHEMA, "key": recipe.key, "recipe": recipe.to_json(), "facts": facts}
         (folder / f"{video}.safetensors").write_bytes(save(arrays, metadata=header_of(header)))
         path = f"/videos/{number // 1000:03d}/clip-{number:06d}.mp4"
-        split = "test" if number % (clips // 20) == 0 else "train"
+        split = "test" if number % 5 == 0 else "train"
         size = base.size
         videos.append(Video(video, path, digest, len(xy), base.fps, *size, split=split))
     rows = (list(row_of(video).values()) for video in videos)

@@ -17,7 +17,7 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
-from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
 from la2ds_cli.embedding.numpy_network import numpy_forward
@@ -121,14 +121,8 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
 
     path = _existing(project, run)
     weights, recipe, facts = checkpoint.load_weights(path)
-    if facts.get("skeleton") not in list(SKELETONS):
-        raise UserError(
-            f"{path} is damaged: it names no skeleton that is known here",
-            hint="train again with --overwrite, or restore the file",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    config = load_config(checkpoint.settings_of(recipe))
-    settings = config.model, config.heatmap, get_skeleton(facts["skeleton"]), config.train.seed
+    skeleton, config = _skeleton(path, facts), load_config(checkpoint.settings_of(recipe))
+    settings = config.model, config.heatmap, skeleton, config.train.seed
     try:
         _check_shapes(build_network, settings, weights)
         network = build_network(*settings)
@@ -139,14 +133,7 @@ def load_network(project: Project, run: str) -> TrainedNetwork:
             hint="train again with --overwrite, or restore the file",
             exit_code=ExitCode.MISMATCH,
         ) from error
-    try:
-        moments = Moments.of(facts, config.model.width)
-    except ValueError as error:
-        raise UserError(
-            f"{path} is damaged: {error}",
-            hint="train again with --overwrite, or restore the file",
-            exit_code=ExitCode.UNREADABLE,
-        ) from error
+    moments = _moments(path, facts, config)
     frames = recipe.inputs.get(checkpoint.FRAMES, "")
     return TrainedNetwork(network, config, artifact.file_digest(path), facts, frames, moments)
 
@@ -163,6 +150,29 @@ def _existing(project: Project, run: str) -> Path:
             exit_code=ExitCode.UNUSABLE,
         )
     return path
+
+
+def _skeleton(path: Path, facts: Mapping[str, Any]) -> Skeleton:
+    """The skeleton that a checkpoint names; UserError (exit 3) where it names none."""
+    if facts.get("skeleton") not in list(SKELETONS):
+        raise _damaged(path, "it names no skeleton that is known here")
+    return get_skeleton(facts["skeleton"])
+
+
+def _moments(path: Path, facts: Mapping[str, Any], config: Config) -> Moments:
+    """The moments in the facts of a checkpoint; UserError (exit 3) for what is no such number."""
+    try:
+        return Moments.of(facts, config.model.width)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} is damaged: {reason}",
+        hint="train again with --overwrite, or restore the file",
+        exit_code=ExitCode.UNREADABLE,
+    )
 
 
 def _check_shapes(
@@ -245,21 +255,16 @@ def light_embedder(
 
 
 def _light(project: Project, run: str) -> Embedder | None:
-    """None also if load_embedder has to report what is wrong with the weights."""
+    """None also if load_embedder has to report that the weights do not fit."""
     from la2ds_cli.training import checkpoint
 
     path = _existing(project, run)
     weights, recipe, facts = checkpoint.read_weights(path)
-    if facts.get("skeleton") not in list(SKELETONS):
-        return None
-    config, skeleton = load_config(checkpoint.settings_of(recipe)), get_skeleton(facts["skeleton"])
+    skeleton, config = _skeleton(path, facts), load_config(checkpoint.settings_of(recipe))
     forward = numpy_forward(config.model, joint_width(skeleton, config.model), weights)
     if forward is None:
         return None
-    try:
-        moments = Moments.of(facts, config.model.width)
-    except ValueError:
-        return None
+    moments = _moments(path, facts, config)
     return Embedder(forward, config, skeleton.name, artifact.file_digest(path), moments=moments)
 
 

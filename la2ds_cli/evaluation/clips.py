@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.spatial import in_3d
 
 MOST_CLIPS = 500
@@ -24,11 +25,12 @@ figure is made of pairs of them: memory and time grow with their square."""
 @dataclass(frozen=True)
 class Selection:
     """test: poses of the clips that are scored, by video id, sorted by id. fit: poses of the clips
-    that have another split, in the order of videos.csv. split: `all` when no clip is marked test;
-    then `fit` is empty. At most MOST_CLIPS each."""
+    that have another split, in the order of videos.csv. At most MOST_CLIPS each. phases: of those
+    of them that people labelled. split: `all` when no clip is marked test; then `fit` is empty."""
 
     test: dict[str, PoseSequence]
     fit: dict[str, PoseSequence]
+    phases: dict[str, list[Phase]]
     split: Literal["test", "all"]
 
 
@@ -41,7 +43,7 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     """
     from la2ds_cli.training.data import training_videos
 
-    posed = project.posed()
+    posed, phases = project.posed(), project.phases()
     videos = [video for video in project.videos() if video.id in posed]
     without = len(project.videos()) - len(videos)
     if without:
@@ -50,10 +52,10 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     fit = training_videos(project) if test else []
     check_disjoint(project, fit, test)
     kind = "test clips" if test else "clips"
-    test_or_all = draw_clips(project, test or videos, config.evaluate.seed, kind, warnings)
+    test_or_all = draw_clips(test or videos, phases.keys(), config.evaluate.seed, kind, warnings)
     scored = _long_enough(project, sorted(test_or_all, key=lambda v: v.id), config, warnings)
     _check(scored)
-    fit = draw_clips(project, fit, config.evaluate.seed, "training clips", warnings)
+    fit = draw_clips(fit, phases.keys(), config.evaluate.seed, "training clips", warnings)
     fitted = _long_enough(project, fit, config, warnings)
     _check_skeletons(scored | fitted)
     if config.align.joints == "3d":
@@ -66,18 +68,18 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
             "no clip is marked split=test in videos.csv: all clips were used, and a model trained "
             "in this project has seen them"
         )
-    return Selection(scored, fitted, "test" if test else "all")
+    labels = {video: phases[video] for video in (*scored, *fitted) if video in phases}
+    return Selection(scored, fitted, labels, "test" if test else "all")
 
 
 def draw_clips(
-    project: Project, videos: Sequence[Video], seed: int, kind: str, warnings: list[str]
+    videos: Sequence[Video], labelled: AbstractSet[str], seed: int, kind: str, warnings: list[str]
 ) -> Sequence[Video]:
-    """The clips, or MOST_CLIPS of them in the same order: first those that phases.csv labels, then
+    """The clips, or MOST_CLIPS of them in the same order: first those that are labelled, then
     others, both in the order of a digest of the seed and their id. An additional clip therefore
     changes at most one of those that are drawn."""
     if len(videos) <= MOST_CLIPS:
         return videos
-    labelled = {video for video, phases in project.phases().items() if phases}
 
     def order(video: Video) -> tuple[bool, str]:
         digest = hashlib.sha256(f"{seed} {video.id}".encode()).hexdigest()

@@ -167,10 +167,9 @@ def _inputs(
 ) -> tuple[Inputs, str | None]:
     """What all feature sets share, and the source of the events."""
     selection = select_clips(project, config, warnings)
-    phases = project.phases()
-    labelled = label_clips(selection, phases, protocol, config.evaluate.background, warnings)
+    labelled = label_clips(selection, protocol, config.evaluate.background, warnings)
     if protocol.event_transfer:
-        clips, source, notes = choose_events(selection.test, phases)
+        clips, source, notes = choose_events(selection.test, selection.phases)
         warnings += notes
         draws = draw_trims(clips, config.evaluate)
     else:

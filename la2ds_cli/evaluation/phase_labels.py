@@ -96,18 +96,14 @@ def overlap_error(video: str, problem: ValueError) -> UserError:
 
 
 def label_clips(
-    selection: Selection,
-    phases: Mapping[str, Sequence[Phase]],
-    protocol: Protocol,
-    background: str,
-    warnings: list[str],
+    selection: Selection, protocol: Protocol, background: str, warnings: list[str]
 ) -> tuple[Labels, list[str]] | None:
     """Phases of the frames, and the ids of the labelled training clips, for the metrics of labels.
 
     None if they cannot be computed; the last warning says why. In that case, UserError (exit 4 or
     5) for a protocol that consists of them, and (exit 5) for overlapping phases.
     """
-    wanted = {v: list(phases.get(v, ())) for v in (*selection.fit, *selection.test)}
+    wanted = {v: selection.phases.get(v, []) for v in (*selection.fit, *selection.test)}
     if protocol.drop_background:
         wanted = {v: [p for p in rows if p.name != background] for v, rows in wanted.items()}
     names = phase_order(list(wanted.values()))

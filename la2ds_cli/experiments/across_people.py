@@ -80,7 +80,7 @@ class _Bench:
     def of(cls, project: Project, config: Config, kind: PairKind) -> _Bench:
         warnings: list[str] = []
         selection = select_clips(project, config, warnings)
-        clips, source, notes = choose_events(selection.test, project.phases())
+        clips, source, notes = choose_events(selection.test, selection.phases)
         if source != "phases":
             raise ValueError(f"{project.root} has no labelled events")
         kinds = {kind(a.id, b.id) for a in clips for b in clips if a.id != b.id} - {""}

@@ -3,12 +3,12 @@
 Lists hold codes of half a byte for each feature or two, which faiss compares in registers; the best
 of what they find is ordered by exact distances. How many lists a query needs, and how many of their
 frames, is measured when they are built, and what is missed, at every call. From top to bottom: the
-inverted file, its recall, and its file.
+inverted file, its recall, and its file, which holds plain arrays: faiss parses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,9 +107,22 @@ class InvertedFile:
         return np.where(known & (row < length[slot]), begin[slot] + row, -1)
 
 
+def empty_index(width: int, lists: int) -> Any:
+    """A faiss.IndexIVFPQFastScan of so many features and lists that knows neither yet."""
+    import faiss
+
+    quantiser = faiss.IndexFlatL2(width)
+    codes = max(n for n in range(1, _MOST_CODES + 1) if width % n == 0)
+    index: Any = faiss.IndexIVFPQFastScan(quantiser, width, lists, codes, 4)
+    index.own_fields = True
+    index.by_residual = True  # finer codes, for a little more time
+    quantiser.this.disown()  # pyright: ignore[reportAttributeAccessIssue]
+    return index
+
+
 def new_index(frames: Frames) -> tuple[Any, FloatArray]:
-    """A faiss.IndexIVFPQFastScan without frames, its lists and codes trained by k-means on evenly
-    spaced ones, and the mean of these. With the seed of faiss: the same frames give the same."""
+    """An index without frames, its lists and codes trained by k-means on evenly spaced ones, and
+    the mean of these. With the seed of faiss: the same frames give the same."""
     count = list_count(len(frames))
     taken = min(len(frames), max(_TRAINED_ON * count, _LEAST_TRAINED))
     value = frames.values(np.linspace(0, len(frames) - 1, taken).astype(np.int64))
@@ -120,13 +133,8 @@ def new_index(frames: Frames) -> tuple[Any, FloatArray]:
     value -= mean
     # As faiss has to be given so many. Repeated frames change nothing.
     value = np.resize(value, (max(taken, _LEAST_TRAINED), frames.width))
-    with faiss_settings() as faiss:
-        quantiser = faiss.IndexFlatL2(frames.width)
-        codes = max(n for n in range(1, _MOST_CODES + 1) if frames.width % n == 0)
-        index: Any = faiss.IndexIVFPQFastScan(quantiser, frames.width, count, codes, 4)
-        index.own_fields = True
-        index.by_residual = True  # finer codes, for a little more time
-        quantiser.this.disown()  # pyright: ignore[reportAttributeAccessIssue]
+    with faiss_settings():
+        index = empty_index(frames.width, count)
         index.cp.max_points_per_centroid = _TRAINED_ON
         index.train(value)
     return index, mean
@@ -142,6 +150,9 @@ class Sample:
 
     row: IntArray
     nearest: IntArray
+
+
+_NO_SAMPLE = Sample(np.zeros(0, np.int64), np.zeros((0, TRUTH), np.int64))
 
 
 def draw_samples(frames: Frames, seed: int = 0) -> tuple[Sample, Sample]:
@@ -216,7 +227,7 @@ def tuned(file: InvertedFile, sample: Sample) -> InvertedFile:
 
 # --- the file of the lists of an index, with a sample for its recall -----------------------------
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -280,8 +291,7 @@ def _filled(index: FrameIndex, old: StoredIvf | None) -> StoredIvf:
                 empty.add_with_ids(part.value - mean, numbers)
                 artifact.release(part.value)
     slot = np.array([parts.index(key) for key in keys])
-    nothing = Sample(np.zeros(0, np.int64), np.zeros((0, TRUTH), np.int64))
-    return StoredIvf(InvertedFile(empty, frames, mean, slot), nothing, parts, trained, True)
+    return StoredIvf(InvertedFile(empty, frames, mean, slot), _NO_SAMPLE, parts, trained, True)
 
 
 def _recipe(index: FrameIndex) -> artifact.Recipe:
@@ -292,41 +302,60 @@ def _write(path: Path, index: FrameIndex, stored: StoredIvf) -> None:
     """Raises UserError (exit 7) if the folder is not writable."""
     import faiss
 
-    file, size = stored.file, 0
-
-    def count(content: bytes) -> None:
-        nonlocal size
-        size += len(content)
-
-    faiss.write_index(file.index, _callbacks().PyCallbackIOWriter(count))
-    small = {"mean": file.mean, "sample": stored.sample.row, "nearest": stored.sample.nearest}
+    file = stored.file
+    lists = faiss.downcast_InvertedLists(file.index.invlists)
+    length = np.array([lists.list_size(number) for number in range(file.lists)])
+    small = {
+        "mean": file.mean,
+        "sample": stored.sample.row,
+        "nearest": stored.sample.nearest,
+        "centre": file.index.quantizer.reconstruct_n(0, file.lists),
+        "codebook": faiss.vector_to_array(file.index.pq.centroids),
+        "length": length,
+    }
     arrays = {name: (array.dtype.str, array.shape) for name, array in small.items()}
+    arrays["number"] = ("<i8", (int(length.sum()),))
+    arrays["code"] = ("|u1", (int(_code_bytes(lists, length).sum()),))
     facts = {
         "parts": list(stored.parts),
         "trained": stored.trained,
-        "lists": file.lists,
         "nprobe": file.nprobe,
         "widen": file.widen,
     }
-    arrays["ivf"] = ("|u1", (size,))
     with artifact.open_arrays(path, arrays, _recipe(index), facts) as written:
         for name, array in small.items():
             written.write(name, 0, array)
-        at = 0
-
-        def put(content: bytes) -> None:
-            nonlocal at
-            written.write("ivf", at, np.frombuffer(content, np.uint8))
-            at += len(content)
-
-        faiss.write_index(file.index, _callbacks().PyCallbackIOWriter(put))
+        at = {"number": 0, "code": 0}
+        for of_list in _memory(lists, length):
+            for name, array in of_list.items():
+                written.write(name, at[name], array)
+                at[name] += len(array)
 
 
-def _callbacks() -> Any:
-    """faiss, whose types lack the classes that read and write through functions."""
+def _code_bytes(lists: Any, length: IntArray) -> IntArray:
+    """Bytes that the codes of lists of these lengths take: faiss keeps them in whole blocks."""
+    return -(-length // lists.n_per_block) * lists.block_size
+
+
+def _memory(lists: Any, length: IntArray) -> Iterator[dict[str, IntArray]]:
+    """The numbers and codes of each list that holds any, where faiss has them, to be read and
+    written. length: (L,) of the lists."""
     import faiss
 
-    return faiss
+    for place, (count, size) in enumerate(zip(length, _code_bytes(lists, length), strict=True)):
+        if count:
+            number = faiss.rev_swig_ptr(lists.get_ids(place), int(count))
+            yield {"number": number, "code": faiss.rev_swig_ptr(lists.get_codes(place), int(size))}
+
+
+_UNFIT = (
+    artifact.ArtifactError,
+    FileNotFoundError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 def _read(path: Path, index: FrameIndex) -> StoredIvf | None:
@@ -341,37 +370,67 @@ def _read(path: Path, index: FrameIndex) -> StoredIvf | None:
         kept = sum(len(p.value) for p, key in zip(index.parts, keys, strict=True) if key in parts)
         if 2 * kept < trained or len(index.frames) > 2 * trained:
             return None
-        stored, mean = _deserialised(arrays["ivf"]), np.array(arrays["mean"])
-        artifact.release(arrays["ivf"])
         slot = np.array([parts.index(key) if key in parts else 0 for key in keys])
         settings = int(facts["nprobe"]), int(facts["widen"])
-        sample = Sample(np.array(arrays["sample"]), np.array(arrays["nearest"]))
-    except (artifact.ArtifactError, FileNotFoundError, LookupError, TypeError, ValueError):
-        return None
-    changed = recipe != _recipe(index)
-    if len(mean) != index.frames.width or stored.d != len(mean):
+        changed = recipe != _recipe(index)
+        sample = _NO_SAMPLE if changed else _read_sample(arrays, len(index.frames))
+        mean = np.array(_checked(arrays["mean"], "<f4", (index.frames.width,)))
+        stored = _read_index(arrays, index.frames.width)
+    except _UNFIT:
         return None
     if not changed and stored.ntotal != len(index.frames):
+        return None
+    if settings[0] < 1 or settings[1] not in (1, *_WIDENED):
         return None
     file = InvertedFile(stored, index.frames, mean, slot, *settings)
     return StoredIvf(file, sample, parts, trained, changed)
 
 
-def _deserialised(content: IntArray) -> Any:
-    """The index of these bytes; ValueError if they are none."""
-    import faiss
+def _checked(array: Any, dtype: str, shape: tuple[int, ...]) -> Any:
+    """The array of a file; ValueError if it is of another kind or holds numbers that are none."""
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{array.dtype} {array.shape} in place of {dtype} {shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError("numbers that are none")
+    return array
 
-    at = 0
 
-    def read(count: int) -> bytes:
-        nonlocal at
-        at += count
-        return content[at - count : at].tobytes()
+def _read_sample(arrays: Mapping[str, Any], frames: int) -> Sample:
+    """ValueError for rows that the index of so many frames does not have."""
+    queries = len(arrays["sample"])
+    row = np.array(_checked(arrays["sample"], "<i8", (queries,)))
+    nearest = np.array(_checked(arrays["nearest"], "<i8", (queries, TRUTH)))
+    if not queries or row.min() < 0 or nearest.min() < -1:
+        raise ValueError("a sample without rows")
+    if max(row.max(), nearest.max()) >= frames or nearest.max() < 0:
+        raise ValueError("rows that the index does not have")
+    return Sample(row, nearest)
 
-    try:
-        index = faiss.read_index(_callbacks().PyCallbackIOReader(read))
-    except RuntimeError as error:
-        raise ValueError(f"not an index of faiss: {error}") from error
-    if not isinstance(index, faiss.IndexIVFPQFastScan):
-        raise ValueError("not an inverted file of frames")
+
+def _read_index(arrays: Mapping[str, Any], width: int) -> Any:
+    """The index of faiss, filled from arrays whose sizes fit each other; ValueError where they do
+    not. faiss has readers of its own, which are not made for the files of strangers."""
+    total, lists = len(arrays["number"]), len(arrays["centre"])
+    centre = _checked(arrays["centre"], "<f4", (max(1, lists), width))
+    codebook = _checked(arrays["codebook"], "<f4", (16 * width,))
+    length = np.array(_checked(arrays["length"], "<i8", (lists,)))
+    with faiss_settings() as faiss:
+        index = empty_index(width, lists)
+        held = faiss.downcast_InvertedLists(index.invlists)
+        if length.min() < 0 or length.max() > total or length.sum() != total:
+            raise ValueError("lists of other lengths")
+        _checked(arrays["number"], "<i8", (total,))
+        _checked(arrays["code"], "|u1", (int(_code_bytes(held, length).sum()),))
+        index.quantizer.add(np.ascontiguousarray(centre))
+        faiss.copy_array_to_vector(np.ascontiguousarray(codebook), index.pq.centroids)
+        index.is_trained, index.ntotal = True, total
+        index.precompute_table()
+        for place, count in enumerate(length.tolist()):
+            held.resize(place, count)
+    at = {"number": 0, "code": 0}
+    for of_list in _memory(held, length):
+        for name, array in of_list.items():
+            array[:] = arrays[name][at[name] : at[name] + len(array)]
+            at[name] += len(array)
+    artifact.release(arrays["code"])
     return index

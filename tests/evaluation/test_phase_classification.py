@@ -99,6 +99,13 @@ def test_svm_gamma_is_one_over_width_times_variance() -> None:
     assert old[0] == old[1]
 
 
+def test_training_frames_that_are_all_alike_have_one_answer() -> None:
+    x, y = np.ones((21, 3)), np.array([0] * 4 + [2] * 10 + [5] * 7)
+    test = np.ones((4, 3)) * np.arange(4)[:, None]
+    expected = SVC(C=1.0, gamma="scale").fit(x, y).predict(test)
+    np.testing.assert_array_equal(predict(x, y, test, "svm"), expected)
+
+
 @pytest.mark.parametrize("phases", [2, 3])
 def test_the_kernel_from_products_predicts_as_scikit_learns(phases: int, monkeypatch) -> None:
     """Held whole, in blocks of test frames, and not held where it would be large."""

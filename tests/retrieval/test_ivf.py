@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
+from la2ds_cli.core import artifact
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval import index as frame_index
@@ -252,8 +254,7 @@ def test_a_damaged_file_is_made_anew(project: Project) -> None:
     expected = rows_of(ivf.ensure_ivf(project, index, "test"), 3)
     path = project.lists_path("test")
     content = path.read_bytes()
-    place = content.index(b"IwPf")  # the name that faiss gives to such an index
-    for damaged in (content[:-9], content[: len(content) // 2], b"", _other(content, place)):
+    for damaged in (content[:-9], content[: len(content) // 2], b"", b"not one" + content[7:]):
         path.unlink()
         path.write_bytes(damaged)
         stored = ivf.ensure_ivf(project, index, "test", Progress())
@@ -262,5 +263,89 @@ def test_a_damaged_file_is_made_anew(project: Project) -> None:
     assert not ivf.ensure_ivf(project, index, "test").built
 
 
-def _other(content: bytes, place: int) -> bytes:
-    return content[:place] + b"Abcd" + content[place + 4 :]
+def _all_in_one(length: np.ndarray) -> np.ndarray:
+    """As many frames, whose codes take fewer blocks."""
+    return np.eye(1, len(length), dtype=np.int64)[0] * length.sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("length", lambda a: a * 2),
+        ("length", lambda a: a + np.array([2**62] * 2 + [0] * (len(a) - 2))),
+        ("length", _all_in_one),
+        ("length", lambda a: a[:-1]),
+        ("length", lambda a: a.astype(np.int32)),
+        ("centre", lambda a: a[:-1]),
+        ("centre", lambda a: a[:, :-1]),
+        ("centre", lambda a: a * np.float32(np.nan)),
+        ("codebook", lambda a: a[: len(a) // 2]),
+        ("mean", lambda a: a * np.float32(np.inf)),
+        ("number", lambda a: a[:-1]),
+        ("code", lambda a: a[:-1]),
+        ("code", lambda a: a[:0]),
+        ("sample", lambda a: a + 10**6),
+        ("sample", lambda a: a - 10**6),
+        ("sample", lambda a: a[:0]),
+        ("nearest", lambda a: a + 10**6),
+        ("nearest", lambda a: a * 0 - 1),
+    ],
+)
+def test_arrays_that_do_not_fit_are_made_anew(
+    project: Project, name: str, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    index = indexed(project, range(25))
+    expected = rows_of(ivf.ensure_ivf(project, index, "test"), 3)
+    path = project.lists_path("test")
+    arrays, recipe, facts = artifact.read_arrays(path)
+    artifact.write_arrays(path, arrays, recipe, facts)
+    assert not ivf.ensure_ivf(project, index, "test").built
+    artifact.write_arrays(path, arrays | {name: change(arrays[name])}, recipe, facts)
+    stored = ivf.ensure_ivf(project, index, "test")
+    assert stored.built
+    assert rows_of(stored, 3) == expected
+
+
+@pytest.mark.parametrize("facts", [{"nprobe": 0}, {"widen": -1}, {"widen": 10**9}])
+def test_settings_that_cannot_be_are_made_anew(project: Project, facts: dict[str, int]) -> None:
+    index = indexed(project, range(25))
+    ivf.ensure_ivf(project, index, "test")
+    path = project.lists_path("test")
+    arrays, recipe, before = artifact.read_arrays(path)
+    artifact.write_arrays(path, arrays, recipe, before | facts)
+    assert ivf.ensure_ivf(project, index, "test").built
+
+
+def test_foreign_numbers_and_codes_are_no_frames(project: Project) -> None:
+    """What fits the sizes may be wrong, and gives wrong frames or none, never others' memory."""
+    index = indexed(project, range(25))
+    ivf.ensure_ivf(project, index, "test")
+    path, random = project.lists_path("test"), np.random.default_rng(0)
+    arrays, recipe, facts = artifact.read_arrays(path)
+    number = random.integers(-(2**63), 2**63 - 1, len(arrays["number"]))
+    number[::2] = arrays["number"][::2]
+    code = random.integers(0, 256, len(arrays["code"])).astype(np.uint8)
+    artifact.write_arrays(path, arrays | {"number": number, "code": code}, recipe, facts)
+    stored = ivf.ensure_ivf(project, index, "test")
+    assert not stored.built
+    query = index.frames.values(np.arange(9))
+    row = stored.file.finder()(query, (0, 80), 2000)
+    assert row.max() < len(index.frames)
+    assert 0 < (row >= 0).sum() < row.size
+
+
+def test_lists_that_are_read_are_those_that_were_made(project: Project) -> None:
+    """To the bit: distances of codes and the frames they belong to, in every list; and they change
+    alike."""
+    index = indexed(project, range(25))
+    file = ivf.ensure_ivf(project, index, "test").file
+    made, read = file.index, ivf.ensure_ivf(project, index, "test").file.index
+    query = index.frames.values(np.arange(0, 2000, 7)) - file.mean
+    for nprobe in (1, 5, made.nlist):
+        made.nprobe = read.nprobe = nprobe
+        for a, b in zip(*(i.search(query, 60) for i in (made, read)), strict=True):
+            np.testing.assert_array_equal(a, b)
+    gone = faiss.IDSelectorRange(0, 500)
+    assert made.remove_ids(gone) == read.remove_ids(gone) == 500
+    for a, b in zip(*(i.search(query, 60) for i in (made, read)), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -139,5 +139,5 @@ def xml_of(path: Path, tag: str, tool: str) -> ElementTree.Element:
     except (ElementTree.ParseError, RecursionError, ValueError) as error:
         raise LabelError(f"{path.name} is not XML: {error}") from error
     if root.tag != tag:
-        raise LabelError(f"{path.name} is no file of {tool}: it begins with {root.tag[:40]!a}")
+        raise LabelError(f"{path.name} is not a file of {tool}: it begins with {root.tag[:40]!a}")
     return root
