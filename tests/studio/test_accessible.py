@@ -72,15 +72,17 @@ def open_page(seen: Seen, name: str) -> None:
         open_clip(seen)
         return
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
-    paths["joints"] = "/joints?clip=a"
+    paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9"}
     seen.go(paths.get(name, name))
     if name != "choice" and not name.startswith("/"):
         seen.wait_for(READY)
+    if name == "search":
+        seen.wait_for("document.querySelectorAll('#hits img').length > 0")
     if name == "pair":
         seen.wait_for("!document.getElementById('pair-work').hidden")
 
 
-PAGES = ("clips", "clip", "choice", "pair", "phases", "joints", "/pair?a=a&b=a")
+PAGES = ("clips", "clip", "choice", "pair", "phases", "joints", "search", "/pair?a=a&b=a")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -100,7 +102,7 @@ def test_nothing_is_in_the_way_of_anybody(
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        for name in ("clips", "choice", "/phases"):
+        for name in ("clips", "choice", "/phases", "/search"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 

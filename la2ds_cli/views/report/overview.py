@@ -254,8 +254,6 @@ def thumbnail(
 ) -> bytes:
     """A WebP picture of the middle of the clip, or of its first seconds; the joints where there is
     no file or it fails. joints: drawn over the picture as well."""
-    from PIL import Image as Pillow
-
     latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
     row = min(len(pose) // 2, latest, len(pose) - 1)
     image = None
@@ -263,14 +261,22 @@ def thumbnail(
         with suppress(UserError):  # a file that has been damaged since
             image = pictures(source, pose, [row], height)[0]
     if image is None or joints:
-        image = _drawn(pose, row, height, image)
+        image = with_joints(pose, row, height, image)
+    return small_webp(image)
+
+
+def small_webp(image: Image) -> bytes:
+    """A thumbnail as a file."""
+    from PIL import Image as Pillow
+
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, "WEBP", quality=70)
     return buffer.getvalue()
 
 
-def _drawn(pose: PoseSequence, row: int, height: int, image: Image | None) -> Image:
-    """The joints as the page of a pair draws them, over a picture or on its dark ground."""
+def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None) -> Image:
+    """The joints of a row as the page of a pair draws them, on its dark ground or over `image`,
+    which shows view_boxes(pose)[row] and is `height` pixels high."""
     box = view_boxes(pose)[row]
     scale = height / float(box[3] - box[1])
     if image is None:
