@@ -291,17 +291,19 @@ def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None) 
 
 
 def timelines(project: Project) -> list[dict[str, Any]]:
-    """What the page says of every document in results/timeline: its figure, where one of PNG was
-    written with it, and its clips."""
-    shown = []
-    for path in sorted(project.results_dir(TIMELINES).glob("*.json")):
-        try:
-            one = _timeline(path, json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            # As for evaluations: a file of another kind or version must not end the page.
-            one = {"problem": f"{type(error).__name__}: {error}"}
-        shown.append({"name": path.stem, "problem": "", **one})
-    return shown
+    """What the page says of every document in results/timeline."""
+    return [timeline(path) for path in sorted(project.results_dir(TIMELINES).glob("*.json"))]
+
+
+def timeline(path: Path) -> dict[str, Any]:
+    """What views/report/timeline.html says of a document of `align --all`: its figure, where one of
+    PNG was written with it, and its clips; or the problem with it."""
+    try:
+        one = _timeline(path, json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # As for evaluations: a file of another kind or version must not end the page.
+        one = {"problem": f"{type(error).__name__}: {error}"}
+    return {"name": path.stem, "problem": "", **one}
 
 
 def _timeline(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
