@@ -153,11 +153,11 @@ def check_base(
     stored = artifact.read_document(path)
     if stored.get("key") == recipe.key and {"base", "pose"} <= stored.keys():
         return BaseCheck(stored["base"], stored["pose"])
-    if progress is not None:
-        progress.note(f"comparing the base model with raw poses on {len(videos)} clips")
     poses = _poses(project, videos)
     if len(poses) < FEWEST_CLIPS:
         return None
+    progress = progress or Progress()
+    progress.begin(f"comparing the base model with raw poses on {len(poses)} clips")
     rate, embed = velocity_rate(poses), light_embedder(project, BASE_RUN, device)
     distance = OneDistance.of(embed.spread, config)
 
@@ -168,6 +168,7 @@ def check_base(
         agreement(poses, base, config),
         agreement(poses, lambda pose: pose_feature(pose, rate, "a clip"), config),
     )
+    progress.end()
     if math.isnan(check.base) or math.isnan(check.pose):
         return None
     artifact.write_json(path, {"key": recipe.key, "base": check.base, "pose": check.pose})

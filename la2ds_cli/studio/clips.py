@@ -146,6 +146,12 @@ def clip_of(request: Request) -> Video:
     return found[0]
 
 
+def posed_clips(project: Project) -> list[Video]:
+    """The clips whose joints are there, in the order of videos.csv."""
+    posed = project.posed()
+    return [video for video in project.videos() if video.id in posed]
+
+
 # --- pictures -----------------------------------------------------------------------------------
 
 

@@ -16,11 +16,13 @@ import shutil
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from threading import Condition, Lock, Thread
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -80,6 +82,21 @@ class Films:
         content = reel.chunk(number)
         self._sweep()
         return content
+
+    def picture(self, video: Video, frame: IntArray, row: int) -> Image | None:
+        """The picture of one row as it is in the film, RGB; None where there is none: the video is
+        gone, or no longer holds the frame. frame: as in `facts`. Raises what reading the video
+        raises."""
+        from PIL import Image as Pillow
+
+        reel = self._reel(video, frame)
+        if reel is None:
+            return None
+        picture = unpacked(reel.chunk(row // CHUNK))[row % CHUNK]
+        self._sweep()
+        if not picture:
+            return None
+        return np.asarray(Pillow.open(io.BytesIO(picture)).convert("RGB"))
 
     def forget(self, videos: Iterable[str]) -> None:
         """Delete the pictures of clips that are listed no more; they are made anew where such a
@@ -270,6 +287,13 @@ def packed(pictures: list[bytes]) -> bytes:
     """A chunk; see Films.chunk."""
     sizes = [len(picture) for picture in pictures]
     return b"".join([struct.pack(f"<{len(sizes) + 1}I", len(sizes), *sizes), *pictures])
+
+
+def unpacked(chunk: bytes) -> list[bytes]:
+    """The pictures of a chunk; see Films.chunk."""
+    (count,) = struct.unpack_from("<I", chunk)
+    ends = np.cumsum([4 * (count + 1), *struct.unpack_from(f"<{count}I", chunk, 4)]).tolist()
+    return [chunk[start:end] for start, end in pairwise(ends)]
 
 
 def _chunk(request: Request) -> Response:

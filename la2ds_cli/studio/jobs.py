@@ -102,6 +102,11 @@ class Jobs:
         self._changed(job)
         return job
 
+    def under_way(self, kind: str) -> Job | None:
+        """The job of a kind, as its `about` says, that waits or runs."""
+        mine = (job for job in self.jobs.values() if job.about.get("kind") == kind)
+        return next((job for job in mine if job.state not in ENDED), None)
+
     async def run(self) -> None:
         """Do one job after another; ends the running one when cancelled."""
         while True:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
 
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.views.page import template_text
 
 # Name in the navigation, address. A page marks its own by `here`.
-NAVIGATION = (("Clips", "/"), ("Pair", "/pair"), ("Phases", "/phases"))
+NAVIGATION = (
+    ("Clips", "/"),
+    ("Pair", "/pair"),
+    ("Phases", "/phases"),
+    ("Search", "/search"),
+    ("Timeline", "/timeline"),
+)
 _MOST = 1 << 20  # bytes of a question
 
 
@@ -42,3 +50,13 @@ async def posted(request: Request) -> dict[str, Any]:
     if not isinstance(question, dict):
         raise UserError("a request to the studio must be JSON", hint="load the page again")
     return question
+
+
+def named_to_command(clips: Iterable[Video]) -> list[str]:
+    """The ids of clips as arguments of a command that also takes patterns and lists. Raises
+    UserError (exit 2) for one that it would not take for the clip."""
+    ids = [clip.id for clip in clips]
+    for name in ids:
+        if name.startswith("-") or any(mark in name for mark in ",*?["):
+            raise UserError(f"{name} cannot be named to a command", hint="import it anew")
+    return ids

@@ -62,9 +62,11 @@ def _data(request: Request) -> Response:
     )
 
 
-def clip_data(studio: Any, clip: Video, pose: PoseSequence) -> dict[str, Any]:
-    """What a page that plays one clip shows: the clip with its joints and its film, see pair_data,
-    and the limbs."""
+def clip_data(
+    studio: Any, clip: Video, pose: PoseSequence, *, flipped: bool = False
+) -> dict[str, Any]:
+    """What a page that plays a clip by itself shows: the clip with its joints and its film, see
+    pair_data, and the limbs. flipped: its joints are mirrored, and its pictures are to be."""
     shown = page_clip(studio.project, "A", clip, pose, [])
     film = studio.films.facts(clip, pose.frame)
     return {
@@ -74,7 +76,7 @@ def clip_data(studio: Any, clip: Video, pose: PoseSequence) -> dict[str, Any]:
             "pictures": film if all(pose.size) else None,
             "window": [rounded(row, 2) for row in windows(pose)],
             "size": list(pose.size),
-            "flipped": False,
+            "flipped": flipped,
         },
         "skeleton": skeleton_json(get_skeleton(pose.skeleton)),
     }

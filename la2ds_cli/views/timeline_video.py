@@ -68,7 +68,7 @@ def write_grid(
     Of more than GRID_CLIPS clips it shows the reference and others, evenly spaced in their order.
     Raises whatever reading the videos raises, and UserError (exit 7) if it cannot be written.
     """
-    shown = _shown(result)
+    shown = shown_clips(result)
     if len(shown) < len(result.clips):
         progress.note(
             f"the video shows {len(shown)} of {len(result.clips)} clips, the reference first"
@@ -86,17 +86,18 @@ def write_grid(
     return replace(result, files=(*result.files, target))
 
 
-def _shown(result: TimelineResult) -> list[PlacedClip]:
-    """The reference, and others that show a moment of one of its frames."""
+def shown_clips(result: TimelineResult) -> list[PlacedClip]:
+    """The reference, and others that show a moment of one of its frames, GRID_CLIPS in all at
+    most."""
     others = [
         clip
         for number, clip in enumerate(result.clips)
-        if number != result.reference and not np.isnan(_rows(result, clip)).all()
+        if number != result.reference and not np.isnan(rows_of_clock(result, clip)).all()
     ]
     return [result.clock, *evenly_spaced(others, GRID_CLIPS - 1)]
 
 
-def _rows(result: TimelineResult, clip: PlacedClip) -> np.ndarray:
+def rows_of_clock(result: TimelineResult, clip: PlacedClip) -> np.ndarray:
     """(N,) rows of a clip that show what the N frames of the reference do."""
     return clip.row_at(result.clock.position)
 
@@ -124,7 +125,7 @@ class _Grid:
         ):
             high = 2 * int(min(self.height, self.width / shape) / 2)
             panel = make_panel(pose, source, size, high, mirrored=clip.mirrored, skeleton=True)
-            rows = _rows(result, clip)
+            rows = rows_of_clock(result, clip)
             timeline = make_timeline(clock.time, poses[0].fps, rows, len(pose))
             self.cells.append(_Cell(clip, panel, timeline))
         self.fps = self.cells[0].timeline.fps

@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.timeline import align_all
+from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.views.timeline_figure import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.views.report.conftest import two_filmed
@@ -46,6 +50,8 @@ def project(tmp_path: Path) -> Project:
     project = two_filmed(tmp_path)
     add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
     project.phases_path.write_text(LABELS)
+    clips = align_all(project, list("abc"), AlignRequest(project.config()))
+    write_timeline(project, clips, [], Progress())
     return project
 
 
@@ -72,15 +78,28 @@ def open_page(seen: Seen, name: str) -> None:
         open_clip(seen)
         return
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
-    paths["joints"] = "/joints?clip=a"
+    paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9"}
+    paths["timeline"] = "/timeline?name=timeline&clip=a"
     seen.go(paths.get(name, name))
     if name != "choice" and not name.startswith("/"):
         seen.wait_for(READY)
+    if name == "search":
+        seen.wait_for("document.querySelectorAll('#hits img').length > 0")
     if name == "pair":
         seen.wait_for("!document.getElementById('pair-work').hidden")
 
 
-PAGES = ("clips", "clip", "choice", "pair", "phases", "joints", "/pair?a=a&b=a")
+PAGES = (
+    "clips",
+    "clip",
+    "choice",
+    "pair",
+    "phases",
+    "joints",
+    "search",
+    "timeline",
+    "/pair?a=a&b=a",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -100,7 +119,7 @@ def test_nothing_is_in_the_way_of_anybody(
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        for name in ("clips", "choice", "/phases"):
+        for name in ("clips", "choice", "/phases", "/search", "/timeline"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 

@@ -139,6 +139,8 @@ function card(clip) {
 
 const pairOf = (a, b) => `/pair?${new URLSearchParams({ a, b })}`;
 const phasesOf = (clip) => `/phases?${new URLSearchParams({ clip })}`;
+const searchOf = (clip) => `/search?${new URLSearchParams({ clip })}`;
+const timelineOf = (clips) => `/timeline?${new URLSearchParams(clips.map((clip) => ["clip", clip]))}#make-heading`;
 
 function linked(text, address, name = "") {
   const link = made("a", text, name);
@@ -170,13 +172,15 @@ function offers() {
   if (both) {
     parts.push(made("span", `${name(both[0])} and ${name(both[1])}`), linked("See them in step", pairOf(...both), "button main"));
   } else if (chosen.length) {
-    const words = chosen.length === 1 ? `${name(chosen[0])}; choose another clip to see both in step` : `${chosen.length} clips; two can be seen in step`;
+    const words = chosen.length === 1 ? `${name(chosen[0])}; choose another clip to see both in step` : `${chosen.length} clips`;
     parts.push(made("span", words));
+    if (chosen.length > 2) parts.push(linked("Put them on one timeline", timelineOf(chosen), "button main"));
   } else {
-    parts.push(made("span", usable.length > 1 ? "Choose two clips to see them in step, or one to label its phases." : "Add another clip to see both in step.", "soft"));
+    parts.push(made("span", usable.length > 1 ? "Choose two clips to see them in step, more for one timeline, or one to label its phases." : "Add another clip to see both in step.", "soft"));
   }
   const one = chosen[0] || (usable.length <= 2 && usable.length && usable[0].id);
   if (one) parts.push(linked(`Label the phases of ${name(one)}`, phasesOf(one), "button"));
+  if (one && usable.length > 1) parts.push(linked(`Find a moment of ${name(one)} in others`, searchOf(one), "button"));
   if (chosen.length) parts.push(button("Choose none", () => { chosen = []; load(); }));
   at("chosen").hidden = !usable.length;
   at("chosen").replaceChildren(...parts);
@@ -343,6 +347,7 @@ function onward(clip) {
   line.append(linked("Correct its joints", `/joints?${new URLSearchParams({ clip: clip.id })}`, "button"));
   const others = known.clips.filter((one) => one.version && one.id !== clip.id);
   if (!others.length) return line;
+  line.append(linked("Find a moment of it in others", searchOf(clip.id), "button"));
   other.setAttribute("aria-label", `the clip to see in step with ${clip.name}`);
   other.append(made("option", "See it in step with…"));
   for (const one of others) {

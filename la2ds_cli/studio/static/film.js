@@ -5,12 +5,15 @@ const CHUNKS = 12; // kept, of some 16 pictures each
 const BITMAPS = 40; // decoded pictures kept: those of 720p take 4 MB each
 
 export class ServedFilm extends Film {
-  /** facts: address of a chunk, less its number; count of pictures; chunk: pictures in each. */
-  constructor(facts) {
+  /** facts: address of a chunk, less its number; count of pictures; chunk: pictures in each. among:
+   * how many films the page plays at once, which share its memory. */
+  constructor(facts, among = 1) {
     super(null);
     this.rows = Array.from({ length: facts ? facts.count : 0 }, (_, k) => k);
     this.pictures = this.rows;
-    this.kept = BITMAPS;
+    this.kept = Math.max(Math.floor(BITMAPS / Math.sqrt(among)), 6);
+    this.lead = Math.min(this.lead, this.kept - 3);
+    this.keptChunks = Math.max(Math.floor(CHUNKS / Math.sqrt(among)), 3);
     this.facts = facts;
     this.chunks = new Map(); // number -> promise of its pictures, in order of use
   }
@@ -27,7 +30,7 @@ export class ServedFilm extends Film {
     const asked = this.chunks.get(number) || this.fetched(number);
     this.chunks.delete(number);
     this.chunks.set(number, asked);
-    while (this.chunks.size > CHUNKS) this.chunks.delete(this.chunks.keys().next().value);
+    while (this.chunks.size > this.keptChunks) this.chunks.delete(this.chunks.keys().next().value);
     return asked;
   }
 

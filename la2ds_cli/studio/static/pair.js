@@ -47,6 +47,19 @@ async function open() {
   connectPair();
   tell();
   lay();
+  openAt();
+}
+
+/** Show the moments that the address names; where the alignment shows another one of B beside A's, B
+ * is alone at its own. */
+function openAt() {
+  const asked = new URLSearchParams(location.search);
+  const [a, b] = ["row_a", "row_b"].map((name) => Number.parseInt(asked.get(name) || "", 10));
+  if (Number.isNaN(a)) return;
+  seek(a);
+  if (Number.isNaN(b) || (state.matched && state.rowB === b)) return;
+  correct(true);
+  moveFree(b);
 }
 
 /** The alignment has changed: everything follows. */

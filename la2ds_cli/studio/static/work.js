@@ -5,12 +5,18 @@ import { post } from "./ask.js";
 const line = document.getElementById("work");
 const listeners = new Set();
 const jobs = new Map(); // number -> job
+export const ENDED = ["done", "failed", "cancelled"];
 
 /** Call `listener` with each job as it changes. */
 export function onWork(listener) {
   listeners.add(listener);
   for (const job of jobs.values()) listener(job);
 }
+
+/** A promise of a job when it is over. */
+export const over = (number) => new Promise((resolve) => {
+  onWork((job) => { if (job.number === number && ENDED.includes(job.state)) resolve(job); });
+});
 
 const running = () => [...jobs.values()].filter((job) => job.state === "running" || job.state === "waiting");
 

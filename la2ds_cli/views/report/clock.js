@@ -7,9 +7,10 @@ class Clock {
    * state: of the page, in which `playing`, `rate`, `clock` (seconds of the clip) and `last` are the
    * clock's. shown(): the clip that plays, and its row. go(row, clock): show a row, as late as
    * `clock` where the clock has come to it by itself. repeats(): whether the end leads to the start.
+   * ready(): whether what is to be shown is there; the clock waits for it.
    */
-  constructor(state, shown, go, repeats = () => false) {
-    Object.assign(this, { state, shown, go, repeats });
+  constructor(state, shown, go, repeats = () => false, ready = () => true) {
+    Object.assign(this, { state, shown, go, repeats, ready });
     this.tick = this.tick.bind(this);
   }
 
@@ -29,10 +30,11 @@ class Clock {
     if (!state.playing) return;
     const passed = state.last ? Math.min((now - state.last) / 1000, 0.25) : 0;
     state.last = now;
+    if (!this.ready()) { requestAnimationFrame(this.tick); return; }
     const clock = state.clock + passed * state.rate;
     const { clip, row: before } = this.shown();
     if (clock >= clip.end) {
-      if (!this.repeats() || clip.count === 1) { this.go(clip.count - 1, null); this.play(false); return; }
+      if (!this.repeats() || clip.count === 1) { this.play(false); this.go(clip.count - 1, null); return; }
       this.go(0, null);
     } else {
       const row = lastUpTo(clip.time, clock);

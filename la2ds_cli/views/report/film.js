@@ -37,6 +37,7 @@ class Film {
     this.rows = film ? film.rows : [];
     this.pictures = film ? film.pictures : [];
     this.kept = KEPT;
+    this.lead = AHEAD;
     this.ready = new Map(); // index -> ImageBitmap, in order of use
     this.pending = new Set();
     this.waiting = new Map(); // index -> all that is to be done when it is there
@@ -69,7 +70,7 @@ class Film {
 
   /** Decode what follows, so that it is there in time. */
   ahead(index) {
-    const end = Math.min(index + AHEAD, this.pictures.length - 1);
+    const end = Math.min(index + this.lead, this.pictures.length - 1);
     for (let k = index + 1; k <= end; k += 1) if (!this.ready.has(k)) this.decode(k);
   }
 

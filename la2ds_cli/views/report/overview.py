@@ -254,8 +254,6 @@ def thumbnail(
 ) -> bytes:
     """A WebP picture of the middle of the clip, or of its first seconds; the joints where there is
     no file or it fails. joints: drawn over the picture as well."""
-    from PIL import Image as Pillow
-
     latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
     row = min(len(pose) // 2, latest, len(pose) - 1)
     image = None
@@ -263,14 +261,22 @@ def thumbnail(
         with suppress(UserError):  # a file that has been damaged since
             image = pictures(source, pose, [row], height)[0]
     if image is None or joints:
-        image = _drawn(pose, row, height, image)
+        image = with_joints(pose, row, height, image)
+    return small_webp(image)
+
+
+def small_webp(image: Image) -> bytes:
+    """A thumbnail as a file."""
+    from PIL import Image as Pillow
+
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, "WEBP", quality=70)
     return buffer.getvalue()
 
 
-def _drawn(pose: PoseSequence, row: int, height: int, image: Image | None) -> Image:
-    """The joints as the page of a pair draws them, over a picture or on its dark ground."""
+def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None) -> Image:
+    """The joints of a row as the page of a pair draws them, on its dark ground or over `image`,
+    which shows view_boxes(pose)[row] and is `height` pixels high."""
     box = view_boxes(pose)[row]
     scale = height / float(box[3] - box[1])
     if image is None:
@@ -285,17 +291,19 @@ def _drawn(pose: PoseSequence, row: int, height: int, image: Image | None) -> Im
 
 
 def timelines(project: Project) -> list[dict[str, Any]]:
-    """What the page says of every document in results/timeline: its figure, where one of PNG was
-    written with it, and its clips."""
-    shown = []
-    for path in sorted(project.results_dir(TIMELINES).glob("*.json")):
-        try:
-            one = _timeline(path, json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            # As for evaluations: a file of another kind or version must not end the page.
-            one = {"problem": f"{type(error).__name__}: {error}"}
-        shown.append({"name": path.stem, "problem": "", **one})
-    return shown
+    """What the page says of every document in results/timeline."""
+    return [timeline(path) for path in sorted(project.results_dir(TIMELINES).glob("*.json"))]
+
+
+def timeline(path: Path) -> dict[str, Any]:
+    """What views/report/timeline.html says of a document of `align --all`: its figure, where one of
+    PNG was written with it, and its clips; or the problem with it."""
+    try:
+        one = _timeline(path, json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # As for evaluations: a file of another kind or version must not end the page.
+        one = {"problem": f"{type(error).__name__}: {error}"}
+    return {"name": path.stem, "problem": "", **one}
 
 
 def _timeline(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:

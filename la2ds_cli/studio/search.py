@@ -1,0 +1,226 @@
+"""The same moment in other clips: the frames that are nearest to one, as `la2ds retrieve` finds
+them.
+
+A question is answered at once where the index is current; what takes long is that command.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from la2ds_cli.alignment.request import features_name
+from la2ds_cli.core.clip import Video
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.studio.clips import FOR_EVER, THUMBNAIL, clip_of, posed_clips
+from la2ds_cli.studio.film import Films
+from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.studio.phases import clip_data, posed_clip
+from la2ds_cli.views.film_strip import aspect, cut_out, view_boxes
+from la2ds_cli.views.report.overview import small_webp, with_joints
+
+MOST = 60  # frames that a page may ask for
+QUICK = 1_000_000  # frames of all clips that are searched while the page waits
+_KIND = "search"  # of its jobs
+_searching = Lock()
+
+
+class _TakesLong(Exception):
+    """A question needs more than a search."""
+
+
+class _Quick(Progress):
+    """Raises _TakesLong where a task begins; keeps what is said."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def begin(self, label: str, total: float | None = None) -> None:
+        raise _TakesLong(label)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def _show(request: Request) -> Response:
+    """The page; of the first clip where none is named."""
+    project: Project = request.app.state.studio.project
+    clips = posed_clips(project)
+    name = request.query_params.get("clip", "")
+    clip = posed_clip(project, name) if name else (clips[0] if clips else None)
+    return HTMLResponse(page("search.html", "Search", here="/search", clip=clip, clips=clips))
+
+
+def _data(request: Request) -> Response:
+    """A clip with its joints and its film."""
+    studio = request.app.state.studio
+    clip = posed_clip(studio.project, request.query_params.get("clip", ""))
+    return JSONResponse(clip_data(studio, clip, studio.project.read_pose(clip.id)[0]))
+
+
+# --- the question ---------------------------------------------------------------------------------
+
+
+async def _near(request: Request) -> Response:
+    """`found`, see found_json, or the `number` of the job after which the question is to be asked
+    again: it brings the index up to date, or answers it."""
+    studio = request.app.state.studio
+    asked = await posted(request)
+
+    def work() -> tuple[dict[str, Any] | None, list[str]]:
+        project: Project = studio.project
+        clip = posed_clip(project, str(asked.get("clip", "")))
+        options = _options(asked)
+        second = _second(project.read_pose(clip.id)[0], asked.get("row"))
+        found = _found_at_once(project, clip, second, options)
+        return found, _arguments(project, clip, second, options)
+
+    found, arguments = await run_in_threadpool(work)
+    if found is not None:
+        return JSONResponse({"found": found})
+    job = studio.jobs.under_way(_KIND)
+    if job is None:
+        job = studio.jobs.add("looking for like frames", arguments, about={"kind": _KIND})
+    return JSONResponse({"number": job.number})
+
+
+def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """k, per_video and min_gap of `retrieve`."""
+    k, most, gap = asked.get("k", 7), asked.get("per_video"), asked.get("min_gap")
+    if type(k) is not int or not 1 <= k <= MOST:
+        raise UserError(f"the page shows 1 to {MOST} frames")
+    if most is not None and (type(most) is not int or most < 1):
+        raise UserError("of one clip, 1 frame or more can be shown")
+    if gap is not None and not (type(gap) in (int, float) and math.isfinite(gap) and gap >= 0):
+        raise UserError("the seconds between two frames are 0 or more")
+    return {"k": k, "per_video": most, "min_gap": gap}
+
+
+def _second(pose: PoseSequence, row: Any) -> float:
+    """When a row of a clip is."""
+    if type(row) is not int or not 0 <= row < len(pose):
+        raise UserError("there is no such frame", hint="load the page again")
+    return float(pose.time[row])
+
+
+def _found_at_once(
+    project: Project, clip: Video, second: float, options: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The answer; None where it takes more than a search of a current index."""
+    if sum(video.frames for video in project.videos()) > QUICK:
+        return None
+    said = _Quick()
+    try:
+        with _searching:
+            result = retrieve(project, query=f"{clip.id}@{second!r}", progress=said, **options)
+    except _TakesLong:
+        return None
+    return found_json(project, result.to_json()) | {"notes": said.notes}
+
+
+def _arguments(
+    project: Project, clip: Video, second: float, options: Mapping[str, Any]
+) -> list[str]:
+    """The command that answers the same."""
+    given = [
+        f"--{name.replace('_', '-')}={value!r}"
+        for name, value in options.items()
+        if value is not None
+    ]
+    out = f"--out={project.results_dir('studio') / 'search.json'}"
+    return ["retrieve", f"--query={clip.id}@{second!r}", *given, out, f"--project={project.root}"]
+
+
+def found_json(project: Project, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows of a document of `retrieve`: of the query `clip` and `row`; `hits`, of
+    each id and name of the clip, row, seconds, distance, phase, whether it is the query's, and the
+    address of its picture; by what features, and among how many frames and clips."""
+    (query,) = document["queries"]
+    clips = {video.id: video for video in posed_clips(project)}
+    hits = []
+    for hit in query["hits"]:
+        video = clips.get(hit["video"])
+        if video is None:  # taken out since
+            continue
+        version = project.pose_header(video.id)[0].key[:12]
+        hits.append(
+            {
+                "clip": video.id,
+                "name": video.name,
+                "row": hit["index"],
+                "seconds": round(hit["time"], 4),
+                "distance": hit["distance"],
+                "phase": hit["phase"],
+                "same_phase": hit["same_phase"],
+                "picture": f"/search/picture/{quote(video.id, safe='')}/{hit['index']}?v={version}",
+            }
+        )
+    return {
+        "clip": query["video"],
+        "row": query["index"],
+        "phase": query["phase"],
+        "hits": hits,
+        "features": features_name(document["features"], document["run"] or ""),
+        "frames": document["searched"]["frames"],
+        "clips": document["searched"]["clips"],
+        "left_out": len(document["left_out"]),
+        "notes": [],
+    }
+
+
+def _answer(request: Request) -> Response:
+    """What a job has found."""
+    studio = request.app.state.studio
+    job = studio.jobs.jobs.get(request.path_params["number"])
+    if job is None or job.about.get("kind") != _KIND or not job.result:
+        raise UserError("this search is over", hint="search again")
+    notes = {"notes": job.notes[-5:]}
+    return JSONResponse({"found": found_json(studio.project, job.result) | notes})
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def _picture(request: Request) -> Response:
+    """A frame with its joints, as the cards of the clips show one."""
+    studio = request.app.state.studio
+    clip = clip_of(request)
+    pose = studio.project.read_pose(clip.id)[0]
+    row = request.path_params["row"]
+    if row >= len(pose):
+        raise UserError("there is no such frame", hint="load the page again")
+    content = frame_picture(studio.films, clip, pose, row, THUMBNAIL)
+    return Response(content, media_type="image/webp", headers=FOR_EVER)
+
+
+def frame_picture(films: Films, clip: Video, pose: PoseSequence, row: int, height: int) -> bytes:
+    """A row of a clip as WebP: what film_strip shows of it, cut from the film, with its joints; the
+    joints alone where there is no picture."""
+    whole = films.picture(clip, pose.frame, row) if all(pose.size) else None
+    image = None
+    if whole is not None:
+        scale = whole.shape[0] / pose.size[1]
+        box = (view_boxes(pose)[row] + 0.5) * scale - 0.5  # the centres of pixels are whole
+        image = cut_out(whole, box, max(round(height * aspect(pose)), 1), height)
+    return small_webp(with_joints(pose, row, height, image))
+
+
+ROUTES = [
+    Route("/search", _show),
+    Route("/search/data", _data),
+    Route("/search/near", _near, methods=["POST"]),
+    Route("/search/found/{number:int}", _answer),
+    Route("/search/picture/{id}/{row:int}", _picture),
+]

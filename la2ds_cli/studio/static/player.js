@@ -1,0 +1,75 @@
+// What every page with one clock has: a clip leads and plays, by buttons, a slider and keys. A page
+// loads the report's film.js and clock.js before it, and holds its transport.html.
+
+import { helping } from "./keys.js";
+import { at } from "./page.js";
+
+export class Player {
+  /** show(row): what the page shows of a row of the clip that leads. ready(): whether it is shown, so
+   * that the clock may go on. */
+  constructor(show, ready = () => true) {
+    this.show = show;
+    this.clip = null;
+    this.state = { row: 0, playing: false, rate: 1, clock: 0, last: 0 };
+    this.clock = new Clock(this.state, () => ({ clip: this.clip, row: this.row }),
+      (row, passed) => this.go(row, passed), () => false, ready);
+  }
+
+  get row() { return this.state.row; }
+
+  /** Another clip leads, from a row on. */
+  take(clip, row = 0) {
+    this.play(false);
+    this.clip = clip;
+    at("scrub").max = String(clip.count - 1);
+    this.go(row);
+  }
+
+  play(on) {
+    if (on === this.state.playing) return;
+    this.clock.play(on);
+    if (!on) this.show(this.row); // it stands still now
+  }
+
+  /** passed: seconds of the clip where the clock has come to the row by itself. */
+  go(row, passed = null) {
+    this.state.row = clamp(row, 0, this.clip.count - 1);
+    this.state.clock = passed === null ? this.clip.time[this.row] : passed;
+    at("scrub").value = String(this.row);
+    at("scrub").setAttribute("aria-valuetext", `${this.clip.time[this.row].toFixed(2)} s`);
+    document.body.dataset.row = String(this.row);
+    this.show(this.row);
+  }
+
+  to(row) { this.play(false); this.go(row); }
+
+  jump(count) { this.to(this.row + count); }
+
+  /** Connect the buttons, and the keys: those of every player and `actions`, by the key. */
+  connect(actions = {}) {
+    const keys = {
+      " ": () => this.play(!this.state.playing),
+      ArrowLeft: (event) => this.jump(event.shiftKey ? -10 : -1),
+      ArrowRight: (event) => this.jump(event.shiftKey ? 10 : 1),
+      Home: () => this.to(0), End: () => this.to(this.clip.count - 1),
+      "-": () => this.clock.faster(-1), "+": () => this.clock.faster(1), "=": () => this.clock.faster(1),
+      ...actions,
+    };
+    document.addEventListener("keydown", (event) => {
+      const on = event.target;
+      if (!this.clip || helping() || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (["text", "number"].includes(on.type)) return;
+      const own = ["BUTTON", "A", "SUMMARY"].includes(on.tagName) || on.type === "checkbox";
+      if (own && (event.key === " " || event.key === "Enter")) return;
+      const action = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (!action) return;
+      action(event);
+      event.preventDefault();
+    });
+    at("play").addEventListener("click", () => this.play(!this.state.playing));
+    at("back").addEventListener("click", () => this.jump(-1));
+    at("forward").addEventListener("click", () => this.jump(1));
+    at("scrub").addEventListener("input", (event) => this.to(Number(event.target.value)));
+    at("rate").addEventListener("change", (event) => this.clock.setRate(Number(event.target.value)));
+  }
+}

@@ -1,0 +1,158 @@
+// The page of the search: the moment that is shown is looked for in the other clips, as soon as the
+// clip stands still.
+
+import { get, post } from "./ask.js";
+import { ServedFilm } from "./film.js";
+import { at, button, made, trouble } from "./page.js";
+import { Player } from "./player.js";
+import { over } from "./work.js";
+
+const SETTLES = 250; // milliseconds at one frame until it is looked for
+const STAGE = { share: 0.56, narrow: 0.42, least: 120, most: 900 }; // of the window's height; page pixels
+const BESIDE_FROM = 981; // page pixels from which the hits lie beside the player, as in pair.css
+
+let id = "", stage = null;
+let due = 0, asking = false, again = false;
+
+// --- the clip --------------------------------------------------------------------------------------
+
+const player = new Player((row) => {
+  stage.show(row, true, { skeleton: at("show-skeleton").checked, film: true, whole: at("show-whole").checked });
+  const { clip } = player;
+  at("moment").textContent = `${clip.time[row].toFixed(2)} s · frame ${clip.frame[row]}`;
+  soon();
+});
+
+function lay() {
+  const box = at("stage-a").parentElement;
+  const share = window.innerWidth >= BESIDE_FROM ? STAGE.share : STAGE.narrow;
+  const high = clamp(Math.min(window.innerHeight * share, box.clientWidth / stage.aspect), STAGE.least, STAGE.most);
+  stage.resize(Math.round(Math.floor(high) * stage.aspect), Math.floor(high));
+}
+
+const addressOf = (clip, row) => `/search?${new URLSearchParams({ clip, row })}`;
+
+async function open(clip, row) {
+  if (clip !== id) {
+    const found = await get(`/search/data?${new URLSearchParams({ clip })}`);
+    const film = new ServedFilm(found.clip.pictures);
+    stage = new Stage("a", unpacked(found.clip, film), found.skeleton);
+    stage.options.whole = at("show-whole").checked;
+    ({ id } = found);
+    at("choose-clip").value = id;
+    at("clip-name").textContent = found.clip.name;
+    lay();
+    at("hits").replaceChildren();
+    player.take(stage.clip, row);
+  } else player.to(row);
+  document.body.dataset.clip = id;
+}
+
+/** Go to a frame of a clip as a link does, so that the browser's way back leads here. */
+async function follow(clip, row) {
+  window.history.pushState(null, "", addressOf(clip, row));
+  await open(clip, row).catch(trouble);
+  at("players-card").scrollIntoView({ block: "nearest" });
+}
+
+// --- the question ----------------------------------------------------------------------------------
+
+function soon() {
+  clearTimeout(due);
+  if (!player.state.playing) due = setTimeout(ask, SETTLES);
+}
+
+const optional = (text) => (text === "" ? null : Number(text));
+
+async function ask() {
+  if (player.state.playing) return;
+  if (asking) { again = true; return; }
+  asking = true;
+  again = false;
+  const question = {
+    clip: id, row: player.row, k: Number(at("count").value),
+    per_video: optional(at("per-video").value), min_gap: optional(at("min-gap").value),
+  };
+  window.history.replaceState(null, "", addressOf(id, player.row));
+  at("hits").setAttribute("aria-busy", "true");
+  try {
+    trouble(null);
+    let { found, number } = await post("/search/near", question);
+    if (!found) {
+      at("said").textContent = "The clips are being read for the first search…";
+      const job = await over(number);
+      if (job.state !== "done") throw new Error(job.state === "failed" ? job.error : "the search was cancelled: move to another moment to search again");
+      ({ found } = await get(`/search/found/${number}`));
+      // The work may have been begun for another moment; the index is there now.
+      if (found.clip !== question.clip || found.row !== question.row) again = true;
+    }
+    if (!again) tell(found);
+  } catch (error) {
+    at("hits").replaceChildren();
+    at("said").textContent = "";
+    trouble(error);
+  }
+  asking = false;
+  at("hits").setAttribute("aria-busy", "false");
+  document.body.dataset.asked = `${question.clip} ${question.row}`;
+  if (again) ask();
+}
+
+// --- what is said ----------------------------------------------------------------------------------
+
+function tell(found) {
+  const left = found.left_out ? `; ${found.left_out} clips cannot be compared` : "";
+  at("said").textContent = `${found.hits.length} of ${found.frames} frames of ${found.clips} clips, compared by ${found.features}${left}. The nearest come first.`;
+  at("hits").replaceChildren(...found.hits.map((hit, n) => card(hit, n, found)));
+  at("notes").replaceChildren(...found.notes.map((note) => {
+    const item = made("li");
+    item.append(made("span", note, "soft"));
+    return item;
+  }));
+}
+
+function card(hit, n, found) {
+  const item = made("li", "", "clip"), when = `${hit.seconds.toFixed(2)} s`;
+  const phase = hit.phase === null ? "" : hit.same_phase === false ? `${hit.phase}, another phase` : hit.phase;
+  const open = button("", () => follow(hit.clip, hit.row));
+  open.dataset.hit = String(n);
+  const picture = made("img", "", "picture"), words = made("span", "", "words");
+  picture.alt = "";
+  picture.src = hit.picture;
+  words.append(made("span", hit.name, "name"), made("span", when, "soft"), made("span", `distance ${hit.distance.toFixed(2)}`, "soft"));
+  if (phase) words.append(made("span", phase, hit.same_phase === false ? "warning" : "good"));
+  open.append(picture, words);
+  const both = made("a", "See both in step", "pick");
+  both.href = `/pair?${new URLSearchParams({ a: found.clip, b: hit.clip, row_a: found.row, row_b: hit.row })}`;
+  both.setAttribute("aria-label", `See this moment and ${hit.name} at ${when} in step`);
+  item.append(open, both);
+  return item;
+}
+
+// --- buttons and keys ------------------------------------------------------------------------------
+
+const hit = (number) => document.querySelector(`#hits [data-hit="${number - 1}"]`)?.click();
+
+function connect() {
+  const actions = {
+    s: () => at("show-skeleton").click(),
+    w: () => at("show-whole").click(),
+  };
+  for (let number = 1; number <= 9; number += 1) actions[number] = () => hit(number);
+  player.connect(actions);
+  at("show-skeleton").addEventListener("change", () => player.go(player.row));
+  at("show-whole").addEventListener("change", () => { stage.options.whole = at("show-whole").checked; lay(); player.go(player.row); });
+  at("choose-clip").addEventListener("change", (event) => follow(event.target.value, 0));
+  for (const name of ["count", "per-video", "min-gap"]) at(name).addEventListener("change", soon);
+  window.addEventListener("resize", () => { lay(); player.go(player.row); });
+  window.addEventListener("popstate", here);
+}
+
+/** Show what the address names. */
+function here() {
+  const asked = new URLSearchParams(location.search);
+  const row = Number.parseInt(asked.get("row") || "0", 10);
+  return open(asked.get("clip") || at("search").dataset.clip, Number.isFinite(row) ? row : 0);
+}
+
+here().then(() => { connect(); document.body.dataset.ready = "true"; }, trouble);

@@ -1,0 +1,142 @@
+// The page of a timeline: many clips are put on one, and those that are shown stand in step on the
+// clock of the reference.
+
+import { get, post } from "./ask.js";
+import { ServedFilm } from "./film.js";
+import { gridFor } from "./grid.js";
+import { at, made, tried, trouble } from "./page.js";
+import { Player } from "./player.js";
+import { over } from "./work.js";
+
+const SHARE = 0.68; // of the window's height, for all pictures
+
+const name = at("timeline")?.dataset.name;
+let cells = []; // { rows, near, stage, moment }
+
+// --- players ---------------------------------------------------------------------------------------
+
+const options = () => ({ skeleton: at("show-skeleton").checked, film: at("show-film").checked, whole: at("show-whole").checked });
+
+/** All clips show what the reference does at a row of it. */
+function show(row) {
+  const how = options();
+  for (const { rows, near, stage, moment } of cells) {
+    const matched = rows[row] !== null;
+    stage.show(matched ? rows[row] : near[row], matched, how);
+    moment.textContent = matched ? `${stage.clip.time[rows[row]].toFixed(2)} s` : "–";
+  }
+  const { clip } = player;
+  const share = clip.count > 1 ? (clip.time[row] - clip.time[0]) / (clip.time[clip.count - 1] - clip.time[0]) : 0;
+  at("moment").textContent = `${Math.round(100 * share)} % of the timeline · ${clip.time[row].toFixed(2)} s of ${clip.name}, the reference`;
+}
+
+/** Whether every picture is there: the clock waits, so that no clip falls behind. */
+const ready = () => cells.every(({ stage }) => stage.canvas.dataset.picture !== "");
+
+const player = new Player(show, ready);
+
+/** Of rows, some null, each or the nearest that is known. */
+function nearest(rows) {
+  const known = rows.map((row, k) => [row, k]).filter(([row]) => row !== null);
+  return rows.map((row, k) => (row !== null ? row
+    : known.reduce((best, one) => (Math.abs(one[1] - k) < Math.abs(best[1] - k) ? one : best))[0]));
+}
+
+function cell(found, number, count, reference) {
+  const figure = made("figure", "", "cell"), words = made("figcaption");
+  const label = number ? made("a", found.clip.name, "name") : made("span", found.clip.name, "name");
+  if (number) {
+    label.href = `/pair?${new URLSearchParams({ a: reference, b: found.id })}`;
+    label.title = "see it in step with the reference";
+  }
+  const moment = made("span", "", "soft"), box = made("div", "", "stage"), canvas = made("canvas");
+  canvas.id = `stage-${number + 1}`;
+  canvas.setAttribute("role", "img");
+  words.append(label, moment);
+  const remarks = [number ? "" : "the reference", found.remarks].filter(Boolean).join(", ");
+  if (remarks) words.append(made("small", remarks, found.doubtful ? "warning" : "soft"));
+  box.append(canvas);
+  figure.append(words, box);
+  at("stages").append(figure);
+  const film = new ServedFilm(found.clip.pictures, count);
+  const stage = new Stage(String(number + 1), unpacked(found.clip, film), found.skeleton);
+  return { rows: found.rows, near: nearest(found.rows), stage, moment };
+}
+
+function lay() {
+  const whole = at("show-whole").checked;
+  for (const { stage } of cells) stage.options.whole = whole;
+  const shapes = cells.map(({ stage }) => stage.aspect);
+  const { columns, width, height } = gridFor(shapes, at("stages").clientWidth, window.innerHeight * SHARE);
+  at("stages").style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  for (const { stage } of cells) {
+    const high = Math.floor(Math.min(height, width / stage.aspect));
+    stage.resize(Math.max(Math.floor(high * stage.aspect), 1), high);
+  }
+}
+
+async function open() {
+  const { clips, more, changed } = await get(`/timeline/data?${new URLSearchParams({ name })}`);
+  at("players-card").hidden = false;
+  cells = clips.map((found, number) => cell(found, number, clips.length, clips[0].id));
+  at("film-choice").hidden = cells.every(({ stage }) => stage.clip.film.empty);
+  const said = [
+    more ? `${clips.length} of ${clips.length + more} clips are shown, evenly taken from all.` : "",
+    changed.length ? `Changed since they were put on the timeline, and not shown: ${changed.join(", ")}.` : "",
+  ].filter(Boolean).join(" ");
+  at("not-shown").textContent = said;
+  lay();
+  player.take(cells[0].stage.clip);
+  const again = () => { lay(); player.go(player.row); };
+  player.connect({
+    s: () => at("show-skeleton").click(),
+    f: () => { if (!at("film-choice").hidden) at("show-film").click(); },
+    w: () => at("show-whole").click(),
+  });
+  at("show-whole").addEventListener("change", again);
+  for (const id of ["show-skeleton", "show-film"]) at(id).addEventListener("change", () => player.go(player.row));
+  window.addEventListener("resize", again);
+}
+
+// --- making one --------------------------------------------------------------------------------------
+
+const which = () => document.querySelector("input[name=which]:checked").value;
+
+function asked() {
+  const question = { reference: at("reference").value || null };
+  if (which() === "group") question.group = at("group").value;
+  if (which() === "chosen") question.clips = [...document.querySelectorAll("input[name=clip]:checked")].map((box) => box.value);
+  return question;
+}
+
+/** Follow work to its end: what is said meanwhile, and where to go then. */
+async function follow(started, pressed) {
+  pressed.disabled = true;
+  const { number, name: made_ } = (await tried(started)) || {};
+  if (number) {
+    at("making").textContent = "The work is in the bar at the top; the page shows it when it is done.";
+    const job = await over(number);
+    at("making").textContent = "";
+    if (job.state === "done") { location.assign(`/timeline?${new URLSearchParams({ name: made_ })}`); return; }
+    if (job.state === "failed") trouble(new Error(job.error));
+  }
+  pressed.disabled = false;
+}
+
+function connectForm() {
+  const tellChosen = () => { at("clip-boxes").hidden = which() !== "chosen"; };
+  for (const box of document.querySelectorAll("input[name=which]")) box.addEventListener("change", tellChosen);
+  tellChosen();
+  at("make").addEventListener("submit", (event) => {
+    event.preventDefault();
+    follow(() => post("/timeline/make", asked()), at("make-it"));
+  });
+  at("group")?.addEventListener("change", () => { document.querySelector("input[value=group]").checked = true; tellChosen(); });
+  at("make-video")?.addEventListener("click", (event) => follow(() => post("/timeline/video", { name }), event.target));
+  at("choose-timeline")?.addEventListener("change", (event) => {
+    location.assign(`/timeline?${new URLSearchParams({ name: event.target.value })}`);
+  });
+}
+
+if (at("make")) connectForm();
+(name ? open() : Promise.resolve()).then(() => { document.body.dataset.ready = "true"; }, trouble);

@@ -1,0 +1,289 @@
+"""Many clips on one timeline: made by `la2ds align --all`, and up to sixteen seen in step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from la2ds_cli.alignment.same_movement import DOUBTED
+from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
+from la2ds_cli.core.csv_tables import read_rows
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.studio.clips import posed_clips
+from la2ds_cli.studio.pages import named_to_command, page, posted
+from la2ds_cli.studio.phases import clip_data, posed_clip
+from la2ds_cli.views.report.overview import timeline as told
+from la2ds_cli.views.timeline_figure import FOLDER
+from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
+
+_KIND = "timeline"  # of its jobs
+_ALL = "timeline"  # name of that of all clips, as the command gives it
+_WRITTEN = (".json", ".csv", ".png")
+_FILES = {"table": ".csv", "figure": ".png", "video": ".mp4"}
+_AGAIN = "put the clips on one timeline again"
+
+
+def _show(request: Request) -> Response:
+    """The page: the timeline that is named, else the newest, and the form that makes another."""
+    project: Project = request.app.state.studio.project
+    clips = posed_clips(project)
+    listed = _listed(project)
+    name = request.query_params.get("name", "")
+    path = _document(project, name) if name else (listed[0] if listed else None)
+    files = {}
+    if path is not None:
+        files = {kind: path.with_suffix(suffix).is_file() for kind, suffix in _FILES.items()}
+    return HTMLResponse(
+        page(
+            "timeline.html",
+            "Timeline",
+            here="/timeline",
+            clips=clips,
+            groups=sorted({clip.group for clip in clips if clip.group}),
+            chosen=set(request.query_params.getlist("clip")),
+            listed=[one.stem for one in listed],
+            timeline=None if path is None else told(path),
+            files=files,
+        )
+    )
+
+
+def _listed(project: Project) -> list[Path]:
+    """The documents of all timelines, the newest first."""
+    paths = project.results_dir(FOLDER).glob("*.json")
+    return sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
+
+
+def _document(project: Project, name: str) -> Path:
+    """That of a timeline; raises UserError (exit 2) where there is none of the name."""
+    for path in project.results_dir(FOLDER).glob("*.json"):
+        if path.stem == name:
+            return path
+    raise UserError("there is no such timeline", hint=_AGAIN)
+
+
+def _file(request: Request) -> Response:
+    """A file of a timeline, to be kept."""
+    suffix = _FILES.get(request.path_params["kind"])
+    project: Project = request.app.state.studio.project
+    path = _document(project, request.path_params["name"])
+    if suffix is None or not path.with_suffix(suffix).is_file():
+        raise UserError("this timeline has no such file", hint=_AGAIN)
+    path = path.with_suffix(suffix)
+    return FileResponse(path, filename=path.name)
+
+
+# --- players --------------------------------------------------------------------------------------
+
+
+def _data(request: Request) -> Response:
+    """The clips of a timeline for the players, see players_json."""
+    studio = request.app.state.studio
+    path = _document(studio.project, request.query_params.get("name", ""))
+    return JSONResponse(players_json(studio, read_timeline(studio.project, path)))
+
+
+def players_json(studio: Any, result: TimelineResult) -> dict[str, Any]:
+    """clips: those that the video of the timeline shows, the reference first. Of each, beside
+    clip_data: rows, one for each frame of the reference, None where it does not show the moment;
+    remarks, in words; whether it is doubtful that it shows the movement. more: how many are not
+    shown. changed: ids of those that are others than when they were placed."""
+    shown = shown_clips(result)
+    clips = []
+    for clip in shown:
+        pose = studio.project.read_pose(clip.video.id)[0]
+        pose = mirror(pose) if clip.mirrored else pose
+        rows = np.rint(rows_of_clock(result, clip))
+        clips.append(
+            clip_data(studio, clip.video, pose, flipped=clip.mirrored)
+            | {
+                "rows": [None if math.isnan(row) else int(row) for row in rows],
+                "remarks": _remarks(result, clip),
+                "doubtful": clip.probability < DOUBTED,
+            }
+        )
+    return {
+        "clips": clips,
+        "more": len(result.clips) - len(shown),
+        "changed": sorted(result.left_out),
+    }
+
+
+def _remarks(result: TimelineResult, clip: PlacedClip) -> str:
+    said = {
+        "perhaps another movement": clip.probability < DOUBTED,
+        "mirrored": clip.mirrored,
+        "slow motion": any(clip is one for one in result.slow),
+        f"the nearest of {clip.repetitions} repetitions": clip.repetitions > 1,
+    }
+    return ", ".join(text for text, true in said.items() if true)
+
+
+def read_timeline(project: Project, path: Path) -> TimelineResult:
+    """A timeline as it was written, without the angles of its clips.
+
+    path: of its document; the table lies beside it. left_out: clips that have other frames than
+    when they were placed, or are gone. Raises UserError (exit 5) where the document or the table
+    cannot be read, or the reference is one of those.
+    """
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        reference, listed = document["reference"]["video"], document["clips"]
+        named, facts = bool(document["reference"]["named"]), (document["features"], document["run"])
+        clips = {str(clip["video"]): clip for clip in listed}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path.name} is no timeline: {type(error).__name__}",
+            hint=_AGAIN,
+            exit_code=ExitCode.MISMATCH,
+        ) from error
+    table = path.with_suffix(".csv")
+    if not table.is_file():
+        raise UserError(
+            f"the table of this timeline, {table.name}, is not there",
+            hint=_AGAIN,
+            exit_code=ExitCode.MISMATCH,
+        )
+    rows: dict[str, list[tuple[int, float, float]]] = {}
+    for clip, frame, position, sure in read_rows(table, _parsed, _AGAIN):
+        rows.setdefault(clip, []).append((frame, position, sure))
+    placed, left_out = [], {}
+    for name, about in clips.items():
+        one = _placed(project, name, about, rows.get(name, []))
+        if one is None:
+            left_out[name] = "it has changed since"
+        else:
+            placed.append(one)
+    at = next((n for n, clip in enumerate(placed) if clip.video.id == reference), None)
+    if at is None:
+        raise UserError(
+            "the reference of this timeline has changed since",
+            hint=_AGAIN,
+            exit_code=ExitCode.MISMATCH,
+        )
+    features, run = facts
+    return TimelineResult(
+        tuple(placed), at, named, left_out, str(features), str(run or ""), "", joints=()
+    )
+
+
+def _parsed(cells: Mapping[str, str]) -> tuple[str, int, float, float]:
+    """Clip, frame, position and confidence of a row of the table."""
+    position = float(cells["position"]) if cells["position"] else math.nan
+    return cells["clip"], int(cells["frame"]), position, float(cells["confidence"])
+
+
+def _placed(
+    project: Project,
+    name: str,
+    about: Mapping[str, Any],
+    rows: Sequence[tuple[int, float, float]],
+) -> PlacedClip | None:
+    """None where the clip has other frames now than its rows, or none on the timeline."""
+    video = next((one for one in project.videos() if one.id == name), None)
+    if video is None or not rows or not project.pose_path(name).exists():
+        return None
+    pose = project.read_pose(name)[0]
+    frame, position, confidence = (np.array(column) for column in zip(*rows, strict=True))
+    if not np.array_equal(frame, pose.frame) or np.isnan(position).all():
+        return None
+    same = about.get("same_movement")
+    return PlacedClip(
+        video,
+        pose.frame,
+        pose.time,
+        position,
+        confidence,
+        bool(about.get("mirrored")),
+        math.nan if same is None else float(same),
+        np.full((len(GRID), 0), np.nan),
+        int(about.get("repetitions", 1)),
+    )
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+async def _make(request: Request) -> Response:
+    """Put clips, a group of them, or all, on one timeline. clips: ids; group: a name; reference:
+    an id, none: the most typical."""
+    studio = request.app.state.studio
+    asked = await posted(request)
+    name, arguments = make_arguments(studio.project, asked)
+    return _started(studio, name, arguments, f"the timeline {name}")
+
+
+def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The name of the timeline that is asked for, and the command that makes it."""
+    ids, group, first = asked.get("clips"), asked.get("group"), asked.get("reference")
+    if ids is not None:
+        if not isinstance(ids, list) or len(ids) < 2:
+            raise UserError("a timeline needs two clips or more", hint="choose another clip")
+        ids = named_to_command([posed_clip(project, str(one)) for one in ids])
+        which, name = ids, f"clips-{_digest(*ids)}"
+    elif group is not None:
+        if group not in {clip.group for clip in posed_clips(project) if clip.group}:
+            raise UserError("there is no such group", hint="load the page again")
+        which, name = [f"--group={group}"], f"group-{_plain(group)}"
+    else:
+        which, name = [], _ALL
+    if first is not None:
+        (first,) = named_to_command([posed_clip(project, str(first))])
+        which, name = [*which, f"--reference={first}"], f"{name}-by-{_digest(first)}"
+    return name, ["align", "--all", *which, *_written(project, name)]
+
+
+def _written(project: Project, name: str) -> list[str]:
+    folder = project.results_dir(FOLDER)
+    files = [f"--out={folder / f'{name}{suffix}'}" for suffix in _WRITTEN]
+    return [*files, f"--project={project.root}"]
+
+
+def _digest(*names: str) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+
+
+def _plain(group: str) -> str:
+    """A group as part of a file's name, another for every group."""
+    plain = re.sub(r"[^\w-]+", "-", group, flags=re.ASCII)[:40]
+    return plain if plain == group else f"{plain}-{_digest(group)}"
+
+
+async def _video(request: Request) -> Response:
+    """Make the grid video of a timeline, and its files once more, so that they show the same."""
+    studio = request.app.state.studio
+    project: Project = studio.project
+    path = _document(project, str((await posted(request)).get("name", "")))
+    result = read_timeline(project, path)
+    which = named_to_command([clip.video for clip in result.clips])
+    if result.named:
+        which.append(f"--reference={result.clock.video.id}")
+    video = f"--video={path.with_suffix('.mp4')}"
+    arguments = ["align", "--all", *which, video, *_written(project, path.stem)]
+    return _started(studio, path.stem, arguments, f"the video of the timeline {path.stem}")
+
+
+def _started(studio: Any, name: str, arguments: list[str], title: str) -> Response:
+    job = studio.jobs.add(title, arguments, about={"kind": _KIND, "name": name})
+    return JSONResponse({"number": job.number, "name": name})
+
+
+ROUTES = [
+    Route("/timeline", _show),
+    Route("/timeline/data", _data),
+    Route("/timeline/make", _make, methods=["POST"]),
+    Route("/timeline/video", _video, methods=["POST"]),
+    Route("/timeline/file/{name}/{kind}", _file),
+]

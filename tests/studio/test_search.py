@@ -1,0 +1,167 @@
+"""What the page of the search asks: the frames of other clips that are nearest to one, by the same
+index as the command."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.retrieval.retrieve import retrieve
+from la2ds_cli.studio import search
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.studio.browsing import asked, finished
+from tests.views.report.conftest import FIRST, SHADE, two_filmed
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """a and b are filmed, of 36 frames at 20 per second and 30 at 25; c moves as a, at half the
+    rate, and has no film."""
+    project = two_filmed(tmp_path)
+    add_sequence(project, "c", sequence(warped_phase(36, 1)[::2], fps=10.0))
+    return project
+
+
+def near(client: TestClient, clip: str, row: int, **options: Any) -> dict[str, Any]:
+    """What is found, with the index made by the job if there is none."""
+    question = {"clip": clip, "row": row} | options
+    answer = client.post("/search/near", json=question)
+    if "number" in answer.json():
+        assert finished(client, answer)["state"] == "done"
+        answer = client.post("/search/near", json=question)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["found"]
+
+
+def test_the_same_moment_is_found_in_a_clip_of_another_rate(project: Project) -> None:
+    with asked(project) as client:
+        found = near(client, "a", 20, k=4, per_video=1)
+    assert (found["clip"], found["row"], found["frames"], found["clips"]) == ("a", 20, 84, 3)
+    assert [hit["clip"] for hit in found["hits"]] == ["c", "b"]  # one of each other clip
+    nearest = found["hits"][0]
+    assert nearest["row"] == 10
+    assert nearest["seconds"] == pytest.approx(1.0)
+    assert nearest["distance"] < found["hits"][1]["distance"]
+
+
+def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
+    options: dict[str, Any] = {"k": 5, "per_video": 3, "min_gap": 0.2}
+    with asked(project) as client:
+        found = near(client, "b", 7, **options)
+    (query,) = retrieve(project, query=f"b@{7 / 25}", **options).queries
+    told = [(hit["clip"], hit["row"], hit["distance"]) for hit in found["hits"]]
+    hits = [hit.neighbour for hit in query.hits]
+    assert told == [(one.video, one.index, pytest.approx(one.distance)) for one in hits]
+    assert len(told) == 5
+
+
+def test_the_first_question_makes_the_index_in_a_command(project: Project) -> None:
+    question = {"clip": "a", "row": 3, "k": 2}
+    with asked(project) as client:
+        started = client.post("/search/near", json=question)
+        assert set(started.json()) == {"number"}
+        job = finished(client, started)
+        assert job["state"] == "done", job
+        answered = client.get(f"/search/found/{job['number']}").json()["found"]
+        at_once = client.post("/search/near", json=question).json()["found"]
+        assert answered["hits"] == at_once["hits"]
+        add_sequence(project, "d", sequence(warped_phase(40, 9)))  # the index lacks it
+        assert set(client.post("/search/near", json=question).json()) == {"number"}
+
+
+def test_many_frames_are_searched_by_the_command(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with asked(project) as client:
+        near(client, "a", 3)
+        monkeypatch.setattr(search, "QUICK", 83)  # the clips have 84
+        question = {"clip": "a", "row": 5, "k": 2, "per_video": 1, "min_gap": 0}
+        job = finished(client, client.post("/search/near", json=question))
+        found = client.get(f"/search/found/{job['number']}").json()["found"]
+    assert [hit["clip"] for hit in found["hits"]] == ["c", "b"]
+    assert found["row"] == 5
+
+
+def test_only_one_command_makes_the_index(project: Project) -> None:
+    with asked(project) as client:
+        first, second = (
+            client.post("/search/near", json={"clip": "a", "row": row}).json() for row in (3, 4)
+        )
+        assert first == second
+        assert set(first) == {"number"}
+
+
+def test_phases_are_told(project: Project) -> None:
+    project.phases_path.write_text(
+        "video,start,end,phase\na,0,12,down\na,12,36,up\nb,0,30,down\nc,0,6,down\nc,6,18,up\n"
+    )
+    with asked(project) as client:
+        found = near(client, "a", 20, per_video=1)
+    assert found["phase"] == "up"
+    assert {hit["clip"]: hit["same_phase"] for hit in found["hits"]} == {"c": True, "b": False}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"clip": "x"},
+        {"clip": ""},
+        {"row": 36},
+        {"row": -1},
+        {"row": "3"},
+        {"row": True},
+        {"k": 0},
+        {"k": 61},
+        {"k": 2.5},
+        {"per_video": 0},
+        {"min_gap": -1},
+        {"min_gap": "1"},
+        {"min_gap": True},
+    ],
+)
+def test_what_is_no_question_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+    with asked(project) as client:
+        answer = client.post("/search/near", json={"clip": "a", "row": 3} | wrong)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]
+        assert client.get("/jobs").json() == []
+
+
+def test_a_search_that_there_is_not(project: Project) -> None:
+    with asked(project) as client:
+        assert client.get("/search/found/7").status_code == 400
+        assert client.get("/search", params={"clip": "x"}).status_code == 400
+
+
+def test_nothing_to_compare_with_is_said(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    add_sequence(project, "a", sequence(warped_phase(36, 1)))
+    with asked(project) as client:
+        job = finished(client, client.post("/search/near", json={"clip": "a", "row": 3}))
+        assert job["state"] == "failed"
+        assert "no other clip" in job["error"]
+        assert client.get("/search").status_code == 200
+
+
+def test_a_picture_is_of_its_frame(project: Project) -> None:
+    with asked(project) as client:
+        for row in (0, 17, 29):
+            answer = client.get(f"/search/picture/b/{row}")
+            assert answer.headers["content-type"] == "image/webp"
+            image = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB"))
+            assert image.shape[0] == 216
+            grey = np.median(image[:12, :12])  # a corner, away from the body
+            assert round((grey - FIRST) / SHADE) == row
+            assert (np.ptp(image.reshape(-1, 3).astype(int), axis=1) > 100).sum() > 50  # limbs
+        assert client.get("/search/picture/b/30").status_code == 400
+        assert client.get("/search/picture/x/0").status_code == 400
+        drawn = client.get("/search/picture/c/3")  # no film: the joints alone
+        assert drawn.status_code == 200
+        assert drawn.content[:4] == b"RIFF"

@@ -1,0 +1,214 @@
+"""What the page of a timeline asks: many clips put on one by the command, and read again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.timeline import align_all
+from la2ds_cli.alignment.timeline_result import TimelineResult
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio.timeline import make_arguments, players_json, read_timeline
+from la2ds_cli.views.timeline_figure import write_timeline
+from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.studio.browsing import asked, client_of, finished
+from tests.views.report.conftest import two_filmed
+
+NAMES = "abcd"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """a and b are filmed, of 36 frames at 20 per second and 30 at 25; c and d have no film."""
+    project = two_filmed(tmp_path)
+    add_sequence(project, "c", sequence(warped_phase(24, 5), fps=15.0))
+    add_sequence(project, "d", sequence(warped_phase(50, 7), fps=30.0))
+    return project
+
+
+def placed(project: Project, name: str = "timeline", **options: Any) -> TimelineResult:
+    """A timeline made and written as the command does, without its figure."""
+    request = AlignRequest(project.config())
+    result = align_all(project, list(NAMES), request, **options)
+    folder = project.results_dir("timeline")
+    targets = [folder / f"{name}.csv", folder / f"{name}.json"]
+    return write_timeline(project, result, targets, Progress())
+
+
+def assert_near(rows: np.ndarray, wanted: np.ndarray, within: float) -> None:
+    """The table has six decimals: of the first and the last frame it may say that they are shown
+    where they are by less, and the other way round."""
+    known = ~np.isnan(rows) & ~np.isnan(wanted)
+    assert known[1:-1].tolist() == (~np.isnan(wanted[1:-1])).tolist()
+    assert rows[known] == pytest.approx(wanted[known], abs=within)
+
+
+def test_a_timeline_is_read_as_it_was_made(project: Project) -> None:
+    result = placed(project, reference="b")
+    again = read_timeline(project, project.results_dir("timeline") / "timeline.json")
+    assert (again.reference, again.named, again.features) == (1, True, result.features)
+    for one, other in zip(result.clips, again.clips, strict=True):
+        assert other.video.id == one.video.id
+        assert other.position == pytest.approx(one.position, abs=1e-6, nan_ok=True)
+        assert other.mirrored == one.mirrored
+        assert other.probability == pytest.approx(one.probability, abs=1e-3, nan_ok=True)
+        assert_near(rows_of_clock(again, other), rows_of_clock(result, one), 0.01)
+
+
+def test_the_players_show_the_same_moment_as_the_video(project: Project) -> None:
+    result = placed(project, reference="b")
+    with asked(project) as client:
+        found = client.get("/timeline/data", params={"name": "timeline"}).json()
+    assert [clip["id"] for clip in found["clips"]] == ["b", "a", "c", "d"]
+    assert (found["more"], found["changed"]) == (0, [])
+    assert found["clips"][0]["rows"] == list(range(30))
+    assert [len(clip["clip"]["time"]) for clip in found["clips"]] == [30, 36, 24, 50]
+    assert [clip["clip"]["pictures"] is None for clip in found["clips"]] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    for clip, one in zip(found["clips"], shown_clips(result), strict=True):
+        wanted = rows_of_clock(result, one)
+        rows = np.array([np.nan if row is None else row for row in clip["rows"]])
+        assert_near(rows, wanted, 0.51)
+    # The movement is the same: so is the phase of the rows that stand together.
+    phases = {"b": warped_phase(30, 2), "d": warped_phase(50, 7)}
+    for row, at in enumerate(found["clips"][3]["rows"]):
+        if at is not None:
+            assert phases["d"][at] == pytest.approx(phases["b"][row], abs=0.1)
+
+
+def test_at_most_sixteen_are_shown(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    names = [f"clip{n:02}" for n in range(20)]
+    for n, name in enumerate(names):
+        add_sequence(project, name, sequence(warped_phase(24 + n, n), fps=20.0))
+    result = align_all(project, names, AlignRequest(project.config()), reference="clip09")
+    folder = project.results_dir("timeline")
+    write_timeline(project, result, [folder / "t.csv", folder / "t.json"], Progress())
+    studio = client_of(project).app.state.studio  # type: ignore[attr-defined]
+    found = players_json(studio, read_timeline(project, folder / "t.json"))
+    assert len(found["clips"]) == 16
+    assert found["more"] == len(result.clips) - 16
+    assert found["clips"][0]["id"] == "clip09"
+    assert [c["id"] for c in found["clips"]] == [c.video.id for c in shown_clips(result)]
+
+
+def test_a_command_makes_it_and_its_video(project: Project) -> None:
+    with asked(project) as client:
+        started = client.post("/timeline/make", json={"clips": ["a", "b", "c"], "reference": "a"})
+        name = started.json()["name"]
+        job = finished(client, started)
+        assert job["state"] == "done", job
+        assert job["about"] == {"kind": "timeline", "name": name}
+        page = client.get("/timeline").text  # the newest
+        assert f'data-name="{name}"' in page
+        assert "Grid video" not in page
+        table = client.get(f"/timeline/file/{name}/table")
+        assert table.text.startswith("clip,frame,seconds,position")
+        assert client.get(f"/timeline/file/{name}/figure").content[:4] == b"\x89PNG"
+        assert client.get(f"/timeline/file/{name}/video").status_code == 400
+        job = finished(client, client.post("/timeline/video", json={"name": name}))
+        assert job["state"] == "done", job
+        video = client.get(f"/timeline/file/{name}/video")
+        assert video.headers["content-type"] == "video/mp4"
+        assert f"{name}.mp4" in video.headers["content-disposition"]
+        found = client.get("/timeline/data", params={"name": name}).json()
+        assert [clip["id"] for clip in found["clips"]] == ["a", "b", "c"]
+
+
+def test_the_commands_are_those_of_the_form(project: Project) -> None:
+    for name in "ab":
+        video = project.find(name)
+        assert video is not None
+    text = project.videos_path.read_text().splitlines()
+    at = text[0].split(",").index("group")
+    rows = [line.split(",") for line in text[1:]]
+    for row, group in zip(rows, ("anna b", "anna b", "ben", "ben"), strict=True):
+        row[at] = group
+    project.videos_path.write_text("\n".join([text[0], *(",".join(row) for row in rows)]) + "\n")
+    name, arguments = make_arguments(project, {})
+    assert name == "timeline"
+    assert arguments[:2] == ["align", "--all"]
+    assert [a for a in arguments if a.startswith("--group")] == []
+    name, arguments = make_arguments(project, {"group": "ben", "reference": "c"})
+    assert arguments[2:4] == ["--group=ben", "--reference=c"]
+    assert name.startswith("group-ben-by-")
+    plain = make_arguments(project, {"group": "anna b"})[0]
+    assert plain.startswith("group-anna-b-")  # another name than that of a group `anna-b`
+    names = [make_arguments(project, {"clips": list(clips)})[0] for clips in ("ab", "abc", "ba")]
+    assert len(set(names)) == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"clips": ["a"]},
+        {"clips": []},
+        {"clips": "ab"},
+        {"clips": ["a", "x"]},
+        {"group": "nobody"},
+        {"group": 3},
+        {"reference": "x"},
+        {"reference": ["a"]},
+    ],
+)
+def test_what_is_no_choice_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+    with asked(project) as client:
+        answer = client.post("/timeline/make", json=wrong)
+        assert answer.status_code == 400, answer.text
+        assert client.get("/jobs").json() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["other", "", "../timeline/timeline", "..%2Fproject", "timeline.json"]
+)
+def test_only_timelines_are_shown_and_given(project: Project, name: str) -> None:
+    placed(project)
+    with asked(project) as client:
+        assert client.get("/timeline/data", params={"name": name}).status_code == 400
+        assert client.post("/timeline/video", json={"name": name}).status_code == 400
+        assert client.get(f"/timeline/file/{name}/table").status_code in (400, 404)
+        assert client.get("/timeline/file/timeline/json").status_code == 400
+
+
+def test_a_clip_that_has_changed_is_left_out_and_a_reference_that_has_is_said(
+    project: Project,
+) -> None:
+    placed(project, reference="b")
+    add_sequence(project, "c", sequence(warped_phase(20, 5), fps=15.0))  # shorter than it was
+    project.pose_path("d").unlink()
+    with asked(project) as client:
+        found = client.get("/timeline/data", params={"name": "timeline"}).json()
+        assert [clip["id"] for clip in found["clips"]] == ["b", "a"]
+        assert found["changed"] == ["c", "d"]
+        project.pose_path("b").unlink()
+        answer = client.get("/timeline/data", params={"name": "timeline"})
+        assert answer.status_code == 409
+        assert "the reference of this timeline has changed" in answer.json()["error"]
+
+
+def test_what_is_no_timeline_is_said(project: Project) -> None:
+    placed(project)
+    folder = project.results_dir("timeline")
+    whole = json.loads((folder / "timeline.json").read_text())
+    for content in ("", "[]", "{}", json.dumps(whole | {"clips": 3})):
+        (folder / "timeline.json").write_text(content)
+        with pytest.raises(UserError, match="is no timeline"):
+            read_timeline(project, folder / "timeline.json")
+    (folder / "timeline.json").write_text(json.dumps(whole))
+    table = (folder / "timeline.csv").read_text()
+    (folder / "timeline.csv").write_text(table.replace("a,0,", "a,x,", 1))
+    with pytest.raises(UserError, match="line 2 cannot be read"):
+        read_timeline(project, folder / "timeline.json")
+    (folder / "timeline.csv").unlink()
+    with asked(project) as client:
+        assert client.get("/timeline/data", params={"name": "timeline"}).status_code == 409
+        assert client.get("/timeline").status_code == 200
