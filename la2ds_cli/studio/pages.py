@@ -11,7 +11,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.views.page import template_text
 
 # Name in the navigation, address. A page marks its own by `here`.
-NAVIGATION = (("Clips", "/"), ("Pair", "/pair"), ("Phases", "/phases"))
+NAVIGATION = (("Clips", "/"), ("Pair", "/pair"), ("Phases", "/phases"), ("Train", "/train"))
 _MOST = 1 << 20  # bytes of a question
 
 

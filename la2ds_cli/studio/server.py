@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio import clip_changes, clips, film, joints, label_files, pair, phases
+from la2ds_cli.studio import clip_changes, clips, film, joints, label_files, pair, phases, train
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.labels import Labels
@@ -72,6 +72,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             *label_files.ROUTES,
             *pair.ROUTES,
             *phases.ROUTES,
+            *train.ROUTES,
             Route("/jobs", _jobs),
             Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
             Route("/events", _events),

@@ -4,20 +4,26 @@ axe.min.js named by LA2DS_AXE."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation.evaluate import evaluate
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.views.report.conftest import two_filmed
 
 READY = "document.body.dataset.ready === 'true'"
+FACTS = {"step": 20, "validation_error": 30.0}
+QUICK = ["evaluate.trim_draws=1", "evaluate.pairs=4"]
 LABELS = "video,start,end,phase,origin\na,0,12,down,\na,12,36,up,\nb,0,10,down,carried\n"
 RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']"
 
@@ -46,7 +52,24 @@ def project(tmp_path: Path) -> Project:
     project = two_filmed(tmp_path)
     add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
     project.phases_path.write_text(LABELS)
+    write_run(project)
     return project
+
+
+def write_run(project: Project) -> None:
+    """A run as training leaves it, with something to warn of, and an evaluation of it."""
+    folder = project.run_dir("one")
+    folder.mkdir(parents=True)
+    recipe = Recipe("train", 1, {"train.steps": 400}, {"clips": "x"})
+    (folder / "recipe.json").write_text(json.dumps(recipe.to_json()))
+    (folder / "CARD.md").write_text("## Warnings\n\n- few clips to learn from\n")
+    rows = [{"step": n, "loss": 40 / n, "seconds": n, "validation_error": 9.5} for n in (10, 20)]
+    text = "".join(f"{json.dumps(row)}\n" for row in rows)
+    for name in ("loss.jsonl", "metrics.jsonl"):
+        (folder / name).write_text(text)
+    write_arrays(folder / "best.safetensors", {"x": np.zeros(1)}, recipe, FACTS)
+    config = project.config(overrides=QUICK)
+    evaluate(project, config=config, device="cpu", features=["raw_pose", "time_only"])
 
 
 def wrong(seen: Seen, axe: str) -> list[str]:
@@ -72,15 +95,17 @@ def open_page(seen: Seen, name: str) -> None:
         open_clip(seen)
         return
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
-    paths["joints"] = "/joints?clip=a"
+    paths |= {"joints": "/joints?clip=a", "train": "/train"}
     seen.go(paths.get(name, name))
     if name != "choice" and not name.startswith("/"):
         seen.wait_for(READY)
+    if name == "train" and seen.page.is_visible("#which"):
+        seen.wait_for("document.body.dataset.evaluation !== undefined")
     if name == "pair":
         seen.wait_for("!document.getElementById('pair-work').hidden")
 
 
-PAGES = ("clips", "clip", "choice", "pair", "phases", "joints", "/pair?a=a&b=a")
+PAGES = ("clips", "clip", "choice", "pair", "phases", "joints", "train", "/pair?a=a&b=a")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -100,7 +125,7 @@ def test_nothing_is_in_the_way_of_anybody(
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        for name in ("clips", "choice", "/phases"):
+        for name in ("clips", "choice", "/phases", "train"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 
