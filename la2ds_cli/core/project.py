@@ -1,7 +1,7 @@
 """The project directory: the only module that knows its paths, its video list and its labels.
 
-project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · corrections.csv · aside/ ·
-poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
+project.toml · videos.csv · phases.csv · subjects.csv · anchors.csv · notes.csv · corrections.csv ·
+aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ · index/ ·
 results/{align,retrieve,evaluate,...}/ · logs/
 (docs/file-formats.md)
 """
@@ -115,7 +115,7 @@ class Project:
     def tables(self, wait: float = TABLES_WAIT) -> Iterator[None]:
         """Exclusive use of the tables that people and commands change, for the moment in which one
         is read, changed and written: videos.csv, phases.csv, subjects.csv, anchors.csv,
-        corrections.csv, `aside`.
+        notes.csv, corrections.csv, `aside`.
 
         Whoever holds `lock` for hours takes it for moments, so that people can label and mark
         clips meanwhile. May be taken again inside. Raises UserError (exit 5) as `lock`.
@@ -240,6 +240,11 @@ class Project:
     def anchors_path(self) -> Path:
         """Moments of two clips that a person has said are the same; see studio/anchors.py."""
         return self.root / "anchors.csv"
+
+    @property
+    def notes_path(self) -> Path:
+        """What a person has written beside moments of two clips; see core/notes.py."""
+        return self.root / "notes.csv"
 
     @property
     def corrections_path(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core.table import Cell, Column, Row, Table, terminal
@@ -19,6 +20,30 @@ _HEADINGS = ("median %", "mean %", "90th centile %", "median s")
 TAU_NEAR = 0.05  # tau this close to time only says little about the movement
 
 
+@dataclass(frozen=True)
+class Part:
+    """A table of an evaluation with what stands above it, and the lines below it."""
+
+    title: str
+    table: Table
+    lines: Sequence[str] = ()
+
+
+def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
+    """The tables of the document that `evaluate` returns: of event transfer, and of phases, where
+    it has them."""
+    parts = []
+    if "event_transfer" in result["protocol"]:
+        rows = transfer_rows(result, _HEADINGS)
+        rows += figure_rows("tau", result, "kendalls_tau")
+        table = Table(feature_columns(result), rows)
+        parts.append(Part(_title(result), table, transfer_uses(result)))
+    rows = [row for shown in figures(result) for row in figure_rows(shown[0], result, *shown[1:])]
+    if rows:
+        parts.append(Part(phase_title(result), Table(feature_columns(result), rows)))
+    return parts
+
+
 def evaluation_table(result: Mapping[str, Any], *, explain: bool = False) -> RenderableType:
     """Rich renderable of the document that `evaluate` returns. explain: with the definitions of
     its figures; else a line says where they are."""
@@ -26,23 +51,14 @@ def evaluation_table(result: Mapping[str, Any], *, explain: bool = False) -> Ren
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    if "event_transfer" in result["protocol"]:
-        rows = transfer_rows(result, _HEADINGS)
-        rows += figure_rows("tau", result, "kendalls_tau")
-        parts += [Text(_title(result), style="italic"), _shown(result, rows)]
-        parts += [*(Text(line) for line in transfer_uses(result)), Text()]
-    rows = [row for shown in figures(result) for row in figure_rows(shown[0], result, *shown[1:])]
-    if rows:
-        parts += [Text(phase_title(result), style="italic"), _shown(result, rows), Text()]
+    for part in evaluation_parts(result):
+        parts += [Text(part.title, style="italic"), terminal(part.table)]
+        parts += [*(Text(line) for line in part.lines), Text()]
     parts += [Text(line) for line in verdict(result)]
-    parts += [Text(f"note: {text}", style="yellow") for text in _notes(result)]
-    lines = _definitions(result) if explain else [_WHERE_DEFINED]
+    parts += [Text(f"note: {text}", style="yellow") for text in notes(result)]
+    lines = definitions(result) if explain else [_WHERE_DEFINED]
     parts += [Text(), *(Text(line, style="dim") for line in lines)]
     return Group(*parts)
-
-
-def _shown(result: Mapping[str, Any], rows: Sequence[Row]) -> RenderableType:
-    return terminal(Table(feature_columns(result), rows))
 
 
 def feature_columns(result: Mapping[str, Any]) -> list[Column]:
@@ -134,10 +150,11 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     return f"The {who} {verb} {whom}{factor} {medians})."
 
 
-def _notes(result: Mapping[str, Any]) -> list[str]:
-    notes = list(result["warnings"])
+def notes(result: Mapping[str, Any]) -> list[str]:
+    """Remarks on the figures: warnings, what is missing and why, baselines that do as well."""
+    said = list(result["warnings"])
     if "model" in result["features"] and len(result["runs"]) < ENOUGH_RUNS:
-        notes.append(
+        said.append(
             f"{len(result['runs'])} of at least {ENOUGH_RUNS} training runs: what another seed "
             "would change is not in the intervals; la2ds train --run NAME --set train.seed=N, "
             "then la2ds evaluate --runs A,B,C"
@@ -146,16 +163,16 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
     shown = figures(result)
     if "event_transfer" in result["protocol"]:
         shown = [("event transfer", "event_transfer", ""), ("tau", "kendalls_tau", ""), *shown]
-    notes += missing_notes(rows, shown)
-    notes += phase_notes(result)
+    said += missing_notes(rows, shown)
+    said += phase_notes(result)
     clock = rows.get("time_only", {}).get("kendalls_tau", {}).get("value")
     tau = rows.get("model", {}).get("kendalls_tau", {}).get("value")
     if clock is not None and tau is not None and tau > clock - TAU_NEAR:
-        notes.append(
+        said.append(
             f"tau of the model ({tau:.3f}) is close to that of time only ({clock:.3f}): a clock "
             "scores as well, so this tau says little; judge by event transfer"
         )
-    return notes
+    return said
 
 
 def _title(result: Mapping[str, Any]) -> str:
@@ -163,7 +180,8 @@ def _title(result: Mapping[str, Any]) -> str:
     return f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
 
 
-def _definitions(result: Mapping[str, Any]) -> list[str]:
+def definitions(result: Mapping[str, Any]) -> list[str]:
+    """What the figures mean, a line for each."""
     protocol = result["protocol"]
     lines = [f"Protocol {protocol['name']}: {protocol['source']}."]
     if "event_transfer" in protocol:

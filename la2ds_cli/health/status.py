@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def project_status(project: Project, config: Config) -> ProjectStatus:
     folders = sorted(_folders(project, "checkpoints"))
     runs = [_run_status(project, config, folder, poses) for folder in folders]
     steps = [_poses(project, videos, poses), _heatmaps(project, config, poses.keys)]
-    steps += [_embeddings(project, run.run, poses.keys) for run in runs if run.step]
+    steps += [_embeddings(project, run, poses.keys) for run in _readable(project, runs)]
     return ProjectStatus(
         project=project.root,
         preset=config.preset,
@@ -163,6 +164,16 @@ def _heatmaps(project: Project, config: Config, pose_keys: dict[str, str]) -> St
     there = artifact.files_in(project.heatmap_path("any").parent)
     reasons = {v: reason(v, key) if v in there else "missing" for v, key in pose_keys.items()}
     return _compare("heatmaps", reasons, "la2ds cache-heatmaps")
+
+
+def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
+    """Runs whose weights can embed clips."""
+    from la2ds_cli.embedding.trained import checkpoint_path
+
+    for run in runs:
+        with suppress(FileNotFoundError, ArtifactError):
+            artifact.read_header(checkpoint_path(project, run.run))
+            yield run.run
 
 
 def _embeddings(project: Project, run: str, pose_keys: dict[str, str]) -> StepStatus:

@@ -1,26 +1,28 @@
 """What people have set of a clip follows its frames when the clip is read in another way.
 
-Phases and anchors name frames of a clip's file. A clip that is trimmed or split has another id, so
-they are given the id of the clip that shows their frames now. What no clip shows any more is kept
-in the project's folder `aside`, under the id that it had, and comes back with its frames.
+Phases, anchors and notes name frames of a clip's file. A clip that is trimmed or split has another
+id, so they are given the id of the clip that shows their frames now. What no clip shows any more is
+kept in the project's folder `aside`, under the id that it had, and comes back with its frames.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.corrections import read_corrections, write_corrections
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.notes import Note, read_notes, write_notes
 from la2ds_cli.core.phase_table import PhaseRow, PhaseTable, read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.video_list import VideoList
-from la2ds_cli.studio.anchors import read_anchors, write_table
+from la2ds_cli.studio.anchors import Anchor, read_anchors, write_table
 
 # An id of clip.video_id: the file, the seconds that are taken of it, the person.
 _ID = re.compile(r"(.+-[0-9a-f]{8})(?:-t[0-9.e+]*-[0-9.e+]*)?(?:-p([1-9]\d*))?")
@@ -69,9 +71,14 @@ def hand_over(project: Project, gone: Sequence[Video], new: Sequence[str]) -> li
     reading = _Reading(ids, spans, frozenset(v.id for v in project.videos()) - ids)
     before = VideoList(project.root, [v for v in project.videos() if v.id not in spans])
     phases = _hand_over_phases(project, reading, before)
-    anchors = _hand_over_anchors(project, reading)
+    anchors = _hand_over_matches(
+        project.anchors_path, project.aside("anchors.csv"), reading, read_anchors, write_table
+    )
     joints = _hand_over_joints(project, reading)
-    lost, found = zip(phases, anchors, joints, strict=True)
+    notes = _hand_over_matches(
+        project.notes_path, project.aside("notes.csv"), reading, read_notes, write_notes
+    )
+    lost, found = zip(phases, anchors, joints, notes, strict=True)
     told = []
     if aside := words_of(*lost):
         told.append(
@@ -89,19 +96,22 @@ def set_aside(project: Project, video: str) -> dict[str, int]:
     phases = read_phase_table(project.aside("phases.csv")).rows
     anchors = read_anchors(project.aside("anchors.csv"))
     joints = read_corrections(project.aside("corrections.csv"))
+    notes = read_notes(project.aside("notes.csv"))
     return {
         "phases": sum(family(row.video) == mine for row in phases),
         "anchors": sum(mine in (family(a), family(b)) for a, b, _ in anchors),
         "joints": sum(family(clip) == mine for clip, _ in joints),
+        "notes": sum(mine in (family(a), family(b)) for a, b, _ in notes),
     }
 
 
-def words_of(phases: int, anchors: int, joints: int) -> str:
+def words_of(phases: int, anchors: int, joints: int, notes: int) -> str:
     """`2 phases and 1 corrected match`; empty for none."""
     named = (
         (phases, "phase", "phases"),
         (anchors, "corrected match", "corrected matches"),
         (joints, "corrected joint", "corrected joints"),
+        (notes, "note", "notes"),
     )
     said = [f"{n} {one if n == 1 else many}" for n, one, many in named if n]
     return " and ".join(filter(None, (", ".join(said[:-1]), *said[-1:])))
@@ -199,42 +209,54 @@ def _write_aside(path: Path, table: PhaseTable) -> None:
         artifact.write_text(path, table.text())
 
 
-# --- anchors ------------------------------------------------------------------------------------
+# --- anchors and notes --------------------------------------------------------------------------
+
+_Row = TypeVar("_Row", tuple[str, str, Anchor], tuple[str, str, Note])
 
 
-def _hand_over_anchors(project: Project, reading: _Reading) -> tuple[int, int]:
-    """How many anchors go aside, and how many come back."""
-    path = project.aside("anchors.csv")
-    table, kept = read_anchors(project.anchors_path), read_anchors(path)
+def _hand_over_matches(
+    path: Path,
+    aside_path: Path,
+    reading: _Reading,
+    read: Callable[[Path], list[_Row]],
+    write: Callable[[Path, list[_Row]], None],
+) -> tuple[int, int]:
+    """Of a table whose rows name a frame of each of two clips: how many go aside, and how many
+    come back."""
+    table, kept = read(path), read(aside_path)
     stay, aside = [], []
     gone = back = 0
     for rows, was_aside in ((table, False), (kept, True)):
-        for a, b, anchor in rows:
+        for row in rows:
+            a, b, match = row
             concerned = reading.concerns if was_aside else reading.gone.__contains__
             if not (concerned(a) or concerned(b)):
-                (aside if was_aside else stay).append((a, b, anchor))
+                (aside if was_aside else stay).append(row)
                 continue
-            new_a, a_there = _shows(a, anchor.frame_a, reading)
-            new_b, b_there = _shows(b, anchor.frame_b, reading)
+            new_a, a_there = _shows(a, match.frame_a, reading)
+            new_b, b_there = _shows(b, match.frame_b, reading)
             there = a_there and b_there and new_a != new_b
-            (stay if there else aside).append((new_a, new_b, anchor))
+            (stay if there else aside).append((new_a, new_b, match))
             gone += not there and not was_aside
             back += there and was_aside
     if (stay, aside) == (table, kept):
         return 0, 0
-    if aside or path.exists():
-        write_table(path, [*kept, *aside])
-    write_table(project.anchors_path, stay)
-    if aside or path.exists():
-        write_table(path, aside)
+    if aside or aside_path.exists():
+        write(aside_path, [*kept, *aside])
+    write(path, stay)
+    if aside or aside_path.exists():
+        write(aside_path, aside)
     return gone, back
 
 
-def _shows(video: str, frame: int, reading: _Reading) -> tuple[str, bool]:
-    """The clip that shows a frame of a clip's file now, else the one that did; whether any does."""
+def _shows(video: str, frame: int | None, reading: _Reading) -> tuple[str, bool]:
+    """The clip that shows a frame of a clip's file now, else the one that did; whether any does.
+    frame: None = any of them."""
     if not reading.concerns(video):
         return video, video in reading.listed
-    found = [new for new, (first, end) in reading.shown(video) if first <= frame < end]
+    found = [
+        new for new, (first, end) in reading.shown(video) if frame is None or first <= frame < end
+    ]
     return video if video in found or not found else found[0], bool(found)
 
 

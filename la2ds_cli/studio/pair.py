@@ -4,8 +4,9 @@ are the same."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, cast
@@ -30,6 +31,7 @@ from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.alignment.same_movement import doubt
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.notes import LONGEST, Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -44,6 +46,7 @@ from la2ds_cli.views.report.pair_data import (
     Baseline,
     baselines,
     match_json,
+    notes_json,
     page_clip,
     pair_json,
 )
@@ -62,12 +65,26 @@ class _Notes(Progress):
             self.notes.append(text)
 
 
+@dataclass(frozen=True)
+class _Undo:
+    """What a change is taken back by: the anchors as they were, or else notes that are to be there
+    again, or not."""
+
+    anchors: list[Anchor] | None = None
+    notes: Sequence[Note] = ()
+    there: bool = False
+
+
+def _at(note: Note) -> tuple[int | None, int | None]:
+    return note.frame_a, note.frame_b
+
+
 @dataclass
 class HeldPair:
     """Two clips prepared, with all that an alignment of them needs again.
 
-    plain: their alignment without anchors, which says what they are compared by. undo: the anchors
-    before each change that a person made, the last one at the end.
+    plain: their alignment without anchors, which says what they are compared by. undo: what takes
+    back each change that a person made, the last one at the end.
     """
 
     project: Project
@@ -77,7 +94,7 @@ class HeldPair:
     plain: AlignResult
     beside: list[Baseline]
     notes: list[str]
-    undo: list[list[Anchor]] = field(default_factory=list)
+    undo: list[_Undo] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
     @classmethod
@@ -113,20 +130,51 @@ class HeldPair:
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
         return align_pair(self.project, pair, request, cache=self.cache)
 
+    @property
+    def written(self) -> list[Note]:
+        return notes_of(self.project.notes_path, *self.pair.ids)
+
     def change(self, anchors: Sequence[Anchor]) -> AlignResult:
         """Let these be the anchors, where the clips can be aligned by them."""
         result = self.aligned(anchors)
-        self.undo.append(self.anchors)
+        self.undo.append(_Undo(anchors=self.anchors))
         write_anchors(self.project, *self.pair.ids, anchors)
         return result
+
+    def note(self, note: Note, *, remove: bool = False) -> None:
+        """Write a note, or remove it. Raises UserError (exit 2) for one that is there already, or
+        not there."""
+        same = [old for old in self.written if (*_at(old), old.text) == (*_at(note), note.text)]
+        if remove and not same:
+            raise UserError("this note is gone already", hint="load the page again")
+        if same and not remove:
+            raise UserError("this moment has this note already")
+        self._write(same if remove else [note], there=not remove)
+        self.undo.append(_Undo(notes=same if remove else [note], there=remove))
+
+    def _write(self, notes: Sequence[Note], *, there: bool) -> None:
+        """Let these notes be there, or not."""
+        a, b = self.pair.ids
+        with self.project.tables():
+            rows = read_notes(self.project.notes_path)
+            if there:
+                rows += [(a, b, note) for note in notes]
+            else:
+                gone = {(a, b, note) for note in notes} | {(b, a, n.exchanged) for n in notes}
+                rows = [row for row in rows if row not in gone]
+            write_notes(self.project.notes_path, rows)
 
     def take_back(self) -> AlignResult:
         """Undo the last change; raises UserError (exit 2) where there is none."""
         if not self.undo:
             raise UserError("there is nothing to take back")
-        anchors = self.undo[-1]
+        last = self.undo[-1]
+        anchors = self.anchors if last.anchors is None else last.anchors
         result = self.aligned(anchors)
-        write_anchors(self.project, *self.pair.ids, anchors)
+        if last.anchors is None:
+            self._write(last.notes, there=last.there)
+        else:
+            write_anchors(self.project, *self.pair.ids, anchors)
         self.undo.pop()
         return result
 
@@ -143,6 +191,7 @@ class HeldPair:
                 }
                 for anchor in self.anchors
             ],
+            "written": notes_json(self.written),
             "undo": len(self.undo),
             "overall": rounded([result.overall_ratio])[0],
         }
@@ -355,6 +404,43 @@ async def _changed(request: Request, change: Any) -> Response:
     return JSONResponse(await run_in_threadpool(work))
 
 
+# --- notes ------------------------------------------------------------------------------------
+
+
+async def _note(request: Request) -> Response:
+    """Write or remove a note: {"a", "b", "frames": [of A, of B or null], "text", "remove"}."""
+    studio = request.app.state.studio
+    content = await posted(request)
+    asked = _asked(studio.project, str(content.get("a", "")), str(content.get("b", "")))
+    remove, note = content.get("remove") is True, note_from_json(content)
+
+    def work() -> dict[str, Any]:
+        held = studio.pairs.get(asked.a.id, asked.b.id)
+        with held.lock:
+            for frame, pose in zip(_at(note), held.pair.poses, strict=True):
+                if not remove and frame is not None and frame not in pose.frame:
+                    raise UserError("there is no such frame", hint="load the page again")
+            held.note(note, remove=remove)
+            return {"written": notes_json(held.written), "undo": len(held.undo)}
+
+    return JSONResponse(await run_in_threadpool(work))
+
+
+def note_from_json(given: Mapping[str, Any]) -> Note:
+    """Raises UserError (exit 2) for what is no note."""
+    frames, text = given.get("frames"), given.get("text")
+    if not (isinstance(frames, list) and len(frames) == 2 and frames != [None, None]):
+        raise UserError("a note is at a frame of A, of B, or of both")
+    if any(one is not None and (type(one) is not int or one < 0) for one in frames):
+        raise UserError("a note is at frames of the clips")
+    if not (isinstance(text, str) and text.strip() == text != "" and text.isprintable()):
+        raise UserError("a note is a line of text")
+    if len(text) > LONGEST:
+        raise UserError(f"a note has at most {LONGEST} letters")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Note(frames[0], frames[1], text, now)
+
+
 # --- exports ----------------------------------------------------------------------------------
 
 
@@ -448,6 +534,7 @@ ROUTES = [
     Route("/pair/data", _data),
     Route("/pair/anchor", _set_anchor, methods=["POST"]),
     Route("/pair/anchor/remove", _remove_anchor, methods=["POST"]),
+    Route("/pair/note", _note, methods=["POST"]),
     Route("/pair/undo", _undo, methods=["POST"]),
     Route("/pair/export", _export, methods=["POST"]),
     Route("/pair/exports", _exports),

@@ -33,6 +33,7 @@ from la2ds_cli.studio import (
     phases,
     search,
     timeline,
+    train,
 )
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.jobs import Jobs
@@ -84,6 +85,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
             *phases.ROUTES,
             *search.ROUTES,
             *timeline.ROUTES,
+            *train.ROUTES,
             Route("/jobs", _jobs),
             Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
             Route("/events", _events),

@@ -1,10 +1,10 @@
 """Files and state of one training run.
 
-checkpoints/<run>/ config.toml · metrics.jsonl · last.safetensors · best.safetensors · resume.pt
-· CARD.md. Weights carry the recipe and the settings in their header, so one file is enough to
-embed clips. This file reads and writes them in this order: the recipe, the weights, the counters
-of the loop (LoopState), everything that a run writes while it trains (Records), and the same
-metrics for TensorBoard (Curves).
+checkpoints/<run>/ config.toml · metrics.jsonl · loss.jsonl · last.safetensors · best.safetensors ·
+resume.pt · CARD.md. Weights carry the recipe and the settings in their header, so one file is
+enough to embed clips. This file reads and writes them in this order: the recipe, the weights, the
+counters of the loop (LoopState), everything that a run writes while it trains (Records), and the
+same metrics for TensorBoard (Curves).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ VALUES_OF_OLD_RUNS = {
 FRAMES = "frames"  # the input of a recipe that is the identity of model.rgb_weights
 START = "start"  # the input of a recipe that is the identity of the weights that a run begins with
 SPEED_ONLY = {("train", "threads"), ("train", "compile")}  # change nothing but rounding
+LOSS_EVERY = 10  # steps between two lines of loss.jsonl
 SAVE_SECONDS = 60.0  # between two resume states; saving one takes some hundredths of a second
 
 
@@ -244,6 +245,7 @@ class Records:
         self._videos = list(videos)
         self._network, self._optimiser = network, optimiser
         self._curves: Curves | None = None
+        self._losses: list[float] = []  # since the last line of loss.jsonl
         self._saved = time.monotonic()
 
     def resume(self, *, writes: bool) -> LoopState:
@@ -267,13 +269,9 @@ class Records:
                     hint="delete the file, or train anew with --overwrite",
                     exit_code=ExitCode.UNREADABLE,
                 ) from error
-        metrics = self._run_dir / "metrics.jsonl"
-        if writes and metrics.is_symlink():
-            metrics.unlink()  # rows are appended, which would follow it
-        if writes and metrics.exists():
-            lines = metrics.read_text("utf-8", "replace").splitlines()
-            earlier = [line for line in lines if _is_metrics_until(line, state.step)]
-            artifact.write_text(metrics, "".join(f"{line}\n" for line in earlier))
+        if writes:
+            for name in ("metrics.jsonl", "loss.jsonl"):
+                _cut(self._run_dir / name, state.step)
         return state
 
     def open_tensorboard(self, step: int) -> None:
@@ -285,6 +283,17 @@ class Records:
         if folder.is_symlink():
             folder.unlink()  # its files are written in place, which would follow it
         self._curves = Curves(folder, step)
+
+    def add_loss(self, state: LoopState, loss: float) -> None:
+        """Add the loss of a step; every LOSS_EVERY steps a line of loss.jsonl has their mean, so
+        that a run can be watched that is validated at its end."""
+        self._losses.append(loss)
+        if state.step % LOSS_EVERY == 0:
+            mean = sum(self._losses) / len(self._losses)
+            row = {"step": state.step, "seconds": round(state.seconds, 2), "loss": mean}
+            with (self._run_dir / "loss.jsonl").open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(row) + "\n")
+            self._losses.clear()
 
     def save_validation(
         self, state: LoopState, result: Validation, rate: float, best: bool
@@ -345,11 +354,21 @@ class Records:
         save_weights(path, self._network, self._recipe, facts | {"videos": self._videos})
 
 
+def _cut(path: Path, step: int) -> None:
+    """Drop the lines of later steps, and a half-written last one."""
+    if path.is_symlink():
+        path.unlink()  # rows are appended, which would follow it
+    if path.exists():
+        lines = path.read_text("utf-8", "replace").splitlines()
+        earlier = [line for line in lines if _is_metrics_until(line, step)]
+        artifact.write_text(path, "".join(f"{line}\n" for line in earlier))
+
+
 def _is_metrics_until(line: str, step: int) -> bool:
-    """Whether a line of metrics.jsonl is complete and not of a later step."""
+    """Whether a line is complete and not of a later step."""
     try:
         return json.loads(line)["step"] <= step
-    except (json.JSONDecodeError, KeyError):
+    except (KeyError, TypeError, ValueError):
         return False
 
 

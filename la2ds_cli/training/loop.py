@@ -211,11 +211,14 @@ def _optimise(
             raise _diverged(run, batch)
         optimiser.step()
 
-        _count(state, batch, batches, float(loss), time.perf_counter() - begun)
+        mean = float(loss)
+        _count(state, batch, batches, mean, time.perf_counter() - begun)
         state.step += 1
         state.seconds = run.options.clock() - started
         if math.isfinite(run.limit):
             state.seconds = processes.broadcast([state.seconds])[0]
+        if processes.first:
+            records.add_loss(state, mean)
         before, share = share, run.share_done()
         progress.advance(share - before)
         if state.step % train.validate_every == 0 or share >= 1:

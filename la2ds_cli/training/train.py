@@ -30,6 +30,7 @@ from la2ds_cli.training.network import build_network
 if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
+CARD = "CARD.md"  # written when a run has finished
 FEW_CLIPS = 10  # below this the user is warned
 SMALL_SET = 20  # up to this the user is advised to compare the model with raw poses
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
@@ -276,7 +277,8 @@ def _prepare_folder(
 
     path = run_dir / "recipe.json"
     if overwrite:
-        for name in ("resume.pt", "recipe.json", "last.safetensors", "best.safetensors"):
+        weights = ("last.safetensors", "best.safetensors")
+        for name in ("resume.pt", "recipe.json", CARD, *weights):
             (run_dir / name).unlink(missing_ok=True)
         shutil.rmtree(run_dir / "tensorboard", ignore_errors=True)
     if path.exists():
@@ -311,6 +313,23 @@ def _note_few_clips(count: int, trained: int, config: Config, progress: Progress
         progress.note(f"only {count} clips to learn from")
 
 
+Outlook = Literal["impossible", "unlikely", "possible", "likely"]
+
+
+def outlook(clips: int) -> tuple[Outlook, str]:
+    """Whether training on so many clips is likely to pay, and a sentence that says so."""
+    if clips < 2:
+        return "impossible", "training takes at least 2 clips whose joints are there"
+    if clips < FEW_CLIPS:
+        said = f"only {clips} clips to learn from: training is unlikely to pay"
+        return "unlikely", f"{said}, and the clips are aligned without it as well"
+    if clips <= SMALL_SET:
+        said = f"{clips} clips to learn from are few: training may pay, or may not"
+        return "possible", f"{said}; its end says which, and evaluating measures it"
+    said = f"{clips} clips are enough to learn from"
+    return "likely", f"{said}: training is likely to pay; its end says whether it did"
+
+
 def _warnings(count: int, state: LoopState) -> list[str]:
     """Sentences that a user must know before trusting the model."""
     warnings = []
@@ -336,6 +355,8 @@ def _warnings(count: int, state: LoopState) -> list[str]:
 
 
 # --- the model card beside every run -------------------------------------------------------------
+
+_WARNINGS = "## Warnings"
 
 
 def _percent(error: float) -> str:
@@ -394,5 +415,17 @@ def write_card(
         "reproducible; one limited by steps is.",
     ]
     if warnings:
-        lines += ["", "## Warnings", "", *(f"- {warning}" for warning in warnings)]
-    artifact.write_text(run_dir / "CARD.md", "\n".join(lines) + "\n")
+        lines += ["", _WARNINGS, "", *(f"- {warning}" for warning in warnings)]
+    artifact.write_text(run_dir / CARD, "\n".join(lines) + "\n")
+
+
+def card_warnings(run_dir: Path) -> list[str]:
+    """The warnings of a run that has finished, as its card has them; none without a card."""
+    try:
+        lines = (run_dir / CARD).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    if _WARNINGS not in lines:
+        return []
+    below = lines[lines.index(_WARNINGS) + 1 :]
+    return [line.removeprefix("- ") for line in below if line.startswith("- ")]

@@ -4,24 +4,30 @@ axe.min.js named by LA2DS_AXE."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
+from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.views.timeline_figure import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
 from tests.views.report.conftest import two_filmed
 
 READY = "document.body.dataset.ready === 'true'"
+FACTS = {"step": 20, "validation_error": 30.0}
+QUICK = ["evaluate.trim_draws=1", "evaluate.pairs=4"]
 LABELS = "video,start,end,phase,origin\na,0,12,down,\na,12,36,up,\nb,0,10,down,carried\n"
 RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']"
 
@@ -52,7 +58,24 @@ def project(tmp_path: Path) -> Project:
     project.phases_path.write_text(LABELS)
     clips = align_all(project, list("abc"), AlignRequest(project.config()))
     write_timeline(project, clips, [], Progress())
+    write_run(project)
     return project
+
+
+def write_run(project: Project) -> None:
+    """A run as training leaves it, with something to warn of, and an evaluation of it."""
+    folder = project.run_dir("one")
+    folder.mkdir(parents=True)
+    recipe = Recipe("train", 1, {"train.steps": 400}, {"clips": "x"})
+    (folder / "recipe.json").write_text(json.dumps(recipe.to_json()))
+    (folder / "CARD.md").write_text("## Warnings\n\n- few clips to learn from\n")
+    rows = [{"step": n, "loss": 40 / n, "seconds": n, "validation_error": 9.5} for n in (10, 20)]
+    text = "".join(f"{json.dumps(row)}\n" for row in rows)
+    for name in ("loss.jsonl", "metrics.jsonl"):
+        (folder / name).write_text(text)
+    write_arrays(folder / "best.safetensors", {"x": np.zeros(1)}, recipe, FACTS)
+    config = project.config(overrides=QUICK)
+    evaluate(project, config=config, device="cpu", features=["raw_pose", "time_only"])
 
 
 def wrong(seen: Seen, axe: str) -> list[str]:
@@ -78,13 +101,15 @@ def open_page(seen: Seen, name: str) -> None:
         open_clip(seen)
         return
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
-    paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9"}
+    paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9", "train": "/train"}
     paths["timeline"] = "/timeline?name=timeline&clip=a"
     seen.go(paths.get(name, name))
     if name != "choice" and not name.startswith("/"):
         seen.wait_for(READY)
     if name == "search":
         seen.wait_for("document.querySelectorAll('#hits img').length > 0")
+    if name == "train" and seen.page.is_visible("#which"):
+        seen.wait_for("document.body.dataset.evaluation !== undefined")
     if name == "pair":
         seen.wait_for("!document.getElementById('pair-work').hidden")
 
@@ -98,6 +123,7 @@ PAGES = (
     "joints",
     "search",
     "timeline",
+    "train",
     "/pair?a=a&b=a",
 )
 
@@ -119,7 +145,7 @@ def test_nothing_is_in_the_way_of_anybody(
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        for name in ("clips", "choice", "/phases", "/search", "/timeline"):
+        for name in ("clips", "choice", "/phases", "/search", "/timeline", "train"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
@@ -224,6 +225,21 @@ def test_nothing_that_was_set_is_lost_where_no_frame_is_left(
     assert read_anchors(project.anchors_path) == []
     assert len(read_phase_table(project.aside("phases.csv")).rows) == 1
     assert len(read_anchors(project.aside("anchors.csv"))) == 1
+
+
+def test_notes_follow_their_frames_too(page: TestClient, project: Project, two: str) -> None:
+    notes = [Note(4, 2, "t1"), Note(12, 8, "t2"), Note(None, 20, "t3"), Note(7, None, "t4")]
+    write_notes(project.notes_path, [("other", two, note) for note in notes])
+    job = read(page, two, options={"start": 0.2, "end": 0.72})  # frames 5 to 17
+    assert "read now: 2 notes; the rest" in job["told"][0]
+    clip = clips(page)[0]["id"]
+    assert notes_of(project.notes_path, "other", clip) == [notes[3], notes[1]]
+    assert [note.text for *_, note in read_notes(project.aside("notes.csv"))] == ["t1", "t3"]
+    assert page.get(f"/clips/{clip}").json()["aside"] == "2 notes"
+    job = read(page, clip, options={})
+    assert job["told"] == ["back from what was kept aside: 2 notes"]
+    assert set(notes_of(project.notes_path, "other", two)) == set(notes)
+    assert read_notes(project.aside("notes.csv")) == []
 
 
 # --- joints -------------------------------------------------------------------------------------

@@ -11,9 +11,11 @@ from starlette.testclient import TestClient
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.notes import Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
 from la2ds_cli.studio.pair import HeldPair, _asked, export_arguments
+from la2ds_cli.views.report.pair import write_pair
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, finished
 from tests.views.report.conftest import two_filmed
@@ -211,3 +213,89 @@ def test_the_alignment_follows_an_anchor_at_once(tmp_path: Path) -> None:
             assert client.post("/pair/anchor", json=pair | {"frames": frames}).status_code == 200
             took.append(time.process_time() - begun)
     assert min(took) <= 0.3
+
+
+# --- notes ----------------------------------------------------------------------------------------
+
+
+def note(client: TestClient, frames: Any, text: Any, **more: Any) -> Any:
+    return client.post("/pair/note", json=PAIR | {"frames": frames, "text": text} | more)
+
+
+def test_notes_are_kept_and_hold_for_either_order(project: Project) -> None:
+    with asked(project) as client:
+        found = note(client, [20, 15], "hips <b>first</b>").json()
+        assert found["written"] == [{"frames": [20, 15], "text": "hips <b>first</b>"}]
+        note(client, [4, None], "only here")
+    with asked(project) as client:  # another day
+        data = client.get("/pair/data", params=PAIR).json()
+        assert [one["text"] for one in data["written"]] == ["only here", "hips <b>first</b>"]
+        other = client.get("/pair/data", params={"a": "b", "b": "a"}).json()["written"]
+    assert [one["frames"] for one in other] == [[15, 20], [None, 4]]
+    rows = read_notes(project.notes_path)
+    assert [(a, b, one.text) for a, b, one in rows] == [
+        ("a", "b", "hips <b>first</b>"),
+        ("a", "b", "only here"),
+    ]
+    assert all(one.set.startswith("20") for *_, one in rows)
+
+
+def test_notes_and_anchors_are_taken_back_in_their_order(project: Project) -> None:
+    with asked(project) as client:
+        note(client, [20, 15], "one")
+        set_anchor(client, 10, 8)
+        note(client, [20, 15], "two")
+        gone = note(client, [20, 15], "one", remove=True).json()
+        assert ([one["text"] for one in gone["written"]], gone["undo"]) == (["two"], 4)
+        steps = []
+        for _ in range(4):
+            back = client.post("/pair/undo", json=PAIR).json()
+            steps.append((sorted(one["text"] for one in back["written"]), len(back["anchors"])))
+        assert steps == [(["one", "two"], 1), (["one"], 1), (["one"], 0), ([], 0)]
+        assert client.post("/pair/undo", json=PAIR).status_code == 400
+
+
+def test_a_note_is_removed_where_the_clips_are_exchanged_and_others_stay(project: Project) -> None:
+    kept = ("a", "c", Note(20, 15, "hips"))
+    write_notes(project.notes_path, [("b", "a", Note(15, 20, "hips")), kept])
+    with asked(project) as client:
+        assert note(client, [20, 15], "hips", remove=True).json()["written"] == []
+        assert read_notes(project.notes_path) == [kept]
+        client.post("/pair/undo", json=PAIR)
+    assert sorted(one.text for *_, one in read_notes(project.notes_path)) == ["hips", "hips"]
+    assert notes_of(project.notes_path, "a", "b") == [Note(20, 15, "hips")]
+
+
+@pytest.mark.parametrize(
+    ("frames", "text"),
+    [
+        *(([20, 15], text) for text in ("", " ", " x", "a\nb", "a\x00", "x" * 501, None, 3, ["x"])),
+        *((frames, "x") for frames in ([None, None], [1], [1, 2, 3], "12", None, [1.5, 2])),
+        *((frames, "x") for frames in ([-1, 2], [True, 2], [400, 2], [2, 400], {"a": 1})),
+    ],
+)
+def test_what_is_no_note_is_refused(project: Project, frames: Any, text: Any) -> None:
+    with asked(project) as client:
+        assert note(client, frames, text).status_code == 400
+    assert not project.notes_path.exists()
+
+
+def test_one_note_is_not_written_twice_nor_removed_twice(project: Project) -> None:
+    with asked(project) as client:
+        note(client, [20, 15], "x")
+        assert note(client, [20, 15], "x").status_code == 400
+        assert note(client, [20, 14], "x").status_code == 200
+        assert note(client, [20, 15], "x", remove=True).status_code == 200
+        assert note(client, [20, 15], "x", remove=True).status_code == 400
+
+
+def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project) -> None:
+    write_notes(project.notes_path, [("b", "a", Note(15, 20, "</script><b>hips"))])
+    result = find_alignment(project, "a", "b", AlignRequest(project.config()))
+    written = write_pair(project, result).file.read_text()
+    assert (
+        r'"written":[{"frames":[20,15],"text":"\u003c/script\u003e\u003cb\u003ehips"}]' in written
+    )
+    private = write_pair(project, result, privacy=True).file.read_text()
+    assert '"written":[]' in private
+    assert "hips" not in private

@@ -116,6 +116,7 @@ function tell() {
   at("said").textContent = `${data.sureness}.${times}`;
   at("undo").hidden = !data.undo;
   tellAnchors();
+  writtenNotes();
   tellUnsure();
   tellHow();
 }
@@ -133,6 +134,31 @@ function tellAnchors() {
     );
     return item;
   }));
+}
+
+// --- notes ------------------------------------------------------------------------------------------
+
+function writtenNotes() {
+  tellNotes((note) => [button("Remove", () => changeNote({ ...note, remove: true }), { label: `Remove: ${note.text}` })]);
+  at("written-card").hidden = false;
+}
+
+async function changeNote(note) {
+  const found = await tried(() => post("/pair/note", { ...pair, ...note }));
+  if (!found) return false;
+  Object.assign(data, found);
+  at("undo").hidden = !data.undo;
+  writtenNotes();
+  return true;
+}
+
+async function takeNote(event) {
+  event.preventDefault();
+  const shows = (side, clip, row) => (state.matched || state.leader === side ? clip.frame[row] : null);
+  const frames = [shows("a", A, state.row), shows("b", B, state.rowB)];
+  if (!await changeNote({ frames, text: at("note-text").value.trim() })) return;
+  at("note-text").value = "";
+  at("note-text").blur(); // the keys are those of the players again
 }
 
 /** Runs of A's frames of which the alignment is unsure, the least sure first, without those that a
@@ -303,6 +329,7 @@ const KEYS = {
   c: () => correct(!correcting()),
   u: () => { if (data.undo) change("/pair/undo"); },
   n: nextUnsure,
+  t: () => { play(false); at("note-text").focus(); },
   g: () => at("show-angles").click(),
   w: () => at("show-whole").click(),
   o: () => {
@@ -329,6 +356,11 @@ function actAlone(event) {
 
 function key(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.type === "text") { // its own
+    event.stopPropagation();
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
   if (helping()) { event.stopPropagation(); return; } // the keys are those of the list
   let done = correcting() && actAlone(event);
   const action = KEYS[event.key.toLowerCase()];
@@ -344,6 +376,7 @@ function connectPair() {
   at("cancel").addEventListener("click", () => correct(false));
   at("same").addEventListener("click", same);
   at("undo").addEventListener("click", () => change("/pair/undo"));
+  at("note").addEventListener("submit", takeNote);
   at("free").addEventListener("input", (event) => moveFree(Number(event.target.value)));
   at("free-back").addEventListener("click", () => moveFree(state.free - 1));
   at("free-forward").addEventListener("click", () => moveFree(state.free + 1));

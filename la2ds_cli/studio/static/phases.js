@@ -47,6 +47,7 @@ async function open(id, frame = null) {
   at("clip-name").textContent = clip.name;
   const address = `/phases?${new URLSearchParams({ clip: id })}`;
   if (location.pathname + location.search !== address) window.history.replaceState(null, "", address);
+  clock.setSection(null);
   lay();
   go(frame === null ? 0 : rowOf(frame));
   tell();
@@ -389,6 +390,7 @@ function drawLine() {
     context.fill();
     context.stroke();
   }
+  drawSection(context, clip, clock.section, line.x, wide, LINE_HIGH);
   const x = clamp(line.x(clip.time[state.row]), 2, wide - 2);
   context.fillStyle = "#fff";
   context.fillRect(x - 3, 0, 6, LINE_HIGH);
@@ -457,6 +459,7 @@ function key(event) {
     if (overview.names[number]) label(overview.names[number]);
     return;
   }
+  if (clock.sectionKey(event.key.toLowerCase())) { event.preventDefault(); return; }
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
     step((event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 10 : 1));
   } else {
@@ -505,7 +508,9 @@ function connectLine() {
 
 function connect() {
   document.addEventListener("keydown", key);
+  dragSection(at("line"), clock, () => ({ clip, x: line.x, wide: line.wide })); // before borders
   connectLine();
+  connectSection(clock, drawLine);
   at("play").addEventListener("click", () => play(!state.playing));
   at("back").addEventListener("click", () => step(-1));
   at("forward").addEventListener("click", () => step(1));

@@ -1,6 +1,17 @@
-// The clock of a page: it plays the frames of a clip at a rate, and the controls say so.
+// The clock of a page: it plays the frames of a clip at a rate, again and again a section of them
+// where one is marked, and the controls say so.
 
 const RATES = [0.125, 0.25, 0.5, 0.75, 1, 1.5, 2];
+const SECTION_GRIP = 14; // page pixels around an end of a section in which it is taken hold of
+const SECTION_KEYS = { i: "first", e: "last" };
+
+/** A section [first, last] of `count` rows with a side of it, "first" or "last", at a row. The other
+ * side goes to the end of the clip where there was none, or where the row lies beyond it. */
+function sectionWith(section, side, row, count) {
+  const [first, last] = section || [0, count - 1];
+  if (side === "first") return [row, row > last ? count - 1 : last];
+  return [row < first ? 0 : first, row];
+}
 
 class Clock {
   /**
@@ -11,13 +22,16 @@ class Clock {
    */
   constructor(state, shown, go, repeats = () => false, ready = () => true) {
     Object.assign(this, { state, shown, go, repeats, ready });
+    this.section = null; // [first, last] row that is played, of the clip that plays; null: all
+    this.changed = () => {}; // is called when the section changes
     this.tick = this.tick.bind(this);
   }
 
   play(on) {
     const { clip, row } = this.shown();
     this.state.playing = on;
-    if (on && row === clip.count - 1) this.go(0, null);
+    const [first, last] = this.span(clip);
+    if (on && (row >= last || row < first)) this.go(first, null);
     this.state.last = 0;
     const button = document.getElementById("play");
     button.textContent = on ? "Pause" : "Play";
@@ -33,14 +47,38 @@ class Clock {
     if (!this.ready()) { requestAnimationFrame(this.tick); return; }
     const clock = state.clock + passed * state.rate;
     const { clip, row: before } = this.shown();
-    if (clock >= clip.end) {
-      if (!this.repeats() || clip.count === 1) { this.play(false); this.go(clip.count - 1, null); return; }
-      this.go(0, null);
+    const [first, last] = this.span(clip);
+    if (clock >= clip.edges[last + 1]) {
+      const again = this.section || (this.repeats() && clip.count > 1);
+      if (!again) { this.go(last, null); this.play(false); return; }
+      this.go(first, null);
     } else {
       const row = lastUpTo(clip.time, clock);
       if (row !== before) this.go(row, clock); else state.clock = clock;
     }
     requestAnimationFrame(this.tick);
+  }
+
+  /** The rows that are played. */
+  span(clip) { return this.section || [0, clip.count - 1]; }
+
+  setSection(section) {
+    this.section = section;
+    this.changed();
+  }
+
+  /** The section begins or ends with the row that is shown. */
+  mark(side) {
+    const { clip, row } = this.shown();
+    this.setSection(sectionWith(this.section, side, row, clip.count));
+  }
+
+  /** What a key does to the section; false for other keys. */
+  sectionKey(key) {
+    if (key === "x") this.setSection(null);
+    else if (SECTION_KEYS[key]) this.mark(SECTION_KEYS[key]);
+    else return false;
+    return true;
   }
 
   setRate(rate) {
@@ -51,4 +89,81 @@ class Clock {
   faster(step) {
     this.setRate(RATES[clamp(RATES.indexOf(this.state.rate) + step, 0, RATES.length - 1)]);
   }
+}
+
+/** The buttons and words of a section (section.html). redraw: show it in the bar. */
+function connectSection(clock, redraw) {
+  const control = (id) => document.getElementById(id);
+  control("from-here").addEventListener("click", () => clock.mark("first"));
+  control("to-here").addEventListener("click", () => clock.mark("last"));
+  control("no-section").addEventListener("click", () => {
+    clock.setSection(null);
+    control("from-here").focus(); // the button that had the focus is gone
+  });
+  clock.changed = () => {
+    const { section } = clock, { clip } = clock.shown();
+    control("no-section").hidden = !section;
+    control("section-said").textContent = section
+      ? `${Math.max(clip.edges[section[0]], 0).toFixed(2)} to ${clip.edges[section[1] + 1].toFixed(2)} s` : "";
+    document.body.dataset.section = section ? section.join(" ") : "";
+    redraw();
+  };
+}
+
+/** A section in a bar: what lies outside is dark; ends: whether it can be taken hold of there.
+ * x: page pixels of a time. */
+function drawSection(context, clip, section, x, wide, high, ends = true) {
+  if (!section) return;
+  const [left, right] = [x(clip.edges[section[0]]), x(clip.edges[section[1] + 1])];
+  context.fillStyle = "rgba(0, 0, 0, 0.55)";
+  context.fillRect(0, 0, left, high);
+  context.fillRect(right, 0, wide - right, high);
+  for (const [at, inward] of ends ? [[left, 1], [right, -1]] : []) {
+    const side = clamp(at, 1, wide - 1);
+    for (const [ink, more] of [["#fff", 1], ["#0b5c8f", 0]]) {
+      context.fillStyle = ink;
+      context.fillRect(side - 2 - more, 0, 4 + 2 * more, high);
+      context.beginPath();
+      context.moveTo(side, high / 2 - 7 - more);
+      context.lineTo(side + inward * (10 + more), high / 2);
+      context.lineTo(side, high / 2 + 7 + more);
+      context.fill();
+    }
+  }
+}
+
+/** In a bar, an end of the section that is near is dragged; with shift, a section is drawn anew.
+ * place(): { clip, x, wide } of the bar, null where its clip does not play. */
+function dragSection(canvas, clock, place) {
+  let held = null; // "first" or "last", or the row where a new section was begun
+  const offset = (event) => event.clientX - canvas.getBoundingClientRect().left;
+  canvas.addEventListener("pointerdown", (event) => {
+    const bar = place(), x = offset(event);
+    held = null;
+    if (!bar) return;
+    const row = rowAt(bar.clip, bar.clip.start + clamp(x / bar.wide, 0, 1) * (bar.clip.end - bar.clip.start));
+    if (event.shiftKey) held = row;
+    else if (clock.section) {
+      const [first, last] = clock.section;
+      const ends = [["first", bar.clip.edges[first]], ["last", bar.clip.edges[last + 1]]]
+        .map(([side, time]) => [side, Math.abs(bar.x(time) - x)]).sort((a, b) => a[1] - b[1]);
+      if (ends[0][1] <= SECTION_GRIP) held = ends[0][0];
+    }
+    if (held === null) return;
+    canvas.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+  canvas.addEventListener("pointermove", (event) => {
+    if (held === null || !(event.buttons & 1)) return;
+    event.stopImmediatePropagation();
+    const { clip, wide } = place();
+    const row = rowAt(clip, clip.start + clamp(offset(event) / wide, 0, 1) * (clip.end - clip.start));
+    const [first, last] = clock.section || [row, row];
+    clock.play(false);
+    if (held === "first") clock.setSection([Math.min(row, last), last]);
+    else if (held === "last") clock.setSection([first, Math.max(row, first)]);
+    else clock.setSection([Math.min(held, row), Math.max(held, row)]);
+    clock.go(row, null);
+  }, true);
 }

@@ -144,3 +144,15 @@ function sized(canvas, width, height) {
 
 /** A colour of the page, light or dark, by its name in page.css. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+/** A line through points [x, y] of a canvas, broken where one is null. */
+function curve(context, points) {
+  context.beginPath();
+  let pen = false;
+  for (const point of points) {
+    if (point === null) { pen = false; continue; }
+    if (pen) context.lineTo(...point); else context.moveTo(...point);
+    pen = true;
+  }
+  context.stroke();
+}

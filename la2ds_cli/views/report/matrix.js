@@ -204,10 +204,12 @@ function layBand(side, clip, unmatched) {
   bands[side] = { clip, width, still, x, context: sized(canvas, width, 22) };
 }
 
-/** The mark of the frame that is shown, on the bar of its clip; null: none is. */
-function markBand(side, row) {
+/** The mark of the frame that is shown, on the bar of its clip; null: none is. section: the rows of
+ * this clip that are played, null: all; ends: whether they are those that can be dragged. */
+function markBand(side, row, section = null, ends = false) {
   const { clip, width, still, x, context } = bands[side];
   context.drawImage(still, 0, 0, width, 22);
+  drawSection(context, clip, section, x, width, 22, ends);
   if (row === null) return;
   const at = clamp(x(clip.time[row]), 2, width - 2);
   context.fillStyle = "#fff";

@@ -100,8 +100,7 @@ function present(a, b, clock = null) {
     : "no counterpart: A shows no such moment";
   control("moment-b").textContent = b.matched ? moment(B, b.row, true)
     : "no counterpart: B shows no such moment";
-  markBand("a", a.matched ? a.row : null);
-  markBand("b", b.matched ? b.row : null);
+  markBands({ a: a.matched ? a.row : null, b: b.matched ? b.row : null });
   const first = leading();
   const scrub = control("scrub");
   scrub.max = String(first.clip.count - 1);
@@ -119,10 +118,27 @@ function present(a, b, clock = null) {
   for (const listener of listeners) listener();
 }
 
+/** The rows of the clip that follows which show the section that is played; null where an end has
+ * no counterpart. */
+function followed(section) {
+  const rows = section && section.map((row) => (state.leader === "a" ? counterpart(row) : rowForB(B.time[row])));
+  return rows && !rows.includes(null) && rows[0] <= rows[1] ? rows : null;
+}
+
+/** Where the shown rows and the section lie on the bars of both clips. rows: null = none is shown. */
+function markBands(rows) {
+  for (const side of ["a", "b"]) {
+    const leads = side === state.leader;
+    markBand(side, rows[side], leads ? clock.section : followed(clock.section), leads);
+  }
+}
+
 /** Let the clip of a side lead from the moment that is shown. */
 function lead(side) {
-  const row = side === "a" ? state.row : state.rowB;
+  if (side === state.leader) return;
+  const row = side === "a" ? state.row : state.rowB, section = followed(clock.section);
   state.leader = side;
+  clock.setSection(section);
   go(row);
 }
 
@@ -156,6 +172,7 @@ function act(event) {
     s: () => toggle("show-skeleton"),
     f: () => toggle("show-film"),
   };
+  if (clock.sectionKey(event.key.toLowerCase())) return true;
   const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!action) return false;
   if (/^(Arrow|Home|End)/.test(event.key)) play(false);
@@ -200,6 +217,11 @@ function rowForB(time) {
 
 function connect() {
   const bandA = control("band-a"), bandB = control("band-b");
+  connectSection(clock, again);
+  for (const [side, band] of [["a", bandA], ["b", bandB]]) {
+    dragSection(band, clock, () => (state.leader === side && state.free === null
+      ? { clip: bands[side].clip, x: bands[side].x, wide: bands[side].width } : null));
+  }
   dragged(bandA, (event) => rowAt(A, timeIn(A, shareOf(event, bandA))));
   dragged(bandB, (event) => rowForB(timeIn(B, shareOf(event, bandB))));
   dragged(matrix.canvas, (event) =>
@@ -230,6 +252,26 @@ function connect() {
   for (const id of ["film-choice", "film-key"]) control(id).hidden = A.film.empty && B.film.empty;
 }
 
+/** The notes, each with what leads to its moment. more(note): further elements of its line. */
+function tellNotes(more = () => []) {
+  control("written-card").hidden = !data.written.length;
+  control("written").replaceChildren(...data.written.map((note) => {
+    const item = document.createElement("li"), text = document.createElement("span");
+    const [a, b] = [A, B].map((clip, k) => clip.frame.indexOf(note.frames[k]));
+    const when = a >= 0 ? `A ${seconds(A.time[a])}` : b >= 0 ? `B ${seconds(B.time[b])}` : "not in the clips any more";
+    const there = document.createElement(a >= 0 || b >= 0 ? "button" : "small");
+    there.textContent = when;
+    if (a >= 0 || b >= 0) {
+      there.type = "button";
+      there.setAttribute("aria-label", `${when}: ${note.text}`);
+      there.addEventListener("click", () => { play(false); if (a >= 0) seek(a); else seekB(b); });
+    }
+    text.textContent = note.text;
+    item.append(there, text, ...more(note));
+    return item;
+  }));
+}
+
 let laid = 0;
 function lay() {
   laid = window.innerWidth;
@@ -243,6 +285,7 @@ function lay() {
 
 buildTracks();
 connect();
+tellNotes();
 lay();
 window.addEventListener("resize", () => { if (window.innerWidth !== laid) lay(); });
 for (const change of ["(prefers-color-scheme: dark)", "print"]) {

@@ -13,6 +13,7 @@ from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.notes import Note, notes_of
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -20,7 +21,14 @@ from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
-from la2ds_cli.views.report.pair_data import Baseline, PageClip, baselines, page_clip, pair_json
+from la2ds_cli.views.report.pair_data import (
+    Baseline,
+    PageClip,
+    baselines,
+    notes_json,
+    page_clip,
+    pair_json,
+)
 
 FOLDER = "report"  # of results/
 SUFFIX = ".html"
@@ -81,7 +89,7 @@ def write_pair(
     """Write the page of an alignment.
 
     out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
-    no picture of the videos, the joints alone.
+    no picture of the videos, the joints alone, and no notes.
     """
     progress = progress or Progress()
     mirrored = result.alignment.mirrored
@@ -96,7 +104,8 @@ def write_pair(
         None if privacy else _images(project, result.b, poses[1], progress, mirrored=mirrored),
     )
     beside = baselines(project, result)
-    content = pair_page(result, clips, images, beside, privacy=privacy)
+    notes = [] if privacy else notes_of(project.notes_path, result.a.id, result.b.id)
+    content = pair_page(result, clips, images, beside, notes, privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
     return PairReport(result, images, beside, target, len(content))
@@ -123,10 +132,11 @@ def pair_page(
     clips: tuple[PageClip, PageClip],
     images: tuple[FrameImages | None, FrameImages | None],
     beside: list[Baseline],
+    notes: list[Note],
     *,
     privacy: bool,
 ) -> bytes:
-    """The page as UTF-8 HTML; beside: the baselines."""
+    """The page as UTF-8 HTML; beside: the baselines; notes: those that a person has written."""
     alignment = result.alignment
     by_model = alignment.features != "pose"
     first, last = alignment.path[0], alignment.path[-1]
@@ -157,7 +167,7 @@ def pair_page(
         both_have_phases=all(clip.phases for clip in clips),
         baselines=[_baseline_line(result, baseline) for baseline in beside],
         clips=clips,
-        data=pair_json(result, clips, beside),
+        data=pair_json(result, clips, beside) | {"written": notes_json(notes)},
         images_a=_images_json(images[0]),
         images_b=_images_json(images[1]),
     )

@@ -4,6 +4,7 @@ distance matrix, and the baselines, which match without a trained model."""
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from la2ds_cli.alignment.path import is_monotone, matched_time
 from la2ds_cli.alignment.request import FeatureChoice, PreparedPair
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.notes import Note
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
@@ -227,3 +229,8 @@ def _even_rows(pose: PoseSequence) -> IntArray:
     edges = frame_edges(pose.time, pose.fps)
     steps = np.linspace(edges[0], edges[-1], min(len(pose), _CELLS) + 1)
     return np.searchsorted(edges, (steps[1:] + steps[:-1]) / 2, "right") - 1
+
+
+def notes_json(notes: Iterable[Note]) -> list[dict[str, Any]]:
+    """Notes of a pair: frames of A and B, None where there is none, and text."""
+    return [{"frames": [note.frame_a, note.frame_b], "text": note.text} for note in notes]

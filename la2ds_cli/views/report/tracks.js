@@ -69,16 +69,8 @@ function carriedPhases() {
 }
 
 /** A line through values of A's frames, broken where they are null. */
-function curve(context, x, y, values) {
-  context.beginPath();
-  let pen = false;
-  values.forEach((value, k) => {
-    if (value === null) { pen = false; return; }
-    if (pen) context.lineTo(x(A.time[k]), y(value)); else context.moveTo(x(A.time[k]), y(value));
-    pen = true;
-  });
-  context.stroke();
-}
+const along = (context, x, y, values) =>
+  curve(context, values.map((value, k) => (value === null ? null : [x(A.time[k]), y(value)])));
 
 const tempoY = (ratio, height) => height / 2 - (Math.log2(clamp(ratio, 0.25, 4)) / 2.3) * (height / 2);
 
@@ -102,7 +94,7 @@ function drawTempo(context, x, width, height) {
   context.lineWidth = 1;
   context.beginPath(); context.moveTo(0, y(1)); context.lineTo(width, y(1)); context.stroke();
   context.lineWidth = 1.6;
-  curve(context, x, y, data.ratio);
+  along(context, x, y, data.ratio);
   if (data.ratio.every((v) => v === null)) {
     context.fillStyle = colour("soft");
     context.textBaseline = "middle";
@@ -141,7 +133,7 @@ function drawConfidence(context, x, width, height) {
   });
   context.strokeStyle = SURE;
   context.lineWidth = 1.6;
-  curve(context, x, y, data.confidence);
+  along(context, x, y, data.confidence);
 }
 
 function drawAngles(context, x, width, height) {

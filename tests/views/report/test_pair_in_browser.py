@@ -199,7 +199,7 @@ def page_of(
         page_clip(project, "B", result.b, result.pose_b, []),
     )
     file.write_bytes(
-        pair_page(result, clips, made.images, baselines(project, result), privacy=False)
+        pair_page(result, clips, made.images, baselines(project, result), [], privacy=False)
     )
     return file
 

@@ -1,0 +1,40 @@
+// How the curves of a run lie on a canvas: scales that hold their points, round marks, and words.
+
+/** Round values between low and high, some `wanted` of them. */
+export function marks(low, high, wanted = 4) {
+  const rough = (high - low) / wanted;
+  if (!(rough > 0)) return [low];
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((times) => times * power).find((each) => each >= rough);
+  const found = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) found.push(Number((k * step).toPrecision(12)));
+  return found;
+}
+
+/** Lowest and highest value of points [step, value] with a margin, never of no height; `also` is
+ * inside. */
+export function range(points, also = []) {
+  const values = [...points.map(([, value]) => value), ...also];
+  if (!values.length) return [0, 1];
+  let low = Infinity, high = -Infinity;
+  for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
+  const margin = (high - low || Math.abs(high) || 1) * 0.08;
+  return [low >= 0 ? Math.max(low - margin, 0) : low - margin, high + margin];
+}
+
+/** A time in words: 45 s, 12 min, 2 h 5 min. */
+export function lasting(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  const rest = minutes % 60;
+  return `${Math.floor(minutes / 60)} h${rest ? ` ${rest} min` : ""}`;
+}
+
+/** What a curve shows, for those who do not see it. */
+export function inWords(name, points, unit = "") {
+  if (!points.length) return `${name}: nothing yet`;
+  const said = ([step, value]) => `${Number(value.toPrecision(3))}${unit} at step ${step}`;
+  if (points.length === 1) return `${name}: ${said(points[0])}`;
+  return `${name}: from ${said(points[0])} to ${said(points[points.length - 1])}`;
+}

@@ -1,0 +1,323 @@
+// The page of training: what there is to learn from, runs with their curves while they train, and
+// what evaluating them gave. The report's film.js, which the page loads before, draws its lines.
+
+import { get, post } from "./ask.js";
+import { inWords, lasting, marks, range } from "./curves.js";
+import { helping } from "./keys.js";
+import { at, button, made, tried, trouble } from "./page.js";
+import { onWork } from "./work.js";
+
+const ENDED = ["done", "failed", "cancelled"];
+const HIGH = { loss: 170, validation: 110 }; // page pixels
+const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };
+const GUESSING = 33; // % validation error, as docs/training.md says
+const STATES = { waiting: "waits", training: "is being trained", finished: "finished", stopped: "stopped" };
+
+let known = { runs: [], evaluations: [] };
+const courses = new Map(); // run -> its course, as the events tell it
+let shown = null; // the run whose curves are shown
+const chosen = new Set(); // runs to evaluate
+let evaluating = new Map(); // number of a job -> name of its result
+let named = false; // whether a person has changed the name of the next run
+
+// --- loading ---------------------------------------------------------------------------------------
+
+async function load() {
+  const found = await tried(() => get("/train/data"));
+  if (!found) return;
+  known = found;
+  for (const run of known.runs) courses.set(run.run, run);
+  for (const run of chosen) if (!known.runs.some((one) => one.run === run && one.usable)) chosen.delete(run);
+  if (!named) at("run").value = known.name;
+  tellLearn();
+  tellRuns();
+  tellEvaluations();
+  if (shown === null || !courses.has(shown)) show(newest());
+  document.body.dataset.ready = "true";
+}
+
+/** The run that wrote something last. */
+const newest = () => known.runs.reduce((best, run) => (!best || run.when > best.when ? run : best), null)?.run ?? null;
+
+let due = 0;
+const soon = () => { window.clearTimeout(due); due = window.setTimeout(load, 200); };
+
+new EventSource("/train/events").addEventListener("message", (event) => {
+  const course = JSON.parse(event.data), before = courses.get(course.run);
+  courses.set(course.run, course);
+  if (!before || before.state !== course.state) {
+    if (course.state === "training") show(course.run);
+    soon();
+  }
+  if (course.run === shown) tellCourse();
+  const state = document.querySelector(`#runs li[data-run="${CSS.escape(course.run)}"] .facts`);
+  if (state) state.replaceChildren(...facts({ ...known.runs.find((run) => run.run === course.run), ...course }));
+});
+
+onWork((job) => {
+  const mine = job.about.train || job.about.evaluate || evaluating.has(job.number) || /^embedding/.test(job.title);
+  if (!mine || !ENDED.includes(job.state)) return;
+  if (!asked.has(job.number)) return; // of before this page was opened
+  asked.delete(job.number);
+  if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
+  const name = evaluating.get(job.number);
+  evaluating.delete(job.number);
+  if (name && job.state === "done") wanted = name;
+  soon();
+});
+
+// --- what there is to learn from -------------------------------------------------------------------
+
+const several = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
+function tellLearn() {
+  const { words, pays, clips, test, labelled, listed } = known.learn;
+  at("outlook").textContent = `${words[0].toUpperCase()}${words.slice(1)}.`;
+  at("outlook").className = pays === "likely" ? "good" : "";
+  at("clips-by-split").textContent = `${several(clips, "clip")} of ${listed} for training, ${test} kept for test, ${labelled} with phases.`
+    + (test ? "" : " None is kept for test: evaluating then scores all clips, those learnt from as well.");
+  at("begin").disabled = pays === "impossible";
+}
+
+// --- training --------------------------------------------------------------------------------------
+
+const asked = new Set(); // numbers of the jobs of this page
+
+async function ask(path, content) {
+  const job = await tried(() => post(path, content));
+  if (job) asked.add(job.number);
+  return job;
+}
+
+const minutes = () => (at("minutes").value ? Number(at("minutes").value) : null);
+
+at("run").addEventListener("input", () => { named = true; });
+at("start").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const content = { run: at("run").value.trim(), preset: at("preset").value, minutes: minutes(), seeds: at("seeds").value };
+  if (await ask("/train/start", content)) { named = false; soon(); }
+});
+
+// --- runs ------------------------------------------------------------------------------------------
+
+const percent = (value) => `${value.toFixed(2)} %`;
+
+function facts(run) {
+  const found = [];
+  if (run.step) found.push(`step ${run.step}${run.steps ? ` of ${run.steps}` : ""}`, `${lasting(run.seconds)} of training`);
+  if (run.best) found.push(`validation error ${percent(run.best[1])}`);
+  if (run.when) found.push(new Date(1000 * run.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }));
+  if (run.recipe) found.push(run.recipe);
+  if (run.usable) found.push(run.embedded ? `${run.embedded} of ${several(run.clips, "clip")} embedded` : "no clip embedded yet");
+  return found.map((text) => made("span", text, "soft"));
+}
+
+function card(run) {
+  const item = made("li");
+  item.dataset.run = run.run;
+  if (run.run === shown) item.setAttribute("aria-current", "true");
+  const head = made("label", "", "run-head"), box = made("input");
+  box.type = "checkbox";
+  box.checked = chosen.has(run.run);
+  box.disabled = !run.usable;
+  box.setAttribute("aria-label", `choose ${run.run}`);
+  box.addEventListener("change", () => { if (box.checked) chosen.add(run.run); else chosen.delete(run.run); tellChosen(); });
+  head.append(box, made("span", run.run), made("span", STATES[run.state], run.state === "training" ? "state good" : "state soft"));
+  const actions = made("div", "", "buttons");
+  actions.append(button("Curves", () => show(run.run), { label: `Curves of ${run.run}` }));
+  if (run.state === "stopped") actions.append(button("Go on", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Go on with ${run.run}` }));
+  if (run.usable && run.embedded < run.clips) actions.append(button("Embed", () => ask("/train/embed", { run: run.run }), { label: `Embed all clips by ${run.run}` }));
+  const words = made("div", "", "facts");
+  words.append(...facts(run));
+  item.append(head, actions, words);
+  if (run.verdict) item.append(made("p", run.verdict.text, run.verdict.best === "model" ? "good" : "warning"));
+  for (const text of run.warnings) item.append(made("p", text, "warning"));
+  return item;
+}
+
+function tellRuns() {
+  at("no-runs").hidden = known.runs.length > 0;
+  const focus = document.activeElement?.closest?.("#runs li")?.dataset.run;
+  const kind = document.activeElement?.getAttribute?.("aria-label");
+  at("runs").replaceChildren(...[...known.runs].sort((x, y) => y.when - x.when).map(card));
+  if (focus) [...at("runs").querySelectorAll("button, input")].find((each) => each.getAttribute("aria-label") === kind)?.focus();
+  tellChosen();
+}
+
+function tellChosen() {
+  const usable = known.runs.some((run) => run.usable);
+  at("evaluate").textContent = usable ? "Evaluate" : "Evaluate without a run";
+  at("evaluate").disabled = usable && !chosen.size;
+  at("chosen").textContent = chosen.size ? [...chosen].join(", ") : usable ? "choose runs by their boxes; several give mean and spread" : "measures what needs no training";
+}
+
+async function evaluate() {
+  if (at("evaluate").disabled) return;
+  const runs = [...chosen];
+  const job = await ask("/train/evaluate", { runs });
+  if (job) evaluating.set(job.number, runs.length ? runs.join("+") : "default");
+}
+at("evaluate").addEventListener("click", evaluate);
+
+// --- curves ----------------------------------------------------------------------------------------
+
+function show(run) {
+  shown = run;
+  for (const item of at("runs").children) {
+    if (item.dataset.run === run) item.setAttribute("aria-current", "true"); else item.removeAttribute("aria-current");
+  }
+  tellCourse();
+}
+
+function tellCourse() {
+  const course = courses.get(shown);
+  at("curves").hidden = !course;
+  if (!course) return;
+  at("curves-heading").textContent = `Curves of ${course.run}`;
+  at("course").textContent = course.step
+    ? `${STATES[course.state]}: step ${course.step}${course.steps ? ` of ${course.steps}` : ""}, ${lasting(course.seconds)}`
+    : `${STATES[course.state]}: no step yet`;
+  draw("loss", course.loss, course);
+  draw("validation", course.validation, course, [GUESSING]);
+  document.body.dataset.points = `${course.loss.length} ${course.validation.length}`;
+}
+
+/** A curve over the steps of the run; lines: values that are marked all across. */
+function draw(id, points, course, lines = []) {
+  const canvas = at(id), wide = Math.max(canvas.parentElement.clientWidth, 160), high = HIGH[id];
+  const context = sized(canvas, wide, high);
+  const [low, top] = range(points, points.length ? lines : [0, ...lines]);
+  const last = Math.max(course.step, course.state === "training" ? course.steps : 0, 1);
+  const x = (step) => EDGE.left + (step / last) * (wide - EDGE.left - EDGE.right);
+  const y = (value) => high - EDGE.bottom - ((value - low) / (top - low)) * (high - EDGE.bottom - EDGE.top);
+  context.lineWidth = 1;
+  context.textBaseline = "middle";
+  for (const mark of marks(low, top, id === "loss" ? 4 : 3)) {
+    context.fillStyle = colour("grid");
+    context.fillRect(EDGE.left, Math.round(y(mark)), wide - EDGE.left - EDGE.right, 1);
+    context.fillStyle = colour("soft");
+    context.textAlign = "right";
+    context.fillText(String(mark), EDGE.left - 6, y(mark));
+  }
+  context.textBaseline = "alphabetic";
+  context.textAlign = "center";
+  const steps = marks(0, last, Math.max(Math.floor(wide / 110), 2)).filter((mark) => Number.isInteger(mark));
+  steps.forEach((mark) => {
+    const text = mark === steps[steps.length - 1] ? `${mark} steps` : String(mark);
+    const half = context.measureText(text).width / 2;
+    context.fillStyle = colour("soft");
+    context.fillText(text, clamp(x(mark), EDGE.left + half - 4, wide - half), high - 6);
+  });
+  for (const value of lines) {
+    context.strokeStyle = colour("soft");
+    context.setLineDash([5, 4]);
+    curve(context, [[x(0), y(value)], [x(last), y(value)]]);
+    context.setLineDash([]);
+    context.textAlign = "right";
+    context.fillText("guessing", wide - EDGE.right - 4, y(value) + 14);
+  }
+  context.strokeStyle = context.fillStyle = colour("accent");
+  context.lineWidth = 2;
+  curve(context, points.map(([step, value]) => [x(step), y(value)]));
+  if (points.length <= 30) {
+    for (const [step, value] of points) {
+      context.beginPath();
+      context.arc(x(step), y(value), 3.5, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+  if (!points.length) {
+    context.fillStyle = colour("soft");
+    context.textAlign = "center";
+    const none = id === "validation" && course.state === "training" ? "measured at validations; with this preset, that may be at its end" : "nothing yet";
+    context.fillText(none, (wide + EDGE.left) / 2, high / 2);
+  }
+  canvas.setAttribute("aria-label", id === "loss" ? inWords("Loss", points) : inWords("Validation error", points, " %"));
+}
+
+// --- evaluations -----------------------------------------------------------------------------------
+
+let wanted = null; // name of the evaluation to show next
+let told = ""; // what is shown: name and when it was made
+
+function tellEvaluations() {
+  const list = at("which");
+  const name = wanted || list.value || known.evaluations[0]?.name;
+  list.replaceChildren(...known.evaluations.map((one) => {
+    const option = made("option", `${one.name}, ${new Date(1000 * one.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`);
+    option.value = one.name;
+    return option;
+  }));
+  list.hidden = !known.evaluations.length;
+  at("no-evaluation").hidden = known.evaluations.length > 0;
+  const found = known.evaluations.find((one) => one.name === name) || known.evaluations[0];
+  if (!found) { at("result").replaceChildren(); return; }
+  list.value = found.name;
+  wanted = null;
+  if (told !== `${found.name} ${found.when}`) tellResult(found);
+}
+
+async function tellResult({ name, when }) {
+  const found = await tried(() => get(`/train/results/${encodeURIComponent(name)}`));
+  if (!found) { at("result").replaceChildren(); told = ""; return; }
+  told = `${name} ${when}`;
+  const sentences = made("ul", "", "plain verdict");
+  sentences.append(...found.verdict.map((text) => made("li", text)));
+  const parts = found.parts.flatMap((part) => [made("h3", part.title), table(part), ...part.lines.map((line) => made("p", line, "soft"))]);
+  const remarks = made("ul", "", "plain");
+  remarks.append(...found.notes.map((text) => { const item = made("li"); item.append(made("span", text, "warning")); return item; }));
+  const more = made("details"), meaning = made("ul", "", "plain");
+  meaning.append(...found.definitions.map((text) => made("li", text, "soft")));
+  more.append(made("summary", "What the figures mean"), meaning);
+  at("result").replaceChildren(sentences, ...parts, remarks, more);
+  document.body.dataset.evaluation = name;
+}
+
+function table({ title, columns, rows }) {
+  const box = made("div", "", "scroll"), sheet = made("table"), head = made("tr");
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", title);
+  columns.forEach((text, k) => {
+    const cell = made(k ? "th" : "td", k ? text : "", text === "model" ? "model" : "");
+    if (k) cell.scope = "col";
+    head.append(cell);
+  });
+  const top = made("thead"), body = made("tbody");
+  top.append(head);
+  body.append(...rows.map((row) => {
+    const line = made("tr");
+    line.append(...row.map(({ text, below }, k) => {
+      const cell = made(k ? "td" : "th", text, columns[k] === "model" ? "model" : "");
+      if (!k) cell.scope = "row";
+      cell.append(...below.map((more) => made("span", more, "below")));
+      return cell;
+    }));
+    return line;
+  }));
+  sheet.append(top, body);
+  box.append(sheet);
+  return box;
+}
+
+at("which").addEventListener("change", () => tellResult(known.evaluations.find((one) => one.name === at("which").value)));
+
+// --- keys ------------------------------------------------------------------------------------------
+
+function neighbour(step) {
+  const runs = [...at("runs").children].map((item) => item.dataset.run);
+  if (runs.length) show(runs[(Math.max(runs.indexOf(shown), 0) + step + runs.length) % runs.length]);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (helping() || event.ctrlKey || event.altKey || event.metaKey || ["text", "number"].includes(event.target.type)) return;
+  const action = { t: () => at("run").select(), e: evaluate, "[": () => neighbour(-1), "]": () => neighbour(1) }[event.key.toLowerCase()];
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+
+let laid = 0;
+window.addEventListener("resize", () => { if (window.innerWidth !== laid) { laid = window.innerWidth; tellCourse(); } });
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellCourse);
+load();

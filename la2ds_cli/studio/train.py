@@ -1,0 +1,480 @@
+"""The page where runs are trained, watched, and used: what there is to learn from, the runs with
+their curves, and what evaluating them gave.
+
+The commands do the work, as jobs; the curves are read from the files that a run writes while it
+trains, so that one which was started on the command line is shown as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import time
+import tomllib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from la2ds_cli.alignment.agreement import read_run_check
+from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config, preset_names
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.table import Table
+from la2ds_cli.embedding.trained import weakness
+from la2ds_cli.evaluation.evaluate import result_name
+from la2ds_cli.evaluation.table import (
+    definitions,
+    evaluation_parts,
+    notes,
+    verdict,
+)
+from la2ds_cli.health.status import ProjectStatus, project_status
+from la2ds_cli.studio.jobs import ENDED, Job, Jobs
+from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.training.checkpoint import SECTIONS, SPEED_ONLY, START
+from la2ds_cli.training.data import training_videos
+from la2ds_cli.training.train import CARD, card_warnings, outlook
+
+FROM_BASE = "base"  # the preset of `--from base`
+LOOK_EVERY = 1.0  # seconds between two looks at the files of the runs
+SILENT = 180.0  # seconds without a line after which a run without an end counts as stopped
+_POINTS = 600  # of a curve, at most
+_MOST_BYTES = 1 << 24  # of a file of curves
+_MOST_RUNS = 20  # of one question
+_SEEDS = re.compile(r"\d{1,9}(,\d{1,9})*")
+
+State = Literal["waiting", "training", "finished", "stopped"]
+
+
+# --- what a run has written -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far a run has come. steps: those it is to take, 0 where unknown. when: of its last line,
+    as seconds since 1970. loss: [step, mean loss since the point before]; validation: [step, % of
+    the clip length]. collapsed: at its last validation."""
+
+    run: str
+    state: State
+    step: int
+    steps: int
+    seconds: float
+    when: float
+    loss: list[list[float]]
+    validation: list[list[float]]
+    collapsed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        best = min(self.validation, key=lambda point: point[1], default=None)
+        return {**vars(self), "best": best}
+
+
+def run_names(project: Project) -> list[str]:
+    """Runs of the project that have been begun, whatever became of them."""
+    folder = project.root / "checkpoints"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [name for name in names if _begun(project, name)]
+
+
+def _begun(project: Project, name: str) -> bool:
+    with suppress(UserError):  # no name of a run, or a link that leads out
+        return (project.run_dir(name) / "recipe.json").is_file()
+    return False
+
+
+def course(project: Project, run: str, jobs: Jobs | None = None) -> Course:
+    """What the files of a run say now; what cannot be read is left out."""
+    folder = project.run_dir(run)
+    validations = _rows(folder / "metrics.jsonl")
+    losses = _rows(folder / "loss.jsonl") or validations  # of a version that wrote none
+    last = max((*validations[-1:], *losses[-1:]), key=lambda row: row["step"], default={})
+    return Course(
+        run=run,
+        state=_state(folder, run, jobs),
+        step=int(last.get("step", 0)),
+        steps=_steps(folder),
+        seconds=float(last.get("seconds", 0.0)),
+        when=_touched(folder),
+        loss=_points(losses, "loss"),
+        validation=_points(validations, "validation_error"),
+        collapsed=bool(validations and validations[-1].get("collapsed")),
+    )
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of curves that are whole, in the order of their steps."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return []
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    rows = []
+    for line in lines:
+        with suppress(ValueError, RecursionError):  # being written
+            row = json.loads(line)
+            if isinstance(row, dict) and _is_number(row.get("step")):
+                rows.append(row)
+    return sorted(rows, key=lambda row: row["step"])
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _points(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[float]]:
+    """[step, value], at most _POINTS of them, evenly spaced, with the last one."""
+    points = [[row["step"], row[key]] for row in rows if _is_number(row.get(key))]
+    every = math.ceil(len(points) / _POINTS) or 1
+    return points[(len(points) - 1) % every :: every]
+
+
+def _steps(folder: Path) -> int:
+    try:
+        steps = artifact.read_recipe(folder / "recipe.json").config.get("train.steps", 0)
+    except (OSError, artifact.ArtifactError):
+        return 0
+    return int(steps) if _is_number(steps) else 0
+
+
+_FILES = ("recipe.json", "loss.jsonl", "metrics.jsonl", "resume.pt", CARD)
+
+
+def _touched(folder: Path) -> float:
+    """When a run wrote a file last, as seconds since 1970."""
+    times = []
+    for name in _FILES:
+        with suppress(OSError):
+            times.append((folder / name).stat().st_mtime)
+    return max(times, default=0.0)
+
+
+def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
+    asked = [job for job in jobs.jobs.values() if run in job.about.get("train", ())] if jobs else []
+    if any(job.state == "running" for job in asked):
+        return "training"
+    if any(job.state == "waiting" for job in asked):
+        return "waiting"
+    if (folder / CARD).is_file():
+        return "finished"
+    stopped = asked and asked[-1].state in ENDED
+    return "stopped" if stopped or time.time() - _touched(folder) > SILENT else "training"
+
+
+def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
+    """What the page says of a run: its Course, its recipe in words, what warns of it, the verdict
+    at its end, and how many clips it has embedded."""
+    folder, now = project.run_dir(run), course(project, run, jobs)
+    known = next((each for each in state.runs if each.run == run), None)
+    embedded = next((s for s in state.steps if s.step == "embeddings" and s.run == run), None)
+    warnings = card_warnings(folder) if now.state == "finished" else []
+    if now.collapsed and not any("collapsed" in text for text in warnings):
+        warnings.append("the embedding has collapsed: all frames look alike to it")
+    with suppress(UserError):
+        warnings += filter(None, [weakness(project, run)])
+    if known and known.stale:
+        warnings.append(f"its clips have changed since: {known.stale}")
+    check = read_run_check(project, run) if now.state == "finished" else None
+    return now.to_json() | {
+        "recipe": _recipe_words(folder),
+        "settings": known.settings if known else "",
+        "warnings": warnings,
+        "verdict": {"text": check.verdict(run), "best": check.best} if check else None,
+        "usable": (folder / "best.safetensors").is_file(),
+        "embedded": embedded.current if embedded else 0,
+        "clips": embedded.current + len(embedded.stale) + len(embedded.missing) if embedded else 0,
+    }
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    """The settings of a run, empty where they cannot be read."""
+    try:
+        return tomllib.loads((folder / "config.toml").read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _recipe_words(folder: Path) -> str:
+    stored = _stored(folder)
+    train, model = (stored.get(name) for name in ("train", "model"))
+    if not (isinstance(train, dict) and isinstance(model, dict)):
+        return ""
+    named = {"method": train.get("method"), "reads": model.get("input"), "seed": train.get("seed")}
+    facts = [f"preset {stored.get('preset', '')}"]
+    facts += [f"{name} {value}" for name, value in named.items() if value is not None]
+    return ", ".join(fact[:80] for fact in facts)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def _show(request: Request) -> Response:
+    project: Project = request.app.state.studio.project
+    own = project.config().preset
+    others = [name for name in preset_names() if name not in (own, FROM_BASE)]
+    return HTMLResponse(page("train.html", "Train", here="/train", own=own, others=others))
+
+
+def _data(request: Request) -> Response:
+    """learn: what there is to learn from; runs: see about_run; evaluations: the newest first;
+    name: one that no run has."""
+    studio = request.app.state.studio
+    project: Project = studio.project
+    state = project_status(project, project.config())
+    names = run_names(project)
+    return JSONResponse(
+        {
+            "learn": to_learn_from(project, state),
+            "runs": [about_run(project, run, state, studio.jobs) for run in names],
+            "evaluations": evaluations(project),
+            "name": _free_name(names),
+        }
+    )
+
+
+def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
+    """How many clips training would take, and whether it is likely to pay, in words; the clips by
+    split, and those that have phases, which more figures of an evaluation take."""
+    clips = len(training_videos(project))
+    pays, words = outlook(clips)
+    return {
+        "clips": clips,
+        "pays": pays,
+        "words": words,
+        "test": state.splits.get("test", 0),
+        "labelled": state.labelled,
+        "listed": state.videos,
+    }
+
+
+def _free_name(names: Sequence[str]) -> str:
+    if DEFAULT_RUN not in names:
+        return DEFAULT_RUN
+    return next(f"run-{n}" for n in range(2, len(names) + 3) if f"run-{n}" not in names)
+
+
+async def _events(request: Request) -> Response:
+    """Server-sent events: the Course of each run, and again whenever it writes something."""
+    studio = request.app.state.studio
+
+    async def stream() -> AsyncIterator[str]:
+        sent: dict[str, Any] = {}
+        while True:
+            for changed in await run_in_threadpool(news, studio.project, studio.jobs, sent):
+                yield f"data: {json.dumps(changed)}\n\n"
+            await asyncio.sleep(LOOK_EVERY)
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+def news(project: Project, jobs: Jobs, sent: dict[str, Any]) -> list[dict[str, Any]]:
+    """The courses that have changed since; sent: what was known of each run, which is updated."""
+    changed = []
+    for run in run_names(project):
+        folder = project.run_dir(run)
+        now = _touched(folder), _state(folder, run, jobs)
+        if sent.get(run) != now:
+            sent[run] = now
+            changed.append(course(project, run, jobs).to_json())
+    return changed
+
+
+# --- training and embedding -----------------------------------------------------------------------
+
+
+async def _start(request: Request) -> Response:
+    """Train: {"run", "preset", "minutes": number or null, "seeds": "0,1,2" or ""}."""
+    studio = request.app.state.studio
+    given = await posted(request)
+    runs, arguments = await run_in_threadpool(train_arguments, studio.project, given)
+    return _asked(studio.jobs, f"training {_listed(runs)}", arguments, train=runs)
+
+
+async def _go_on(request: Request) -> Response:
+    """Train a run that was stopped to its end: {"run", "minutes"}."""
+    studio = request.app.state.studio
+    given = await posted(request)
+    run, project = str(given.get("run", "")), studio.project
+    if not _begun(project, run) or (project.run_dir(run) / CARD).is_file():
+        raise UserError("this run was not stopped", hint="load the page again")
+    options = await run_in_threadpool(settings_of_run, project, run)
+    arguments = ["train", f"--run={run}", *options, *_minutes(given), f"--project={project.root}"]
+    return _asked(studio.jobs, f"training {run}", arguments, train=[run])
+
+
+async def _embed(request: Request) -> Response:
+    """Embed all clips: {"run"}."""
+    studio = request.app.state.studio
+    (run,) = _usable(studio.project, [(await posted(request)).get("run")])
+    arguments = ["embed", f"--run={run}", f"--project={studio.project.root}"]
+    return _asked(studio.jobs, f"embedding the clips by {run}", arguments)
+
+
+def _asked(jobs: Jobs, title: str, arguments: Sequence[str], **about: Any) -> Response:
+    job: Job = jobs.add(title, arguments, about=about)
+    return JSONResponse({"number": job.number})
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def train_arguments(project: Project, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The runs that a question asks for, and the command that trains them. Raises UserError (exit
+    2) for what cannot be asked, and for runs that are there."""
+    run, preset, seeds = (str(given.get(key) or "").strip() for key in ("run", "preset", "seeds"))
+    project.run_dir(run)  # raises for what is no name
+    if run == BASE_RUN:
+        raise UserError(f"'{run}' stands for the base model", hint="choose another name")
+    seeds = seeds.replace(" ", "")
+    if seeds and not _SEEDS.fullmatch(seeds):
+        raise UserError("seeds are whole numbers, such as 0,1,2")
+    numbers = list(map(int, seeds.split(","))) if seeds else []
+    if len(set(numbers)) < len(numbers) or len(numbers) > _MOST_RUNS:
+        raise UserError(f"seeds are different numbers, at most {_MOST_RUNS} of them")
+    runs = [f"{run}-s{seed}" for seed in numbers] or [run]
+    if there := [name for name in runs if _begun(project, name)]:
+        raise UserError(f"there is a run {there[0]} already", hint="choose another name")
+    if preset not in (*preset_names(), FROM_BASE):
+        raise UserError("choose one of the presets that are offered")
+    how = ["--from=base"] if preset == FROM_BASE else [f"--preset={preset}"]
+    how += [f"--seeds={','.join(map(str, numbers))}"] if numbers else []
+    return runs, ["train", f"--run={run}", *how, *_minutes(given), f"--project={project.root}"]
+
+
+def _minutes(given: Mapping[str, Any]) -> list[str]:
+    minutes = given.get("minutes")
+    if minutes is None:
+        return []
+    if not (_is_number(minutes) and 0 < minutes <= 100_000):
+        raise UserError("the longest training is a number of minutes, more than 0")
+    return [f"--max-minutes={minutes:g}"]
+
+
+def settings_of_run(project: Project, run: str) -> list[str]:
+    """The options that train a run as it was begun. Raises UserError (exit 5) where it was begun
+    with names of its own, which a project of somebody else's could have chosen."""
+    stored, folder = _stored(project.run_dir(run)), project.run_dir(run)
+    preset = str(stored.get("preset", ""))
+    own = UserError(
+        f"run {run} was begun with settings of its own",
+        hint=f"go on with the command that began it: la2ds train --run {run} ...",
+        exit_code=ExitCode.MISMATCH,
+    )
+    if preset not in preset_names():
+        raise own
+    options = [f"--preset={preset}"]
+    config: Config = project.config(preset=preset)
+    for section in SECTIONS:
+        values = stored.get(section, {})
+        for key, value in values.items() if isinstance(values, dict) else ():
+            now = getattr(getattr(config, section), key, None)
+            if value == now or (section, key) in SPEED_ONLY:
+                continue
+            if not (isinstance(value, bool) or _is_number(value)):
+                raise own
+            options.append(f"--set={section}.{key}={json.dumps(value)}")
+    with suppress(OSError, artifact.ArtifactError):
+        if START in artifact.read_recipe(folder / "recipe.json").inputs:
+            options[0] = "--from=base"
+    return options
+
+
+# --- evaluating -----------------------------------------------------------------------------------
+
+
+async def _evaluate(request: Request) -> Response:
+    """Evaluate runs: {"runs": [names]}; without any, what needs no training."""
+    studio = request.app.state.studio
+    runs = (await posted(request)).get("runs")
+    if not isinstance(runs, list) or len(runs) > _MOST_RUNS:
+        raise UserError(f"runs are a list, of at most {_MOST_RUNS}")
+    names = _usable(studio.project, runs)
+    option = [f"--runs={','.join(names)}"] if names else []
+    title = f"evaluating {_listed(names)}" if names else "evaluating what needs no training"
+    name = result_name(names or [DEFAULT_RUN], "la2ds")
+    arguments = ["evaluate", *option, f"--project={studio.project.root}"]
+    return _asked(studio.jobs, title, arguments, evaluate=name)
+
+
+def _usable(project: Project, runs: Sequence[Any]) -> list[str]:
+    """These runs, which have weights; UserError (exit 2) for any other."""
+    for run in runs:
+        if not (isinstance(run, str) and _begun(project, run)):
+            raise UserError("there is no such run", hint="load the page again")
+        if not (project.run_dir(run) / "best.safetensors").is_file():
+            raise UserError(f"run {run} has no weights yet", hint="train it on")
+    return list(dict.fromkeys(runs))
+
+
+def evaluations(project: Project) -> list[dict[str, Any]]:
+    """Names of the evaluations that are there, and when they were made, the newest first."""
+    folder = project.results_dir("evaluate")
+    paths = [path for path in folder.glob("*.json") if path.is_file()] if folder.is_dir() else []
+    made = [{"name": path.stem, "when": path.stat().st_mtime} for path in paths]
+    return sorted(made, key=lambda one: -one["when"])
+
+
+def _result(request: Request) -> Response:
+    project: Project = request.app.state.studio.project
+    name = request.path_params["name"]
+    if name not in {one["name"] for one in evaluations(project)}:
+        raise UserError("there is no such evaluation", hint="load the page again")
+    path = project.results_dir("evaluate") / f"{name}.json"
+    try:
+        shown = evaluation_json(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{path.name} is not what la2ds evaluate writes",
+            hint="evaluate again",
+            exit_code=ExitCode.UNREADABLE,
+        ) from error
+    return JSONResponse(shown | {"name": name})
+
+
+def evaluation_json(result: Mapping[str, Any]) -> dict[str, Any]:
+    """An evaluation as the command shows it: the sentences of its verdict, its tables, remarks, and
+    what the figures mean."""
+    return {
+        "verdict": verdict(result),
+        "parts": [
+            {"title": part.title, "lines": list(part.lines), **_table_json(part.table)}
+            for part in evaluation_parts(result)
+        ],
+        "notes": notes(result),
+        "definitions": definitions(result),
+        "runs": list(result["runs"]),
+    }
+
+
+def _table_json(table: Table) -> dict[str, Any]:
+    return {
+        "columns": [" ".join(column.heading.split()) for column in table.columns],
+        "rows": [
+            [{"text": str(cell), "below": list(cell.below)} for cell in row.cells]
+            for row in table.rows
+        ],
+    }
+
+
+ROUTES = [
+    Route("/train", _show),
+    Route("/train/data", _data),
+    Route("/train/events", _events),
+    Route("/train/start", _start, methods=["POST"]),
+    Route("/train/go-on", _go_on, methods=["POST"]),
+    Route("/train/embed", _embed, methods=["POST"]),
+    Route("/train/evaluate", _evaluate, methods=["POST"]),
+    Route("/train/results/{name}", _result),
+]

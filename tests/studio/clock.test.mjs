@@ -1,0 +1,103 @@
+// The clock of the players, with frames that do not last equally long.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import vm from "node:vm";
+
+const page = { elements: {} };
+const element = (id) => {
+  page.elements[id] ??= { setAttribute() {}, dataset: {}, textContent: "", value: "" };
+  return page.elements[id];
+};
+const context = vm.createContext({
+  document: { getElementById: element, body: { dataset: {} } },
+  requestAnimationFrame: () => {},
+  clamp: (value, low, high) => Math.min(Math.max(value, low), high),
+  lastUpTo: (values, wanted) => Math.max(values.filter((value) => value <= wanted).length - 1, 0),
+});
+const file = new URL("../../la2ds_cli/views/report/clock.js", import.meta.url);
+vm.runInContext(`${readFileSync(file, "utf-8")}; this.Clock = Clock; this.sectionWith = sectionWith;`, context);
+const { Clock, sectionWith } = context;
+const list = (value) => value && [...value];
+
+/** A clock over frames that begin at these seconds; the last one lasts until `end`. */
+function clockOf(times, end, repeats = false) {
+  const clip = { count: times.length, time: times, edges: [...times, end], start: times[0], end };
+  const state = { playing: false, rate: 1, clock: times[0], last: 0, row: 0 };
+  const seen = [];
+  const clock = new Clock(state, () => ({ clip, row: state.row }), (row, passed) => {
+    state.row = row;
+    state.clock = passed === null ? times[row] : passed;
+    seen.push(row);
+  }, () => repeats);
+  const play = (seconds, step = 0.05) => {
+    let now = 1000;
+    clock.tick(now);
+    for (let passed = 0; passed < seconds - 1e-9; passed += step) { now += 1000 * step; clock.tick(now); }
+  };
+  return { clock, state, seen, play };
+}
+const TIMES = [0, 0.1, 0.3, 0.4, 0.8, 0.9]; // 0.1 to 0.4 s long
+
+test("a side of a section goes to a row", () => {
+  assert.deepEqual(list(sectionWith(null, "first", 3, 10)), [3, 9]);
+  assert.deepEqual(list(sectionWith(null, "last", 3, 10)), [0, 3]);
+  assert.deepEqual(list(sectionWith([2, 5], "first", 4, 10)), [4, 5]);
+  assert.deepEqual(list(sectionWith([2, 5], "last", 2, 10)), [2, 2]);
+  assert.deepEqual(list(sectionWith([2, 5], "first", 7, 10)), [7, 9]); // beyond the other side
+  assert.deepEqual(list(sectionWith([4, 5], "last", 1, 10)), [0, 1]);
+});
+
+test("without a section it plays to the end and stops", () => {
+  const { clock, state, play } = clockOf(TIMES, 1.0);
+  clock.play(true);
+  play(2);
+  assert.deepEqual([state.playing, state.row], [false, 5]);
+});
+
+test("a section is played again and again, its last frame as long as it lasts", () => {
+  const { clock, state, seen, play } = clockOf(TIMES, 1.0);
+  clock.setSection([1, 3]); // 0.1 to 0.8 s
+  clock.play(true);
+  assert.equal(state.row, 1); // it was before the section
+  play(0.65);
+  assert.equal(state.row, 3);
+  assert.deepEqual(new Set(seen), new Set([1, 2, 3]));
+  play(0.1);
+  assert.equal(state.row, 1);
+  play(3);
+  assert.equal(state.playing, true);
+  assert.deepEqual(new Set(seen), new Set([1, 2, 3]));
+});
+
+test("what is shown behind the section leads back to it", () => {
+  const { clock, state } = clockOf(TIMES, 1.0);
+  clock.setSection([1, 3]);
+  state.row = 5;
+  clock.play(true);
+  assert.equal(state.row, 1);
+});
+
+test("keys mark it, and take it away", () => {
+  const { clock, state } = clockOf(TIMES, 1.0);
+  let told = 0;
+  clock.changed = () => { told += 1; };
+  state.row = 2;
+  assert.equal(clock.sectionKey("i"), true);
+  state.row = 4;
+  clock.sectionKey("e");
+  assert.deepEqual(list(clock.section), [2, 4]);
+  clock.sectionKey("x");
+  assert.equal(clock.section, null);
+  assert.equal(told, 3);
+  assert.equal(clock.sectionKey("q"), false);
+});
+
+test("the whole clip repeats where that is asked for", () => {
+  const { clock, state, seen, play } = clockOf(TIMES, 1.0, true);
+  clock.play(true);
+  play(1.2);
+  assert.equal(state.playing, true);
+  assert.ok(seen.slice(-3).includes(0));
+});

@@ -1,0 +1,397 @@
+"""The page of training, asked as its script asks: what is offered, refused, started and shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.evaluation.table import notes, verdict
+from la2ds_cli.studio.jobs import Jobs
+from la2ds_cli.studio.train import (
+    SILENT,
+    course,
+    evaluation_json,
+    news,
+    run_names,
+    settings_of_run,
+    train_arguments,
+)
+from la2ds_cli.training.train import card_warnings, outlook, train
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import interrupted_at
+from tests.studio.browsing import asked, finished
+
+TINY = {
+    "model": {
+        "width": 16, "heads": 2, "spatial_layers": 1, "temporal_layers": 1, "max_frames": 64,
+        "input": "joints",
+    },
+    "train": {
+        "steps": 20, "batch_size": 2, "frames": 16, "validate_every": 10, "threads": 1,
+        "precision": "fp32",
+    },
+    "evaluate": {"trim_draws": 1, "pairs": 10},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two projects of eight clips of two lengths and two rates, two of them for test: `clips`, and
+    `trained`, which has the run `one`."""
+    folder = tmp_path_factory.mktemp("originals")
+    project = Project.create(folder / "clips", TINY)
+    for n in range(8):
+        fps, length = (30.0, 24) if n % 2 else (20.0, 30)
+        add_sequence(project, f"clip{n}", sequence(warped_phase(length, n), fps=fps))
+    for n in (6, 7):
+        project.mark_video(f"clip{n}", split="test", group="")
+    shutil.copytree(project.root, folder / "trained")
+    trained = Project.open(folder / "trained")
+    train(trained, run="one", config=trained.config(), device="cpu")
+    return {"clips": project.root, "trained": trained.root}
+
+
+@pytest.fixture
+def clips(originals: dict[str, Path], tmp_path: Path) -> Project:
+    return Project.open(shutil.copytree(originals["clips"], tmp_path / "clips"))
+
+
+@pytest.fixture
+def trained(originals: dict[str, Path], tmp_path: Path) -> Project:
+    return Project.open(shutil.copytree(originals["trained"], tmp_path / "trained"))
+
+
+def ask(project: Project, path: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    with asked(project) as page:
+        answer = page.post(path, json=content)
+    return answer.status_code, answer.json()
+
+
+def data_of(project: Project) -> dict[str, Any]:
+    with asked(project) as page:
+        return page.get("/train/data").json()
+
+
+# --- what there is to learn from ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("clips", "pays"),
+    [
+        *((0, "impossible"), (1, "impossible"), (2, "unlikely"), (9, "unlikely")),
+        *((10, "possible"), (20, "possible"), (21, "likely"), (500, "likely")),
+    ],
+)
+def test_whether_training_is_likely_to_pay(clips: int, pays: str) -> None:
+    said, words = outlook(clips)
+    assert said == pays
+    assert clips < 2 or str(clips) in words
+
+
+def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
+    learn = data_of(clips)["learn"]
+    assert (learn["clips"], learn["test"], learn["listed"]) == (6, 2, 8)
+    assert learn["words"] == outlook(6)[1]
+
+
+def test_an_empty_project_has_nothing_to_train_on(tmp_path: Path) -> None:
+    found = data_of(Project.create(tmp_path / "project"))
+    assert found["learn"]["pays"] == "impossible"
+    assert (found["runs"], found["evaluations"], found["name"]) == ([], [], "default")
+
+
+# --- runs and their curves ------------------------------------------------------------------------
+
+
+def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
+    (run,) = data_of(trained)["runs"]
+    assert (run["run"], run["state"], run["step"], run["steps"]) == ("one", "finished", 20, 20)
+    lines = (trained.run_dir("one") / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert run["validation"] == [[row["step"], row["validation_error"]] for row in rows]
+    assert [step for step, _ in run["loss"]] == [10, 20]
+    # Both files tell the mean loss of the same ten steps.
+    assert [loss for _, loss in run["loss"]] == pytest.approx([row["loss"] for row in rows])
+    assert run["best"] == min(run["validation"], key=lambda point: point[1])
+    assert "preset default, method la2ds, reads joints, seed 0" in run["recipe"]
+    assert run["warnings"][0] == card_warnings(trained.run_dir("one"))[0]
+    assert run["warnings"][0].startswith("only 6 clips to learn from")
+    assert run["verdict"] is None  # nobody has compared it yet
+    assert (run["usable"], run["embedded"], run["clips"]) == (True, 0, 8)
+
+
+def test_an_interrupted_run_goes_on_with_its_curve(clips: Project) -> None:
+    with interrupted_at(15):
+        train(clips, run="one", config=clips.config(), device="cpu")
+    folder = clips.run_dir("one")
+    assert [step for step, _ in course(clips, "one").loss] == [10]
+    with (folder / "loss.jsonl").open("a") as handle:
+        handle.write('{"step": 15, "loss": 1}\n{"step": 1')  # of steps that are taken anew
+    assert [step for step, _ in course(clips, "one").loss] == [10, 15]
+    train(clips, run="one", config=clips.config(), device="cpu")
+    assert [step for step, _ in course(clips, "one").loss] == [10, 20]
+
+
+def test_training_a_run_anew_begins_a_new_curve(trained: Project) -> None:
+    with interrupted_at(12):
+        train(trained, run="one", config=trained.config(), device="cpu", overwrite=True)
+    now = course(trained, "one")
+    assert [step for step, _ in now.loss] == [10]
+    assert now.state != "finished"  # the card of the old weights is gone
+
+
+def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Project) -> None:
+    with interrupted_at(12):
+        train(clips, run="one", config=clips.config(), device="cpu")
+    assert course(clips, "one").state == "training"  # it has just written
+    long_ago = time.time() - SILENT - 1
+    for path in clips.run_dir("one").iterdir():
+        os.utime(path, (long_ago, long_ago))
+    assert course(clips, "one").state == "stopped"
+
+
+def test_news_are_only_what_has_changed(trained: Project) -> None:
+    sent: dict[str, Any] = {}
+    (first,) = news(trained, Jobs(), sent)
+    assert first["run"] == "one"
+    assert first["loss"][-1][0] == 20
+    assert news(trained, Jobs(), sent) == []
+    path = trained.run_dir("one") / "loss.jsonl"
+    with path.open("a") as handle:
+        handle.write('{"step": 30, "seconds": 9, "loss": 0.5}\n')
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    (again,) = news(trained, Jobs(), sent)
+    assert (again["step"], again["seconds"], again["loss"][-1]) == (30, 9.0, [30, 0.5])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "null", "[]", "3", '"step"', '{"loss": 1}', '{"step": "1", "loss": 2}'),
+        *('{"step": NaN, "loss": 2}', '{"step": 5, "loss": Infinity}', "[" * 2000, "\x00"),
+    ],
+)
+def test_lines_that_are_none_are_left_out(trained: Project, line: str) -> None:
+    before = data_of(trained)["runs"][0]["loss"]
+    for name in ("loss.jsonl", "metrics.jsonl"):
+        path = trained.run_dir("one") / name
+        path.write_text(f"{line}\n{path.read_text()}{line}\n")
+    assert data_of(trained)["runs"][0]["loss"] == before
+
+
+def test_a_long_curve_is_thinned_and_ends_where_it_ends(trained: Project) -> None:
+    rows = (json.dumps({"step": n, "loss": n / 2}) for n in range(10, 50_010, 10))
+    (trained.run_dir("one") / "loss.jsonl").write_text("\n".join(rows))
+    loss = course(trained, "one").loss
+    assert 500 < len(loss) <= 600
+    assert loss[-1] == [50_000, 25_000.0]
+    assert len({b[0] - a[0] for a, b in pairwise(loss)}) == 1
+
+
+def test_folders_that_are_no_runs_are_none(trained: Project, tmp_path: Path) -> None:
+    (trained.root / "checkpoints" / "-x").mkdir()
+    (trained.root / "checkpoints" / "empty").mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "recipe.json").write_text("{}")
+    (trained.root / "checkpoints" / "out").symlink_to(outside)
+    assert run_names(trained) == ["one"]
+
+
+def test_a_damaged_run_is_shown_all_the_same(trained: Project) -> None:
+    for name in ("recipe.json", "config.toml", "best.safetensors"):
+        (trained.run_dir("one") / name).write_text("][")
+    (run,) = data_of(trained)["runs"]
+    assert (run["steps"], run["recipe"], run["step"]) == (0, "", 20)
+
+
+def test_loss_is_never_written_through_a_link(clips: Project, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    folder = clips.run_dir("one")
+    folder.mkdir(parents=True)
+    (folder / "loss.jsonl").symlink_to(mine)
+    train(clips, run="one", config=clips.config(), device="cpu")
+    assert mine.read_text() == "mine"
+
+
+# --- what can be asked ----------------------------------------------------------------------------
+
+
+def test_the_command_that_trains(clips: Project) -> None:
+    given = {"run": "a.b-1", "preset": "fused", "minutes": 2.5, "seeds": " 3, 4 "}
+    runs, arguments = train_arguments(clips, given)
+    assert runs == ["a.b-1-s3", "a.b-1-s4"]
+    assert arguments == [
+        *("train", "--run=a.b-1", "--preset=fused", "--seeds=3,4", "--max-minutes=2.5"),
+        f"--project={clips.root}",
+    ]
+    runs, arguments = train_arguments(clips, {"run": "tuned", "preset": "base", "minutes": None})
+    assert runs == ["tuned"]
+    assert arguments[2:-1] == ["--from=base"]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, "not a run name"),
+        ({"run": "-x"}, "not a run name"),
+        ({"run": "../x"}, "not a run name"),
+        ({"run": "x\n"}, "preset"),  # stripped, and then a name
+        ({"run": "la2ds-base"}, "stands for the base model"),
+        ({"run": "x", "preset": "none"}, "presets that are offered"),
+        ({"run": "x", "preset": "--help"}, "presets that are offered"),
+        ({"run": "x", "preset": "demo", "minutes": 0}, "minutes"),
+        ({"run": "x", "preset": "demo", "minutes": -1}, "minutes"),
+        ({"run": "x", "preset": "demo", "minutes": "5"}, "minutes"),
+        ({"run": "x", "preset": "demo", "minutes": True}, "minutes"),
+        ({"run": "x", "preset": "demo", "minutes": 1e9}, "minutes"),
+        ({"run": "x", "preset": "demo", "seeds": "0,0"}, "different"),
+        ({"run": "x", "preset": "demo", "seeds": "-1"}, "whole numbers"),
+        ({"run": "x", "preset": "demo", "seeds": "0;1"}, "whole numbers"),
+        ({"run": "x", "preset": "demo", "seeds": ",".join(map(str, range(21)))}, "at most 20"),
+        ({"run": ["x"], "preset": {}}, "not a run name"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(clips: Project, given: Any, why: str) -> None:
+    status, said = ask(clips, "/train/start", given)
+    assert status == 400
+    assert why in said["error"]
+    assert run_names(clips) == []
+
+
+def test_a_run_that_is_there_is_never_replaced(trained: Project) -> None:
+    status, said = ask(trained, "/train/start", {"run": "one", "preset": "demo"})
+    assert (status, said["error"]) == (400, "there is a run one already")
+    (trained.run_dir("n-s1")).mkdir()
+    (trained.run_dir("n-s1") / "recipe.json").write_text("{}")
+    with pytest.raises(UserError, match="there is a run n-s1"):
+        train_arguments(trained, {"run": "n", "preset": "demo", "seeds": "0,1"})
+
+
+@pytest.mark.parametrize("run", ["one", "two", "", "../one", None, 3])
+def test_only_a_stopped_run_goes_on(trained: Project, run: Any) -> None:
+    status, said = ask(trained, "/train/go-on", {"run": run})
+    assert (status, said["error"]) == (400, "this run was not stopped")
+
+
+@pytest.mark.parametrize("path", ["/train/embed", "/train/evaluate"])
+@pytest.mark.parametrize("run", ["two", "", "../one", "-x", None, 3, ["one"]])
+def test_only_runs_with_weights_are_used(trained: Project, path: str, run: Any) -> None:
+    content = {"run": run} if path == "/train/embed" else {"runs": [run]}
+    status, said = ask(trained, path, content)
+    assert (status, said["error"]) == (400, "there is no such run")
+
+
+@pytest.mark.parametrize("runs", [None, "one", {}, ["one"] * 21])
+def test_runs_to_evaluate_are_a_list(trained: Project, runs: Any) -> None:
+    assert ask(trained, "/train/evaluate", {"runs": runs})[0] == 400
+
+
+def test_a_stopped_run_goes_on_as_it_was_begun(clips: Project) -> None:
+    config = clips.config(preset="fused", overrides=["train.seed=7", "train.clip_norm=2.5"])
+    with interrupted_at(2):
+        train(clips, run="one", config=config, device="cpu")
+    options = settings_of_run(clips, "one")
+    assert options[0] == "--preset=fused"
+    assert {"--set=train.seed=7", "--set=train.clip_norm=2.5"} == set(options[1:])
+    given = [option.removeprefix("--set=") for option in options[1:]]
+    result = train(
+        clips, run="one", config=clips.config(preset="fused", overrides=given), device="cpu"
+    )
+    assert result.steps == 20
+
+
+@pytest.mark.parametrize(
+    "line", ['preset = "../evil"', 'train.method = "evil"', 'train.method = "evil.module"', "]["]
+)
+def test_names_of_somebody_elses_run_are_not_handed_on(clips: Project, line: str) -> None:
+    with interrupted_at(2):
+        train(clips, run="one", config=clips.config(), device="cpu")
+    (clips.run_dir("one") / "config.toml").write_text(
+        line if "preset" in line else f'preset = "default"\n{line}'
+    )
+    with pytest.raises(UserError, match="settings of its own"):
+        settings_of_run(clips, "one")
+
+
+# --- evaluations ----------------------------------------------------------------------------------
+
+
+def test_an_evaluation_is_shown_as_the_command_says_it(trained: Project) -> None:
+    result = evaluate(trained, run="one", config=trained.config(), device="cpu")
+    with asked(trained) as page:
+        shown = page.get("/train/results/one").json()
+        assert [one["name"] for one in page.get("/train/data").json()["evaluations"]] == ["one"]
+    assert shown["verdict"] == verdict(result)
+    assert shown["notes"] == notes(result)
+    (part,) = shown["parts"]  # no phases
+    assert part["columns"][1:] == [
+        *("model", "base model", "raw pose", "best raw pose", "time only", "untrained network"),
+    ]
+    figures = dict((row[0]["text"], row[1:]) for row in part["rows"])
+    for cell, (name, row) in zip(figures["median %"], result["features"].items(), strict=True):
+        transfer = row["event_transfer"]
+        assert cell["text"] == f"{transfer['median_percent']:.2f}", name
+        low, high = transfer["interval_percent"]
+        assert cell["below"] == [f"{low:.2f}–{high:.2f}"], name
+    assert shown == evaluation_json(result) | {"name": "one"}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "][", '{"features": {}}', "[" * 5000])
+def test_what_is_no_evaluation_is_said_to_be_none(trained: Project, content: str) -> None:
+    path = trained.results_dir("evaluate") / "one.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with asked(trained) as page:
+        answer = page.get("/train/results/one")
+    assert answer.status_code == 400
+    assert "not what la2ds evaluate writes" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["none", "..%2Fone", "one.json"])
+def test_no_other_file_is_read(trained: Project, name: str) -> None:
+    with asked(trained) as page:
+        assert page.get(f"/train/results/{name}").status_code in (400, 404)
+
+
+# --- the commands do the work ---------------------------------------------------------------------
+
+
+def test_all_clips_are_embedded_by_the_command(trained: Project) -> None:
+    with asked(trained) as page:
+        job = finished(page, page.post("/train/embed", json={"run": "one"}))
+        assert job["state"] == "done", job["error"]
+        (run,) = page.get("/train/data").json()["runs"]
+    assert (run["embedded"], run["clips"], run["state"]) == (8, 8, "finished")
+
+
+def test_a_job_says_which_runs_it_trains(clips: Project) -> None:
+    with asked(clips) as page:
+        content = {"run": "new", "preset": "demo", "seeds": "0,1"}
+        page.post("/train/start", json=content)
+        (job,) = page.get("/jobs").json()
+        assert job["about"] == {"train": ["new-s0", "new-s1"]}
+        page.post(f"/jobs/{job['number']}/cancel")
+
+
+def test_a_run_of_a_job_is_in_training_however_silent_it_is(clips: Project) -> None:
+    with interrupted_at(12):
+        train(clips, run="one", config=clips.config(), device="cpu")
+    jobs = Jobs()
+    job = jobs.add("training one", [], about={"train": ["one"]})
+    assert course(clips, "one", jobs).state == "waiting"
+    job.state = "running"
+    assert course(clips, "one", jobs).state == "training"
+    job.state = "cancelled"
+    assert course(clips, "one", jobs).state == "stopped"  # though it has just written

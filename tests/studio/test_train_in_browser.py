@@ -1,0 +1,140 @@
+"""The page of training in a real browser: a run is trained, watched, and evaluated by clicks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from la2ds_cli.core.project import Project
+from la2ds_cli.evaluation.table import verdict
+from la2ds_cli.training.train import train
+from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import interrupted_at
+from tests.studio.browsing import Seen, browsed
+from tests.studio.test_train import TINY
+
+READY = "document.body.dataset.ready === 'true'"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    settings = {**TINY, "train": TINY["train"] | {"steps": 60, "validate_every": 20}}
+    project = Project.create(tmp_path / "project", settings)
+    for n in range(6):
+        fps, length = (30.0, 24) if n % 2 else (20.0, 30)
+        add_sequence(project, f"clip{n}", sequence(warped_phase(length, n), fps=fps))
+    for n in (4, 5):
+        project.mark_video(f"clip{n}", split="test", group="")
+    return project
+
+
+def open_train(seen: Seen) -> None:
+    seen.go("/train")
+    seen.wait_for(READY)
+
+
+def test_trained_watched_and_evaluated_by_clicks(browser: Any, project: Project) -> None:
+    with browsed(browser, project, width=1440) as seen:
+        open_train(seen)
+        page = seen.page
+        assert "Only 4 clips to learn from" in page.inner_text("#outlook")
+        assert page.is_hidden("#curves")
+        assert page.inner_text("#evaluate") == "Evaluate without a run"
+        page.fill("#run", "mine")
+        page.click("#begin")
+        seen.wait_for("document.querySelector('#runs li[data-run=mine]') !== null")
+        text = "document.getElementById('course').textContent"
+        seen.wait_for(f"/is being trained/.test({text})")
+        seen.wait_for("document.body.dataset.points === '6 3'")  # by events, no page is loaded
+        seen.wait_for(
+            "/finished: step 60 of 60/.test(document.getElementById('course').textContent)"
+        )
+        seen.wait_for(
+            "/Loss: from/.test(document.getElementById('loss').getAttribute('aria-label'))"
+        )
+        seen.wait_for("!document.querySelector('#runs input').disabled")
+        assert page.is_disabled("#evaluate")
+        page.check("[aria-label='choose mine']")
+        page.click("#evaluate")
+        seen.wait_for("document.body.dataset.evaluation === 'mine'")
+        result = json.loads((project.results_dir("evaluate") / "mine.json").read_text())
+        shown = [item.inner_text() for item in page.query_selector_all(".verdict li")]
+        assert shown == verdict(result)
+        median = f"{result['features']['raw_pose']['event_transfer']['median_percent']:.2f}"
+        assert median in page.inner_text("#result table")
+        assert seen.errors == []
+
+
+def test_a_run_of_the_command_line_is_watched(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_train(seen)
+        assert seen.page.is_visible("#no-runs")
+        with interrupted_at(45):
+            train(project, run="other", config=project.config(), device="cpu")
+        seen.wait_for("document.body.dataset.points === '4 2'")
+        assert "Curves of other" in seen.page.inner_text("#curves-heading")
+        assert "step 40 of 60" in seen.page.inner_text("#course")
+        train(project, run="other", config=project.config(), device="cpu")
+        seen.wait_for("document.body.dataset.points === '6 3'")
+        seen.wait_for("/finished/.test(document.querySelector('#runs li').textContent)")
+        assert seen.errors == []
+
+
+def test_by_keyboard_alone(browser: Any, project: Project) -> None:
+    for run in ("one", "two"):
+        train(project, run=run, config=project.config(), device="cpu")
+    with browsed(browser, project) as seen:
+        open_train(seen)
+        press = seen.page.keyboard.press
+        assert "Curves of two" in seen.page.inner_text("#curves-heading")
+        press("]")
+        assert "Curves of one" in seen.page.inner_text("#curves-heading")
+        press("[")
+        assert "Curves of two" in seen.page.inner_text("#curves-heading")
+        press("t")
+        assert seen.page.evaluate("document.activeElement.id") == "run"
+        seen.page.keyboard.type("two")  # keys are letters there
+        press("Enter")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        assert "there is a run two already" in seen.page.inner_text("#problem")
+        seen.page.focus("[aria-label='choose one']")
+        press("Space")
+        assert seen.page.inner_text("#chosen") == "one"
+        seen.page.keyboard.press("?")
+        listed = seen.page.inner_text("#key-list").lower()
+        for name in ("t", "[ ]", "space", "e"):
+            assert f"{name}\t" in listed, name
+
+
+def test_names_are_text(browser: Any, project: Project) -> None:
+    train(project, run="one", config=project.config(), device="cpu")
+    folder = project.run_dir("one")
+    named = (
+        (folder / "config.toml")
+        .read_text()
+        .replace('preset = "default"', "preset = '<img src=x onerror=alert(1)>'")
+    )
+    (folder / "config.toml").write_text(named)
+    (folder / "CARD.md").write_text("## Warnings\n\n- <b id=bold>one</b>\n")
+    with browsed(browser, project) as seen:
+        open_train(seen)
+        assert "<img src=x" in seen.page.inner_text("#runs")
+        assert "<b id=bold>one</b>" in seen.page.inner_text("#runs")
+        assert seen.page.query_selector("#bold") is None
+        assert seen.errors == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_targets_are_big(browser: Any, project: Project, width: int) -> None:
+    train(project, run="one", config=project.config(), device="cpu")
+    with browsed(browser, project, width) as seen:
+        open_train(seen)
+        small = seen.page.evaluate(
+            "[...document.querySelectorAll('main button, main select, .start input, .run-head')]"
+            ".filter((e) => e.offsetParent && e.offsetHeight < 40).map((e) => e.outerHTML)"
+        )
+        assert small == []
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
