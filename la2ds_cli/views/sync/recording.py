@@ -69,6 +69,8 @@ def write_recording(
     time = alignment.time_a
     clips = {"a": a, "b": b}
     stream = rr.RecordingStream("la2ds", recording_id=f"{a.name}--{b.name}")
+    stream.set_log_time_enabled(False)  # seconds of A are the only timeline
+    stream.set_log_tick_enabled(False)
     content = stream.binary_stream()
     try:
         context = [_annotation(rr, side, clip) for side, clip in clips.items()]

@@ -210,6 +210,7 @@ def test_kinovea_gets_key_images_and_joints(project: Project, tmp_path: Path):
     assert said["ImageSize"] == "640;360"
     assert said["Mirror"] == "true"
     assert float(said["CaptureFramerate"] or 0) == 25
+    assert said["AverageTimeStampsPerFrame"] == "1000"
     rate = float(said["UserFramerate"] or 0)
     second = rate * float(said["AverageTimeStampsPerFrame"] or 0)
     images = [(float(i.findtext("Position", "")) / second, i.findtext("Title"))

@@ -47,6 +47,7 @@ def columns_of(path: Path, entity: str) -> list[tuple[float, dict[str, Any]]]:
 
     rows = []
     for chunk in RrdReader(path).stream().to_chunks():
+        assert chunk.is_static or chunk.timeline_names == ["time"]
         if str(chunk.entity_path) == f"/{entity}":
             for row in chunk.to_record_batch().to_pylist():
                 time = row.get("time")
@@ -123,6 +124,7 @@ def test_pictures_are_those_of_the_frames(pair: Project, tmp_path: Path):
 def test_pictures_beyond_the_memory_are_refused(
     pair: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    assert recording.MEMORY == 1 << 30
     monkeypatch.setattr(recording, "MEMORY", 10_000)
     result = aligned(pair, ("anna", "ben"), position().tolist())
     with pytest.raises(UserError, match="the pictures of this pair") as caught:
