@@ -133,6 +133,16 @@ def test_pictures_beyond_the_memory_are_refused(
     assert not (tmp_path / "pair.rrd").exists()
 
 
+def test_a_package_that_is_switched_off_is_said(
+    pair: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RERUN", "off")
+    result = aligned(pair, ("anna", "ben"), position().tolist())
+    with pytest.raises(UserError, match="switched off") as caught:
+        write_sync(pair, result, targets=Targets(tmp_path / "pair.rrd"))
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
 def test_without_the_package_nothing_is_aligned(monkeypatch: pytest.MonkeyPatch):
     real = builtins.__import__
 
