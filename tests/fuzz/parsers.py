@@ -547,6 +547,25 @@ def _labels(project: Project) -> None:
     project.phase_table().text()
 
 
+def _label_file(name: str, mutate: Mutate) -> Any:
+    """Labels of a clip as the format `name` is written, imported to the end."""
+
+    def maker(folder: Path) -> Parser:
+        from la2ds_cli.labels.exchange import export_labels, import_labels
+
+        project = project_in(folder)
+        (written,) = export_labels(project, name, ["clip-0"], folder / "good")
+        seed, told = Path(written.path), name.removesuffix("-csv")
+
+        def parse(path: Path) -> None:
+            results = import_labels(project, told, [path], clip="clip-0", overwrite=True)
+            _foreseen(project, results)
+
+        return Parser(seed.name, seed.read_bytes(), parse, mutate)
+
+    return maker
+
+
 def _manifest(folder: Path) -> Parser:
     from la2ds_cli.poses.sources import read_manifest
 
@@ -651,6 +670,11 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "phases.csv": _replacing("phases.csv", of_bytes, _labels, _unread),
     "subjects.csv": _replacing("subjects.csv", of_bytes, _subjects, _write_subjects),
     "manifest": _manifest,
+    "elan": _label_file("elan", of_bytes),
+    "kinovea": _label_file("kinovea", of_bytes),
+    "boris": _label_file("boris", of_json),
+    "boris table": _label_file("boris-csv", of_bytes),
+    "via 3": _label_file("via3", of_json),
     "recipe": _replacing("checkpoints/default/recipe.json", of_json, _documents, _write_recipe),
     "poses": _replacing("poses/clip-0.safetensors", of_safetensors, _use_poses, _unread),
     "embedding": _replacing(

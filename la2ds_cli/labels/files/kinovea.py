@@ -30,7 +30,7 @@ STAMPS = 1000  # per frame, in what is written
 _END = "end of "
 _CARRIED = "carried, not checked"
 _TIMECODE = re.compile(r"[\d\s:.,;]+")  # what Kinovea writes for a key image without a name
-_MILLISECONDS = 1000.0  # stamps per second in containers such as Matroska
+_TIME_BASES = (1000.0, 600.0)  # stamps per second, of Matroska and of older QuickTime films
 _COLOURS = {"left": "255;30;144;255", "right": "255;255;140;0", "": "255;144;238;144"}
 
 
@@ -142,9 +142,11 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     if not (stamps and stamps > 0 and rate and rate > 0):
         raise LabelError(f"{path.name} does not tell its stamps per frame and frames per second")
     per_second = stamps * rate
-    # Kinovea rounds the stamps of a frame to a whole number: 33 at 29.97 in milliseconds.
-    if abs(_MILLISECONDS / rate - stamps) < 1:
-        per_second = _MILLISECONDS
+    # Kinovea rounds the stamps of a frame to a whole number: 33 at 29.97 in milliseconds. Of 1 it
+    # may be that frames are counted.
+    rounded = [base for base in _TIME_BASES if abs(base / rate - stamps) < 1]
+    if rounded and stamps > 1:
+        per_second = rounded[0]
     first = _number(root, "FirstTimeStamp", path) or 0.0
     end = math.inf
     if (selected := _number(root, "SelectionEnd", path)) is not None and selected > first:

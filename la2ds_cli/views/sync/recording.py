@@ -62,13 +62,21 @@ def write_recording(
     where a joint is not seen, none at all where A's frame has no counterpart; `a/picture` and
     `b/picture`, JPEG; `a/phase` and `b/phase`, a line of text where a phase begins or ends;
     `alignment/time_b` and `alignment/confidence`, numbers at the frames that have a counterpart.
-    UserError: exit 4 for pictures of more than 1 GiB, 6 without rerun-sdk, 7 if the file cannot be
-    written; what reading the films raises.
+    UserError: exit 4 for pictures of more than 1 GiB, 6 without rerun-sdk or where it is switched
+    off, 7 if the file cannot be written; what reading the films raises.
     """
     rr = rerun_sdk()
     time = alignment.time_a
     clips = {"a": a, "b": b}
     stream = rr.RecordingStream("la2ds", recording_id=f"{a.name}--{b.name}")
+    if not rr.is_enabled(stream):
+        raise UserError(
+            "rerun-sdk is switched off and records nothing",
+            hint="unset the environment variable RERUN",
+            exit_code=ExitCode.ENVIRONMENT,
+        )
+    stream.set_log_time_enabled(False)  # seconds of A are the only timeline
+    stream.set_log_tick_enabled(False)
     content = stream.binary_stream()
     try:
         context = [_annotation(rr, side, clip) for side, clip in clips.items()]

@@ -210,6 +210,7 @@ def test_kinovea_gets_key_images_and_joints(project: Project, tmp_path: Path):
     assert said["ImageSize"] == "640;360"
     assert said["Mirror"] == "true"
     assert float(said["CaptureFramerate"] or 0) == 25
+    assert said["AverageTimeStampsPerFrame"] == "1000"
     rate = float(said["UserFramerate"] or 0)
     second = rate * float(said["AverageTimeStampsPerFrame"] or 0)
     images = [(float(i.findtext("Position", "")) / second, i.findtext("Title"))
@@ -254,9 +255,9 @@ KVA = """<?xml version="1.0" encoding="utf-8"?>
 """
 
 
-@pytest.mark.parametrize(("stamps", "second"), [(1001, 30_000), (33, 1000), (1, 29.97)])
+@pytest.mark.parametrize(("stamps", "second"), [(1001, 30_000), (33, 1000), (20, 600), (1, 29.97)])
 def test_key_images_are_phases_until_the_next(tmp_path: Path, stamps: int, second: float):
-    """Time bases of mp4 and of Matroska, and frames; not in order, one without a name."""
+    """Time bases of mp4, Matroska and QuickTime, and frames; not in order, one without a name."""
     first = 2002
     at = {"first": first, "middle": round(first + second / 2), "last": round(first + second)}
     more = f"<Keyframe><Position>{round(first + 2 * second)}</Position>"

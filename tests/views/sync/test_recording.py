@@ -47,6 +47,7 @@ def columns_of(path: Path, entity: str) -> list[tuple[float, dict[str, Any]]]:
 
     rows = []
     for chunk in RrdReader(path).stream().to_chunks():
+        assert chunk.is_static or chunk.timeline_names == ["time"]
         if str(chunk.entity_path) == f"/{entity}":
             for row in chunk.to_record_batch().to_pylist():
                 time = row.get("time")
@@ -123,12 +124,23 @@ def test_pictures_are_those_of_the_frames(pair: Project, tmp_path: Path):
 def test_pictures_beyond_the_memory_are_refused(
     pair: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    assert recording.MEMORY == 1 << 30
     monkeypatch.setattr(recording, "MEMORY", 10_000)
     result = aligned(pair, ("anna", "ben"), position().tolist())
     with pytest.raises(UserError, match="the pictures of this pair") as caught:
         write_sync(pair, result, targets=Targets(tmp_path / "pair.rrd"))
     assert caught.value.exit_code == ExitCode.UNUSABLE
     assert not (tmp_path / "pair.rrd").exists()
+
+
+def test_a_package_that_is_switched_off_is_said(
+    pair: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RERUN", "off")
+    result = aligned(pair, ("anna", "ben"), position().tolist())
+    with pytest.raises(UserError, match="switched off") as caught:
+        write_sync(pair, result, targets=Targets(tmp_path / "pair.rrd"))
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 def test_without_the_package_nothing_is_aligned(monkeypatch: pytest.MonkeyPatch):
