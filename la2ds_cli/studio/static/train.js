@@ -263,13 +263,18 @@ async function tellResult({ name, when }) {
   told = `${name} ${when}`;
   const sentences = made("ul", "", "plain verdict");
   sentences.append(...found.verdict.map((text) => made("li", text)));
-  const parts = found.parts.flatMap((part) => [made("h3", part.title), table(part), ...part.lines.map((line) => made("p", line, "soft"))]);
+  const parts = made("div", "", "parts");
+  parts.append(...found.parts.map((part) => {
+    const box = made("div");
+    box.append(made("h3", part.title), table(part), ...part.lines.map((line) => made("p", line, "soft")));
+    return box;
+  }));
   const remarks = made("ul", "", "plain");
   remarks.append(...found.notes.map((text) => { const item = made("li"); item.append(made("span", text, "warning")); return item; }));
   const more = made("details"), meaning = made("ul", "", "plain");
   meaning.append(...found.definitions.map((text) => made("li", text, "soft")));
   more.append(made("summary", "What the figures mean"), meaning);
-  at("result").replaceChildren(sentences, ...parts, remarks, more);
+  at("result").replaceChildren(sentences, parts, remarks, more);
   document.body.dataset.evaluation = name;
 }
 
