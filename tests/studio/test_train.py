@@ -18,7 +18,6 @@ from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.table import notes, verdict
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.train import (
-    SILENT,
     course,
     evaluation_json,
     news,
@@ -154,10 +153,11 @@ def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Pro
     with interrupted_at(12):
         train(clips, run="one", config=clips.config(), device="cpu")
     assert course(clips, "one").state == "training"  # it has just written
-    long_ago = time.time() - SILENT - 1
-    for path in clips.run_dir("one").iterdir():
-        os.utime(path, (long_ago, long_ago))
-    assert course(clips, "one").state == "stopped"
+    for seconds, state in ((150, "training"), (200, "stopped")):  # three minutes
+        then = time.time() - seconds
+        for path in clips.run_dir("one").iterdir():
+            os.utime(path, (then, then))
+        assert course(clips, "one").state == state
 
 
 def test_news_are_only_what_has_changed(trained: Project) -> None:
