@@ -1,6 +1,8 @@
 """Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names.
 
     la2ds demo la2ds-demo
+    la2ds train --project la2ds-demo --run longer --set train.steps=400 \\
+        --set train.validate_every=50
     python scripts/make_gallery.py la2ds-demo
 
 With `--footage VIDEOS`, a folder with golf/swing1.mp4, golf/swing3.mp4 and golf/phases.csv,
@@ -49,6 +51,7 @@ PAGES = {
     "report-private": ("report", A, B, "--privacy", "--out", "{out}.html"),
     "project": ("report", "--out", "{out}.html"),
 }
+STUDIO = {"studio-train": "/train"}  # picture -> page of the studio
 
 
 def repeated(path: Path, times: int = 4) -> None:
@@ -104,6 +107,30 @@ def screenshot(page: Path, picture: Path, whole: bool) -> None:
         tab.wait_for_timeout(500)
         tab.screenshot(path=str(picture), full_page=whole)
         browser.close()
+
+
+def of_the_studio(project: Path, pages: dict[str, str], folder: Path) -> None:
+    """Pictures of pages of the studio, as high as a window."""
+    from playwright.sync_api import sync_playwright
+
+    command = [str(Path(sys.executable).parent / "la2ds"), "studio", "--no-browser"]
+    command += ["--project", str(project)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio:
+        assert studio.stdout is not None
+        link = studio.stdout.readline().split()[-1]
+        with sync_playwright() as playwright:
+            options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+            browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
+            tab = browser.new_page(viewport={"width": 1440, "height": 1300})
+            tab.goto(link)
+            for name, path in pages.items():
+                tab.goto(link.partition("/?")[0] + path)
+                tab.wait_for_timeout(3000)
+                picture = folder / f"{name}.png"
+                tab.screenshot(path=str(picture))
+                keep(Image.open(picture), name)
+            browser.close()
+        studio.terminate()
 
 
 def moving(video: Path, name: str, rate: int = 10, width: int = 640) -> None:
@@ -162,6 +189,8 @@ def main() -> None:
                 run(options.project, arguments, out)
                 screenshot(out.with_suffix(".html"), out.with_suffix(".png"), name != "project")
                 keep(Image.open(out.with_suffix(".png")), name)
+        if pages := {name: path for name, path in STUDIO.items() if wanted(name)}:
+            of_the_studio(options.project, pages, Path(folder))
         for name, more in {"sync": (), "sync-private": ("--privacy",)}.items():
             if wanted(name):
                 out = Path(folder) / name

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -133,6 +134,15 @@ class BaseCheck:
         the truth."""
         return self.base <= CLEARLY * self.pose
 
+    @property
+    def bar(self) -> str:
+        """A sentence on what a run has to be as good as."""
+        return (
+            f"without training, trimmed clips are found again to {self.base:.1f} % by the base "
+            f"model and {self.pose:.1f} % by raw movement: a run has to be at least as good as the "
+            "base model, and clearly better than raw movement"
+        )
+
 
 def check_base(
     project: Project, device: DeviceName = "auto", progress: Progress | None = None
@@ -144,15 +154,9 @@ def check_base(
     videos = _checked_videos(project)
     if len(videos) < FEWEST_CLIPS:
         return None
-    config = replace(project.config().align, method="dtw")
-    keys = {video: project.pose_header(video)[0].key for video in videos}
-    recipe = artifact.Recipe(
-        "agreement", VERSION, stored_settings("align", config), {"model": base_key()} | keys
-    )
-    path = project.results_dir("agreement") / "base.json"
-    stored = artifact.read_document(path)
-    if stored.get("key") == recipe.key and {"base", "pose"} <= stored.keys():
-        return BaseCheck(stored["base"], stored["pose"])
+    config, recipe = _base_recipe(project, videos)
+    if known := _stored_base_check(project, recipe):
+        return known
     poses = _poses(project, videos)
     if len(poses) < FEWEST_CLIPS:
         return None
@@ -171,8 +175,40 @@ def check_base(
     progress.end()
     if math.isnan(check.base) or math.isnan(check.pose):
         return None
-    artifact.write_json(path, {"key": recipe.key, "base": check.base, "pose": check.pose})
+    content = {"key": recipe.key, "base": check.base, "pose": check.pose}
+    artifact.write_json(_base_path(project), content)
     return check
+
+
+def read_base_check(project: Project) -> BaseCheck | None:
+    """What check_base found for the clips that the project has now, without computing anything;
+    None where nobody has asked."""
+    videos = _checked_videos(project)
+    if len(videos) < FEWEST_CLIPS:
+        return None
+    return _stored_base_check(project, _base_recipe(project, videos)[1])
+
+
+def _base_path(project: Project) -> Path:
+    return project.results_dir("agreement") / "base.json"
+
+
+def _base_recipe(project: Project, videos: Sequence[str]) -> tuple[AlignConfig, artifact.Recipe]:
+    """How the base model is compared on these clips, and what the outcome depends on."""
+    config = replace(project.config().align, method="dtw")
+    keys = {video: project.pose_header(video)[0].key for video in videos}
+    settings = stored_settings("align", config)
+    return config, artifact.Recipe("agreement", VERSION, settings, {"model": base_key()} | keys)
+
+
+def _stored_base_check(project: Project, recipe: artifact.Recipe) -> BaseCheck | None:
+    stored = artifact.read_document(_base_path(project))
+    if stored.get("key") != recipe.key:
+        return None
+    try:
+        return BaseCheck(float(stored["base"]), float(stored["pose"]))
+    except (KeyError, TypeError, ValueError):  # not written by la2ds
+        return None
 
 
 def _checked_videos(project: Project) -> list[str]:
@@ -290,6 +326,7 @@ def read_run_check(project: Project, run: str) -> RunCheck | None:
         current = (artifact.file_digest(checkpoint_path(project, run)), VERSION)
         if (stored["model"], stored["version"]) != current:
             return None
-        return RunCheck(*(stored[each.name] for each in fields(RunCheck)))
+        figures = (float(stored[name]) for name in ("run", "base", "pose"))
+        return RunCheck(*figures, clips=int(stored["clips"]))
     except (OSError, ValueError, KeyError, TypeError):  # absent, or not written by la2ds
         return None

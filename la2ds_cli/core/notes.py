@@ -14,7 +14,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import read_rows, table_text
 
 COLUMNS = ("a", "frame_a", "b", "frame_b", "text", "set")
-LONGEST = 500  # letters of a note
+NOTE_LONGEST = 500  # letters of a note
 _HINT = f"correct the line, or delete it; columns: {','.join(COLUMNS)}"
 
 

@@ -31,7 +31,7 @@ from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.alignment.same_movement import doubt
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.notes import LONGEST, Note, notes_of, read_notes, write_notes
+from la2ds_cli.core.notes import NOTE_LONGEST, Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -435,8 +435,8 @@ def note_from_json(given: Mapping[str, Any]) -> Note:
         raise UserError("a note is at frames of the clips")
     if not (isinstance(text, str) and text.strip() == text != "" and text.isprintable()):
         raise UserError("a note is a line of text")
-    if len(text) > LONGEST:
-        raise UserError(f"a note has at most {LONGEST} letters")
+    if len(text) > NOTE_LONGEST:
+        raise UserError(f"a note has at most {NOTE_LONGEST} letters")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Note(frames[0], frames[1], text, now)
 

@@ -23,7 +23,9 @@ const list = (value) => value && [...value];
 
 /** A clock over frames that begin at these seconds; the last one lasts until `end`. */
 function clockOf(times, end, repeats = false) {
-  const clip = { count: times.length, time: times, edges: [...times, end], start: times[0], end };
+  // As frame_edges: in the middle between two frames.
+  const edges = [times[0], ...times.slice(1).map((time, k) => (time + times[k]) / 2), end];
+  const clip = { count: times.length, time: times, edges, start: times[0], end };
   const state = { playing: false, rate: 1, clock: times[0], last: 0, row: 0 };
   const seen = [];
   const clock = new Clock(state, () => ({ clip, row: state.row }), (row, passed) => {

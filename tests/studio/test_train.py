@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from la2ds_cli.alignment.agreement import check_base
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
 from la2ds_cli.evaluation.table import notes, verdict
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.train import (
-    SILENT,
     course,
     evaluation_json,
     news,
@@ -104,6 +104,16 @@ def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
     assert learn["words"] == outlook(6)[1]
 
 
+def test_what_a_run_has_to_beat_is_told_where_it_was_measured(clips: Project) -> None:
+    assert data_of(clips)["learn"]["bar"] == ""
+    check = check_base(clips, "cpu")
+    assert check is not None
+    said = data_of(clips)["learn"]["bar"]
+    assert f"{check.base:.1f} % by the base model and {check.pose:.1f} % by raw movement" in said
+    clips.mark_video("clip6", split="train", group="")  # of other clips nobody knows
+    assert data_of(clips)["learn"]["bar"] == ""
+
+
 def test_an_empty_project_has_nothing_to_train_on(tmp_path: Path) -> None:
     found = data_of(Project.create(tmp_path / "project"))
     assert found["learn"]["pays"] == "impossible"
@@ -154,10 +164,11 @@ def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Pro
     with interrupted_at(12):
         train(clips, run="one", config=clips.config(), device="cpu")
     assert course(clips, "one").state == "training"  # it has just written
-    long_ago = time.time() - SILENT - 1
-    for path in clips.run_dir("one").iterdir():
-        os.utime(path, (long_ago, long_ago))
-    assert course(clips, "one").state == "stopped"
+    for seconds, state in ((150, "training"), (200, "stopped")):  # three minutes
+        then = time.time() - seconds
+        for path in clips.run_dir("one").iterdir():
+            os.utime(path, (then, then))
+        assert course(clips, "one").state == state
 
 
 def test_news_are_only_what_has_changed(trained: Project) -> None:
@@ -374,6 +385,19 @@ def test_all_clips_are_embedded_by_the_command(trained: Project) -> None:
         assert job["state"] == "done", job["error"]
         (run,) = page.get("/train/data").json()["runs"]
     assert (run["embedded"], run["clips"], run["state"]) == (8, 8, "finished")
+
+
+def test_a_stopped_run_is_trained_to_its_end_by_the_command(clips: Project) -> None:
+    config = clips.config(overrides=["train.seed=3"])
+    with interrupted_at(15):
+        train(clips, run="one", config=config, device="cpu")
+    with asked(clips) as page:
+        job = finished(page, page.post("/train/go-on", json={"run": "one", "minutes": None}))
+        assert job["state"] == "done", job["error"]
+        (run,) = page.get("/train/data").json()["runs"]
+    assert (run["state"], run["step"], job["result"]["seconds"] > 0) == ("finished", 20, True)
+    assert [step for step, _ in run["loss"]] == [10, 20]
+    assert "seed 3" in run["recipe"]
 
 
 def test_a_job_says_which_runs_it_trains(clips: Project) -> None:

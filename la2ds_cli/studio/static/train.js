@@ -71,8 +71,10 @@ onWork((job) => {
 const several = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 function tellLearn() {
-  const { words, pays, clips, test, labelled, listed } = known.learn;
-  at("outlook").textContent = `${words[0].toUpperCase()}${words.slice(1)}.`;
+  const { words, pays, bar, clips, test, labelled, listed } = known.learn;
+  const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
+  at("outlook").textContent = sentence(words);
+  at("bar").textContent = sentence(bar);
   at("outlook").className = pays === "likely" ? "good" : "";
   at("clips-by-split").textContent = `${several(clips, "clip")} of ${listed} for training, ${test} kept for test, ${labelled} with phases.`
     + (test ? "" : " None is kept for test: evaluating then scores all clips, those learnt from as well.");
@@ -126,7 +128,7 @@ function card(run) {
   const actions = made("div", "", "buttons");
   actions.append(button("Curves", () => show(run.run), { label: `Curves of ${run.run}` }));
   if (run.state === "stopped") actions.append(button("Go on", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Go on with ${run.run}` }));
-  if (run.usable && run.embedded < run.clips) actions.append(button("Embed", () => ask("/train/embed", { run: run.run }), { label: `Embed all clips by ${run.run}` }));
+  if (run.usable && run.embedded < run.clips && run.state !== "training") actions.append(button("Embed", () => ask("/train/embed", { run: run.run }), { label: `Embed all clips by ${run.run}` }));
   const words = made("div", "", "facts");
   words.append(...facts(run));
   item.append(head, actions, words);
@@ -263,13 +265,18 @@ async function tellResult({ name, when }) {
   told = `${name} ${when}`;
   const sentences = made("ul", "", "plain verdict");
   sentences.append(...found.verdict.map((text) => made("li", text)));
-  const parts = found.parts.flatMap((part) => [made("h3", part.title), table(part), ...part.lines.map((line) => made("p", line, "soft"))]);
+  const parts = made("div", "", "parts");
+  parts.append(...found.parts.map((part) => {
+    const box = made("div");
+    box.append(made("h3", part.title), table(part), ...part.lines.map((line) => made("p", line, "soft")));
+    return box;
+  }));
   const remarks = made("ul", "", "plain");
   remarks.append(...found.notes.map((text) => { const item = made("li"); item.append(made("span", text, "warning")); return item; }));
   const more = made("details"), meaning = made("ul", "", "plain");
   meaning.append(...found.definitions.map((text) => made("li", text, "soft")));
   more.append(made("summary", "What the figures mean"), meaning);
-  at("result").replaceChildren(sentences, ...parts, remarks, more);
+  at("result").replaceChildren(sentences, parts, remarks, more);
   document.body.dataset.evaluation = name;
 }
 

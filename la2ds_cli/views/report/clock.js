@@ -30,7 +30,7 @@ class Clock {
   play(on) {
     const { clip, row } = this.shown();
     this.state.playing = on;
-    const [first, last] = this.span(clip);
+    const [first, last] = on ? this.span(clip) : [row, row];
     if (on && (row >= last || row < first)) this.go(first, null);
     this.state.last = 0;
     const button = document.getElementById("play");
@@ -48,7 +48,7 @@ class Clock {
     const clock = state.clock + passed * state.rate;
     const { clip, row: before } = this.shown();
     const [first, last] = this.span(clip);
-    if (clock >= clip.edges[last + 1]) {
+    if (clock >= (last + 1 < clip.count ? clip.time[last + 1] : clip.end)) {
       const again = this.section || (this.repeats() && clip.count > 1);
       if (!again) { this.go(last, null); this.play(false); return; }
       this.go(first, null);
@@ -104,7 +104,7 @@ function connectSection(clock, redraw) {
     const { section } = clock, { clip } = clock.shown();
     control("no-section").hidden = !section;
     control("section-said").textContent = section
-      ? `${Math.max(clip.edges[section[0]], 0).toFixed(2)} to ${clip.edges[section[1] + 1].toFixed(2)} s` : "";
+      ? `${section.map((row) => clip.time[row].toFixed(2)).join(" to ")} s` : "";
     document.body.dataset.section = section ? section.join(" ") : "";
     redraw();
   };
