@@ -4,7 +4,7 @@ are the same."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -205,6 +205,12 @@ def _asked(project: Project, a: str, b: str) -> _Asked:
     if clips[0].id == clips[1].id:
         raise UserError("a pair is two clips, not one twice", hint="choose another clip for B")
     return _Asked(*clips)
+
+
+def asked_pair(request: Request, content: Mapping[str, Any] | None = None) -> _Asked:
+    """The two clips that an address names, or what a script has sent; raises what _asked does."""
+    given = request.query_params if content is None else content
+    return _asked(request.app.state.studio.project, *(str(given.get(side, "")) for side in "ab"))
 
 
 def _show(request: Request) -> Response:

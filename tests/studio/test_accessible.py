@@ -16,9 +16,11 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.views.attempts_files import write
 from la2ds_cli.views.timeline_figure import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
+from tests.studio.test_compare import compared
 from tests.views.report.conftest import two_filmed
 
 READY = "document.body.dataset.ready === 'true'"
@@ -52,6 +54,7 @@ def project(tmp_path: Path) -> Project:
     project.phases_path.write_text(LABELS)
     clips = align_all(project, list("abc"), AlignRequest(project.config()))
     write_timeline(project, clips, [], Progress())
+    write(project, compared(project, "a", "bc"), [], Progress())
     return project
 
 
@@ -79,7 +82,7 @@ def open_page(seen: Seen, name: str) -> None:
         return
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
     paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9"}
-    paths["timeline"] = "/timeline?name=timeline&clip=a"
+    paths |= {"timeline": "/timeline?name=timeline&clip=a", "attempts": "/attempts?reference=a"}
     seen.go(paths.get(name, name))
     if name != "choice" and not name.startswith("/"):
         seen.wait_for(READY)
@@ -90,14 +93,7 @@ def open_page(seen: Seen, name: str) -> None:
 
 
 PAGES = (
-    "clips",
-    "clip",
-    "choice",
-    "pair",
-    "phases",
-    "joints",
-    "search",
-    "timeline",
+    *("clips", "clip", "choice", "pair", "phases", "joints", "search", "timeline", "attempts"),
     "/pair?a=a&b=a",
 )
 
@@ -119,7 +115,7 @@ def test_nothing_is_in_the_way_of_anybody(
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        for name in ("clips", "choice", "/phases", "/search", "/timeline"):
+        for name in ("clips", "choice", "/phases", "/search", "/timeline", "/attempts"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 
