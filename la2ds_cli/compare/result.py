@@ -228,14 +228,16 @@ def finding_lines(result: CompareResult, most: int) -> list[str]:
     joints = list(by_joint(result.findings).values())
     if not joints:
         return ["No joint differs by more than noise and camera explain."]
-    lines = []
-    for first, *more in joints[:most]:
-        again = f", and {len(more)} more times" if len(more) > 1 else ", and once more" * len(more)
-        lines.append(sentence(first) + again)
+    lines = [sentence(first) + and_again(len(more)) for first, *more in joints[:most]]
     if len(joints) > most:
         names = ", ".join(joint_name(group[0].joint) for group in joints[most:])
         lines.append(f"Smaller differences: {names}")
     return lines
+
+
+def and_again(times: int) -> str:
+    """What follows the sentence of a joint that differs so many times more."""
+    return f", and {times} more times" if times > 1 else ", and once more" * times
 
 
 def tempo_lines(result: CompareResult) -> list[str]:

@@ -19,6 +19,7 @@ NAVIGATION = (
     ("Phases", "/phases"),
     ("Search", "/search"),
     ("Timeline", "/timeline"),
+    ("Attempts", "/attempts"),
     ("Train", "/train"),
 )
 _MOST = 1 << 20  # bytes of a question

@@ -256,6 +256,12 @@ def _asked(project: Project, a: str, b: str) -> _Asked:
     return _Asked(*clips)
 
 
+def asked_pair(request: Request, content: Mapping[str, Any] | None = None) -> _Asked:
+    """The two clips that an address names, or what a script has sent; raises what _asked does."""
+    given = request.query_params if content is None else content
+    return _asked(request.app.state.studio.project, *(str(given.get(side, "")) for side in "ab"))
+
+
 def _show(request: Request) -> Response:
     """The page of a pair; without two clips, the one where they are chosen."""
     project: Project = request.app.state.studio.project

@@ -26,6 +26,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.studio import (
     clip_changes,
     clips,
+    compare,
     film,
     joints,
     label_files,
@@ -78,6 +79,7 @@ def studio_app(project: Project, *, hosts: frozenset[str], token: str) -> Starle
         routes=[
             *clip_changes.ROUTES,
             *clips.ROUTES,
+            *compare.ROUTES,
             *film.ROUTES,
             *joints.ROUTES,
             *label_files.ROUTES,

@@ -327,7 +327,7 @@ def outlook(clips: int) -> tuple[Outlook, str]:
         said = f"{clips} clips to learn from are few: training may pay, or may not"
         return "possible", f"{said}; its end says which, and evaluating measures it"
     said = f"{clips} clips are enough to learn from"
-    return "likely", f"{said}: training is likely to pay; its end says whether it did"
+    return "likely", f"{said}; whether the run beats what needs no training, its end says"
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:

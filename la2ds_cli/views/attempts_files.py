@@ -130,7 +130,7 @@ def page(
         {
             "sentence": series_sentence(series, count),
             "kind": series.trend.verdict,
-            "chart": _trend_chart(series),
+            "chart": trend_chart(series),
             "strip": strip,
             "wide": strip[0]["width"] > strip[0]["height"],
         }
@@ -147,7 +147,7 @@ def page(
         bands=_band_charts(result),
         band=f"{BAND[0]:.0f} to {BAND[1]:.0f}",
         tempo_rows=_tempo_rows(result),
-        series_rows=[_series_row(series, count) for series in result.series],
+        series_rows=[series_row(series, count) for series in result.series],
         attempt_rows=_attempt_rows(result),
         parts=[(str(n), span.name) for n, span in enumerate(result.spans, start=1)],
         how_to_read=HOW_TO_READ,
@@ -213,7 +213,7 @@ def _strips(
 # --- charts ------------------------------------------------------------------------------------
 
 
-def _trend_chart(series: Series) -> dict:
+def trend_chart(series: Series) -> dict:
     """The values over the attempts, the line of a trend, and the reference."""
     value, count = series.value, len(series.value)
     zero = 1.0 if series.kind == "tempo" else 0.0
@@ -324,7 +324,7 @@ def _areas(time: FloatArray, low: FloatArray, high: FloatArray, x: Place, y: Pla
 # --- tables ------------------------------------------------------------------------------------
 
 
-def _series_row(series: Series, attempts: int) -> TableRow:
+def series_row(series: Series, attempts: int) -> TableRow:
     trend = series.trend
     stated = trend.verdict in ("fades", "grows")
     first, last = ends(series)

@@ -39,7 +39,7 @@ from la2ds_cli.views.compare_pictures import picture_points
 from la2ds_cli.views.film_strip import pictures
 from la2ds_cli.views.page import base64_text, render_page
 
-STYLES = ("views/compare_page.css",)
+STYLES, SCRIPTS = ("views/compare_page.css",), ("views/compare_page.js",)
 Place = Callable[[float], float]  # of a value in a chart
 _CARDS = 6  # joints with players; all findings are in the table
 _HEIGHT = 360  # pixels of a picture
@@ -86,7 +86,7 @@ def page(
         "views/compare_page.html",
         f"{result.aligned.b.name} compared with {result.aligned.a.name}",
         styles=STYLES,
-        scripts=["views/compare_page.js"],
+        scripts=SCRIPTS,
         summary=_summary(result, len(groups)),
         notes=result.notes,
         no_finding="" if groups else finding_lines(result, 0)[0],

@@ -38,20 +38,25 @@ def render_page(
 
     style = "\n".join(map(package_text, styles))
     script = "\n".join(map(package_text, scripts))
-    policy = (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_digest(style)}'; "
-        f"script-src '{_digest(script) if script else 'none'}'"
-    )
     text = template_text(
         template,
         title=title,
-        policy=policy,
+        policy=page_policy(styles, scripts),
         style=Markup(style),
         script=Markup(script),
         **context,
     )
     return text.encode("utf-8", "replace")
+
+
+def page_policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> str:
+    """The content security policy that a page with these styles and scripts states."""
+    style, script = ("\n".join(map(package_text, names)) for names in (styles, scripts))
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; "
+        f"script-src '{_digest(script) if script else 'none'}'"
+    )
 
 
 def template_text(template: str, **context: Any) -> str:

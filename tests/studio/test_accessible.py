@@ -20,9 +20,11 @@ from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import evaluate
+from la2ds_cli.views.attempts_files import write
 from la2ds_cli.views.timeline_figure import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
+from tests.studio.test_compare import compared
 from tests.views.report.conftest import two_filmed
 
 READY = "document.body.dataset.ready === 'true'"
@@ -59,6 +61,7 @@ def project(tmp_path: Path) -> Project:
     clips = align_all(project, list("abc"), AlignRequest(project.config()))
     write_timeline(project, clips, [], Progress())
     write_run(project)
+    write(project, compared(project, "a", "bc"), [], Progress())
     return project
 
 
@@ -102,7 +105,7 @@ def open_page(seen: Seen, name: str) -> None:
         return
     paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
     paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9", "train": "/train"}
-    paths["timeline"] = "/timeline?name=timeline&clip=a"
+    paths |= {"timeline": "/timeline?name=timeline&clip=a", "attempts": "/attempts?reference=a"}
     seen.go(paths.get(name, name))
     if name != "choice" and not name.startswith("/"):
         seen.wait_for(READY)
@@ -115,14 +118,7 @@ def open_page(seen: Seen, name: str) -> None:
 
 
 PAGES = (
-    "clips",
-    "clip",
-    "choice",
-    "pair",
-    "phases",
-    "joints",
-    "search",
-    "timeline",
+    *("clips", "clip", "choice", "pair", "phases", "joints", "search", "timeline", "attempts"),
     "train",
     "/pair?a=a&b=a",
 )
@@ -145,7 +141,7 @@ def test_nothing_is_in_the_way_of_anybody(
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        for name in ("clips", "choice", "/phases", "/search", "/timeline", "train"):
+        for name in ("clips", "choice", "/phases", "/search", "/timeline", "/attempts", "train"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 

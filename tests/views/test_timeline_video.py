@@ -58,7 +58,7 @@ def shade(frame: np.ndarray, grid: _Grid, number: int) -> float:
 
 def test_every_clip_shows_the_moment_of_the_reference(project: Project):
     result = put(project)
-    grid = _Grid(project, result, timeline_video._shown(result))
+    grid = _Grid(project, result, timeline_video.shown_clips(result))
     assert [cell.clip.video.id for cell in grid.cells] == ["anna", "ben", "carl"]
     assert grid.fps == 20.0
     frames = list(grid.frames())
@@ -89,7 +89,7 @@ def test_a_video_is_read_once_and_only_as_far_as_it_is_shown(
 
     monkeypatch.setattr(VideoFile, "frames", frames)
     result = put(project)
-    list(_Grid(project, result, timeline_video._shown(result)).frames())
+    list(_Grid(project, result, timeline_video.shown_clips(result)).frames())
     assert set(read.values()) == {1}
     assert {name for name, _ in read} == {"anna", "ben"}
 
@@ -111,7 +111,7 @@ def test_what_a_clip_does_not_show_is_grey_and_said(
     request = AlignRequest(settings, features="pose")
     result = align_all(project, clips_of(project), request, reference="anna")
     assert [clip.video.id for clip in result.clips if clip.mirrored] == ["mirrored"]
-    grid = _Grid(project, result, timeline_video._shown(result))
+    grid = _Grid(project, result, timeline_video.shown_clips(result))
     matched = grid.cells[3].timeline.matched
     assert 0.2 < (~matched).mean() < 0.6
     assert matched[-6:-3].all()
@@ -131,12 +131,12 @@ def test_of_many_clips_the_reference_and_some_others_are_shown(tmp_path: Path):
         add_sequence(project, f"clip{number:02}", sequence(warped_phase(length, number), fps=fps))
     result = put(project, reference="clip07")
     assert len(result.clips) == 20
-    shown = [clip.video.id for clip in timeline_video._shown(result)]
+    shown = [clip.video.id for clip in timeline_video.shown_clips(result)]
     assert shown[0] == "clip07"
     assert len(set(shown)) == len(shown) == GRID_CLIPS == 16
     assert shown[1:] == sorted(shown[1:])
     assert (shown[1], shown[-1]) == ("clip00", "clip19")
-    grid = _Grid(project, result, timeline_video._shown(result))
+    grid = _Grid(project, result, timeline_video.shown_clips(result))
     frame = next(grid.frames())
     assert frame.shape[0] <= 1080
     assert frame.shape[1] <= 1920

@@ -3,6 +3,7 @@
 // clips are aligned.
 
 import { get, post } from "./ask.js";
+import { connectComparison } from "./compare.js";
 import { ServedFilm } from "./film.js";
 import { helping } from "./keys.js";
 import { at, button, made, tried, trouble } from "./page.js";
@@ -398,6 +399,7 @@ function connectPair() {
   }
   onWork(jobChanged);
   listExports();
+  connectComparison(pair, (time) => { play(false); seek(rowAt(A, time)); });
 }
 
 function connectChoice() {

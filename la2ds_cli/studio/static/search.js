@@ -124,7 +124,7 @@ function card(hit, n, found) {
   open.append(picture, words);
   const both = made("a", "See both in step", "pick");
   both.href = `/pair?${new URLSearchParams({ a: found.clip, b: hit.clip, row_a: found.row, row_b: hit.row })}`;
-  both.setAttribute("aria-label", `See this moment and ${hit.name} at ${when} in step`);
+  both.setAttribute("aria-label", `See both in step: this moment and ${hit.name} at ${when}`);
   item.append(open, both);
   return item;
 }

@@ -1,0 +1,258 @@
+"""What a clip does differently from another, and several attempts from a reference: found by
+`la2ds compare`, whose files are shown here in words and given as they are."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from la2ds_cli.compare.attempts import Series
+from la2ds_cli.compare.result import and_again
+from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.project import Project
+from la2ds_cli.studio.clips import posed_clips
+from la2ds_cli.studio.guard import POLICY
+from la2ds_cli.studio.pages import named_to_command, page, posted
+from la2ds_cli.studio.pair import asked_pair
+from la2ds_cli.studio.phases import posed_clip
+from la2ds_cli.views import compare_page
+from la2ds_cli.views.attempts_files import series_row, trend_chart
+from la2ds_cli.views.page import page_policy
+
+FOLDER = "compare"  # below results/, where the command writes without --out
+_ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
+_CHARTS = 8  # series that are drawn; all are in the table
+_AGAIN = "compare them again"
+Found = TypeVar("Found")
+
+
+def _folder(project: Project) -> Path:
+    return project.results_dir(FOLDER)
+
+
+def _read(path: Path, parse: Callable[[Mapping[str, Any]], Found]) -> Found:
+    """What a document of `compare` says; raises UserError (exit 5) where it cannot be read."""
+    try:
+        return parse(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path.name} is no comparison: {type(error).__name__}",
+            hint=_AGAIN,
+            exit_code=ExitCode.MISMATCH,
+        ) from error
+
+
+def _made(project: Project, path: Path, clips: Sequence[str]) -> dict[str, Any]:
+    """When a comparison was made, in seconds since 1970; whether joints of its clips are newer."""
+    time = path.stat().st_mtime
+    poses = [project.pose_path(clip) for clip in clips]
+    newer = any(pose.exists() and pose.stat().st_mtime > time for pose in poses)
+    return {"time": time, "stale": newer}
+
+
+def _page(path: Path, scripts: Sequence[str]) -> Response:
+    """A page that the command has made, in a world of its own: its script can ask the studio
+    nothing. One that another version of la2ds has made is given as a file."""
+    if not path.is_file():
+        raise UserError("this page is not there", hint=_AGAIN)
+    policy = page_policy(compare_page.STYLES, scripts)
+    if not all(part in path.read_text("utf-8", "replace") for part in policy.split("'")[1::2]):
+        return FileResponse(path, filename=path.name)
+    allowed = f"sandbox allow-scripts; {policy}; frame-ancestors 'none'"
+    return HTMLResponse(path.read_bytes(), headers={POLICY: allowed})
+
+
+# --- two clips ------------------------------------------------------------------------------------
+
+
+def _found(request: Request) -> Response:
+    """What was found of a pair, see findings; null where it has not been compared."""
+    project: Project = request.app.state.studio.project
+    a, b = asked_pair(request)
+    path = _folder(project) / f"{a.id}--{b.id}.json"
+    if not path.is_file():
+        return JSONResponse(None)
+    return JSONResponse(_read(path, findings) | _made(project, path, (a.id, b.id)))
+
+
+def findings(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a comparison of two clips says: notes, lines of what differs, each with the second of
+    the reference or None, lines of the tempo, and of what could not be judged."""
+    joints: dict[str, list[Mapping[str, Any]]] = {}
+    for one in document["findings"]:
+        joints.setdefault(one["joint"], []).append(one)
+    differs = [
+        {"text": first["sentence"] + and_again(len(more)), "time": first["time"]}
+        for first, *more in joints.values()
+    ]
+    none = document["no_findings"] or "No joint differs by more than noise and camera explain."
+    tempo = [one["sentence"] for one in document["tempo"] if one["verdict"] in ("slower", "faster")]
+    return {
+        "notes": list(document["notes"]),
+        "differs": differs or [{"text": none, "time": None}],
+        "tempo": tempo or ["No part of the movement is clearly slower or faster."],
+        "unjudged": [one["sentence"] for one in document["unjudged"]],
+    }
+
+
+async def _compare(request: Request) -> Response:
+    """Put the comparison of a pair in the queue."""
+    studio = request.app.state.studio
+    content = await posted(request)
+    a, b = asked_pair(request, content)
+    ids = named_to_command([a, b])
+    # Told rather than asked again: what the page shows is compared, also where it is doubtful.
+    arguments = ["compare", *ids, "--force", f"--project={studio.project.root}"]
+    job = studio.jobs.add(f"comparing {b.name} with {a.name}", arguments)
+    return JSONResponse({"number": job.number})
+
+
+def _pair_page(request: Request) -> Response:
+    a, b = asked_pair(request)
+    path = _folder(request.app.state.studio.project) / f"{a.id}--{b.id}.html"
+    return _page(path, compare_page.SCRIPTS)
+
+
+# --- attempts -------------------------------------------------------------------------------------
+
+
+def _show(request: Request) -> Response:
+    """The page of the attempts: of the reference that is named, else those compared last."""
+    project: Project = request.app.state.studio.project
+    clips = posed_clips(project)
+    names = {clip.id: clip.name for clip in clips}
+    compared = [one for one in _compared(project) if one in names]
+    reference = request.query_params.get("reference", "")
+    if reference:
+        reference = posed_clip(project, reference).id
+    shown = reference or (compared[0] if compared else "")
+    result, problem = None, ""
+    if shown in compared:
+        path = _folder(project) / f"{shown}{_ATTEMPTS}.json"
+        try:
+            result = _read(path, attempts)
+            made = _made(project, path, [shown, *(one["video"] for one in result["attempts"])])
+            made["time"] = datetime.fromtimestamp(made["time"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+            result |= made | {"reference": names[shown]}
+            for one in result["attempts"]:
+                one["name"] = names.get(one["video"], one["video"])
+        except UserError as error:
+            problem = f"{error.message}; {error.hint}"
+    return HTMLResponse(
+        page(
+            "attempts.html",
+            "Attempts",
+            here="/attempts",
+            clips=clips,
+            names=names,
+            compared=compared,
+            shown=shown,
+            result=result,
+            problem=problem,
+            least=LEAST_ATTEMPTS,
+        )
+    )
+
+
+def _compared(project: Project) -> list[str]:
+    """Ids of the references whose attempts have been compared, the newest first."""
+    paths = _folder(project).glob(f"*{_ATTEMPTS}.json")
+    newest = sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
+    return [path.name.removesuffix(f"{_ATTEMPTS}.json") for path in newest]
+
+
+def attempts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a comparison of attempts says, for attempts.html: sentences and charts of the first
+    series, a row for each of all, the attempts, and what is left out."""
+    count = len(document["attempts"])
+    series = [_series(one) for one in document["series"]]
+    return {
+        "cards": [
+            {"sentence": told["sentence"], "chart": trend_chart(one)}
+            for one, told in zip(series[:_CHARTS], document["series"], strict=False)
+        ],
+        "rows": [series_row(one, count) for one in series],
+        "attempts": [dict(one) for one in document["attempts"]],
+        "left_out": dict(document["left_out"]),
+    }
+
+
+def _series(told: Mapping[str, Any]) -> Series:
+    """A series as the document has it; the rows of the reference are not in it."""
+    trend = told["trend"]
+    numbers = {name: value for name, value in trend.items() if name not in ("count", "verdict")}
+    return Series(
+        str(told["kind"]),
+        str(told["joint"]),
+        str(told["span"]),
+        np.array([_number(value) for value in told["values"]]),
+        int(told["stated"]),
+        _number(told["start"]),
+        _number(told["end"]),
+        np.zeros(0, np.int64),
+        Trend(
+            count=int(trend["count"]),
+            verdict=str(trend["verdict"]),
+            **{name: _number(value) for name, value in numbers.items()},
+        ),
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+async def _compare_attempts(request: Request) -> Response:
+    """Compare attempts, the first one first, with a reference. by_date: in the order in which they
+    were recorded instead."""
+    studio = request.app.state.studio
+    asked = await posted(request)
+    reference = posed_clip(studio.project, str(asked.get("reference", "")))
+    given = asked.get("attempts")
+    if not isinstance(given, list):
+        raise UserError("the attempts are a list of clips")
+    clips = [posed_clip(studio.project, str(one)) for one in dict.fromkeys(map(str, given))]
+    if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
+        raise UserError("choose two attempts or more, without the reference")
+    (first,), ids = named_to_command([reference]), named_to_command(clips)
+    options = ["--by-date"] if asked.get("by_date") is True else []
+    options += ["--force", f"--project={studio.project.root}"]
+    arguments = ["compare", first, f"--attempts={','.join(ids)}", *options]
+    job = studio.jobs.add(f"comparing {len(ids)} attempts with {reference.name}", arguments)
+    return JSONResponse({"number": job.number})
+
+
+def _attempts_page(request: Request) -> Response:
+    project: Project = request.app.state.studio.project
+    reference = posed_clip(project, request.query_params.get("reference", ""))
+    return _page(_folder(project) / f"{reference.id}{_ATTEMPTS}.html", ())
+
+
+def _attempts_table(request: Request) -> Response:
+    project: Project = request.app.state.studio.project
+    reference = posed_clip(project, request.query_params.get("reference", ""))
+    path = _folder(project) / f"{reference.id}{_ATTEMPTS}.csv"
+    if not path.is_file():
+        raise UserError("this table is not there", hint=_AGAIN)
+    return FileResponse(path, filename=path.name)
+
+
+ROUTES = [
+    Route("/compare", _compare, methods=["POST"]),
+    Route("/compare/found", _found),
+    Route("/compare/page", _pair_page),
+    Route("/attempts", _show),
+    Route("/attempts/compare", _compare_attempts, methods=["POST"]),
+    Route("/attempts/page", _attempts_page),
+    Route("/attempts/table", _attempts_table),
+]

@@ -1,0 +1,61 @@
+// The page of the attempts: a reference and several clips are chosen, in their order, and compared.
+
+import { post } from "./ask.js";
+import { at, tried, trouble } from "./page.js";
+import { over } from "./work.js";
+
+const boxes = [...document.querySelectorAll("input[name=attempt]")];
+let chosen = []; // ids, in the order in which they were chosen
+
+/** Each attempt with its number; the reference is none. */
+function tell() {
+  const reference = at("reference").value, dated = at("by-date").checked;
+  chosen = chosen.filter((id) => id !== reference);
+  for (const box of boxes) {
+    const number = chosen.indexOf(box.value) + 1;
+    box.disabled = box.value === reference;
+    box.checked = number > 0;
+    box.closest("label").querySelector(".number").textContent = number && !dated ? `${number}.` : "";
+  }
+  at("compare-them").disabled = chosen.length < 2;
+  at("chosen-count").textContent = `${chosen.length} chosen${chosen.length < 2 ? "; two or more are needed" : ""}`;
+}
+
+function connect() {
+  for (const box of boxes) {
+    box.addEventListener("change", () => {
+      chosen = chosen.filter((id) => id !== box.value);
+      if (box.checked) chosen.push(box.value);
+      tell();
+    });
+  }
+  at("all").addEventListener("click", () => {
+    chosen = [...chosen, ...boxes.map((box) => box.value).filter((id) => !chosen.includes(id))];
+    tell();
+  });
+  at("none").addEventListener("click", () => { chosen = []; tell(); });
+  at("reference").addEventListener("change", tell);
+  at("by-date").addEventListener("change", tell);
+  at("choose").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    at("compare-them").disabled = true;
+    const reference = at("reference").value;
+    const question = { reference, attempts: chosen, by_date: at("by-date").checked };
+    const started = await tried(() => post("/attempts/compare", question));
+    if (started) {
+      at("comparing").textContent = "The work is in the bar at the top; the page shows it when it is done.";
+      const job = await over(started.number);
+      at("comparing").textContent = "";
+      if (job.state === "done") { location.assign(`/attempts?${new URLSearchParams({ reference })}`); return; }
+      if (job.state === "failed") trouble(new Error(job.error));
+    }
+    tell();
+  });
+  at("choose-compared")?.addEventListener("change", (event) => {
+    location.assign(`/attempts?${new URLSearchParams({ reference: event.target.value })}`);
+  });
+  tell();
+}
+
+if (at("choose")) connect();
+document.body.dataset.ready = "true";

@@ -1,0 +1,54 @@
+// What clip B of a pair does differently from A, as `la2ds compare` says it.
+
+import { get, post } from "./ask.js";
+import { at, button, made, tried, trouble } from "./page.js";
+import { over } from "./work.js";
+
+const MOST = 8; // joints that are listed; all are on the page with pictures
+
+/** pair: ids of both. go(time): show a second of A. */
+export function connectComparison(pair, go) {
+  const query = new URLSearchParams(pair);
+  at("compare").addEventListener("click", async () => {
+    at("compare").disabled = true;
+    const started = await tried(() => post("/compare", pair));
+    if (started) {
+      const job = await over(started.number);
+      if (job.state === "failed") trouble(new Error(job.error));
+    }
+    at("compare").disabled = false;
+    await look();
+  });
+
+  async function look() {
+    const found = await tried(() => get(`/compare/found?${query}`));
+    at("compare-page").hidden = !found;
+    if (found) tell(found);
+  }
+
+  function tell(found) {
+    const when = new Date(1000 * found.time).toLocaleString();
+    at("compared").textContent = found.stale ? `Compared ${when}; joints have changed since: compare again.` : `Compared ${when}.`;
+    at("compare").textContent = "Compare again";
+    lines("compare-notes", found.notes, "warning");
+    at("differs").replaceChildren(...found.differs.slice(0, MOST).map(({ text, time }) => {
+      const item = made("li");
+      item.append(time === null ? made("span", text) : button(text, () => go(time)));
+      return item;
+    }));
+    const more = found.differs.length - MOST;
+    lines("tempo", [...(more > 0 ? [`${more} more joints differ less.`] : []), ...found.tempo]);
+    at("unjudged-part").hidden = !found.unjudged.length;
+    lines("unjudged", found.unjudged);
+  }
+
+  look();
+}
+
+function lines(id, texts, kind = "") {
+  at(id).replaceChildren(...texts.map((text) => {
+    const item = made("li");
+    item.append(made("span", text, kind));
+    return item;
+  }));
+}

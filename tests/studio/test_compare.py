@@ -1,0 +1,175 @@
+"""What the pages of comparisons ask: what a clip does differently, and attempts over time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.compare.attempts import AttemptsResult, attempts_lines, compare_attempts
+from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.result import finding_lines, tempo_lines, unjudged_line
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.studio.compare import attempts
+from la2ds_cli.views.attempts_files import series_row
+from tests.movement import add_sequence, sequence
+from tests.studio.browsing import asked, finished
+
+PAIR = {"a": "a", "b": "b"}
+
+
+def moved(length: int, fps: float, bend: float) -> PoseSequence:
+    """The movement, with the right elbow bent by a share of a right angle."""
+    pose = sequence(np.linspace(0, 1, length), fps=fps)
+    joints = get_skeleton(pose.skeleton).joints
+    elbow, wrist = (joints.index(f"right_{name}") for name in ("elbow", "wrist"))
+    cos, sin = np.cos(bend * np.pi / 2), np.sin(bend * np.pi / 2)
+    xy = pose.xy.copy()
+    xy[:, wrist] = xy[:, elbow] + (xy[:, wrist] - xy[:, elbow]) @ [[cos, sin], [-sin, cos]]
+    return replace(pose, xy=xy)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Clips of several lengths and rates; b to f bend the right elbow less and less."""
+    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+    lengths, rates = (60, 48, 72, 55, 66, 50), (20.0, 16.0, 24.0, 18.0, 22.0, 20.0)
+    bends = (0, 1, 0.8, 0.6, 0.4, 0.3)
+    for name, length, fps, share in zip("abcdef", lengths, rates, bends, strict=True):
+        add_sequence(project, name, moved(length, fps, share))
+    return project
+
+
+def compared(project: Project, reference: str, names: Iterable[str]) -> AttemptsResult:
+    request = AlignRequest(project.config(), same_only=False)
+    return compare_attempts(project, reference, list(names), request)
+
+
+def test_what_is_said_is_what_the_command_says(project: Project) -> None:
+    with asked(project) as client:
+        assert client.get("/compare/found", params=PAIR).json() is None
+        job = finished(client, client.post("/compare", json=PAIR))
+        assert job["state"] == "done", job
+        found = client.get("/compare/found", params=PAIR).json()
+    result = compare(project, "a", "b", AlignRequest(project.config(), same_only=False))
+    lines = [one["text"] for one in found["differs"]]
+    assert lines == finding_lines(result, 99)
+    assert any("Right elbow" in line and "more bent" in line for line in lines)
+    first = result.findings[0]
+    assert found["differs"][0]["time"] == pytest.approx(first.time, abs=1e-4)
+    assert found["tempo"] == tempo_lines(result)
+    assert found["unjudged"] == [unjudged_line(row) for row in result.unjudged]
+    assert found["notes"] == list(result.notes)
+    assert not found["stale"]
+
+
+def test_clips_that_are_alike_differ_in_nothing(project: Project) -> None:
+    add_sequence(project, "g", moved(75, 25.0, 0))
+    with asked(project) as client:
+        finished(client, client.post("/compare", json={"a": "a", "b": "g"}))
+        found = client.get("/compare/found", params={"a": "a", "b": "g"}).json()
+    assert found["differs"] == [
+        {"text": "No joint differs by more than noise and camera explain.", "time": None}
+    ]
+    assert found["tempo"] == ["No part of the movement is clearly slower or faster."]
+
+
+def test_joints_that_changed_since_are_told(project: Project) -> None:
+    with asked(project) as client:
+        finished(client, client.post("/compare", json=PAIR))
+        add_sequence(project, "b", moved(48, 16.0, 0.5))
+        assert client.get("/compare/found", params=PAIR).json()["stale"]
+
+
+def test_the_page_of_the_command_can_ask_the_studio_nothing(project: Project) -> None:
+    with asked(project) as client:
+        assert client.get("/compare/page", params=PAIR).status_code == 400
+        finished(client, client.post("/compare", json=PAIR))
+        answer = client.get("/compare/page", params=PAIR)
+        policy = answer.headers["content-security-policy"]
+        assert answer.headers["content-type"].startswith("text/html")
+        assert policy.startswith("sandbox allow-scripts; default-src 'none'")
+        assert "unsafe" not in policy
+        assert "connect-src" not in policy  # so default-src: nothing
+        assert "'self'" not in policy
+        path = project.results_dir("compare") / "a--b.html"
+        page = path.read_text("utf-8")
+        path.write_text(page.replace("sha256-", "sha256-A", 1), "utf-8")  # of another version
+        answer = client.get("/compare/page", params=PAIR)
+        assert "attachment" in answer.headers["content-disposition"]
+        assert "sandbox" not in answer.headers["content-security-policy"]
+
+
+def test_attempts_are_compared_in_their_order(project: Project) -> None:
+    with asked(project) as client:
+        question = {"reference": "a", "attempts": list("bcdef")}
+        job = finished(client, client.post("/attempts/compare", json=question))
+        assert job["state"] == "done", job
+        page = client.get("/attempts").text  # the newest
+        table = client.get("/attempts/table", params={"reference": "a"})
+        shown = client.get("/attempts/page", params={"reference": "a"})
+    result = compared(project, "a", "bcdef")
+    document = json.loads((project.results_dir("compare") / "a--attempts.json").read_text())
+    assert [one["video"] for one in document["attempts"]] == list("bcdef")
+    told = attempts(document)
+    assert [card["sentence"] for card in told["cards"]] == attempts_lines(result)[:8]
+    assert any("Right elbow" in card["sentence"] for card in told["cards"])
+    assert "fades" in told["cards"][0]["sentence"]
+    for mine, series in zip(told["rows"], result.series, strict=True):
+        assert mine == series_row(series, 5)
+    assert len(told["cards"][0]["chart"]["points"]) == 5
+    assert "5 attempts compared with a.mat" in page
+    assert told["cards"][0]["sentence"] in unescape(page)
+    assert table.text.startswith("attempt,video,kind")
+    assert shown.headers["content-security-policy"].startswith("sandbox")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"reference": "x"},
+        {"reference": ""},
+        {"attempts": ["b"]},
+        {"attempts": ["b", "b"]},
+        {"attempts": ["b", "x"]},
+        {"attempts": ["a", "b"]},
+        {"attempts": "bc"},
+        {"attempts": [["b"], ["c"]]},
+    ],
+)
+def test_what_are_no_attempts_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+    with asked(project) as client:
+        question = {"reference": "a", "attempts": ["b", "c"]} | wrong
+        assert client.post("/attempts/compare", json=question).status_code == 400
+        assert client.get("/jobs").json() == []
+
+
+@pytest.mark.parametrize("pair", [{"a": "a"}, {"a": "a", "b": "x"}, {"a": "a", "b": "a"}, {}])
+def test_what_is_no_pair_is_refused(project: Project, pair: dict[str, str]) -> None:
+    with asked(project) as client:
+        assert client.post("/compare", json=pair).status_code == 400
+        assert client.get("/compare/found", params=pair).status_code == 400
+        assert client.get("/compare/page", params=pair).status_code == 400
+
+
+def test_a_broken_document_is_said(project: Project) -> None:
+    folder = project.results_dir("compare")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "a--b.json").write_text('{"findings": 3}')
+    (folder / "a--attempts.json").write_text('{"attempts": []}')
+    with asked(project) as client:
+        answer = client.get("/compare/found", params=PAIR)
+        assert answer.status_code == 409
+        assert "is no comparison" in answer.json()["error"]
+        page = client.get("/attempts", params={"reference": "a"})
+        assert page.status_code == 200
+        assert "is no comparison" in page.text
