@@ -322,12 +322,12 @@ def outlook(clips: int) -> tuple[Outlook, str]:
         return "impossible", "training takes at least 2 clips whose joints are there"
     if clips < FEW_CLIPS:
         said = f"only {clips} clips to learn from: training is unlikely to pay"
-        return "unlikely", f"{said}, and the clips are aligned without it as well"
+        return "unlikely", f"{said}, and the clips can be aligned without it"
     if clips <= SMALL_SET:
-        said = f"{clips} clips to learn from are few: training may pay, or may not"
-        return "possible", f"{said}; its end says which, and evaluating measures it"
+        said = f"{clips} clips to learn from are few: training may or may not pay"
+        return "possible", f"{said}; the verdict of a run says which, and evaluating measures it"
     said = f"{clips} clips are enough to learn from"
-    return "likely", f"{said}; whether the run beats what needs no training, its end says"
+    return "likely", f"{said}; the verdict of a run says whether it beats what needs no training"
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:
