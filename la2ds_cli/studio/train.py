@@ -321,7 +321,7 @@ async def _embed(request: Request) -> Response:
     studio = request.app.state.studio
     (run,) = _usable(studio.project, [(await posted(request)).get("run")])
     arguments = ["embed", f"--run={run}", f"--project={studio.project.root}"]
-    return _asked(studio.jobs, f"embedding the clips by {run}", arguments)
+    return _asked(studio.jobs, f"embedding the clips by {run}", arguments, embed=run)
 
 
 def _asked(jobs: Jobs, title: str, arguments: Sequence[str], **about: Any) -> Response:

@@ -109,6 +109,17 @@ def test_by_keyboard_alone(browser: Any, project: Project) -> None:
             assert f"{name}\t" in listed, name
 
 
+def test_what_went_wrong_is_said_and_stays(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        open_train(seen)
+        with project.lock():
+            seen.page.click("#begin")
+            seen.wait_for("!document.getElementById('problem').hidden")
+        seen.page.wait_for_timeout(1000)  # what is loaded anew meanwhile takes nothing away
+        said = seen.page.inner_text("#problem")
+        assert said.startswith("training default: another la2ds command is writing")
+
+
 def test_names_are_text(browser: Any, project: Project) -> None:
     train(project, run="one", config=project.config(), device="cpu")
     folder = project.run_dir("one")

@@ -17,13 +17,18 @@ let known = { runs: [], evaluations: [] };
 const courses = new Map(); // run -> its course, as the events tell it
 let shown = null; // the run whose curves are shown
 const chosen = new Set(); // runs to evaluate
-let evaluating = new Map(); // number of a job -> name of its result
 let named = false; // whether a person has changed the name of the next run
 
 // --- loading ---------------------------------------------------------------------------------------
 
+/** What the server answers; null where it refuses, which is said. Other errors stay: it is asked
+ * without a person's doing, too. */
+async function answer(path) {
+  try { return await get(path); } catch (error) { trouble(error); return null; }
+}
+
 async function load() {
-  const found = await tried(() => get("/train/data"));
+  const found = await answer("/train/data");
   if (!found) return;
   known = found;
   for (const run of known.runs) courses.set(run.run, run);
@@ -54,15 +59,13 @@ new EventSource("/train/events").addEventListener("message", (event) => {
   if (state) state.replaceChildren(...facts({ ...known.runs.find((run) => run.run === course.run), ...course }));
 });
 
+const watched = new Set(); // numbers of jobs that are not over
 onWork((job) => {
-  const mine = job.about.train || job.about.evaluate || evaluating.has(job.number) || /^embedding/.test(job.title);
-  if (!mine || !ENDED.includes(job.state)) return;
-  if (!asked.has(job.number)) return; // of before this page was opened
-  asked.delete(job.number);
+  if (!(job.about.train || job.about.embed || job.about.evaluate)) return;
+  if (!ENDED.includes(job.state)) { watched.add(job.number); return; }
+  if (!watched.delete(job.number)) return; // over before this page was opened
   if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
-  const name = evaluating.get(job.number);
-  evaluating.delete(job.number);
-  if (name && job.state === "done") wanted = name;
+  if (job.state === "done" && job.about.evaluate) wanted = job.about.evaluate;
   soon();
 });
 
@@ -83,14 +86,7 @@ function tellLearn() {
 
 // --- training --------------------------------------------------------------------------------------
 
-const asked = new Set(); // numbers of the jobs of this page
-
-async function ask(path, content) {
-  const job = await tried(() => post(path, content));
-  if (job) asked.add(job.number);
-  return job;
-}
-
+const ask = (path, content) => tried(() => post(path, content));
 const minutes = () => (at("minutes").value ? Number(at("minutes").value) : null);
 
 at("run").addEventListener("input", () => { named = true; });
@@ -155,9 +151,7 @@ function tellChosen() {
 
 async function evaluate() {
   if (at("evaluate").disabled) return;
-  const runs = [...chosen];
-  const job = await ask("/train/evaluate", { runs });
-  if (job) evaluating.set(job.number, runs.length ? runs.join("+") : "default");
+  await ask("/train/evaluate", { runs: [...chosen] });
 }
 at("evaluate").addEventListener("click", evaluate);
 
@@ -260,7 +254,7 @@ function tellEvaluations() {
 }
 
 async function tellResult({ name, when }) {
-  const found = await tried(() => get(`/train/results/${encodeURIComponent(name)}`));
+  const found = await answer(`/train/results/${encodeURIComponent(name)}`);
   if (!found) { at("result").replaceChildren(); told = ""; return; }
   told = `${name} ${when}`;
   const sentences = made("ul", "", "plain verdict");
