@@ -1,4 +1,5 @@
-"""Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names.
+"""Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names,
+and those of the search and the timeline in docs/studio.md.
 
     la2ds demo la2ds-demo
     python scripts/make_gallery.py la2ds-demo
@@ -48,6 +49,15 @@ PAGES = {
     "report": ("report", A, B, "--out", "{out}.html"),
     "report-private": ("report", A, B, "--privacy", "--out", "{out}.html"),
     "project": ("report", "--out", "{out}.html"),
+}
+
+# Picture -> page of the studio, and when it shows all.
+STUDIO = {
+    "studio-search": ("/search?row=40", "document.querySelectorAll('#hits img').length > 6"),
+    "studio-timeline": (
+        "/timeline?name=timeline",
+        "[...document.querySelectorAll('#stages canvas')].every((one) => one.dataset.picture)",
+    ),
 }
 
 
@@ -104,6 +114,41 @@ def screenshot(page: Path, picture: Path, whole: bool) -> None:
         tab.wait_for_timeout(500)
         tab.screenshot(path=str(picture), full_page=whole)
         browser.close()
+
+
+def studio_pictures(project: Path, wanted: list[str]) -> None:
+    """Pages of the studio, after a first search and with all clips of the project on a timeline."""
+    from playwright.sync_api import sync_playwright
+
+    la2ds = str(Path(sys.executable).parent / "la2ds")
+    run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
+    run(project, ("align", "--all"), project)
+    command = [la2ds, "studio", "--no-browser", "--project", str(project)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio,
+        sync_playwright() as playwright,
+    ):
+        assert studio.stdout is not None
+        link = studio.stdout.readline().split()[-1]
+        options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+        browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
+        tab = browser.new_page(viewport={"width": WIDTH, "height": 820})
+        tab.goto(link)
+        for name in wanted:
+            path, ready = STUDIO[name]
+            tab.goto(link.partition("/?")[0] + path)
+            for key in 4 * ["Shift+ArrowRight"] if "row" not in path else []:
+                tab.wait_for_timeout(500)
+                tab.keyboard.press(key)
+            while not tab.evaluate(f"document.body.dataset.ready === 'true' && {ready}"):
+                tab.wait_for_timeout(200)
+            tab.wait_for_timeout(1500)
+            picture = project / "results" / f"{name}.png"
+            tab.screenshot(path=str(picture))
+            keep(Image.open(picture), name)
+            picture.unlink()
+        browser.close()
+        studio.terminate()
 
 
 def moving(video: Path, name: str, rate: int = 10, width: int = 640) -> None:
@@ -169,6 +214,8 @@ def main() -> None:
                 moving(out.with_suffix(".mp4"), name)
         if options.footage is not None and wanted("real-golf"):
             keep(real_swings(options.footage / "golf", Path(folder) / "real"), "real-golf")
+        if pages := [name for name in STUDIO if wanted(name)]:
+            studio_pictures(options.project, pages)
         if wanted("repetitions"):  # last: its film is a clip of the project from then on
             film = Path(folder) / "repeated.mp4"
             repeated(film)
