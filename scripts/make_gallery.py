@@ -1,4 +1,5 @@
-"""Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names.
+"""Make the pictures of docs/gallery.md from rendered clips, with the commands that the page names,
+and those of its newer pages in docs/studio.md.
 
     la2ds demo la2ds-demo
     la2ds train --project la2ds-demo --run longer --set train.steps=400 \\
@@ -51,7 +52,17 @@ PAGES = {
     "report-private": ("report", A, B, "--privacy", "--out", "{out}.html"),
     "project": ("report", "--out", "{out}.html"),
 }
-STUDIO = {"studio-train": "/train"}  # picture -> page of the studio
+
+# Picture -> page of the studio, when it shows all, and the height of the window.
+STUDIO = {
+    "studio-search": ("/search?row=40", "document.querySelectorAll('#hits img').length > 6", 820),
+    "studio-timeline": (
+        "/timeline?name=timeline",
+        "[...document.querySelectorAll('#stages canvas')].every((one) => one.dataset.picture)",
+        820,
+    ),
+    "studio-train": ("/train", "document.body.dataset.evaluation !== undefined", 1300),
+}
 
 
 def repeated(path: Path, times: int = 4) -> None:
@@ -109,27 +120,39 @@ def screenshot(page: Path, picture: Path, whole: bool) -> None:
         browser.close()
 
 
-def of_the_studio(project: Path, pages: dict[str, str], folder: Path) -> None:
-    """Pictures of pages of the studio, as high as a window."""
+def studio_pictures(project: Path, wanted: list[str]) -> None:
+    """Pages of the studio, after a first search and with all clips of the project on a timeline."""
     from playwright.sync_api import sync_playwright
 
-    command = [str(Path(sys.executable).parent / "la2ds"), "studio", "--no-browser"]
-    command += ["--project", str(project)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio:
+    la2ds = str(Path(sys.executable).parent / "la2ds")
+    run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
+    run(project, ("align", "--all"), project)
+    command = [la2ds, "studio", "--no-browser", "--project", str(project)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio,
+        sync_playwright() as playwright,
+    ):
         assert studio.stdout is not None
         link = studio.stdout.readline().split()[-1]
-        with sync_playwright() as playwright:
-            options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
-            browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
-            tab = browser.new_page(viewport={"width": 1440, "height": 1300})
-            tab.goto(link)
-            for name, path in pages.items():
-                tab.goto(link.partition("/?")[0] + path)
-                tab.wait_for_timeout(3000)
-                picture = folder / f"{name}.png"
-                tab.screenshot(path=str(picture))
-                keep(Image.open(picture), name)
-            browser.close()
+        options = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+        browser = playwright.chromium.launch(**options)  # type: ignore[arg-type]
+        tab = browser.new_page()
+        tab.goto(link)
+        for name in wanted:
+            path, ready, height = STUDIO[name]
+            tab.set_viewport_size({"width": WIDTH, "height": height})
+            tab.goto(link.partition("/?")[0] + path)
+            for key in 4 * ["Shift+ArrowRight"] if "row" not in path else []:
+                tab.wait_for_timeout(500)
+                tab.keyboard.press(key)
+            while not tab.evaluate(f"document.body.dataset.ready === 'true' && {ready}"):
+                tab.wait_for_timeout(200)
+            tab.wait_for_timeout(1500)
+            picture = project / "results" / f"{name}.png"
+            tab.screenshot(path=str(picture))
+            keep(Image.open(picture), name)
+            picture.unlink()
+        browser.close()
         studio.terminate()
 
 
@@ -189,8 +212,6 @@ def main() -> None:
                 run(options.project, arguments, out)
                 screenshot(out.with_suffix(".html"), out.with_suffix(".png"), name != "project")
                 keep(Image.open(out.with_suffix(".png")), name)
-        if pages := {name: path for name, path in STUDIO.items() if wanted(name)}:
-            of_the_studio(options.project, pages, Path(folder))
         for name, more in {"sync": (), "sync-private": ("--privacy",)}.items():
             if wanted(name):
                 out = Path(folder) / name
@@ -198,6 +219,8 @@ def main() -> None:
                 moving(out.with_suffix(".mp4"), name)
         if options.footage is not None and wanted("real-golf"):
             keep(real_swings(options.footage / "golf", Path(folder) / "real"), "real-golf")
+        if pages := [name for name in STUDIO if wanted(name)]:
+            studio_pictures(options.project, pages)
         if wanted("repetitions"):  # last: its film is a clip of the project from then on
             film = Path(folder) / "repeated.mp4"
             repeated(film)

@@ -79,6 +79,7 @@ def test_the_first_question_makes_the_index_in_a_command(project: Project) -> No
 def test_many_frames_are_searched_by_the_command(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert search.QUICK == 1_000_000  # as docs/studio.md says
     with asked(project) as client:
         near(client, "a", 3)
         monkeypatch.setattr(search, "QUICK", 83)  # the clips have 84

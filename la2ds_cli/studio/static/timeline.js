@@ -86,7 +86,8 @@ async function open() {
   ].filter(Boolean).join(" ");
   at("not-shown").textContent = said;
   lay();
-  player.take(cells[0].stage.clip);
+  const most = (row) => cells.filter(({ rows }) => rows[row] !== null).length > cells.length / 2;
+  player.take(cells[0].stage.clip, Math.max(cells[0].rows.findIndex((_, row) => most(row)), 0));
   const again = () => { lay(); player.go(player.row); };
   player.connect({
     s: () => at("show-skeleton").click(),

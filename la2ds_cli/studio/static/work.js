@@ -38,6 +38,9 @@ function show() {
   line.replaceChildren(words, bar, stop);
 }
 
+// On a phone the pages stand in a line that is wider than the bar.
+document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const events = new EventSource("/events");
 events.addEventListener("message", (event) => {
   const job = JSON.parse(event.data);
