@@ -30,7 +30,7 @@ def studio(
         typer.Option("--i-know", help="With --host: whoever has the link may do anything here."),
     ] = False,
 ) -> None:
-    """Open the page to work in: clips, pairs, phases.
+    """Open the page to work in: look, label, train, share.
 
     It runs on this machine alone, needs no network, and ends with Ctrl-C. The project is created
     if there is none. Commands can be used beside it.
