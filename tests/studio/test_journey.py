@@ -15,7 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.studio.anchors import anchors_of
 from la2ds_cli.video.reader import probe
-from tests.studio.browsing import Seen, watched
+from tests.studio.browsing import Seen, browsed, watched
 from tests.studio.test_command import ROOT, link_of
 
 NAMES = ("raise", "turn", "rest")
@@ -86,6 +86,19 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path
     assert [phase.name for phase in project.phases()[a]] == list(NAMES)
     assert [phase.name for phase in project.phases(propagated=True)[b]] == list(NAMES)
     assert probe(saved).width > 2 * probe(videos[0]).width
+
+
+def test_what_went_wrong_stays_on_the_page(browser: Any, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project", {"preset": "demo"})
+    (project.root / "videos").mkdir()
+    (project.root / "videos" / "broken.mp4").write_bytes(b"this is not a video")
+    with browsed(browser, project) as seen:
+        seen.wait_for("document.body.dataset.ready === 'true'")
+        seen.page.click("text=Find its joints")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        seen.page.wait_for_timeout(1000)  # longer than the list of clips takes to be loaded again
+        assert seen.page.is_visible("#problem")
+        assert "broken.mp4" in seen.page.inner_text("#problem")
 
 
 def sides(seen: Seen) -> list[str]:

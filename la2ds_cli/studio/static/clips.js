@@ -186,10 +186,9 @@ function offers() {
   at("chosen").replaceChildren(...parts);
 }
 
+/** Show what the project has now. What went wrong before stays on the page. */
 async function load() {
-  const next = await tried(() => get("/clips"));
-  if (!next) return;
-  known = next;
+  try { known = await get("/clips"); } catch (error) { trouble(error); return; }
   at("clips").replaceChildren(...known.clips.map(card));
   offers();
   at("none").hidden = known.clips.length + known.files.length > 0;
