@@ -69,7 +69,7 @@ def test_an_impossible_choice_is_refused_before_anything_is_written(tmp_path: Pa
     before = (tmp_path / "project.toml").read_bytes()
     with pytest.raises(UserError):
         Choice(project, "poses", {"subjects": 0})
-    with pytest.raises(UserError, match="no UTF-8"):
+    with pytest.raises(UserError, match="not UTF-8"):
         Choice(project, "poses", {"pose": "caf\udce9.onnx"})
     assert (tmp_path / "project.toml").read_bytes() == before
 

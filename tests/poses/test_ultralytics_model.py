@@ -246,14 +246,14 @@ def test_what_others_declared_safe_counts_for_nothing_here(tmp_path: Path, monke
 def test_a_bare_pickle_is_refused(tmp_path: Path, protocol: int) -> None:
     folder, path = tmp_path / "made", tmp_path / "a.pt"
     path.write_bytes(pickle.dumps({"model": Hostile(folder)}, protocol))
-    refused(path, "no YOLO checkpoint")
+    refused(path, "not a YOLO checkpoint")
     assert not folder.exists()
 
 
 def test_newer_pickle_opcodes_are_refused(tmp_path: Path) -> None:
     folder, path = tmp_path / "made", tmp_path / "a.pt"
     torch.save({"model": Hostile(folder)}, path, pickle_protocol=4)
-    refused(path, "no YOLO checkpoint")
+    refused(path, "not a YOLO checkpoint")
     assert not folder.exists()
 
 
@@ -261,7 +261,7 @@ def test_newer_pickle_opcodes_are_refused(tmp_path: Path) -> None:
 def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.pt"
     path.write_bytes(content)
-    refused(path, "no YOLO checkpoint")
+    refused(path, "not a YOLO checkpoint")
 
 
 def test_weights_without_a_network_are_refused(tmp_path: Path) -> None:

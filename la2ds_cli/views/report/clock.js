@@ -50,7 +50,7 @@ class Clock {
     const [first, last] = this.span(clip);
     if (clock >= (last + 1 < clip.count ? clip.time[last + 1] : clip.end)) {
       const again = this.section || (this.repeats() && clip.count > 1);
-      if (!again) { this.go(last, null); this.play(false); return; }
+      if (!again) { this.play(false); this.go(last, null); return; }
       this.go(first, null);
     } else {
       const row = lastUpTo(clip.time, clock);
