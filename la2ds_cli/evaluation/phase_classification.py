@@ -121,7 +121,7 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     from sklearn.svm import SVC
 
     # The kernel from matrix products is the same to rounding, and several times as fast.
-    width = 1 / (x.shape[1] * x.var()) if np.ptp(x) > 0 else 1.0
+    width: Any = 1 / (x.shape[1] * x.var()) if np.ptp(x) > 0 else 1.0
     if len(x) > KERNEL_FRAMES:
         model = SVC(C=1.0, gamma=width, cache_size=500).fit(x, y)
     else:
