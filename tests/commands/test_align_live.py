@@ -120,9 +120,12 @@ def test_too_little_for_a_file_is_said(call: Call, folder: Path):
 
 
 def test_ctrl_c_ends_with_the_summary_and_the_files(
-    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ):
     shown = align_live.live_row
+    # A process that a shell has put into the background ignores the signal from its start on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def interrupted(frame: Any, *rest: Any, **known: Any) -> dict[str, Any]:
         if frame.index == 40:
