@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -120,17 +121,15 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     from sklearn.metrics.pairwise import rbf_kernel
     from sklearn.svm import SVC
 
-    # The kernel from matrix products is the same to rounding, and several times as fast.
     width: Any = 1 / (x.shape[1] * x.var()) if np.ptp(x) > 0 else 1.0
     if len(x) > KERNEL_FRAMES:
-        model = SVC(C=1.0, gamma=width, cache_size=500).fit(x, y)
-    else:
-        model = SVC(C=1.0, kernel="precomputed").fit(rbf_kernel(x, gamma=width), y)
-    support = x[model.support_]
-    rows = max(1, _BLOCK // len(support))
-    blocks = (test[start : start + rows] for start in range(0, len(test), rows))
-    votes = [_most_votes(model, rbf_kernel(support, block, gamma=width)) for block in blocks]
-    return model.classes_[np.concatenate(votes)]
+        return SVC(C=1.0, gamma=width, cache_size=500).fit(x, y).predict(test)
+    # The kernel from matrix products is the same to rounding, and three to six times as fast.
+    kernel: Any = partial(rbf_kernel, gamma=width)
+    model = SVC(C=1.0, kernel=kernel).fit(x, y)
+    rows = max(1, _BLOCK // len(x))
+    parts = [model.predict(test[start : start + rows]) for start in range(0, len(test), rows)]
+    return np.concatenate(parts)
 
 
 class SharedDistances:
