@@ -110,7 +110,7 @@ async def _compare(request: Request) -> Response:
     studio = request.app.state.studio
     content = await posted(request)
     a, b = asked_pair(request, content)
-    ids = named_to_command([a, b])
+    ids = named_to_command([a.id, b.id])
     # Told rather than asked again: what the page shows is compared, also where it is doubtful.
     arguments = ["compare", *ids, "--force", f"--project={studio.project.root}"]
     job = studio.jobs.add(f"comparing {b.name} with {a.name}", arguments)
@@ -224,7 +224,7 @@ async def _compare_attempts(request: Request) -> Response:
     clips = [posed_clip(studio.project, str(one)) for one in dict.fromkeys(map(str, given))]
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
         raise UserError("choose two attempts or more, without the reference")
-    (first,), ids = named_to_command([reference]), named_to_command(clips)
+    first, *ids = named_to_command([reference.id, *(clip.id for clip in clips)])
     options = ["--by-date"] if asked.get("by_date") is True else []
     options += ["--force", f"--project={studio.project.root}"]
     arguments = ["compare", first, f"--attempts={','.join(ids)}", *options]

@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.labels.files import WRITERS
 from la2ds_cli.studio.jobs import Job
-from la2ds_cli.studio.pages import posted
+from la2ds_cli.studio.pages import named_to_command, posted
 from la2ds_cli.studio.phases import posed_clip
 
 MOST_BYTES = 50 << 20  # of a file that is brought in
@@ -35,13 +35,6 @@ def _path(project: Project, clip: Video, format_name: str) -> Path:
     return folder / f"{clip.id}{WRITERS[format_name][2]}"
 
 
-def _named(clip: Video) -> str:
-    """The id of a clip as an argument of a command."""
-    if clip.id.startswith("-"):
-        raise UserError(f"{clip.id} has an id that no command accepts", hint="import it anew")
-    return clip.id
-
-
 async def _export(request: Request) -> Response:
     """Write the labels of a clip: {"clip", "format"}."""
     studio = request.app.state.studio
@@ -51,7 +44,7 @@ async def _export(request: Request) -> Response:
     format_name = str(said.get("format", ""))
     folder = _path(project, clip, format_name).parent
     options = [f"--out={folder}", "--overwrite", f"--project={project.root}"]
-    arguments = ["export-labels", format_name, _named(clip), *options]
+    arguments = ["export-labels", format_name, *named_to_command([clip.id], ""), *options]
     job = studio.jobs.add(f"labels of {clip.name} for {format_name}", arguments)
     return JSONResponse({"number": job.number})
 

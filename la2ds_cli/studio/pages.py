@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.requests import Request
 
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.views.page import template_text
 
@@ -54,11 +53,12 @@ async def posted(request: Request) -> dict[str, Any]:
     return question
 
 
-def named_to_command(clips: Iterable[Video]) -> list[str]:
-    """The ids of clips as arguments of a command that also takes patterns and lists. Raises
-    UserError (exit 2) for one that it would not take for the clip."""
-    ids = [clip.id for clip in clips]
+def named_to_command(clips: Iterable[str], marks: str = ",*?[") -> list[str]:
+    """Ids of clips as arguments of a command. marks: characters by which it would take an argument
+    for a list or a pattern. Raises UserError (exit 2) for an id that it would not take for the
+    clip."""
+    ids = list(clips)
     for name in ids:
-        if name.startswith("-") or any(mark in name for mark in ",*?["):
-            raise UserError(f"{name} cannot be named to a command", hint="import it anew")
+        if name.startswith("-") or any(mark in name for mark in marks):
+            raise UserError(f"{name} has an id that no command accepts", hint="import it anew")
     return ids

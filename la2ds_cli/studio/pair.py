@@ -39,8 +39,9 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame, mirror
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
+from la2ds_cli.studio.clips import posed_clips
 from la2ds_cli.studio.film import Films
-from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import (
     Baseline,
@@ -265,8 +266,7 @@ def asked_pair(request: Request, content: Mapping[str, Any] | None = None) -> _A
 def _show(request: Request) -> Response:
     """The page of a pair; without two clips, the one where they are chosen."""
     project: Project = request.app.state.studio.project
-    posed = project.posed()
-    clips = [video for video in project.videos() if video.id in posed]
+    clips = posed_clips(project)
     a, b = (request.query_params.get(side, "") for side in "ab")
     if not (a and b):
         return HTMLResponse(page("pair_choice.html", "Pair", here="/pair", clips=clips, a=a, b=b))
@@ -296,7 +296,7 @@ def _show(request: Request) -> Response:
 def _data(request: Request) -> Response:
     """All that the page of a pair shows."""
     studio = request.app.state.studio
-    asked = _asked(studio.project, *(request.query_params.get(side, "") for side in "ab"))
+    asked = asked_pair(request)
     held = studio.pairs.get(asked.a.id, asked.b.id)
     with held.lock:
         return JSONResponse(pair_data(held, studio.films))
@@ -396,7 +396,7 @@ async def _changed(request: Request, change: Any) -> Response:
     last change is taken back."""
     studio = request.app.state.studio
     content = await posted(request)
-    asked = _asked(studio.project, str(content.get("a", "")), str(content.get("b", "")))
+    asked = asked_pair(request, content)
     frames = tuple(content.get("frames", ()))
     if change and not (len(frames) == 2 and all(type(one) is int and one >= 0 for one in frames)):
         raise UserError("an anchor is a frame of A and one of B")
@@ -417,7 +417,7 @@ async def _note(request: Request) -> Response:
     """Write or remove a note: {"a", "b", "frames": [of A, of B or null], "text", "remove"}."""
     studio = request.app.state.studio
     content = await posted(request)
-    asked = _asked(studio.project, str(content.get("a", "")), str(content.get("b", "")))
+    asked = asked_pair(request, content)
     remove, note = content.get("remove") is True, note_from_json(content)
 
     def work() -> dict[str, Any]:
@@ -488,17 +488,15 @@ def export_arguments(held: HeldPair, asked: _Asked, kind: str) -> list[str]:
         options.append(f"--features={held.plain.alignment.features}")
         options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
     options.append(f"--out={_export_path(project, asked, kind)}")
-    for clip in asked:
-        if clip.id.startswith("-"):
-            raise UserError(f"{clip.id} has an id that no command accepts", hint="import it anew")
-    return [export.command, asked.a.id, asked.b.id, *options]
+    ids = named_to_command((asked.a.id, asked.b.id), "")
+    return [export.command, *ids, *options]
 
 
 async def _export(request: Request) -> Response:
     """Put the command that writes a file about the pair in the queue."""
     studio = request.app.state.studio
     content = await posted(request)
-    asked = _asked(studio.project, str(content.get("a", "")), str(content.get("b", "")))
+    asked = asked_pair(request, content)
     kind = str(content.get("kind", ""))
     _export_path(studio.project, asked, kind)
 
@@ -515,7 +513,7 @@ async def _export(request: Request) -> Response:
 def _exports(request: Request) -> Response:
     """What has been exported of a pair: kind, bytes and when, as seconds since 1970."""
     project: Project = request.app.state.studio.project
-    asked = _asked(project, *(request.query_params.get(side, "") for side in "ab"))
+    asked = asked_pair(request)
     found = []
     for kind, export in EXPORTS.items():
         path = _export_path(project, asked, kind)
@@ -528,7 +526,7 @@ def _exports(request: Request) -> Response:
 
 def _exported(request: Request) -> Response:
     project: Project = request.app.state.studio.project
-    asked = _asked(project, *(request.query_params.get(side, "") for side in "ab"))
+    asked = asked_pair(request)
     path = _export_path(project, asked, request.path_params["kind"])
     if not path.is_file():
         raise UserError("this has not been exported yet", hint="export it on the page of the pair")

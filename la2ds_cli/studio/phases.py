@@ -16,8 +16,9 @@ from la2ds_cli.core.phase_table import END, START, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.studio.clips import posed_clips
 from la2ds_cli.studio.labels import Label, boundary_confidence, row_json, rows_by_clip, version
-from la2ds_cli.studio.pages import page, posted
+from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, skeleton_json
@@ -43,8 +44,7 @@ def posed_clip(project: Project, name: str) -> Video:
 def _show(request: Request) -> Response:
     """The page; of the first clip where none is named."""
     project: Project = request.app.state.studio.project
-    posed = project.posed()
-    clips = [video for video in project.videos() if video.id in posed]
+    clips = posed_clips(project)
     name = request.query_params.get("clip", "")
     clip = posed_clip(project, name) if name else (clips[0] if clips else None)
     return HTMLResponse(page("phases.html", "Phases", here="/phases", clip=clip))
@@ -117,10 +117,9 @@ def _overview(request: Request) -> Response:
     """clips: who labelled each; names: of the phases, as they appear; palette: their colours,
     one after the other; queue: see review_queue."""
     project: Project = request.app.state.studio.project
-    posed = project.posed()
     table = project.phase_table()
     rows = rows_by_clip(project, table)
-    listed = [video for video in project.videos() if video.id in posed]
+    listed = posed_clips(project)
     clips = []
     for video in listed:
         own = rows.get(video.id, [])
@@ -184,9 +183,8 @@ async def _carry(request: Request) -> Response:
         raise UserError(
             "no clip is labelled by a person yet", hint="label one, or accept what was carried"
         )
-    if any("," in clip or clip.startswith("-") for clip in done):
-        raise UserError("a clip has an id that no command accepts", hint="import it anew")
-    options = [f"--from={','.join(done)}", "--to=all", "--write", "--overwrite"]
+    named = ",".join(named_to_command(done, ","))
+    options = [f"--from={named}", "--to=all", "--write", "--overwrite"]
     arguments = ["transfer-labels", *options, f"--project={project.root}"]
     job = studio.jobs.add("carrying the phases to the other clips", arguments)
     return JSONResponse({"number": job.number, "from": len(done)})

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -160,8 +161,9 @@ def read_timeline(project: Project, path: Path) -> TimelineResult:
     for clip, frame, position, sure in read_rows(table, _parsed, _AGAIN):
         rows.setdefault(clip, []).append((frame, position, sure))
     placed, left_out = [], {}
+    videos = {video.id: video for video in posed_clips(project)}
     for name, about in clips.items():
-        one = _placed(project, name, about, rows.get(name, []))
+        one = _placed(project, videos.get(name), about, rows.get(name, []))
         if one is None:
             left_out[name] = "it has changed since"
         else:
@@ -187,15 +189,15 @@ def _parsed(cells: Mapping[str, str]) -> tuple[str, int, float, float]:
 
 def _placed(
     project: Project,
-    name: str,
+    video: Video | None,
     about: Mapping[str, Any],
     rows: Sequence[tuple[int, float, float]],
 ) -> PlacedClip | None:
-    """None where the clip has other frames now than its rows, or none on the timeline."""
-    video = next((one for one in project.videos() if one.id == name), None)
-    if video is None or not rows or not project.pose_path(name).exists():
+    """None where there is no such clip with joints, or it has other frames now than its rows, or
+    none on the timeline."""
+    if video is None or not rows:
         return None
-    pose = project.read_pose(name)[0]
+    pose = project.read_pose(video.id)[0]
     frame, position, confidence = (np.array(column) for column in zip(*rows, strict=True))
     if not np.array_equal(frame, pose.frame) or np.isnan(position).all():
         return None
@@ -231,7 +233,7 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
     if ids is not None:
         if not isinstance(ids, list) or len(ids) < 2:
             raise UserError("a timeline needs two clips or more", hint="choose another clip")
-        ids = named_to_command([posed_clip(project, str(one)) for one in ids])
+        ids = named_to_command(posed_clip(project, str(one)).id for one in ids)
         which, name = ids, f"clips-{_digest(*ids)}"
     elif group is not None:
         if group not in {clip.group for clip in posed_clips(project) if clip.group}:
@@ -240,7 +242,7 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
     else:
         which, name = [], _ALL
     if first is not None:
-        (first,) = named_to_command([posed_clip(project, str(first))])
+        (first,) = named_to_command([posed_clip(project, str(first)).id])
         which, name = [*which, f"--reference={first}"], f"{name}-by-{_digest(first)}"
     return name, ["align", "--all", *which, *_written(project, name)]
 
@@ -267,7 +269,7 @@ async def _video(request: Request) -> Response:
     project: Project = studio.project
     path = _document(project, str((await posted(request)).get("name", "")))
     result = read_timeline(project, path)
-    which = named_to_command([clip.video for clip in result.clips])
+    which = named_to_command(clip.video.id for clip in result.clips)
     if result.named:
         which.append(f"--reference={result.clock.video.id}")
     video = f"--video={path.with_suffix('.mp4')}"
