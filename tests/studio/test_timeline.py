@@ -11,7 +11,6 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
-from la2ds_cli.alignment.timeline_result import TimelineResult
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -20,27 +19,12 @@ from la2ds_cli.views.timeline_figure import write_timeline
 from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, client_of, finished
-from tests.views.report.conftest import two_filmed
-
-NAMES = "abcd"
+from tests.studio.four_clips import four_clips, placed
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """a and b are filmed, of 36 frames at 20 per second and 30 at 25; c and d have no film."""
-    project = two_filmed(tmp_path)
-    add_sequence(project, "c", sequence(warped_phase(24, 5), fps=15.0))
-    add_sequence(project, "d", sequence(warped_phase(50, 7), fps=30.0))
-    return project
-
-
-def placed(project: Project, name: str = "timeline", **options: Any) -> TimelineResult:
-    """A timeline made and written as the command does, without its figure."""
-    request = AlignRequest(project.config())
-    result = align_all(project, list(NAMES), request, **options)
-    folder = project.results_dir("timeline")
-    targets = [folder / f"{name}.csv", folder / f"{name}.json"]
-    return write_timeline(project, result, targets, Progress())
+    return four_clips(tmp_path)
 
 
 def assert_near(rows: np.ndarray, wanted: np.ndarray, within: float) -> None:

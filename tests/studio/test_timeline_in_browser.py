@@ -9,32 +9,17 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.timeline import align_all
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.views.timeline_figure import write_timeline
-from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import Seen, browsed
-from tests.views.report.conftest import FIRST, SHADE, two_filmed
+from tests.studio.four_clips import four_clips, placed
+from tests.views.report.conftest import FIRST, SHADE
 
 READY = "document.body.dataset.ready === 'true'"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """a and b are filmed, of two rates and lengths; c and d are known by their joints alone."""
-    project = two_filmed(tmp_path)
-    add_sequence(project, "c", sequence(warped_phase(24, 5), fps=15.0))
-    add_sequence(project, "d", sequence(warped_phase(50, 7), fps=30.0))
-    return project
-
-
-def placed(project: Project, names: str = "abcd") -> None:
-    result = align_all(project, list(names), AlignRequest(project.config()), reference="b")
-    folder = project.results_dir("timeline")
-    targets = [folder / "timeline.csv", folder / "timeline.json"]
-    write_timeline(project, result, targets, Progress())
+    return four_clips(tmp_path)
 
 
 def frame(seen: Seen, stage: int) -> int:
@@ -46,7 +31,7 @@ def frame(seen: Seen, stage: int) -> int:
 
 
 def test_all_clips_show_the_moment_of_the_reference(browser: Any, project: Project) -> None:
-    placed(project)
+    placed(project, reference="b")
     with browsed(browser, project) as seen:
         page = seen.page
         seen.go("/timeline")
@@ -148,3 +133,15 @@ def test_attempts_are_chosen_in_their_order_and_compared(browser: Any, project: 
         opened.value.wait_for_load_state()
         assert "attempts compared with b.mp4" in opened.value.inner_text("h1")
         assert seen.errors == []
+
+
+def test_why_a_comparison_failed_stays_on_the_page(browser: Any, project: Project) -> None:
+    with browsed(browser, project) as seen:
+        seen.go("/pair?a=a&b=b")
+        seen.wait_for(f"{READY} && !document.getElementById('pair-work').hidden")
+        project.pose_path("b").write_bytes(b"no longer joints")
+        seen.page.click("#compare")
+        seen.wait_for("!document.getElementById('problem').hidden")
+        seen.page.wait_for_timeout(500)  # longer than what was found before takes to be asked for
+        assert seen.page.is_visible("#problem")
+        assert seen.page.is_enabled("#compare")

@@ -46,8 +46,6 @@ def test_trained_watched_and_evaluated_by_clicks(browser: Any, project: Project)
         page.fill("#run", "mine")
         page.click("#begin")
         seen.wait_for("document.querySelector('#runs li[data-run=mine]') !== null")
-        text = "document.getElementById('course').textContent"
-        seen.wait_for(f"/is being trained/.test({text})")
         seen.wait_for("document.body.dataset.points === '6 3'")  # by events, no page is loaded
         seen.wait_for(
             "/finished: step 60 of 60/.test(document.getElementById('course').textContent)"
@@ -76,7 +74,7 @@ def test_a_run_of_the_command_line_is_watched(browser: Any, project: Project) ->
             train(project, run="other", config=project.config(), device="cpu")
         seen.wait_for("document.body.dataset.points === '4 2'")
         assert "Curves of other" in seen.page.inner_text("#curves-heading")
-        assert "step 40 of 60" in seen.page.inner_text("#course")
+        assert "is being trained: step 40 of 60" in seen.page.inner_text("#course")
         train(project, run="other", config=project.config(), device="cpu")
         seen.wait_for("document.body.dataset.points === '6 3'")
         seen.wait_for("/finished/.test(document.querySelector('#runs li').textContent)")

@@ -1,8 +1,8 @@
 // The page of the attempts: a reference and several clips are chosen, in their order, and compared.
 
 import { post } from "./ask.js";
-import { at, tried, trouble } from "./page.js";
-import { over } from "./work.js";
+import { at } from "./page.js";
+import { followed } from "./work.js";
 
 const boxes = [...document.querySelectorAll("input[name=attempt]")];
 let chosen = []; // ids, in the order in which they were chosen
@@ -41,15 +41,9 @@ function connect() {
     at("compare-them").disabled = true;
     const reference = at("reference").value;
     const question = { reference, attempts: chosen, by_date: at("by-date").checked };
-    const started = await tried(() => post("/attempts/compare", question));
-    if (started) {
-      at("comparing").textContent = "The work is in the bar at the top; the page shows it when it is done.";
-      const job = await over(started.number);
-      at("comparing").textContent = "";
-      if (job.state === "done") { location.assign(`/attempts?${new URLSearchParams({ reference })}`); return; }
-      if (job.state === "failed") trouble(new Error(job.error));
-    }
-    tell();
+    const job = await followed(() => post("/attempts/compare", question), at("comparing"));
+    if (job?.state === "done") location.assign(`/attempts?${new URLSearchParams({ reference })}`);
+    else tell();
   });
   at("choose-compared")?.addEventListener("change", (event) => {
     location.assign(`/attempts?${new URLSearchParams({ reference: event.target.value })}`);

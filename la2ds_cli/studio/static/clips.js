@@ -1,11 +1,11 @@
 // The page of the clips: files come in, joints are found, and each clip can be looked at and changed.
 
 import { get, post, remove, send } from "./ask.js";
-import { at, button, made, tried, trouble } from "./page.js";
+import { at, button, fetched, made, tried, trouble } from "./page.js";
 import { Trim, seconds } from "./trim.js";
-import { onWork } from "./work.js";
+import { ENDED, onWork } from "./work.js";
 
-const OPEN = new Set(["waiting", "running"]);
+const isOpen = (job) => job !== undefined && !ENDED.includes(job.state);
 const uploads = []; // files that are being copied: { name, state, said }
 let known = { clips: [], files: [] };
 let jobs = new Map(); // number -> job
@@ -74,7 +74,7 @@ document.addEventListener("drop", async (event) => {
 });
 
 /** The job that has a copied file in work, if any. */
-const jobOf = (name) => [...jobs.values()].find((job) => OPEN.has(job.state) && job.about.files?.includes(name));
+const jobOf = (name) => [...jobs.values()].find((job) => isOpen(job) && job.about.files?.includes(name));
 
 function comings() {
   const rows = uploads.map((one) => {
@@ -186,9 +186,10 @@ function offers() {
   at("chosen").replaceChildren(...parts);
 }
 
-/** Show what the project has now. What went wrong before stays on the page. */
 async function load() {
-  try { known = await get("/clips"); } catch (error) { trouble(error); return; }
+  const next = await fetched(() => get("/clips"));
+  if (!next) return;
+  known = next;
   at("clips").replaceChildren(...known.clips.map(card));
   offers();
   at("none").hidden = known.clips.length + known.files.length > 0;
@@ -203,8 +204,8 @@ const items = new Map(); // job -> clips that it has told of
 onWork((job) => {
   const before = jobs.get(job.number);
   jobs.set(job.number, job);
-  if (job.state === "failed" && before && OPEN.has(before.state)) trouble(new Error(`${job.title}: ${job.error}`));
-  if (job.state === "done" && before && OPEN.has(before.state) && job.told.length) toast(`${job.title}: ${job.told.join("; ")}`);
+  if (job.state === "failed" && isOpen(before)) trouble(new Error(`${job.title}: ${job.error}`));
+  if (job.state === "done" && isOpen(before) && job.told.length) toast(`${job.title}: ${job.told.join("; ")}`);
   if (before?.state !== job.state || items.get(job.number) !== job.items.length) soon();
   items.set(job.number, job.items.length);
   comings();

@@ -1,8 +1,8 @@
 // What clip B of a pair does differently from A, as `la2ds compare` says it.
 
 import { get, post } from "./ask.js";
-import { at, button, made, tried, trouble } from "./page.js";
-import { over } from "./work.js";
+import { at, button, fetched, made } from "./page.js";
+import { followed } from "./work.js";
 
 const MOST = 8; // joints that are listed; all are on the page with pictures
 
@@ -11,17 +11,13 @@ export function connectComparison(pair, go) {
   const query = new URLSearchParams(pair);
   at("compare").addEventListener("click", async () => {
     at("compare").disabled = true;
-    const started = await tried(() => post("/compare", pair));
-    if (started) {
-      const job = await over(started.number);
-      if (job.state === "failed") trouble(new Error(job.error));
-    }
+    await followed(() => post("/compare", pair));
     at("compare").disabled = false;
     await look();
   });
 
   async function look() {
-    const found = await tried(() => get(`/compare/found?${query}`));
+    const found = await fetched(() => get(`/compare/found?${query}`));
     at("compare-page").hidden = !found;
     if (found) tell(found);
   }

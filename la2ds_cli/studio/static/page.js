@@ -23,6 +23,12 @@ export function trouble(error) {
   if (error) at("problem").textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
 }
 
+/** Load what no person has asked for just now: says why it cannot be had, and gives null. What went
+ * wrong before stays on the page. */
+export async function fetched(action) {
+  try { return await action(); } catch (error) { trouble(error); return null; }
+}
+
 /** Do what may be refused; says why where it is, on the page below any dialog, and gives null. */
 export async function tried(action) {
   try {

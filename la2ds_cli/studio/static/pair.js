@@ -6,8 +6,8 @@ import { get, post } from "./ask.js";
 import { connectComparison } from "./compare.js";
 import { ServedFilm } from "./film.js";
 import { helping } from "./keys.js";
-import { at, button, made, tried, trouble } from "./page.js";
-import { onWork } from "./work.js";
+import { at, button, fetched, made, tried, trouble } from "./page.js";
+import { followed } from "./work.js";
 
 const work = at("pair-work");
 const pair = { a: work.dataset.a, b: work.dataset.b };
@@ -291,27 +291,15 @@ function drawAngles(stage, row) {
 
 // --- exports ---------------------------------------------------------------------------------------
 
-const asked = new Map(); // number of the job -> its button
-
 async function exportAs(kind, pressed) {
   pressed.disabled = true;
-  const job = await tried(() => post("/pair/export", { ...pair, kind }));
-  if (job) asked.set(job.number, pressed); else pressed.disabled = false;
-}
-
-const ENDED = ["done", "failed", "cancelled"];
-
-function jobChanged(job) {
-  const pressed = asked.get(job.number);
-  if (!pressed || !ENDED.includes(job.state)) return;
-  asked.delete(job.number);
+  const job = await followed(() => post("/pair/export", { ...pair, kind }));
   pressed.disabled = false;
-  if (job.state === "failed") trouble(new Error(job.error));
-  listExports();
+  if (job) listExports();
 }
 
 async function listExports() {
-  const found = await tried(() => get(`/pair/exports?${query}`));
+  const found = await fetched(() => get(`/pair/exports?${query}`));
   at("exported").replaceChildren(...(found || []).map(({ kind, file, bytes: size, time }) => {
     const item = made("li");
     const link = made("a", file);
@@ -397,7 +385,6 @@ function connectPair() {
   for (const pressed of at("exports").querySelectorAll("button")) {
     pressed.addEventListener("click", () => exportAs(pressed.dataset.kind, pressed));
   }
-  onWork(jobChanged);
   listExports();
   connectComparison(pair, (time) => { play(false); seek(rowAt(A, time)); });
 }

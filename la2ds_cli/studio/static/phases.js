@@ -6,14 +6,13 @@ import { ServedFilm } from "./film.js";
 import { helping } from "./keys.js";
 import { edited } from "./labels.js";
 import { at, button, made, trouble } from "./page.js";
-import { onWork } from "./work.js";
+import { ENDED, onWork } from "./work.js";
 
 const GRIP = 14; // page pixels around a border in which it is taken hold of
 const LINE_HIGH = 56;
 const SAVE_AFTER = 250; // milliseconds without another change
 const AGAIN_AFTER = 2000; // where another command is writing
 const MOST_REVIEWED = 12;
-const ENDED = ["done", "failed", "cancelled"];
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js

@@ -4,9 +4,9 @@
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { gridFor } from "./grid.js";
-import { at, made, tried, trouble } from "./page.js";
+import { at, made, trouble } from "./page.js";
 import { Player } from "./player.js";
-import { over } from "./work.js";
+import { followed } from "./work.js";
 
 const SHARE = 0.68; // of the window's height, for all pictures
 
@@ -110,18 +110,12 @@ function asked() {
   return question;
 }
 
-/** Follow work to its end: what is said meanwhile, and where to go then. */
-async function follow(started, pressed) {
+/** Begin work, and go to the timeline that it has made. */
+async function follow(question, pressed) {
   pressed.disabled = true;
-  const { number, name: made_ } = (await tried(started)) || {};
-  if (number) {
-    at("making").textContent = "The work is in the bar at the top; the page shows it when it is done.";
-    const job = await over(number);
-    at("making").textContent = "";
-    if (job.state === "done") { location.assign(`/timeline?${new URLSearchParams({ name: made_ })}`); return; }
-    if (job.state === "failed") trouble(new Error(job.error));
-  }
-  pressed.disabled = false;
+  const job = await followed(question, at("making"));
+  if (job?.state === "done") location.assign(`/timeline?${new URLSearchParams({ name: job.about.name })}`);
+  else pressed.disabled = false;
 }
 
 function connectForm() {

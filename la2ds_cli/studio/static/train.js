@@ -4,10 +4,9 @@
 import { get, post } from "./ask.js";
 import { inWords, lasting, marks, range } from "./curves.js";
 import { helping } from "./keys.js";
-import { at, button, made, tried, trouble } from "./page.js";
-import { onWork } from "./work.js";
+import { at, button, fetched, made, tried, trouble } from "./page.js";
+import { ENDED, onWork } from "./work.js";
 
-const ENDED = ["done", "failed", "cancelled"];
 const HIGH = { loss: 170, validation: 110 }; // page pixels
 const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };
 const GUESSING = 33; // % validation error, as docs/training.md says
@@ -21,14 +20,8 @@ let named = false; // whether a person has changed the name of the next run
 
 // --- loading ---------------------------------------------------------------------------------------
 
-/** What the server answers; null where it refuses, which is said. Other errors stay: it is asked
- * without a person's doing, too. */
-async function answer(path) {
-  try { return await get(path); } catch (error) { trouble(error); return null; }
-}
-
 async function load() {
-  const found = await answer("/train/data");
+  const found = await fetched(() => get("/train/data"));
   if (!found) return;
   known = found;
   for (const run of known.runs) courses.set(run.run, run);
@@ -254,7 +247,7 @@ function tellEvaluations() {
 }
 
 async function tellResult({ name, when }) {
-  const found = await answer(`/train/results/${encodeURIComponent(name)}`);
+  const found = await fetched(() => get(`/train/results/${encodeURIComponent(name)}`));
   if (!found) { at("result").replaceChildren(); told = ""; return; }
   told = `${name} ${when}`;
   const sentences = made("ul", "", "plain verdict");

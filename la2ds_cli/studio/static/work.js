@@ -1,6 +1,7 @@
 // The work that is going on, in the bar of every page; other scripts listen to it by `onWork`.
 
 import { post } from "./ask.js";
+import { tried, trouble } from "./page.js";
 
 const line = document.getElementById("work");
 const listeners = new Set();
@@ -18,7 +19,19 @@ export const over = (number) => new Promise((resolve) => {
   onWork((job) => { if (job.number === number && ENDED.includes(job.state)) resolve(job); });
 });
 
-const running = () => [...jobs.values()].filter((job) => job.state === "running" || job.state === "waiting");
+/** Begin a job by a question and follow it to its end: the job, null where it was refused. Why it
+ * was, or failed, is said. line: where the page says meanwhile that it will show what comes of it. */
+export async function followed(question, line = null) {
+  const begun = await tried(question);
+  if (!begun) return null;
+  if (line) line.textContent = "The work is in the bar at the top; the page shows it when it is done.";
+  const job = await over(begun.number);
+  if (line) line.textContent = "";
+  if (job.state === "failed") trouble(new Error(job.error));
+  return job;
+}
+
+const running = () => [...jobs.values()].filter((job) => !ENDED.includes(job.state));
 
 function show() {
   const open = running();
