@@ -1,13 +1,14 @@
 """Make the tables of docs/results/benchmark.md: all methods, with one protocol for all of them.
 
     python benchmarks/methods.py PENN PHASES.csv --work DIR [--people HUMAN_EVENTS]
-        [--minutes 2,15] [--tries 3] [--seeds 0,1,2] [--processes 2]
+        [--minutes 2,15] [--tries 3 | --rates FILE] [--seeds 0,1,2] [--processes 2] [--page FILE]
 
 PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. HUMAN_EVENTS: a folder with
 golf, whose events people set. For each budget of minutes every method of METHODS is trained on two
 actions of Penn Action and on either half of the golfers, with the learning rate that does best of
---tries on held-out training clips, on all training clips, for each seed, and its last weights are
-scored. What stands between the two marks of the page is replaced, if all of it was made. Each
+--tries on held-out training clips, or with the one that an earlier benchmark chose (golf_rates.json
+has those of two minutes), on all training clips, for each seed, and its last weights are scored.
+What stands between the two marks of the page is replaced, if all of it was made. Each
 project is a process of one thread, --processes of them at a time. The same command goes on after
 an interruption: nothing is trained or scored twice.
 """
@@ -30,6 +31,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import benchmark
 from la2ds_cli.experiments.benchmark_pages import markdown, write_benchmark
 from la2ds_cli.experiments.methods import paper_methods
+from la2ds_cli.experiments.tries import read_rates
 from la2ds_cli.formats.penn_action import import_penn_action
 
 ACTIONS = ("golf_swing", "squat")
@@ -63,12 +65,16 @@ def imported(penn: Path, phases: Path, action: str, work: Path) -> Project:
     return project
 
 
+def rates_options(given: argparse.Namespace) -> list[str]:
+    return ["--rates", str(given.rates)] if given.rates else ["--tries", str(given.tries)]
+
+
 def command(given: argparse.Namespace, project: Project, minutes: float) -> list[str]:
     """Trains and scores on one action."""
     # -P: the package of this process, and not one that lies in the current folder
     line = [sys.executable, "-P", "-c", "from la2ds_cli.main import main; main()", "benchmark"]
     line += ["--project", str(project.root), "--minutes", f"{minutes:g}", "--seeds", given.seeds]
-    line += ["--methods", given.methods, "--tries", str(given.tries), "--quiet"]
+    line += ["--methods", given.methods, *rates_options(given), "--quiet"]
     for setting in (*SETTINGS, *given.settings):
         line += ["--set", setting]
     return line
@@ -78,7 +84,7 @@ def people_command(given: argparse.Namespace, work: Path, minutes: float, fold: 
     """Trains and scores on one half of the golfers."""
     line = [sys.executable, methods_people.__file__, "--data", str(given.people)]
     line += ["--work", str(work), "--minutes", f"{minutes:g}", "--seeds", given.seeds]
-    line += ["--methods", given.methods, "--tries", str(given.tries), "--fold", str(fold)]
+    line += ["--methods", given.methods, *rates_options(given), "--fold", str(fold)]
     for setting in (*SETTINGS, *given.settings):
         line += ["--set", setting]
     return line
@@ -94,19 +100,22 @@ def tables(given: argparse.Namespace, work: Path, minutes: float) -> list[str]:
     """Markdown of one budget, from the runs and scores that are there."""
     methods, seeds = given.methods.split(","), [int(seed) for seed in given.seeds.split(",")]
     settings = (*SETTINGS, *given.settings)
+    rates = read_rates(given.rates) if given.rates else None
+    tries = 1 if given.rates else given.tries
     result = benchmark(
         [Project.open(work / action) for action in given.actions.split(",")],
         methods=methods,
         seeds=seeds,
         minutes=minutes,
         settings=settings,
-        tries=given.tries,
+        tries=tries,
+        rates=rates,
         out=work / "tables",
     )
     each = f"{minutes:g} minutes each"
     parts = [below(f"Penn Action, {each}", markdown(result))]
     if given.people is not None:
-        runs = methods_people.Runs(methods, seeds, settings, minutes, given.tries)
+        runs = methods_people.Runs(methods, seeds, settings, minutes, tries, rates)
         people = methods_people.result(given.people, work, runs, result.facts)
         write_benchmark(people, work / "tables")
         parts.append(below(f"Golf, events that people set, {each}", markdown(people)))
@@ -121,6 +130,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path, metavar="HUMAN_EVENTS")
     parser.add_argument("--minutes", default="2,15")
     parser.add_argument("--tries", type=int, default=3)
+    parser.add_argument("--rates", type=Path, metavar="FILE")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--actions", default=",".join(ACTIONS))

@@ -9,7 +9,7 @@ with the learning rates, budget, alignment and weights of the benchmark.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from la2ds_cli.experiments.result import (
     TableResult,
 )
 from la2ds_cli.experiments.runs import Budget, attempt, run_name, train_run
-from la2ds_cli.experiments.tries import choose_rate
+from la2ds_cli.experiments.tries import check_rates, choose_rate, read_rates
 
 DATA = SETS["golf"]
 BASELINES = ("time_only", "raw_pose", "raw_pose_best", "untrained")
@@ -41,13 +41,18 @@ PAIRS = 300  # of each kind and draw, at most, as in human_labels.py
 
 @dataclass(frozen=True)
 class Runs:
-    """What all methods share. minutes: of each run. tries: learning rates of each method."""
+    """What all methods share. minutes: of each run. tries: learning rates of each method. rates:
+    method -> the one that an earlier benchmark chose, instead of tries."""
 
     methods: Sequence[str]
     seeds: Sequence[int]
     settings: tuple[str, ...]
     minutes: float
     tries: int
+    rates: Mapping[str, Choice] | None = None
+
+    def __post_init__(self) -> None:
+        check_rates(find_methods(self.methods), self.rates, self.tries)
 
     def budget(self, project: Project) -> Budget:
         return Budget(
@@ -86,8 +91,11 @@ def one_run(fold: Fold, runs: Runs, method: Method, seed: int) -> Scored:
     def work() -> None:
         nonlocal outcome, transfers, choice
         budget, settings = runs.budget(fold.project), runs.settings
-        if runs.tries > 1:
+        if runs.rates is not None:
+            choice = runs.rates[method.name]
+        elif runs.tries > 1:
             choice = choose_rate(budget, method, runs.seeds[0], runs.tries)
+        if choice is not None:
             settings = (*settings, f"train.learning_rate={choice.rate:g}")
         config = _with_pairs(method.config(fold.project, settings, seed), runs)
         outcome = train_run(budget, run, config)
@@ -179,13 +187,16 @@ def main() -> None:
     parser.add_argument("--methods", required=True)
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--tries", type=int, default=3)
+    parser.add_argument("--rates", type=Path, metavar="FILE")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
     parser.add_argument("--fold", type=int, choices=(0, 1), required=True)
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")]
     methods, settings = given.methods.split(","), tuple(given.settings)
-    runs = Runs(methods, seeds, settings, given.minutes, given.tries)
+    rates = read_rates(given.rates) if given.rates else None
+    tries = 1 if given.rates else given.tries
+    runs = Runs(methods, seeds, settings, given.minutes, tries, rates)
     fold = folds(given.data, given.work)[given.fold]
     baselines(fold, runs)
     for seed in seeds:

@@ -116,7 +116,7 @@ OPTIONS = {
             "--protocol",
             "--seeds",
         ),
-        *("--set", "--tries"),
+        *("--rates", "--set", "--tries"),
     }
     | COMMON,
     "la2ds reproduce": {

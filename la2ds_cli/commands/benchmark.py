@@ -69,6 +69,14 @@ def benchmark(
             help="Learning rates to try for each method on held-out training clips.",
         ),
     ] = 1,
+    rates: Annotated[
+        Path | None,
+        typer.Option(
+            "--rates",
+            metavar="FILE",
+            help="Use the learning rates that an earlier benchmark.json chose.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -92,6 +100,7 @@ def benchmark(
     \b
       la2ds benchmark --project golf --project squat --minutes 3 --seeds 0,1,2 --out tables
       la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
+      la2ds benchmark --project squat --rates golf/results/benchmark/benchmark.json
       la2ds benchmark --project golf --seeds 0,1,2 --engine ray
     """
     from contextlib import ExitStack
@@ -99,6 +108,7 @@ def benchmark(
     from la2ds_cli.core.console import Console
     from la2ds_cli.experiments.benchmark import NAME, check_projects
     from la2ds_cli.experiments.benchmark import benchmark as step
+    from la2ds_cli.experiments.tries import read_rates
 
     with Console(as_json=as_json, quiet=quiet) as console, ExitStack() as locks:
         opened = [open_project(root) for root in projects or [HERE]]
@@ -114,6 +124,7 @@ def benchmark(
             settings=settings or [],
             protocol=protocol,
             tries=tries,
+            rates=None if rates is None else read_rates(rates),
             out=folder,
             device=device,
             overwrite=overwrite,

@@ -40,7 +40,7 @@ from la2ds_cli.experiments.runs import (
     train_run,
 )
 from la2ds_cli.experiments.scores import FOLDER, Scored, cached_scores
-from la2ds_cli.experiments.tries import choose_rate, held_out_project
+from la2ds_cli.experiments.tries import check_rates, choose_rate, held_out_project
 from la2ds_cli.training.losses import check_input
 
 NAME = "benchmark"
@@ -57,6 +57,7 @@ class _Plan:
     settings: tuple[str, ...]
     protocol: str
     tries: int
+    rates: Mapping[str, Choice]
     out: Path
 
 
@@ -69,6 +70,7 @@ def benchmark(
     settings: Sequence[str] = (),
     protocol: str = "la2ds",
     tries: int = 1,
+    rates: Mapping[str, Choice] | None = None,
     tasks: Sequence[Task] = tuple(TASKS.values()),
     name: str = NAME,
     title: str = "Methods side by side",
@@ -84,18 +86,21 @@ def benchmark(
     minutes: longest training of each run, None = the steps alone, which are the same for all
     methods. settings: overrides that hold for all of them. tries: how many learning rates are tried
     for each method on held-out training clips of each project (`tries.choose_rate`); 1 = the one of
-    its preset alone. Runs are called benchmark-METHOD-sSEED: a finished one is used again, an
-    interrupted one goes on, and out/NAME.md, .csv, .tex, .html and .json are written after every
-    run (out: by default results/benchmark of the first project). One failing run does not stop the
-    others. engine: `ray` tries rates, trains and scores in the actors of a Ray cluster that shares
-    the projects' folders, a run each; the pages are written at the end. UserError (exit 2): no or
-    equal projects, methods or seeds, an unknown name, a bad setting.
+    its preset alone. rates: the learning rate of each method where an earlier benchmark has chosen
+    it (`tries.read_rates`), instead of tries. Runs are called benchmark-METHOD-sSEED: a finished
+    one is used again, an interrupted one goes on, and out/NAME.md, .csv, .tex, .html and .json are
+    written after every run (out: by default results/benchmark of the first project). One failing
+    run does not stop the others. engine: `ray` tries rates, trains and scores in the actors of a
+    Ray cluster that shares the projects' folders, a run each; the pages are written at the end.
+    UserError (exit 2): no or equal projects, methods or seeds, an unknown name, a bad setting,
+    tries beside rates, a method without one.
     """
     check_seeds(seeds)
     check_projects(projects)
     out = projects[0].results_dir(FOLDER) if out is None else out
     chosen = find_methods(shipped_methods() if methods is None else methods)
-    plan = _Plan(chosen, tuple(seeds), tuple(settings), protocol, tries, out)
+    check_rates(chosen, rates, tries)
+    plan = _Plan(chosen, tuple(seeds), tuple(settings), protocol, tries, rates or {}, out)
     configs = _check_settings(projects, plan)  # refuse a bad setting before any work
     facts = _facts(projects, plan, configs, minutes, device)
     result = BenchmarkResult(name, title, tuple(tasks), facts)
@@ -174,18 +179,20 @@ def _facts(
         "settings": list(plan.settings),
         "presets": {name: config.preset for name, config in configs.items()},
         "protocol": plan.protocol,
-        "learning rates": _tried(plan.tries),
+        "learning rates": _tried(plan),
         "alignment": stored_settings("align", next(iter(configs.values())).align),
         "machine": machine_facts(device),
     }
 
 
-def _tried(tries: int) -> str | None:
-    if tries == 1:
+def _tried(plan: _Plan) -> str | None:
+    if plan.rates:
+        return "those that an earlier benchmark chose, on held-out training clips of its own"
+    if plan.tries == 1:
         return None
     return (
-        f"the best of {tries} for each method by the mean error of event transfer between held-out "
-        "training clips, one seed each"
+        f"the best of {plan.tries} for each method by the mean error of event transfer between "
+        "held-out training clips, one seed each"
     )
 
 
@@ -196,7 +203,8 @@ def _empty(label: str, project: Project, plan: _Plan) -> ProjectResult:
     rows = [
         ResultRow(m.name, m.label, figures.get(m.name, {}), list(m.overrides)) for m in plan.methods
     ]
-    return ProjectResult(TableResult(label, label, {}, rows), source)
+    rates = {method.name: plan.rates[method.name] for method in plan.methods if plan.rates}
+    return ProjectResult(TableResult(label, label, {}, rows), source, rates=rates)
 
 
 def _baselines(budget: Budget, plan: _Plan, into: ProjectResult) -> None:
@@ -250,9 +258,9 @@ def _one_run(
     def work() -> None:
         nonlocal outcome
         settings = plan.settings
-        if plan.tries > 1:
-            if method.name not in into.rates:
-                into.rates[method.name] = choose_rate(budget, method, plan.seeds[0], plan.tries)
+        if plan.tries > 1 and method.name not in into.rates:
+            into.rates[method.name] = choose_rate(budget, method, plan.seeds[0], plan.tries)
+        if method.name in into.rates:
             settings += (f"train.learning_rate={into.rates[method.name].rate:g}",)
         config = method.config(budget.project, settings, seed)
         outcome = train_run(budget, run, config)
@@ -293,7 +301,6 @@ def _spread(
     roots = tuple(str(budget.project.root) for budget in budgets)
     arguments = (roots, shared.minutes, shared.device, shared.overwrite, plan, methods)
     progress = budgets[0].progress
-    rates: dict[tuple[int, str], float] = {}
     each = [(n, method.name) for n in range(len(budgets)) for method in plan.methods]
     failed: dict[tuple[int, str], str] = {}
     if plan.tries > 1:
@@ -312,14 +319,14 @@ def _spread(
             tried = {float(rate): error for rate, error in choice["errors"].items()}
             broken = {float(rate): why for rate, why in choice["failed"].items()}
             into[n].rates[name] = Choice(choice["rate"], tried, broken)
-            rates[n, name] = choice["rate"]
         progress.end()
     runs = [(n, name, seed) for seed in plan.seeds for n, name in each if (n, name) not in failed]
     first = _first_of_their_networks(budgets, plan, runs)
     items = [
         {
             **{"project": n, "method": name, "seed": seed},
-            **{"rate": rates.get((n, name)), "untrained": (n, name, seed) in first},
+            "rate": into[n].rates[name].rate if name in into[n].rates else None,
+            "untrained": (n, name, seed) in first,
         }
         for n, name, seed in runs
     ]

@@ -8,7 +8,10 @@ between the held-out clips, by the labels of phases.csv.
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -72,6 +75,54 @@ def choose_rate(budget: Budget, method: Method, seed: int, tries: int) -> Choice
             exit_code=ExitCode.UNUSABLE,
         )
     return Choice(min(errors, key=errors.__getitem__), errors, failed)
+
+
+def read_rates(path: Path) -> dict[str, Choice]:
+    """The learning rates that a benchmark of one project chose, by method, from its JSON file.
+
+    Raises UserError (exit 2) for a file that is no such document, or has those of several projects.
+    """
+    hint = "name the benchmark.json of `la2ds benchmark --tries N`"
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        chosen = list(document["learning_rates"].values())
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        raise UserError(f"{path} has no learning rates of a benchmark", hint=hint) from None
+    if len(chosen) != 1:
+        raise UserError(
+            f"{path} has the learning rates of {len(chosen)} projects, not one", hint=hint
+        )
+    try:
+        return {
+            name: Choice(
+                _positive(choice["rate"]),
+                {_positive(rate): float(error) for rate, error in choice["errors"]},
+                {_positive(rate): str(reason) for rate, reason in choice["failed"]},
+            )
+            for name, choice in chosen[0].items()
+        }
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise UserError(f"the learning rates of {path} cannot be read", hint=hint) from None
+
+
+def _positive(rate: float) -> float:
+    if not 0 < float(rate) < float("inf"):
+        raise ValueError(f"a learning rate of {rate}")
+    return float(rate)
+
+
+def check_rates(methods: Sequence[Method], rates: Mapping[str, Choice] | None, tries: int) -> None:
+    """UserError (exit 2) for tries beside given rates, and for a method that has none of them."""
+    if rates is None:
+        return
+    if tries > 1:
+        raise UserError("--rates and --tries exclude each other", hint="leave one of them out")
+    missing = [method.name for method in methods if method.name not in rates]
+    if missing:
+        raise UserError(
+            f"the given learning rates have none for {', '.join(missing)}",
+            hint=f"they are of {', '.join(sorted(rates))}; name those by --methods",
+        )
 
 
 def held_out_project(project: Project) -> Project:

@@ -16,6 +16,7 @@ from la2ds_cli.experiments.benchmark_pages import document, markdown
 from la2ds_cli.experiments.benchmark_tables import MEAN, layout
 from la2ds_cli.experiments.benchmark_winners import winners
 from la2ds_cli.experiments.methods import find_methods
+from la2ds_cli.experiments.tries import read_rates
 from tests.experiments.test_human_labels import made_set
 from tests.small_runs import TINY
 
@@ -131,3 +132,25 @@ def test_a_page_becomes_a_part_of_another(scripts: dict[str, ModuleType], tmp_pa
     assert part == "### Two minutes\n\nBudget.\n\n#### Cost\n\n| # |"
     scripts["page"].put_into(page, part)
     assert page.read_text("utf-8") == f"before\n{begin}\n\n{part}\n\n{end}\nafter\n"
+
+
+def test_rates_of_an_earlier_benchmark_are_those_of_both_halves(
+    people: Any, tmp_path: Path
+) -> None:
+    rates = read_rates(ROOT / "benchmarks" / "golf_rates.json")
+    settings = (*TINY, "model.input=joints", "align.reference_clips=0")
+    runs = people.Runs(("casa",), (0,), settings, 1.0, 1, rates)
+    (project,) = people.result(tmp_path / "data", tmp_path / "work", runs, FACTS).projects
+    assert project.rates == {f"casa, half {n}": rates["casa"] for n in (1, 2)}
+    for fold in people.folds(tmp_path / "data", tmp_path / "work"):
+        written = fold.project.run_dir("benchmark-casa-s0") / "config.toml"
+        assert "learning_rate = 0.0009" in written.read_text()
+    with pytest.raises(UserError, match="none for la2ds"):
+        people.Runs(("la2ds", "casa"), (0,), settings, 1.0, 1, {"casa": rates["casa"]})
+
+
+def test_the_rates_on_file_are_of_all_methods(scripts: dict[str, ModuleType]) -> None:
+    rates = read_rates(ROOT / "benchmarks" / "golf_rates.json")
+    assert set(rates) == set(scripts["methods"].METHODS)
+    for choice in rates.values():
+        assert choice.errors[choice.rate] == min(choice.errors.values())

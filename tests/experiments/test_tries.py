@@ -16,8 +16,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import tries
 from la2ds_cli.experiments.benchmark import benchmark
 from la2ds_cli.experiments.methods import find_methods
+from la2ds_cli.experiments.result import Choice
 from la2ds_cli.experiments.runs import Budget
-from la2ds_cli.experiments.tries import choose_rate, held_out_project, rates
+from la2ds_cli.experiments.tries import choose_rate, held_out_project, rates, read_rates
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY
 
@@ -144,3 +145,70 @@ def test_a_benchmark_trains_with_the_chosen_rate_and_tries_once(
     again = run()
     assert {p: p.stat().st_mtime_ns for p in project.root.rglob("best.safetensors")} == before
     assert again.projects[0].rates == chosen
+
+
+def _written(folder: Path, rates: dict[str, Any]) -> Path:
+    path = folder / "benchmark.json"
+    path.write_text(json.dumps({"learning_rates": rates}))
+    return path
+
+
+def test_rates_of_an_earlier_benchmark_are_taken_without_a_try(
+    project: Project, tmp_path: Path
+) -> None:
+    chosen = {"rate": 0.002, "errors": [[0.002, 3.5], [0.006, 4.5]], "failed": [[0.0006, "why"]]}
+    rates = read_rates(_written(tmp_path, {"golf": {"la2ds": chosen, "tcc": chosen}}))
+    assert rates["tcc"] == Choice(0.002, {0.002: 3.5, 0.006: 4.5}, {0.0006: "why"})
+    result = benchmark(
+        [project],
+        methods=("tcc",),
+        settings=SETTINGS,
+        rates=rates,
+        out=project.root / "out",
+        device="cpu",
+    )
+    assert result.exit_code() == ExitCode.OK
+    assert (
+        "learning_rate = 0.002" in (project.run_dir("benchmark-tcc-s0") / "config.toml").read_text()
+    )
+    assert not project.results_dir("benchmark/held-out").exists()
+    document = json.loads((project.root / "out" / "benchmark.json").read_text())
+    assert document["learning_rates"] == {"swings": {"tcc": chosen}}
+    assert document["facts"]["learning rates"].startswith("those that an earlier benchmark chose")
+    assert read_rates(project.root / "out" / "benchmark.json") == {"tcc": rates["tcc"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "has no learning rates"),
+        ("[]", "has no learning rates"),
+        ('{"learning_rates": {}}', "of 0 projects"),
+        ('{"learning_rates": {"a": {}, "b": {}}}', "of 2 projects"),
+        ('{"learning_rates": {"a": {"tcc": 1}}}', "cannot be read"),
+        (
+            '{"learning_rates": {"a": {"tcc": {"rate": -1, "errors": [], "failed": []}}}}',
+            "cannot be read",
+        ),
+        (
+            '{"learning_rates": {"a": {"tcc": {"rate": NaN, "errors": [], "failed": []}}}}',
+            "cannot be read",
+        ),
+    ],
+)
+def test_a_file_without_rates_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "benchmark.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=said) as caught:
+        read_rates(path)
+    assert caught.value.exit_code == ExitCode.USAGE
+    with pytest.raises(UserError, match="has no learning rates"):
+        read_rates(tmp_path / "none.json")
+
+
+def test_rates_and_tries_exclude_each_other_and_every_method_needs_one(project: Project) -> None:
+    given = {"tcc": Choice(0.002, {})}
+    with pytest.raises(UserError, match="--rates and --tries"):
+        benchmark([project], methods=("tcc",), rates=given, tries=2)
+    with pytest.raises(UserError, match="none for la2ds, sal"):
+        benchmark([project], methods=("la2ds", "tcc", "sal"), rates=given)
