@@ -5,7 +5,8 @@
 Two clips of each project are aligned, once with a JSON file and once with a picture as the result.
 Their poses must be there; what the first call computes and keeps (embeddings, repetitions, compiled
 Python) is not counted. --beside: another checkout of la2ds, which takes turns with this one.
-User and system time of the whole process, which other work on the machine disturbs least.
+User and system time of the whole process, which other work on the machine disturbs least. The
+limit: a process that imports numpy and Typer, and does nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ HERE = Path(__file__).parents[1]
 START = "from la2ds_cli.main import main; main()"
 
 
-def cpu_seconds(checkout: Path, arguments: list[str], compiled: Path) -> float:
-    """Of one call, which must succeed. compiled: folder of compiled Python, as an install has."""
+NOTHING = "import numpy, typer"
+
+
+def cpu_seconds(checkout: Path, code: str, arguments: list[str], compiled: Path) -> float:
+    """Of one process, which must succeed. compiled: folder of compiled Python, as installed."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment |= {
         "PYTHONPATH": os.pathsep.join([str(checkout), str(checkout / "models")]),
@@ -34,7 +38,7 @@ def cpu_seconds(checkout: Path, arguments: list[str], compiled: Path) -> float:
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
-        [sys.executable, "-c", START, *arguments],
+        [sys.executable, "-c", code, *arguments],
         check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -50,7 +54,9 @@ def main() -> None:
     checkouts = {"here": HERE} | ({"beside": chosen.beside} if chosen.beside else {})
     taken: dict[tuple[str, str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
+        compiled, nothing = Path(folder) / "compiled", []
         for turn in range(-1, chosen.rounds):
+            nothing.append(cpu_seconds(HERE, NOTHING, [], compiled))
             for path in chosen.projects:
                 posed = Project.open(path).posed()
                 a, b = (v.id for v in Project.open(path).videos()[:8:7] if v.id in posed)
@@ -58,9 +64,10 @@ def main() -> None:
                     out = str(Path(folder) / f"path.{kind}")
                     arguments = ["align", a, b, "--project", str(path), "--out", out]
                     for name, checkout in checkouts.items():
-                        seconds = cpu_seconds(checkout, arguments, Path(folder) / "compiled")
+                        seconds = cpu_seconds(checkout, START, arguments, compiled)
                         if turn >= 0:
                             taken.setdefault((path.name, kind, name), []).append(seconds)
+    taken["", "limit", "nothing"] = nothing[1:]
     for (project, kind, name), seconds in taken.items():
         print(
             f"{project:20} {kind:5} {name:7} least {min(seconds):.2f} median {median(seconds):.2f}"
