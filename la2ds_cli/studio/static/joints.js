@@ -3,8 +3,8 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
-import { helping } from "./keys.js";
 import { at, button, made, trouble } from "./page.js";
+import { Player } from "./player.js";
 
 const NEAR = 16; // page pixels around a joint in which it is taken hold of
 const MOST_FILLED = 100; // frames between two corrections
@@ -17,7 +17,7 @@ let found = null; // what the network found: { joints, state }
 let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not to be trusted
 let chosen = 0; // the joint, by its place in `names`
 const undo = []; // changes that take the last ones back
-const state = { row: 0, playing: false, rate: 1, clock: 0, last: 0 };
+const player = new Player(show);
 
 // --- places --------------------------------------------------------------------------------------
 
@@ -95,17 +95,17 @@ function save(changes) {
 const one = (row, joint, what) => ({ frame: clip.frame[row], joint: names[joint], ...what });
 
 function set(row, joint, what) {
-  play(false);
+  player.play(false);
   change([one(row, joint, what)], [inverse(row, joint)]);
 }
 
-const untrusted = () => set(state.row, chosen, { at: null });
-const raw = () => { if (corrections.has(key(state.row, chosen))) set(state.row, chosen, { remove: true }); };
+const untrusted = () => set(player.row, chosen, { at: null });
+const raw = () => { if (corrections.has(key(player.row, chosen))) set(player.row, chosen, { remove: true }); };
 
 function nudge(x, y) {
-  if (!clip.state[index(state.row, chosen)]) return;
-  const [px, py] = pixel(state.row, chosen);
-  set(state.row, chosen, { at: [px + x, py + y] });
+  if (!clip.state[index(player.row, chosen)]) return;
+  const [px, py] = pixel(player.row, chosen);
+  set(player.row, chosen, { at: [px + x, py + y] });
 }
 
 /** The row of the correction of the chosen joint before a row that has one; null where there is none
@@ -119,7 +119,7 @@ function before(row) {
 }
 
 function fill() {
-  const last = state.row, first = before(last);
+  const last = player.row, first = before(last);
   if (first === null || last - first < 2) return;
   const [from, to] = [corrections.get(key(first, chosen)), corrections.get(key(last, chosen))];
   const changes = [], back = [];
@@ -128,14 +128,14 @@ function fill() {
     changes.push(one(row, chosen, { at: [0, 1].map((k) => from[k] + share * (to[k] - from[k])) }));
     back.push(inverse(row, chosen));
   }
-  play(false);
+  player.play(false);
   change(changes, back);
 }
 
 function takeBack() {
   const back = undo.pop();
   if (!back) return;
-  go(lastUpTo(clip.frame, back[back.length - 1].frame));
+  player.go(lastUpTo(clip.frame, back[back.length - 1].frame));
   change(back);
 }
 
@@ -146,9 +146,9 @@ const words = (joint) => joint.replaceAll("_", " ");
 function tell() {
   at("undo").disabled = !undo.length;
   at("joint").value = String(chosen);
-  at("raw").disabled = !corrections.has(key(state.row, chosen));
-  const first = before(state.row);
-  at("fill").disabled = first === null || state.row - first < 2;
+  at("raw").disabled = !corrections.has(key(player.row, chosen));
+  const first = before(player.row);
+  at("fill").disabled = first === null || player.row - first < 2;
   at("no-corrections").hidden = corrections.size > 0;
   const listed = [...corrections].map(([where, right]) => {
     const [frame, joint] = [Number(where.split(" ")[0]), where.split(" ")[1]];
@@ -158,14 +158,14 @@ function tell() {
     const row = lastUpTo(clip.frame, frame), item = made("li", "", "line");
     const text = `${clip.time[row].toFixed(2)} s, ${words(joint)}: ${right ? "put right" : "not to be trusted"}`;
     item.append(
-      button(text, () => { play(false); choose(names.indexOf(joint)); go(row); }),
+      button(text, () => { choose(names.indexOf(joint)); player.to(row); }),
       button("Remove", () => change([{ frame, joint, remove: true }], [{ frame, joint, at: right }]), { label: `Remove: ${text}` }),
     );
     return item;
   }));
-  const right = corrections.get(key(state.row, chosen));
-  const how = right ? "put right" : right === null ? "not to be trusted" : ["not seen", "not sure", "found"][clip.state[index(state.row, chosen)]];
-  at("moment").textContent = `${clip.time[state.row].toFixed(2)} s · frame ${clip.frame[state.row]} · ${words(names[chosen])}: ${how}`;
+  const right = corrections.get(key(player.row, chosen));
+  const how = right ? "put right" : right === null ? "not to be trusted" : ["not seen", "not sure", "found"][clip.state[index(player.row, chosen)]];
+  at("moment").textContent = `${clip.time[player.row].toFixed(2)} s · frame ${clip.frame[player.row]} · ${words(names[chosen])}: ${how}`;
   stage.draw();
 }
 
@@ -195,52 +195,25 @@ function choose(joint) {
   tell();
 }
 
-// --- the clock -------------------------------------------------------------------------------------
-
 function lay() {
   const box = at("stage-a").parentElement;
   const high = Math.floor(clamp(Math.min(window.innerHeight * 0.62, box.clientWidth / stage.aspect), 120, 1100));
   stage.resize(Math.round(high * stage.aspect), high);
 }
 
-function go(row, passed = null) {
-  state.row = clamp(row, 0, clip.count - 1);
-  state.clock = passed === null ? clip.time[state.row] : passed;
-  stage.show(state.row, true, { skeleton: true, film: true, whole: true });
-  at("scrub").value = String(state.row);
-  document.body.dataset.row = String(state.row);
+function show(row) {
+  stage.show(row, true, { skeleton: true, film: true, whole: true });
   tell();
 }
 
-const clock = new Clock(state, () => ({ clip, row: state.row }), go);
-const play = (on) => clock.play(on);
-
 // --- keys, buttons, the picture ----------------------------------------------------------------------
 
-const jump = (count) => { play(false); go(state.row + count); };
+const moves = (x, y) => (event) => { const size = event.shiftKey ? 10 : 1; nudge(size * x, size * y); };
 const KEYS = {
-  " ": () => play(!state.playing),
-  Home: () => { play(false); go(0); },
-  End: () => { play(false); go(clip.count - 1); },
-  "-": () => clock.faster(-1), "+": () => clock.faster(1), "=": () => clock.faster(1),
   "[": () => choose((chosen + names.length - 1) % names.length), "]": () => choose((chosen + 1) % names.length),
+  w: moves(0, -1), a: moves(-1, 0), s: moves(0, 1), d: moves(1, 0),
   x: untrusted, r: raw, f: fill, u: takeBack,
 };
-const WAYS = { w: [0, -1], a: [-1, 0], s: [0, 1], d: [1, 0], ArrowLeft: -1, ArrowRight: 1 };
-
-function pressed(event) {
-  if (!clip || helping()) return;
-  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key, on = event.target;
-  if (name === "z" && (event.ctrlKey || event.metaKey)) { takeBack(); event.preventDefault(); return; }
-  if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if ((name === " " || name === "Enter") && ["BUTTON", "A", "SUMMARY"].includes(on.tagName)) return;
-  const size = event.shiftKey ? 10 : 1, way = WAYS[name];
-  if (Array.isArray(way)) nudge(size * way[0], size * way[1]);
-  else if (way) jump(size * way);
-  else if (KEYS[name]) KEYS[name]();
-  else return;
-  event.preventDefault();
-}
 
 /** A joint that is near is taken hold of; where nothing is near, one that is not seen is put there. */
 function connectPicture() {
@@ -248,42 +221,40 @@ function connectPicture() {
   const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
   let held = null, moved = false, back = null;
   canvas.addEventListener("pointerdown", (event) => {
-    play(false);
+    player.play(false);
     const [x, y] = place(event);
-    const near = names.map((_, joint) => joint).filter((joint) => clip.state[index(state.row, joint)])
-      .map((joint) => { const [jx, jy] = onCanvas(state.row, joint); return [Math.hypot(jx - x, jy - y), joint]; })
+    const near = names.map((_, joint) => joint).filter((joint) => clip.state[index(player.row, joint)])
+      .map((joint) => { const [jx, jy] = onCanvas(player.row, joint); return [Math.hypot(jx - x, jy - y), joint]; })
       .sort((a, b) => a[0] - b[0])[0];
     if (near && near[0] <= NEAR) {
       held = near[1];
       moved = false;
-      back = [inverse(state.row, held)];
+      back = [inverse(player.row, held)];
       canvas.setPointerCapture(event.pointerId);
       choose(held);
-    } else if (!clip.state[index(state.row, chosen)]) set(state.row, chosen, { at: pixelAt(state.row, x, y) });
+    } else if (!clip.state[index(player.row, chosen)]) set(player.row, chosen, { at: pixelAt(player.row, x, y) });
     event.preventDefault();
   });
   canvas.addEventListener("pointermove", (event) => {
     if (held === null || !(event.buttons & 1)) return;
     moved = true;
-    put(state.row, held, pixelAt(state.row, ...place(event)));
+    put(player.row, held, pixelAt(player.row, ...place(event)));
     stage.draw();
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (held !== null && moved) change([one(state.row, held, { at: pixelAt(state.row, ...place(event)) })], back);
+    if (held !== null && moved) change([one(player.row, held, { at: pixelAt(player.row, ...place(event)) })], back);
     held = null;
   });
-  canvas.addEventListener("pointercancel", () => { if (held !== null) { laid(state.row, held); held = null; tell(); } });
+  canvas.addEventListener("pointercancel", () => { if (held !== null) { laid(player.row, held); held = null; tell(); } });
 }
 
 function connect() {
-  document.addEventListener("keydown", pressed);
+  player.connect(KEYS, takeBack);
   connectPicture();
-  const actions = { play: () => play(!state.playing), back: () => jump(-1), forward: () => jump(1), untrusted, raw, fill, undo: takeBack };
+  const actions = { untrusted, raw, fill, undo: takeBack };
   for (const [name, action] of Object.entries(actions)) at(name).addEventListener("click", action);
-  at("scrub").addEventListener("input", (event) => { play(false); go(Number(event.target.value)); });
-  at("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
   at("joint").addEventListener("change", (event) => choose(Number(event.target.value)));
-  window.addEventListener("resize", () => { lay(); go(state.row); });
+  window.addEventListener("resize", () => { lay(); show(player.row); });
   window.addEventListener("beforeunload", (event) => { if (due) event.preventDefault(); });
 }
 
@@ -302,9 +273,8 @@ async function load() {
     option.value = String(k);
     return option;
   }));
-  at("scrub").max = String(clip.count - 1);
   lay();
-  go(state.row);
+  player.take(clip, player.row);
 }
 
 load().then(() => { connect(); document.body.dataset.ready = "true"; }, trouble);

@@ -3,10 +3,10 @@
 
 import { get, post, send } from "./ask.js";
 import { ServedFilm } from "./film.js";
-import { helping } from "./keys.js";
 import { edited } from "./labels.js";
 import { at, button, made, trouble } from "./page.js";
-import { ENDED, onWork } from "./work.js";
+import { Player } from "./player.js";
+import { followed } from "./work.js";
 
 const GRIP = 14; // page pixels around a border in which it is taken hold of
 const LINE_HIGH = 56;
@@ -19,7 +19,8 @@ let labels = []; // in time order, see labels.js
 let version = "", history = [], undo = [];
 let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
 let reviewed = null; // the border of the queue that is looked at
-const state = { id: at("phases").dataset.clip, row: 0, playing: false, rate: 1, clock: 0, last: 0 };
+let opened = at("phases").dataset.clip; // the clip's id
+const player = new Player(show), { clock } = player;
 const saving = { due: 0, how: "", changes: 0, busy: null, stuck: false };
 
 // --- times and frames ------------------------------------------------------------------------------
@@ -27,7 +28,7 @@ const saving = { due: 0, how: "", changes: 0, busy: null, stuck: false };
 const frameOf = (row) => clip.frame[row];
 const rowOf = (frame) => lastUpTo(clip.frame, frame);
 const timeOf = (frame) => (frame >= ends[1] ? clip.end : clip.edges[rowOf(frame)]);
-const here = () => frameOf(state.row);
+const here = () => frameOf(player.row);
 const hue = (name) => overview.palette[Math.max(overview.names.indexOf(name), 0) % overview.palette.length];
 
 // --- loading ---------------------------------------------------------------------------------------
@@ -35,8 +36,7 @@ const hue = (name) => overview.palette[Math.max(overview.names.indexOf(name), 0)
 async function open(id, frame = null) {
   await saved();
   const found = await get(`/phases/data?${new URLSearchParams({ clip: id })}`);
-  play(false);
-  state.id = found.id;
+  opened = found.id;
   clip = unpacked(found.clip, new ServedFilm(found.clip.pictures));
   ends = found.ends;
   stage = new Stage("a", clip, found.skeleton);
@@ -48,9 +48,9 @@ async function open(id, frame = null) {
   if (location.pathname + location.search !== address) window.history.replaceState(null, "", address);
   clock.setSection(null);
   lay();
-  go(frame === null ? 0 : rowOf(frame));
+  player.take(clip, frame === null ? 0 : rowOf(frame));
   tell();
-  document.body.dataset.clip = state.id;
+  document.body.dataset.clip = opened;
   at("brought-in").textContent = "";
   listFiles().catch(trouble);
 }
@@ -108,7 +108,7 @@ async function sendAll() {
   const sent = saving.changes;
   let wait = 0;
   try {
-    const found = await post("/phases/save", { clip: state.id, rows: labels, version, how: saving.how });
+    const found = await post("/phases/save", { clip: opened, rows: labels, version, how: saving.how });
     trouble(null);
     saving.changes -= sent;
     if (saving.changes) ({ version, history } = found); else take(found);
@@ -140,10 +140,9 @@ const isReviewed = (one) => Boolean(reviewed) && reviewed.clip === one.clip && r
 async function review(one) {
   reviewed = one;
   try {
-    if (one.clip !== state.id) await open(one.clip, one.frame);
+    if (one.clip !== opened) await open(one.clip, one.frame);
   } catch (error) { trouble(error); return; }
-  play(false);
-  go(rowOf(one.frame));
+  player.to(rowOf(one.frame));
   tell();
 }
 
@@ -155,13 +154,13 @@ function next() {
 
 /** The border that is looked at belongs to the frame that is shown. */
 function accept() {
-  const border = reviewed && reviewed.clip === state.id ? reviewed.frame
+  const border = reviewed && reviewed.clip === opened ? reviewed.frame
     : edited.borders(labels).includes(here()) ? here() : null;
   if (border === null) return;
   const frame = here();
   change(edited.move(labels, border, frame), border === frame ? "accept" : "move");
   const where = Math.max(overview.queue.findIndex(isReviewed), 0);
-  overview.queue = overview.queue.filter((one) => !(one.clip === state.id && one.frame === border));
+  overview.queue = overview.queue.filter((one) => !(one.clip === opened && one.frame === border));
   reviewed = null;
   const following = overview.queue[where] || overview.queue[0];
   if (following) review(following); else tell();
@@ -169,34 +168,44 @@ function accept() {
 
 function acceptAll() {
   change(labels.map((one) => ({ ...one, checked: ["end", "start"] })), "accept");
-  overview.queue = overview.queue.filter((one) => one.clip !== state.id);
+  overview.queue = overview.queue.filter((one) => one.clip !== opened);
   reviewed = null;
   tell();
 }
 
-let carrying = 0;
+/** Begin work on labels by a question, once they are saved, and follow it to its end. */
+const worked = (question) => followed(async () => { await saved(); return question(); });
+
+/** Labels have become others on the disk; the moment that is shown stays. */
+async function reopen() {
+  await look();
+  if (saving.changes) return;
+  const { row } = player;
+  await open(opened);
+  player.go(row);
+}
+
 async function carry() {
-  trouble(null);
   at("carry").disabled = true;
   at("carried").textContent = "";
-  try {
-    await saved();
-    carrying = (await post("/phases/carry")).number;
-  } catch (error) {
-    trouble(error);
-    at("carry").disabled = false;
+  const job = await worked(() => post("/phases/carry"));
+  at("carry").disabled = false;
+  const merged = job?.result?.merged;
+  if (merged) {
+    const several = (count) => (count === 1 ? "1 clip" : `${count} clips`);
+    at("carried").textContent = `labelled ${several(merged.written.length)}${
+      merged.withheld.length ? `, withheld from ${several(merged.withheld.length)} that it does not fit` : ""}`;
   }
+  if (job) await reopen().catch(trouble);
 }
 
 // --- files of other tools ----------------------------------------------------------------------------
 
-const filing = new Map(); // number of a job -> what to do when it is over
-
 async function listFiles() {
-  const made_ = await get(`/phases/files?${new URLSearchParams({ clip: state.id })}`);
+  const made_ = await get(`/phases/files?${new URLSearchParams({ clip: opened })}`);
   at("label-files-made").replaceChildren(...made_.map(({ format, file }) => {
     const item = made("li"), link = made("a", file);
-    link.href = `/phases/files/${format}?${new URLSearchParams({ clip: state.id })}`;
+    link.href = `/phases/files/${format}?${new URLSearchParams({ clip: opened })}`;
     link.download = file;
     item.append(link);
     return item;
@@ -204,54 +213,23 @@ async function listFiles() {
 }
 
 async function exportFile(format, pressed) {
-  trouble(null);
   pressed.disabled = true;
-  try {
-    await saved();
-    const { number } = await post("/phases/files/export", { clip: state.id, format });
-    filing.set(number, async (job) => {
-      pressed.disabled = false;
-      if (job.state === "failed") trouble(new Error(job.error)); else await listFiles();
-    });
-  } catch (error) { trouble(error); pressed.disabled = false; }
+  const job = await worked(() => post("/phases/files/export", { clip: opened, format }));
+  pressed.disabled = false;
+  if (job?.state === "done") await listFiles().catch(trouble);
 }
 
 async function bringIn(file) {
-  trouble(null);
-  try {
-    await saved();
-    if (labels.length && !window.confirm(`Replace the labels of this clip by those of ${file.name}?`)) return;
-    const query = new URLSearchParams({ clip: state.id, ...(labels.length ? { overwrite: "1" } : {}) });
-    const { number } = await send(`/phases/files/import/${encodeURIComponent(file.name)}?${query}`, file);
-    const id = state.id;
-    filing.set(number, async (job) => {
-      if (job.state === "failed") { trouble(new Error(job.error)); return; }
-      await look();
-      if (state.id === id) { const row = state.row; await open(id); go(row); }
-      at("brought-in").textContent = `${((job.result && job.result.items) || []).reduce((sum, item) => sum + item.frames, 0)} phases of ${file.name}`;
-    });
-  } catch (error) { trouble(error); }
-}
-
-async function jobChanged(job) {
-  const filed = filing.get(job.number);
-  if (filed && ENDED.includes(job.state)) { filing.delete(job.number); await filed(job); return; }
-  if (job.number !== carrying || !ENDED.includes(job.state)) return;
-  carrying = 0;
-  at("carry").disabled = false;
-  if (job.state === "failed") trouble(new Error(job.error));
-  const merged = job.result && job.result.merged;
-  if (merged) {
-    const several = (count) => (count === 1 ? "1 clip" : `${count} clips`);
-    at("carried").textContent = `labelled ${several(merged.written.length)}${
-      merged.withheld.length ? `, withheld from ${several(merged.withheld.length)} that it does not fit` : ""}`;
-  }
-  await look();
-  if (!saving.changes) {
-    const row = state.row;
-    await open(state.id);
-    go(row);
-  }
+  const id = opened;
+  const job = await worked(async () => {
+    if (labels.length && !window.confirm(`Replace the labels of this clip by those of ${file.name}?`)) return null;
+    const query = new URLSearchParams({ clip: id, ...(labels.length ? { overwrite: "1" } : {}) });
+    return send(`/phases/files/import/${encodeURIComponent(file.name)}?${query}`, file);
+  });
+  if (job?.state !== "done") return;
+  await (opened === id ? reopen() : look()).catch(trouble);
+  const count = (job.result?.items || []).reduce((sum, item) => sum + item.frames, 0);
+  at("brought-in").textContent = `${count} phases of ${file.name}`;
 }
 
 // --- what is said ----------------------------------------------------------------------------------
@@ -289,7 +267,7 @@ function tellReview() {
     item.append(border);
     return item;
   }));
-  at("accept").hidden = !reviewed || reviewed.clip !== state.id;
+  at("accept").hidden = !reviewed || reviewed.clip !== opened;
   at("accept-all").hidden = !labels.some((one) => one.carried);
 }
 
@@ -297,7 +275,7 @@ function tellClips() {
   at("clips").replaceChildren(...overview.clips.map(({ id, name, phases, carried }) => {
     const item = made("li"), link = made("a");
     link.href = `/phases?${new URLSearchParams({ clip: id })}`;
-    if (id === state.id) link.setAttribute("aria-current", "page");
+    if (id === opened) link.setAttribute("aria-current", "page");
     const said = !phases ? "no labels" : carried ? `${phases} phases, ${carried} carried` : `${phases} phases by you`;
     link.append(made("span", name), made("span", said, "soft"));
     link.addEventListener("click", (event) => {
@@ -313,7 +291,7 @@ function tellClips() {
 
 /** Which clips can be seen in step with this one. */
 function tellOnward() {
-  const others = overview.clips.filter(({ id }) => id !== state.id);
+  const others = overview.clips.filter(({ id }) => id !== opened);
   const choice = at("in-step");
   choice.hidden = !others.length;
   choice.replaceChildren(made("option", "See it in step with…"), ...others.map(({ id, name }) => {
@@ -339,7 +317,7 @@ function tellRows() {
 
 function tellMoment() {
   const found = labels.find((one) => one.start <= here() && here() < one.end);
-  at("moment").textContent = [`${clip.time[state.row].toFixed(2)} s`, `frame ${here()}`, found ? found.phase : "no phase"].join(" · ");
+  at("moment").textContent = [`${clip.time[player.row].toFixed(2)} s`, `frame ${here()}`, found ? found.phase : "no phase"].join(" · ");
 }
 
 // --- what is drawn ---------------------------------------------------------------------------------
@@ -390,34 +368,24 @@ function drawLine() {
     context.stroke();
   }
   drawSection(context, clip, clock.section, line.x, wide, LINE_HIGH);
-  const x = clamp(line.x(clip.time[state.row]), 2, wide - 2);
+  const x = clamp(line.x(clip.time[player.row]), 2, wide - 2);
   context.fillStyle = "#fff";
   context.fillRect(x - 3, 0, 6, LINE_HIGH);
   context.fillStyle = "#d00000";
   context.fillRect(x - 1.5, 0, 3, LINE_HIGH);
 }
 
-// --- the clock -------------------------------------------------------------------------------------
-
-function go(row, passed = null) {
-  state.row = clamp(row, 0, clip.count - 1);
-  state.clock = passed === null ? clip.time[state.row] : passed;
-  stage.show(state.row, true, { skeleton: at("show-skeleton").checked, film: true });
-  document.body.dataset.row = String(state.row);
+function show(row) {
+  stage.show(row, true, { skeleton: at("show-skeleton").checked, film: true });
   drawLine();
   tellMoment();
 }
 
-const clock = new Clock(state, () => ({ clip, row: state.row }), go);
-const play = (on) => clock.play(on);
-
 // --- keys, buttons, the line ------------------------------------------------------------------------
-
-function step(count) { play(false); go(state.row + count); }
 
 function toBorder(side) {
   const frames = edited.borders(labels).filter((frame) => (side < 0 ? frame < here() : frame > here()));
-  if (frames.length) { play(false); go(rowOf(side < 0 ? Math.max(...frames) : Math.min(...frames))); }
+  if (frames.length) player.to(rowOf(side < 0 ? Math.max(...frames) : Math.min(...frames)));
 }
 
 /** The border at the frame that is shown, or the last before it, moves by a frame, and what is shown
@@ -427,47 +395,23 @@ function nudge(side) {
   if (!frames.length) return;
   const border = Math.max(...frames);
   const target = frameOf(clamp(rowOf(border) + side, 0, clip.count - 1));
-  play(false);
-  if (isReviewed({ clip: state.id, frame: border })) { go(rowOf(target)); return; } // until it is accepted
-  if (change(edited.move(labels, border, target), "move")) go(rowOf(target));
+  player.play(false);
+  const moved = isReviewed({ clip: opened, frame: border }) // which moves when it is accepted
+    || change(edited.move(labels, border, target), "move");
+  if (moved) player.go(rowOf(target));
 }
 
 const KEYS = {
-  " ": () => play(!state.playing),
   Enter: accept,
-  Home: () => { play(false); go(0); },
-  End: () => { play(false); go(clip.count - 1); },
   "[": () => toBorder(-1), "]": () => toBorder(1),
   ",": () => nudge(-1), ".": () => nudge(1),
-  "-": () => clock.faster(-1), "+": () => clock.faster(1), "=": () => clock.faster(1),
   Delete: remove, Backspace: remove,
   0: () => change(edited.none(labels, here()), "remove"),
   n: next, u: takeBack,
   s: () => at("show-skeleton").click(),
 };
-
-function key(event) {
-  const on = event.target;
-  if (!clip || on.type === "text" || helping()) return;
-  if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) { takeBack(); event.preventDefault(); return; }
-  if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if ((event.key === " " || event.key === "Enter") && (on.tagName === "BUTTON" || on.tagName === "A" || on.tagName === "SUMMARY")) return;
-  const number = "123456789".indexOf(event.key);
-  if (number >= 0) {
-    event.preventDefault(); // a list that has the focus would choose by it
-    if (overview.names[number]) label(overview.names[number]);
-    return;
-  }
-  if (clock.sectionKey(event.key.toLowerCase())) { event.preventDefault(); return; }
-  if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-    step((event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 10 : 1));
-  } else {
-    const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!action) return;
-    action();
-  }
-  event.preventDefault();
-}
+for (const key of "123456789") KEYS[key] = () => { const name = overview.names[key - 1]; if (name) label(name); };
+for (const key of "iex") KEYS[key] = () => clock.sectionKey(key);
 
 /** The line: a border that is near is dragged, else it is where to go. */
 function connectLine() {
@@ -477,13 +421,13 @@ function connectLine() {
   let held = null, before = null;
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
-    play(false);
+    player.play(false);
     const x = place(event);
     const near = edited.borders(labels).filter((frame) => frame > ends[0] && frame < ends[1])
       .map((frame) => [Math.abs(line.x(timeOf(frame)) - x), frame]).sort((a, b) => a[0] - b[0])[0];
     held = near && near[0] <= GRIP ? near[1] : null;
     before = labels;
-    go(held === null ? rowAtPlace(x) : rowOf(held));
+    player.go(held === null ? rowAtPlace(x) : rowOf(held));
     event.preventDefault();
     canvas.focus();
   });
@@ -494,7 +438,7 @@ function connectLine() {
       labels = edited.move(labels, held, frameOf(row));
       if (edited.borders(labels).includes(frameOf(row))) held = frameOf(row);
     }
-    go(row);
+    player.go(row);
   });
   canvas.addEventListener("pointerup", () => {
     if (held === null || before === labels) return;
@@ -506,21 +450,17 @@ function connectLine() {
 }
 
 function connect() {
-  document.addEventListener("keydown", key);
+  player.connect(KEYS, takeBack);
   dragSection(at("line"), clock, () => ({ clip, x: line.x, wide: line.wide })); // before borders
   connectLine();
   connectSection(clock, drawLine);
-  at("play").addEventListener("click", () => play(!state.playing));
-  at("back").addEventListener("click", () => step(-1));
-  at("forward").addEventListener("click", () => step(1));
-  at("rate").addEventListener("change", (event) => clock.setRate(Number(event.target.value)));
-  at("show-skeleton").addEventListener("change", () => go(state.row));
+  at("show-skeleton").addEventListener("change", () => show(player.row));
   at("undo").addEventListener("click", takeBack);
   at("in-step").addEventListener("change", async (event) => {
     if (!event.target.selectedIndex) return;
     const b = event.target.value;
     try { await saved(); } catch (error) { trouble(error); return; }
-    location.assign(`/pair?${new URLSearchParams({ a: state.id, b })}`);
+    location.assign(`/pair?${new URLSearchParams({ a: opened, b })}`);
   });
   at("accept").addEventListener("click", accept);
   at("accept-all").addEventListener("click", acceptAll);
@@ -544,13 +484,12 @@ function connect() {
     at("name").blur(); // the keys are those of the labels again
     tell();
   });
-  window.addEventListener("resize", () => { lay(); go(state.row); });
+  window.addEventListener("resize", () => { lay(); show(player.row); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawLine);
   window.addEventListener("beforeunload", (event) => {
     if (saving.changes) { save(); event.preventDefault(); }
   });
-  onWork(jobChanged);
 }
 
 connect();
-open(state.id).then(look).then(() => { document.body.dataset.ready = "true"; }, trouble);
+open(opened).then(look).then(() => { document.body.dataset.ready = "true"; }, trouble);

@@ -1,8 +1,10 @@
-// What every page with one clock has: a clip leads and plays, by buttons, a slider and keys. A page
-// loads the report's film.js and clock.js before it, and holds its transport.html.
+// What every page with one clock has: a clip leads and plays, by buttons, keys, and a slider where the
+// page has one. A page loads the report's film.js and clock.js before it, and holds its transport.html.
 
 import { helping } from "./keys.js";
 import { at } from "./page.js";
+
+const scrub = document.getElementById("scrub"); // null where a page has none
 
 export class Player {
   /** show(row): what the page shows of a row of the clip that leads. ready(): whether it is shown, so
@@ -21,7 +23,7 @@ export class Player {
   take(clip, row = 0) {
     this.play(false);
     this.clip = clip;
-    at("scrub").max = String(clip.count - 1);
+    if (scrub) scrub.max = String(clip.count - 1);
     this.go(row);
   }
 
@@ -35,8 +37,10 @@ export class Player {
   go(row, passed = null) {
     this.state.row = clamp(row, 0, this.clip.count - 1);
     this.state.clock = passed === null ? this.clip.time[this.row] : passed;
-    at("scrub").value = String(this.row);
-    at("scrub").setAttribute("aria-valuetext", `${this.clip.time[this.row].toFixed(2)} s`);
+    if (scrub) {
+      scrub.value = String(this.row);
+      scrub.setAttribute("aria-valuetext", `${this.clip.time[this.row].toFixed(2)} s`);
+    }
     document.body.dataset.row = String(this.row);
     this.show(this.row);
   }
@@ -45,8 +49,9 @@ export class Player {
 
   jump(count) { this.to(this.row + count); }
 
-  /** Connect the buttons, and the keys: those of every player and `actions`, by the key. */
-  connect(actions = {}) {
+  /** Connect the buttons, and the keys: those of every player and `actions`, by the key. undo: what
+   * Ctrl+Z does. */
+  connect(actions = {}, undo = null) {
     const keys = {
       " ": () => this.play(!this.state.playing),
       ArrowLeft: (event) => this.jump(event.shiftKey ? -10 : -1),
@@ -57,8 +62,10 @@ export class Player {
     };
     document.addEventListener("keydown", (event) => {
       const on = event.target;
-      if (!this.clip || helping() || event.ctrlKey || event.altKey || event.metaKey) return;
-      if (["text", "number"].includes(on.type)) return;
+      if (!this.clip || helping() || ["text", "number"].includes(on.type)) return;
+      const taken = undo && event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
+      if (taken) { undo(); event.preventDefault(); }
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
       const own = ["BUTTON", "A", "SUMMARY"].includes(on.tagName) || on.type === "checkbox";
       if (own && (event.key === " " || event.key === "Enter")) return;
       const action = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -69,7 +76,7 @@ export class Player {
     at("play").addEventListener("click", () => this.play(!this.state.playing));
     at("back").addEventListener("click", () => this.jump(-1));
     at("forward").addEventListener("click", () => this.jump(1));
-    at("scrub").addEventListener("input", (event) => this.to(Number(event.target.value)));
+    scrub?.addEventListener("input", (event) => this.to(Number(event.target.value)));
     at("rate").addEventListener("change", (event) => this.clock.setRate(Number(event.target.value)));
   }
 }
