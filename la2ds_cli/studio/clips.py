@@ -152,6 +152,21 @@ def posed_clips(project: Project) -> list[Video]:
     return [video for video in project.videos() if video.id in posed]
 
 
+def posed_clip(project: Project, name: str) -> Video:
+    """The clip of a question. Raises UserError (exit 2) where there is none, (exit 4) where it has
+    no joints."""
+    clip = project.video_list().find(name) if name else None
+    if clip is None:
+        raise UserError("choose a clip of the project")
+    if not project.pose_path(clip.id).exists():
+        raise UserError(
+            f"the joints of {clip.name} are not there yet",
+            hint="extract them on the page of the clips",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return clip
+
+
 # --- pictures -----------------------------------------------------------------------------------
 
 

@@ -20,11 +20,10 @@ from la2ds_cli.compare.result import and_again
 from la2ds_cli.compare.trend import LEAST_ATTEMPTS, Trend
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.clips import posed_clips
+from la2ds_cli.studio.clips import posed_clip, posed_clips
 from la2ds_cli.studio.guard import POLICY
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.studio.pair import asked_pair
-from la2ds_cli.studio.phases import posed_clip
 from la2ds_cli.views import compare_page
 from la2ds_cli.views.attempts_files import series_row, trend_chart
 from la2ds_cli.views.page import page_policy

@@ -27,8 +27,9 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.studio.clips import posed_clip
 from la2ds_cli.studio.pages import page, posted
-from la2ds_cli.studio.phases import clip_data, posed_clip
+from la2ds_cli.studio.phases import clip_data
 
 _MOST = 5_000  # changes that are sent at once
 _BEYOND = 1.0  # sides of the picture that a joint may lie outside of it

@@ -30,7 +30,7 @@ from la2ds_cli.alignment.request import (
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.alignment.same_movement import doubt
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.notes import NOTE_LONGEST, Note, notes_of, read_notes, write_notes
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -39,7 +39,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.pose_features import body_frame, mirror
 from la2ds_cli.studio.anchors import Anchor, anchors_of, write_anchors
-from la2ds_cli.studio.clips import posed_clips
+from la2ds_cli.studio.clips import posed_clip, posed_clips
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.report.frame_images import windows
@@ -240,21 +240,12 @@ class _Asked(NamedTuple):
 def _asked(project: Project, a: str, b: str) -> _Asked:
     """The two clips of a question. Raises UserError (exit 2) where they are none, (exit 4) where
     one has no joints."""
-    clips = []
-    for name in (a, b):
-        clip = project.video_list().find(name) if name else None
-        if clip is None:
-            raise UserError("choose two clips of the project", hint="go back to the list of pairs")
-        if not project.pose_path(clip.id).exists():
-            raise UserError(
-                f"the joints of {clip.name} are not there yet",
-                hint="extract them on the page of the clips",
-                exit_code=ExitCode.UNUSABLE,
-            )
-        clips.append(clip)
-    if clips[0].id == clips[1].id:
+    if not (a and b):
+        raise UserError("choose two clips of the project", hint="go back to the list of pairs")
+    asked = _Asked(posed_clip(project, a), posed_clip(project, b))
+    if asked.a.id == asked.b.id:
         raise UserError("a pair is two clips, not one twice", hint="choose another clip for B")
-    return _Asked(*clips)
+    return asked
 
 
 def asked_pair(request: Request, content: Mapping[str, Any] | None = None) -> _Asked:

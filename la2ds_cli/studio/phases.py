@@ -11,12 +11,12 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.phase_table import END, START, PhaseRow
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.clips import posed_clips
+from la2ds_cli.studio.clips import posed_clip, posed_clips
 from la2ds_cli.studio.labels import Label, boundary_confidence, row_json, rows_by_clip, version
 from la2ds_cli.studio.pages import named_to_command, page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
@@ -24,21 +24,6 @@ from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import page_clip, skeleton_json
 
 _MOST = 1_000  # labels of a clip that a page may send
-
-
-def posed_clip(project: Project, name: str) -> Video:
-    """The clip of a question. Raises UserError (exit 2) where there is none, (exit 4) where it has
-    no joints."""
-    clip = project.video_list().find(name) if name else None
-    if clip is None:
-        raise UserError("choose a clip of the project")
-    if not project.pose_path(clip.id).exists():
-        raise UserError(
-            f"the joints of {clip.name} are not there yet",
-            hint="extract them on the page of the clips",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    return clip
 
 
 def _show(request: Request) -> Response:

@@ -24,10 +24,10 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.retrieve import retrieve
-from la2ds_cli.studio.clips import FOR_EVER, THUMBNAIL, clip_of, posed_clips
+from la2ds_cli.studio.clips import FOR_EVER, THUMBNAIL, clip_of, posed_clip, posed_clips
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import page, posted
-from la2ds_cli.studio.phases import clip_data, posed_clip
+from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.film_strip import aspect, cut_out, view_boxes
 from la2ds_cli.views.report.overview import small_webp, with_joints
 

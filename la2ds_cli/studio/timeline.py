@@ -22,9 +22,9 @@ from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.studio.clips import posed_clips
+from la2ds_cli.studio.clips import posed_clip, posed_clips
 from la2ds_cli.studio.pages import named_to_command, page, posted
-from la2ds_cli.studio.phases import clip_data, posed_clip
+from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.report.overview import timeline as told
 from la2ds_cli.views.timeline_figure import FOLDER
 from la2ds_cli.views.timeline_video import rows_of_clock, shown_clips
