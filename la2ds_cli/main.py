@@ -121,7 +121,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Use no network: weights must be here.")
+        bool, typer.Option("--offline", help="Use no network; weights must be installed.")
     ] = False,
 ) -> None:
     """Align videos of human movement in time.

@@ -45,12 +45,14 @@ def align(
     method: MethodOption = None,
     gaps: Annotated[
         bool | None,
-        typer.Option("--gaps/--no-gaps", help="Leave out what only one clip shows, or nothing."),
+        typer.Option(
+            "--gaps/--no-gaps", help="Leave out moments that only one clip shows, or none."
+        ),
     ] = None,
     tempo: Annotated[
         float | None,
         typer.Option(
-            "--tempo", metavar="TIMES", help="B takes so many times as long, as in slow motion."
+            "--tempo", metavar="TIMES", help="B takes this many times as long, as in slow motion."
         ),
     ] = None,
     anchor: AnchorOption = None,
@@ -63,7 +65,7 @@ def align(
         typer.Option(
             "--repetition",
             metavar="N|best|all",
-            help="B has several: align the N-th, the nearest, or all.",
+            help="Repetition of B to align: the N-th, the nearest, or all.",
         ),
     ] = None,
     repetition_of_a: Annotated[
@@ -76,14 +78,14 @@ def align(
     ] = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Put the clips named, or all there are, on one timeline."),
+        typer.Option("--all", help="Put the named clips, or all clips, on one timeline."),
     ] = False,
     reference: Annotated[
         str | None,
         typer.Option(
             "--reference",
             metavar="CLIP",
-            help="With --all: whose clock it is, else the most typical.",
+            help="With --all: whose time to use; default the most typical.",
         ),
     ] = None,
     group: Annotated[
@@ -93,7 +95,7 @@ def align(
     video: Annotated[
         Path | None,
         typer.Option(
-            "--video", metavar="FILE", help="With --all: up to 16 clips in step, a grid: .mp4."
+            "--video", metavar="FILE", help="With --all: grid of up to 16 clips in step: .mp4."
         ),
     ] = None,
     live: Annotated[
@@ -102,7 +104,9 @@ def align(
     ] = False,
     every_frame: Annotated[
         bool,
-        typer.Option("--every-frame", help="With --live: a file without a clock, frame by frame."),
+        typer.Option(
+            "--every-frame", help="With --live: use every frame of a file, not in real time."
+        ),
     ] = False,
     force: ForceOption = False,
     device: DeviceOption = "auto",
@@ -118,11 +122,11 @@ def align(
     Clips that clearly show different movements are refused. --anchor, which may be repeated,
     corrects a wrong match: --anchor 1.2=0.85 says that 1.2 s of A is 0.85 s of B.
 
-    --repetition cuts a clip of several repetitions; with `all` the picture shows them on the
+    --repetition splits a clip with several repetitions. With `all`, the picture shows them on the
     timeline of B, and each alignment has its own picture, ab-1.png, ab-2.png.
 
-    --live says of each frame of SOURCE, as it plays, where in A the performer is and how sure that
-    is: with --json a line of JSON for each frame and a summary at the end. Ctrl-C ends it.
+    --live reports, for each frame of SOURCE as it plays, where in A the performer is and how sure
+    that is. --json prints a line of JSON for each frame, and a summary at the end. Ctrl-C ends it.
 
     \b
       la2ds align anna.mp4 ben.mp4 --project swings --out ab.png --out ab.csv
@@ -167,10 +171,12 @@ def align(
             run_live(console, project, (a, b), request_for, out or [], every_frame=every_frame)
         return
     if every_frame:
-        raise UserError("--every-frame goes with --live", hint="add --live, or leave it out")
+        raise UserError("--every-frame needs --live", hint="add --live, or leave it out")
     if everything:
         if repetition is not None or repetition_of_a is not None:
-            raise UserError("--repetition does not go with --all", hint="leave out one of the two")
+            raise UserError(
+                "--repetition cannot be combined with --all", hint="leave out one of the two"
+            )
         with Console(as_json=as_json, quiet=quiet) as console:
             clips = [*filter(None, (a, b)), *(more or [])]
             run_all(console, project, clips, options, request_for, out or [])
@@ -179,13 +185,11 @@ def align(
     if a is None or b is None or more:
         raise UserError("align takes two clips", hint="la2ds align A B; --all takes any number")
     if repetition is None and repetition_of_a is not None:
-        raise UserError(
-            "--repetition-of-a goes with --repetition", hint="add --repetition best or all"
-        )
+        raise UserError("--repetition-of-a needs --repetition", hint="add --repetition best or all")
 
     if repetition is not None and anchor:
         raise UserError(
-            "--anchor does not go with --repetition", hint="align the two clips without it"
+            "--anchor cannot be combined with --repetition", hint="align the two clips without it"
         )
     with Console(as_json=as_json, quiet=quiet) as console:
         opened = open_for_clips(project, (a, b), console)

@@ -20,7 +20,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class AllOptions:
-    """The options of `la2ds align` that go with --all alone."""
+    """The options of `la2ds align` that need --all."""
 
     reference: str | None
     group: str | None
@@ -32,7 +32,7 @@ class AllOptions:
 
         for name in ("reference", "group", "video"):
             if getattr(self, name) is not None:
-                raise UserError(f"--{name} goes with --all", hint="add --all, or leave it out")
+                raise UserError(f"--{name} needs --all", hint="add --all, or leave it out")
 
 
 def run_all(
@@ -43,9 +43,9 @@ def run_all(
     request_for: Callable[[Project], AlignRequest],
     out: Sequence[Path],
 ) -> None:
-    """Put the clips, or all of the project or of a group, on one timeline, write it and print it.
+    """Put the clips, or all of the project or of a group, on one timeline; write and print it.
 
-    request_for: the request by the settings of the project. Raises UserError as align_all, and
+    request_for: makes the request from the project's settings. Raises UserError as align_all, and
     (exit 2) for clips together with a group.
     """
     from la2ds_cli.alignment.timeline import align_all, clips_of
@@ -71,7 +71,7 @@ def run_all(
 
 
 def show(console: Console, result: TimelineResult) -> None:
-    """Print what is where on the timeline, what is not and why, and the files."""
+    """Print where each clip is on the timeline, which are left out and why, and the files."""
     import numpy as np
 
     from la2ds_cli.alignment.request import features_name
@@ -98,7 +98,7 @@ def show(console: Console, result: TimelineResult) -> None:
     _say(console, "seems to be slow motion", [c.video.id for c in result.slow])
     _say(
         console,
-        "holds several repetitions, of which the one nearest to the reference is placed",
+        "has several repetitions; the one nearest to the reference is placed",
         [clip.video.id for clip in result.clips if clip.repetitions > 1],
     )
     for file in result.files:

@@ -1,4 +1,4 @@
-"""`la2ds align --live`: where in A somebody is who performs at this moment."""
+"""`la2ds align --live`: where in A a live performer is."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ FEWEST = 8  # frames with a person of which an alignment in hindsight is made
 
 @dataclass
 class Followed:
-    """What has been seen of SOURCE, a number for each frame that was worked on.
+    """What has been seen of SOURCE, one number for each processed frame.
 
     time, time_a: seconds of SOURCE and of A. confidence: of time_a. seen: whether the frame shows a
     person. busy: seconds that it took. frame, joints: number and joints of each frame that shows a
-    person, where they are kept.
+    person, if they are kept.
     """
 
     time: list[float] = field(default_factory=list)
@@ -54,12 +54,12 @@ class Followed:
 
 
 def refuse_beside_live(options: Sequence[str]) -> None:
-    """Raises UserError (exit 2) for options that are about two whole clips."""
+    """Raises UserError (exit 2) for options that need two complete clips."""
     from la2ds_cli.core.errors import UserError
 
     if options:
         raise UserError(
-            f"{options[0]} does not go with --live",
+            f"{options[0]} cannot be combined with --live",
             hint="leave it out, or align the two clips once SOURCE is recorded",
         )
 
@@ -73,8 +73,8 @@ def run_live(
     *,
     every_frame: bool,
 ) -> None:
-    """Follow who performs in SOURCE through clip A until it ends or Ctrl-C is pressed, frame by
-    frame; then print a summary, and write the alignment of all that was seen to `out`.
+    """Follow the performer in SOURCE through clip A, frame by frame, until it ends or Ctrl-C is
+    pressed. Then print a summary, and write the alignment of all that was seen to `out`.
 
     clips: A and SOURCE. Raises UserError: as `open_player` and `live_poses`, as extraction does for
     A, (exit 4) for a clip A of one frame, and (exit 4) after the summary if nobody was seen.
@@ -108,7 +108,7 @@ def run_live(
         result = in_hindsight(project, clips, shown, request, console)
         result = write_alignment(project, result, targets, progress)
     elif targets:
-        progress.note("no file was written: too little was seen for an alignment")
+        progress.note("no file was written: too few frames show a person")
     summary = summarise(clips, player, followed, result)
     console.record({"schema_version": SCHEMA_VERSION, "command": "align", "summary": summary})
     show(console, summary)
@@ -124,7 +124,8 @@ def run_live(
 def follow(
     console: Console, player: Player, poses: LivePoses, live: LiveFilter, *, keep: bool
 ) -> Followed:
-    """Say of every frame where in A it is, until the player ends or Ctrl-C. keep: the joints."""
+    """Report where in A each frame is, until the player ends or Ctrl-C is pressed. keep: the
+    joints."""
     followed = Followed()
     try:
         with closing(player.frames()) as frames:
@@ -147,8 +148,8 @@ def follow(
 
 
 def live_row(frame: Frame, estimate: LiveEstimate, *, seen: bool, ever: bool) -> dict[str, Any]:
-    """A frame as JSON. time_a is null as long as nobody was ever seen; `at` is `before`, `within`
-    or `after`: whether the performer rests at A's beginning or at its end."""
+    """A frame as JSON. time_a is null until somebody is seen; `at` is `before`, `within` or
+    `after`: whether the performer rests at A's beginning or at its end."""
     at = "before" if estimate.before >= RESTING else "within"
     at = "after" if estimate.after >= RESTING else at
     return {
@@ -165,7 +166,7 @@ def live_row(frame: Frame, estimate: LiveEstimate, *, seen: bool, ever: bool) ->
 def status_line(row: dict[str, Any]) -> str:
     """A frame in one line for people."""
     if row["time_a"] is None:
-        return f"{row['time']:7.2f} s   nobody was seen so far"
+        return f"{row['time']:7.2f} s   nobody seen so far"
     text = f"{row['time']:7.2f} s   A {row['time_a']:6.2f} s   confidence {row['confidence']:.2f}"
     where = {"before": "   rests before A", "after": "   at the end of A"}.get(row["at"], "")
     return (
@@ -201,8 +202,8 @@ def in_hindsight(
     request: AlignRequest,
     console: Console,
 ) -> AlignResult:
-    """What `la2ds align` makes of A and of the frames that were seen, all of them known. Raises
-    UserError as find_alignment does, but for other movements, which are aligned all the same."""
+    """The alignment by `la2ds align` of A and all frames seen. Raises UserError as find_alignment
+    does, except for different movements, which are aligned anyway."""
     from la2ds_cli.alignment.align import align_pair
     from la2ds_cli.alignment.request import (
         PreparedPair,
@@ -231,8 +232,8 @@ def in_hindsight(
 def summarise(
     clips: tuple[str, str], player: Player, followed: Followed, result: AlignResult | None
 ) -> dict[str, Any]:
-    """Facts of the run for the end, as JSON. apart: median seconds of A between what was said of a
-    frame and the alignment in hindsight, null without one."""
+    """Facts about the run, as JSON. apart: median difference between the live positions and the
+    alignment in hindsight, in seconds of A; null without an alignment."""
     import numpy as np
 
     count, seen = len(followed.time), np.array(followed.seen, bool)
@@ -280,6 +281,8 @@ def show(console: Console, summary: dict[str, Any]) -> None:
         console.line(f"{summary['a']}: from {first:.2f} s to {last:.2f} s, {mean}")
         console.line(f"{summary['milliseconds']:.0f} ms a frame")
     if summary["apart"] is not None:
-        console.line(f"in hindsight: {summary['apart']:.2f} s of A from what was said (median)")
+        console.line(
+            f"in hindsight, the live positions were off by {summary['apart']:.2f} s of A (median)"
+        )
     for file in summary["files"]:
         console.line(file)

@@ -30,9 +30,9 @@ def cache_heatmaps(
 ) -> None:
     """Render and store the heatmaps of all clips.
 
-    One map for every joint and every limb of every frame: to check what the network sees
-    (--sheet), and for programs that read many clips often. Training and embedding render their
-    own maps.
+    Stores one map for every joint and every limb of every frame, to check what the network sees
+    (--sheet) and for programs that read many clips often. Training and embedding render their own
+    maps.
 
     \b
       la2ds cache-heatmaps --project swings --sheet maps.png

@@ -31,7 +31,7 @@ _LISTED = 8
 
 def compare(
     reference: Annotated[
-        str, typer.Argument(metavar="REFERENCE", help="The clip that shows how it should be done.")
+        str, typer.Argument(metavar="REFERENCE", help="The clip that shows how to do it.")
     ],
     other: Annotated[
         str | None, typer.Argument(metavar="OTHER", help="The clip to compare with it.")
@@ -53,12 +53,12 @@ def compare(
         typer.Option(
             "--attempts",
             metavar="VIDEO,...|PATTERN",
-            help="Instead of OTHER: several attempts, the first one first.",
+            help="Instead of OTHER: several attempts, in order.",
         ),
     ] = None,
     by_date: Annotated[
         bool,
-        typer.Option("--by-date", help="Put the attempts in the order they were recorded in."),
+        typer.Option("--by-date", help="Sort the attempts by recording date."),
     ] = False,
     privacy: Annotated[
         bool, typer.Option("--privacy", help="Draw stick figures instead of video pictures.")
@@ -74,10 +74,10 @@ def compare(
 ) -> None:
     """Show where and when OTHER differs from REFERENCE.
 
-    Aligns the two, then compares the angles at the joints and the time each phase takes. What
-    noise of the joints, another camera or an uncertain alignment can explain is not reported as a
-    difference. Angles are those of the picture: film both from the same side. Without --out, a
-    figure, a page and a JSON file are written to results/compare.
+    Aligns the two, then compares the angles at the joints and the time each phase takes. A
+    difference is not reported if noise, another camera or an uncertain alignment can explain it.
+    Angles are those of the picture: film both from the same side. Without --out, a figure, a page
+    and a JSON file are written to results/compare.
 
     --attempts compares each of several clips with REFERENCE, and says what all of them do, how
     much they vary, and which differences fade or grow by more than chance. It writes .html, .csv
@@ -97,13 +97,15 @@ def compare(
 
     if (other is None) == (not attempts):
         raise UserError(
-            "compare takes one clip OTHER or several --attempts",
+            "compare takes either one clip OTHER or several --attempts",
             hint="la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'",
         )
     if by_date and not attempts:
-        raise UserError("--by-date goes with --attempts", hint="leave it out")
+        raise UserError("--by-date needs --attempts", hint="leave it out")
     if attempts and examples:
-        raise UserError("--examples goes with one clip OTHER", hint="leave out one of the two")
+        raise UserError(
+            "--examples cannot be combined with --attempts", hint="leave out one of the two"
+        )
 
     def request(opened: Project) -> AlignRequest:
         config = opened.config()

@@ -30,10 +30,10 @@ def _group(ctx: typer.Context) -> None:
 
 @app.command("ls")
 def ls(as_json: JsonOption = False) -> None:
-    """What they are, where to get them, and on what terms.
+    """List the data sets, where to get them, and on what terms.
 
-    Says which command reads each. Nothing is fetched: the authors give their data out on their own
-    terms.
+    Also names the command that reads each. Nothing is downloaded: the authors distribute their data
+    on their own terms.
 
     \b
       la2ds datasets ls
@@ -49,7 +49,7 @@ def ls(as_json: JsonOption = False) -> None:
             _wrapped(console, "what", data.what)
             for link in data.get:
                 console.line(f"  {'get':<{_INDENT - 2}}{link.url} ({link.label})")
-            checked = "" if data.terms_checked else "; not checked for this list, read them there"
+            checked = "" if data.terms_checked else "; not checked for this list: read them there"
             _wrapped(console, "terms", data.terms + checked)
             _wrapped(console, "splits", data.splits)
             _wrapped(console, "cite", data.cite)

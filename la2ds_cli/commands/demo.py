@@ -1,4 +1,4 @@
-"""`la2ds demo`: the whole chain on rendered clips."""
+"""`la2ds demo`: the whole pipeline on rendered clips."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def demo(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run the whole chain on rendered clips.
+    """Run the whole pipeline on rendered clips.
 
-    From video to joints, embedding, alignment, retrieval and evaluation in a few minutes on a
-    CPU, without any download. The clips are rendered, so the true alignment is known
-    and the result is checked against it. Running it again continues from what is done.
+    Takes a few minutes on a CPU, from video to joints, embedding, alignment, retrieval and
+    evaluation, and downloads nothing. The clips are rendered, so the true alignment is known and
+    the result is checked against it. Running it again continues from what is done.
 
     \b
       la2ds demo

@@ -26,14 +26,14 @@ def embed(
         typer.Option(
             "--engine",
             metavar="torch|onnx|ray",
-            help="onnx: with the file of la2ds export-model, on the CPU and without torch. ray: "
-            "torch, over a Ray cluster.",
+            help="onnx: the file written by la2ds export-model, on the CPU without torch. ray: "
+            "torch, on a Ray cluster.",
         ),
     ] = "torch",
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="FILE.onnx", help="With --engine onnx; default the file of the run."
+            "--model", metavar="FILE.onnx", help="With --engine onnx; default the run's own file."
         ),
     ] = None,
     overwrite: OverwriteOption = False,

@@ -1,4 +1,4 @@
-"""`la2ds evaluate`: how well a run aligns, beside baselines that need no training."""
+"""`la2ds evaluate`: how well a run aligns, compared with baselines that need no training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def evaluate(
         typer.Option(
             "--run",
             metavar="NAME",
-            help="Name of the training run, else `default`; several times as --runs.",
+            help="Name of the training run; default `default`. Can be repeated, like --runs.",
         ),
     ] = None,
     runs: Annotated[
@@ -37,23 +37,23 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="la2ds|paper|tcc|casa|ae2",
-            help="Whose definitions of the metrics.",
+            help="Whose definitions of the metrics to use.",
         ),
     ] = "la2ds",
     explain: Annotated[
-        bool, typer.Option("--explain", help="Print the definitions of the figures, too.")
+        bool, typer.Option("--explain", help="Also print the definitions of the figures.")
     ] = False,
     engine: EngineOption = "local",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure alignment beside the baselines.
+    """Measure alignment, compared with baselines.
 
-    Measures event transfer on trimmed pairs and Kendall's tau and, if phases.csv labels training
-    and test clips, phase classification, phase progression and frame retrieval: for the trained
-    run, raw poses, the clock and the untrained network. Scores the clips that videos.csv marks
-    split=test, or all clips; classifiers are fitted on the others.
+    Measures event transfer on trimmed pairs and Kendall's tau. If phases.csv labels training and
+    test clips, also measures phase classification, phase progression and frame retrieval. The
+    baselines are raw poses, the clock and the untrained network. Scores the clips that videos.csv
+    marks split=test, or all clips; classifiers are fitted on the others.
 
     \b
       la2ds evaluate --project swings

@@ -23,7 +23,7 @@ def export_model(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FILE.onnx", help="File; else model.onnx in the folder of the run."
+            "--out", metavar="FILE.onnx", help="The file; default model.onnx in the run's folder."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -31,8 +31,8 @@ def export_model(
 ) -> None:
     """Write a trained model as an ONNX file.
 
-    The file holds all that is needed to embed: la2ds embed --engine onnx works with it, without
-    torch. It is compared with torch before it is written. Prints its path.
+    The file holds everything needed to embed clips: la2ds embed --engine onnx uses it, without
+    torch. Its output is checked against torch before it is written. Prints its path.
 
     \b
       la2ds export-model --run default --out swings.onnx --project swings

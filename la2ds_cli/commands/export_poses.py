@@ -36,8 +36,8 @@ def export_poses(
 ) -> None:
     """Write poses as files of other tools.
 
-    One file, or for openpose-json one folder, per clip, named after its id. docs/file-formats.md
-    says what each format keeps. Prints the paths written.
+    Writes one file per clip (for openpose-json one folder), named after its id.
+    docs/file-formats.md says what each format keeps. Prints the paths written.
 
     \b
       la2ds export coco-json --project swings --out poses/

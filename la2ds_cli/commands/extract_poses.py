@@ -48,13 +48,13 @@ def extract_poses(
         typer.Option(
             "--subject",
             metavar="auto|largest|central|moving|first|N|hands|left-hand|right-hand",
-            help="Whom to follow; N is the rank of a person, best first, for these clips alone; or "
-            "the hands instead of a body.",
+            help="Whom to follow: a rule, or the N-th best person for these clips only; or the "
+            "hands instead of a body.",
         ),
     ] = None,
     subjects: Annotated[
         int | None,
-        typer.Option("--subjects", metavar="N", min=1, help="Keep N people of each clip."),
+        typer.Option("--subjects", metavar="N", min=1, help="Keep N people in each clip."),
     ] = None,
     time_range: Annotated[
         str | None,
@@ -66,14 +66,18 @@ def extract_poses(
     ] = None,
     rotate: Annotated[
         int | None,
-        typer.Option("--rotate", metavar="DEGREES", help="Turn clockwise by 90, 180 or 270."),
+        typer.Option(
+            "--rotate", metavar="DEGREES", help="Rotate clockwise by 90, 180 or 270 degrees."
+        ),
     ] = None,
     mirror: Annotated[
-        bool | None, typer.Option("--mirror", help="Exchange left and right (selfie camera).")
+        bool | None, typer.Option("--mirror", help="Flip left and right (selfie camera).")
     ] = None,
     slowmo: Annotated[
         float | None,
-        typer.Option("--slowmo", metavar="FACTOR", help="The video is slowed down FACTOR times."),
+        typer.Option(
+            "--slowmo", metavar="FACTOR", help="How many times the video was slowed down."
+        ),
     ] = None,
     fps: Annotated[
         float | None,
@@ -91,7 +95,9 @@ def extract_poses(
     ] = False,
     shard: Annotated[
         str | None,
-        typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts of the list."),
+        typer.Option(
+            "--shard", metavar="I/N", help="Process only the I-th of N parts of the list."
+        ),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
@@ -180,7 +186,7 @@ def extract_poses(
 
 
 def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:
-    """The options given; None without any, so that clips are read as before."""
+    """The given options; None if there are none, so that clips are read as before."""
     from la2ds_cli.core.clip import ClipOptions
 
     values = {name: value for name, value in given.items() if value is not None}

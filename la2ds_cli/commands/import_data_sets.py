@@ -30,7 +30,7 @@ def import_into(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Run an importer on the project, created first where there is none, and show what came of it.
+    """Run an importer on the project, which is created if it does not exist, and show the results.
     name: of the sub-command."""
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.console import Console
@@ -114,7 +114,8 @@ def ikea_asm(
         typer.Option(
             "--person",
             metavar="score|centre|clip",
-            help="Of several people: the best scored, the central one, or chosen over the clip.",
+            help="Which of several people: best scored, most central, or chosen over the whole "
+            "clip.",
         ),
     ] = "score",
     fps: Annotated[
@@ -126,8 +127,8 @@ def ikea_asm(
 ) -> None:
     """2D poses of IKEA ASM, with its split and its actions.
 
-    Creates the project if there is none. Actions come from gt_segments.json or,
-    where it is absent, from ikea_annotation_db_full and the lists in indexing_files.
+    Creates the project if there is none. Actions come from gt_segments.json or, if it does not
+    exist, from ikea_annotation_db_full and the lists in indexing_files.
 
     \b
       la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer --project kallax
@@ -190,12 +191,12 @@ def casa_npy(
         typer.Option(
             "--split",
             metavar="train|test",
-            help="The split of the clips; else by the file name, where val is test.",
+            help="The split of the clips; default by the file name, with val as test.",
         ),
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option("--fps", metavar="N", min=0.001, max=1e6, help="Frames per second; needed."),
+        typer.Option("--fps", metavar="N", min=0.001, max=1e6, help="Frames per second; required."),
     ] = None,
     skeleton: Annotated[
         str | None, typer.Option("--skeleton", metavar="NAME", help="The order of the joints.")
@@ -210,9 +211,9 @@ def casa_npy(
 ) -> None:
     """Joints of CASA, and its labels as phases.
 
-    Creates the project if there is none. The file is pickled; it is read by a reader that takes
-    numbers, text and numpy arrays only and runs nothing. Records of SMPL and MANO parameters, such
-    as those of Penn Action and H2O, hold no joints and are refused.
+    Creates the project if there is none. The file is pickled; a safe reader accepts only numbers,
+    text and numpy arrays, and runs nothing. Records of SMPL and MANO parameters, such as those of
+    Penn Action and H2O, hold no joints and are refused.
 
     \b
       la2ds import casa-npy kallax_shelf_drawer_train.npy --split train --fps 30 --project kallax

@@ -1,6 +1,6 @@
-"""`la2ds import`: poses that exist already, one sub-command per source format.
+"""`la2ds import`: existing poses, one sub-command per source format.
 
-Pose files of other tools are all alike and described here; data sets are in import_data_sets.py.
+Pose files of other tools work alike and are described here; data sets are in import_data_sets.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 @app.callback()
 def _group(ctx: typer.Context) -> None:
-    """Bring in poses that exist already.
+    """Import existing poses.
 
     \b
       la2ds import coco-json poses/ --fps 30 --project swings
@@ -51,7 +51,7 @@ POSE_FILES = {
     """,
     "openpose-json": f"""OpenPose folders of NAME_000000000000_keypoints.json files.
 
-    {_NOTE} PATH is the folder of one clip, or holds one folder for each.
+    {_NOTE} PATH is the folder of one clip, or contains one folder for each clip.
 
     \b
       la2ds import openpose-json output_json/ --fps 30 --size 1920x1080 --project swings
@@ -79,7 +79,7 @@ POSE_FILES = {
     """,
     "dlc-csv": f"""CSV of DeepLabCut, of one or several individuals.
 
-    {_NOTE} Body parts are matched by name; --map tells the others.
+    {_NOTE} Body parts are matched by name; use --map for the others.
 
     \b
       la2ds import dlc-csv annaDLC_resnet50.csv --fps 60 --map hand_r=right_wrist --project runs
@@ -100,7 +100,7 @@ POSE_FILES = {
     """,
     "c3d": f"""C3D files of motion capture.
 
-    {_NOTE} Markers are matched by name; --map tells the others.
+    {_NOTE} Markers are matched by name; use --map for the others.
 
     \b
       la2ds import c3d trials/ --map LKNE=left_knee --map RKNE=right_knee --project gait
@@ -129,7 +129,7 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
                 metavar="N",
                 min=0.001,
                 max=1e6,
-                help="Frames per second, where PATH has no times.",
+                help="Frames per second, if PATH has no times.",
             ),
         ] = None,
         size: Annotated[
@@ -138,7 +138,11 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         ] = None,
         skeleton: Annotated[
             str | None,
-            typer.Option("--skeleton", metavar="NAME", help="Joints to fill, or their order."),
+            typer.Option(
+                "--skeleton",
+                metavar="NAME",
+                help="The skeleton to fill, or the order of the joints.",
+            ),
         ] = None,
         video: Annotated[
             Path | None,
@@ -151,7 +155,9 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         joint_map: Annotated[
             list[str] | None,
             typer.Option(
-                "--map", metavar="THEIRS=OURS", help="Which of their joints is which; repeatable."
+                "--map",
+                metavar="THEIRS=OURS",
+                help="Their name of a joint, and ours; repeatable.",
             ),
         ] = None,
         project: ProjectOption = HERE,

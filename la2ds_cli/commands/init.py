@@ -1,4 +1,4 @@
-"""`la2ds init`: make a project directory."""
+"""`la2ds init`: create a project directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from la2ds_cli.commands.options import JsonOption, QuietOption
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", envvar="LA2DS_PROJECT", help="Where to make it.")
+        Path, typer.Argument(metavar="[DIR]", envvar="LA2DS_PROJECT", help="Where to create it.")
     ] = Path(),
     preset: Annotated[
         str | None,
@@ -21,9 +21,9 @@ def init(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a project directory.
+    """Create a project directory.
 
-    It holds a project.toml and all that la2ds makes. A project that exists is left as it is.
+    It holds project.toml and everything that la2ds makes. An existing project is left as it is.
 
     \b
       la2ds init swings

@@ -1,4 +1,4 @@
-"""`la2ds export-labels` and `la2ds import-labels`: phases for other tools, and from them."""
+"""`la2ds export-labels` and `la2ds import-labels`: phases to and from other tools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def export_labels(
     out: ExportFolderOption = None,
     carried: Annotated[
         bool,
-        typer.Option("--carried", help="With labels that were propagated and nobody has checked."),
+        typer.Option("--carried", help="Include propagated labels that nobody has checked."),
     ] = False,
     overwrite: ReplaceOption = False,
     as_json: JsonOption = False,
@@ -37,8 +37,8 @@ def export_labels(
 ) -> None:
     """Write phases for ELAN, BORIS, Kinovea or VIA 3.
 
-    One file per clip, named after its id, in seconds of its video. Kinovea's have the joints as
-    well. Prints the paths written.
+    One file per clip, named after its id, in seconds of its video. Kinovea files also have the
+    joints. Prints the paths written.
 
     \b
       la2ds export-labels elan --project swings --out eaf/
@@ -78,12 +78,14 @@ def import_labels(
     layer: Annotated[
         str,
         typer.Option(
-            "--layer", metavar="NAME", help="The tier, subject or attribute to read, of several."
+            "--layer",
+            metavar="NAME",
+            help="The tier, subject or attribute to read, if there are several.",
         ),
     ] = "",
     clip: Annotated[
         str,
-        typer.Option("--clip", metavar="NAME", help="The clip, where the file does not name it."),
+        typer.Option("--clip", metavar="NAME", help="The clip, if the file does not name it."),
     ] = "",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace labels that a person has set.")
@@ -91,10 +93,10 @@ def import_labels(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring in phases from ELAN, BORIS, Kinovea or VIA 3.
+    """Import phases from ELAN, BORIS, Kinovea or VIA 3.
 
-    They go to the clips of the videos that the files name. Labels that a person has set stay
-    unless --overwrite is given; phases.csv as it was is kept in results/phases.
+    They are assigned to the clips of the videos that the files name. Labels that a person has set
+    are kept unless --overwrite is given. The old phases.csv is saved in results/phases.
 
     \b
       la2ds import-labels elan anna.eaf --project swings --layer movement

@@ -1,4 +1,4 @@
-"""`la2ds models`: listing, fetching and checking weight files, and their licences."""
+"""`la2ds models`: list, download and check weight files, and show their licences."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 @app.callback()
 def _group(ctx: typer.Context) -> None:
-    """List, fetch and check weight files; show their licences.
+    """List, download and check weight files; show licences.
 
-    Without this command, weights are fetched at their first use.
+    You do not need this command: weights are downloaded when they are first used.
 
     \b
       la2ds models ls
@@ -58,17 +58,19 @@ def pull(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="Names, as in `la2ds models ls`.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are not installed.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All weights that are not installed.")
+    ] = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Use no network: only report what is installed.")
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch weights ahead of their use.
+    """Download weights before they are needed.
 
-    An interrupted download is resumed. Size and licence are shown first. To bring weights to a
-    machine without network, pull them elsewhere and copy the folder that `la2ds models ls` names.
+    An interrupted download is resumed. Size and licence are shown first. For a machine without
+    network access, pull weights on another one and copy the folder that `la2ds models ls` names.
 
     \b
       la2ds models pull hrnet-w32 fasterrcnn-mobilenet
@@ -79,7 +81,7 @@ def pull(
 
     if bool(names) == everything:
         raise UserError(
-            "name the weights to fetch, or give --all", hint="la2ds models ls shows the names"
+            "name the weights to download, or give --all", hint="la2ds models ls shows the names"
         )
     with Console(as_json=as_json, quiet=quiet) as console:
         chosen = [row.name for row in weights.list_weights()] if everything else names or []
@@ -99,13 +101,13 @@ def pull(
 @app.command("verify")
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Which weights; none means all.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Which weights; default all.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check the weight files on this machine.
 
-    The hash of every file is compared with the published one.
+    Compares the hash of every file with the published one.
 
     \b
       la2ds models verify
@@ -123,7 +125,9 @@ def verify(
             [(s.state, s.name, weights.describe_state(s)) for s in states],
         )
         if any(state.state == "missing" for state in states):
-            console.note("missing weights are fetched at first use, or by la2ds models pull NAME")
+            console.note(
+                "missing weights are downloaded at first use, or by la2ds models pull NAME"
+            )
     raise typer.Exit(ExitCode.ENVIRONMENT if damaged else ExitCode.OK)
 
 
@@ -142,7 +146,7 @@ def licences(
 ) -> None:
     """Licences of code and weights, and known restrictions.
 
-    Repeats what the publishers state, also of the training data, and is not legal advice.
+    Repeats what the publishers state, including about training data. This is not legal advice.
 
     \b
       la2ds models licences --project swings

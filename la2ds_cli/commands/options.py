@@ -1,4 +1,4 @@
-"""Options that several commands share, declared once, and the way they open the project."""
+"""Options that several commands share, and how commands open the project."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         metavar="|".join(get_args(DeviceName)),
-        help="Where to compute; cuda fails where there is none.",
+        help="Where to compute; cuda fails if there is no GPU.",
     ),
 ]
 FeaturesOption = Annotated[
@@ -40,7 +40,7 @@ FeaturesOption = Annotated[
     typer.Option(
         "--features",
         metavar="auto|model|base|pose",
-        help="auto: the run's model where there is one, else the base model or raw poses.",
+        help="auto: the run's model if there is one, else the base model or raw poses.",
     ),
 ]
 MethodOption = Annotated[
@@ -49,35 +49,35 @@ MethodOption = Annotated[
 ]
 ForceOption = Annotated[
     bool,
-    typer.Option("--force", help="Go on with clips that clearly do not show the same movement."),
+    typer.Option("--force", help="Continue even if the clips clearly show different movements."),
 ]
 AnchorOption = Annotated[
     list[str] | None,
-    typer.Option("--anchor", metavar="A=B", help="Seconds of A and of B that must meet."),
+    typer.Option(
+        "--anchor", metavar="A=B", help="Seconds of A and of B that show the same moment."
+    ),
 ]
 RunOption = Annotated[str, typer.Option("--run", metavar="NAME", help="Name of the training run.")]
 SeedsOption = Annotated[
-    str, typer.Option("--seeds", metavar="N,N,...", help="A run of every row for each seed.")
+    str, typer.Option("--seeds", metavar="N,N,...", help="Seeds; every row is run once for each.")
 ]
 EngineOption = Annotated[
     Literal["local", "ray"],
     typer.Option(
         "--engine",
         metavar="local|ray",
-        help="Where the runs are worked on: here, or over a Ray cluster.",
+        help="Where the runs are computed: here, or on a Ray cluster.",
     ),
 ]
 ExportedArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="VIDEO", help="Clips by file or id; all where none is named."),
+    typer.Argument(metavar="VIDEO", help="Clips by file or id; default all."),
 ]
 ExportFolderOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder; else results/export of the project."),
+    typer.Option("--out", metavar="DIR", help="Folder; default results/export of the project."),
 ]
-ReplaceOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that are there already.")
-]
+ReplaceOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Redo everything, even what is up to date.")
 ]
@@ -101,7 +101,7 @@ def open_or_create(root: Path, console: Console) -> Project:
 
 @contextmanager
 def project_for_import(root: Path, console: Console) -> Iterator[Project]:
-    """open_or_create, but a project that is new is taken back if no clip comes into it, so that a
+    """open_or_create, but a new project is removed if no clip is imported into it, so that a
     mistyped folder does not become an empty project."""
     from la2ds_cli.core.project import PROJECT_FILE
 
@@ -112,11 +112,11 @@ def project_for_import(root: Path, console: Console) -> Iterator[Project]:
     finally:
         if new and not project.videos_path.exists():
             _take_back(project.root, PROJECT_FILE, folder=new_folder)
-            console.note("no project was made, since no clip was imported")
+            console.note("no project was created, since no clip was imported")
 
 
 def _take_back(root: Path, project_file: str, *, folder: bool) -> None:
-    """Remove what Project.create and its lock wrote, and folders that are empty then."""
+    """Remove what Project.create and its lock wrote, and folders that are then empty."""
     with suppress(OSError):
         (root / project_file).unlink()
         for name in ("lock", "tables.lock"):
@@ -127,10 +127,10 @@ def _take_back(root: Path, project_file: str, *, folder: bool) -> None:
 
 
 def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Project:
-    """open_or_create, but a new project needs at least one name that stands for something.
+    """open_or_create, but a new project needs at least one name that refers to something.
 
     names: files, folders, patterns, lists or URLs. Raises UserError (exit 3) if there is no project
-    and nothing behind any of them, so that a mistyped folder does not become an empty project.
+    and none of them exists, so that a mistyped folder does not become an empty project.
     """
     from la2ds_cli.core.project import PROJECT_FILE
 
@@ -141,7 +141,7 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Pr
         if not any(stands_for_clips(name) for name in names):
             folder = _is(Path.is_dir, names[0])
             what = "no video and no images in the folder" if folder else "no such file:"
-            hint = "check the spelling of the path; no project was made"
+            hint = "check the spelling of the path; no project was created"
             raise unreadable(f"{what} {names[0]}", hint, "V006")
     return open_or_create(root, console)
 
@@ -149,8 +149,8 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Pr
 def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:
     """The project at `root`, created if there is none and all clips are files.
 
-    Raises UserError (exit 3) if there is none and one clip is a file, so that another, which does
-    not exist, was meant to be one.
+    Raises UserError (exit 3) if there is none and one clip is a file: another, which does not
+    exist, was then probably meant to be one.
     """
     from la2ds_cli.core.project import PROJECT_FILE
     from la2ds_cli.video.media_files import unreadable

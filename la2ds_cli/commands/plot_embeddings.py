@@ -36,7 +36,7 @@ def plot_embeddings(
         typer.Option(
             "--method",
             metavar="pca|tsne|umap",
-            help="Projection to two dimensions; umap needs the extra umap.",
+            help="Projection to two dimensions; umap needs la2ds[umap].",
         ),
     ] = "pca",
     link: Annotated[
@@ -53,9 +53,9 @@ def plot_embeddings(
 ) -> None:
     """Draw clips as trajectories in the feature space.
 
-    One colour per clip, paler at its start; frames of the same phase lie close together. All
-    clips are projected together. The .html page shows clip, time and phase of each point and
-    needs no network. Without --out, a picture and a page are written to results/plot-embeddings.
+    One colour per clip, paler at its start; frames of the same phase are close together. All clips
+    are projected together. The .html page shows the clip, time and phase of each point, and works
+    offline. Without --out, a picture and a page are written to results/plot-embeddings.
 
     \b
       la2ds plot-embeddings anna ben --project swings --out ab.png --out ab.html
@@ -100,6 +100,6 @@ def _show(console: Console, result: EmbeddingPlot) -> None:
     console.line(f"features: {by}")
     if result.projection.explained is not None:
         first, second = result.projection.explained
-        console.line(f"the two components hold {first:.0%} and {second:.0%} of the variance")
+        console.line(f"the two components explain {first:.0%} and {second:.0%} of the variance")
     for file in result.files:
         console.line(str(file))

@@ -46,7 +46,7 @@ def report(
     ] = None,
     privacy: Annotated[
         bool,
-        typer.Option("--privacy", help="Skeletons only: no picture of the videos in the page."),
+        typer.Option("--privacy", help="Skeletons only: no pictures from the videos."),
     ] = False,
     force: ForceOption = False,
     device: DeviceOption = "auto",
@@ -55,10 +55,10 @@ def report(
 ) -> None:
     """Write a page of two clips in step, or of the project.
 
-    One file that opens in any browser, without network: both clips played in step, distance
-    matrix, tempo, differences of the joints, confidence, phases, baselines and the weaknesses of
-    the joints. Without clips: a page of the project with its clips, runs, results and links to
-    the pages of pairs. Without --out, it is written to results/report.
+    One file that opens in any browser, offline: both clips played in step, distance matrix, tempo,
+    differences of the joints, confidence, phases, baselines and weaknesses of the joints. Without
+    clips, the page shows the project: its clips, runs, results and links to the pages of pairs.
+    Without --out, it is written to results/report.
 
     \b
       la2ds report anna.mp4 ben.mp4 --project swings
@@ -73,7 +73,7 @@ def report(
 
     if a is not None and b is None:
         raise UserError(
-            "a pair needs two clips, and only one is named",
+            "a pair needs two clips, but only one is named",
             hint="la2ds report A B for a pair, la2ds report for the project",
         )
     with Console(as_json=as_json, quiet=quiet) as console:

@@ -45,8 +45,8 @@ def reproduce(
         typer.Option(
             "--preset",
             metavar="NAME",
-            help="The recipe whose parts are switched, by default paper-penn-casa; not for table1 "
-            "to table3.",
+            help="The recipe whose parts are varied; default paper-penn-casa. Not for table1 to "
+            "table3.",
         ),
     ] = None,
     settings: Annotated[

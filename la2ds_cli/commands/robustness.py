@@ -28,8 +28,8 @@ MissingOption = Annotated[
     typer.Option(
         "--missing",
         metavar="NAME,NAME",
-        help="Compare runs by what they make of joints that are not seen: zero, imputed or both. "
-        "RUN-zero and RUN-imputed are trained if they do not exist. Default the run as it is.",
+        help="Compare ways to treat missing joints: zero, imputed or both. RUN-zero and "
+        "RUN-imputed are trained if they do not exist. Default: the run as it is.",
     ),
 ]
 
@@ -55,11 +55,14 @@ def limbs(
     limb: Annotated[
         str,
         typer.Option(
-            "--limb", metavar="NAME", help="For example left_arm; any: a random one in every frame."
+            "--limb",
+            metavar="NAME",
+            help="For example left_arm; any: a random limb in every frame.",
         ),
     ] = "any",
     probabilities: Annotated[
-        str, typer.Option("--p", metavar="P,P,...", help="Shares of the frames that lose it.")
+        str,
+        typer.Option("--p", metavar="P,P,...", help="Shares of the frames in which it is hidden."),
     ] = "0,0.25,0.5,0.75,1",
     missing: MissingOption = None,
     minutes: Annotated[
@@ -80,8 +83,8 @@ def limbs(
 ) -> None:
     """Hide a limb or a finger in a share of the test frames.
 
-    Nothing is trained, except for --missing. The baseline of raw poses loses the same joints and
-    fills the gaps in time.
+    Nothing is trained, except for --missing. The raw pose baseline loses the same joints and
+    interpolates over the gaps.
 
     \b
       la2ds robustness limbs --project swings --limb left_arm

@@ -1,4 +1,4 @@
-"""`la2ds status`: what the project holds, what is out of date and why."""
+"""`la2ds status`: what is in the project, what is out of date and why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def status(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
             console.next(f"{state.next} --project {project}")
         else:
             example = f"{step.an_alignment(opened)} --project {project}"
-            console.note(f"nothing is left to do; look at two clips: {example}")
+            console.note(f"nothing left to do; look at two clips: {example}")
 
 
 def _show(console: Console, state: ProjectStatus) -> None:
@@ -52,6 +52,6 @@ def _show(console: Console, state: ProjectStatus) -> None:
         if run.stale:
             console.line(f"run {run.run} is stale: {run.stale}", "yellow")
         if run.settings:
-            console.line(f"run {run.run} has settings of its own: {run.settings}")
+            console.line(f"run {run.run} has its own settings: {run.settings}")
     for kind, files in state.results.items():
         console.line(f"results/{kind}: {len(files)} {'file' if len(files) == 1 else 'files'}")

@@ -14,7 +14,9 @@ def studio(
     project: ProjectOption = HERE,
     port: Annotated[
         int,
-        typer.Option("--port", metavar="N", min=0, max=65535, help="Where it listens; 0: any."),
+        typer.Option(
+            "--port", metavar="N", min=0, max=65535, help="Port to listen on; 0: any free one."
+        ),
     ] = 0,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in your browser, or not.")
@@ -22,18 +24,22 @@ def studio(
     host: Annotated[
         str,
         typer.Option(
-            "--host", metavar="ADDRESS", help="Needs --i-know: listen beyond this machine."
+            "--host",
+            metavar="ADDRESS",
+            help="Address to listen on, for other machines; needs --i-know.",
         ),
     ] = "127.0.0.1",
     i_know: Annotated[
         bool,
-        typer.Option("--i-know", help="With --host: whoever has the link may do anything here."),
+        typer.Option(
+            "--i-know", help="With --host: accept that whoever has the link can do anything here."
+        ),
     ] = False,
 ) -> None:
     """Open the page to work in: look, label, train, share.
 
-    It runs on this machine alone, needs no network, and ends with Ctrl-C. The project is created
-    if there is none. Commands can be used beside it.
+    Runs only on this machine, needs no network, and ends with Ctrl-C. The project is created if it
+    does not exist. You can use other commands at the same time.
 
     \b
       la2ds studio --project swings

@@ -37,17 +37,23 @@ def sync(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FILE", help="Video of both, side by side: .mp4; for Rerun: .rrd."
+            "--out",
+            metavar="FILE",
+            help="Video of both side by side, .mp4, or a Rerun recording, .rrd.",
         ),
     ] = None,
     retimed: Annotated[
         Path | None,
-        typer.Option("--retimed", metavar="FILE", help="Video of B alone, timed like A: .mp4."),
+        typer.Option(
+            "--retimed", metavar="FILE", help="Video of B alone with the timing of A, .mp4."
+        ),
     ] = None,
     edit_list: Annotated[
         Path | None,
         typer.Option(
-            "--edit-list", metavar="FILE", help="Cuts of constant speed for any editor: .csv."
+            "--edit-list",
+            metavar="FILE",
+            help="List of cuts of constant speed for a video editor, .csv.",
         ),
     ] = None,
     height: Annotated[
@@ -57,7 +63,7 @@ def sync(
         ),
     ] = 480,
     skeleton: Annotated[
-        bool, typer.Option("--skeleton/--no-skeleton", help="Whether to draw the joints.")
+        bool, typer.Option("--skeleton/--no-skeleton", help="Draw the joints, or not.")
     ] = True,
     privacy: Annotated[
         bool,
@@ -70,8 +76,8 @@ def sync(
 ) -> None:
     """Show two clips side by side, moment by moment.
 
-    Aligns B to A as `la2ds align` does. A runs at its own speed, B speeds up and slows down with
-    it, and is grey where a moment of A has no counterpart. Without --out, --retimed and
+    Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
+    follow it, and is grey where a moment of A has no counterpart. Without --out, --retimed and
     --edit-list, the video is written to results/sync.
 
     \b

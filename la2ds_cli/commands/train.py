@@ -1,4 +1,4 @@
-"""`la2ds train`: learn an embedding from the project's own clips."""
+"""`la2ds train`: learn an embedding from the project's clips."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def train(
         typer.Option(
             "--input",
             metavar="|".join(get_args(ModelInput)),
-            help="What the network reads; joints3d: joints in metres, of clips that have them; "
-            "rgb: frames, by gtcc, lav, sal, tcc, tcn, vaot, vava.",
+            help="What the network reads. joints3d: joints in metres, if the clips have them; rgb: "
+            "frames, for gtcc, lav, sal, tcc, tcn, vaot, vava.",
         ),
     ] = None,
     start: Annotated[
@@ -48,11 +48,12 @@ def train(
         typer.Option(
             "--from",
             metavar="base",
-            help="Start from the base model, with the preset base, not from random weights.",
+            help="Start from the base model and the preset base, instead of random weights.",
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME", help="Instead of the project's.")
+        str | None,
+        typer.Option("--preset", metavar="NAME", help="Preset to use instead of the project's."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -64,7 +65,7 @@ def train(
     ] = None,
     seeds: Annotated[
         str,
-        typer.Option("--seeds", metavar="N,N,...", help="A run for each seed, RUN-s0 and so on."),
+        typer.Option("--seeds", metavar="N,N,...", help="Train one run for each seed: RUN-s0, ..."),
     ] = "",
     engine: Annotated[
         Literal["local", "ray"],
@@ -82,10 +83,10 @@ def train(
 ) -> None:
     """Train the alignment network on the clips.
 
-    Needs no labels. An interrupted run goes on where it stopped. A run whose settings changed
-    is refused: choose another --run, or --overwrite. Under torchrun the processes share every
-    batch. Ends with a verdict: whether the run is worth using on these clips, by a comparison with
-    raw movement and the base model that needs no labels.
+    Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
+    refused: choose another --run, or --overwrite. Under torchrun, the processes share every batch.
+    Ends with a verdict: whether the run is worth using on these clips, judged without labels by
+    comparing it with raw movement and the base model.
 
     \b
       la2ds train --project swings --max-minutes 30
@@ -148,7 +149,7 @@ def train(
 def _tell(
     project: Project, result: TrainResult, device: DeviceName, console: Console
 ) -> dict[str, Any]:
-    """Print what came of a run, and return it as JSON-able values."""
+    """Print the result of a run, and return it as JSON values."""
     import math
 
     from la2ds_cli.alignment.agreement import FEWEST_CLIPS
@@ -156,7 +157,7 @@ def _tell(
 
     check = _check(project, result.run, device, console.progress)
     verdict = check and {"best": check.best, **vars(check), "text": check.verdict(result.run)}
-    already = "finished already, " if result.already_finished else ""
+    already = "already finished, " if result.already_finished else ""
     console.line(
         f"run {result.run}: {already}{result.steps} steps in {seconds(result.seconds)}, "
         f"validation error {result.validation_error:.2f} %"
@@ -164,8 +165,8 @@ def _tell(
     if math.isfinite(result.raw_pose_error):
         console.line(f"raw poses, without training: {result.raw_pose_error:.2f} %")
     console.line(
-        f"drawing batches took {100 * result.drawing_share:.0f} % of the time beside the "
-        f"network, which waited for them {100 * result.data_share:.0f} % of it"
+        f"preparing batches took {100 * result.drawing_share:.0f} % of the time, in parallel with "
+        f"the network, which waited for them {100 * result.data_share:.0f} % of the time"
     )
     for warning in result.warnings:
         console.line(f"warning: {warning}", "yellow")
@@ -174,15 +175,15 @@ def _tell(
         console.line(verdict["text"], None if verdict["best"] == "model" else "yellow")
     else:
         console.line(
-            f"no verdict on the run: that takes {FEWEST_CLIPS} clips of a body, and a network "
-            "that reads joints in the image"
+            f"no verdict on the run: a verdict needs {FEWEST_CLIPS} clips of a body, and a "
+            "network that reads joints in the image"
         )
     return {**result.to_json(), "verdict": verdict}
 
 
 def _check(project: Project, run: str, device: DeviceName, progress: Progress) -> RunCheck | None:
-    """The label-free check of the run, computed where it is not there yet. A clip that it cannot
-    read is no reason to call the training failed."""
+    """The label-free check of the run, computed if it does not exist yet. If it fails on a clip,
+    the training still counts as successful."""
     from la2ds_cli.alignment.agreement import check_run, read_run_check
     from la2ds_cli.core.errors import UserError
 

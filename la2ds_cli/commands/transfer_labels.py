@@ -42,13 +42,13 @@ def transfer_labels(
         typer.Option(
             "--from",
             metavar="VIDEO,...",
-            help="Labelled clips, which vote; or labelled, train, test: all that are labelled.",
+            help="Labelled clips, which vote; or all labelled ones: labelled, train, test.",
         ),
     ],
     targets: Annotated[
         list[str] | None,
         typer.Option(
-            "--to", metavar="VIDEO,...", help="Clips to label; or all (the others), train, test."
+            "--to", metavar="VIDEO,...", help="Clips to label; or all (others), train, test."
         ),
     ] = None,
     project: ProjectOption = HERE,
@@ -59,19 +59,21 @@ def transfer_labels(
         bool,
         typer.Option(
             "--write",
-            help="Add them to the project's phases.csv too, marked; shows what changes there.",
+            help="Also add them to the project's phases.csv, marked, and show the changes.",
         ),
     ] = False,
     overwrite: Annotated[
         bool,
         typer.Option(
             "--overwrite",
-            help="With --write: replace labels that were propagated before; never those by people.",
+            help="With --write: replace labels propagated earlier, never those set by people.",
         ),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder of the tables; else results/transfer."),
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for the tables; default results/transfer."
+        ),
     ] = None,
     check: Annotated[
         bool,
@@ -103,10 +105,10 @@ def transfer_labels(
 ) -> None:
     """Propagate the phases of labelled clips to other clips.
 
-    Each labelled clip is aligned with each other clip, which maps its phases there; several vote on
-    every boundary. Writes phases.csv, boundaries.csv (time, interval, confidence, votes) and
-    frames.csv to results/transfer. Propagated labels are marked, and never taken for truth. --write
-    keeps labels by people, withholds degenerate ones, and stores phases.csv as it was.
+    Each labelled clip is aligned with each other clip, which maps its phases onto it; several vote
+    on every boundary. Writes phases.csv, boundaries.csv (time, interval, confidence, votes) and
+    frames.csv to results/transfer. Propagated labels are marked, and never used as ground truth.
+    --write keeps labels set by people, withholds degenerate ones, and backs up phases.csv.
 
     \b
       la2ds transfer-labels --from anna --project swings
@@ -172,7 +174,7 @@ def _counts(text: str) -> list[int]:
 
 
 def _show_check(console: Console, check: CheckResult, project: Project, folder: Path) -> ExitCode:
-    """Write and show a check; the exit code."""
+    """Write and show a check; returns the exit code."""
     from la2ds_cli.core.errors import ExitCode
     from la2ds_cli.labels.check import check_json, write_check
 
@@ -229,7 +231,7 @@ def _show(console: Console, result: PropagationResult) -> None:
     if rows:
         rows.sort(key=lambda row: row["confidence"])
         console.line()
-        console.line(f"{len(rows)} boundaries; those to look at first:")
+        console.line(f"{len(rows)} boundaries; look at these first:")
         console.table(
             ("confidence", "clip", "boundary", "seconds", "from", "to", "votes"),
             [
@@ -255,7 +257,7 @@ def _show(console: Console, result: PropagationResult) -> None:
 
 
 def _show_merged(console: Console, merged: MergeResult) -> None:
-    """What became of phases.csv: a line for each clip whose rows change."""
+    """How phases.csv changed: a line for each clip whose rows change."""
     if merged.changes:
         console.line("phases.csv, frames (end exclusive); + added, - removed, ~ changed:")
     by_clip: dict[str, list[str]] = {}
@@ -264,17 +266,17 @@ def _show_merged(console: Console, merged: MergeResult) -> None:
     for clip, texts in list(by_clip.items())[:MOST_SHOWN]:
         console.line(f"  {clip}  {'  '.join(texts)}")
     if len(by_clip) > MOST_SHOWN:
-        console.line(f"  and {len(by_clip) - MOST_SHOWN} more clips, all with --json")
-    console.line(f"phases.csv: propagated phases of {len(merged.written)} clips, marked")
+        console.line(f"  and {len(by_clip) - MOST_SHOWN} more clips (--json lists all)")
+    console.line(f"phases.csv: added propagated phases of {len(merged.written)} clips, marked")
     if merged.unchanged:
         console.line(
-            f"clips whose own labels stayed: {', '.join(merged.unchanged)} (--overwrite replaces "
-            "those that were propagated, never those by people)"
+            f"clips that kept their labels: {', '.join(merged.unchanged)} (--overwrite replaces "
+            "propagated labels, never those set by people)"
         )
     if merged.withheld:
         console.line(f"not written, see above: {', '.join(merged.withheld)}", "yellow")
     if merged.backup:
-        console.line(f"phases.csv as it was: {merged.backup}")
+        console.line(f"backup of phases.csv: {merged.backup}")
 
 
 def _change(change: PhaseChange) -> str:

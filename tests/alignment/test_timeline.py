@@ -335,8 +335,8 @@ def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Pa
     [
         (["clip0", "clip1", "clip2"], "two clips"),
         (["clip0"], "two clips"),
-        (["clip0", "clip1", "--group", "a"], "--group goes with --all"),
-        (["--all", "--repetition", "all"], "does not go with --all"),
+        (["clip0", "clip1", "--group", "a"], "--group needs --all"),
+        (["--all", "--repetition", "all"], "cannot be combined with --all"),
         (["--all", "clip0", "--group", "a"], "--group chooses the clips"),
     ],
 )

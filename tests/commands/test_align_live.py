@@ -86,7 +86,9 @@ def test_people_read_a_summary_and_files_hold_the_alignment_in_hindsight(call: C
     assert result.exit_code == 0, result.stderr
     printed = result.stdout.splitlines()
     assert printed[0].endswith("source.mp4: 95 frames in 3.1 s, 5 without a person")
-    assert any(line.startswith("in hindsight: 0.0") for line in printed)
+    assert any(
+        line.startswith("in hindsight, the live positions were off by 0.0") for line in printed
+    )
     assert printed[-2:] == [str(table), str(document)]
     found = json.loads(document.read_text())
     assert found["b"]["frames"] == 90
@@ -201,14 +203,14 @@ def test_missing_weights_are_one_sentence(
 def test_options_of_two_whole_clips_are_refused(call: Call, arguments: list[str]):
     result = call("source.mp4", *arguments)
     assert result.exit_code == ExitCode.USAGE
-    assert f"{arguments[0].replace('no-', '')} does not go with --live" in result.stderr
+    assert f"{arguments[0].replace('no-', '')} cannot be combined with --live" in result.stderr
 
 
 def test_every_frame_needs_live(folder: Path):
     line = ["align", "a", "b", "--every-frame", "--project", str(folder / "project")]
     result = CliRunner().invoke(app, line)
     assert result.exit_code == ExitCode.USAGE
-    assert "--every-frame goes with --live" in result.stderr
+    assert "--every-frame needs --live" in result.stderr
 
 
 def test_one_clip_of_one_frame_cannot_be_followed(call: Call, folder: Path):

@@ -58,7 +58,7 @@ def test_the_document_holds_them_all(document: Document, tmp_path: Path) -> None
         (["--repetition", "every"], "'every' does not name a repetition"),
         (["--repetition", "all", "--repetition-of-a", "2"], "one has 1 repetition"),
         (["--repetition", "all", "--repetition-of-a", "0"], "there is no number 0"),
-        (["--repetition-of-a", "1"], "--repetition-of-a goes with --repetition"),
+        (["--repetition-of-a", "1"], "--repetition-of-a needs --repetition"),
         (["--repetition", "all", "--out", "ab.docx"], "unknown file type"),
     ],
 )

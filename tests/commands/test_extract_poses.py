@@ -105,7 +105,7 @@ def test_a_mistyped_folder_makes_no_project(
     assert result.exit_code == ExitCode.UNREADABLE
     assert name in result.stderr
     assert "V006" in result.stderr
-    assert "no project was made" in result.stderr
+    assert "no project was created" in result.stderr
     assert not (tmp_path / "p").exists()
 
 

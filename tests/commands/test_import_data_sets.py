@@ -149,7 +149,7 @@ def test_a_folder_that_was_there_and_its_files_stay(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("mine")
     arguments = ["import", "penn-action", str(tmp_path / "mistyped"), "--project", str(tmp_path)]
     result = CliRunner().invoke(app, arguments)
-    assert "no project was made" in result.stderr
+    assert "no project was created" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

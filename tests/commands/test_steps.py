@@ -163,7 +163,7 @@ def test_status_follows_the_work(run: Run, document: Document, project: Project)
     )
     text = run("status").stdout
     assert "run default: step 4 of 4" in text
-    assert "run default has settings of its own: model.width: 32 -> 16" in text
+    assert "run default has its own settings: model.width: 32 -> 16" in text
     assert document("status")["results"]["evaluate"] == [
         "results/evaluate/default-events.csv",
         "results/evaluate/default-videos.csv",

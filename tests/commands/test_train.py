@@ -24,7 +24,7 @@ def test_train_makes_a_run_and_says_what_comes_next(run: Run, project: Project):
     assert "run mine: 4 steps" in result.stdout
     assert "warning: only 2 clips" in result.stdout
     assert "raw poses, without training: " in result.stdout
-    assert "drawing batches took " in result.stdout
+    assert "preparing batches took " in result.stdout
     assert result.output.count("only 2 clips to learn from (") == 1
     assert "next: la2ds evaluate" in result.stderr
     assert (project.run_dir("mine") / "best.safetensors").exists()
@@ -34,7 +34,7 @@ def test_train_ends_with_a_verdict_where_there_are_clips_enough(
     run: Run, document: Document, monkeypatch: pytest.MonkeyPatch
 ):
     few = run("train", "--run", "mine")
-    assert f"no verdict on the run: that takes {agreement.FEWEST_CLIPS} clips" in few.stdout
+    assert f"no verdict on the run: a verdict needs {agreement.FEWEST_CLIPS} clips" in few.stdout
     assert document("train", "--run", "mine")["verdict"] is None
 
     weak = agreement.RunCheck(3.0, 2.0, 2.1, 9)

@@ -37,7 +37,7 @@ def test_one_clip_to_all_others(project: Project):
     assert lines[0].split() == ["status", "clip", "frames", "message"]
     assert "6 ok" in lines
     assert "24 boundaries" not in result.stdout  # the clips' own ends are none
-    assert "12 boundaries; those to look at first:" in lines
+    assert "12 boundaries; look at these first:" in lines
     assert "propagated from 1 labelled clip by raw poses" in lines
     folder = project.results_dir("transfer")
     assert lines[-3:] == [str(folder / f"{n}.csv") for n in ("phases", "boundaries", "frames")]
@@ -61,8 +61,8 @@ def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: P
 def test_write_tells_whose_labels_stayed(project: Project):
     result = run(project, "--from", "clip0", "--write")
     assert result.exit_code == 0
-    assert "phases.csv: propagated phases of 5 clips, marked" in result.stdout
-    assert "clips whose own labels stayed: clip1" in result.stdout
+    assert "phases.csv: added propagated phases of 5 clips, marked" in result.stdout
+    assert "clips that kept their labels: clip1" in result.stdout
     text = project.phases_path.read_text()
     assert text.startswith("video,start,end,phase,origin,origin_clips,origin_time\n")
     assert text.count(",carried,clip0,") == 15
@@ -77,7 +77,7 @@ def test_write_shows_what_changes_and_where_the_file_as_it_was_lies(project: Pro
         f"{starts[2]}-{40 + 3 * 3}"
     )
     copy = project.results_dir("phases") / "before-1.csv"
-    assert f"phases.csv as it was: {copy}" in text
+    assert f"backup of phases.csv: {copy}" in text
     assert copy.read_bytes() == before
 
 

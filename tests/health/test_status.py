@@ -144,7 +144,7 @@ def test_the_next_command_follows_the_work(project: Project):
 
 def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(project: Project):
     result = CliRunner().invoke(app, ["status", "--project", str(project.root)])
-    assert "nothing is left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
+    assert "nothing left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
     assert "next:" not in result.stderr
 
 

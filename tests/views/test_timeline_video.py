@@ -165,7 +165,7 @@ def test_names_that_are_refused(project: Project, tmp_path: Path):
         check_video(project, tmp_path / "anna.mp4")
     done = CliRunner().invoke(app, ["align", "anna", "ben", "--video", "x.mp4"])
     assert done.exit_code == ExitCode.USAGE
-    assert "--video goes with --all" in done.output
+    assert "--video needs --all" in done.output
 
 
 def test_a_video_that_cannot_be_written_is_one_error(project: Project, tmp_path: Path):
